@@ -1,0 +1,1 @@
+"""Frozen types and the error tree; imports nothing else of this project."""

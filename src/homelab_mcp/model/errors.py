@@ -1,0 +1,107 @@
+"""The error tree.
+
+HomelabError
+├── InvalidInput        what was asked cannot be taken as it is
+├── NotFound            a stack, service, plan or definition that is not there
+├── EditRefused         a file could not be edited without losing something
+├── LabLocked           another apply is at work on this lab
+├── EngineUnavailable   Docker (or Compose) does not answer
+├── EngineFailed        Docker (or Compose) answered with an error
+├── PlanRefused         a plan may not be applied (its ``code`` says why)
+└── JournalUnwritable   no record can be kept, so nothing is changed
+
+Every error that reaches a person or a model has a stable ``code``, one sentence, and a ``hint``: what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class HomelabError(Exception):
+    """Root of all errors of this project.
+
+    Args:
+        message: one sentence for a person; never holds a secret.
+        hint: what to do next, one sentence.
+        code: stable machine word; the class gives a default.
+        details: small JSON-ready facts (names, counts), never secrets.
+    """
+
+    default_code = "error"
+
+    def __init__(
+        self, message: str, *, hint: str = "", code: str | None = None, details: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code or self.default_code
+        self.details = details or {}
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error as JSON-ready data: ``{"error": {"code", "message", "hint", "details"}}``."""
+        body: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.hint:
+            body["hint"] = self.hint
+        if self.details:
+            body["details"] = self.details
+        return {"error": body}
+
+    def as_text(self) -> str:
+        """Message, hint and code in one or two sentences, as a model or a terminal reads it."""
+        text = self.message.rstrip()
+        if self.hint:
+            text = f"{text} {self.hint}"
+        return f"{text} [{self.code}]"
+
+
+class InvalidInput(HomelabError):
+    """What was asked cannot be taken as it is."""
+
+    default_code = "invalid_input"
+
+
+class NotFound(HomelabError):
+    """A stack, service, plan or definition that is not there."""
+
+    default_code = "not_found"
+
+
+class EditRefused(HomelabError):
+    """A file could not be edited without losing something in it."""
+
+    default_code = "edit_refused"
+
+
+class LabLocked(HomelabError):
+    """Another apply is at work on this lab."""
+
+    default_code = "lab_locked"
+
+
+class EngineUnavailable(HomelabError):
+    """Docker or Compose does not answer."""
+
+    default_code = "engine_unavailable"
+
+
+class EngineFailed(HomelabError):
+    """Docker or Compose answered with an error; ``details["output"]`` has its last lines, redacted."""
+
+    default_code = "engine_failed"
+
+
+class PlanRefused(HomelabError):
+    """A plan may not be applied.
+
+    ``code`` is one of plan_expired, plan_used, plan_not_approved, plan_declined, plan_stale.
+    """
+
+    default_code = "plan_refused"
+
+
+class JournalUnwritable(HomelabError):
+    """The journal takes no record, so nothing is changed."""
+
+    default_code = "journal_unwritable"

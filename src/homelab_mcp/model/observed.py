@@ -1,0 +1,81 @@
+"""Observed state: what files and containers are, read once, before any decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """One file of the lab: path relative to the lab's root, text (None: absent) and permission bits."""
+
+    path: str
+    text: str | None
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class StackFiles:
+    """A stack as its files say: name, the compose file's path relative to the root, its text and the .env's."""
+
+    name: str
+    compose_path: str
+    compose_text: str
+    env_text: str = ""
+
+    @property
+    def env_path(self) -> str:
+        """Where the stack's ``.env`` is or would be, relative to the lab's root."""
+        return f"{self.name}/.env"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPort:
+    """A container's port on the host."""
+
+    host_ip: str
+    host_port: int
+    container_port: int
+    protocol: str = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerState:
+    """One container as the engine reports it.
+
+    ``state`` is Docker's word (created, running, paused, restarting, removing, exited, dead). ``health`` is
+    healthy, unhealthy, starting, or "" where the image and the compose file have no health check.
+    """
+
+    id: str
+    name: str
+    image: str
+    state: str
+    health: str = ""
+    stack: str = ""
+    service: str = ""
+    config_hash: str = ""
+    restart_count: int = 0
+    exit_code: int | None = None
+    started_at: str = ""
+    status: str = ""
+    labels: dict[str, str] = field(default_factory=dict, compare=False, hash=False)
+    ports: tuple[PublishedPort, ...] = ()
+    networks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The lab at one moment: every stack's files, the settings file's text, and the containers when asked for.
+
+    ``containers`` is None when the engine was not asked or did not answer; ``engine_error`` then says why.
+    """
+
+    stacks: tuple[StackFiles, ...]
+    settings_text: str | None
+    containers: tuple[ContainerState, ...] | None = None
+    engine_error: str = ""
+
+    def stack(self, name: str) -> StackFiles | None:
+        """The stack of that name, or None."""
+        return next((s for s in self.stacks if s.name == name), None)

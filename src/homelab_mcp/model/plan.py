@@ -1,0 +1,206 @@
+"""A plan: an immutable proposal of changes, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+from homelab_mcp.model.finding import Finding
+
+
+class Risk(IntEnum):
+    """How much a plan can hurt; ordered, so that ``max`` gives the worst."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+    @property
+    def word(self) -> str:
+        """The risk as one lower-case word."""
+        return self.name.lower()
+
+
+class ActionKind(StrEnum):
+    """What the engine is asked to do; each maps to one engine or Compose call."""
+
+    CREATE_NETWORK = "create_network"
+    PULL = "pull"
+    UP = "up"
+    REMOVE = "remove"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True, slots=True)
+class FileEdit:
+    """One file as it would be.
+
+    Args:
+        path: relative to the lab's root, with forward slashes.
+        before: the text now; None where the file does not exist.
+        after: the text then; None to delete the file.
+        mode: permission bits of a file that is made; a file that exists keeps its own.
+        secret: the content never leaves through a diff, a journal line or a git commit.
+    """
+
+    path: str
+    before: str | None
+    after: str | None
+    mode: int = 0o644
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EngineAction:
+    """One engine action, with its cause. ``services`` empty means the whole stack; ``name`` is a network's."""
+
+    kind: ActionKind
+    why: str
+    stack: str = ""
+    services: tuple[str, ...] = ()
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteCheck:
+    """A URL that must answer after the apply, asked through the lab's own Traefik.
+
+    Any answer below 500 but 404 counts: it is the service's own (401, 403 and redirects are log-in pages). ``sso``
+    says that the router asks for log-in, so that an answer without it is a failure.
+    """
+
+    service: str
+    host: str
+    path: str = "/"
+    sso: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What is looked at after the engine actions: services that must run and be healthy, routes that must answer."""
+
+    stack: str = ""
+    services: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    routes: tuple[RouteCheck, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RiskReason:
+    """One reason for a plan's risk."""
+
+    risk: Risk
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an operation proposes before lint and policy: pure result of (snapshot, request).
+
+    ``summary`` is one line ("Add uptime-kuma to stack monitoring"). ``notes`` are sentences for the person
+    (choices that were made, what to do after). ``undo`` says what takes it back. ``secrets`` are the values in
+    ``edits`` that must be redacted wherever the plan is shown.
+    """
+
+    operation: str
+    summary: str
+    edits: tuple[FileEdit, ...]
+    actions: tuple[EngineAction, ...]
+    verification: Verification = Verification()
+    risks: tuple[RiskReason, ...] = ()
+    notes: tuple[str, ...] = ()
+    undo: str = ""
+    target: str = ""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """Who asked for a plan: ``via`` is mcp, cli or worker; client name and version as the client gave them."""
+
+    via: str
+    client: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A draft with its risk, findings, fingerprint and life span.
+
+    ``fingerprint`` maps what the plan was made from to a hash: ``file:<path>`` to the SHA-256 of the bytes
+    ("absent" where there was no file), ``container:<stack>/<service>`` to a hash of the container's identity.
+    ``created`` and ``expires`` are Unix seconds. ``target`` is the name a person types to approve.
+    """
+
+    id: str
+    draft: Draft
+    risk: Risk
+    reasons: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    fingerprint: dict[str, str]
+    asked_by: Requester
+    created: float
+    expires: float
+    digest: str = ""
+
+
+class PlanState(StrEnum):
+    """Where a plan stands."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    QUEUED = "queued"
+    APPLYING = "applying"
+    DONE = "done"
+    ROLLED_BACK = "rolled_back"
+    FAILED = "failed"
+
+
+FINAL_STATES = frozenset(
+    {PlanState.DECLINED, PlanState.EXPIRED, PlanState.DONE, PlanState.ROLLED_BACK, PlanState.FAILED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One thing that was seen: ``ok`` and a sentence, with the last log lines or a status where that helps."""
+
+    what: str
+    ok: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStatus:
+    """What became of a plan: state, the step at work, what was seen, the commit, and an error's code and text."""
+
+    state: PlanState
+    step: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    commit: str = ""
+    error: str = ""
+    error_code: str = ""
+    updated: float = 0.0
+
+
+class ApprovalKind(StrEnum):
+    """Where a person's yes came from."""
+
+    CLIENT_DIALOG = "client_dialog"
+    OUT_OF_BAND = "out_of_band"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's answer to one plan, bound to its digest. ``signature`` (base64) is set for out_of_band."""
+
+    plan_id: str
+    digest: str
+    kind: ApprovalKind
+    approved: bool
+    who: str
+    when: float
+    reason: str = ""
+    signature: str = ""

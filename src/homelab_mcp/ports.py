@@ -1,0 +1,262 @@
+"""What the middle needs from the world, as Protocols; ``adapters/`` fulfils them, ``bootstrap`` joins the two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.model.plan import Approval, Plan, PlanStatus
+
+
+class Clock(Protocol):
+    """Time. ``now`` is Unix seconds, ``monotonic`` only for durations."""
+
+    def now(self) -> float: ...
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Files(Protocol):
+    """The lab's folder. Paths are relative to its root; one that leads outside raises InvalidInput.
+
+    Symbolic links inside the lab are refused (InvalidInput, code ``symlink_refused``).
+    """
+
+    @property
+    def root(self) -> str: ...
+    def read(self, path: str) -> str | None:
+        """The file's text (UTF-8), None where there is none. Raises InvalidInput past 10 MiB or when not UTF-8."""
+        ...
+
+    def mode(self, path: str) -> int | None: ...
+    def write_atomic(self, path: str, text: str, mode: int) -> None:
+        """Write whole or not at all: temp file in the same folder, fsync, rename, fsync of the folder."""
+        ...
+
+    def remove(self, path: str) -> None: ...
+    def stack_folders(self) -> list[tuple[str, str]]:
+        """(stack name, compose file's relative path) of every folder with a compose file, sorted by name."""
+        ...
+
+    def make_folder(self, path: str, mode: int = 0o755) -> bool:
+        """Make the folder and its parents; False where it was there."""
+        ...
+
+    def remove_empty_folders(self, paths: Iterable[str]) -> None: ...
+    def sweep_temporary(self) -> list[str]:
+        """Remove temp files that a killed write left; their relative paths."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What the engine says of itself."""
+
+    version: str
+    api_version: str
+    os: str
+    architecture: str
+    cpus: int
+    memory: int
+    storage_driver: str
+    containers_running: int
+
+
+class Engine(Protocol):
+    """A Docker Engine. Every call raises EngineUnavailable when it does not answer, EngineFailed on its errors."""
+
+    def info(self) -> EngineInfo: ...
+    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
+        """Containers that Compose made (any state), of one stack or all, in one request; sorted by name.
+
+        ``restart_count``, ``exit_code`` and ``started_at`` are filled by ``inspect`` only.
+        """
+        ...
+
+    def inspect(self, container_id: str) -> ContainerState: ...
+    def logs(
+        self, container_id: str, *, tail: int, since: float | None = None, until: float | None = None
+    ) -> Iterator[tuple[str, str, str]]:
+        """(RFC 3339 time, stream, line) of the last ``tail`` lines, oldest first."""
+        ...
+
+    def networks(self) -> frozenset[str]: ...
+    def create_network(self, name: str) -> None: ...
+    def remove_network(self, name: str) -> None:
+        """Remove a network that nothing is attached to; a missing one is no error."""
+        ...
+
+    def images(self) -> frozenset[str]:
+        """Every repository:tag that is on the engine."""
+        ...
+
+    def sweep_renamed(self, stack: str) -> list[str]:
+        """Remove the ``<hex>_name`` containers that a killed ``compose up`` leaves; their names."""
+        ...
+
+
+class Compose(Protocol):
+    """``docker compose`` v2 on one stack folder. Raises EngineUnavailable or EngineFailed."""
+
+    def version(self) -> str: ...
+    def config(self, stack: str) -> None:
+        """Let Compose itself judge the stack's files (no daemon needed); EngineFailed holds what it said."""
+        ...
+
+    def check_text(self, stack: str, compose_text: str, env_text: str) -> None:
+        """As ``config``, for texts that are not on disk yet."""
+        ...
+
+    def pull(self, stack: str, services: Sequence[str]) -> None:
+        """Pull what is missing (``--policy missing``)."""
+        ...
+
+    def up(self, stack: str, services: Sequence[str]) -> None:
+        """``up -d --no-build`` without waiting; recreates what its files changed. Empty services: the whole stack."""
+        ...
+
+    def remove(self, stack: str, services: Sequence[str]) -> None:
+        """Stop and remove containers of these services; never volumes."""
+        ...
+
+    def down(self, stack: str) -> None:
+        """Stop and remove the stack's containers and own networks; never volumes."""
+        ...
+
+    def restart(self, stack: str, services: Sequence[str]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What an HTTP request saw. ``status`` 0 when no answer came; ``error`` then says why.
+
+    ``certificate`` is the subject and issuer in one line; ``verified`` whether the chain was trusted.
+    """
+
+    url: str
+    status: int
+    location: str = ""
+    certificate: str = ""
+    verified: bool = False
+    error: str = ""
+
+
+class Probe(Protocol):
+    """HTTP as a browser on the LAN would do it."""
+
+    def get(self, host: str, path: str = "/", *, timeout: float = 5.0) -> ProbeResult:
+        """GET ``https://host/path`` through the lab's own Traefik (its published address), with SNI and Host."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit of the lab's history."""
+
+    id: str
+    when: float
+    message: str
+    paths: tuple[str, ...] = ()
+
+
+class History(Protocol):
+    """The lab's git repository. Never holds ``.env`` files or ``.homelab/``."""
+
+    def ensure(self) -> bool:
+        """Make the repository where there is none; True when it was made."""
+        ...
+
+    def commit(self, paths: Sequence[str], message: str) -> str:
+        """Commit these paths as they are on disk (missing: deleted), leaving everything else as it is; the id.
+
+        Returns "" when nothing differs. Other people's changes are never committed.
+        """
+        ...
+
+    def log(self, limit: int) -> list[Commit]: ...
+    def dirty(self, paths: Sequence[str]) -> list[str]:
+        """Those of the paths that differ from the last commit (a person's own edit)."""
+        ...
+
+
+class Journal(Protocol):
+    """Append-only, hash-chained record. Raises JournalUnwritable."""
+
+    def append(self, event: str, data: Mapping[str, Any]) -> None: ...
+    def entries(self) -> list[dict[str, Any]]: ...
+    def verify(self) -> str:
+        """ "" when every line's hash holds, else what is wrong and where."""
+        ...
+
+
+class PlanStore(Protocol):
+    """Plans on disk, with what became of them. Raises NotFound for an unknown id."""
+
+    def add(self, plan: Plan) -> None: ...
+    def get(self, plan_id: str) -> Plan: ...
+    def list(self, limit: int = 50) -> list[tuple[Plan, PlanStatus]]:
+        """Newest first."""
+        ...
+
+    def status(self, plan_id: str) -> PlanStatus: ...
+    def set_status(self, plan_id: str, status: PlanStatus) -> None: ...
+    def approval(self, plan_id: str) -> Approval | None: ...
+    def set_approval(self, approval: Approval) -> None: ...
+    def consume(self, plan_id: str) -> bool:
+        """Mark the plan used, on disk, once for all processes; False when it was used before."""
+        ...
+
+    def save_undo(self, plan_id: str, files: Mapping[str, tuple[str | None, int]]) -> None:
+        """Keep what files were before: path -> (text or None, mode)."""
+        ...
+
+    def load_undo(self, plan_id: str) -> dict[str, tuple[str | None, int]]: ...
+    def purge(self, older_than: float) -> int:
+        """Remove plans in a final state whose last update is older than that Unix time; how many."""
+        ...
+
+
+class Approver(Protocol):
+    """The approver's key: sealed with a PIN that no tool and no server process holds."""
+
+    def exists(self) -> bool: ...
+    def create(self, pin: str) -> None:
+        """Make a key pair; the private half is sealed with the PIN. Raises InvalidInput for a weak PIN."""
+        ...
+
+    def sign(self, pin: str, plan: Plan, *, approved: bool, who: str, reason: str = "") -> Approval:
+        """A signed answer to the plan. Raises InvalidInput (code ``wrong_pin``)."""
+        ...
+
+    def verify(self, approval: Approval) -> bool:
+        """True when the signature is the approver's, over exactly this answer."""
+        ...
+
+
+class Lock(Protocol):
+    """One apply at a time per lab; dies with its process."""
+
+    def hold(self, what: str) -> AbstractContextManager[None]:
+        """Hold the lock. Raises LabLocked, naming who holds it."""
+        ...
+
+
+class SecretSource(Protocol):
+    """Where generated secrets come from."""
+
+    def make(self, kind: str, length: int) -> str:
+        """A random value: kind hex, base64, alnum or uuid; ``length`` in characters."""
+        ...
+
+    def argon2(self, value: str) -> str:
+        """Argon2id hash of the value, in PHC string format, with Authelia's published parameters."""
+        ...
+
+
+class Worker(Protocol):
+    """Starts an apply in a process of its own, so that it outlives its caller."""
+
+    def start(self, plan_id: str) -> None: ...
