@@ -127,9 +127,7 @@ class HealthCheck(_Part):
 class Privilege(_Part):
     """One thing a container may do beyond the default, with its reason."""
 
-    kind: Literal[
-        "capability", "device", "sysctl", "host_network", "host_pid", "privileged", "new_privileges"
-    ]
+    kind: Literal["capability", "device", "sysctl", "host_network", "host_pid", "privileged", "new_privileges"]
     value: str = ""
     why: str = Field(min_length=3)
 
@@ -139,9 +137,7 @@ class Container(_Part):
 
     image: Image
     command: list[str] | None = None
-    user: str | None = Field(
-        default=None, description="'uid:gid', or '${PUID}:${PGID}'. Unset: the image's own."
-    )
+    user: str | None = Field(default=None, description="'uid:gid', or '${PUID}:${PGID}'. Unset: the image's own.")
     user_note: str = Field(default="", description="Why it is not run as the lab's user, where it is not.")
     environment: dict[str, str] = {}
     ports: list[ContainerPort] = []
@@ -195,8 +191,9 @@ class Variable(_Part):
 
 
 class Sso(_Part):
-    """Who asks for log-in. protect: the lab's SSO. bypass: the service's own log-in or none, with the reason.
-    portal: this service *is* the SSO. ``api_paths`` skip SSO under protect (native apps, API keys).
+    """Who asks for log-in.
+
+    protect: the lab's SSO. bypass: the service's own log-in or none, with the reason. portal: this service *is* the SSO. ``api_paths`` skip SSO under protect (native apps, API keys).
     """
 
     policy: Literal["protect", "bypass", "portal"] = "protect"
@@ -211,9 +208,7 @@ class Route(_Part):
     scheme: Literal["http", "https"] = "http"
     subdomain: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
     sso: Sso
-    traefik_service: str | None = Field(
-        default=None, description="A Traefik-internal service (api@internal)."
-    )
+    traefik_service: str | None = Field(default=None, description="A Traefik-internal service (api@internal).")
 
 
 class Fitness(_Part):
@@ -303,9 +298,7 @@ class ServiceDefinition(_Part):
     license: str = ""
     container: Container
     companions: dict[Name, Companion] = {}
-    gateway: Name | None = Field(
-        default=None, description="The definition whose container is the VPN gateway."
-    )
+    gateway: Name | None = Field(default=None, description="The definition whose container is the VPN gateway.")
     variables: list[Variable] = []
     route: Route | None = None
     files: list[ConfigFile] = []
@@ -314,9 +307,7 @@ class ServiceDefinition(_Part):
     gpu: Gpu
     backup: Backup
     homepage: Homepage | None = None
-    requires: list[Name] = Field(
-        default=[], description="Definitions that must be in the lab for it to work."
-    )
+    requires: list[Name] = Field(default=[], description="Definitions that must be in the lab for it to work.")
     notes: list[str] = Field(default=[], description="What a person should know after adding it.")
     architectures: list[Literal["amd64", "arm64", "arm"]] = ["amd64", "arm64"]
     upgrade: str = Field(default="", description="What to mind when the version changes.")

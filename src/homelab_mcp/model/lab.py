@@ -55,9 +55,7 @@ class LabSettings(BaseModel):
     docker_socket: str = "/var/run/docker.sock"
     route_network: str = "traefik-network"
     internal_network: str = "homelab-network"
-    sso_middleware: str = Field(
-        default="authelia@docker", description="The router middleware that asks for log-in."
-    )
+    sso_middleware: str = Field(default="authelia@docker", description="The router middleware that asks for log-in.")
 
     @field_validator("domain")
     @classmethod
