@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from homelab_mcp.core.catalog import Catalog
+from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import Approval, Plan, PlanStatus
 
@@ -209,6 +211,7 @@ class PlanStore(Protocol):
         """Mark the plan used, on disk, once for all processes; False when it was used before."""
         ...
 
+    def used(self, plan_id: str) -> bool: ...
     def save_undo(self, plan_id: str, files: Mapping[str, tuple[str | None, int]]) -> None:
         """Keep what files were before: path -> (text or None, mode)."""
         ...
@@ -260,3 +263,59 @@ class Worker(Protocol):
     """Starts an apply in a process of its own, so that it outlives its caller."""
 
     def start(self, plan_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PromptText:
+    """An MCP prompt: ``{argument}`` in ``text`` stands for what the person gives."""
+
+    name: str
+    title: str
+    description: str
+    arguments: tuple[str, ...]
+    text: str
+
+
+class Lab(Protocol):
+    """One lab with everything that reaches it; ``bootstrap`` makes it, each part on first use.
+
+    ``files_only`` says that no engine is wanted: plans write files and git, and say that nothing was started.
+    """
+
+    @property
+    def root(self) -> str: ...
+    @property
+    def files_only(self) -> bool: ...
+    @property
+    def settings(self) -> LabSettings:
+        """The lab's settings, read afresh. Raises NotFound (code ``lab_not_initialised``), InvalidInput."""
+        ...
+
+    @property
+    def catalog(self) -> Catalog: ...
+    @property
+    def prompts(self) -> tuple[PromptText, ...]: ...
+    @property
+    def files(self) -> Files: ...
+    @property
+    def engine(self) -> Engine: ...
+    @property
+    def compose(self) -> Compose: ...
+    @property
+    def probe(self) -> Probe: ...
+    @property
+    def history(self) -> History: ...
+    @property
+    def journal(self) -> Journal: ...
+    @property
+    def plans(self) -> PlanStore: ...
+    @property
+    def approver(self) -> Approver: ...
+    @property
+    def lock(self) -> Lock: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def secrets(self) -> SecretSource: ...
+    @property
+    def worker(self) -> Worker: ...

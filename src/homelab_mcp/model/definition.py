@@ -5,9 +5,11 @@ Text fields of ``environment``, ``command``, ``labels``, ``files`` and volumes m
 * ``${NAME}``: a variable of the stack's ``.env``, left to Compose. NAME is one of the definition's ``variables`` or
   a lab setting (DOMAIN, TZ, PUID, PGID, MEDIA_DIR, DOWNLOADS_DIR).
 * ``@{word}``: filled in by the generator. Words: ``service`` (the compose service's name), ``host``
-  (``sub.${DOMAIN}``), ``url`` (``https://`` and the host), ``companion.<key>`` (a companion's service name),
-  ``setting.<name>`` (a lab setting's value, in ``files`` only), ``argon2.<VARIABLE>`` (Argon2id hash of a generated
-  secret, in secret ``files`` only).
+  (``sub.${DOMAIN}``), ``url`` (``https://`` and the host), ``root`` (the lab's root folder, an absolute path),
+  ``companion.<key>`` (a companion's service name), ``setting.<name>`` (a lab setting's value, in ``files`` and
+  ``command`` only), ``argon2.<VARIABLE>`` (Argon2id hash of a generated secret, in secret ``files`` only).
+
+Nobody interpolates ``files``: ``${NAME}`` has no meaning there, and ``host`` and ``url`` carry the lab's real domain.
 """
 
 from __future__ import annotations
@@ -28,6 +30,29 @@ Level = Literal["draft", "generated", "deployed"]
 behind a real Traefik in the project's tests (with a stand-in image where the real one cannot be pulled)."""
 
 ResourceClass = Literal["tiny", "web", "database", "media", "downloader", "heavy", "monitoring"]
+
+Category = Literal[
+    "core",
+    "infrastructure",
+    "dashboards",
+    "media",
+    "media-management",
+    "downloads",
+    "productivity",
+    "monitoring",
+    "networking",
+    "home-automation",
+    "utilities",
+    "development",
+    "security",
+    "communication",
+    "ai",
+    "games",
+    "backup",
+]
+
+LAB_VARIABLES = ("DOMAIN", "TZ", "PUID", "PGID", "MEDIA_DIR", "DOWNLOADS_DIR")
+"""Variables of a stack's ``.env`` that come from the lab's settings, so that a definition need not declare them."""
 
 
 class _Part(BaseModel):
@@ -193,7 +218,8 @@ class Variable(_Part):
 class Sso(_Part):
     """Who asks for log-in.
 
-    protect: the lab's SSO. bypass: the service's own log-in or none, with the reason. portal: this service *is* the SSO. ``api_paths`` skip SSO under protect (native apps, API keys).
+    protect: the lab's SSO. bypass: the service's own log-in or none, with the reason. portal: this service *is* the
+    SSO. ``api_paths`` skip SSO under protect (native apps, API keys).
     """
 
     policy: Literal["protect", "bypass", "portal"] = "protect"
@@ -272,25 +298,7 @@ class ServiceDefinition(_Part):
     name: str
     aliases: list[str] = []
     summary: Annotated[str, Field(min_length=10, max_length=160)]
-    category: Literal[
-        "core",
-        "infrastructure",
-        "dashboards",
-        "media",
-        "media-management",
-        "downloads",
-        "productivity",
-        "monitoring",
-        "networking",
-        "home-automation",
-        "utilities",
-        "development",
-        "security",
-        "communication",
-        "ai",
-        "games",
-        "backup",
-    ]
+    category: Category
     level: Level
     stack: Name = Field(description="The stack it goes to when none is named.")
     links: Links

@@ -34,6 +34,9 @@ class Acme(BaseModel):
         default=None,
         description="Host path of a PEM file that Traefik trusts for the CA's own API (private CAs).",
     )
+    root_certificate: str | None = Field(
+        default=None, description="Host path of the PEM file that served certificates chain to (private CAs)."
+    )
 
 
 class LabSettings(BaseModel):

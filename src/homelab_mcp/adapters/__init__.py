@@ -1,0 +1,1 @@
+"""The only code that touches the world; each module fulfils a Protocol of ``ports``."""

@@ -1,0 +1,176 @@
+"""The approver: an Ed25519 key whose private half is sealed with a person's PIN."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from homelab_mcp.adapters.clock import SystemClock
+from homelab_mcp.adapters.private import write_private
+from homelab_mcp.core.plan_codec import approval_message
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.plan import Approval, ApprovalKind, Plan
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from homelab_mcp.ports import Clock
+
+SHORTEST_PIN = 6
+TRIES = 5
+LOCK_SECONDS = 60.0
+_SCRYPT = {"n": 1 << 16, "r": 8, "p": 1}
+"""64 MiB and about 0.2 s a guess (RFC 7914's parameters, sized as its section 2 advises for interactive use)."""
+
+
+class KeyFileApprover:
+    """Fulfils ``ports.Approver`` with one file of mode 0600.
+
+    Whoever can write that file can replace the key: keep the folder with another user than the model's where the
+    boundary matters.
+    """
+
+    def __init__(self, path: str | Path, clock: Clock | None = None) -> None:
+        self._path = Path(path)
+        self._dir = self._path.parent
+        self._clock = clock or SystemClock()
+
+    def exists(self) -> bool:
+        """Whether a key pair was made."""
+        return self._path.is_file()
+
+    def create(self, pin: str) -> None:
+        """Make a key pair. Raises InvalidInput: weak_pin (under 6 characters, or one repeated), approver_exists."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        if len(pin) < SHORTEST_PIN or len(set(pin)) < 3:
+            raise InvalidInput(
+                f"The PIN is too weak: at least {SHORTEST_PIN} characters, of which three differ.",
+                code="weak_pin",
+                hint="Choose a longer one.",
+            )
+        self._dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._locked():
+            if self.exists():
+                raise InvalidInput(
+                    "There is an approver already.", code="approver_exists", hint="Remove its file to start anew."
+                )
+            key = Ed25519PrivateKey.generate()
+            public = key.public_key().public_bytes_raw()
+            salt, nonce = os.urandom(16), os.urandom(12)
+            sealed = AESGCM(_stretch(pin, salt)).encrypt(nonce, key.private_bytes_raw(), public)
+            parts = {"public": public, "salt": salt, "nonce": nonce, "sealed": sealed}
+            self._save({"version": 1, "failed": 0, "locked_until": 0.0, **{k: _text(v) for k, v in parts.items()}})
+
+    def sign(self, pin: str, plan: Plan, *, approved: bool, who: str, reason: str = "") -> Approval:
+        """A signed answer to the plan.
+
+        Raises InvalidInput: no_approver, wrong_pin, pin_locked (five wrong ones in a row, for a minute).
+        """
+        key = self._unseal(pin)
+        answer = Approval(
+            plan_id=plan.id,
+            digest=plan.digest,
+            kind=ApprovalKind.OUT_OF_BAND,
+            approved=approved,
+            who=who,
+            when=self._clock.now(),
+            reason=reason,
+        )
+        return dataclasses.replace(answer, signature=_text(key.sign(approval_message(answer))))
+
+    def verify(self, approval: Approval) -> bool:
+        """True when the signature is this approver's, over exactly this answer."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        if not self.exists() or not approval.signature:
+            return False
+        public = Ed25519PublicKey.from_public_bytes(_bytes(self._load()["public"]))
+        try:
+            public.verify(base64.b64decode(approval.signature, validate=True), approval_message(approval))
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+    def _unseal(self, pin: str) -> Ed25519PrivateKey:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        if not self.exists():
+            raise InvalidInput(
+                "No approver has been set up.", code="no_approver", hint="Run 'homelab-mcp approve --setup' once."
+            )
+        with self._locked():
+            state = self._load()
+            self._count_try(state)
+            try:
+                raw = AESGCM(_stretch(pin, _bytes(state["salt"]))).decrypt(
+                    _bytes(state["nonce"]), _bytes(state["sealed"]), _bytes(state["public"])
+                )
+            except InvalidTag:
+                raise InvalidInput(
+                    "The PIN is wrong.", code="wrong_pin", hint="Try again; five wrong ones lock it for a minute."
+                ) from None
+            self._save({**state, "failed": 0, "locked_until": 0.0})
+        return Ed25519PrivateKey.from_private_bytes(raw)
+
+    def _count_try(self, state: dict[str, Any]) -> None:
+        """Count the try as wrong before it is made, so that a process killed half-way gains none."""
+        now = self._clock.now()
+        wait = float(state["locked_until"]) - now
+        # A wait longer than a lock can be means the clock was set back; it does not open the lock sooner.
+        if wait > 0:
+            raise InvalidInput(
+                "Too many wrong PINs.", code="pin_locked", hint=f"Try again in {min(wait, LOCK_SECONDS):.0f} seconds."
+            )
+        state["failed"] = int(state["failed"]) + 1
+        if state["failed"] >= TRIES:
+            state["failed"], state["locked_until"] = 0, now + LOCK_SECONDS
+        self._save(state)
+
+    def _load(self) -> dict[str, Any]:
+        try:
+            state = json.loads(self._path.read_text("utf-8"))
+            if state["version"] != 1:
+                raise ValueError("unknown version")
+            return dict(state)
+        except (ValueError, KeyError, TypeError):
+            raise InvalidInput(
+                "The approver's file is not readable.", code="approver_corrupt", hint="Remove it and set up anew."
+            ) from None
+
+    def _save(self, state: dict[str, Any]) -> None:
+        write_private(self._path, json.dumps(state))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        fd = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+
+def _stretch(pin: str, salt: bytes) -> bytes:
+    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+    return Scrypt(salt=salt, length=32, **_SCRYPT).derive(pin.encode("utf-8"))
+
+
+def _text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

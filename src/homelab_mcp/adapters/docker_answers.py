@@ -1,0 +1,150 @@
+"""The Docker Engine's JSON and log stream, read into this project's types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from homelab_mcp.core.project_name import HASH_LABEL, PROJECT_LABEL, SERVICE_LABEL
+from homelab_mcp.model.observed import ContainerState, PublishedPort
+
+LINE_LIMIT = 16_384
+_HEALTH = re.compile(r"\((healthy|unhealthy|health: starting)\)")
+_STREAMS = {1: "stdout", 2: "stderr"}
+_HEADER = 8
+
+
+def listed(raw: dict[str, Any]) -> ContainerState:
+    """One element of ``GET /containers/json``; health is only in its status text."""
+    labels: dict[str, str] = raw.get("Labels") or {}
+    status = str(raw.get("Status") or "")
+    found = _HEALTH.search(status)
+    names = raw.get("Names") or [""]
+    return ContainerState(
+        id=str(raw.get("Id", "")),
+        name=str(names[0]).lstrip("/"),
+        image=str(raw.get("Image", "")),
+        state=str(raw.get("State", "")),
+        health=found[1].removeprefix("health: ") if found else "",
+        stack=labels.get(PROJECT_LABEL, ""),
+        service=labels.get(SERVICE_LABEL, ""),
+        config_hash=labels.get(HASH_LABEL, ""),
+        status=status,
+        labels=labels,
+        ports=tuple(sorted(_listed_ports(raw.get("Ports") or []), key=_place)),
+        networks=tuple(sorted((raw.get("NetworkSettings") or {}).get("Networks") or {})),
+    )
+
+
+def inspected(raw: dict[str, Any]) -> ContainerState:
+    """``GET /containers/ID/json``, with restart count, exit code (of one that has ended) and start time."""
+    config: dict[str, Any] = raw.get("Config") or {}
+    state: dict[str, Any] = raw.get("State") or {}
+    network: dict[str, Any] = raw.get("NetworkSettings") or {}
+    labels: dict[str, str] = config.get("Labels") or {}
+    word = str(state.get("Status", ""))
+    health = str((state.get("Health") or {}).get("Status") or "")
+    return ContainerState(
+        id=str(raw.get("Id", "")),
+        name=str(raw.get("Name", "")).lstrip("/"),
+        image=str(config.get("Image", "")),
+        state=word,
+        health="" if health == "none" else health,
+        stack=labels.get(PROJECT_LABEL, ""),
+        service=labels.get(SERVICE_LABEL, ""),
+        config_hash=labels.get(HASH_LABEL, ""),
+        restart_count=int(raw.get("RestartCount") or 0),
+        exit_code=None if word in {"running", "created", "paused"} else int(state.get("ExitCode") or 0),
+        started_at="" if str(state.get("StartedAt", "")).startswith("0001-") else str(state.get("StartedAt", "")),
+        status="killed: out of memory" if state.get("OOMKilled") else str(state.get("Error") or ""),
+        labels=labels,
+        ports=tuple(sorted(_inspected_ports(network.get("Ports") or {}), key=_place)),
+        networks=tuple(sorted(network.get("Networks") or {})),
+    )
+
+
+def _place(port: PublishedPort) -> tuple[int, int, str]:
+    return port.container_port, port.host_port, port.host_ip
+
+
+def _listed_ports(raw: Iterable[dict[str, Any]]) -> Iterator[PublishedPort]:
+    for port in raw:
+        if port.get("PublicPort"):
+            yield PublishedPort(
+                str(port.get("IP") or ""),
+                int(port["PublicPort"]),
+                int(port["PrivatePort"]),
+                str(port.get("Type", "tcp")),
+            )
+
+
+def _inspected_ports(raw: dict[str, list[dict[str, str]] | None]) -> Iterator[PublishedPort]:
+    for inner, places in raw.items():
+        number, _, protocol = inner.partition("/")
+        for place in places or []:
+            if place.get("HostPort"):
+                yield PublishedPort(place.get("HostIp", ""), int(place["HostPort"]), int(number), protocol or "tcp")
+
+
+def log_lines(chunks: Iterable[bytes]) -> Iterator[tuple[str, str, str]]:
+    """(RFC 3339 time, stream, line) from the body of ``GET /containers/ID/logs?timestamps=1``.
+
+    Without a terminal each piece has an 8-byte header (stream, three zeros, big-endian length); with one the body
+    is plain text. The two cannot be mixed up: plain text begins with a time. At most ``LINE_LIMIT`` bytes of a line
+    are held.
+    """
+    buffer = bytearray()
+    source = iter(chunks)
+    if not _fill(buffer, source, _HEADER):
+        yield from _plain(buffer, iter(()))
+    elif buffer[0] in (0, 1, 2) and bytes(buffer[1:4]) == b"\0\0\0":
+        yield from _multiplexed(buffer, source)
+    else:
+        yield from _plain(buffer, source)
+
+
+def _fill(buffer: bytearray, source: Iterator[bytes], size: int) -> bool:
+    while len(buffer) < size:
+        piece = next(source, None)
+        if piece is None:
+            return False
+        buffer += piece
+    return True
+
+
+def _multiplexed(buffer: bytearray, source: Iterator[bytes]) -> Iterator[tuple[str, str, str]]:
+    while _fill(buffer, source, _HEADER):
+        stream = _STREAMS.get(buffer[0], "stdout")
+        left = int.from_bytes(buffer[4:_HEADER], "big")
+        del buffer[:_HEADER]
+        line = bytearray()
+        while left:
+            if not buffer and not _fill(buffer, source, 1):
+                break
+            taken = min(left, len(buffer))
+            if len(line) < LINE_LIMIT:
+                line += buffer[:taken]
+            del buffer[:taken]
+            left -= taken
+        yield _split(bytes(line), stream)
+
+
+def _plain(buffer: bytearray, source: Iterator[bytes]) -> Iterator[tuple[str, str, str]]:
+    while True:
+        end = buffer.find(b"\n")
+        if end >= 0:
+            yield _split(bytes(buffer[:end]), "stdout")
+            del buffer[: end + 1]
+            continue
+        if len(buffer) > 2 * LINE_LIMIT:
+            del buffer[LINE_LIMIT:]
+        if not _fill(buffer, source, len(buffer) + 1):
+            break
+    if buffer:
+        yield _split(bytes(buffer), "stdout")
+
+
+def _split(raw: bytes, stream: str) -> tuple[str, str, str]:
+    when, _, line = raw[:LINE_LIMIT].decode("utf-8", "replace").rstrip("\r\n").partition(" ")
+    return when, stream, line

@@ -1,0 +1,223 @@
+"""The Docker Engine, asked over its own API (https://docs.docker.com/reference/api/engine/)."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from homelab_mcp.adapters import docker_answers
+from homelab_mcp.adapters.docker_errors import endpoint, translated
+from homelab_mcp.core.project_name import PROJECT_LABEL
+from homelab_mcp.model.errors import EngineFailed
+from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.ports import EngineInfo
+
+if TYPE_CHECKING:
+    from docker.api import APIClient
+
+NETWORK_LABEL = "homelab.network"
+READ_SECONDS = 10.0
+WRITE_SECONDS = 60.0
+LogLines: TypeAlias = Generator[tuple[str, str, str], None, None]
+_RENAMED = re.compile(r"^[0-9a-f]{8,12}_")
+_CHUNK = 65_536
+_SEARCHED_LINES = 262_144
+_EARLIER = 8
+
+
+class DockerEngine:
+    """One engine; connected to on first use.
+
+    Args:
+        base_url: ``unix://``, ``tcp://`` or ``ssh://`` address; None takes DOCKER_HOST, else the current Docker
+            context, as the ``docker`` command does.
+    """
+
+    def __init__(self, base_url: str | None = None) -> None:
+        self._base_url = base_url
+        self._clients: dict[float, APIClient] = {}
+        self._guard = threading.Lock()
+
+    @property
+    def address(self) -> str:
+        """The address that is asked, without connecting to it."""
+        return endpoint(self._base_url)[0]
+
+    def info(self) -> EngineInfo:
+        """What the engine says of itself."""
+        raw = self._ask(lambda c: c.info())
+        return EngineInfo(
+            version=str(raw.get("ServerVersion", "")),
+            api_version=str(self._client(READ_SECONDS).api_version),
+            os=str(raw.get("OperatingSystem", "")),
+            architecture=str(raw.get("Architecture", "")),
+            cpus=int(raw.get("NCPU") or 0),
+            memory=int(raw.get("MemTotal") or 0),
+            storage_driver=str(raw.get("Driver", "")),
+            containers_running=int(raw.get("ContainersRunning") or 0),
+        )
+
+    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
+        """Containers that Compose made, in one request; sorted by name."""
+        label = PROJECT_LABEL if stack is None else f"{PROJECT_LABEL}={stack}"
+        raw = self._ask(lambda c: c.containers(all=True, filters={"label": [label]}))
+        return tuple(sorted((docker_answers.listed(one) for one in raw), key=lambda c: c.name))
+
+    def inspect(self, container_id: str) -> ContainerState:
+        """One container in full; EngineFailed (code ``no_such_object``) where it is gone.
+
+        ``status`` holds the engine's own word on why it ended (out of memory, could not start), or is empty.
+        """
+        return docker_answers.inspected(self._ask(lambda c: c.inspect_container(container_id)))
+
+    def logs(
+        self, container_id: str, *, tail: int, since: float | None = None, until: float | None = None
+    ) -> Iterator[tuple[str, str, str]]:
+        """(time, stream, line) of the last ``tail`` lines (of those before ``until``), oldest first.
+
+        The engine counts ``tail`` from the log's very end, also when ``until`` is given, and would answer with
+        nothing where all of those are later. So with ``until`` this asks for more and more lines, and keeps only
+        the last ``tail`` that fit: memory stays bounded by ``tail``.
+        """
+        if until is None:
+            yield from self._read_log(container_id, tail, since)
+            return
+        limit = _rfc3339(until)
+        asked = tail
+        first_seen: str | None = None
+        while True:
+            kept: deque[tuple[str, str, str]] = deque(maxlen=tail)
+            first: str | None = None
+            with closing(self._read_log(container_id, asked, since)) as lines:
+                for line in lines:
+                    first = first or line[0]
+                    if line[0] > limit:
+                        break
+                    kept.append(line)
+            # The same first line for a longer request means that there is nothing earlier.
+            if len(kept) == tail or first is None or first == first_seen or asked >= _SEARCHED_LINES:
+                yield from kept
+                return
+            first_seen = first
+            asked *= _EARLIER
+
+    def networks(self) -> frozenset[str]:
+        """Names of all networks."""
+        return frozenset(str(n["Name"]) for n in self._ask(lambda c: c.networks()))
+
+    def create_network(self, name: str) -> None:
+        """Make a bridge network, marked as this project's; one that is there is left as it is."""
+        if name not in self.networks():
+            self._change(lambda c: c.create_network(name, driver="bridge", labels={NETWORK_LABEL: "true"}))
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network that nothing is attached to; a missing one is no error.
+
+        Raises:
+            EngineFailed: containers are attached (code ``network_in_use``).
+        """
+        try:
+            users = self._ask(lambda c: c.inspect_network(name)).get("Containers") or {}
+            if users:
+                attached = ", ".join(sorted(str(u.get("Name", "")) for u in users.values())[:5])
+                raise EngineFailed(
+                    f"Network {name} is in use by {attached}.",
+                    hint="Remove those containers first.",
+                    code="network_in_use",
+                )
+            self._change(lambda c: c.remove_network(name))
+        except EngineFailed as error:
+            if error.code != "no_such_object":
+                raise
+
+    def images(self) -> frozenset[str]:
+        """Every repository:tag on the engine."""
+        raw = self._ask(lambda c: c.images())
+        return frozenset(tag for image in raw for tag in image.get("RepoTags") or () if tag != "<none>:<none>")
+
+    def sweep_renamed(self, stack: str) -> list[str]:
+        """Remove the ``<hex>_name`` containers a killed ``compose up`` leaves; never volumes."""
+        gone = []
+        for container in self.containers(stack):
+            if _RENAMED.match(container.name):
+                self._remove(container.id)
+                gone.append(container.name)
+        return gone
+
+    def _remove(self, container_id: str) -> None:
+        try:
+            self._change(lambda c: c.remove_container(container_id, force=True, v=False))
+        except EngineFailed as error:
+            if error.code != "no_such_object":
+                raise
+
+    def _read_log(self, container_id: str, tail: int, since: float | None) -> LogLines:
+        from docker.errors import create_api_error_from_http_exception
+        from requests.exceptions import HTTPError
+
+        # docker-py's own logs() drops the name of the stream.
+        params = {"stdout": "1", "stderr": "1", "timestamps": "1", "tail": str(tail)}
+        if since is not None:
+            params["since"] = f"{since:.9f}"
+
+        def ask(client: APIClient) -> Any:
+            url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/logs"
+            answer = client.get(url, params=params, stream=True, timeout=READ_SECONDS)
+            try:
+                answer.raise_for_status()
+            except HTTPError as error:
+                create_api_error_from_http_exception(error)
+            return answer
+
+        with closing(self._ask(ask)) as answer:
+            yield from self._guarded(docker_answers.log_lines(answer.raw.stream(_CHUNK, decode_content=False)))
+
+    def _guarded(self, lines: Iterator[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
+        from requests.exceptions import RequestException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            yield from lines
+        except (OSError, RequestException, HTTPError) as error:
+            raise translated(error, self.address) from error
+
+    def _client(self, seconds: float) -> APIClient:
+        with self._guard:
+            if seconds not in self._clients:
+                from docker.api import APIClient
+
+                address, tls = endpoint(self._base_url)
+                self._clients[seconds] = APIClient(
+                    base_url=address,
+                    version="auto",
+                    timeout=seconds,  # type: ignore[arg-type]
+                    tls=tls or False,
+                    use_ssh_client=address.startswith("ssh://"),
+                )
+            return self._clients[seconds]
+
+    def _ask(self, call: Callable[[APIClient], Any]) -> Any:
+        return self._call(call, READ_SECONDS)
+
+    def _change(self, call: Callable[[APIClient], Any]) -> Any:
+        return self._call(call, WRITE_SECONDS)
+
+    def _call(self, call: Callable[[APIClient], Any], seconds: float) -> Any:
+        from docker.errors import DockerException
+        from requests.exceptions import RequestException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            return call(self._client(seconds))
+        except (OSError, DockerException, RequestException, HTTPError) as error:
+            raise translated(error, self.address) from error
+
+
+def _rfc3339(when: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "999Z"

@@ -1,0 +1,287 @@
+"""The lab's folder: reads and atomic writes that stay inside it and follow no symbolic link."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.lab import COMPOSE_NAMES, NAME_PATTERN, PRIVATE_FOLDER
+
+MAX_BYTES = 10 * 1024 * 1024
+_TEMP = re.compile(r"\..+\.[0-9a-f]{12}\.homelab-tmp")
+_SWEEP_DEPTH = 5
+_SWEEP_ENTRIES = 50_000
+_LIVE_SECONDS = 60.0
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_IS_LINK = {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}
+
+
+class LabFiles:
+    """Fulfils ``ports.Files``.
+
+    Every path is walked from the root by open folders without following links, so that a folder swapped for a link
+    between check and use leads nowhere.
+
+    Args:
+        root: the lab's folder; may itself be reached through a link.
+        owner: (uid, gid) of folders that are made, where this process may give them away; else the parent's.
+    """
+
+    def __init__(self, root: str | Path, owner: tuple[int, int] | None = None) -> None:
+        self._root = Path(root).resolve()
+        self._owner = owner
+
+    @property
+    def root(self) -> str:
+        """The lab's folder as an absolute path."""
+        return str(self._root)
+
+    def read(self, path: str) -> str | None:
+        """The file's text, line ends as they are; None where there is none.
+
+        Raises InvalidInput: outside the lab, a symbolic link, no regular file, past 10 MiB, not UTF-8.
+        """
+        with self._parent(path) as (folder, name):
+            if folder is None:
+                return None
+            try:
+                fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                raise self._refused(path, error) from error
+            with os.fdopen(fd, "rb") as file:
+                if not stat.S_ISREG(os.fstat(fd).st_mode):
+                    raise InvalidInput(f"{path} is not a regular file.", hint="Name a text file.")
+                raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise InvalidInput(f"{path} is larger than 10 MiB.", code="file_too_large", hint="Split or shrink it.")
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError:
+            raise InvalidInput(f"{path} is not UTF-8 text.", code="not_utf8", hint="Convert it to UTF-8.") from None
+
+    def mode(self, path: str) -> int | None:
+        """Permission bits of the file or folder; None where there is none."""
+        with self._parent(path) as (folder, name):
+            found = self._lstat(name, folder, path)
+            return None if found is None else stat.S_IMODE(found.st_mode)
+
+    def write_atomic(self, path: str, text: str, mode: int) -> None:
+        """Write whole or not at all, making missing folders; a file that exists keeps its owner and mode.
+
+        A process killed at any moment leaves the old text or the new, and at most a ``.homelab-tmp`` file that
+        ``sweep_temporary`` takes away. Raises InvalidInput, and OSError (disk full, read-only) with the
+        old file intact.
+        """
+        data = text.encode("utf-8")
+        if len(data) > MAX_BYTES:
+            raise InvalidInput(f"{path} would be larger than 10 MiB.", code="file_too_large", hint="Split it.")
+        with self._parent(path, make=True) as (folder, name):
+            assert folder is not None  # noqa: S101 - made above; for the type checker
+            old = self._lstat(name, folder, path)
+            if old is not None and not stat.S_ISREG(old.st_mode):
+                raise InvalidInput(f"{path} is not a regular file.", hint="Move it away first.")
+            around = os.fstat(folder)
+            uid, gid = (old.st_uid, old.st_gid) if old else (around.st_uid, around.st_gid)
+            temp = f".{name}.{secrets.token_hex(6)}.homelab-tmp"
+            fd = os.open(
+                temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder
+            )
+            try:
+                with os.fdopen(fd, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    _give(fd, uid, gid)
+                    os.fchmod(fd, stat.S_IMODE(old.st_mode) if old else mode)
+                    os.fsync(fd)
+                os.rename(temp, name, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(temp, dir_fd=folder)
+                raise
+            os.fsync(folder)
+
+    def set_mode(self, path: str, mode: int) -> None:
+        """Give a file these permission bits."""
+        with self._parent(path) as (folder, name):
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+            try:
+                os.fchmod(fd, mode)
+            finally:
+                os.close(fd)
+
+    def remove(self, path: str) -> None:
+        """Delete the file; a missing one is no error."""
+        with self._parent(path) as (folder, name):
+            if folder is None or self._lstat(name, folder, path) is None:
+                return
+            os.unlink(name, dir_fd=folder)
+            os.fsync(folder)
+
+    def stack_folders(self) -> list[tuple[str, str]]:
+        """(stack name, compose file's relative path), sorted by name.
+
+        A stack is a folder right below the root with one of Compose's file names in it. Hidden folders, symbolic links
+        and names that Compose would not take as a project are left out.
+        """
+        found: list[tuple[str, str]] = []
+        if not self._root.is_dir():
+            return found
+        with os.scandir(self._root) as entries:
+            folders = [
+                e.name for e in entries if e.is_dir(follow_symlinks=False) and re.fullmatch(NAME_PATTERN, e.name)
+            ]
+        for name in sorted(folders):
+            for compose in COMPOSE_NAMES:
+                with contextlib.suppress(OSError):
+                    if stat.S_ISREG((self._root / name / compose).lstat().st_mode):
+                        found.append((name, f"{name}/{compose}"))
+                        break
+        return found
+
+    def make_folder(self, path: str, mode: int = 0o755) -> bool:
+        """Make the folder ("": the root) and its parents; False where it was there.
+
+        Raises InvalidInput when a file stands there.
+        """
+        if not self._root.is_dir():
+            self._root.mkdir(parents=True, mode=0o755)
+            if not path:
+                return True
+        if not path:
+            return False
+        with self._parent(path, make=True) as (folder, name):
+            assert folder is not None  # noqa: S101 - made above; for the type checker
+            return self._mkdir(name, folder, mode, path)
+
+    def remove_empty_folders(self, paths: Iterable[str]) -> None:
+        """Remove those of the folders that are empty, the deepest first."""
+        for path in sorted(paths, key=lambda p: -p.count("/")):
+            with self._parent(path) as (folder, name), contextlib.suppress(OSError):
+                if folder is not None:
+                    os.rmdir(name, dir_fd=folder)
+
+    def sweep_temporary(self) -> list[str]:
+        """Remove temp files that a killed write left; their relative paths.
+
+        Looks five folders deep, where this project writes; in ``.homelab`` only at files older than a minute, as
+        another process may be writing there.
+        """
+        removed, seen = [], 0
+        for here, folders, names in os.walk(self._root, followlinks=False):
+            below = Path(here).relative_to(self._root)
+            if len(below.parts) >= _SWEEP_DEPTH:
+                folders.clear()
+            seen += len(names) + len(folders)
+            if seen > _SWEEP_ENTRIES:
+                break
+            folders[:] = [f for f in folders if not f.startswith(".") or (f == PRIVATE_FOLDER and not below.parts)]
+            for name in names:
+                full = Path(here, name)
+                live = below.parts[:1] == (PRIVATE_FOLDER,) and time.time() - full.lstat().st_mtime < _LIVE_SECONDS
+                if _TEMP.fullmatch(name) and not live:
+                    with contextlib.suppress(FileNotFoundError):
+                        full.unlink()
+                        removed.append(str(below / name))
+        return sorted(removed)
+
+    @contextlib.contextmanager
+    def _parent(self, path: str, *, make: bool = False) -> Iterator[tuple[int | None, str]]:
+        """The open folder that holds the path's last part (None where it is missing), and that part."""
+        *folders, name = _parts(path)
+        if not make and not self._root.is_dir():
+            yield None, name
+            return
+        fd: int | None = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for part in folders:
+                assert fd is not None  # noqa: S101 - the loop ends with the first missing part
+                if make:
+                    self._mkdir(part, fd, 0o755, path)
+                try:
+                    below = os.open(part, _FOLDER, dir_fd=fd)
+                except FileNotFoundError:
+                    os.close(fd)
+                    fd = None
+                    break
+                except OSError as error:
+                    raise self._refused(path, error) from error
+                os.close(fd)
+                fd = below
+            yield fd, name
+        finally:
+            if fd is not None:
+                os.close(fd)
+
+    def _mkdir(self, name: str, parent: int, mode: int, path: str) -> bool:
+        try:
+            os.mkdir(name, 0o700, dir_fd=parent)
+        except FileExistsError:
+            found = self._lstat(name, parent, path)
+            if found is not None and not stat.S_ISDIR(found.st_mode):
+                raise InvalidInput(f"{path}: {name} is a file, not a folder.", hint="Move it away first.") from None
+            return False
+        fd = os.open(name, _FOLDER, dir_fd=parent)
+        try:
+            around = os.fstat(parent)
+            uid, gid = self._owner or (around.st_uid, around.st_gid)
+            _give(fd, uid, gid)
+            os.fchmod(fd, mode)
+        finally:
+            os.close(fd)
+        os.fsync(parent)
+        return True
+
+    def _lstat(self, name: str, folder: int | None, path: str) -> os.stat_result | None:
+        if folder is None:
+            return None
+        try:
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        if stat.S_ISLNK(found.st_mode):
+            raise self._refused(path, OSError(errno.ELOOP, ""))
+        return found
+
+    def _refused(self, path: str, error: OSError) -> InvalidInput:
+        if error.errno in _IS_LINK:
+            return InvalidInput(
+                f"{path} leads through a symbolic link or something that is no folder.",
+                code="symlink_refused",
+                hint="Use a path of real files and folders inside the lab.",
+            )
+        return InvalidInput(
+            f"{path} cannot be opened: {os.strerror(error.errno or 0)}.",
+            code="file_unreadable",
+            hint="Check its owner.",
+        )
+
+
+def _parts(path: str) -> list[str]:
+    parts = path.split("/")
+    outside = path.startswith("/") or any(p in {"", ".", ".."} for p in parts)
+    odd = any(ord(c) < 32 or ord(c) == 127 for c in path) or len(path.encode("utf-8", "replace")) > 1024
+    if outside or odd or any(len(p.encode("utf-8", "replace")) > 200 for p in parts):
+        raise InvalidInput(
+            "The path does not lead to a place inside the lab.",
+            code="path_refused",
+            hint="Give a path relative to the lab's root, without '..'.",
+        )
+    return parts
+
+
+def _give(fd: int, uid: int, gid: int) -> None:
+    found = os.fstat(fd)
+    if (found.st_uid, found.st_gid) != (uid, gid):
+        # Only root may give files away; as any other user, what we make is ours.
+        with contextlib.suppress(PermissionError):
+            os.fchown(fd, uid, gid)

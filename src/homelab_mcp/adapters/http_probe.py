@@ -1,0 +1,123 @@
+"""HTTPS through the lab's Traefik, as a browser on the LAN would ask, wherever the name points today.
+
+The standard library is enough and says more than an HTTP client would: the connection is made to one address, and
+name, certificate and Host header are another's (RFC 6066 section 3, server name indication).
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import socket
+import ssl
+import time
+
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.ports import ProbeResult
+
+CA_VARIABLE = "HOMELAB_CA_FILE"
+_HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")
+_PATH = re.compile(r"^/[\x21-\x7e]*$")
+
+
+class TraefikProbe:
+    """Asks one address for any host.
+
+    Args:
+        connect_host: address on which Traefik's HTTPS port is published.
+        connect_port: that port.
+        ca_file: PEM file that certificates may chain to, besides the system's; HOMELAB_CA_FILE where None.
+    """
+
+    def __init__(self, connect_host: str, connect_port: int, ca_file: str | None = None) -> None:
+        self._place = (connect_host, connect_port)
+        self._ca_file = ca_file or os.environ.get(CA_VARIABLE)
+
+    def get(self, host: str, path: str = "/", *, timeout: float = 5.0) -> ProbeResult:
+        """GET ``https://host/path``, following no redirect; ``timeout`` seconds for all of it.
+
+        A certificate that is not trusted is reported (``verified`` False) and the request made all the same.
+
+        Raises:
+            InvalidInput: not a host name or path.
+        """
+        if not _HOST.match(host) or not _PATH.match(path):
+            raise InvalidInput(f"{host!r} with {path!r} is not a URL.", hint="Give a host name and a path.")
+        url = f"https://{host}{path}"
+        end = time.monotonic() + timeout
+        try:
+            return self._ask(url, host, path, end, verify=True)
+        except ssl.SSLCertVerificationError:
+            pass
+        except (OSError, http.client.HTTPException) as error:
+            return ProbeResult(url, 0, error=self._why(error))
+        try:
+            return self._ask(url, host, path, end, verify=False)
+        except (OSError, http.client.HTTPException) as error:
+            return ProbeResult(url, 0, error=self._why(error))
+
+    def _ask(self, url: str, host: str, path: str, end: float, *, verify: bool) -> ProbeResult:
+        with (
+            socket.create_connection(self._place, timeout=_left(end)) as plain,
+            self._context(verify).wrap_socket(plain, server_hostname=host) as secure,
+        ):
+            secure.settimeout(_left(end))
+            certificate = _described(secure, verify)
+            secure.sendall(
+                f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: homelab-mcp\r\nAccept: */*\r\n"
+                "Connection: close\r\n\r\n".encode("ascii")
+            )
+            answer = http.client.HTTPResponse(secure, method="GET")
+            try:
+                answer.begin()
+                location = (answer.getheader("Location") or "")[:500]
+                return ProbeResult(url, answer.status, location=location, certificate=certificate, verified=verify)
+            finally:
+                answer.close()
+
+    def _context(self, verify: bool) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        context.set_alpn_protocols(["http/1.1"])
+        if not verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        elif self._ca_file:
+            context.load_verify_locations(cafile=self._ca_file)
+        return context
+
+    def _why(self, error: Exception) -> str:
+        place = f"{self._place[0]}:{self._place[1]}"
+        if isinstance(error, ConnectionRefusedError):
+            return f"nothing listens on {place}: is Traefik running?"
+        if isinstance(error, TimeoutError):
+            return f"no answer from {place} in time"
+        if isinstance(error, ssl.SSLError):
+            return f"TLS with {place} failed: {error.reason or error}"
+        return f"{place}: {error}"[:300]
+
+
+def _left(end: float) -> float:
+    return max(end - time.monotonic(), 0.001)
+
+
+def _described(secure: ssl.SSLSocket, verified: bool) -> str:
+    """Subject and issuer in one line."""
+    if verified:
+        found = secure.getpeercert() or {}
+        subject, issuer = _common_name(found.get("subject")), _common_name(found.get("issuer"))
+        names = [str(pair[1]) for pair in found.get("subjectAltName") or () if pair[0] == "DNS"]
+        return f"subject {subject or ', '.join(names[:3])}, issuer {issuer}"
+    raw = secure.getpeercert(binary_form=True)
+    if raw is None:
+        return ""
+    # getpeercert() is empty for a chain that was not checked.
+    from cryptography import x509
+
+    certificate = x509.load_der_x509_certificate(raw)
+    return f"subject {certificate.subject.rfc4514_string()}, issuer {certificate.issuer.rfc4514_string()}"
+
+
+def _common_name(name: object) -> str:
+    pairs = [pair for part in name for pair in part] if isinstance(name, tuple) else []
+    return next((str(v) for k, v in pairs if k == "commonName"), "")

@@ -1,0 +1,149 @@
+"""Plans on disk: one folder a plan, readable by the owner only."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from homelab_mcp.adapters.private import private_folder, sync_folder, write_private
+from homelab_mcp.core import plan_codec
+from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
+from homelab_mcp.model.lab import PRIVATE_FOLDER
+from homelab_mcp.model.plan import FINAL_STATES, Approval, Plan, PlanState, PlanStatus
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class FilePlanStore:
+    """Fulfils ``ports.PlanStore`` at ``.homelab/plans/<id>/``; an id is 32 hexadecimal digits."""
+
+    def __init__(self, root: str | Path) -> None:
+        self._root = Path(root).resolve()
+        self._folder = self._root / PRIVATE_FOLDER / "plans"
+
+    def add(self, plan: Plan) -> None:
+        """Store a new plan as pending. Raises InvalidInput when the id is taken or malformed."""
+        _checked(plan.id)
+        private_folder(self._root, "plans")
+        folder = self._folder / plan.id
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            raise InvalidInput("A plan with this id exists already.") from None
+        write_private(
+            folder / "status.json", plan_codec.status_to_json(PlanStatus(PlanState.PENDING, updated=plan.created))
+        )
+        write_private(folder / "plan.json", plan_codec.plan_to_json(plan))
+        sync_folder(self._folder)
+
+    def get(self, plan_id: str) -> Plan:
+        """The plan. Raises NotFound; InvalidInput (plan_corrupt) when its file was changed."""
+        plan = plan_codec.plan_from_json(self._read(plan_id, "plan.json"))
+        if plan.id != plan_id:
+            raise InvalidInput(
+                "The stored plan belongs to another id.", code="plan_corrupt", hint="Ask for a new plan."
+            )
+        return plan
+
+    def list(self, limit: int = 50) -> list[tuple[Plan, PlanStatus]]:
+        """The newest plans with their status; those that are not readable are left out."""
+        found = []
+        names = self._folder.iterdir() if self._folder.is_dir() else ()
+        dated = sorted(((p.stat().st_mtime, p.name) for p in names if _ID.fullmatch(p.name)), reverse=True)
+        for _, name in dated:
+            try:
+                found.append((self.get(name), self.status(name)))
+            except HomelabError:
+                continue
+        return sorted(found, key=lambda row: -row[0].created)[:limit]
+
+    def status(self, plan_id: str) -> PlanStatus:
+        """The plan's last status. Raises NotFound."""
+        return plan_codec.status_from_json(self._read(plan_id, "status.json"))
+
+    def set_status(self, plan_id: str, status: PlanStatus) -> None:
+        """Replace the plan's status, whole or not at all."""
+        write_private(self._existing(plan_id) / "status.json", plan_codec.status_to_json(status))
+
+    def approval(self, plan_id: str) -> Approval | None:
+        """The answer on record, or None. Raises NotFound, and InvalidInput (plan_corrupt)."""
+        path = self._existing(plan_id) / "approval.json"
+        return plan_codec.approval_from_json(path.read_text("utf-8")) if path.exists() else None
+
+    def set_approval(self, approval: Approval) -> None:
+        """Record an answer in place of the one before."""
+        write_private(self._existing(approval.plan_id) / "approval.json", plan_codec.approval_to_json(approval))
+
+    def consume(self, plan_id: str) -> bool:
+        """Mark the plan used, on disk when this returns; True for exactly one caller, ever."""
+        folder = self._existing(plan_id)
+        try:
+            fd = os.open(folder / "used", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            return False
+        try:
+            os.write(fd, f"{os.getpid()}\n".encode())
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        sync_folder(folder)
+        return True
+
+    def used(self, plan_id: str) -> bool:
+        """Whether the plan was consumed. Raises NotFound."""
+        return (self._existing(plan_id) / "used").exists()
+
+    def save_undo(self, plan_id: str, files: Mapping[str, tuple[str | None, int]]) -> None:
+        """Keep what files were before the apply: path -> (text or None, mode)."""
+        write_private(self._existing(plan_id) / "undo.json", json.dumps({p: list(v) for p, v in files.items()}))
+
+    def load_undo(self, plan_id: str) -> dict[str, tuple[str | None, int]]:
+        """What ``save_undo`` kept; empty when nothing was. Raises NotFound, and InvalidInput (plan_corrupt)."""
+        path = self._existing(plan_id) / "undo.json"
+        if not path.exists():
+            return {}
+        try:
+            return {str(p): (text, int(mode)) for p, (text, mode) in json.loads(path.read_text("utf-8")).items()}
+        except (ValueError, TypeError, AttributeError):
+            raise InvalidInput(
+                "The undo record is not readable.", code="plan_corrupt", hint="Restore the files from git by hand."
+            ) from None
+
+    def purge(self, older_than: float) -> int:
+        """Remove plans whose final status is older than that Unix time; how many.
+
+        A plan that ran out of time before anyone answered counts as final.
+        """
+        removed = 0
+        for plan, status in self.list(limit=1_000_000):
+            lapsed = status.state in {PlanState.PENDING, PlanState.APPROVED} and plan.expires < older_than
+            if status.updated < older_than and (status.state in FINAL_STATES or lapsed):
+                shutil.rmtree(self._folder / plan.id, ignore_errors=True)
+                removed += 1
+        return removed
+
+    def _existing(self, plan_id: str) -> Path:
+        folder = self._folder / _checked(plan_id)
+        if folder.is_symlink() or not (folder / "plan.json").is_file():
+            raise _unknown()
+        return folder
+
+    def _read(self, plan_id: str, name: str) -> str:
+        try:
+            return (self._existing(plan_id) / name).read_text("utf-8")
+        except FileNotFoundError:
+            raise _unknown() from None
+
+
+def _checked(plan_id: str) -> str:
+    if not _ID.fullmatch(plan_id):
+        raise _unknown()
+    return plan_id
+
+
+def _unknown() -> NotFound:
+    return NotFound("There is no plan with this id.", code="plan_unknown", hint="Ask for a plan first and use its id.")

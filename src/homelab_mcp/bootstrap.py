@@ -1,0 +1,162 @@
+"""Builds the adapters of one lab and hands them down: the only wiring."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from homelab_mcp.core.catalog import Catalog
+from homelab_mcp.model.errors import NotFound
+from homelab_mcp.model.lab import PRIVATE_FOLDER, SETTINGS_FILE, LabSettings
+from homelab_mcp.ports import (
+    Approver,
+    Clock,
+    Compose,
+    Engine,
+    Files,
+    History,
+    Journal,
+    Lock,
+    PlanStore,
+    Probe,
+    PromptText,
+    SecretSource,
+    Worker,
+)
+
+
+def open_lab(root: str, *, files_only: bool = False) -> LocalLab:
+    """The lab in that folder; nothing is read or made yet."""
+    return LocalLab(root, files_only=files_only)
+
+
+class LocalLab:
+    """Fulfils ``ports.Lab`` with this machine's files and Docker. Each part is made on first use.
+
+    The server must answer ``tools/list`` before Docker, git or YAML are imported.
+    """
+
+    def __init__(self, root: str, *, files_only: bool = False) -> None:
+        # The root itself may be a link (people keep /opt/stacks on another disk); links below it are refused.
+        self.root = str(Path(root).expanduser().resolve())
+        self.files_only = files_only
+
+    @property
+    def _private(self) -> Path:
+        return Path(self.root) / PRIVATE_FOLDER
+
+    @property
+    def settings(self) -> LabSettings:
+        """The settings, read afresh at each call: a person may edit them at any time."""
+        from homelab_mcp.core.settings import parse_settings
+
+        text = self.files.read(SETTINGS_FILE)
+        if text is None:
+            raise NotFound(
+                f"There is no lab at {self.root}: it has no {SETTINGS_FILE}.",
+                hint="A person runs `homelab-mcp --root DIR init` once; stacks that are there stay as they are.",
+                code="lab_not_initialised",
+            )
+        return parse_settings(text)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """All service definitions."""
+        from homelab_mcp.adapters.catalog_files import load_catalog
+
+        return load_catalog(self.root)
+
+    @cached_property
+    def prompts(self) -> tuple[PromptText, ...]:
+        """What people pick from their client's menu."""
+        from homelab_mcp.adapters.prompt_files import load_prompts
+
+        return load_prompts()
+
+    @cached_property
+    def files(self) -> Files:
+        """The lab's folder."""
+        from homelab_mcp.adapters.files import LabFiles
+
+        return LabFiles(self.root)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The Docker Engine of DOCKER_HOST, or the usual socket."""
+        from homelab_mcp.adapters.docker_engine import DockerEngine
+
+        return DockerEngine()
+
+    @cached_property
+    def compose(self) -> Compose:
+        """``docker compose``."""
+        from homelab_mcp.adapters.compose_cli import ComposeCli
+
+        return ComposeCli(self.root)
+
+    @property
+    def probe(self) -> Probe:
+        """HTTPS through the lab's own Traefik, at the address the settings publish it on."""
+        from homelab_mcp.adapters.http_probe import TraefikProbe
+
+        settings = self.settings
+        everywhere = settings.bind_address in {"0.0.0.0", "::", ""}  # noqa: S104
+        host = "127.0.0.1" if everywhere else settings.bind_address
+        return TraefikProbe(host, settings.https_port, settings.acme.root_certificate)
+
+    @cached_property
+    def history(self) -> History:
+        """The lab's git repository."""
+        from homelab_mcp.adapters.git_history import GitHistory
+
+        return GitHistory(self.root)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The lab's journal."""
+        from homelab_mcp.adapters.journal import JsonlJournal
+
+        return JsonlJournal(self.root)
+
+    @cached_property
+    def plans(self) -> PlanStore:
+        """The lab's plans."""
+        from homelab_mcp.adapters.plan_store import FilePlanStore
+
+        return FilePlanStore(self.root)
+
+    @cached_property
+    def approver(self) -> Approver:
+        """The approver's key; HOMELAB_APPROVER_FILE keeps it outside the lab."""
+        from homelab_mcp.adapters.approver import KeyFileApprover
+
+        return KeyFileApprover(os.environ.get("HOMELAB_APPROVER_FILE") or str(self._private / "approver.json"))
+
+    @cached_property
+    def lock(self) -> Lock:
+        """One apply at a time."""
+        from homelab_mcp.adapters.lock import LabLock
+
+        return LabLock(self.root)
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The system's clock."""
+        from homelab_mcp.adapters.clock import SystemClock
+
+        return SystemClock()
+
+    @cached_property
+    def secrets(self) -> SecretSource:
+        """The system's randomness."""
+        from homelab_mcp.adapters.secrets import SystemSecrets
+
+        return SystemSecrets()
+
+    @cached_property
+    def worker(self) -> Worker:
+        """Applies run in processes of their own."""
+        from homelab_mcp.adapters.worker_process import WorkerProcess
+
+        return WorkerProcess(self.root, files_only=self.files_only)

@@ -1,0 +1,91 @@
+"""The typer application: global options, the commands, and the edge where errors become messages."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from homelab_mcp.cli import add, apply, approve, doctor, env, history, init, logs, remove, search, serve, status
+from homelab_mcp.cli import plan as plan_command
+from homelab_mcp.cli import validate as validate_command
+from homelab_mcp.cli.common import COULD_NOT_RUN, DEFAULT_ROOT, FAILED, Globals
+from homelab_mcp.model.errors import EngineUnavailable, HomelabError
+
+app = typer.Typer(
+    name="homelab-mcp",
+    help="Runs a Docker Compose homelab safely: every change is a plan that a person approves.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done; 1 refused, failed or error findings; 2 usage or could not run; "
+    "3 a plan waits for approval; 4 applied, found bad and rolled back.",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from homelab_mcp import __version__
+
+        typer.echo(f"homelab-mcp {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    ctx: typer.Context,
+    root: Annotated[str, typer.Option("--root", envvar="HOMELAB_ROOT", help="The lab's folder.")] = DEFAULT_ROOT,
+    files_only: Annotated[
+        bool,
+        typer.Option("--files-only", envvar="HOMELAB_FILES_ONLY", help="Write files and git only; never touch Docker."),
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    ctx.obj = Globals(root=root, files_only=files_only)
+
+
+for module in (
+    init,
+    search,
+    add,
+    remove,
+    validate_command,
+    status,
+    logs,
+    env,
+    plan_command,
+    approve,
+    apply,
+    history,
+    serve,
+    doctor,
+):
+    module.register(app)
+
+
+def main() -> None:
+    """Run the command line; errors end with one message on stderr and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except HomelabError as error:
+        if "--json" in sys.argv:
+            sys.stdout.write(json.dumps(error.as_dict(), ensure_ascii=False) + "\n")
+        else:
+            hint = f"\n{error.hint}" if error.hint else ""
+            typer.echo(f"Error: {error.message}{hint}", err=True)
+        raise SystemExit(COULD_NOT_RUN if isinstance(error, EngineUnavailable) else FAILED) from None
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        typer.echo("Aborted; nothing more was done.", err=True)
+        raise SystemExit(130) from None
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(COULD_NOT_RUN) from None
+    except BrokenPipeError:
+        raise SystemExit(0) from None
+    raise SystemExit(code if isinstance(code, int) else 0)

@@ -1,0 +1,40 @@
+"""``homelab-mcp apply`` and ``homelab-mcp recover``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from homelab_mcp.cli.common import JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.plan_flow import apply_and_follow
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+
+    @app.command()
+    def apply(
+        ctx: typer.Context, plan_id: Annotated[str, typer.Argument(help="The plan's id.")], as_json: JsonFlag = False
+    ) -> None:
+        """Apply an approved plan, verify it, and roll it back when it does not hold."""
+        raise typer.Exit(apply_and_follow(lab_of(ctx), plan_id, as_json=as_json))
+
+    @app.command()
+    def recover(ctx: typer.Context, as_json: JsonFlag = False) -> None:
+        """After a crash: finish or undo the apply that was at work."""
+        from homelab_mcp.workflow.assembly import recovery
+
+        reports = recovery(lab_of(ctx)).recover()
+
+        def show() -> None:
+            for report in reports:
+                console().print(f"{report.plan_id}: {report.outcome}: {report.summary}")
+            if not reports:
+                console().print("Nothing to recover.")
+
+        emit(
+            {"recovered": [{"plan_id": r.plan_id, "outcome": r.outcome, "summary": r.summary} for r in reports]},
+            as_json,
+            show,
+        )

@@ -1,0 +1,73 @@
+"""What every command shares: the lab it works on, how it prints, and how an error ends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from homelab_mcp.ports import Lab
+
+OK, FAILED, COULD_NOT_RUN, NEEDS_APPROVAL, ROLLED_BACK = 0, 1, 2, 3, 4
+
+DEFAULT_ROOT = "/opt/stacks"
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for scripts.")]
+
+
+@dataclass
+class Globals:
+    """Options before the command."""
+
+    root: str
+    files_only: bool
+    json_errors: bool = False
+
+
+def globals_of(ctx: typer.Context) -> Globals:
+    """The options given before the command."""
+    found = ctx.find_object(Globals)
+    if found is None:  # pragma: no cover - the callback always sets it
+        raise RuntimeError("global options are missing")
+    return found
+
+
+def lab_of(ctx: typer.Context) -> Lab:
+    """The lab that ``--root`` (or HOMELAB_ROOT, or the default) names."""
+    from homelab_mcp.bootstrap import open_lab
+
+    options = globals_of(ctx)
+    return open_lab(options.root, files_only=options.files_only)
+
+
+def console(*, error: bool = False) -> Console:
+    """A rich console on stdout or stderr; plain where that is no terminal."""
+    from rich.console import Console
+
+    return Console(stderr=error, highlight=False, soft_wrap=True)
+
+
+def emit(data: Any, as_json: bool, show: Callable[[], None]) -> None:
+    """Print ``data`` as JSON, or call ``show`` for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    else:
+        show()
+
+
+def at_terminal() -> bool:
+    """Whether a person can be asked: stdin and stderr are terminals."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def who() -> str:
+    """The operating-system account that runs the command, for the journal."""
+    return os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())

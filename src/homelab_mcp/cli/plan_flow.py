@@ -1,0 +1,107 @@
+"""From a plan to its end at the command line: show it, ask the person, apply, follow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from homelab_mcp.cli.common import (
+    FAILED,
+    NEEDS_APPROVAL,
+    OK,
+    ROLLED_BACK,
+    at_terminal,
+    console,
+    emit,
+    who,
+)
+
+if TYPE_CHECKING:
+    from homelab_mcp.model.plan import Plan, PlanStatus
+    from homelab_mcp.ports import Lab
+    from homelab_mcp.workflow.plan_view import PlanView
+
+PlanOnly = Annotated[bool, typer.Option("--plan-only", help="Make the plan and stop; never ask.")]
+
+PIN_HELP = "File with the approver's PIN; - reads one line from stdin."
+PinFile = Annotated[str, typer.Option("--pin-file", envvar="HOMELAB_PIN_FILE", help=PIN_HELP)]
+
+
+def show_view(shown: PlanView) -> None:
+    """Print a plan for a person: what, risk, diff in colour, actions, findings, notes."""
+    from rich.syntax import Syntax
+    from rich.text import Text
+
+    out = console()
+    colour = {"low": "green", "medium": "yellow", "high": "red"}[shown.risk]
+    out.print(Text.assemble((shown.summary, "bold"), "   risk: ", (shown.risk, f"bold {colour}")))
+    out.print(Text(f"plan {shown.plan_id}  state {shown.state}", style="dim"))
+    for reason in shown.reasons:
+        out.print(Text(f"  · {reason}"))
+    if shown.diff:
+        out.print(Syntax(shown.diff, "diff", background_color="default", word_wrap=True))
+    for title, lines in (("Then", shown.actions), ("Findings", shown.findings), ("Notes", shown.notes)):
+        if lines:
+            out.print(Text(title, style="bold"))
+            for line in lines:
+                out.print(Text(f"  {line}"))
+    for seen in shown.evidence:
+        mark = ("ok  ", "green") if seen.ok else ("FAIL", "red")
+        out.print(Text.assemble("  ", mark, f" {seen.what}", f"\n       {seen.detail}" if seen.detail else ""))
+    if shown.error:
+        out.print(Text(shown.error, style="red"))
+    if shown.undo:
+        out.print(Text(f"Undo: {shown.undo}", style="dim"))
+
+
+def read_pin(pin_file: str) -> str:
+    """The approver's PIN, from a file, stdin, or asked at the terminal without echo."""
+    import sys
+    from pathlib import Path
+
+    if pin_file == "-":
+        return sys.stdin.readline().rstrip("\n")
+    if pin_file:
+        return Path(pin_file).read_text(encoding="utf-8").strip()
+    return typer.prompt("Approval PIN (empty: not now)", hide_input=True, default="", show_default=False, err=True)
+
+
+def proposed(lab: Lab, plan: Plan, *, as_json: bool, plan_only: bool) -> int:
+    """Show a fresh plan; at a terminal ask for the PIN and apply it, else say how to go on."""
+    from homelab_mcp.workflow.assembly import approvals
+    from homelab_mcp.workflow.plan_view import view
+
+    shown = view(plan, lab.plans.status(plan.id), lab.clock.now())
+    emit(shown.model_dump(mode="json", exclude_none=True), as_json, lambda: show_view(shown))
+    if not plan_only and not as_json and at_terminal() and lab.approver.exists():
+        pin = read_pin("")
+        if pin:
+            approvals(lab).out_of_band(plan.id, pin, who=who(), approved=True)
+            return apply_and_follow(lab, plan.id, as_json=False)
+    if not as_json:
+        console().print(f"\nNothing was changed yet. Next: homelab-mcp approve --apply {plan.id}")
+    return NEEDS_APPROVAL
+
+
+def apply_and_follow(lab: Lab, plan_id: str, *, as_json: bool) -> int:
+    """Start the apply in its own process and show its steps until it ends; the exit code for its end."""
+    from homelab_mcp.workflow.follow import follow, start
+    from homelab_mcp.workflow.plan_view import view
+
+    start(lab, plan_id)
+    err = console(error=True)
+
+    def step(status: PlanStatus) -> None:
+        if not as_json:
+            err.print(f"  {status.state}: {status.step}" if status.step else f"  {status.state}", style="dim")
+
+    status = follow(lab, plan_id, on_change=step)
+    shown = view(lab.plans.get(plan_id), status, lab.clock.now(), full=False)
+    emit(shown.model_dump(mode="json", exclude_none=True), as_json, lambda: show_view(shown))
+    return exit_code(str(status.state))
+
+
+def exit_code(state: str) -> int:
+    """The exit code that stands for a plan's state."""
+    return {"done": OK, "rolled_back": ROLLED_BACK, "pending": NEEDS_APPROVAL}.get(state, FAILED)

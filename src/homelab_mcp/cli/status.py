@@ -1,0 +1,41 @@
+"""``homelab-mcp status``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from homelab_mcp.cli.common import JsonFlag, console, emit, lab_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def status(
+        ctx: typer.Context,
+        stack: Annotated[str, typer.Argument(help="Only this stack.")] = "",
+        limit: Annotated[int, typer.Option(min=1, max=1000)] = 200,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Every stack's services: state, health, restarts, uptime, URL."""
+        from homelab_mcp.queries.lab_status import status_of
+
+        found = status_of(lab_of(ctx), stack, limit, "")
+
+        def show() -> None:
+            from rich.table import Table
+
+            table = Table(box=None, pad_edge=False)
+            for title in ("stack", "service", "state", "health", "restarts", "up", "url"):
+                table.add_column(title, no_wrap=title != "url")
+            for row in found["services"]:
+                table.add_row(
+                    *(str(row.get(k) or "") for k in ("stack", "service", "state", "health", "restarts", "up", "url"))
+                )
+            console().print(table if found["services"] else "No stacks yet. Next: homelab-mcp add traefik")
+            if found.get("engine_error"):
+                console(error=True).print(f"Only the files were read: {found['engine_error']}", style="yellow")
+
+        emit(found, as_json, show)

@@ -1,0 +1,145 @@
+"""How rules are declared, listed and run, and how a comment in the file silences one."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from homelab_mcp.core.checks.view import Lab, ServiceView, StackView
+from homelab_mcp.core.yaml12 import Mark, Path
+from homelab_mcp.model.finding import Finding, Severity
+
+if TYPE_CHECKING:
+    from homelab_mcp.core.checks import LintStack
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule's identity and page text.
+
+    Args:
+        id: stable, never used again for something else.
+        severity: of its findings, unless one says otherwise.
+        title: what it looks for, a few words.
+        why: what happens if it stays, one or two sentences.
+        link: where to read on.
+        bad: a few lines that break it.
+        good: the same, put right.
+    """
+
+    id: str
+    severity: Severity
+    title: str
+    why: str
+    link: str
+    bad: str
+    good: str
+    check: Callable[[LintContext], Iterable[Finding]]
+
+
+class LintContext:
+    """What a rule sees: the lab, and ways to make findings of its own id and severity."""
+
+    __slots__ = ("_id", "_severity", "lab")
+
+    def __init__(self, lab: Lab, rule_id: str, severity: Severity) -> None:
+        self.lab = lab
+        self._id = rule_id
+        self._severity = severity
+
+    def services(self) -> Iterator[ServiceView]:
+        """Every service of every stack."""
+        for stack in self.lab.stacks:
+            yield from stack.services
+
+    def at(
+        self,
+        stack: StackView,
+        path: Path,
+        message: str,
+        *,
+        key: bool = False,
+        severity: Severity | None = None,
+    ) -> Finding:
+        """A finding at a path of a stack's file; ``key`` points at the key instead of the value."""
+        mark = stack.model.mark(path, key=key) if stack.model else Mark(1, 1)
+        service = str(path[1]) if len(path) > 1 and path[0] == "services" else ""
+        return self.at_mark(stack, mark, message, service=service, severity=severity)
+
+    def at_mark(
+        self, stack: StackView, mark: Mark, message: str, *, service: str = "", severity: Severity | None = None
+    ) -> Finding:
+        """A finding at a place that no path leads to."""
+        return Finding(self._id, severity or self._severity, message, stack.file, mark.line, mark.column, service)
+
+    def on(
+        self, service: ServiceView, path: Path, message: str, *, key: bool = False, severity: Severity | None = None
+    ) -> Finding:
+        """A finding at a path inside a service; the empty path points at the service's name."""
+        return self.at(service.stack, service.path(*path), message, key=key or not path, severity=severity)
+
+
+_rules: dict[str, Rule] = {}
+
+
+def rule(
+    id: str, severity: Severity, title: str, *, why: str, link: str, bad: str, good: str
+) -> Callable[[Callable[[LintContext], Iterable[Finding]]], Callable[[LintContext], Iterable[Finding]]]:
+    """Declare a rule. An id that is taken raises ValueError."""
+
+    def register(check: Callable[[LintContext], Iterable[Finding]]) -> Callable[[LintContext], Iterable[Finding]]:
+        if id in _rules:
+            raise ValueError(f"rule {id} is declared twice")
+        _rules[id] = Rule(id, severity, title, why, link, bad.strip("\n"), good.strip("\n"), check)
+        return check
+
+    return register
+
+
+@cache
+def all_rules() -> tuple[Rule, ...]:
+    """Every rule, sorted by id."""
+    package = importlib.import_module("homelab_mcp.core.checks")
+    for module in pkgutil.iter_modules(package.__path__):
+        if module.name.startswith("rules_"):
+            importlib.import_module(f"{package.__name__}.{module.name}")
+    return tuple(_rules[id_] for id_ in sorted(_rules))
+
+
+def run(
+    stacks: Sequence[LintStack], *, report: Collection[str] | None, known_networks: Collection[str] | None
+) -> tuple[Finding, ...]:
+    """Run every rule; see :func:`homelab_mcp.core.checks.lint`."""
+    rules = all_rules()
+    lab = Lab([StackView(s) for s in stacks], None if known_networks is None else frozenset(known_networks))
+    wanted = None if report is None else frozenset(report)
+    silenced = {stack.file: _silenced(stack.text) for stack in lab.stacks}
+    found: dict[Finding, None] = {}
+    for each in rules:
+        for finding in each.check(LintContext(lab, each.id, each.severity)):
+            if wanted is not None and finding.file not in wanted:
+                continue
+            if finding.rule not in silenced[finding.file].get(finding.line, ()):
+                found[finding] = None
+    return tuple(sorted(found, key=lambda f: (f.file, f.line, f.column, f.rule, f.message)))
+
+
+_IGNORE = re.compile(r"#\s*homelab:\s*ignore=(HL[0-9]{3}(?:\s*,\s*HL[0-9]{3})*)")
+
+
+def _silenced(text: str) -> dict[int, set[str]]:
+    """Line number -> rule ids that a comment on the line, or alone on the line above, silences there."""
+    result: dict[int, set[str]] = {}
+    if "homelab:" not in text:
+        return result
+    for number, line in enumerate(text.splitlines(), start=1):
+        match = _IGNORE.search(line)
+        if match:
+            target = number + 1 if line.lstrip().startswith("#") else number
+            result.setdefault(target, set()).update(re.findall(r"HL[0-9]{3}", match.group(1)))
+    return result

@@ -1,0 +1,395 @@
+"""Adding a service to a compose file and taking it out again, changing nothing else in the file.
+
+The first compose file is somebody's own: comments, anchors, quoting, line endings and order stay as they are. Two
+things are proved about every edit before it counts: read again, the file means what it meant, plus or minus exactly
+the service; and taking an added service out again gives the very bytes from before.
+
+What an addition brought along (network and volume declarations, Dockge's addresses, a section that was not there)
+is listed in the service itself, under ``x-homelab-added``: files are the state, and removal takes out only what is
+listed there and no longer used. Why this way: docs/decisions/0002-loss-free-editing.md.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from homelab_mcp.core import yaml_layout, yaml_span
+from homelab_mcp.model.errors import EditRefused, InvalidInput, NotFound
+
+RECORD = "x-homelab-added"
+"""Key inside a service that lists what its addition brought along: ``networks:NAME``, ``volumes:NAME``,
+``url:ADDRESS``, ``section:NAME`` (the section was not there) and ``layout:WORD`` (how to restore the file's bytes)."""
+
+DOCKGE = "x-dockge"
+_NO_FINAL_NEWLINE = "layout:no-final-newline"
+_NO_GAP = "layout:no-gap"
+_EMPTY_FLOW = "layout:empty-services"
+_OWN_FORMS: tuple[Any, ...] = (None, {}, {"external": True}, {"internal": True})
+"""Declarations as this project writes them; one that was changed since is the person's own and stays."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """An edit on its way: the text, what it should mean, and what was brought along."""
+
+    text: str
+    data: dict[str, Any]
+    record: list[str] = field(default_factory=list)
+    inherited: frozenset[str] = frozenset()
+    gap: bool = True
+
+    def note(self, token: str, *, added: bool) -> None:
+        """Record a token when this edit added it, or when another service's addition did (both may outlive it)."""
+        if (added or token in self.inherited) and token not in self.record:
+            self.record.append(token)
+
+
+def add_service(
+    text: str,
+    name: str,
+    block: Mapping[str, Any],
+    *,
+    networks: Mapping[str, Any] | None = None,
+    volumes: Mapping[str, Any] | None = None,
+    urls: Sequence[str] = (),
+) -> str:
+    """The compose text with one service more.
+
+    Args:
+        text: the compose file; "" for a new one.
+        name: the service's key.
+        block: the service as plain data.
+        networks: top-level network declarations it needs; one that is there already is left as it is.
+        volumes: the same for named volumes.
+        urls: addresses for Dockge's ``x-dockge.urls``.
+
+    Raises:
+        InvalidInput: the file has a service of that name, or is no YAML that can be read (YamlRefused).
+        EditRefused: the file is written so that it cannot be added to without touching other lines.
+    """
+    data = read(text)
+    if name in services_of(data):
+        raise InvalidInput(f"The stack already has a service called {name!r}.", code="service_exists")
+    refusal: EditRefused | None = None
+    for gap in (True, False):
+        work = _Work(text, copy.deepcopy(data), inherited=_tokens(data), gap=gap)
+        try:
+            _add(work, name, block, networks or {}, volumes or {}, urls)
+            _check_meaning(work.text, work.data)
+            if remove_service(work.text, name) != text:
+                raise EditRefused("Taking the service out again would not restore the file.", code="not_reversible")
+        except EditRefused as error:
+            refusal = refusal or error
+            continue
+        return work.text
+    assert refusal is not None  # noqa: S101
+    raise _explained(refusal, name)
+
+
+def remove_service(text: str, name: str) -> str:
+    """The compose text without one service, and without what its addition brought along and nothing else uses.
+
+    Raises:
+        NotFound: the file has no such service.
+        EditRefused: others need the service's lines (an anchor), or they cannot be cut out alone.
+    """
+    data = read(text)
+    if name not in services_of(data):
+        raise NotFound(f"The file has no service called {name!r}.", code="service_unknown")
+    service = data["services"][name]
+    record = _record_of(service)
+    others = {k: v for k, v in data["services"].items() if k != name}
+    work = _Work(text, copy.deepcopy(data), inherited=_tokens({"services": others}))
+    ours = bool(record)
+    work.text = yaml_span.remove_entry(
+        text, ("services", name), gap=_NO_GAP not in record and (ours or _stands_apart(text, name))
+    )
+    del work.data["services"][name]
+    _remove_declared(work, record, others)
+    _remove_urls(work, record)
+    _remove_sections(work, record)
+    _restore_layout(work, record)
+    _check_meaning(work.text, work.data)
+    return work.text
+
+
+def new_document(
+    blocks: Mapping[str, Mapping[str, Any]],
+    *,
+    networks: Mapping[str, Mapping[str, Any]] | None = None,
+    volumes: Mapping[str, Any] | None = None,
+    urls: Sequence[str] = (),
+) -> str:
+    """A new compose file with these services; networks and volumes are declared for the first of them."""
+    return add_services("", blocks, networks=networks, volumes=volumes, urls=urls)
+
+
+def add_services(
+    text: str,
+    blocks: Mapping[str, Mapping[str, Any]],
+    *,
+    networks: Mapping[str, Any] | None = None,
+    volumes: Mapping[str, Any] | None = None,
+    urls: Sequence[str] = (),
+) -> str:
+    """:func:`add_service` for several, in order: each declares the networks it uses, the first gets the addresses."""
+    for index, (name, block) in enumerate(blocks.items()):
+        used = set(_names(block.get("networks")))
+        text = add_service(
+            text,
+            name,
+            block,
+            networks={k: v for k, v in (networks or {}).items() if k in used},
+            volumes={k: v for k, v in (volumes or {}).items() if k in _named_volumes(block)},
+            urls=urls if index == 0 else (),
+        )
+    return text
+
+
+def remove_services(text: str, names: Iterable[str]) -> str:
+    """:func:`remove_service` for several, the last one first."""
+    for name in reversed(list(names)):
+        text = remove_service(text, name)
+    return text
+
+
+def read(text: str) -> dict[str, Any]:
+    """A compose text as plain data; {} for an empty one.
+
+    Raises:
+        YamlRefused: not YAML that can be read safely.
+        EditRefused: its top level or its ``services`` are no mapping.
+    """
+    from homelab_mcp.core.yaml12 import load
+
+    data = load(text)
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise EditRefused("The compose file's top level is not a mapping.", code="not_a_mapping")
+    if not isinstance(data.get("services") or {}, dict):
+        raise EditRefused("'services' is not a mapping.", code="not_a_mapping")
+    return data
+
+
+def services_of(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``services`` of a compose file's data; {} where there are none."""
+    return dict(data.get("services") or {})
+
+
+# --- adding ---------------------------------------------------------------------------------------------------------
+
+
+def _add(
+    work: _Work,
+    name: str,
+    block: Mapping[str, Any],
+    networks: Mapping[str, Any],
+    volumes: Mapping[str, Any],
+    urls: Sequence[str],
+) -> None:
+    ended = not work.text or work.text.endswith("\n")
+    if "services" not in work.data:
+        work.text = yaml_span.append_section(work.text, "services", None, gap=work.gap)
+        work.note("section:services", added=True)
+    _unfold_empty_services(work)
+    _declare(work, "volumes", volumes)
+    _declare(work, "networks", networks)
+    _add_urls(work, urls)
+    if not work.gap:
+        work.note(_NO_GAP, added=True)
+    # Every insertion ends its line: a text that ends in one now, and did not, was added to at its end.
+    grown = _insert(work.text, name, {}, gap=work.gap).endswith("\n")
+    work.note(_NO_FINAL_NEWLINE, added=not ended and grown)
+    for token in (_NO_FINAL_NEWLINE, "section:services"):
+        work.note(token, added=False)
+    full = dict(block)
+    if work.record:
+        full[RECORD] = list(work.record)
+    work.data["services"] = {**services_of(work.data), name: full}
+    work.text = _insert(work.text, name, full, gap=work.gap)
+
+
+def _insert(text: str, name: str, block: Mapping[str, Any], *, gap: bool) -> str:
+    return yaml_span.insert_entry(text, ("services",), name, block, gap=gap)
+
+
+def _unfold_empty_services(work: _Work) -> None:
+    """``services: {}`` becomes ``services:``, so that services can follow as lines."""
+    layout = yaml_layout.read(work.text)
+    found = layout.find("services")
+    if found is None or not found[1].flow:
+        return
+    colon = work.text.index(":", found[0].end) + 1
+    if work.text[colon : found[1].end] != " {}":
+        raise EditRefused("'services' is written in flow style, on one line.", code="flow_style")
+    work.text = work.text[:colon] + work.text[found[1].end :]
+    work.data["services"] = None
+    work.note(_EMPTY_FLOW, added=True)
+
+
+def _declare(work: _Work, section: str, wanted: Mapping[str, Any]) -> None:
+    for name, value in wanted.items():
+        present = work.data.get(section)
+        if section not in work.data:
+            work.text = yaml_span.append_section(work.text, section, {name: value}, gap=work.gap)
+            work.note(f"section:{section}", added=True)
+        elif name not in (present or {}):
+            work.text = yaml_span.insert_entry(work.text, (section,), name, value)
+        work.note(f"{section}:{name}", added=name not in (present or {}))
+        work.note(f"section:{section}", added=False)
+        work.data[section] = {name: value, **(present or {})}
+
+
+def _add_urls(work: _Work, urls: Sequence[str]) -> None:
+    for url in urls:
+        dockge = work.data.get(DOCKGE)
+        present = (dockge or {}).get("urls") if isinstance(dockge or {}, dict) else None
+        if DOCKGE not in work.data:
+            work.text = yaml_span.append_section(work.text, DOCKGE, {"urls": [url]}, gap=work.gap)
+            work.note(f"section:{DOCKGE}", added=True)
+        elif "urls" not in (dockge or {}):
+            work.text = yaml_span.insert_entry(work.text, (DOCKGE,), "urls", [url])
+            work.note(f"section:{DOCKGE}.urls", added=True)
+        elif url not in (present or ()):
+            work.text = yaml_span.insert_item(work.text, (DOCKGE, "urls"), url)
+        work.note(f"url:{url}", added=url not in (present or ()))
+        work.note(f"section:{DOCKGE}", added=False)
+        work.note(f"section:{DOCKGE}.urls", added=False)
+        fresh = list(present or ())
+        work.data[DOCKGE] = {**(dockge or {}), "urls": fresh if url in fresh else [*fresh, url]}
+
+
+# --- removing -------------------------------------------------------------------------------------------------------
+
+
+def _remove_declared(work: _Work, record: Sequence[str], others: Mapping[str, Any]) -> None:
+    for section, used in (("networks", _networks_used(others)), ("volumes", _volumes_used(others))):
+        for name in (t.partition(":")[2] for t in record if t.startswith(f"{section}:")):
+            present = work.data.get(section) or {}
+            token = f"{section}:{name}"
+            if name in present and name not in used and token not in work.inherited and present[name] in _OWN_FORMS:
+                work.text = yaml_span.remove_entry(work.text, (section, name))
+                del work.data[section][name]
+
+
+def _remove_urls(work: _Work, record: Sequence[str]) -> None:
+    for token in (t for t in record if t.startswith("url:") and t not in work.inherited):
+        url = token.removeprefix("url:")
+        dockge = work.data.get(DOCKGE)
+        urls = dockge.get("urls") if isinstance(dockge, dict) else None
+        if isinstance(urls, list) and url in urls:
+            work.text = yaml_span.remove_item(work.text, (DOCKGE, "urls"), url)
+            dockge["urls"] = [u for i, u in enumerate(urls) if i != len(urls) - 1 - urls[::-1].index(url)]
+
+
+def _remove_sections(work: _Work, record: Sequence[str]) -> None:
+    gap = _NO_GAP not in record
+    for token in (t for t in record if t.startswith("section:") and t not in work.inherited):
+        path = token.removeprefix("section:").split(".")
+        parent = work.data
+        for part in path[:-1]:
+            parent = parent.get(part) or {}
+        value = parent.get(path[-1])
+        leftover = value if path != [DOCKGE] or not value else {k: v for k, v in value.items() if k != "urls" or v}
+        if path[-1] in parent and not leftover:
+            work.text = yaml_span.remove_entry(work.text, path, gap=gap and len(path) == 1)
+            del parent[path[-1]]
+
+
+def _restore_layout(work: _Work, record: Sequence[str]) -> None:
+    if _EMPTY_FLOW in record and not work.data.get("services"):
+        found = yaml_layout.read(work.text).find("services")
+        if found is not None and found[1].empty_scalar:
+            colon = work.text.index(":", found[0].end) + 1
+            work.text = f"{work.text[:colon]} {{}}{work.text[colon:]}"
+    if _NO_FINAL_NEWLINE in record and _NO_FINAL_NEWLINE not in work.inherited:
+        work.text = work.text.removesuffix("\n").removesuffix("\r")
+
+
+def _stands_apart(text: str, name: str) -> bool:
+    """True when blank lines stand both before and after a service, so that one of them can go with it."""
+    layout = yaml_layout.read(text)
+    found = layout.find("services", name)
+    if found is None:
+        return False
+    after = layout.line_end(max(found[0].end, found[1].end))
+    return not text[after : layout.line_end(after)].strip()
+
+
+# --- meaning --------------------------------------------------------------------------------------------------------
+
+
+def _check_meaning(text: str, expected: Mapping[str, Any]) -> None:
+    """Refuse an edited text that does not mean what it should."""
+    try:
+        data = read(text)
+    except InvalidInput as error:
+        raise EditRefused(
+            "The file could not be read after the edit.", code="edit_broke_file", details={"problem": error.message}
+        ) from error
+    if not _same(_settled(data), _settled(expected)):
+        raise EditRefused("The edit would have changed more than it should.", code="edit_changed_more")
+
+
+def _settled(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data with empty sections written one way; ``networks:`` and ``networks: {}`` mean the same."""
+    result = {k: (v or None) if k in {"services", "networks", "volumes"} else v for k, v in data.items()}
+    dockge = result.get(DOCKGE)
+    if isinstance(dockge, dict):
+        result[DOCKGE] = {k: (v or None) if k == "urls" else v for k, v in dockge.items()} or None
+    return result
+
+
+def _same(left: Any, right: Any) -> bool:
+    """Equal in value and type, all the way down (``1``, ``1.0`` and ``True`` differ; so does ``nan`` from others)."""
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left.keys() == right.keys() and all(_same(v, right[k]) for k, v in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(_same(a, b) for a, b in zip(left, right, strict=True))
+    return type(left) is type(right) and (left == right or (left != left and right != right))
+
+
+def _explained(error: EditRefused, name: str) -> EditRefused:
+    return EditRefused(
+        f"{name} cannot be added without touching other lines of the file: {error.message}",
+        code=error.code,
+        hint="Write 'services', 'networks' and 'volumes' in block style (one key a line), or use another stack.",
+        details=error.details,
+    )
+
+
+# --- what services use ----------------------------------------------------------------------------------------------
+
+
+def _record_of(service: Any) -> list[str]:
+    record = service.get(RECORD) if isinstance(service, Mapping) else None
+    return [t for t in record if isinstance(t, str)] if isinstance(record, list) else []
+
+
+def _tokens(data: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(token for service in services_of(data).values() for token in _record_of(service))
+
+
+def _names(value: Any) -> list[str]:
+    return [str(v) for v in value] if isinstance(value, (list, Mapping)) else []
+
+
+def _networks_used(services: Mapping[str, Any]) -> set[str]:
+    return {n for s in services.values() if isinstance(s, Mapping) for n in _names(s.get("networks"))}
+
+
+def _named_volumes(service: Mapping[str, Any]) -> set[str]:
+    found: set[str] = set()
+    for volume in service.get("volumes") or ():
+        source = volume.get("source") if isinstance(volume, Mapping) else str(volume).partition(":")[0]
+        if isinstance(source, str) and source[:1] not in {"", ".", "/", "~", "$"}:
+            found.add(source)
+    return found
+
+
+def _volumes_used(services: Mapping[str, Any]) -> set[str]:
+    return {n for s in services.values() if isinstance(s, Mapping) for n in _named_volumes(s)}

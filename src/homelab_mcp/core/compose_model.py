@@ -1,0 +1,119 @@
+"""A compose file as Compose would see it: values with variables put in, each with its place in the text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from homelab_mcp.core.interpolate import InterpolationInvalid, Missing, interpolate
+from homelab_mcp.core.yaml12 import Document, Mark, Path, load_nodes
+
+SECTIONS = ("services", "networks", "volumes", "secrets", "configs")
+
+
+class Text(str):
+    """A value that held variables: the text with them put in, ``raw`` as written, ``missing`` what had no value."""
+
+    __slots__ = ("missing", "raw")
+
+    raw: str
+    missing: tuple[Missing, ...]
+
+    @classmethod
+    def of(cls, text: str, raw: str, missing: tuple[Missing, ...]) -> Text:
+        """Make one."""
+        self = cls(text)
+        self.raw = raw
+        self.missing = missing
+        return self
+
+
+def raw_text(value: object) -> str:
+    """The value as written, before variables were put in; "" for what is no text."""
+    if isinstance(value, Text):
+        return value.raw
+    return value if isinstance(value, str) else ""
+
+
+def is_open(value: object) -> bool:
+    """True when a variable without a value is part of it, so that nobody can say what it will be."""
+    return isinstance(value, Text) and bool(value.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class MissingVariable:
+    """A variable without value or default, and where it is used."""
+
+    name: str
+    required: bool
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class BadInterpolation:
+    """A ``$`` that Compose refuses, and where."""
+
+    message: str
+    path: Path
+
+
+class ComposeFile:
+    """One compose file.
+
+    ``raw`` is the file's data as written, ``data`` the same with variables put in (as :class:`Text` where there were
+    any). ``missing`` and ``bad`` say what could not be put in.
+    """
+
+    def __init__(self, document: Document, variables: Mapping[str, str]) -> None:
+        self.document = document
+        self.raw: Any = document.data
+        self.missing: list[MissingVariable] = []
+        self.bad: list[BadInterpolation] = []
+        self.data: dict[Any, Any] = {}
+        if isinstance(self.raw, dict):
+            self.data = {
+                key: value if str(key).startswith("x-") else self._put_in(value, variables, (key,))
+                for key, value in self.raw.items()
+            }
+
+    def section(self, name: str) -> dict[str, Any]:
+        """A top-level mapping such as ``services``; empty where it is not there or no mapping."""
+        part = self.data.get(name)
+        return part if isinstance(part, dict) else {}
+
+    @property
+    def services(self) -> dict[str, dict[str, Any]]:
+        """Services that are mappings, by name."""
+        return {str(name): body for name, body in self.section("services").items() if isinstance(body, dict)}
+
+    def mark(self, path: Sequence[str | int], *, key: bool = False) -> Mark:
+        """Where the value (or its key) at the path stands; of a missing one, its nearest parent."""
+        return self.document.key_mark(path) if key else self.document.mark(path)
+
+    def _put_in(self, value: Any, variables: Mapping[str, str], path: Path) -> Any:
+        if isinstance(value, str):
+            return self._text(value, variables, path) if "$" in value else value
+        if isinstance(value, dict):
+            return {key: self._put_in(item, variables, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._put_in(item, variables, (*path, n)) for n, item in enumerate(value)]
+        return value
+
+    def _text(self, value: str, variables: Mapping[str, str], path: Path) -> str:
+        try:
+            result = interpolate(value, variables)
+        except InterpolationInvalid as error:
+            self.bad.append(BadInterpolation(error.message, path))
+            return Text.of(value, value, (Missing(""),))
+        self.missing.extend(MissingVariable(m.name, m.required, path) for m in result.missing)
+        return Text.of(result.text, value, result.missing) if result.names else result.text
+
+
+def read_compose(text: str, variables: Mapping[str, str], *, allow_duplicates: bool = False) -> ComposeFile:
+    """A compose file's text as a model.
+
+    Raises:
+        YamlRefused: the text is not YAML, has a key twice (unless allowed), or breaks a limit.
+    """
+    return ComposeFile(load_nodes(text, allow_duplicates=allow_duplicates), variables)

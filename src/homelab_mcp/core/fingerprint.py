@@ -1,0 +1,113 @@
+"""Fingerprints: what a plan was made from, as hashes that turn it stale when anything moves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from homelab_mcp.model.lab import SETTINGS_FILE
+from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.model.plan import ActionKind, Draft
+
+ABSENT = "absent"
+_FILE = "file:"
+_CONTAINER = "container:"
+_WHOLE = "*"
+_STATE_CLASS = {"running": "up", "restarting": "up", "created": "down", "exited": "down", "dead": "down"}
+
+
+def of_text(text: str | None) -> str:
+    """SHA-256 (hex) of the text's UTF-8 bytes; "absent" for None."""
+    return ABSENT if text is None else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def of_containers(containers: Sequence[ContainerState]) -> str:
+    """One hash over the containers of one service; "absent" for none.
+
+    Identity is id, image, config hash and whether it is up, down or paused. A crash loop's flicker between
+    running and restarting is no change, nor are uptime and health.
+    """
+    if not containers:
+        return ABSENT
+    rows = sorted([c.id, c.image, c.config_hash, _STATE_CLASS.get(c.state, c.state)] for c in containers)
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def watched_files(draft: Draft, compose_paths: Mapping[str, str]) -> list[str]:
+    """Every file whose change makes the draft stale, sorted.
+
+    Those it writes, the lab's settings, and the compose and env files of each stack it acts on.
+
+    Args:
+        draft: the draft.
+        compose_paths: stack name -> its compose file's path, relative to the lab's root.
+    """
+    paths = {e.path for e in draft.edits} | {SETTINGS_FILE}
+    for stack in touched_stacks(draft):
+        paths.add(f"{stack}/.env")
+        if stack in compose_paths:
+            paths.add(compose_paths[stack])
+    return sorted(paths)
+
+
+def touched_stacks(draft: Draft) -> list[str]:
+    """The stacks that the draft's edits, actions and verification are about, sorted."""
+    named = {a.stack for a in draft.actions if a.stack} | {draft.verification.stack}
+    named |= {e.path.split("/", 1)[0] for e in draft.edits if "/" in e.path}
+    return sorted(n for n in named if n)
+
+
+def watched_services(draft: Draft) -> list[tuple[str, str]]:
+    """(stack, service) pairs that the draft acts on, sorted; service "*" stands for a whole stack."""
+    pairs: set[tuple[str, str]] = set()
+    for action in draft.actions:
+        if action.kind is ActionKind.CREATE_NETWORK or not action.stack:
+            continue
+        pairs |= {(action.stack, s) for s in action.services or (_WHOLE,)}
+    seen = draft.verification
+    pairs |= {(seen.stack, s) for s in (*seen.services, *seen.gone) if seen.stack}
+    return sorted(pairs)
+
+
+def build(
+    files: Mapping[str, str | None], services: Iterable[tuple[str, str]], containers: Sequence[ContainerState] | None
+) -> dict[str, str]:
+    """The fingerprint: ``file:<path>`` and ``container:<stack>/<service>`` to a hash.
+
+    Args:
+        files: path -> text now (None: absent).
+        services: (stack, service) pairs, service "*" for all of the stack.
+        containers: what runs; None when the engine was not asked, which leaves containers out.
+    """
+    print_ = {f"{_FILE}{path}": of_text(text) for path, text in files.items()}
+    if containers is not None:
+        for stack, service in services:
+            mine = [c for c in containers if c.stack == stack and service in (_WHOLE, c.service)]
+            print_[f"{_CONTAINER}{stack}/{service}"] = of_containers(mine)
+    return dict(sorted(print_.items()))
+
+
+def parts(fingerprint: Mapping[str, str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """The file paths and the (stack, service) pairs that a fingerprint covers."""
+    paths = [k.removeprefix(_FILE) for k in fingerprint if k.startswith(_FILE)]
+    pairs = []
+    for key in fingerprint:
+        if key.startswith(_CONTAINER):
+            stack, _, service = key.removeprefix(_CONTAINER).partition("/")
+            pairs.append((stack, service))
+    return paths, pairs
+
+
+def differences(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """What moved between two fingerprints, one phrase each ("file media/.env was deleted")."""
+    found = []
+    for key in sorted({*then, *now}):
+        old, new = then.get(key, ABSENT), now.get(key, ABSENT)
+        if old == new and key in then and key in now:
+            continue
+        kind, _, name = key.partition(":")
+        gone = "was deleted" if kind == "file" else "was removed"
+        word = "appeared" if old == ABSENT else gone if new == ABSENT else "changed"
+        found.append(f"{kind} {name} {word}")
+    return found

@@ -1,0 +1,145 @@
+"""``${VARIABLE}`` in compose files, with every operator Compose has.
+
+Source: Compose Specification, "Interpolation": ``$V ${V} ${V:-d} ${V-d} ${V:?e} ${V?e} ${V:+a} ${V+a} $$``; a default
+or replacement may hold variables itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from homelab_mcp.model.errors import InvalidInput
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OPERATORS = (":-", ":?", ":+", "-", "?", "+")
+_MAX_NESTING = 20
+
+
+class InterpolationInvalid(InvalidInput):
+    """A ``$`` that begins no variable; ``details["near"]`` is the text from it on, cut short."""
+
+    default_code = "interpolation_invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A variable without a value.
+
+    ``required`` is set for ``:?`` and ``?``, where Compose stops; otherwise the empty text is taken.
+    """
+
+    name: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Interpolated:
+    """The text with values put in, the names it uses, and those that had no value and no default."""
+
+    text: str
+    names: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+
+def interpolate(text: str, variables: Mapping[str, str]) -> Interpolated:
+    """Put variables into a text as Compose does.
+
+    Raises:
+        InterpolationInvalid: a ``$`` that is neither doubled nor followed by a variable, or an open ``${``.
+    """
+    if "$" not in text:
+        return Interpolated(text)
+    run = _Run(variables)
+    return Interpolated(run.expand(text), tuple(run.names), tuple(run.missing))
+
+
+class _Run:
+    """One interpolation: collects names on the way."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.variables = variables
+        self.names: dict[str, None] = {}
+        self.missing: dict[Missing, None] = {}
+
+    def expand(self, text: str, nesting: int = 0) -> str:
+        out: list[str] = []
+        at = 0
+        while True:
+            dollar = text.find("$", at)
+            if dollar < 0 or nesting > _MAX_NESTING:
+                out.append(text[at:])
+                return "".join(out)
+            out.append(text[at:dollar])
+            follows = text[dollar + 1 : dollar + 2]
+            if follows == "$":
+                out.append("$")
+                at = dollar + 2
+            elif follows == "{":
+                end = _closing(text, dollar)
+                out.append(self._braced(text[dollar + 2 : end], text[dollar:], nesting))
+                at = end + 1
+            else:
+                name = _NAME.match(text, dollar + 1)
+                if not name:
+                    raise _invalid(text[dollar:])
+                out.append(self._plain(name.group()))
+                at = name.end()
+
+    def _plain(self, name: str) -> str:
+        self.names[name] = None
+        value = self.variables.get(name)
+        if value is None:
+            self.missing[Missing(name)] = None
+        return value or ""
+
+    def _braced(self, inner: str, near: str, nesting: int) -> str:
+        match = _NAME.match(inner)
+        if not match:
+            raise _invalid(near)
+        name, rest = match.group(), inner[match.end() :]
+        if not rest:
+            return self._plain(name)
+        operator = next((o for o in _OPERATORS if rest.startswith(o)), "")
+        if not operator:
+            raise _invalid(near)
+        self.names[name] = None
+        word = rest[len(operator) :]
+        value = self.variables.get(name)
+        present = bool(value) if operator[0] == ":" else value is not None
+        if operator[-1] == "+":
+            return self.expand(word, nesting + 1) if present else ""
+        if present:
+            return value or ""
+        if operator[-1] == "?":
+            self.missing[Missing(name, required=True)] = None
+            return ""
+        return self.expand(word, nesting + 1)
+
+
+def _closing(text: str, dollar: int) -> int:
+    """Index of the brace that closes the ``${`` at ``dollar``."""
+    depth = 0
+    at = dollar
+    while at < len(text):
+        if text.startswith("${", at):
+            depth += 1
+            at += 2
+            continue
+        if text[at] == "}":
+            depth -= 1
+            if depth == 0:
+                return at
+        at += 1
+    raise _invalid(text[dollar:])
+
+
+def _invalid(near: str) -> InterpolationInvalid:
+    # Cut at the first character that a name cannot have: what follows may be part of a secret.
+    shown = near[:2]
+    return InterpolationInvalid(
+        f"{shown!r} begins no variable that Compose knows.",
+        hint="Double a '$' that is meant as such: '$$'.",
+        details={"near": shown},
+    )

@@ -1,0 +1,140 @@
+"""Labels: what Traefik, Homepage and this project read from a container."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from homelab_mcp.model.definition import ServiceDefinition
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.lab import LabSettings
+
+CATEGORY = "homelab.category"
+SERVICE = "homelab.service"
+"""The definition a service was made from."""
+COMPANION_OF = "homelab.companion-of"
+"""On a companion or gateway: the compose service it was added with, and is removed with."""
+SSO = "homelab.sso"
+SSO_REASON = "homelab.sso.reason"
+
+_API_PRIORITY = "1000"
+# Traefik's default priority is the rule's length; this is above any Host rule (253 characters at most).
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a route is reached: sub-domain, and whether the lab's log-in is asked (``why`` not, where it is not)."""
+
+    subdomain: str
+    protected: bool
+    portal: bool = False
+    why: str = ""
+
+
+def host_of(subdomain: str) -> str:
+    """The host name as compose files write it; the domain comes from ``.env``."""
+    return f"{subdomain}.${{DOMAIN}}"
+
+
+def own_labels(definition: ServiceDefinition, access: Access | None) -> dict[str, str]:
+    """Labels this project reads back: category, definition, and an SSO bypass with its reason."""
+    labels = {CATEGORY: definition.category, SERVICE: definition.id}
+    if access and not access.protected:
+        labels[SSO] = "portal" if access.portal else "bypass"
+        if access.why and not access.portal:
+            labels[SSO_REASON] = _literal(access.why)
+    return labels
+
+
+def route_labels(definition: ServiceDefinition, name: str, access: Access, settings: LabSettings) -> dict[str, str]:
+    """Traefik's labels for a service: router(s), certificate, log-in, and the *container's* port."""
+    route = definition.route
+    if route is None:
+        return {}
+    target = route.traefik_service or name
+    host = f"Host(`{host_of(access.subdomain)}`)"
+    labels = {
+        "traefik.enable": "true",
+        "traefik.docker.network": settings.route_network,
+        **_router(name, host, target),
+    }
+    if access.protected:
+        labels[f"traefik.http.routers.{name}.middlewares"] = settings.sso_middleware
+        if route.sso.api_paths:
+            paths = " || ".join(f"PathPrefix(`{p}`)" for p in route.sso.api_paths)
+            labels |= _router(f"{name}-api", f"{host} && ({paths})", target)
+            labels[f"traefik.http.routers.{name}-api.priority"] = _API_PRIORITY
+    if not route.traefik_service:
+        server = f"traefik.http.services.{name}.loadbalancer.server"
+        labels[f"{server}.port"] = str(route.port)
+        if route.scheme != "http":
+            labels[f"{server}.scheme"] = route.scheme
+    return labels
+
+
+def homepage_labels(definition: ServiceDefinition, access: Access | None) -> dict[str, str]:
+    """Homepage's labels (its Docker discovery reads them); none for a service without a dashboard entry."""
+    entry = definition.homepage
+    if entry is None:
+        return {}
+    labels = {"homepage.group": entry.group, "homepage.name": definition.name, "homepage.icon": entry.icon}
+    if access:
+        labels["homepage.href"] = f"https://{host_of(access.subdomain)}"
+    labels["homepage.description"] = entry.description
+    for key, value in (entry.widget or {}).items():
+        labels[f"homepage.widget.{key}"] = value
+    return labels
+
+
+def access_of(definition: ServiceDefinition, subdomain: str | None, sso: str | None, reason: str) -> Access | None:
+    """What the definition and the person's options come to; None for a service without a route.
+
+    Raises:
+        InvalidInput: an option for a route that is not there, or a bypass without a reason.
+    """
+    route = definition.route
+    if route is None:
+        if subdomain or sso:
+            raise InvalidInput(f"{definition.name} has no web page to route to.", code="no_route")
+        return None
+    name = subdomain or route.subdomain
+    if route.sso.policy == "portal":
+        if sso == "protect":
+            raise InvalidInput(f"{definition.name} is the log-in itself and cannot stand behind it.", code="sso_loop")
+        return Access(name, protected=False, portal=True, why=route.sso.why)
+    wanted = sso or route.sso.policy
+    if wanted == "bypass" and route.sso.policy != "bypass" and not reason.strip():
+        raise InvalidInput(
+            f"{definition.name} is protected by the lab's log-in; going without needs a reason.",
+            hint="Give 'sso_reason' in a sentence.",
+            code="reason_needed",
+        )
+    if any(ord(c) < 32 or ord(c) == 127 for c in reason):
+        raise InvalidInput("The reason holds a control character.", code="bad_value")
+    return Access(name, protected=wanted == "protect", why=reason.strip() or route.sso.why)
+
+
+def labels_of(service: object) -> dict[str, str]:
+    """A service's labels as a mapping, from either way Compose lets them be written."""
+    raw = service.get("labels") if isinstance(service, Mapping) else None
+    if isinstance(raw, Mapping):
+        return {str(k): "" if v is None else str(v) for k, v in raw.items()}
+    if isinstance(raw, list):
+        pairs = (str(item).partition("=") for item in raw)
+        return {key: value for key, _, value in pairs}
+    return {}
+
+
+def _router(name: str, rule: str, target: str) -> dict[str, str]:
+    router = f"traefik.http.routers.{name}"
+    return {
+        f"{router}.rule": rule,
+        f"{router}.entrypoints": "websecure",
+        f"{router}.tls.certresolver": "letsencrypt",
+        f"{router}.service": target,
+    }
+
+
+def _literal(text: str) -> str:
+    """Text that Compose leaves as it is."""
+    return " ".join(text.split()).replace("$", "$$")

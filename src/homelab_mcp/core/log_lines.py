@@ -1,0 +1,159 @@
+"""Log lines: times, patterns, merging and cutting, so that any log fits a small answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from homelab_mcp.model.errors import InvalidInput
+
+LINE_LIMIT = 4_000
+SHOWN_LIMIT = 1_000
+PATTERN_LIMIT = 200
+_PATTERN_BYTES = 1 << 20
+_RELATIVE = re.compile(r"^(\d{1,6})\s*(s|m|h|d|w)$")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_CURSOR = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z)~(\d{1,6})$")
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line: RFC 3339 time in UTC with nine digits (so that text order is time order), service, stream, text."""
+
+    time: str
+    service: str
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the page before began: its oldest time, and how many lines of just that time it showed."""
+
+    time: str
+    shown: int
+
+    def as_cursor(self) -> str:
+        """The place as one opaque word."""
+        return f"{self.time}~{self.shown}"
+
+
+def parse_cursor(text: str) -> Place | None:
+    """The place of a cursor, None for "". Raises InvalidInput (code ``bad_cursor``)."""
+    if not text:
+        return None
+    found = _CURSOR.match(text)
+    if not found:
+        raise InvalidInput("That is not a cursor of read_logs.", hint="Ask again without one.", code="bad_cursor")
+    return Place(found[1], int(found[2]))
+
+
+def parse_time(text: str, now: float) -> float | None:
+    """Unix seconds of ``10m``, ``2h`` (before ``now``) or an ISO 8601 time (UTC where it names no zone); None for "".
+
+    Raises:
+        InvalidInput: neither (code ``bad_time``).
+    """
+    text = text.strip()
+    if not text:
+        return None
+    if found := _RELATIVE.match(text):
+        return now - int(found[1]) * _SECONDS[found[2]]
+    try:
+        when = datetime.fromisoformat(text)
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise InvalidInput(
+            f"{text[:40]!r} is not a time.", hint="Use 10m, 2h, 1d or 2026-01-31T12:00:00Z.", code="bad_time"
+        ) from None
+
+
+def seconds_of(time: str) -> float:
+    """Unix seconds of a line's time, rounded to microseconds."""
+    return datetime.fromisoformat(time[:26] + "+00:00").timestamp()
+
+
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """A test for the regular expression, linear in the line's length whatever the pattern.
+
+    Python's own ``re`` backtracks, and a pattern from a model must not be able to hold the server. The Rust engine
+    in jsonschema-rs does not, has a size limit, and knows neither look-around nor back-references.
+
+    Raises:
+        InvalidInput: not a pattern that the engine takes (code ``bad_pattern``).
+    """
+    if not pattern:
+        return lambda text: True
+    from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
+
+    if len(pattern) <= PATTERN_LIMIT:
+        options = RegexOptions(size_limit=_PATTERN_BYTES, dfa_size_limit=_PATTERN_BYTES)
+        try:
+            found = Draft202012Validator({"pattern": pattern}, pattern_options=options)
+        except (ValidationError, ValueError):
+            pass
+        else:
+            return found.is_valid
+    raise InvalidInput(
+        "That pattern cannot be searched for.",
+        hint=f"Use a regular expression of at most {PATTERN_LIMIT} characters, without look-around and "
+        "back-references; (?i) ignores case.",
+        code="bad_pattern",
+    )
+
+
+def before(lines: Sequence[LogLine], place: Place | None) -> list[LogLine]:
+    """The lines, already in time order, that are older than the page before."""
+    if place is None:
+        return list(lines)
+    older = [line for line in lines if line.time < place.time]
+    same = [line for line in lines if line.time == place.time]
+    return older + same[: max(len(same) - place.shown, 0)]
+
+
+def collapsed(lines: Iterable[LogLine]) -> list[tuple[LogLine, int]]:
+    """Runs of one service's equal text as (the first of them, how many)."""
+    found: list[tuple[LogLine, int]] = []
+    for line in lines:
+        if found and (found[-1][0].service, found[-1][0].text) == (line.service, line.text):
+            found[-1] = (found[-1][0], found[-1][1] + 1)
+        else:
+            found.append((line, 1))
+    return found
+
+
+def rendered(line: LogLine, count: int) -> str:
+    """``time service text (xN)``, the time to milliseconds."""
+    text = (
+        line.text if len(line.text) <= SHOWN_LIMIT else line.text[:SHOWN_LIMIT] + f"… (+{len(line.text) - SHOWN_LIMIT})"
+    )
+    mark = " !" if line.stream == "stderr" else ""
+    return f"{line.time[:23]}Z {line.service}{mark} {text}" + (f" (x{count})" if count > 1 else "")
+
+
+def page(lines: Sequence[LogLine], max_bytes: int) -> tuple[list[str], int]:
+    """(texts, how many of the lines they stand for): the newest lines that fit in ``max_bytes``, oldest first."""
+    texts: list[str] = []
+    used = covered = 0
+    for line, count in reversed(collapsed(lines)):
+        text = rendered(line, count)
+        size = len(text.encode()) + 1
+        if used + size > max_bytes and texts:
+            break
+        used += size
+        covered += count
+        texts.append(text)
+    return texts[::-1], covered
+
+
+def place_of(lines: Sequence[LogLine], covered: int, earlier: Place | None) -> Place | None:
+    """The cursor for what is older than the last ``covered`` lines; None where nothing was shown."""
+    if not covered:
+        return None
+    shown = lines[-covered:]
+    same = sum(line.time == shown[0].time for line in shown)
+    if earlier is not None and earlier.time == shown[0].time:
+        same += earlier.shown
+    return Place(shown[0].time, same)

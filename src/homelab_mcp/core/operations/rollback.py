@@ -1,0 +1,105 @@
+"""Takes an applied plan back: a new draft that restores its files to what they were before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from homelab_mcp.core.diff import is_secret, secrets_of
+from homelab_mcp.core.yaml12 import load
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.lab import COMPOSE_NAMES
+from homelab_mcp.model.plan import (
+    ActionKind,
+    Draft,
+    EngineAction,
+    FileEdit,
+    Plan,
+    Risk,
+    RiskReason,
+    Verification,
+)
+
+
+def rollback(plan: Plan, undo: Mapping[str, tuple[str | None, int]], *, read: Callable[[str], str | None]) -> Draft:
+    """A draft that puts the files of an applied plan back, and the containers with them.
+
+    A file that was changed since is a conflict: it is put back all the same, but the draft says so, its risk is
+    high, and its diff shows what would be lost; the person decides.
+
+    Args:
+        plan: the applied plan.
+        undo: what its files were before it: path -> (text or None, mode). Empty: taken from the plan's own edits.
+        read: a file's text now.
+
+    Raises InvalidInput (nothing_to_do) when every file is as it was before the plan.
+    """
+    before = dict(undo) or {e.path: (e.before, e.mode) for e in plan.draft.edits}
+    meant = {e.path: e for e in plan.draft.edits}
+    edits, conflicts = [], []
+    for path, (text, mode) in before.items():
+        now = read(path)
+        if now == text:
+            continue
+        if path in meant and now != meant[path].after:
+            conflicts.append(path)
+        secret = path in meant and is_secret(meant[path])
+        edits.append(FileEdit(path, now, text, mode, secret))
+    if not edits:
+        raise InvalidInput(
+            "Every file is already as it was before that plan.",
+            code="nothing_to_do",
+            hint="Pick a later plan from the history.",
+        )
+    risks = [RiskReason(Risk.MEDIUM, f"Takes back: {plan.draft.summary}")]
+    risks += [RiskReason(Risk.HIGH, f"{path} was changed since, and that change would be lost.") for path in conflicts]
+    secrets_lost = [e.path for e in edits if e.secret]
+    notes = ["Data in volumes and folders stays as it is: what the services wrote meanwhile is not taken back."]
+    if secrets_lost:
+        notes.append(f"Values set since in {', '.join(secrets_lost)} are put back too.")
+    notes += [f"Conflict: {path} was edited after that plan; look at its diff." for path in conflicts]
+    actions, verification = _containers(edits)
+    return Draft(
+        operation="rollback",
+        summary=f"Roll back: {plan.draft.summary}",
+        edits=tuple(edits),
+        actions=actions,
+        verification=verification,
+        risks=tuple(risks),
+        notes=tuple(notes),
+        undo="Roll back this plan in turn.",
+        target=plan.draft.target,
+        secrets=tuple(dict.fromkeys((*plan.draft.secrets, *secrets_of(edits)))),
+    )
+
+
+def _containers(edits: list[FileEdit]) -> tuple[tuple[EngineAction, ...], Verification]:
+    """Remove what only the present compose files have, then bring up what changed."""
+    actions: list[EngineAction] = []
+    verifications: list[Verification] = []
+    stacks = sorted({e.path.partition("/")[0] for e in edits if "/" in e.path})
+    for stack in stacks:
+        mine = [e for e in edits if e.path.startswith(f"{stack}/")]
+        compose = next((e for e in mine if e.path.partition("/")[2] in COMPOSE_NAMES), None)
+        now = _services(compose.before) if compose else {}
+        then = _services(compose.after) if compose else {}
+        added = tuple(s for s in now if s not in then)
+        others = any(e is not compose for e in mine)
+        back = tuple(s for s in then if s not in now or now[s] != then[s])
+        if added:
+            actions.append(EngineAction(ActionKind.REMOVE, "They were not there before that plan.", stack, added))
+        if back:
+            actions.append(EngineAction(ActionKind.PULL, "The earlier images may be gone.", stack, back))
+        if back or (others and (then or compose is None)):
+            actions.append(
+                EngineAction(ActionKind.UP, "Runs them from the earlier files.", stack, back if not others else ())
+            )
+        verifications.append(Verification(stack=stack, services=back, gone=added))
+    # One stack is what plans touch; of several, the one with the most to look at is verified.
+    chosen = max(verifications, key=lambda v: len(v.services) + len(v.gone), default=Verification())
+    return tuple(actions), chosen
+
+
+def _services(text: str | None) -> dict[str, object]:
+    data = load(text) if text else None
+    services = data.get("services") if isinstance(data, dict) else None
+    return {str(k): v for k, v in services.items()} if isinstance(services, dict) else {}

@@ -1,0 +1,156 @@
+"""Plans as JSON, sealed with a digest over everything that a person approves."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.finding import Finding, Severity
+from homelab_mcp.model.plan import (
+    ActionKind,
+    Approval,
+    ApprovalKind,
+    Draft,
+    EngineAction,
+    Evidence,
+    FileEdit,
+    Plan,
+    PlanState,
+    PlanStatus,
+    Requester,
+    Risk,
+    RiskReason,
+    RouteCheck,
+    Verification,
+)
+
+_VERSION = 1
+_T = TypeVar("_T")
+
+
+def digest(plan: Plan) -> str:
+    """SHA-256 (hex) over every field of the plan but the digest itself."""
+    return hashlib.sha256(b"homelab-mcp plan 1\n" + _canonical(_body(plan))).hexdigest()
+
+
+def seal(plan: Plan) -> Plan:
+    """The plan with its digest set."""
+    return dataclasses.replace(plan, digest=digest(plan))
+
+
+def plan_to_json(plan: Plan) -> str:
+    """The plan as JSON text. Holds the secrets in its edits: for mode 0600 files only."""
+    return json.dumps({"version": _VERSION, "digest": plan.digest, "plan": _body(plan)}, ensure_ascii=False)
+
+
+def plan_from_json(text: str) -> Plan:
+    """The plan of ``plan_to_json``.
+
+    Raises InvalidInput (code ``plan_corrupt``) when it is malformed, or its digest is not that of its content.
+    """
+    plan = _guarded(lambda: _plan(json.loads(text)))
+    if not plan.digest or digest(plan) != plan.digest:
+        raise InvalidInput(
+            "The stored plan does not match its digest.", code="plan_corrupt", hint="Discard it and ask for a new plan."
+        )
+    return plan
+
+
+def status_to_json(status: PlanStatus) -> str:
+    """A status as JSON text."""
+    return json.dumps(dataclasses.asdict(status), ensure_ascii=False)
+
+
+def status_from_json(text: str) -> PlanStatus:
+    """The status of ``status_to_json``. Raises InvalidInput (plan_corrupt)."""
+
+    def build() -> PlanStatus:
+        data = json.loads(text)
+        data["state"] = PlanState(data["state"])
+        data["evidence"] = tuple(Evidence(**e) for e in data["evidence"])
+        return PlanStatus(**data)
+
+    return _guarded(build)
+
+
+def approval_to_json(approval: Approval) -> str:
+    """An approval as JSON text."""
+    return json.dumps(dataclasses.asdict(approval), ensure_ascii=False)
+
+
+def approval_from_json(text: str) -> Approval:
+    """The approval of ``approval_to_json``. Raises InvalidInput (plan_corrupt)."""
+
+    def build() -> Approval:
+        data = json.loads(text)
+        data["kind"] = ApprovalKind(data["kind"])
+        if not isinstance(data["approved"], bool):
+            raise TypeError("approved is not a truth value")
+        return Approval(**data)
+
+    return _guarded(build)
+
+
+def approval_message(approval: Approval) -> bytes:
+    """The bytes that an approver signs: every field of the answer but the signature."""
+    data = dataclasses.asdict(approval)
+    del data["signature"]
+    return b"homelab-mcp approval 1\n" + _canonical(data)
+
+
+def _body(plan: Plan) -> dict[str, Any]:
+    data = dataclasses.asdict(plan)
+    del data["digest"]
+    return data
+
+
+def _canonical(data: Mapping[str, Any]) -> bytes:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
+
+
+def _guarded(build: Callable[[], _T]) -> _T:
+    try:
+        return build()
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        # The error's own words may quote the content, which holds secrets.
+        raise InvalidInput(
+            f"A stored record is not readable ({type(error).__name__}).",
+            code="plan_corrupt",
+            hint="Discard the plan and ask for a new one.",
+        ) from None
+
+
+def _plan(envelope: Mapping[str, Any]) -> Plan:
+    if envelope["version"] != _VERSION:
+        raise ValueError("unknown version")
+    data = dict(envelope["plan"])
+    data["draft"] = _draft(data["draft"])
+    data["risk"] = Risk(data["risk"])
+    data["reasons"] = tuple(data["reasons"])
+    data["findings"] = tuple(Finding(**{**f, "severity": Severity(f["severity"])}) for f in data["findings"])
+    data["fingerprint"] = {str(k): str(v) for k, v in data["fingerprint"].items()}
+    data["asked_by"] = Requester(**data["asked_by"])
+    return Plan(**data, digest=str(envelope["digest"]))
+
+
+def _draft(data: Mapping[str, Any]) -> Draft:
+    fields = dict(data)
+    fields["edits"] = tuple(FileEdit(**e) for e in data["edits"])
+    fields["actions"] = tuple(
+        EngineAction(**{**a, "kind": ActionKind(a["kind"]), "services": tuple(a["services"])}) for a in data["actions"]
+    )
+    seen = data["verification"]
+    fields["verification"] = Verification(
+        stack=seen["stack"],
+        services=tuple(seen["services"]),
+        gone=tuple(seen["gone"]),
+        routes=tuple(RouteCheck(**r) for r in seen["routes"]),
+    )
+    fields["risks"] = tuple(RiskReason(Risk(r["risk"]), r["reason"]) for r in data["risks"])
+    fields["notes"] = tuple(data["notes"])
+    fields["secrets"] = tuple(data["secrets"])
+    return Draft(**fields)

@@ -1,0 +1,68 @@
+"""``homelab.yaml`` to settings and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from homelab_mcp.core.yaml_emit import Style, entry
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.lab import SETTINGS_FILE, LabSettings
+
+_HEAD = "# What every stack of this lab shares. No secret belongs here: this file is in git."
+_ACME = "acme."
+
+
+def parse_settings(text: str) -> LabSettings:
+    """Settings from the text of ``homelab.yaml``.
+
+    Raises:
+        InvalidInput: not YAML (YamlRefused), or a value that does not fit (code ``bad_settings``).
+    """
+    from homelab_mcp.core.yaml12 import load
+
+    data = load(text)
+    if not isinstance(data, dict):
+        raise InvalidInput(
+            f"{SETTINGS_FILE} holds no settings.", hint="It needs at least 'domain: ...'.", code="bad_settings"
+        )
+    return build_settings(data)
+
+
+def build_settings(values: Mapping[str, Any]) -> LabSettings:
+    """Settings from values by name; ``acme.<name>`` reaches into ``acme``. Unset (None, "") values keep their default.
+
+    Raises:
+        InvalidInput: a value that does not fit, or no domain (code ``bad_settings``).
+    """
+    flat: dict[str, Any] = {}
+    acme: dict[str, Any] = dict(values.get("acme") or {}) if isinstance(values.get("acme") or {}, Mapping) else {}
+    for name, value in values.items():
+        if value is None or value == "" or (name == "acme" and isinstance(value, Mapping)):
+            continue
+        if name.startswith(_ACME):
+            acme[name.removeprefix(_ACME)] = value
+        else:
+            flat[name] = value
+    if acme:
+        flat.setdefault("acme", acme)
+    try:
+        return LabSettings(**flat)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors())
+        raise InvalidInput(
+            f"These settings do not fit: {problems}.",
+            hint=f"Correct them in {SETTINGS_FILE}, or in the options of `homelab-mcp init`.",
+            code="bad_settings",
+        ) from None
+
+
+def emit_settings(settings: LabSettings) -> str:
+    """The text of ``homelab.yaml``: every setting, in the model's order; ``acme``'s unset ones left out."""
+    lines = [_HEAD]
+    for name, value in settings.model_dump().items():
+        shown = {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+        lines += entry(name, shown, 0, Style())
+    return "\n".join(lines) + "\n"

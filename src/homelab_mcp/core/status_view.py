@@ -1,0 +1,252 @@
+"""What the files declare, laid beside what runs: the rows of the lab's status."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from homelab_mcp.core.env_file import parse
+from homelab_mcp.core.project_name import FOLDER_LABEL, folder_project, project_name
+from homelab_mcp.core.redact import env_pairs, secret_values
+from homelab_mcp.core.yaml12 import YamlRefused, load
+from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.observed import ContainerState, StackFiles
+
+MISSING = "missing"
+UNDECLARED = "undeclared"
+UNREADABLE = "unreadable"
+
+_VARIABLE = re.compile(
+    r"\$(?:\$|\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<how>:?[-+?])(?P<other>[^{}]*))?\}|(?P<bare>[A-Za-z_][A-Za-z0-9_]*))"
+)
+_HOST_RULE = re.compile(r"Host\(\s*[`\"']([^`\"']+)[`\"']")
+_ROUTER_RULE = re.compile(r"^traefik\.http\.routers\.[^.]+\.rule$")
+_UP = re.compile(
+    r"^Up (?:(?P<number>\d+)|(?P<one>About an?|Less than a|an?)) (?P<unit>second|minute|hour|day|week|month|year)s?"
+)
+_UNITS = {"second": "s", "minute": "m", "hour": "h", "day": "d", "week": "w", "month": "mo", "year": "y"}
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A service as the compose file has it, variables filled in; ``url`` is "" without a Traefik route."""
+
+    service: str
+    image: str
+    url: str
+    container_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One service's line.
+
+    ``state`` is Docker's word, or missing (declared, no container), unreadable (a compose file that is no valid
+    YAML), or "" where the engine was not asked. ``note`` is undeclared for a container that no file declares.
+    """
+
+    stack: str
+    service: str
+    state: str
+    health: str = ""
+    restarts: int | None = None
+    up: str = ""
+    url: str = ""
+    image: str = ""
+    note: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready, empty fields left out."""
+        whole: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        return {k: v for k, v in whole.items() if v not in ("", None) or k in {"stack", "service", "state"}}
+
+
+def fill(text: str, env: Mapping[str, str]) -> str:
+    """The text with ``$NAME``, ``${NAME}`` and its ``:-``, ``-``, ``:+``, ``+``, ``?`` forms filled in.
+
+    Source: Compose Specification, "Interpolation". A variable that is not set stays as it was written.
+    """
+
+    def one(found: re.Match[str]) -> str:
+        name = found["braced"] or found["bare"]
+        if name is None:
+            return "$"
+        value, how, other = env.get(name), found["how"] or "", found["other"] or ""
+        present = value is not None and (value != "" or not how.startswith(":"))
+        if how.endswith("+"):
+            return other if present else ""
+        if present:
+            return value or ""
+        return other if how.endswith("-") else found[0]
+
+    return _VARIABLE.sub(one, text)
+
+
+def environment(stack: StackFiles, shared: str = "") -> dict[str, str]:
+    """The variables filled in for the stack, from ``global.env`` and its own ``.env``, but for what counts as secret.
+
+    A ``${NAME}`` that is secret so stays as it is written.
+    """
+    found: dict[str, str] = {}
+    for text in (shared, stack.env_text):
+        try:
+            found |= parse(text)
+        except HomelabError:
+            found |= dict(env_pairs(text))
+    hidden = {*secret_values(shared), *secret_values(stack.env_text)}
+    return {name: value for name, value in found.items() if value not in hidden}
+
+
+def declared(stack: StackFiles, shared_env: str = "") -> tuple[Declared, ...]:
+    """The stack's services, in the file's order. Raises YamlRefused when the file is no valid YAML."""
+    data = load(stack.compose_text)
+    services = data.get("services") if isinstance(data, dict) else None
+    if not isinstance(services, dict):
+        return ()
+    env = environment(stack, shared_env)
+    found = []
+    for name, body in services.items():
+        body = body if isinstance(body, dict) else {}
+        found.append(
+            Declared(
+                service=str(name),
+                image=fill(str(body.get("image") or ""), env),
+                url=url_of({k: fill(v, env) for k, v in _labels(body.get("labels")).items()}),
+                container_name=fill(str(body.get("container_name") or ""), env),
+            )
+        )
+    return tuple(found)
+
+
+def url_of(labels: Mapping[str, str]) -> str:
+    """``https://`` and the first host of the first Traefik router among the labels, or ""."""
+    if labels.get("traefik.enable", "true").lower() == "false":
+        return ""
+    for key in sorted(labels):
+        if _ROUTER_RULE.match(key) and (host := _HOST_RULE.search(labels[key])):
+            return f"https://{host[1]}"
+    return ""
+
+
+def uptime(status: str) -> str:
+    """Docker's "Up 5 minutes (healthy)" as "5m"; "" for one that is not up."""
+    found = _UP.match(status)
+    if not found:
+        return ""
+    number = found["number"] or ("<1" if (found["one"] or "").startswith("Less") else "1")
+    return f"{number}{_UNITS[found['unit']]}"
+
+
+def short_image(image: str) -> str:
+    """The image without digest and Docker Hub's own prefix."""
+    name = image.partition("@")[0] if not image.startswith("sha256:") else image[:19]
+    return name.removeprefix("docker.io/").removeprefix("library/")
+
+
+def owner(container: ContainerState, stacks: Sequence[StackFiles], root: str) -> str:
+    """The stack (folder name) a container belongs to, by its folder or project; else its project's name."""
+    folder = container.labels.get(FOLDER_LABEL, "")
+    for stack in stacks:
+        if folder == f"{root.rstrip('/')}/{stack.name}":
+            return stack.name
+    for stack in stacks:
+        if container.stack in {project_name(stack.name, stack.compose_text), folder_project(stack.name)}:
+            return stack.name
+    return container.stack
+
+
+def rows(
+    stacks: Sequence[StackFiles],
+    containers: Sequence[ContainerState] | None,
+    *,
+    root: str,
+    restarts: Mapping[str, int],
+    shared_env: str = "",
+) -> list[Row]:
+    """One row a container, and one a declared service without any; sorted by stack, declared order first.
+
+    Args:
+        stacks: what the files say.
+        containers: what the engine says; None where it was not asked.
+        root: the lab's folder, as an absolute path.
+        restarts: restart counts by container id, as far as known.
+        shared_env: the text of ``global.env``.
+    """
+    by_stack: dict[str, dict[str, list[ContainerState]]] = {}
+    for container in containers or ():
+        by_stack.setdefault(owner(container, stacks, root), {}).setdefault(container.service, []).append(container)
+    found: list[Row] = []
+    for stack in stacks:
+        running = by_stack.pop(stack.name, {})
+        try:
+            services = declared(stack, shared_env)
+        except YamlRefused:
+            found.append(Row(stack.name, "", UNREADABLE, note="compose file is not valid YAML"))
+            services = ()
+        for service in services:
+            here = running.pop(service.service, [])
+            if not here:
+                state = "" if containers is None else MISSING
+                image = short_image(service.image)
+                found.append(Row(stack.name, service.service, state, url=service.url, image=image))
+            # What the engine reports is filled in, secrets too.
+            image = service.image if "$" in service.image else ""
+            found += [_row(stack.name, c, restarts, service.url, image=image) for c in here]
+        found += _undeclared(stack.name, running, restarts)
+    for name in sorted(by_stack):
+        found += _undeclared(name, by_stack[name], restarts)
+    return found
+
+
+def counts(found: Sequence[Row]) -> dict[str, int]:
+    """How many rows have each state, and how many are unhealthy."""
+    tally: dict[str, int] = {}
+    for row in found:
+        words = [row.state or "unknown"] + (["unhealthy"] if row.health == "unhealthy" else [])
+        for word in [*words, *([UNDECLARED] if row.note == UNDECLARED else [])]:
+            tally[word] = tally.get(word, 0) + 1
+    return tally
+
+
+def as_text(found: Sequence[Row], total: int, tally: Mapping[str, int]) -> str:
+    """The rows as compact text: a line of counts, then stack/service, state, health, uptime, restarts, URL, image."""
+    lines = [f"{total} services: " + ", ".join(f"{n} {word}" for word, n in sorted(tally.items()))]
+    for row in found:
+        restarts = f"{row.restarts} restarts" if row.restarts else ""
+        parts = (row.state, row.health, row.up, restarts, row.note, row.url, row.image)
+        lines.append(" ".join([f"{row.stack}/{row.service}", *(p for p in parts if p)]))
+    return "\n".join(lines)
+
+
+def _labels(raw: object) -> dict[str, str]:
+    if isinstance(raw, dict):
+        return {str(k): "" if v is None else _scalar(v) for k, v in raw.items()}
+    if isinstance(raw, list):
+        return {k: v for k, _, v in (str(item).partition("=") for item in raw)}
+    return {}
+
+
+def _scalar(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _row(
+    stack: str, container: ContainerState, restarts: Mapping[str, int], url: str, note: str = "", image: str = ""
+) -> Row:
+    return Row(
+        stack,
+        container.service,
+        container.state,
+        health=container.health,
+        restarts=restarts.get(container.id),
+        up=uptime(container.status),
+        url=url,
+        image=short_image(image or container.image),
+        note=note,
+    )
+
+
+def _undeclared(stack: str, left: Mapping[str, list[ContainerState]], restarts: Mapping[str, int]) -> list[Row]:
+    return [_row(stack, c, restarts, url_of(c.labels), UNDECLARED) for name in sorted(left) for c in left[name]]

@@ -1,0 +1,293 @@
+"""YAML text to nodes, within bounds: the part of :mod:`homelab_mcp.core.yaml12` that faces hostile input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from yaml._yaml import CParser
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from homelab_mcp.model.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a document may cost.
+
+    Args:
+        size: characters of text.
+        depth: nesting of mappings and sequences.
+        spare: nodes (64 characters of a scalar count as one more) that aliases may add, beyond ten times what is
+            written out.
+    """
+
+    size: int = 2 * 1024 * 1024
+    depth: int = 64
+    spare: int = 10_000
+
+
+DEFAULT = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in the text; ``line`` and ``column`` count from 1."""
+
+    line: int
+    column: int
+
+
+class YamlRefused(InvalidInput):
+    """The text is not YAML, or YAML that nobody should expand.
+
+    ``details`` has ``line`` and ``column`` (from 1) and ``reason``: syntax, control_character, duplicate_key,
+    too_large, too_deep, alias_expansion, recursive_alias, bad_key, bad_merge or multiple_documents.
+    """
+
+    default_code = "yaml_refused"
+
+    def __init__(self, reason: str, sentence: str, mark: Mark, *, hint: str = "") -> None:
+        super().__init__(
+            f"Line {mark.line}, column {mark.column}: {sentence}",
+            hint=hint,
+            details={"line": mark.line, "column": mark.column, "reason": reason},
+        )
+        self.reason = reason
+        self.sentence = sentence
+        self.mark = mark
+
+
+def mark_of(node: Node) -> Mark:
+    """Where a node begins."""
+    return Mark(node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+# --- text -----------------------------------------------------------------------------------------------------------
+
+# YAML 1.2 section 5.1, printable characters; everything else is refused by the reader anyway, without a line.
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def check_text(text: str, limits: Limits) -> None:
+    """Refuse a text that is too long or has characters YAML does not know.
+
+    Raises:
+        YamlRefused: too_large, control_character.
+    """
+    if len(text) > limits.size:
+        raise YamlRefused(
+            "too_large", f"the text has {len(text):,} characters; {limits.size:,} are read at most.", Mark(1, 1)
+        )
+    bad = _UNPRINTABLE.search(text)
+    if bad:
+        raise YamlRefused(
+            "control_character",
+            f"the character U+{ord(bad.group()):04X} is not allowed in YAML.",
+            _mark_at(text, bad.start()),
+            hint="Remove it, or write it as an escape in double quotes.",
+        )
+
+
+def _mark_at(text: str, index: int) -> Mark:
+    line = text.count("\n", 0, index) + 1
+    return Mark(line, index - (text.rfind("\n", 0, index) + 1) + 1)
+
+
+# --- nodes ----------------------------------------------------------------------------------------------------------
+
+PLAIN = "plain"
+QUOTED = "quoted"
+# Below this many levels the C composer, which recurses, is far from the end of its stack.
+_SAFE_NESTING = 1000
+
+
+class _Parser(CParser):
+    """The C composer, with tags left to :mod:`homelab_mcp.core.yaml12`."""
+
+    def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
+        return PLAIN if kind is ScalarNode and implicit[0] else QUOTED
+
+    def descend_resolver(self, parent: Node, index: Any) -> None:
+        pass
+
+    def ascend_resolver(self) -> None:
+        pass
+
+
+def compose(text: str, limits: Limits) -> Node | None:
+    """The text's root node, None where there is none. Tags of untagged scalars are PLAIN or QUOTED.
+
+    Raises:
+        YamlRefused: syntax, too_deep, multiple_documents.
+    """
+    # Each level needs its own bracket or a column further right, but for a sequence at its parent key's column.
+    widest = max(map(len, text.splitlines()), default=0)
+    suspicious = text.count("[") + text.count("{") + 2 * widest > _SAFE_NESTING
+    parser = _Parser(text)
+    try:
+        if not suspicious:
+            try:
+                return parser.get_single_node()
+            except yaml.composer.ComposerError as error:
+                if "duplicate anchor" not in str(error.context):
+                    raise
+            parser.dispose()
+            parser = _Parser(text)
+        return _compose_events(parser, limits)
+    except yaml.composer.ComposerError as error:
+        if "single document" in str(error.context):
+            raise _multiple(_mark_in(error)) from error
+        raise _syntax(error) from error
+    except yaml.MarkedYAMLError as error:
+        raise _syntax(error) from error
+    except yaml.YAMLError as error:
+        raise YamlRefused("syntax", f"not YAML: {error}.", Mark(1, 1)) from error
+    finally:
+        parser.dispose()
+
+
+def _compose_events(parser: _Parser, limits: Limits) -> Node | None:
+    """Compose without recursion: slower, but stops at the depth limit and lets an anchor be defined again."""
+    anchors: dict[str, Node] = {}
+    stack: list[tuple[Node, list[Any]]] = []
+    root: Node | None = None
+    documents = 0
+    while True:
+        event = parser.get_event()
+        if event is None or isinstance(event, yaml.StreamEndEvent):
+            return root
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                raise _multiple(_event_mark(event))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            node, items = stack.pop()
+            node.value = items if isinstance(node, SequenceNode) else list(zip(items[::2], items[1::2], strict=True))
+        elif isinstance(event, yaml.NodeEvent):
+            node = _node_of(event, anchors)
+            if stack:
+                stack[-1][1].append(node)
+            else:
+                root = node
+            if isinstance(event, yaml.CollectionStartEvent):
+                stack.append((node, []))
+                if len(stack) > limits.depth:
+                    raise _too_deep(_event_mark(event), limits)
+
+
+def _node_of(event: Any, anchors: dict[str, Node]) -> Node:
+    if isinstance(event, yaml.AliasEvent):
+        if event.anchor not in anchors:
+            raise YamlRefused("syntax", f"found undefined alias {event.anchor!r}.", _event_mark(event))
+        return anchors[event.anchor]
+    node: Node
+    start, end = event.start_mark, event.end_mark
+    if isinstance(event, yaml.ScalarEvent):
+        tag = event.tag if event.tag not in (None, "!") else (PLAIN if event.implicit[0] else QUOTED)
+        node = ScalarNode(tag, event.value, start, end, style=event.style)
+    else:
+        kind = SequenceNode if isinstance(event, yaml.SequenceStartEvent) else MappingNode
+        node = kind(event.tag or QUOTED, [], start, end)
+    if event.anchor:
+        anchors[event.anchor] = node
+    return node
+
+
+def check_expansion(root: Node, limits: Limits) -> None:
+    """Refuse cycles, depth, and aliases that would grow past the budget. Linear in what is written out.
+
+    Raises:
+        YamlRefused: recursive_alias, too_deep, alias_expansion.
+    """
+    weight: dict[int, int] = {}
+    height: dict[int, int] = {}
+    open_nodes: set[int] = set()
+    written = 0
+    stack: list[tuple[Node, bool]] = [(root, False)]
+    while stack:
+        node, done = stack.pop()
+        me = id(node)
+        children = _children(node)
+        if done:
+            open_nodes.discard(me)
+            weight[me] = 1 + sum(weight[id(c)] for c in children)
+            height[me] = 1 + max((height[id(c)] for c in children), default=0)
+            if height[me] > limits.depth:
+                raise _too_deep(mark_of(node), limits)
+        elif me in open_nodes:
+            raise YamlRefused("recursive_alias", "an alias contains itself.", mark_of(node))
+        elif me not in weight:
+            if children is _NONE:
+                weight[me] = 1 + len(node.value) // 64
+                height[me] = 0
+                written += weight[me]
+            else:
+                written += 1
+                open_nodes.add(me)
+                stack.append((node, True))
+                stack.extend((c, False) for c in children)
+    budget = limits.spare + 10 * written
+    if weight[id(root)] > budget:
+        mark = mark_of(_heaviest(root, weight))
+        raise YamlRefused(
+            "alias_expansion",
+            f"aliases would expand these {written:,} nodes to {weight[id(root)]:,}.",
+            mark,
+            hint="Write it without anchors inside anchors.",
+        )
+
+
+_NONE: tuple[Node, ...] = ()
+
+
+def _children(node: Node) -> Sequence[Node]:
+    if isinstance(node, MappingNode):
+        return [part for pair in node.value for part in pair]
+    if isinstance(node, SequenceNode):
+        return list(node.value)
+    return _NONE
+
+
+def _heaviest(root: Node, weight: dict[int, int]) -> Node:
+    """The smallest part that carries most of the weight: where to look."""
+    node = root
+    while True:
+        heavy = [c for c in _children(node) if weight[id(c)] * 2 > weight[id(node)]]
+        if not heavy:
+            return node
+        node = heavy[0]
+
+
+# --- errors ---------------------------------------------------------------------------------------------------------
+
+
+def _event_mark(event: Any) -> Mark:
+    return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def _mark_in(error: yaml.MarkedYAMLError) -> Mark:
+    mark = error.problem_mark or error.context_mark
+    return Mark(mark.line + 1, mark.column + 1) if mark else Mark(1, 1)
+
+
+def _multiple(mark: Mark) -> YamlRefused:
+    return YamlRefused("multiple_documents", "a second document begins here.", mark)
+
+
+def _too_deep(mark: Mark, limits: Limits) -> YamlRefused:
+    return YamlRefused("too_deep", f"nested more than {limits.depth} levels deep.", mark)
+
+
+def _syntax(error: yaml.MarkedYAMLError) -> YamlRefused:
+    problem = str(error.problem or error.context or "not YAML")
+    hint = ""
+    if "'\\t'" in problem or "cannot start any token" in problem:
+        hint = "Indent with spaces, never tabs; quote a value that begins with a special character."
+    elif "mapping values are not allowed" in problem:
+        hint = "Quote a value that has ': ' in it, or check the indentation above."
+    context = f" ({error.context})" if error.context and error.context != problem else ""
+    return YamlRefused("syntax", f"{problem}{context}.", _mark_in(error), hint=hint)

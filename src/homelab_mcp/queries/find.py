@@ -1,0 +1,88 @@
+"""Which stack and service a person's or a model's word means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from homelab_mcp.core.status_view import declared
+from homelab_mcp.core.yaml12 import YamlRefused
+from homelab_mcp.model.errors import InvalidInput, NotFound
+from homelab_mcp.model.observed import StackFiles
+from homelab_mcp.ports import Files
+
+
+def read_stacks(files: Files) -> tuple[StackFiles, ...]:
+    """Every stack's files, sorted by name."""
+    return tuple(
+        StackFiles(name, path, files.read(path) or "", files.read(f"{name}/.env") or "")
+        for name, path in files.stack_folders()
+    )
+
+
+def check_stack(stacks: Iterable[StackFiles], name: str) -> StackFiles:
+    """The stack of that name. Raises NotFound with the nearest names."""
+    known = {stack.name: stack for stack in stacks}
+    if name not in known:
+        raise NotFound(f"There is no stack {name[:80]!r}.", hint=nearest(name, known, "Stacks"))
+    return known[name]
+
+
+def find_service(files: Files, word: str, stack: str = "") -> tuple[str, str]:
+    """(stack, service) for ``service``, ``stack/service`` or a container name, over the lab's files.
+
+    Raises:
+        NotFound: nothing of that name; the hint has the nearest.
+        InvalidInput: more than one stack has it (code ``ambiguous_service``).
+    """
+    return find_in(read_stacks(files), word, stack)
+
+
+def find_in(stacks: Iterable[StackFiles], word: str, stack: str = "") -> tuple[str, str]:
+    """As :func:`find_service`, over stacks that were read already."""
+    stacks = tuple(stacks)
+    if stack:
+        check_stack(stacks, stack)
+    elif "/" in word:
+        stack, _, word = word.partition("/")
+        check_stack(stacks, stack)
+    exact: list[tuple[str, str]] = []
+    by_container: list[tuple[str, str]] = []
+    known: set[str] = set()
+    for one in stacks:
+        if stack and one.name != stack:
+            continue
+        try:
+            services = declared(one)
+        except YamlRefused:
+            continue
+        for service in services:
+            known.add(service.service)
+            if service.service == word:
+                exact.append((one.name, word))
+            elif word.lower() in {service.service.lower(), service.container_name.lower()}:
+                by_container.append((one.name, service.service))
+    found = exact or by_container
+    if len(found) == 1:
+        return found[0]
+    if found:
+        places = ", ".join(f"{s}/{name}" for s, name in found[:10])
+        raise InvalidInput(
+            f"More than one stack has a service {word[:80]!r}: {places}.",
+            hint="Name the stack too.",
+            code="ambiguous_service",
+            details={"candidates": [list(pair) for pair in found[:10]]},
+        )
+    where = f" in stack {stack}" if stack else " in this lab"
+    raise NotFound(f"There is no service {word[:80]!r}{where}.", hint=nearest(word, known, "Services"))
+
+
+def nearest(word: str, known: Iterable[str], title: str) -> str:
+    """A hint with the nearest names, or the first few of all."""
+    names = sorted(known)
+    close = get_close_matches(word[:80].lower(), names, n=3, cutoff=0.5)
+    if close:
+        return f"Did you mean {', '.join(close)}?"
+    if not names:
+        return f"{title}: none yet."
+    return f"{title}: {', '.join(names[:15])}{' and more' if len(names) > 15 else ''}."

@@ -1,0 +1,128 @@
+"""What the lab's services are doing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from homelab_mcp.core.redact import safe
+from homelab_mcp.core.status_view import Row, as_text, counts, rows
+from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput
+from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.ports import Engine, Files, Lab
+from homelab_mcp.queries.find import check_stack, read_stacks
+
+MOST_INSPECTED = 20
+_YOUNG = ("Up Less than", "Up 1 second", "Up 2 second", "Up 3 second", "Up 4 second", "Up 5 second")
+_TROUBLED = frozenset({"restarting", "exited", "dead"})
+
+
+@dataclass(frozen=True, slots=True)
+class LabStatus:
+    """One page of rows, with counts over all of them.
+
+    ``engine_error`` is set when Docker did not answer: the rows then come from the files alone.
+    """
+
+    rows: tuple[Row, ...]
+    total: int
+    counts: dict[str, int]
+    engine_error: str = ""
+    next_cursor: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """``services, total, counts``, and ``engine_error`` and ``next_cursor`` where there are any."""
+        body: dict[str, Any] = {
+            "services": [row.as_dict() for row in self.rows],
+            "total": self.total,
+            "counts": self.counts,
+        }
+        if self.engine_error:
+            body["engine_error"] = self.engine_error
+        if self.next_cursor:
+            body["next_cursor"] = self.next_cursor
+        return body
+
+    def text(self) -> str:
+        """The page as compact text, a line a service."""
+        body = as_text(self.rows, self.total, self.counts)
+        if self.engine_error:
+            body = f"{self.engine_error}\nFrom the files alone:\n{body}"
+        return f"{body}\nnext_cursor: {self.next_cursor}" if self.next_cursor else body
+
+
+def lab_status(files: Files, engine: Engine | None, *, stack: str = "", limit: int = 50, cursor: str = "") -> LabStatus:
+    """Every service of the lab, or of one stack: one engine request, and one more for each troubled container.
+
+    Args:
+        files: the lab's folder.
+        engine: None where no engine is wanted.
+        stack: only this stack.
+        limit: rows of a page.
+        cursor: ``next_cursor`` of the page before.
+
+    Raises:
+        NotFound: no such stack.
+        InvalidInput: not a cursor of this question.
+    """
+    start = _offset(cursor)
+    stacks = read_stacks(files)
+    containers: tuple[ContainerState, ...] | None = None
+    restarts: dict[str, int] = {}
+    trouble = ""
+    if engine is not None:
+        try:
+            containers = engine.containers()
+            restarts = _restarts(engine, containers)
+        except (EngineUnavailable, EngineFailed) as error:
+            trouble = error.as_text()
+    shared = files.read("global.env") or ""
+    found = rows(stacks, containers, root=files.root, restarts=restarts, shared_env=shared)
+    if stack:
+        # A stack whose folder is gone can still have containers.
+        if not any(row.stack == stack for row in found):
+            check_stack(stacks, stack)
+        found = [row for row in found if row.stack == stack]
+    page = tuple(_clean(row) for row in found[start : start + limit])
+    more = str(start + limit) if start + limit < len(found) else None
+    return LabStatus(page, len(found), counts(found), trouble, more)
+
+
+def status_of(lab: Lab, stack: str = "", limit: int = 50, cursor: str = "") -> dict[str, Any]:
+    """:func:`lab_status` of a lab, JSON-ready."""
+    engine = None if lab.files_only else lab.engine
+    return lab_status(lab.files, engine, stack=stack, limit=limit, cursor=cursor).as_dict()
+
+
+def _restarts(engine: Engine, containers: tuple[ContainerState, ...]) -> dict[str, int]:
+    # A crash loop is caught while it runs as often as while it waits, so containers just started count too.
+    troubled = [c for c in containers if c.state in _TROUBLED or c.status.startswith(_YOUNG)]
+    found: dict[str, int] = {}
+    for container in sorted(troubled, key=lambda c: c.state not in _TROUBLED)[:MOST_INSPECTED]:
+        try:
+            found[container.id] = engine.inspect(container.id).restart_count
+        except EngineFailed as error:
+            if error.code != "no_such_object":
+                raise
+    return found
+
+
+def _offset(cursor: str) -> int:
+    if not cursor:
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 6:
+        raise InvalidInput("That is not a cursor of lab_status.", hint="Ask again without one.", code="bad_cursor")
+    return int(cursor)
+
+
+def _clean(row: Row) -> Row:
+    """Names, URL and image come from labels and files that anyone may have written."""
+    from dataclasses import replace
+
+    return replace(
+        row,
+        stack=safe(row.stack)[:80],
+        service=safe(row.service)[:80],
+        url=safe(row.url)[:200],
+        image=safe(row.image)[:200],
+    )

@@ -1,0 +1,24 @@
+"""The answer of every tool that makes a plan."""
+
+from __future__ import annotations
+
+from mcp_types import CallToolResult, ToolAnnotations
+
+from homelab_mcp.model.plan import Plan
+from homelab_mcp.ports import Lab
+from homelab_mcp.tools.shape import in_thread, result
+from homelab_mcp.workflow.plan_view import PlanView, view
+
+PlanOutput = PlanView
+
+PLAN_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
+"""Making a plan changes nothing in the lab, so clients need not ask before it."""
+
+
+async def plan_result(lab: Lab, plan: Plan, *, full: bool = True) -> CallToolResult:
+    """The plan with its diff, as compact JSON and structured content."""
+
+    def build() -> PlanView:
+        return view(plan, lab.plans.status(plan.id), lab.clock.now(), full=full)
+
+    return result(await in_thread(build))

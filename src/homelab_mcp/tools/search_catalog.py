@@ -1,0 +1,61 @@
+"""Tool ``search_catalog``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from mcp.server import MCPServer
+from mcp_types import CallToolResult, ToolAnnotations
+from pydantic import BaseModel, Field
+
+from homelab_mcp.ports import Lab
+from homelab_mcp.tools.shape import guarded, in_thread, result
+
+
+class CatalogEntry(BaseModel):
+    """One match."""
+
+    id: str
+    name: str
+    summary: str
+    category: str
+    stack: str
+
+
+class SearchOutput(BaseModel):
+    """Matches, best first; ``next_offset`` when there are more."""
+
+    matches: list[CatalogEntry]
+    total: int
+    next_offset: int | None = None
+
+
+def register(server: MCPServer[Any], lab: Lab) -> None:
+    """Add the tool to the server."""
+
+    @guarded
+    async def search_catalog(
+        query: Annotated[str, Field(description="Name or words; empty lists everything.", max_length=100)] = "",
+        category: Annotated[str, Field(description="Only this category, e.g. media.", max_length=40)] = "",
+        limit: Annotated[int, Field(ge=1, le=50)] = 10,
+        offset: Annotated[int, Field(ge=0)] = 0,
+    ) -> Annotated[CallToolResult, SearchOutput]:
+        found = await in_thread(lambda: lab.catalog.search(query, category or None, limit, offset))
+        entries = [
+            CatalogEntry(id=d.id, name=d.name, summary=d.summary, category=d.category, stack=d.stack)
+            for d in found.matches
+        ]
+        more = offset + len(entries)
+        return result(
+            SearchOutput(matches=entries, total=found.total, next_offset=more if more < found.total else None)
+        )
+
+    server.add_tool(
+        search_catalog,
+        name="search_catalog",
+        title="Search the service catalog",
+        description="Find services that add_service can add. Use before add_service when unsure of the name.",
+        annotations=ToolAnnotations(
+            read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+        ),
+    )

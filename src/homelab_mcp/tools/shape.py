@@ -1,0 +1,85 @@
+"""The one way in and out of every tool: errors mapped, results compact, structured content equal to the text.
+
+A client that shows both text and structured content (OpenWebUI) appends the second unless the text is the same
+JSON; so one helper makes both.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, ParamSpec
+
+import anyio.to_thread
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import CallToolResult, TextContent
+from pydantic import BaseModel
+
+from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.plan import Requester
+
+logger = logging.getLogger("homelab_mcp.tools")
+
+P = ParamSpec("P")
+
+RESULT_LIMIT = 16_384
+"""Characters of one result; clients cut or refuse much longer ones."""
+
+
+def result(model: BaseModel) -> CallToolResult:
+    """The model as a tool result: compact JSON text, and the same as structured content; unset fields left out."""
+    data = model.model_dump(mode="json", exclude_none=True)
+    text = model.model_dump_json(exclude_none=True)
+    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=data)
+
+
+def guarded(fn: Callable[P, Awaitable[CallToolResult]]) -> Callable[P, Awaitable[CallToolResult]]:
+    """Wrap a tool so that each error of ours reaches the model with its way out, and no traceback ever does."""
+
+    @functools.wraps(fn)
+    async def wrapper(*args: P.args, **kwargs: P.kwargs) -> CallToolResult:
+        try:
+            return await fn(*args, **kwargs)
+        except HomelabError as error:
+            raise ToolError(error.as_text()) from error
+        except (ToolError, AssertionError):
+            raise
+        except Exception as error:
+            # The edge: the text of an unforeseen error may hold anything, so it goes to the log alone.
+            reference = secrets.token_hex(4)
+            logger.exception("internal error %s in tool %s", reference, fn.__name__)
+            raise ToolError(
+                f"homelab-mcp met an error it does not know (reference {reference}); nothing was changed by this call. "
+                "The server's log (stderr) has the details. [internal_error]"
+            ) from error
+
+    return wrapper
+
+
+async def in_thread(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Run blocking work off the event loop; a cancelled call leaves it to end by itself."""
+    return await anyio.to_thread.run_sync(functools.partial(fn, *args, **kwargs), abandon_on_cancel=True)
+
+
+def requester(ctx: Context[Any]) -> Requester:
+    """Who asks: the client's name and version as it gave them, cut to one short printable line."""
+    params = ctx.session.client_params
+    info = params.client_info if params else None
+
+    def tame(value: str) -> str:
+        return "".join(c for c in value if c.isprintable())[:60]
+
+    return Requester(via="mcp", client=tame(info.name) if info else "", version=tame(info.version) if info else "")
+
+
+def can_ask(ctx: Context[Any]) -> bool:
+    """Whether the client says it can put a form before a person (MCP elicitation, form mode)."""
+    capabilities = ctx.client_capabilities
+    if capabilities is None or capabilities.elicitation is None:
+        return False
+    elicitation = capabilities.elicitation
+    # An empty capability object means form mode (2025-11-25, elicitation capabilities).
+    return elicitation.form is not None or elicitation.url is None

@@ -1,0 +1,38 @@
+"""The process that applies one plan, so that an apply outlives whoever asked for it.
+
+``python -m homelab_mcp.worker --root DIR [--files-only] apply PLAN_ID``. It talks to nobody: what it does is in the
+plan's status, which the server and the command line read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from homelab_mcp.bootstrap import open_lab
+from homelab_mcp.model.errors import HomelabError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Apply one plan; exit code 0 when it was done, 1 when not."""
+    parser = argparse.ArgumentParser(prog="homelab_mcp.worker")
+    parser.add_argument("--root", required=True)
+    parser.add_argument("--files-only", action="store_true")
+    parser.add_argument("command", choices=["apply"])
+    parser.add_argument("plan_id")
+    args = parser.parse_args(argv)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    lab = open_lab(args.root, files_only=args.files_only)
+    from homelab_mcp.workflow.assembly import applier
+
+    try:
+        applier(lab).run(args.plan_id)
+    except HomelabError as error:
+        logging.getLogger("homelab_mcp.worker").error("%s", error.as_text())
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,167 @@
+"""Applies an approved plan as one transaction: all of it verified, or everything put back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from homelab_mcp.core import fingerprint
+from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
+from homelab_mcp.core.redact import safe
+from homelab_mcp.model.errors import HomelabError, JournalUnwritable, LabLocked, PlanRefused
+from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, PlanStatus
+from homelab_mcp.ports import Approver, Clock, Compose, Engine, Files, History, Journal, Lock, PlanStore
+from homelab_mcp.workflow.approvals import lapsed
+from homelab_mcp.workflow.transaction import Progress, Transaction
+from homelab_mcp.workflow.undo import Undo
+from homelab_mcp.workflow.verifier import Verifier
+
+_SKEW = 5.0
+_AFTER_REFUSAL = {
+    "plan_stale": PlanState.EXPIRED,
+    "plan_expired": PlanState.EXPIRED,
+    "plan_declined": PlanState.DECLINED,
+    "plan_not_approved": PlanState.PENDING,
+}
+
+
+class Applier:
+    """Applies plans. ``engine``, ``compose``, ``verifier`` None: only plans without engine actions can be applied."""
+
+    def __init__(
+        self,
+        *,
+        files: Files,
+        history: History,
+        journal: Journal,
+        plans: PlanStore,
+        approver: Approver,
+        lock: Lock,
+        clock: Clock,
+        engine: Engine | None,
+        compose: Compose | None,
+        verifier: Verifier | None,
+        policy: Policy = DEFAULT_POLICY,
+    ) -> None:
+        self.files = files
+        self.history = history
+        self.journal = journal
+        self.plans = plans
+        self.approver = approver
+        self.lock = lock
+        self.clock = clock
+        self.engine = engine
+        self.compose = compose
+        self.verifier = verifier
+        self.policy = policy
+        self.undo = Undo(files=files, history=history, plans=plans, clock=clock, engine=engine, compose=compose)
+
+    def check(self, plan_id: str) -> Plan:
+        """The plan, when it may be applied now.
+
+        Raises NotFound, or PlanRefused: plan_expired, plan_used, plan_not_approved, plan_declined, plan_stale
+        (details["changed"] names what differs), plan_needs_docker.
+        """
+        plan = self.plans.get(plan_id)
+        if self.plans.used(plan_id):
+            raise PlanRefused(
+                "This plan was applied already; a plan is applied once.",
+                code="plan_used",
+                hint="See get_plan for its end.",
+            )
+        self._check_approval(plan, self.plans.approval(plan_id))
+        if plan.draft.actions and self.compose is None:
+            raise PlanRefused(
+                "This plan acts on containers, and Docker is left out (files only).",
+                code="plan_needs_docker",
+                hint="Apply it without files-only mode, or make a new plan.",
+            )
+        self._check_fresh(plan)
+        return plan
+
+    def run(self, plan_id: str, progress: Progress | None = None) -> PlanStatus:
+        """Apply the plan, in the calling process, and return its final status (done, rolled_back or failed).
+
+        A SIGTERM or SIGINT meanwhile finishes the step at work and rolls back.
+
+        Raises what ``check`` raises, LabLocked and JournalUnwritable before anything is changed; nothing after.
+        """
+        try:
+            with self.lock.hold(f"apply {plan_id}"):
+                plan = self.check(plan_id)
+                before = self.undo.remember(plan)
+                if not self.plans.consume(plan_id):
+                    raise PlanRefused(
+                        "This plan was applied already.", code="plan_used", hint="See get_plan for its end."
+                    )
+                self._begin(plan, before.as_dict())
+                return Transaction(self, plan, before, progress).run()
+        except (HomelabError, OSError) as error:
+            self._refused(plan_id, error)
+            raise
+
+    def fingerprint_now(self, plan: Plan) -> dict[str, str]:
+        """The plan's fingerprint as it would be if it were made now."""
+        paths, services = fingerprint.parts(plan.fingerprint)
+        containers = self.engine.containers() if services and self.engine is not None else None
+        return fingerprint.build({p: self.files.read(p) for p in paths}, services, containers)
+
+    def _check_approval(self, plan: Plan, approval: Approval | None) -> None:
+        if approval is not None and not approval.approved:
+            raise PlanRefused("A person declined this plan.", code="plan_declined", hint="Ask what they want instead.")
+        now = self.clock.now()
+        if lapsed(plan, now):
+            raise PlanRefused("This plan's time is over.", code="plan_expired", hint="Ask for a new plan.")
+        if approval is None or not self._holds(plan, approval, now):
+            raise PlanRefused(
+                "No person has approved this plan."
+                if approval is None
+                else "The approval does not hold for this plan.",
+                code="plan_not_approved",
+                hint=f"A person runs: homelab-mcp approve {plan.id}",
+                details={"accepted": list(self.policy.required(plan.risk))},
+            )
+
+    def _holds(self, plan: Plan, approval: Approval, now: float) -> bool:
+        if approval.plan_id != plan.id or approval.digest != plan.digest:
+            return False
+        if not self.policy.accepts_kind(plan.risk, approval.kind):
+            return False
+        if not plan.created - _SKEW <= approval.when < plan.expires or approval.when > now + _SKEW:
+            return False
+        return approval.kind is not ApprovalKind.OUT_OF_BAND or self.approver.verify(approval)
+
+    def _check_fresh(self, plan: Plan) -> None:
+        changed = fingerprint.differences(plan.fingerprint, self.fingerprint_now(plan))
+        if changed:
+            raise PlanRefused(
+                f"Since the plan was made: {'; '.join(changed)}.",
+                code="plan_stale",
+                hint="Ask for the plan again; it will be made from what is there now.",
+                details={"changed": changed},
+            )
+
+    def _begin(self, plan: Plan, before: dict[str, object]) -> None:
+        self.journal.append(
+            "apply_begin", {"plan": plan.id, "digest": plan.digest, "summary": plan.draft.summary, **before}
+        )
+
+    def _refused(self, plan_id: str, error: HomelabError | OSError) -> None:
+        """Tell in the plan's status why a queued apply did not begin; a status that an apply wrote is left alone."""
+        code = error.code if isinstance(error, HomelabError) else "file_error"
+        about_itself = isinstance(error, LabLocked) and plan_id in str(error.details.get("what", ""))
+        if code in {"not_found", "plan_unknown", "plan_corrupt"} or about_itself:
+            return
+        status = self.plans.status(plan_id)
+        if status.state is not PlanState.QUEUED:
+            return
+        used = self.plans.used(plan_id)
+        if used and not isinstance(error, JournalUnwritable):
+            return
+        state = PlanState.ROLLED_BACK if used else _AFTER_REFUSAL.get(code, PlanState.APPROVED)
+        text = error.as_text() if isinstance(error, HomelabError) else f"{type(error).__name__}: {error.strerror}"
+        self.plans.set_status(
+            plan_id, replace(status, state=state, step="", error=safe(text), error_code=code, updated=self.clock.now())
+        )
+
+
+__all__ = ["Applier", "Progress"]

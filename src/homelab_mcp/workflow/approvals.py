@@ -1,0 +1,115 @@
+"""A person's answer to a plan, taken where the policy allows it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
+from homelab_mcp.model.errors import PlanRefused
+from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, PlanStatus
+from homelab_mcp.ports import Approver, Clock, Journal, PlanStore
+
+_OPEN = frozenset({PlanState.PENDING, PlanState.APPROVED})
+_SKEW = 5.0
+"""Seconds that a clock may have been set back since the plan was made; more, and the plan counts as expired."""
+
+
+def lapsed(plan: Plan, now: float) -> bool:
+    """Whether the plan's time is over; a clock set back does not lengthen it."""
+    return not plan.created - _SKEW <= now < plan.expires
+
+
+class Approvals:
+    """Records answers; whether they let a plan through is judged again by the applier."""
+
+    def __init__(
+        self, *, plans: PlanStore, journal: Journal, approver: Approver, clock: Clock, policy: Policy = DEFAULT_POLICY
+    ) -> None:
+        self._plans = plans
+        self._journal = journal
+        self._approver = approver
+        self._clock = clock
+        self._policy = policy
+
+    def dialog_allowed(self, plan: Plan) -> bool:
+        """Whether a client dialog may approve this plan's risk."""
+        return self._policy.accepts_kind(plan.risk, ApprovalKind.CLIENT_DIALOG)
+
+    def dialog(self, plan: Plan, typed_name: str, client: str) -> Approval:
+        """Record a yes from a client's dialog. ``typed_name`` must be the draft's target, white space around it aside.
+
+        Raises PlanRefused: plan_not_approved (risk needs out_of_band, or the name differs), plan_declined,
+        plan_expired, plan_used. NotFound for a plan that is not stored.
+        """
+        stored = self._answerable(plan.id)
+        if not self.dialog_allowed(stored):
+            raise self._not_approved(
+                stored, f"A {stored.risk.word}-risk plan is not approved by a dialog.", "dialog_not_enough"
+            )
+        if not stored.draft.target or typed_name.strip() != stored.draft.target:
+            raise self._not_approved(stored, "The name typed is not the plan's target.", "wrong_name")
+        approval = Approval(
+            plan_id=stored.id,
+            digest=stored.digest,
+            kind=ApprovalKind.CLIENT_DIALOG,
+            approved=True,
+            who=f"client {client}"[:200],
+            when=self._clock.now(),
+        )
+        self._record(approval)
+        return approval
+
+    def dialog_declined(self, plan: Plan, client: str) -> None:
+        """Journal a no from a client's dialog. It may come from no human, so the plan stays open to a person."""
+        self._journal.append("dialog_declined", {"plan": plan.id, "who": f"client {client}"[:200]})
+
+    def out_of_band(self, plan_id: str, pin: str, *, who: str, approved: bool, reason: str = "") -> Approval:
+        """Record a signed answer. A no is final. Raises InvalidInput (wrong_pin, pin_locked), NotFound, PlanRefused."""
+        plan = self._answerable(plan_id)
+        approval = self._approver.sign(pin, plan, approved=approved, who=who[:200], reason=reason[:1000])
+        self._record(approval)
+        return approval
+
+    def state(self, plan_id: str) -> PlanStatus:
+        """The plan's status, with ``expired`` told where a pending or approved plan ran out of time."""
+        status = self._plans.status(plan_id)
+        plan = self._plans.get(plan_id)
+        if status.state in _OPEN and lapsed(plan, self._clock.now()):
+            return replace(status, state=PlanState.EXPIRED)
+        return status
+
+    def _answerable(self, plan_id: str) -> Plan:
+        plan = self._plans.get(plan_id)
+        if self._plans.used(plan_id):
+            raise PlanRefused("This plan was applied already.", code="plan_used", hint="Ask for a new plan.")
+        given = self._plans.approval(plan_id)
+        if given is not None and not given.approved:
+            raise PlanRefused("A person declined this plan.", code="plan_declined", hint="Ask what they want instead.")
+        if lapsed(plan, self._clock.now()):
+            raise PlanRefused("This plan's time is over.", code="plan_expired", hint="Ask for a new plan.")
+        return plan
+
+    def _record(self, approval: Approval) -> None:
+        # Journal first: an answer that cannot be recorded does not count.
+        self._journal.append(
+            "approved" if approval.approved else "declined",
+            {
+                "plan": approval.plan_id,
+                "digest": approval.digest,
+                "kind": str(approval.kind),
+                "who": approval.who,
+                "reason": approval.reason,
+            },
+        )
+        self._plans.set_approval(approval)
+        state = PlanState.APPROVED if approval.approved else PlanState.DECLINED
+        self._plans.set_status(approval.plan_id, PlanStatus(state, updated=self._clock.now()))
+
+    def _not_approved(self, plan: Plan, why: str, cause: str) -> PlanRefused:
+        self._journal.append("approval_refused", {"plan": plan.id, "cause": cause})
+        return PlanRefused(
+            why,
+            code="plan_not_approved",
+            hint=f"A person runs: homelab-mcp approve {plan.id}",
+            details={"cause": cause, "accepted": list(self._policy.required(plan.risk))},
+        )

@@ -1,0 +1,62 @@
+"""Joins a lab's parts into the guard's machines; the one place that knows which part each needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from homelab_mcp.ports import Lab
+
+if TYPE_CHECKING:
+    from homelab_mcp.workflow.applier import Applier
+    from homelab_mcp.workflow.approvals import Approvals
+    from homelab_mcp.workflow.planner import Planner
+    from homelab_mcp.workflow.recovery import Recovery
+
+
+def planner(lab: Lab) -> Planner:
+    """What makes plans in this lab."""
+    from homelab_mcp.workflow.planner import Planner
+
+    reach = not lab.files_only
+    return Planner(
+        files=lab.files,
+        plans=lab.plans,
+        journal=lab.journal,
+        clock=lab.clock,
+        engine=lab.engine if reach else None,
+        compose=lab.compose if reach else None,
+    )
+
+
+def approvals(lab: Lab) -> Approvals:
+    """What takes a person's answers in this lab."""
+    from homelab_mcp.workflow.approvals import Approvals
+
+    return Approvals(plans=lab.plans, journal=lab.journal, approver=lab.approver, clock=lab.clock)
+
+
+def applier(lab: Lab) -> Applier:
+    """What applies plans in this lab."""
+    from homelab_mcp.workflow.applier import Applier
+    from homelab_mcp.workflow.verifier import Verifier
+
+    reach = not lab.files_only
+    return Applier(
+        files=lab.files,
+        history=lab.history,
+        journal=lab.journal,
+        plans=lab.plans,
+        approver=lab.approver,
+        lock=lab.lock,
+        clock=lab.clock,
+        engine=lab.engine if reach else None,
+        compose=lab.compose if reach else None,
+        verifier=Verifier(engine=lab.engine, probe=lab.probe, clock=lab.clock) if reach else None,
+    )
+
+
+def recovery(lab: Lab) -> Recovery:
+    """What puts this lab right after a crash."""
+    from homelab_mcp.workflow.recovery import Recovery
+
+    return Recovery(applier(lab))

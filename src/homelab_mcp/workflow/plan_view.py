@@ -1,0 +1,117 @@
+"""How a plan is shown: the same view for the MCP tools, the command line and its JSON."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from homelab_mcp.core.diff import unified
+from homelab_mcp.model.finding import Severity
+from homelab_mcp.model.plan import ActionKind, EngineAction, Plan, PlanState, PlanStatus, Risk
+
+DIFF_LIMIT = 9_000
+FINDINGS_LIMIT = 20
+
+
+class EvidenceView(BaseModel):
+    """One thing that was seen."""
+
+    what: str
+    ok: bool
+    detail: str | None = None
+
+
+class PlanView(BaseModel):
+    """A plan and where it stands. ``expires_in`` is in seconds; ``next`` says what to do now."""
+
+    plan_id: str
+    state: str
+    summary: str
+    target: str = Field(description="What a person types to approve.")
+    risk: str
+    reasons: list[str] = []
+    diff: str | None = None
+    actions: list[str] = []
+    findings: list[str] = []
+    notes: list[str] = []
+    undo: str | None = None
+    expires_in: int | None = None
+    step: str | None = None
+    evidence: list[EvidenceView] = []
+    commit: str | None = None
+    error: str | None = None
+    next: str = ""
+
+
+def action_line(action: EngineAction) -> str:
+    """One engine action as a sentence a person reads."""
+    services = ", ".join(action.services) or "all services"
+    match action.kind:
+        case ActionKind.CREATE_NETWORK:
+            what = f"create network {action.name} (where missing)"
+        case ActionKind.PULL:
+            what = f"pull the images of {services} in {action.stack}"
+        case ActionKind.UP:
+            what = f"start or recreate {services} in {action.stack}"
+        case ActionKind.REMOVE:
+            what = f"stop and remove {services} of {action.stack}"
+        case ActionKind.RESTART:
+            what = f"restart {services} in {action.stack}"
+    return f"{what}: {action.why}"
+
+
+def next_step(plan: Plan, status: PlanStatus) -> str:
+    """What to do now, for a model and a person."""
+    match status.state:
+        case PlanState.PENDING:
+            how = f"a person runs `homelab-mcp approve {plan.id}` in a terminal"
+            if plan.risk is Risk.HIGH:
+                return f"High risk: only {how}; then call apply_plan."
+            return f"Show this to the person, then call apply_plan: it asks them in a dialog, or {how}."
+        case PlanState.APPROVED:
+            return "Approved: call apply_plan."
+        case PlanState.QUEUED | PlanState.APPLYING:
+            return "At work: call get_plan with wait to follow it. Do not make the plan again."
+        case PlanState.DONE:
+            return f"Done and verified. To take it back: `homelab-mcp rollback {plan.id}`."
+        case PlanState.ROLLED_BACK:
+            return "It did not hold, so everything was put back. Read the evidence, then propose something else."
+        case PlanState.FAILED:
+            return "It failed and could not be put back whole: a person should run `homelab-mcp doctor`."
+        case PlanState.DECLINED:
+            return "A person declined it. Ask what they want instead."
+        case PlanState.EXPIRED:
+            return "It expired before it was applied: make the plan again."
+
+
+def view(plan: Plan, status: PlanStatus, now: float, *, full: bool = True, diff_limit: int = DIFF_LIMIT) -> PlanView:
+    """The plan as data; ``full`` adds diff, actions, findings and notes. ``diff_limit`` 0 leaves the diff whole."""
+    shown = PlanView(
+        plan_id=plan.id,
+        state=str(status.state),
+        summary=plan.draft.summary,
+        target=plan.draft.target,
+        risk=plan.risk.word,
+        step=status.step or None,
+        evidence=[EvidenceView(what=e.what, ok=e.ok, detail=e.detail or None) for e in status.evidence],
+        commit=status.commit[:12] or None,
+        error=f"{status.error} [{status.error_code}]" if status.error else None,
+        next=next_step(plan, status),
+    )
+    if status.state in (PlanState.PENDING, PlanState.APPROVED):
+        shown.expires_in = max(0, int(plan.expires - now))
+    if not full:
+        return shown
+    diff = unified(plan.draft.edits)
+    if diff_limit and len(diff) > diff_limit:
+        cut = diff[:diff_limit].rsplit("\n", 1)[0]
+        diff = f"{cut}\n… {len(diff) - len(cut)} more characters; whole: homelab-mcp plan {plan.id}\n"
+    shown.diff = diff
+    shown.reasons = list(plan.reasons)
+    shown.actions = [action_line(a) for a in plan.draft.actions]
+    worst_first = sorted(plan.findings, key=lambda f: list(Severity).index(f.severity))
+    shown.findings = [f.as_line() for f in worst_first[:FINDINGS_LIMIT]]
+    if len(plan.findings) > FINDINGS_LIMIT:
+        shown.findings.append(f"… and {len(plan.findings) - FINDINGS_LIMIT} more: homelab-mcp validate")
+    shown.notes = list(plan.draft.notes)
+    shown.undo = plan.draft.undo or None
+    return shown

@@ -1,0 +1,206 @@
+"""Turns a draft into a stored plan: lint, Compose's judgement, risk, fingerprint."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from homelab_mcp.core import fingerprint, plan_codec
+from homelab_mcp.core.diff import is_secret, secrets_of
+from homelab_mcp.core.policy import DEFAULT_POLICY, Policy, assess
+from homelab_mcp.core.redact import safe
+from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
+from homelab_mcp.model.finding import Finding, Severity
+from homelab_mcp.model.lab import COMPOSE_NAMES, SETTINGS_FILE
+from homelab_mcp.model.observed import Snapshot, StackFiles
+from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester
+from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
+
+Lint = Callable[[Sequence[StackFiles]], Sequence[Finding]]
+"""Lints a whole lab, given as the files of all its stacks."""
+
+_TELLING = 8
+"""Characters from which a secret's value is looked for in files that are not secret; shorter ones occur by chance."""
+
+
+class Planner:
+    """Makes plans. ``engine`` and ``compose`` are None in files-only mode."""
+
+    def __init__(
+        self,
+        *,
+        files: Files,
+        plans: PlanStore,
+        journal: Journal,
+        clock: Clock,
+        engine: Engine | None,
+        compose: Compose | None,
+        policy: Policy = DEFAULT_POLICY,
+    ) -> None:
+        self._files = files
+        self._plans = plans
+        self._journal = journal
+        self._clock = clock
+        self._engine = engine
+        self._compose = compose
+        self._policy = policy
+
+    def snapshot(self, *, containers: bool) -> Snapshot:
+        """Read the lab once. An engine that does not answer leaves ``containers`` None and says why."""
+        stacks = []
+        for name, path in self._files.stack_folders():
+            text = self._files.read(path)
+            if text is not None:
+                stacks.append(StackFiles(name, path, text, self._files.read(f"{name}/.env") or ""))
+        settings = self._files.read(SETTINGS_FILE)
+        if not containers or self._engine is None:
+            return Snapshot(tuple(stacks), settings)
+        try:
+            return Snapshot(tuple(stacks), settings, self._engine.containers())
+        except (EngineUnavailable, EngineFailed) as error:
+            return Snapshot(tuple(stacks), settings, None, error.message)
+
+    def make(self, draft: Draft, snapshot: Snapshot, requester: Requester, lint: Lint) -> Plan:
+        """A stored plan of this draft.
+
+        Error findings that the draft brings in refuse it; those that were there before are only reported.
+
+        Raises:
+            InvalidInput: nothing_to_do, lint_refused (details["findings"]), compose_refused, secret_in_public_file.
+            PlanRefused: plan_stale, when a file changed since the snapshot.
+            JournalUnwritable: no plan without a journal.
+        """
+        draft = replace(draft, edits=tuple(e for e in draft.edits if e.before != e.after))
+        if not draft.edits and not draft.actions:
+            raise InvalidInput(
+                "Nothing would change.", code="nothing_to_do", hint="The lab already is as asked; no plan is needed."
+            )
+        self._check_still_as_read(draft)
+        _check_no_secret_in_public(draft)
+        after = _as_it_would_be(snapshot.stacks, draft.edits)
+        findings = _judge(lint(snapshot.stacks), lint(after))
+        draft = self._ask_compose(draft, after)
+        if snapshot.containers is None and self._engine is not None and draft.actions:
+            note = "Docker did not answer, so this plan was made without seeing the containers."
+            draft = replace(draft, notes=(*draft.notes, note))
+        plan = self._seal(draft, snapshot, requester, findings)
+        self._journal.append(
+            "plan_made",
+            {
+                "plan": plan.id,
+                "digest": plan.digest,
+                "summary": plan.draft.summary,
+                "risk": plan.risk.word,
+                "paths": [e.path for e in plan.draft.edits],
+                "asked_by": f"{requester.via} {requester.client} {requester.version}".strip(),
+            },
+        )
+        self._plans.add(plan)
+        return plan
+
+    def _seal(self, draft: Draft, snapshot: Snapshot, requester: Requester, findings: Sequence[Finding]) -> Plan:
+        risk, reasons = assess(draft)
+        paths = fingerprint.watched_files(draft, {s.name: s.compose_path for s in snapshot.stacks})
+        observed = {path: self._files.read(path) for path in paths}
+        now = self._clock.now()
+        return plan_codec.seal(
+            Plan(
+                id=secrets.token_hex(16),
+                draft=draft,
+                risk=risk,
+                reasons=reasons,
+                findings=tuple(findings),
+                fingerprint=fingerprint.build(observed, fingerprint.watched_services(draft), snapshot.containers),
+                asked_by=requester,
+                created=now,
+                expires=now + self._policy.plan_life,
+            )
+        )
+
+    def _check_still_as_read(self, draft: Draft) -> None:
+        paths = [e.path for e in draft.edits]
+        if len(set(paths)) != len(paths):
+            raise InvalidInput("The draft edits one file twice.", hint="Report this: it is a fault of the operation.")
+        moved = [e.path for e in draft.edits if self._files.read(e.path) != e.before]
+        if moved:
+            raise PlanRefused(
+                f"While the plan was made, someone changed {', '.join(moved)}.",
+                code="plan_stale",
+                hint="Ask for the plan again.",
+                details={"changed": moved},
+            )
+
+    def _ask_compose(self, draft: Draft, after: Sequence[StackFiles]) -> Draft:
+        """Let Compose itself judge each stack whose files change; without Compose the plan says so."""
+        if self._compose is None:
+            return draft
+        edited = {e.path.split("/", 1)[0] for e in draft.edits if "/" in e.path}
+        known = (*draft.secrets, *secrets_of(draft.edits))
+        for stack in (s for s in after if s.name in edited):
+            try:
+                self._compose.check_text(stack.name, stack.compose_text, stack.env_text)
+            except EngineFailed as error:
+                said = safe(str(error.details.get("output") or error.message), known)
+                raise InvalidInput(
+                    f"Docker Compose refuses stack {stack.name} as it would be: {said}",
+                    code="compose_refused",
+                    hint="Change the request so that Compose takes it.",
+                ) from error
+            except EngineUnavailable:
+                return replace(draft, notes=(*draft.notes, "Docker Compose was not there to judge the files."))
+        return draft
+
+
+def _check_no_secret_in_public(draft: Draft) -> None:
+    values = {v for v in (*draft.secrets, *secrets_of(draft.edits)) if len(v) >= _TELLING}
+    for edit in draft.edits:
+        if not is_secret(edit) and any(v in (edit.after or "") and v not in (edit.before or "") for v in values):
+            raise InvalidInput(
+                f"{edit.path} would hold a secret's value in the clear.",
+                code="secret_in_public_file",
+                hint="Refer to it as ${NAME} and keep the value in the stack's .env.",
+            )
+
+
+def _as_it_would_be(stacks: Sequence[StackFiles], edits: Sequence[FileEdit]) -> tuple[StackFiles, ...]:
+    found = {s.name: s for s in stacks}
+    for edit in edits:
+        name, _, rest = edit.path.partition("/")
+        stack = found.get(name)
+        if stack is not None and edit.path == stack.compose_path:
+            if edit.after is None:
+                del found[name]
+            else:
+                found[name] = replace(stack, compose_text=edit.after)
+        elif stack is None and rest in COMPOSE_NAMES and edit.after is not None:
+            found[name] = StackFiles(name, edit.path, edit.after)
+    for edit in edits:
+        stack = found.get(edit.path.partition("/")[0])
+        if stack is not None and edit.path == stack.env_path:
+            found[stack.name] = replace(stack, env_text=edit.after or "")
+    return tuple(found[name] for name in sorted(found))
+
+
+def _judge(before: Sequence[Finding], after: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings after; raises when errors are among them that were not there before (wherever they stood)."""
+
+    def key(finding: Finding) -> tuple[str, str, str, str]:
+        return (finding.rule, finding.file, finding.service, finding.message)
+
+    old = Counter(key(f) for f in before)
+    brought = []
+    for finding in after:
+        if old[key(finding)] > 0:
+            old[key(finding)] -= 1
+        elif finding.severity is Severity.ERROR:
+            brought.append(finding)
+    if brought:
+        raise InvalidInput(
+            f"The lab would get {len(brought)} error(s): {brought[0].as_line()}",
+            code="lint_refused",
+            hint="Change the request so that no error is left.",
+            details={"findings": [f.as_dict() for f in brought[:20]]},
+        )
+    return tuple(after)

@@ -1,0 +1,147 @@
+"""From a request to a stored plan: snapshot, operation, plan. What the MCP tools and the command line share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from homelab_mcp.core.operations.request import (
+    AddServiceRequest,
+    RemoveServiceRequest,
+    ServiceOptions,
+    SetEnvRequest,
+)
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.finding import Finding
+from homelab_mcp.model.observed import Snapshot, StackFiles
+from homelab_mcp.model.plan import Draft, Plan, Requester, Verification
+from homelab_mcp.ports import Lab
+from homelab_mcp.workflow.assembly import planner
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def request_of(kind: type[M], **values: Any) -> M:
+    """A request from what a person or a model gave; unset values are left out.
+
+    Raises:
+        InvalidInput: which field does not fit and why; given values are not repeated.
+    """
+    try:
+        return kind(**{k: v for k, v in values.items() if v not in (None, "", {})})
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(str(p) for p in e['loc']) or 'input'}: {e['msg']}" for e in error.errors())
+        raise InvalidInput(
+            f"This does not fit: {wrong}.", hint="Names are lower-case letters, digits, - and _.", code="invalid_input"
+        ) from None
+
+
+def propose_add_service(lab: Lab, service: str, stack: str, options: dict[str, Any], requester: Requester) -> Plan:
+    """A plan that adds a catalog service. Raises InvalidInput, NotFound, EditRefused."""
+    from homelab_mcp.core.operations.add_service import add_service
+
+    request = request_of(AddServiceRequest, service=service, stack=stack, options=request_of(ServiceOptions, **options))
+    catalog = lab.catalog
+    snapshot = planner(lab).snapshot(containers=not lab.files_only)
+    draft = add_service(
+        snapshot,
+        lab.settings,
+        request,
+        find=catalog.get,
+        secrets=lab.secrets.make,
+        argon2=lab.secrets.argon2,
+        root=lab.root,
+        read=lab.files.read,
+    )
+    return _plan(lab, draft, snapshot, requester)
+
+
+def propose_remove_service(lab: Lab, service: str, stack: str, requester: Requester) -> Plan:
+    """A plan that removes a service and its companions and keeps their data. Raises InvalidInput, NotFound."""
+    from homelab_mcp.core.operations.remove_service import remove_service
+    from homelab_mcp.queries.find import find_service
+
+    if not stack:
+        stack, service = find_service(lab.files, service)
+    request = request_of(RemoveServiceRequest, service=service, stack=stack)
+    snapshot = planner(lab).snapshot(containers=not lab.files_only)
+    draft = remove_service(snapshot, lab.settings, request, find=lab.catalog.get)
+    return _plan(lab, draft, snapshot, requester)
+
+
+def propose_set_env(lab: Lab, stack: str, values: dict[str, str | None], requester: Requester) -> Plan:
+    """A plan that sets (or, with None, unsets) variables of a stack. Raises InvalidInput, NotFound."""
+    from homelab_mcp.core.operations.set_env import set_env
+
+    request = request_of(SetEnvRequest, stack=stack, values=values)
+    snapshot = planner(lab).snapshot(containers=not lab.files_only)
+    return _plan(lab, set_env(snapshot, request, find=lab.catalog.get), snapshot, requester)
+
+
+def propose_rollback(lab: Lab, plan_id: str, requester: Requester) -> Plan:
+    """A plan that puts files and containers back as before an earlier apply. Raises NotFound, InvalidInput."""
+    from homelab_mcp.core.operations.rollback import rollback
+
+    snapshot = planner(lab).snapshot(containers=not lab.files_only)
+    draft = rollback(lab.plans.get(plan_id), lab.plans.load_undo(plan_id), read=lab.files.read)
+    return _plan(lab, draft, snapshot, requester)
+
+
+def lint_of(lab: Lab) -> Callable[[Sequence[StackFiles]], Sequence[Finding]]:
+    """The linter over whole-lab texts, as the planner wants it."""
+    from homelab_mcp.core.checks import LintStack, lint
+    from homelab_mcp.core.env_file import parse
+
+    def run(stacks: Sequence[StackFiles]) -> Sequence[Finding]:
+        return lint(
+            [LintStack(name=s.name, file=s.compose_path, text=s.compose_text, env=parse(s.env_text)) for s in stacks]
+        )
+
+    return run
+
+
+def _plan(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) -> Plan:
+    if lab.files_only:
+        # Said in the plan itself, so that nobody takes the written files for a running service.
+        draft = replace(
+            draft,
+            actions=(),
+            verification=Verification(),
+            notes=(
+                *draft.notes,
+                "Files only: nothing is started, stopped or verified; run `docker compose up -d` later.",
+            ),
+        )
+    return planner(lab).make(draft, snapshot, requester, lint_of(lab))
+
+
+def env_changes(
+    lab: Lab, values: dict[str, str], generate: Sequence[str], unset: Sequence[str], *, from_model: bool
+) -> dict[str, str | None]:
+    """One mapping for ``propose_set_env`` from what is to be set, generated and unset.
+
+    Raises:
+        InvalidInput: a name stands in two of them, nothing is asked, or (``from_model``) a value that looks like a
+            secret came through a model (code ``secret_in_argument``).
+    """
+    from homelab_mcp.core.redact import is_secret_name
+
+    names = [*values, *generate, *unset]
+    if not names:
+        raise InvalidInput("No variable was named.", hint="Give values, generate or unset.", code="nothing_to_do")
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise InvalidInput(f"{', '.join(twice)} is asked for twice.", hint="Name each variable once.")
+    if from_model:
+        secret = sorted(n for n, value in values.items() if value and is_secret_name(n))
+        if secret:
+            raise InvalidInput(
+                f"{', '.join(secret)} looks like a secret, and secrets must not pass through a model.",
+                hint="Use generate for a new random value, or let the person run `homelab-mcp env set STACK NAME`.",
+                code="secret_in_argument",
+            )
+    made = {name: lab.secrets.make("alnum", 32) for name in generate}
+    return {**values, **made, **dict.fromkeys(unset)}

@@ -1,0 +1,216 @@
+"""One apply at work: the steps in their order, and the way back when one of them fails."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from homelab_mcp.core.redact import safe
+from homelab_mcp.model.errors import HomelabError, InvalidInput, JournalUnwritable
+from homelab_mcp.model.plan import ActionKind, EngineAction, Evidence, Plan, PlanState, PlanStatus, Verification
+from homelab_mcp.workflow.undo import Before, Undone, folders_of, known_secrets, masked, public_paths
+
+if TYPE_CHECKING:
+    from homelab_mcp.workflow.applier import Applier
+
+Progress = Callable[[PlanStatus], None]
+_FIRST = (ActionKind.CREATE_NETWORK, ActionKind.REMOVE)
+_LAST = (ActionKind.UP, ActionKind.RESTART)
+
+
+class Stopped(Exception):
+    """The process was asked to end; the apply goes back."""
+
+
+class NotVerified(Exception):
+    """What was applied does not hold; ``evidence`` says what was seen."""
+
+    def __init__(self, evidence: Sequence[Evidence]) -> None:
+        super().__init__(next((e.what for e in evidence if not e.ok), "not verified"))
+        self.evidence = tuple(evidence)
+
+
+class Transaction:
+    """The apply of one plan whose begin is in the journal."""
+
+    def __init__(self, parts: Applier, plan: Plan, before: Before, progress: Progress | None) -> None:
+        self._parts = parts
+        self._plan = plan
+        self._before = before
+        self._progress = progress
+        self._stop = False
+        self._commit = ""
+        self._secrets = known_secrets(plan, parts.files)
+
+    def run(self) -> PlanStatus:
+        """Do every step, or put everything back; the final status, which is also on disk."""
+        with self._signals():
+            try:
+                evidence = self._steps()
+            except Exception as error:  # noqa: BLE001 - whatever went wrong, the lab is put back and the error told
+                return self._roll_back(error)
+            return self._done(evidence)
+
+    def _steps(self) -> tuple[Evidence, ...]:
+        self._keep_as_found()
+        # Compose removes only what its file still names, so removals come before the files change.
+        self._all(_FIRST)
+        self._step("writing files")
+        self._write()
+        # And it pulls what its file names by then; nothing that stays has been stopped yet.
+        self._all((ActionKind.PULL,))
+        self._step("committing")
+        message = f"{self._plan.draft.summary}\n\nPlan: {self._plan.id}\nAsked by: {self._asked_by()}\n"
+        self._commit = self._parts.history.commit(public_paths(self._plan), message)
+        self._all(_LAST)
+        self._step("verifying")
+        return self._verify()
+
+    def _all(self, kinds: Sequence[ActionKind]) -> None:
+        """Every action of these kinds, in the plan's order."""
+        for action in self._plan.draft.actions:
+            if action.kind in kinds:
+                what = action.name or ", ".join(action.services) or action.stack
+                self._step(f"{str(action.kind).replace('_', ' ')} {what}")
+                self._act(action)
+
+    def _keep_as_found(self) -> None:
+        """Commit a person's own edits of the files to be written first, so that none is lost in ours."""
+        paths = public_paths(self._plan)
+        found = [p for p in self._parts.history.dirty(paths) if self._parts.files.read(p) is not None]
+        if found:
+            self._parts.history.commit(found, f"As found before: {self._plan.draft.summary}\n\nPlan: {self._plan.id}\n")
+
+    def _write(self) -> None:
+        files = self._parts.files
+        for edit in self._plan.draft.edits:
+            self._pause()
+            if edit.after is None:
+                files.remove(edit.path)
+                continue
+            files.write_atomic(edit.path, edit.after, 0o600 if edit.secret else edit.mode)
+            if files.read(edit.path) != edit.after:
+                raise InvalidInput(f"{edit.path} does not hold what was written.", code="write_not_held")
+        for folder in folders_of(self._plan):
+            files.make_folder(folder)
+
+    def _act(self, action: EngineAction) -> None:
+        engine, compose = self._parts.engine, self._parts.compose
+        if engine is None or compose is None:
+            raise InvalidInput("An engine action needs Docker.", code="plan_needs_docker")
+        match action.kind:
+            case ActionKind.CREATE_NETWORK:
+                if action.name in self._before.networks:
+                    engine.create_network(action.name)
+            case ActionKind.PULL:
+                compose.pull(action.stack, action.services)
+            case ActionKind.UP:
+                compose.up(action.stack, action.services)
+            case ActionKind.REMOVE:
+                compose.remove(action.stack, action.services)
+            case ActionKind.RESTART:
+                compose.restart(action.stack, action.services)
+
+    def _verify(self) -> tuple[Evidence, ...]:
+        what, verifier = self._plan.draft.verification, self._parts.verifier
+        if verifier is None or what == Verification():
+            return (Evidence("files written; there was nothing more to verify", ok=True),)
+        text = next((self._parts.files.read(p) for n, p in self._parts.files.stack_folders() if n == what.stack), None)
+        evidence = verifier.verify(what, compose_text=text or "", secrets=self._secrets, pause=self._pause)
+        if not all(e.ok for e in evidence):
+            raise NotVerified(evidence)
+        return evidence
+
+    def _done(self, evidence: tuple[Evidence, ...]) -> PlanStatus:
+        evidence = masked(evidence, self._secrets)
+        # Recovery reads this step: from here on the apply stands, whatever becomes of the journal.
+        self._report(PlanStatus(PlanState.APPLYING, "verified", evidence, self._commit))
+        error = code = ""
+        try:
+            self._parts.journal.append("apply_done", self._record(evidence))
+        except JournalUnwritable as problem:
+            error, code = problem.as_text(), problem.code
+        return self._report(PlanStatus(PlanState.DONE, "", evidence, self._commit, error, code))
+
+    def _roll_back(self, error: Exception) -> PlanStatus:
+        text, code, seen = self._told(error)
+        self._report(PlanStatus(PlanState.APPLYING, "rolling back", seen, self._commit, text, code))
+        try:
+            undone = self._parts.undo.put_back(self._plan, self._before)
+        except Exception as problem:  # noqa: BLE001 - one attempt, then a clear state for a person
+            undone = Undone((Evidence("the roll-back itself failed", ok=False, detail=self._told(problem)[0]),))
+        evidence = masked((*seen, *undone.evidence), self._secrets)
+        state = PlanState.ROLLED_BACK if undone.ok else PlanState.FAILED
+        event = "rolled_back" if undone.ok else "rollback_failed"
+        severity = {} if undone.ok else {"severity": "CRITICAL"}
+        try:
+            self._parts.journal.append(event, {**self._record(evidence), "error": text, "code": code, **severity})
+        except JournalUnwritable as problem:
+            text = f"{text} {problem.message}"
+        return self._report(PlanStatus(state, "", evidence, undone.commit or self._commit, text, code))
+
+    def _told(self, error: Exception) -> tuple[str, str, tuple[Evidence, ...]]:
+        """An error as (sentence, code, evidence), without secrets."""
+        if isinstance(error, NotVerified):
+            return safe(str(error), self._secrets), "not_verified", masked(error.evidence, self._secrets)
+        if isinstance(error, Stopped):
+            return "The server was stopped during the apply.", "stopped", ()
+        if isinstance(error, HomelabError):
+            output = safe(str(error.details.get("output", "")), self._secrets)
+            seen = (Evidence(safe(error.message, self._secrets), ok=False, detail=output),)
+            return safe(error.as_text(), self._secrets), error.code, seen
+        if isinstance(error, OSError):
+            return f"A file operation failed: {error.strerror or type(error).__name__}.", "file_error", ()
+        return safe(f"Unexpected {type(error).__name__}: {error}", self._secrets), "internal_error", ()
+
+    def _record(self, evidence: Sequence[Evidence]) -> dict[str, object]:
+        seen = [{"what": e.what, "ok": e.ok, "detail": e.detail} for e in evidence]
+        return {"plan": self._plan.id, "commit": self._commit, "evidence": seen}
+
+    def _step(self, what: str) -> None:
+        self._pause()
+        self._report(PlanStatus(PlanState.APPLYING, what, (), self._commit))
+
+    def _report(self, status: PlanStatus) -> PlanStatus:
+        status = PlanStatus(
+            state=status.state,
+            step=status.step,
+            evidence=status.evidence,
+            commit=status.commit,
+            error=status.error,
+            error_code=status.error_code,
+            updated=self._parts.clock.now(),
+        )
+        self._parts.plans.set_status(self._plan.id, status)
+        if self._progress is not None:
+            self._progress(status)
+        return status
+
+    def _asked_by(self) -> str:
+        who = self._plan.asked_by
+        return safe(f"{who.via} {who.client} {who.version}").replace("\n", " ").strip()[:200]
+
+    def _pause(self) -> None:
+        if self._stop:
+            raise Stopped
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Note SIGTERM and SIGINT instead of dying by them; the step at work is finished first."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(_number: int, _frame: FrameType | None) -> None:
+            self._stop = True
+
+        old = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)

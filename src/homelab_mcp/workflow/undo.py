@@ -1,0 +1,288 @@
+"""Putting the lab back: what to remember before an apply, and how to return to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from homelab_mcp.core import fingerprint
+from homelab_mcp.core.diff import is_secret, secrets_of
+from homelab_mcp.core.redact import safe, secret_values
+from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
+from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.model.plan import ActionKind, Evidence, Plan
+from homelab_mcp.ports import Clock, Compose, Engine, Files, History, PlanStore
+from homelab_mcp.workflow.compose_facts import bind_folders
+
+_UP = frozenset({"running", "restarting"})
+_ENGINE_PATIENCE = 60.0
+_SETTLE = 15.0
+_POLL = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What an apply starts from, beside the files; kept in the journal's ``apply_begin``.
+
+    Args:
+        containers: "<stack>/<service>" to the sorted [id, state] pairs of its containers, for every stack acted on.
+        networks: networks that are missing and will be made.
+        folders: folders that are missing and will be made, parents first.
+    """
+
+    containers: dict[str, list[list[str]]]
+    networks: list[str]
+    folders: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready data."""
+        return asdict(self)
+
+    @staticmethod
+    def of(data: Mapping[str, Any]) -> Before:
+        """The record in an ``apply_begin``; missing parts are empty."""
+        return Before(
+            containers=dict(data.get("containers") or {}),
+            networks=[str(n) for n in data.get("networks") or ()],
+            folders=[str(f) for f in data.get("folders") or ()],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What putting back came to: ``ok`` when the lab is as before."""
+
+    evidence: tuple[Evidence, ...]
+    commit: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every part was put back."""
+        return all(e.ok for e in self.evidence)
+
+
+class Undo:
+    """Remembers and restores. ``engine`` and ``compose`` are None in files-only mode."""
+
+    def __init__(
+        self,
+        *,
+        files: Files,
+        history: History,
+        plans: PlanStore,
+        clock: Clock,
+        engine: Engine | None,
+        compose: Compose | None,
+    ) -> None:
+        self._files = files
+        self._history = history
+        self._plans = plans
+        self._clock = clock
+        self._engine = engine
+        self._compose = compose
+
+    def remember(self, plan: Plan) -> Before:
+        """Save what the plan's files are now, and return the rest of what it starts from."""
+        kept = {}
+        for edit in plan.draft.edits:
+            mode = self._files.mode(edit.path)
+            kept[edit.path] = (self._files.read(edit.path), edit.mode if mode is None else mode)
+        self._plans.save_undo(plan.id, kept)
+        containers: dict[str, list[list[str]]] = {}
+        networks: list[str] = []
+        if self._engine is not None and plan.draft.actions:
+            for stack in acted_stacks(plan):
+                containers |= _by_service(self._engine.containers(stack))
+            there = self._engine.networks()
+            wanted = [a.name for a in plan.draft.actions if a.kind is ActionKind.CREATE_NETWORK]
+            networks = sorted(set(wanted) - there)
+        return Before(containers, networks, self._missing_folders(plan))
+
+    def put_back(self, plan: Plan, before: Before) -> Undone:
+        """Return the lab to what was remembered: each part is tried once, and the evidence tells."""
+        seen: list[Evidence] = []
+        reached = self._engine is None or not plan.draft.actions or self._await_engine(seen)
+        if reached:
+            self._try(seen, "containers that the apply added are removed", lambda: self._remove_added(plan, before))
+        self._restore_files(plan, seen)
+        self._try(seen, "", lambda: self._files.remove_empty_folders(before.folders))
+        if reached:
+            self._try(seen, "", lambda: self._bring_back(plan, before, seen))
+            self._try(seen, "", lambda: self._remove_networks(before.networks, seen))
+        commit = ""
+        try:
+            commit = self._history.commit(public_paths(plan), f"Roll back: {plan.draft.summary}\n\nPlan: {plan.id}\n")
+        except (HomelabError, OSError) as error:
+            seen.append(Evidence("the roll-back is not in git", ok=False, detail=_words(error)))
+        return Undone(tuple(seen), commit)
+
+    def _missing_folders(self, plan: Plan) -> list[str]:
+        wanted = {e.path.rpartition("/")[0] for e in plan.draft.edits if e.after is not None} | set(folders_of(plan))
+        found = set()
+        for folder in wanted - {""}:
+            parts = folder.split("/")
+            ancestors = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+            found |= {a for a in ancestors if self._files.mode(a) is None}
+        return sorted(found)
+
+    def _restore_files(self, plan: Plan, seen: list[Evidence]) -> None:
+        kept = self._plans.load_undo(plan.id)
+        after = {e.path: e.after for e in plan.draft.edits}
+        restored = []
+        for path, (text, mode) in kept.items():
+            try:
+                now = self._files.read(path)
+                if now == text:
+                    continue
+                if now != after.get(path):
+                    # Neither ours nor the old text: a person's edit during the apply, which is never overwritten.
+                    seen.append(Evidence(f"{path} was edited by someone meanwhile and is left as it is", ok=False))
+                    continue
+                if text is None:
+                    self._files.remove(path)
+                else:
+                    self._files.write_atomic(path, text, mode)
+                restored.append(path)
+            except (HomelabError, OSError) as error:
+                seen.append(Evidence(f"{path} could not be put back", ok=False, detail=_words(error)))
+        if restored:
+            seen.append(Evidence(f"files put back: {', '.join(restored)}", ok=True))
+
+    def _remove_added(self, plan: Plan, before: Before) -> None:
+        engine, compose = self._engine, self._compose
+        if engine is None or compose is None:
+            return
+        for stack in acted_stacks(plan):
+            engine.sweep_renamed(stack)
+            now = _by_service(engine.containers(stack))
+            added = sorted(key.partition("/")[2] for key in now if key not in before.containers)
+            if added and not any(key.partition("/")[0] == stack for key in before.containers):
+                # The whole stack is new: its own networks go too.
+                compose.down(stack)
+            elif added:
+                compose.remove(stack, added)
+
+    def _bring_back(self, plan: Plan, before: Before, seen: list[Evidence]) -> None:
+        engine, compose = self._engine, self._compose
+        if engine is None or compose is None:
+            return
+        for stack in acted_stacks(plan):
+            now = _by_service(engine.containers(stack))
+            moved = []
+            for key, then in before.containers.items():
+                owner, _, service = key.partition("/")
+                was_up = any(state in _UP for _, state in then)
+                if owner == stack and was_up and not _same(then, now.get(key, [])):
+                    moved.append(service)
+            if moved:
+                compose.up(stack, sorted(moved))
+                running = self._settled(stack, set(moved))
+                what = f"{', '.join(sorted(moved))} of {stack} " + (
+                    "runs again as before" if running else "does not run"
+                )
+                seen.append(Evidence(what, ok=running))
+
+    def _settled(self, stack: str, services: set[str]) -> bool:
+        deadline = self._clock.monotonic() + _SETTLE
+        while self._engine is not None:
+            up = {c.service for c in self._engine.containers(stack) if c.state == "running"}
+            if services <= up:
+                return True
+            if self._clock.monotonic() >= deadline:
+                return False
+            self._clock.sleep(_POLL)
+        return False
+
+    def _remove_networks(self, networks: Iterable[str], seen: list[Evidence]) -> None:
+        if self._engine is None:
+            return
+        for name in sorted(set(networks) & self._engine.networks()):
+            try:
+                self._engine.remove_network(name)
+            except EngineFailed as error:
+                # Something outside this plan uses it by now; an unused name too many hurts nobody.
+                seen.append(Evidence(f"network {name} is kept", ok=True, detail=_words(error)))
+
+    def _await_engine(self, seen: list[Evidence]) -> bool:
+        """Wait for an engine that is being restarted."""
+        deadline = self._clock.monotonic() + _ENGINE_PATIENCE
+        while True:
+            try:
+                if self._engine is not None:
+                    self._engine.networks()
+                return True
+            except (EngineUnavailable, EngineFailed) as error:
+                if self._clock.monotonic() >= deadline:
+                    text = "Docker does not answer, so containers could not be put back"
+                    seen.append(Evidence(text, ok=False, detail=_words(error)))
+                    return False
+                self._clock.sleep(_POLL)
+
+    def _try(self, seen: list[Evidence], what: str, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except (HomelabError, OSError) as error:
+            seen.append(Evidence(f"not put back{f' ({what})' if what else ''}", ok=False, detail=_words(error)))
+
+
+def acted_stacks(plan: Plan) -> list[str]:
+    """The stacks whose containers the plan's actions touch, sorted."""
+    return sorted({a.stack for a in plan.draft.actions if a.stack})
+
+
+def folders_of(plan: Plan) -> list[str]:
+    """Bind-mount folders of the services that the plan starts, relative to the lab's root."""
+    found: set[str] = set()
+    edited = {e.path for e in plan.draft.edits}
+    for edit in plan.draft.edits:
+        stack, _, _ = edit.path.partition("/")
+        starts = [a for a in plan.draft.actions if a.kind is ActionKind.UP and a.stack == stack]
+        seen = plan.draft.verification
+        if edit.after is None or edit.path.endswith(".env") or not (starts or seen.stack == stack):
+            continue
+        wanted = {s for a in starts for s in a.services} | set(seen.services if seen.stack == stack else ())
+        found |= set(bind_folders(stack, edit.after, wanted))
+    return sorted(found - edited)
+
+
+def public_paths(plan: Plan) -> list[str]:
+    """The paths that may go into git."""
+    return [e.path for e in plan.draft.edits if not is_secret(e)]
+
+
+def known_secrets(plan: Plan, files: Files) -> tuple[str, ...]:
+    """Every secret value that could show up in what this plan's containers and programs say."""
+    found = [*plan.draft.secrets, *secrets_of(plan.draft.edits)]
+    for stack in fingerprint.touched_stacks(plan.draft):
+        try:
+            found += secret_values(files.read(f"{stack}/.env") or "")
+        except (HomelabError, OSError):
+            # A folder that cannot be read has no secrets that Compose could have read either.
+            continue
+    return tuple(dict.fromkeys(found))
+
+
+def masked(evidence: Sequence[Evidence], secrets: Sequence[str]) -> tuple[Evidence, ...]:
+    """The evidence with secrets and control characters taken out."""
+    return tuple(Evidence(safe(e.what, secrets), e.ok, safe(e.detail, secrets)) for e in evidence)
+
+
+def _by_service(containers: Iterable[ContainerState]) -> dict[str, list[list[str]]]:
+    found: dict[str, list[list[str]]] = {}
+    for one in containers:
+        found.setdefault(f"{one.stack}/{one.service}", []).append([one.id, one.state])
+    return {key: sorted(rows) for key, rows in found.items()}
+
+
+def _same(then: list[list[str]], now: list[list[str]]) -> bool:
+    """Whether the same containers are up; one that was down may be in any state."""
+    up = {i for i, state in now if state in _UP}
+    return {i for i, state in then if state in _UP} <= up
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, HomelabError):
+        output = str(error.details.get("output", ""))
+        return f"{error.message} {output}".strip()[:2000]
+    return f"{type(error).__name__}: {error}"[:500]

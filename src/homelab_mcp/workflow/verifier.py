@@ -1,0 +1,224 @@
+"""Looks whether what was applied holds: containers, their health, and their routes from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from homelab_mcp.core.redact import safe
+from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
+from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.model.plan import Evidence, RouteCheck, Verification
+from homelab_mcp.ports import Clock, Engine, Probe, ProbeResult
+from homelab_mcp.workflow.compose_facts import one_shots, start_periods
+
+LOG_LINES = 20
+_LOGIN = frozenset({302, 303, 307, 401})
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds.
+
+    Args:
+        health: until a health check passes, on top of its start period.
+        stable: how long a container without a health check must run without a restart.
+        route: until a route answers; a certificate may have to be got first.
+        open_door: how long a route that should ask for log-in may answer without, while the router is being changed.
+        gone: until removed containers are gone, or one that should be there appears.
+        poll: between two looks.
+        restarts: restarts after which a container counts as crash-looping.
+    """
+
+    health: float = 120.0
+    stable: float = 10.0
+    route: float = 60.0
+    open_door: float = 5.0
+    gone: float = 10.0
+    poll: float = 0.5
+    restarts: int = 3
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What was seen of one service so far."""
+
+    since: float
+    deadline: float
+    restarts: dict[str, int] = field(default_factory=dict)
+    mark: tuple[object, ...] = ()
+    settled: Evidence | None = None
+
+
+class Verifier:
+    """Gathers evidence; raises nothing about what it sees, only EngineUnavailable when it cannot look."""
+
+    def __init__(self, *, engine: Engine, probe: Probe, clock: Clock, patience: Patience | None = None) -> None:
+        self._engine = engine
+        self._probe = probe
+        self._clock = clock
+        self._patience = patience or Patience()
+
+    def verify(
+        self,
+        what: Verification,
+        *,
+        compose_text: str = "",
+        secrets: Sequence[str] = (),
+        pause: Callable[[], None] = lambda: None,
+    ) -> tuple[Evidence, ...]:
+        """Wait for everything named to hold, and say what was seen; stops at the first part that does not.
+
+        Args:
+            what: services, gone services and routes.
+            compose_text: the stack's compose file, for start periods and one-shot services.
+            secrets: values to mask in log lines.
+            pause: called between two looks; may raise to stop.
+        """
+        found = self._services(what, compose_text, secrets, pause)
+        if all(e.ok for e in found):
+            found += self._gone(what, pause)
+        if all(e.ok for e in found) and what.routes:
+            found += self._routes(what.routes, pause)
+        return tuple(found)
+
+    def _services(
+        self, what: Verification, compose_text: str, secrets: Sequence[str], pause: Callable[[], None]
+    ) -> list[Evidence]:
+        begun = self._clock.monotonic()
+        slow, ending = start_periods(compose_text), one_shots(compose_text)
+        watches = {s: _Watch(begun, begun + self._patience.health + slow.get(s, 0.0)) for s in what.services}
+        while True:
+            seen = self._engine.containers(what.stack) if watches else ()
+            for service, watch in watches.items():
+                if watch.settled is None:
+                    mine = [c for c in seen if c.service == service]
+                    watch.settled = self._look(service, mine, watch, service in ending, secrets)
+            settled = [w.settled for w in watches.values() if w.settled is not None]
+            if len(settled) == len(watches) or not all(e.ok for e in settled):
+                return settled
+            pause()
+            self._clock.sleep(self._patience.poll)
+
+    def _look(
+        self, service: str, listed: list[ContainerState], watch: _Watch, ending: bool, secrets: Sequence[str]
+    ) -> Evidence | None:
+        now = self._clock.monotonic()
+        try:
+            mine = [self._engine.inspect(c.id) for c in listed]
+        except EngineFailed:
+            # Gone between the list and the look; the next look will tell.
+            mine = []
+        if not mine:
+            late = now - watch.since >= self._patience.gone
+            return Evidence(f"{service} has no container", ok=False) if late else None
+        rose = 0
+        for one in mine:
+            rose = max(rose, one.restart_count - watch.restarts.setdefault(one.id, one.restart_count))
+        mark = tuple(sorted((c.id, c.state, c.restart_count, c.started_at) for c in mine))
+        if mark != watch.mark:
+            watch.mark, watch.since = mark, now
+        bad = self._bad(service, mine, rose, ending)
+        if bad is None and now >= watch.deadline:
+            states = ", ".join(sorted({c.health or c.state for c in mine}))
+            bad = f"{service} did not come up in time (still {states})"
+        if bad is not None:
+            return Evidence(bad, ok=False, detail=self._logs(mine, secrets))
+        return self._good(service, mine, now - watch.since, ending)
+
+    def _bad(self, service: str, mine: list[ContainerState], rose: int, ending: bool) -> str | None:
+        for one in mine:
+            if one.state in {"exited", "dead"} and not (ending and one.exit_code == 0):
+                why = f" ({one.status})" if one.status else ""
+                return f"{service} exited with code {one.exit_code}{why}"
+            if one.health == "unhealthy":
+                return f"{service} is unhealthy: its health check fails"
+            if rose >= self._patience.restarts:
+                return f"{service} crash-loops: {rose} restarts while watched, last exit code {one.exit_code}"
+        return None
+
+    def _good(self, service: str, mine: list[ContainerState], quiet: float, ending: bool) -> Evidence | None:
+        if ending and all(c.state == "exited" for c in mine):
+            return Evidence(f"{service} ran to its end", ok=True, detail="exit code 0")
+        if any(c.state != "running" for c in mine):
+            return None
+        if all(c.health == "healthy" for c in mine):
+            return Evidence(f"{service} is healthy", ok=True)
+        if any(c.health for c in mine) or quiet < self._patience.stable:
+            return None
+        detail = f"no health check; no restart in {self._patience.stable:.0f} s"
+        return Evidence(f"{service} runs steadily", ok=True, detail=detail)
+
+    def _logs(self, mine: list[ContainerState], secrets: Sequence[str]) -> str:
+        parts = []
+        for one in mine[:2]:
+            try:
+                lines = [line for _, _, line in self._engine.logs(one.id, tail=LOG_LINES)]
+            except (EngineFailed, EngineUnavailable) as error:
+                lines = [f"(log not readable: {error.code})"]
+            text = safe("\n".join(line[:500] for line in lines), secrets)
+            parts.append(f"last log lines of {one.name}:\n{text}" if text.strip() else f"{one.name} logged nothing")
+        return "\n".join(parts)
+
+    def _gone(self, what: Verification, pause: Callable[[], None]) -> list[Evidence]:
+        if not what.gone:
+            return []
+        deadline = self._clock.monotonic() + self._patience.gone
+        while True:
+            here = {c.service for c in self._engine.containers(what.stack)}
+            if not here & set(what.gone):
+                return [Evidence(f"{service} has no container any more", ok=True) for service in what.gone]
+            if self._clock.monotonic() >= deadline:
+                left = sorted(here & set(what.gone))
+                return [Evidence(f"{service} still has a container", ok=False) for service in left]
+            pause()
+            self._clock.sleep(self._patience.poll)
+
+    def _routes(self, routes: Sequence[RouteCheck], pause: Callable[[], None]) -> list[Evidence]:
+        if not any(is_traefik(c.image) and c.state == "running" for c in self._engine.containers()):
+            hosts = ", ".join(r.host for r in routes)
+            return [Evidence(f"{hosts} not probed", ok=True, detail="no Traefik runs in this lab")]
+        found = []
+        for route in routes:
+            found.append(self._route(route, pause))
+            if not found[-1].ok:
+                break
+        return found
+
+    def _route(self, route: RouteCheck, pause: Callable[[], None]) -> Evidence:
+        begun = self._clock.monotonic()
+        while True:
+            result = self._probe.get(route.host, route.path)
+            waited = self._clock.monotonic() - begun
+            if _answers(result, route):
+                return Evidence(f"{result.url} answers {result.status}", ok=True, detail=_seen(result))
+            open_door = route.sso and 200 <= result.status < 300
+            if open_door and waited >= self._patience.open_door:
+                text = f"{result.url} answers {result.status} without asking for log-in"
+                return Evidence(text, ok=False, detail="The route should be behind the lab's single sign-on.")
+            if waited >= self._patience.route:
+                how = f"answers {result.status}" if result.status else f"does not answer: {safe(result.error)[:300]}"
+                return Evidence(f"{result.url} {how}", ok=False, detail=_seen(result))
+            pause()
+            self._clock.sleep(self._patience.poll)
+
+
+def is_traefik(image: str) -> bool:
+    """Whether an image reference is Traefik's, from whichever registry."""
+    return image.split("@", 1)[0].rsplit("/", 1)[-1].split(":", 1)[0] == "traefik"
+
+
+def _answers(result: ProbeResult, route: RouteCheck) -> bool:
+    if route.sso:
+        return result.status in _LOGIN
+    return 0 < result.status < 500 and result.status != 404
+
+
+def _seen(result: ProbeResult) -> str:
+    parts = []
+    if result.location:
+        parts.append(f"redirects to {safe(result.location).split('?', 1)[0][:200]}")
+    if result.certificate:
+        trust = "verified" if result.verified else "not trusted"
+        parts.append(f"certificate {safe(result.certificate)[:200]} ({trust})")
+    return "; ".join(parts)

@@ -1,0 +1,71 @@
+"""What holds for every test: its mark comes from its folder, and real parts are never skipped in silence."""
+
+from pathlib import Path
+
+import pytest
+
+from testbed import TestbedError, require_docker
+
+pytest_plugins = ["tests.fixtures"]
+
+HERE = Path(__file__).parent
+MARK_OF_FOLDER = {"unit": "unit", "docker": "docker", "e2e": "e2e"}
+NEEDS_DOCKER = ("docker", "e2e")
+
+left_out_key = pytest.StashKey[int]()
+missing_key = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-docker", action="store_true", help="leave out the docker and e2e tests, and say so")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.path.is_relative_to(HERE):
+        folder = item.path.relative_to(HERE).parts[0]
+        if folder in MARK_OF_FOLDER:
+            item.add_marker(MARK_OF_FOLDER[folder])
+
+
+# After pytest's own -m and -k, so that the count says what this option alone left out.
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--no-docker"):
+        return
+    left_out = [item for item in items if needs_docker(item)]
+    items[:] = [item for item in items if not needs_docker(item)]
+    config.hook.pytest_deselected(items=left_out)
+    config.stash[left_out_key] = len(left_out)
+
+
+def needs_docker(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(mark) for mark in NEEDS_DOCKER)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if not needs_docker(item):
+        return
+    if missing_key not in item.config.stash:
+        item.config.stash[missing_key] = why_no_docker()
+    if why := item.config.stash[missing_key]:
+        pytest.fail(why, pytrace=False)
+
+
+def why_no_docker() -> str:
+    try:
+        require_docker()
+    except TestbedError as error:
+        return str(error)
+    return ""
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    if config.getoption("--no-docker"):
+        return "--no-docker: the docker and e2e tests are left out; nothing is shown about real parts"
+    return None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if left_out := config.stash.get(left_out_key, 0):
+        terminalreporter.write_line(f"--no-docker left out {left_out} docker and e2e tests", yellow=True)

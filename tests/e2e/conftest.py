@@ -1,0 +1,1 @@
+"""Tests of the whole program; their fixtures are in tests/fixtures.py."""

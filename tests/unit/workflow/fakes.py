@@ -1,0 +1,215 @@
+"""A small make-believe Docker over real files: what a compose file says is what runs.
+
+An image's name decides how its container behaves: ``crash`` restarts for ever, ``exit`` ends with code 3, ``sick`` is
+unhealthy, ``steady`` has no health check, ``nowhere`` cannot be pulled, everything else becomes healthy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput
+from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.ports import EngineInfo, ProbeResult
+
+
+class FakeClock:
+    """Time that passes only by sleeping."""
+
+    def __init__(self, now: float = 1_000_000.0) -> None:
+        self.wall = now
+        self.passed = 0.0
+
+    def now(self) -> float:
+        return self.wall + self.passed
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    def sleep(self, seconds: float) -> None:
+        self.passed += seconds
+
+
+@dataclass
+class FakeContainer:
+    id: str
+    stack: str
+    service: str
+    image: str
+    config_hash: str
+    state: str = "running"
+    restarts: int = 0
+
+
+@dataclass
+class FakeDocker:
+    """The engine; ``calls`` is what was asked of it and of Compose, in order."""
+
+    containers_now: dict[str, FakeContainer] = field(default_factory=dict)
+    networks_now: set[str] = field(default_factory=lambda: {"bridge"})
+    calls: list[str] = field(default_factory=list)
+    log_line: str = "listening"
+    down_for: int = 0
+    made: int = 0
+
+    def ask(self) -> None:
+        if self.down_for > 0:
+            self.down_for -= 1
+            raise EngineUnavailable("Docker is not running.")
+
+    def info(self) -> EngineInfo:
+        return EngineInfo("27", "1.47", "linux", "x86_64", 2, 1 << 32, "overlay2", len(self.containers_now))
+
+    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
+        self.ask()
+        found = [c for c in self.containers_now.values() if stack in (None, c.stack)]
+        return tuple(self.state_of(c) for c in sorted(found, key=lambda c: c.id))
+
+    def state_of(self, one: FakeContainer) -> ContainerState:
+        health = "" if "steady" in one.image or "crash" in one.image else "healthy"
+        health = "unhealthy" if "sick" in one.image else health
+        state = "exited" if "exit" in one.image else one.state
+        return ContainerState(
+            id=one.id,
+            name=f"{one.stack}-{one.service}-1",
+            image=one.image,
+            state=state,
+            health=health if state == "running" else "",
+            stack=one.stack,
+            service=one.service,
+            config_hash=one.config_hash,
+            restart_count=one.restarts,
+            exit_code=3 if state == "exited" else None,
+        )
+
+    def inspect(self, container_id: str) -> ContainerState:
+        self.ask()
+        if container_id not in self.containers_now:
+            raise EngineFailed("No such container.", code="no_such_object")
+        one = self.containers_now[container_id]
+        one.restarts += "crash" in one.image
+        return self.state_of(one)
+
+    def logs(
+        self, container_id: str, *, tail: int, since: float | None = None, until: float | None = None
+    ) -> Iterator[tuple[str, str, str]]:
+        yield ("2026-01-01T00:00:00Z", "stderr", self.log_line)
+
+    def networks(self) -> frozenset[str]:
+        self.ask()
+        return frozenset(self.networks_now)
+
+    def create_network(self, name: str) -> None:
+        self.calls.append(f"create network {name}")
+        self.networks_now.add(name)
+
+    def remove_network(self, name: str) -> None:
+        self.calls.append(f"remove network {name}")
+        self.networks_now.discard(name)
+
+    def images(self) -> frozenset[str]:
+        return frozenset()
+
+    def sweep_renamed(self, stack: str) -> list[str]:
+        return []
+
+    def running(self) -> dict[str, tuple[str, str]]:
+        """service -> (image, config hash) of what is there."""
+        return {c.service: (c.image, c.config_hash) for c in self.containers_now.values()}
+
+
+class FakeCompose:
+    """Compose on real stack folders and a FakeDocker; ``fail`` makes a verb fail, ``before`` is called at each verb."""
+
+    def __init__(self, root: Path, docker: FakeDocker) -> None:
+        self.root = root
+        self.docker = docker
+        self.fail: set[str] = set()
+        self.refuses = ""
+        self.before: Callable[[str], None] = lambda verb: None
+
+    def version(self) -> str:
+        return "2.40.3"
+
+    def config(self, stack: str) -> None:
+        self.services(stack)
+
+    def check_text(self, stack: str, compose_text: str, env_text: str) -> None:
+        if self.refuses:
+            raise EngineFailed("docker compose config failed", details={"output": self.refuses})
+
+    def pull(self, stack: str, services: Sequence[str]) -> None:
+        self.did("pull", stack, services)
+        for name in services:
+            if "nowhere" in str(self.services(stack)[name]["image"]):
+                raise EngineFailed("docker compose pull failed", details={"output": f"{name} Error manifest unknown"})
+
+    def up(self, stack: str, services: Sequence[str]) -> None:
+        self.did("up", stack, services)
+        wanted = self.services(stack)
+        for name in services or wanted:
+            body = wanted[name]
+            config_hash = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:12]
+            old = self.find(stack, name)
+            if old is not None and old.config_hash == config_hash:
+                old.state = "running"
+                continue
+            if old is not None:
+                del self.docker.containers_now[old.id]
+            self.docker.made += 1
+            one = FakeContainer(f"c{self.docker.made:04d}", stack, name, str(body["image"]), config_hash)
+            self.docker.containers_now[one.id] = one
+
+    def remove(self, stack: str, services: Sequence[str]) -> None:
+        self.did("remove", stack, services)
+        known = self.services(stack)
+        for name in services:
+            if name not in known:
+                raise EngineFailed(f"no such service: {name}")
+            old = self.find(stack, name)
+            if old is not None:
+                del self.docker.containers_now[old.id]
+
+    def down(self, stack: str) -> None:
+        self.did("down", stack, ())
+        self.docker.containers_now = {k: c for k, c in self.docker.containers_now.items() if c.stack != stack}
+
+    def restart(self, stack: str, services: Sequence[str]) -> None:
+        self.did("restart", stack, services)
+
+    def did(self, verb: str, stack: str, services: Sequence[str]) -> None:
+        self.before(verb)
+        self.docker.ask()
+        self.docker.calls.append(f"{verb} {stack} {','.join(services)}".strip())
+        if verb in self.fail:
+            raise EngineFailed(f"docker compose {verb} failed", details={"output": f"{verb}: something broke"})
+
+    def find(self, stack: str, service: str) -> FakeContainer | None:
+        return next((c for c in self.docker.containers_now.values() if (c.stack, c.service) == (stack, service)), None)
+
+    def services(self, stack: str) -> dict[str, dict[str, Any]]:
+        path = self.root / stack / "compose.yaml"
+        if not path.exists():
+            raise InvalidInput(f"There is no compose file in {stack}.")
+        return dict(yaml.safe_load(path.read_text())["services"])
+
+
+@dataclass
+class FakeProbe:
+    """Answers with the next of ``statuses``, the last one for ever."""
+
+    statuses: list[int] = field(default_factory=lambda: [200])
+    location: str = ""
+    asked: list[str] = field(default_factory=list)
+
+    def get(self, host: str, path: str = "/", *, timeout: float = 5.0) -> ProbeResult:
+        self.asked.append(host + path)
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        return ProbeResult(f"https://{host}{path}", status, location=self.location, error="" if status else "refused")

@@ -1,0 +1,105 @@
+"""An apply killed at every point where it touches the disk: the lab is as before or as after, never between."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from homelab_mcp.model.plan import PlanState
+from tests.unit.workflow.bench_lab import BenchLab
+
+TOUCHES = frozenset(
+    ["open", "write", "pwrite", "rename", "replace", "unlink", "remove", "mkdir", "rmdir", "fsync", "ftruncate", "fchmod", "chmod", "fchown", "close", "link"]
+)
+
+
+def killed_after(touches: int, work: Callable[[], object]) -> bool:
+    """Run the work in a child that kills itself at the nth call or return of a disk function; whether it got there."""
+    child = os.fork()
+    if child == 0:
+        left = touches
+
+        def count(_frame: FrameType, event: str, arg: Any) -> None:
+            nonlocal left
+            if event in {"c_call", "c_return"} and getattr(arg, "__name__", "") in TOUCHES:
+                left -= 1
+                if left <= 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.setprofile(count)
+        try:
+            work()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+@pytest.mark.timeout(240)
+def test_an_apply_killed_at_every_touch_of_the_disk_is_recovered_whole(tmp_path: Path) -> None:
+    outcomes: dict[str, int] = {}
+    touches = 0
+    while True:
+        touches += 1
+        root = tmp_path / str(touches)
+        lab = BenchLab(root)
+        lab.history.ensure()
+        before = lab.visible()
+        plan = lab.plan(lab.add_draft())
+        killed = killed_after(touches, lambda lab=lab, plan=plan: lab.applier.run(plan.id))  # type: ignore[misc]
+        left = [p for p in root.rglob("*.homelab-tmp") if ".homelab" not in p.parts]
+        torn = {p: c for p, c in lab.visible().items() if p in before and c != before[p] and not p.endswith("-tmp")}
+        wanted = {e.path: (e.after or "").encode() for e in plan.draft.edits}
+        assert all(content == wanted[path] for path, (content, _) in torn.items()), "a file is half written"
+
+        again = BenchLab(root)
+        again.recovery.recover()
+        status = again.plans.status(plan.id)
+        after = again.visible()
+        outcomes[status.state] = outcomes.get(status.state, 0) + 1
+        if status.state is PlanState.DONE:
+            assert {p: after[p][0] for p in wanted} == wanted
+        else:
+            assert after == before, (touches, status)
+            assert not (root / "media" / "app").exists()
+        assert not list(root.glob("media/**/*.homelab-tmp")), left
+        assert again.journal.verify() == ""
+        assert again.recovery.recover() == [], "a second recovery finds nothing"
+        again.clock.wall += 1
+        assert again.apply(again.change_draft("web:2")).state is PlanState.DONE, "and the lab works on"
+        if not killed:
+            break
+    assert touches > 100, "the kills are spread over the whole apply"
+    assert outcomes[PlanState.ROLLED_BACK] > 50
+    assert outcomes[PlanState.DONE] >= 1
+
+
+@pytest.mark.timeout(120)
+def test_a_file_rewritten_while_being_killed_is_old_or_new(tmp_path: Path) -> None:
+    from homelab_mcp.adapters.files import LabFiles
+
+    old, new = "o" * 200_000, "n" * 200_000
+    seen = set()
+    for touches in range(1, 60):
+        root = tmp_path / str(touches)
+        root.mkdir()
+        files = LabFiles(root)
+        files.write_atomic("s/compose.yaml", old, 0o640)
+        killed = killed_after(touches, lambda files=files: files.write_atomic("s/compose.yaml", new, 0o600))  # type: ignore[misc]
+        text = (root / "s/compose.yaml").read_text()
+        assert text in {old, new}
+        seen.add(text)
+        files.sweep_temporary()
+        assert [p.name for p in (root / "s").iterdir()] == ["compose.yaml"]
+        assert (root / "s/compose.yaml").stat().st_mode & 0o777 == 0o640
+        if not killed:
+            break
+    assert seen == {old, new}
+    assert not killed

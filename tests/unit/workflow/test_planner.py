@@ -1,0 +1,121 @@
+"""What becomes a plan, and what is refused before it can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from homelab_mcp.model.errors import InvalidInput, PlanRefused
+from homelab_mcp.model.finding import Finding, Severity
+from homelab_mcp.model.observed import StackFiles
+from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Plan, Requester, Risk
+from homelab_mcp.workflow.planner import Lint
+from tests.unit.workflow.bench_lab import OLD, SECRET, BenchLab, no_findings
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> BenchLab:
+    return BenchLab(tmp_path / "lab")
+
+
+def make(lab: BenchLab, draft: Draft, lint: Lint = no_findings) -> Plan:
+    return lab.planner.make(draft, lab.planner.snapshot(containers=True), Requester("cli"), lint)
+
+
+def test_a_plan_changes_nothing_and_expires_in_a_quarter_of_an_hour(lab: BenchLab) -> None:
+    files = lab.visible()
+    plan = make(lab, lab.add_draft())
+    assert lab.visible() == files
+    assert lab.docker.calls == []
+    assert plan.expires - plan.created == 900
+    assert plan.risk is Risk.MEDIUM
+    assert lab.plans.get(plan.id) == plan
+    assert set(plan.fingerprint) >= {"file:media/compose.yaml", "file:media/.env", "file:homelab.yaml"}
+    assert plan.fingerprint["container:media/app"] == "absent"
+
+
+def test_a_draft_that_changes_nothing_is_refused(lab: BenchLab) -> None:
+    from homelab_mcp.model.plan import FileEdit
+
+    draft = Draft("x", "x", (FileEdit("media/compose.yaml", OLD, OLD),), ())
+    with pytest.raises(InvalidInput) as caught:
+        make(lab, draft)
+    assert caught.value.code == "nothing_to_do"
+
+
+def test_a_restart_alone_is_a_low_risk_plan(lab: BenchLab) -> None:
+    draft = Draft("restart", "Restart web", (), (EngineAction(ActionKind.RESTART, "asked", "media", ("web",)),))
+    assert make(lab, draft).risk is Risk.LOW
+
+
+def test_errors_that_the_draft_brings_refuse_it_and_older_ones_are_only_told(lab: BenchLab) -> None:
+    def lint(stacks: Sequence[StackFiles]) -> Sequence[Finding]:
+        text = stacks[0].compose_text
+        old = [Finding("old", Severity.ERROR, "was there", "media/compose.yaml", line=text.count("\n"))]
+        return [*old, Finding("new", Severity.ERROR, "brought in")] if "app:" in text else old
+
+    assert [f.rule for f in make(lab, lab.change_draft("web:2"), lint).findings] == ["old"]
+    with pytest.raises(InvalidInput) as caught:
+        make(lab, lab.add_draft(), lint)
+    assert caught.value.code == "lint_refused"
+    assert [f["rule"] for f in caught.value.details["findings"]] == ["new"]
+
+
+def test_the_linter_sees_the_lab_as_it_would_be(lab: BenchLab) -> None:
+    from homelab_mcp.model.plan import FileEdit
+
+    seen: list[dict[str, str]] = []
+
+    def lint(stacks: Sequence[StackFiles]) -> Sequence[Finding]:
+        seen.append({s.name: s.env_text for s in stacks})
+        return ()
+
+    edits = (
+        FileEdit("new/compose.yaml", None, "services: {a: {image: b}}\n"),
+        FileEdit("new/.env", None, "A='1'\n", 0o600, True),
+    )
+    make(lab, Draft("x", "x", edits, ()), lint)
+    make(lab, Draft("x", "x", (FileEdit("media/compose.yaml", OLD, None),), ()), lint)
+    assert seen == [
+        {"media": "TZ=Etc/UTC\n"},
+        {"media": "TZ=Etc/UTC\n", "new": "A='1'\n"},
+        {"media": "TZ=Etc/UTC\n"},
+        {},
+    ]
+
+
+def test_composes_own_refusal_is_told_in_its_words_without_secrets(lab: BenchLab) -> None:
+    lab.compose.refuses = f"services.app.ports must be a list, near {SECRET}"
+    with pytest.raises(InvalidInput, match="must be a list") as caught:
+        make(lab, lab.add_draft())
+    assert caught.value.code == "compose_refused"
+    assert SECRET not in str(caught.value)
+
+
+def test_a_file_that_moved_since_it_was_read_makes_no_plan(lab: BenchLab) -> None:
+    draft = lab.add_draft()
+    lab.compose_file.write_text(OLD + "# by hand\n")
+    with pytest.raises(PlanRefused) as caught:
+        make(lab, draft)
+    assert caught.value.code == "plan_stale"
+
+
+def test_a_secret_in_a_file_that_goes_to_git_is_refused(lab: BenchLab) -> None:
+    draft = lab.add_draft()
+    leaky = replace(draft.edits[0], after=(draft.edits[0].after or "") + f"# {SECRET}\n")
+    with pytest.raises(InvalidInput) as caught:
+        make(lab, replace(draft, edits=(leaky, *draft.edits[1:])))
+    assert caught.value.code == "secret_in_public_file"
+    assert SECRET not in caught.value.as_text()
+
+
+def test_without_docker_the_plan_says_what_it_did_not_see(lab: BenchLab) -> None:
+    lab.docker.down_for = 1
+    snapshot = lab.planner.snapshot(containers=True)
+    assert (snapshot.containers, bool(snapshot.engine_error)) == (None, True)
+    plan = lab.planner.make(lab.add_draft(), snapshot, Requester("cli"), no_findings)
+    assert any("without seeing the containers" in note for note in plan.draft.notes)
+    assert not [k for k in plan.fingerprint if k.startswith("container:")]

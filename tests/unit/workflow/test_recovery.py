@@ -1,0 +1,77 @@
+"""What recovery decides from the journal and the plan's last step."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from homelab_mcp.model.errors import LabLocked
+from homelab_mcp.model.plan import PlanState, PlanStatus
+from tests.unit.workflow.bench_lab import BenchLab
+
+
+def begun(lab: BenchLab, step: str) -> str:
+    """An apply that wrote its files and died at that step."""
+    plan = lab.plan(lab.change_draft("web:2"))
+    before = lab.applier.undo.remember(plan)
+    assert lab.plans.consume(plan.id)
+    lab.journal.append("apply_begin", {"plan": plan.id, "summary": plan.draft.summary, **before.as_dict()})
+    lab.compose_file.write_text(lab.compose_file.read_text().replace("web:1", "web:2"))
+    lab.compose.up("media", ("web",))
+    lab.plans.set_status(plan.id, PlanStatus(PlanState.APPLYING, step))
+    return plan.id
+
+
+def test_an_interrupted_apply_is_undone_with_its_containers(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    before = lab.docker.running()
+    plan_id = begun(lab, "verifying")
+    assert lab.recovery.needed()
+    (report,) = lab.recovery.recover()
+    assert (report.plan_id, report.outcome) == (plan_id, PlanState.ROLLED_BACK)
+    assert lab.docker.running() == before
+    assert lab.plans.status(plan_id).error_code == "interrupted"
+    assert not lab.recovery.needed()
+    assert lab.recovery.recover() == []
+
+
+def test_an_apply_that_was_verified_stands(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    plan_id = begun(lab, "verified")
+    (report,) = lab.recovery.recover()
+    assert report.outcome is PlanState.DONE
+    assert "web:2" in lab.compose_file.read_text()
+    assert lab.plans.status(plan_id).state is PlanState.DONE
+
+
+def test_recovery_does_not_touch_an_apply_at_work(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    begun(lab, "verifying")
+    with lab.lock.hold("apply"), pytest.raises(LabLocked):
+        lab.recovery.recover()
+    assert "web:2" in lab.compose_file.read_text()
+
+
+def test_a_plan_used_by_an_apply_that_changed_nothing_gets_an_end(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    plan = lab.plan(lab.change_draft("web:2"))
+    lab.plans.set_status(plan.id, PlanStatus(PlanState.QUEUED, updated=lab.clock.now()))
+    assert lab.recovery.recover() == [], "its worker may just be starting"
+    lab.clock.wall += 61
+    (report,) = lab.recovery.recover()
+    assert report.outcome is PlanState.APPROVED
+    assert lab.applier.run(plan.id).state is PlanState.DONE
+
+
+def test_a_sigterm_during_the_apply_finishes_the_step_and_rolls_back(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    files, containers = lab.visible(), lab.docker.running()
+    default = signal.getsignal(signal.SIGTERM)
+    lab.compose.before = lambda verb: os.kill(os.getpid(), signal.SIGTERM) if verb == "pull" else None
+    status = lab.apply(lab.change_draft("web:2"))
+    assert (status.state, status.error_code) == (PlanState.ROLLED_BACK, "stopped")
+    assert (lab.visible(), lab.docker.running()) == (files, containers)
+    assert signal.getsignal(signal.SIGTERM) is default

@@ -1,0 +1,91 @@
+"""What counts as holding, and how long it takes to say that something does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from homelab_mcp.model.plan import RouteCheck, Verification
+from homelab_mcp.workflow.verifier import Verifier, is_traefik
+from tests.unit.workflow.fakes import FakeClock, FakeContainer, FakeDocker, FakeProbe
+
+
+def verifier(image: str, probe: FakeProbe | None = None) -> tuple[Verifier, FakeClock, FakeDocker]:
+    docker, clock = FakeDocker(), FakeClock()
+    docker.containers_now["a"] = FakeContainer("a", "s", "app", image, "h")
+    docker.containers_now["t"] = FakeContainer("t", "core", "traefik", "traefik:v3.7", "h")
+    return Verifier(engine=docker, probe=probe or FakeProbe(), clock=clock), clock, docker
+
+
+def test_without_a_health_check_it_must_run_for_a_while_without_a_restart() -> None:
+    looker, clock, _ = verifier("steady:1")
+    (seen,) = looker.verify(Verification("s", ("app",)))
+    assert (seen.ok, seen.what) == (True, "app runs steadily")
+    assert 10 <= clock.passed < 12
+
+
+def test_a_crash_loop_is_told_within_seconds() -> None:
+    looker, clock, _ = verifier("crash:1")
+    (seen,) = looker.verify(Verification("s", ("app",)))
+    assert not seen.ok
+    assert "crash-loops" in seen.what
+    assert "listening" in seen.detail
+    assert clock.passed < 35
+
+
+def test_a_health_check_that_never_passes_ends_after_its_start_period_and_patience() -> None:
+    looker, clock, docker = verifier("steady:1")
+    docker.containers_now["a"].state = "created"
+    text = "services:\n  app:\n    image: x\n    healthcheck: {test: [CMD, a], start_period: 1m30s}\n"
+    (seen,) = looker.verify(Verification("s", ("app",)), compose_text=text)
+    assert seen.what == "app did not come up in time (still created)"
+    assert 210 <= clock.passed < 212
+
+
+def test_a_service_that_others_wait_for_to_complete_may_end() -> None:
+    looker, _, docker = verifier("exit:1")
+    text = "services:\n  app: {image: x}\n  b: {image: y, depends_on: {app: {condition: service_completed_successfully}}}\n"
+    (seen,) = looker.verify(Verification("s", ("app",)), compose_text=text)
+    assert not seen.ok, "it ended with code 3"
+
+
+def test_a_missing_container_is_a_failure() -> None:
+    looker, _, _ = verifier("web:1")
+    (seen,) = looker.verify(Verification("s", ("other",)))
+    assert (seen.ok, seen.what) == (False, "other has no container")
+
+
+def test_gone_means_gone() -> None:
+    looker, clock, docker = verifier("web:1")
+    (seen,) = looker.verify(Verification("s", gone=("app",)))
+    assert (seen.ok, clock.passed >= 10) == (False, True)
+    del docker.containers_now["a"]
+    assert looker.verify(Verification("s", gone=("app",)))[0].ok
+
+
+@pytest.mark.parametrize(
+    ("statuses", "sso", "ok"),
+    [
+        ([200], False, True),
+        ([401], False, True),
+        ([0, 404, 502, 302], False, True),
+        ([404], False, False),
+        ([0], False, False),
+        ([503], False, False),
+        ([302], True, True),
+        ([401], True, True),
+        ([404, 200, 200, 302], True, True),
+        ([200], True, False),
+        ([403], True, False),
+    ],
+)
+def test_a_route_must_answer_as_it_should(statuses: list[int], sso: bool, ok: bool) -> None:
+    looker, clock, _ = verifier("web:1", FakeProbe(statuses, location="https://auth.lab.test/?rd=x"))
+    seen = looker.verify(Verification("s", ("app",), routes=(RouteCheck("app", "app.lab.test", sso=sso),)))
+    assert seen[-1].ok is ok, seen
+    assert clock.passed < 70
+
+
+def test_traefik_is_known_by_its_image_from_any_registry() -> None:
+    assert is_traefik("traefik:v3.7")
+    assert is_traefik("docker.io/library/traefik@sha256:00")
+    assert not is_traefik("traefik/whoami:v1.11")
