@@ -16,7 +16,7 @@ from testbed.docker_engine import docker
 async def play_agent(lab: DemoLab, *, yes: bool) -> None:
     """Search, add, approve, apply, probe, logs, a failing change, remove."""
 
-    async def person(_context: Any, params: ElicitRequestParams) -> ElicitResult:
+    async def person(context: Any, params: ElicitRequestParams) -> ElicitResult:
         say("  ┌ the client asks the person:", "33")
         for line in params.message.splitlines():
             say(f"  │ {line}", "33")
@@ -28,12 +28,19 @@ async def play_agent(lab: DemoLab, *, yes: bool) -> None:
         return ElicitResult(action="accept", content={"name": typed}) if typed else ElicitResult(action="decline")
 
     server = StdioServerParameters(command=COMMAND[0], args=[*COMMAND[1:], "serve"], env=lab.environment)
+    failure: Exception | None = None
     async with Client(server, elicitation_callback=person) as client:
         agent = Agent(lab, client)
-        await agent.add_uptime_kuma()
-        await agent.look()
-        await agent.failing_change()
-        await agent.remove()
+        try:
+            await agent.add_uptime_kuma()
+            await agent.look()
+            await agent.failing_change()
+            await agent.remove()
+        except (Failed, OSError) as error:
+            # Kept until the client has closed: what passes through it arrives as a group of exceptions.
+            failure = error
+    if failure is not None:
+        raise failure if isinstance(failure, Failed) else Failed(str(failure)) from failure
 
 
 class Agent:

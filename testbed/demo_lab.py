@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from testbed.acme import AcmeCa, start_acme_ca
+from testbed.definitions import definition, provide
 from testbed.docker_engine import Scratch, docker, free_port
-from testbed.images import Variant, ensure_traefik, stand_in
+from testbed.images import stand_in
 
 DOMAIN = "lab.test"
 COMMAND = [sys.executable, "-m", "homelab_mcp"]
@@ -66,23 +67,11 @@ class DemoLab:
 
     def prepare_images(self) -> None:
         """Have every image on the engine: the real one where it is, else Traefik's real binary and stand-ins."""
-        from homelab_mcp.adapters.catalog_files import load_catalog
-
-        catalog = load_catalog(str(self.root))
-        real: list[str] = []
-        instead: list[str] = []
-        for name in ("traefik", "authelia", "uptime-kuma", "whoami"):
-            definition = catalog.get(name)
-            image = definition.container.image
-            if name == "traefik":
-                made = ensure_traefik(image.reference)
-            else:
-                ports = [p.container for p in definition.container.ports] or [80]
-                variant: Variant = "forward_auth" if name == "authelia" else "serve"
-                made = stand_in(image.reference, service=name, ports=ports, variant=variant)
-            (instead if made.is_stand_in else real).append(image.reference)
-        whoami = catalog.get("whoami").container.image.repository
+        made = provide(definition(name) for name in ("traefik", "authelia", "uptime-kuma", "whoami"))
+        whoami = definition("whoami").container.image.repository
         stand_in(f"{whoami}:broken", service="whoami", variant="crash_loop")
+        real = [image.reference for image in made if not image.is_stand_in]
+        instead = [image.reference for image in made if image.is_stand_in]
         say(f"  real: {', '.join(real)}")
         if instead:
             say(f"  stand-ins (the image is not on this machine): {', '.join(instead)}")

@@ -6,8 +6,7 @@ import pytest
 
 from testbed import AcmeCa, LocalImage, Scratch, TestbedError, ensure_traefik, require_docker, start_acme_ca
 from testbed import stand_in as make_stand_in
-
-TRAEFIK = "traefik:v3.7.15"
+from testbed.definitions import definition
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +34,7 @@ def acme_ca(testbed_run: Scratch, tmp_path_factory: pytest.TempPathFactory) -> A
 @pytest.fixture(scope="session")
 def traefik_image(testbed_run: Scratch) -> str:
     """The name of an image with the real Traefik in it."""
-    return ensure_traefik(TRAEFIK).reference
+    return ensure_traefik(definition("traefik").container.image.reference).reference
 
 
 @pytest.fixture(scope="session")

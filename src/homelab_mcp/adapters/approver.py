@@ -108,7 +108,7 @@ class KeyFileApprover:
 
         if not self.exists():
             raise InvalidInput(
-                "No approver has been set up.", code="no_approver", hint="Run 'homelab-mcp approve --setup' once."
+                "No approver has been set up.", code="no_approver", hint="A person sets a PIN with 'homelab-mcp init'."
             )
         with self._locked():
             state = self._load()

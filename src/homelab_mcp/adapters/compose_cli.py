@@ -31,6 +31,7 @@ _NOT_ALLOWED = re.compile(r"permission denied while trying to connect", re.IGNOR
 _FOUND_NO_PLUGIN = re.compile(
     r"'compose' is not a docker command|unknown command: docker compose|unknown (shorthand )?flag"
 )
+_CRASH = re.compile(r"^(goroutine \d+ |fatal error: |r[a-d]x )", re.MULTILINE)
 _PLUGIN_HINT = "Run script/setup, or install the package docker-compose-v2, docker-compose-plugin or docker-compose."
 
 
@@ -249,7 +250,8 @@ def _failure(arguments: Sequence[str], done: Finished, said: str, timeout: float
         return EngineUnavailable(
             "Compose v2 is not installed.", hint=_PLUGIN_HINT, code="compose_missing", details=details
         )
-    if verb == "config" and (done.code < 0 or "cannot allocate memory" in said or "out of memory" in said):
+    # A Go program that runs into its limit dies with a dump of its threads, a killed plugin without a word.
+    if verb == "config" and (done.code < 0 or not said.strip() or _CRASH.search(said)):
         return EngineFailed(
             "Compose needed more than 20 s or 512 MiB to read the file.",
             hint="Look for deeply nested aliases.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -81,7 +82,7 @@ class DockerEngine:
 
         The engine counts ``tail`` from the log's very end, also when ``until`` is given, and would answer with
         nothing where all of those are later. So with ``until`` this asks for more and more lines, and keeps only
-        the last ``tail`` that fit: memory stays bounded by ``tail``.
+        the last ``tail`` that fit: memory stays bounded by ``tail``. Lines of the microsecond of ``until`` count.
         """
         if until is None:
             yield from self._read_log(container_id, tail, since)
@@ -212,9 +213,18 @@ class DockerEngine:
         from urllib3.exceptions import HTTPError
 
         try:
+            _knock(self.address)
             return call(self._client(seconds))
         except (OSError, DockerException, RequestException, HTTPError) as error:
             raise translated(error, self.address) from error
+
+
+def _knock(address: str) -> None:
+    """Connect once, so that an engine that is not there costs neither a retry nor docker-py's unclosed socket."""
+    if address.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as knock:
+            knock.settimeout(READ_SECONDS)
+            knock.connect(address.removeprefix("unix://"))
 
 
 def _rfc3339(when: float) -> str:

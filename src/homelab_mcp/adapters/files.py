@@ -86,7 +86,7 @@ class LabFiles:
         if len(data) > MAX_BYTES:
             raise InvalidInput(f"{path} would be larger than 10 MiB.", code="file_too_large", hint="Split it.")
         with self._parent(path, make=True) as (folder, name):
-            assert folder is not None  # noqa: S101 - made above; for the type checker
+            folder = _opened(folder, path)
             old = self._lstat(name, folder, path)
             if old is not None and not stat.S_ISREG(old.st_mode):
                 raise InvalidInput(f"{path} is not a regular file.", hint="Move it away first.")
@@ -109,15 +109,6 @@ class LabFiles:
                     os.unlink(temp, dir_fd=folder)
                 raise
             os.fsync(folder)
-
-    def set_mode(self, path: str, mode: int) -> None:
-        """Give a file these permission bits."""
-        with self._parent(path) as (folder, name):
-            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-            try:
-                os.fchmod(fd, mode)
-            finally:
-                os.close(fd)
 
     def remove(self, path: str) -> None:
         """Delete the file; a missing one is no error."""
@@ -160,7 +151,7 @@ class LabFiles:
         if not path:
             return False
         with self._parent(path, make=True) as (folder, name):
-            assert folder is not None  # noqa: S101 - made above; for the type checker
+            folder = _opened(folder, path)
             return self._mkdir(name, folder, mode, path)
 
     def remove_empty_folders(self, paths: Iterable[str]) -> None:
@@ -204,7 +195,7 @@ class LabFiles:
         fd: int | None = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for part in folders:
-                assert fd is not None  # noqa: S101 - the loop ends with the first missing part
+                fd = _opened(fd, path)
                 if make:
                     self._mkdir(part, fd, 0o755, path)
                 try:
@@ -264,6 +255,13 @@ class LabFiles:
             code="file_unreadable",
             hint="Check its owner.",
         )
+
+
+def _opened(folder: int | None, path: str) -> int:
+    """The folder, which is missing only when someone took it away in the moment since it was made."""
+    if folder is None:
+        raise InvalidInput(f"{path}: its folder vanished.", code="folder_vanished", hint="Try again.")
+    return folder
 
 
 def _parts(path: str) -> list[str]:

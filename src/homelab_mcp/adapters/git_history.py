@@ -68,6 +68,8 @@ class GitHistory:
         wanted = sorted({p for p in paths if not forbidden(p)})
         if not wanted:
             return ""
+        from dulwich.file import FileLocked
+
         self.ensure()
         try:
             with self._repo() as repo:
@@ -76,9 +78,9 @@ class GitHistory:
                 if done:
                     self._refresh_index(repo, wanted)
                 return done
-        except (OSError, KeyError, ValueError) as error:
+        except (FileLocked, OSError, KeyError, ValueError) as error:
             raise HomelabError(
-                f"The lab's git repository took no commit: {type(error).__name__}: {error}",
+                f"The lab's git repository took no commit: {type(error).__name__}.",
                 code="git_failed",
                 hint="Look at the repository with 'git status' and 'git fsck'.",
             ) from error
@@ -155,6 +157,7 @@ class GitHistory:
 
     def _refresh_index(self, repo: Repo, paths: Sequence[str]) -> None:
         """Tell the index of the committed paths, so that ``git status`` shows them clean; other entries stay."""
+        from dulwich.file import FileLocked
         from dulwich.index import index_entry_from_stat
 
         deadline = time.monotonic() + _WAIT
@@ -172,7 +175,7 @@ class GitHistory:
                         index[full.encode()] = index_entry_from_stat(found, then[1], mode=then[0])
                 index.write()
                 return
-            except FileExistsError:
+            except FileLocked:
                 # Another git is at work on the index. The commit stands; only 'git status' would show it late.
                 if time.monotonic() > deadline:
                     return
@@ -184,8 +187,9 @@ class GitHistory:
         if since is None:
             return
         control, common = Path(repo.controldir()), Path(repo.commondir())
-        heads = (common / "refs" / "heads").rglob("*.lock")
-        for lock in (control / "index.lock", control / "HEAD.lock", common / "packed-refs.lock", *heads):
+        fixed = (control / "index.lock", control / "HEAD.lock", common / "packed-refs.lock")
+        # dulwich, unlike git itself, also locks each object that it writes.
+        for lock in (*fixed, *(common / "refs" / "heads").rglob("*.lock"), *(common / "objects").glob("??/*.lock")):
             with contextlib.suppress(FileNotFoundError):
                 if lock.lstat().st_mtime < since and not _git_alive(self._worktree(repo)):
                     lock.unlink()

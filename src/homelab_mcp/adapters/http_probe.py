@@ -90,6 +90,8 @@ class TraefikProbe:
         place = f"{self._place[0]}:{self._place[1]}"
         if isinstance(error, ConnectionRefusedError):
             return f"nothing listens on {place}: is Traefik running?"
+        if isinstance(error, FileNotFoundError):
+            return f"the CA file {self._ca_file} is not there"
         if isinstance(error, TimeoutError):
             return f"no answer from {place} in time"
         if isinstance(error, ssl.SSLError):

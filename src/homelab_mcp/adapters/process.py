@@ -150,7 +150,7 @@ def _follow(child: subprocess.Popen[bytes], timeout: float, on_line: Callable[[s
             if not data:
                 break
             tail.feed(data)
-    code, late = _reap(child, max(end - time.monotonic(), 0.0) if not timed_out else _GRACE)
+    code, late = _reap(child, max(end - time.monotonic(), 0.0))
     _signal_group(child.pid, signal.SIGKILL)
     return Finished(code, tail.text(), timed_out or late)
 

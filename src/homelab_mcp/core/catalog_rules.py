@@ -223,10 +223,12 @@ def _references(definition: ServiceDefinition, rest: list[ServiceDefinition]) ->
         if name not in by_id:
             yield f"requires: there is no definition {name}."
     if definition.gateway is None:
-        if definition.vpn.use == "recommended":
-            yield "vpn: recommended, but no gateway is named."
+        if definition.vpn.use != "no":
+            yield f"vpn: {definition.vpn.use}, but no gateway is named."
     elif definition.gateway not in by_id:
         yield f"gateway: there is no definition {definition.gateway}."
+    elif definition.vpn.use == "no":
+        yield "gateway: one is named, but the VPN is never used."
     elif by_id[definition.gateway].gateway:
         yield f"gateway: {definition.gateway} goes through a gateway itself."
     web = {port.container for port in definition.container.ports if port.purpose == "web"}

@@ -17,13 +17,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homelab_mcp.core import yaml_layout, yaml_span
+from homelab_mcp.core.compose_meaning import (
+    DOCKGE,
+    RECORD,
+    check_meaning,
+    named_volumes,
+    names_in,
+    networks_used,
+    read,
+    record_of,
+    services_of,
+    tokens_of,
+    volumes_used,
+)
 from homelab_mcp.model.errors import EditRefused, InvalidInput, NotFound
 
-RECORD = "x-homelab-added"
-"""Key inside a service that lists what its addition brought along: ``networks:NAME``, ``volumes:NAME``,
-``url:ADDRESS``, ``section:NAME`` (the section was not there) and ``layout:WORD`` (how to restore the file's bytes)."""
+__all__ = ["add_service", "add_services", "new_document", "remove_service", "remove_services"]
 
-DOCKGE = "x-dockge"
 _NO_FINAL_NEWLINE = "layout:no-final-newline"
 _NO_GAP = "layout:no-gap"
 _EMPTY_FLOW = "layout:empty-services"
@@ -74,11 +84,13 @@ def add_service(
     if name in services_of(data):
         raise InvalidInput(f"The stack already has a service called {name!r}.", code="service_exists")
     refusal: EditRefused | None = None
-    for gap in (True, False):
-        work = _Work(text, copy.deepcopy(data), inherited=_tokens(data), gap=gap)
+    inherited = tokens_of(data)
+    # A blank line may be content (a "|+" text before it), and stays risky for whatever is added there later.
+    for gap in (False,) if _NO_GAP in inherited else (True, False):
+        work = _Work(text, copy.deepcopy(data), inherited=inherited, gap=gap)
         try:
             _add(work, name, block, networks or {}, volumes or {}, urls)
-            _check_meaning(work.text, work.data)
+            check_meaning(work.text, work.data)
             if remove_service(work.text, name) != text:
                 raise EditRefused("Taking the service out again would not restore the file.", code="not_reversible")
         except EditRefused as error:
@@ -100,9 +112,9 @@ def remove_service(text: str, name: str) -> str:
     if name not in services_of(data):
         raise NotFound(f"The file has no service called {name!r}.", code="service_unknown")
     service = data["services"][name]
-    record = _record_of(service)
+    record = record_of(service)
     others = {k: v for k, v in data["services"].items() if k != name}
-    work = _Work(text, copy.deepcopy(data), inherited=_tokens({"services": others}))
+    work = _Work(text, copy.deepcopy(data), inherited=tokens_of({"services": others}))
     ours = bool(record)
     work.text = yaml_span.remove_entry(
         text, ("services", name), gap=_NO_GAP not in record and (ours or _stands_apart(text, name))
@@ -112,7 +124,7 @@ def remove_service(text: str, name: str) -> str:
     _remove_urls(work, record)
     _remove_sections(work, record)
     _restore_layout(work, record)
-    _check_meaning(work.text, work.data)
+    check_meaning(work.text, work.data)
     return work.text
 
 
@@ -137,13 +149,13 @@ def add_services(
 ) -> str:
     """:func:`add_service` for several, in order: each declares the networks it uses, the first gets the addresses."""
     for index, (name, block) in enumerate(blocks.items()):
-        used = set(_names(block.get("networks")))
+        used = set(names_in(block.get("networks")))
         text = add_service(
             text,
             name,
             block,
             networks={k: v for k, v in (networks or {}).items() if k in used},
-            volumes={k: v for k, v in (volumes or {}).items() if k in _named_volumes(block)},
+            volumes={k: v for k, v in (volumes or {}).items() if k in named_volumes(block)},
             urls=urls if index == 0 else (),
         )
     return text
@@ -154,30 +166,6 @@ def remove_services(text: str, names: Iterable[str]) -> str:
     for name in reversed(list(names)):
         text = remove_service(text, name)
     return text
-
-
-def read(text: str) -> dict[str, Any]:
-    """A compose text as plain data; {} for an empty one.
-
-    Raises:
-        YamlRefused: not YAML that can be read safely.
-        EditRefused: its top level or its ``services`` are no mapping.
-    """
-    from homelab_mcp.core.yaml12 import load
-
-    data = load(text)
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        raise EditRefused("The compose file's top level is not a mapping.", code="not_a_mapping")
-    if not isinstance(data.get("services") or {}, dict):
-        raise EditRefused("'services' is not a mapping.", code="not_a_mapping")
-    return data
-
-
-def services_of(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The ``services`` of a compose file's data; {} where there are none."""
-    return dict(data.get("services") or {})
 
 
 # --- adding ---------------------------------------------------------------------------------------------------------
@@ -218,17 +206,11 @@ def _insert(text: str, name: str, block: Mapping[str, Any], *, gap: bool) -> str
 
 
 def _unfold_empty_services(work: _Work) -> None:
-    """``services: {}`` becomes ``services:``, so that services can follow as lines."""
-    layout = yaml_layout.read(work.text)
-    found = layout.find("services")
-    if found is None or not found[1].flow:
-        return
-    colon = work.text.index(":", found[0].end) + 1
-    if work.text[colon : found[1].end] != " {}":
-        raise EditRefused("'services' is written in flow style, on one line.", code="flow_style")
-    work.text = work.text[:colon] + work.text[found[1].end :]
-    work.data["services"] = None
-    work.note(_EMPTY_FLOW, added=True)
+    unfolded = yaml_span.unfold(work.text, "services")
+    if unfolded != work.text:
+        work.text = unfolded
+        work.data["services"] = None
+        work.note(_EMPTY_FLOW, added=True)
 
 
 def _declare(work: _Work, section: str, wanted: Mapping[str, Any]) -> None:
@@ -267,7 +249,7 @@ def _add_urls(work: _Work, urls: Sequence[str]) -> None:
 
 
 def _remove_declared(work: _Work, record: Sequence[str], others: Mapping[str, Any]) -> None:
-    for section, used in (("networks", _networks_used(others)), ("volumes", _volumes_used(others))):
+    for section, used in (("networks", networks_used(others)), ("volumes", volumes_used(others))):
         for name in (t.partition(":")[2] for t in record if t.startswith(f"{section}:")):
             present = work.data.get(section) or {}
             token = f"{section}:{name}"
@@ -281,7 +263,7 @@ def _remove_urls(work: _Work, record: Sequence[str]) -> None:
         url = token.removeprefix("url:")
         dockge = work.data.get(DOCKGE)
         urls = dockge.get("urls") if isinstance(dockge, dict) else None
-        if isinstance(urls, list) and url in urls:
+        if isinstance(dockge, dict) and isinstance(urls, list) and url in urls:
             work.text = yaml_span.remove_item(work.text, (DOCKGE, "urls"), url)
             dockge["urls"] = [u for i, u in enumerate(urls) if i != len(urls) - 1 - urls[::-1].index(url)]
 
@@ -302,10 +284,7 @@ def _remove_sections(work: _Work, record: Sequence[str]) -> None:
 
 def _restore_layout(work: _Work, record: Sequence[str]) -> None:
     if _EMPTY_FLOW in record and not work.data.get("services"):
-        found = yaml_layout.read(work.text).find("services")
-        if found is not None and found[1].empty_scalar:
-            colon = work.text.index(":", found[0].end) + 1
-            work.text = f"{work.text[:colon]} {{}}{work.text[colon:]}"
+        work.text = yaml_span.fold(work.text, "services")
     if _NO_FINAL_NEWLINE in record and _NO_FINAL_NEWLINE not in work.inherited:
         work.text = work.text.removesuffix("\n").removesuffix("\r")
 
@@ -320,39 +299,6 @@ def _stands_apart(text: str, name: str) -> bool:
     return not text[after : layout.line_end(after)].strip()
 
 
-# --- meaning --------------------------------------------------------------------------------------------------------
-
-
-def _check_meaning(text: str, expected: Mapping[str, Any]) -> None:
-    """Refuse an edited text that does not mean what it should."""
-    try:
-        data = read(text)
-    except InvalidInput as error:
-        raise EditRefused(
-            "The file could not be read after the edit.", code="edit_broke_file", details={"problem": error.message}
-        ) from error
-    if not _same(_settled(data), _settled(expected)):
-        raise EditRefused("The edit would have changed more than it should.", code="edit_changed_more")
-
-
-def _settled(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The data with empty sections written one way; ``networks:`` and ``networks: {}`` mean the same."""
-    result = {k: (v or None) if k in {"services", "networks", "volumes"} else v for k, v in data.items()}
-    dockge = result.get(DOCKGE)
-    if isinstance(dockge, dict):
-        result[DOCKGE] = {k: (v or None) if k == "urls" else v for k, v in dockge.items()} or None
-    return result
-
-
-def _same(left: Any, right: Any) -> bool:
-    """Equal in value and type, all the way down (``1``, ``1.0`` and ``True`` differ; so does ``nan`` from others)."""
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
-        return left.keys() == right.keys() and all(_same(v, right[k]) for k, v in left.items())
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(_same(a, b) for a, b in zip(left, right, strict=True))
-    return type(left) is type(right) and (left == right or (left != left and right != right))
-
-
 def _explained(error: EditRefused, name: str) -> EditRefused:
     return EditRefused(
         f"{name} cannot be added without touching other lines of the file: {error.message}",
@@ -360,36 +306,3 @@ def _explained(error: EditRefused, name: str) -> EditRefused:
         hint="Write 'services', 'networks' and 'volumes' in block style (one key a line), or use another stack.",
         details=error.details,
     )
-
-
-# --- what services use ----------------------------------------------------------------------------------------------
-
-
-def _record_of(service: Any) -> list[str]:
-    record = service.get(RECORD) if isinstance(service, Mapping) else None
-    return [t for t in record if isinstance(t, str)] if isinstance(record, list) else []
-
-
-def _tokens(data: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(token for service in services_of(data).values() for token in _record_of(service))
-
-
-def _names(value: Any) -> list[str]:
-    return [str(v) for v in value] if isinstance(value, (list, Mapping)) else []
-
-
-def _networks_used(services: Mapping[str, Any]) -> set[str]:
-    return {n for s in services.values() if isinstance(s, Mapping) for n in _names(s.get("networks"))}
-
-
-def _named_volumes(service: Mapping[str, Any]) -> set[str]:
-    found: set[str] = set()
-    for volume in service.get("volumes") or ():
-        source = volume.get("source") if isinstance(volume, Mapping) else str(volume).partition(":")[0]
-        if isinstance(source, str) and source[:1] not in {"", ".", "/", "~", "$"}:
-            found.add(source)
-    return found
-
-
-def _volumes_used(services: Mapping[str, Any]) -> set[str]:
-    return {n for s in services.values() if isinstance(s, Mapping) for n in _named_volumes(s)}

@@ -101,7 +101,11 @@ def set_values(text: str, values: Mapping[str, str]) -> str:
             last = present[-1]
             if _meaning(last, {}) == value and (last.quote == "'" or "$" not in last.raw):
                 continue
-            result = result[: last.value_start] + quote(value) + result[last.end :]
+            written = quote(value)
+            if result[last.end : _line_end(result, last.end)].strip() and written == value:
+                # A comment follows, and might be taken for a part of bare text.
+                written = f"'{value}'"
+            result = result[: last.value_start] + written + result[last.end :]
         else:
             if result.removeprefix("\ufeff") and not result.endswith("\n"):
                 result += newline

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from homelab_mcp.model.errors import InvalidInput
@@ -148,12 +148,41 @@ def page(lines: Sequence[LogLine], max_bytes: int) -> tuple[list[str], int]:
     return texts[::-1], covered
 
 
-def place_of(lines: Sequence[LogLine], covered: int, earlier: Place | None) -> Place | None:
-    """The cursor for what is older than the last ``covered`` lines; None where nothing was shown."""
+def place_of(lines: Sequence[LogLine], covered: int, earlier: Place | None, horizon: str) -> Place | None:
+    """Where the next page goes on; None where nothing was shown.
+
+    Args:
+        lines: all lines, in time order.
+        covered: how many of the newest were shown.
+        earlier: where this page went on.
+        horizon: the time from which on every service's lines are complete. Older ones of quiet services are shown
+            a second time, so that none of a busy service's are lost.
+    """
     if not covered:
         return None
     shown = lines[-covered:]
-    same = sum(line.time == shown[0].time for line in shown)
-    if earlier is not None and earlier.time == shown[0].time:
+    reached = max(shown[0].time, horizon)
+    same = sum(line.time == reached for line in shown)
+    if earlier is not None and earlier.time == reached:
         same += earlier.shown
-    return Place(shown[0].time, same)
+    return Place(reached, same)
+
+
+def masked(lines: Sequence[LogLine], hide: Callable[[str], str], mark: str) -> list[LogLine]:
+    """The lines with ``hide`` applied to their texts at once, so that it sees what spans lines (private keys).
+
+    Lines that ``hide`` took out whole are gone. ``mark`` must not occur in any log: a fresh random word.
+    """
+    # The brace ends a value in every pattern of the redaction, so that none reaches into the next line.
+    text = "\n".join(f"}}⟦{mark}:{number}⟧{_cut(line.text)}" for number, line in enumerate(lines))
+    pieces = re.split(rf"\}}⟦{re.escape(mark)}:(\d+)⟧", hide(text))
+    return [
+        replace(lines[int(number)], text=piece.replace("\n", " ").rstrip())
+        for number, piece in zip(pieces[1::2], pieces[2::2], strict=True)
+    ]
+
+
+def _cut(text: str) -> str:
+    """At most ``LINE_LIMIT`` characters, whole words: half a secret would not be known as one."""
+    text = text.replace("\n", " ")
+    return text if len(text) <= LINE_LIMIT else text[:LINE_LIMIT].rsplit(None, 1)[0] + " …"

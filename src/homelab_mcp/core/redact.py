@@ -38,7 +38,7 @@ _BEARER = re.compile(r"\b(bearer|basic)(\s+)([A-Za-z0-9+/=_~.-]{8,})", re.IGNORE
 _ASSIGNED = re.compile(
     r"(?P<name>(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|"
     r"credentials?)[A-Za-z0-9_-]{0,20}[\"']?\s{0,3}[=:]\s{0,3})"
-    r"(?P<value>\"(?!\$\{)[^\"\n]{1,4096}\"|'(?!\$\{)[^'\n]{1,4096}'|(?!\$\{)[^\s\"',;&}{]{1,4096})",
+    r"(?P<value>\"(?!\$\{)[^\"\n]{1,4096}\"|'(?!\$\{)[^'\n]{1,4096}'|(?!\$\{|\?)[^\s\"',;&}{]{1,4096})",
     re.IGNORECASE,
 )
 _TOKEN_SHAPES = re.compile(

@@ -98,7 +98,7 @@ def read(text: str) -> Layout:
                     raise EditRefused("The file holds several YAML documents.", code="several_documents")
                 root = _node(next(events), events, text, shift)
             elif isinstance(event, yaml.DocumentEndEvent) and event.explicit:
-                limit = event.start_mark.index + shift
+                limit = _index(event.start_mark) + shift
     except yaml.YAMLError as error:
         raise EditRefused(
             "The file is not valid YAML.", code="not_yaml", details={"problem": str(error)[:200]}
@@ -108,12 +108,16 @@ def read(text: str) -> Layout:
     return Layout(text, root, limit)
 
 
+def _index(mark: Any) -> int:
+    return int(mark.index)
+
+
 def _node(event: Any, events: Iterator[Any], text: str, shift: int) -> Node:
     import yaml
 
-    start, end = event.start_mark.index + shift, event.end_mark.index + shift
+    start, end = _index(event.start_mark) + shift, _index(event.end_mark) + shift
     if isinstance(event, yaml.AliasEvent):
-        return Node("alias", start, end, event.anchor)
+        return Node("alias", start, end, event.anchor or "")
     decorated = event.anchor is not None or event.tag is not None
     if isinstance(event, yaml.ScalarEvent):
         if event.style in {"|", ">"}:
@@ -135,7 +139,7 @@ def _node(event: Any, events: Iterator[Any], text: str, shift: int) -> Node:
             node.children.append((first, value))
             node.end = max(first.end, value.end)
     if node.flow:
-        node.end = inner.end_mark.index + shift
+        node.end = _index(inner.end_mark) + shift
     return node
 
 

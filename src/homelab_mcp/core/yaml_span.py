@@ -113,6 +113,30 @@ def remove_item(text: str, path: Sequence[str], value: str) -> str:
     return _cut_lines(layout, item.start, item.end, gap=False)
 
 
+def unfold(text: str, key: str) -> str:
+    """A top-level ``key: {}`` as ``key:``, so that entries can follow as lines; other forms as they are.
+
+    Raises:
+        EditRefused: the braces hold something (code ``flow_style``).
+    """
+    found = yaml_layout.read(text).find(key)
+    if found is None or not found[1].flow:
+        return text
+    colon = text.index(":", found[0].end) + 1
+    if text[colon : found[1].end] != " {}":
+        raise EditRefused(f"'{key}' is written in flow style, on one line.", code="flow_style")
+    return text[:colon] + text[found[1].end :]
+
+
+def fold(text: str, key: str) -> str:
+    """The reverse of :func:`unfold`: an empty top-level ``key:`` as ``key: {}``."""
+    found = yaml_layout.read(text).find(key)
+    if found is None or not found[1].empty_scalar:
+        return text
+    colon = text.index(":", found[0].end) + 1
+    return f"{text[:colon]} {{}}{text[colon:]}"
+
+
 def _holder(layout: Layout, path: Sequence[str]) -> tuple[Node, Node]:
     found = layout.find(*path)
     if found is None:

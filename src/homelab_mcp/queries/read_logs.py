@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -22,7 +23,9 @@ from homelab_mcp.queries.find import check_stack, find_in, nearest, read_stacks
 MOST_LINES = 1_000
 MOST_CONTAINERS = 20
 SEARCHED_LINES = 20_000
+BATCH = 2_048
 DEADLINE = 10.0
+SAME_MICROSECOND = 100
 PAGE_BYTES = 12_288
 """Leaves room, below a tool result's 16 KiB, for JSON's own quoting."""
 
@@ -121,16 +124,11 @@ def read_logs(
         end=time.monotonic() + DEADLINE,
     )
     containers = _containers(stacks, engine.containers(), files.root, services, stack)
-    lines: list[LogLine] = []
-    more = False
-    for container in containers:
-        found, older = _tail_of(engine, container, wanted)
-        lines += found
-        more = more or older
+    lines, more, horizon = _gather(engine, containers, wanted)
     lines = log_lines.before(sorted(lines, key=lambda line: line.time), place)
     texts, covered = log_lines.page(lines, max_bytes)
     truncated = more or covered < len(lines)
-    reached = log_lines.place_of(lines, covered, place) if truncated else None
+    reached = log_lines.place_of(lines, covered, place, horizon) if truncated else None
     names = tuple(dict.fromkeys(c.service for c in containers))
     return LogPage(names, tuple(texts), truncated, reached.as_cursor() if reached else None)
 
@@ -164,37 +162,52 @@ def logs_of(
     return page.as_dict()
 
 
+def _gather(engine: Engine, containers: Sequence[ContainerState], wanted: _Wanted) -> tuple[list[LogLine], bool, str]:
+    """All lines, whether there may be older ones, and from which time on none is missing."""
+    lines: list[LogLine] = []
+    more = False
+    horizon = ""
+    for container in containers:
+        found, older = _tail_of(engine, container, wanted)
+        lines += found
+        if older:
+            more = True
+            horizon = max(horizon, found[0].time if found else "")
+    return lines, more, horizon
+
+
 def _tail_of(engine: Engine, container: ContainerState, wanted: _Wanted) -> tuple[list[LogLine], bool]:
     """The last lines of one container that are wanted, and whether there may be older ones."""
     asked = SEARCHED_LINES if wanted.searching else wanted.tail + (wanted.place.shown if wanted.place else 0)
     until = wanted.until
     if wanted.place is not None:
-        # A float cannot hold nanoseconds; what it lets through too much is cut by text afterwards.
-        until = min(log_lines.seconds_of(wanted.place.time) + 0.001, until or float("inf"))
-        asked += 200
+        # A float holds no nanoseconds: the few lines of that microsecond that are too late are cut by text.
+        until = min(log_lines.seconds_of(wanted.place.time), until or float("inf"))
+        asked += SAME_MICROSECOND
     kept: deque[LogLine] = deque(maxlen=wanted.tail)
+    batch: list[LogLine] = []
     seen = matched = 0
-    place = wanted.place
     stream = engine.logs(container.id, tail=asked, since=wanted.since, until=until)
     with closing(cast("Any", stream)):
         for when, kind, raw in stream:
             seen += 1
-            if time.monotonic() > wanted.end:
-                break
-            if place is not None and when > place.time:
-                continue
-            text = safe(raw[: log_lines.LINE_LIMIT], wanted.secrets).rstrip() if wanted.searching else raw
-            if wanted.matches(text):
-                matched += 1
-                kept.append(LogLine(when, container.service, kind, text))
-    return [_safe(line, wanted) for line in kept], seen >= asked or matched > len(kept)
+            if wanted.place is None or when <= wanted.place.time:
+                batch.append(LogLine(when, container.service, kind, raw))
+            if len(batch) >= BATCH:
+                matched += _sift(batch, kept, wanted)
+                if time.monotonic() > wanted.end:
+                    break
+    matched += _sift(batch, kept, wanted)
+    return list(kept), seen >= asked or matched > len(kept)
 
 
-def _safe(line: LogLine, wanted: _Wanted) -> LogLine:
-    if wanted.searching:
-        return line
-    text = safe(line.text[: log_lines.LINE_LIMIT], wanted.secrets).replace("\n", " ").rstrip()
-    return LogLine(line.time, line.service, line.stream, text)
+def _sift(batch: list[LogLine], kept: deque[LogLine], wanted: _Wanted) -> int:
+    # Matched as masked: otherwise a pattern could ask, letter by letter, what a secret is.
+    shown = log_lines.masked(batch, lambda text: safe(text, wanted.secrets), secrets.token_hex(8))
+    found = [line for line in shown if wanted.matches(line.text)]
+    kept.extend(found)
+    batch.clear()
+    return len(found)
 
 
 def _secrets(files: Files, stacks: Sequence[StackFiles]) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         name="add_service",
         title="Plan adding a service",
         description="Plan to add a catalog service to a stack with HTTPS route, log-in, limits, health check, "
-        "dashboard entry and generated secrets. Changes nothing: returns a plan for apply_plan. Not for services already there.",
+        "dashboard entry and generated secrets. Changes nothing: returns a plan for apply_plan. Not for services "
+        "that are there already.",
         annotations=PLAN_ONLY,
     )

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from mcp_types import CallToolResult, ToolAnnotations
+from pydantic import BaseModel, ConfigDict
 
 from homelab_mcp.model.plan import Plan
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.shape import in_thread, result
 from homelab_mcp.workflow.plan_view import PlanView, view
 
-PlanOutput = PlanView
+
+class PlanOutput(BaseModel):
+    """What every client may rely on; the answer holds the rest of ``PlanView`` too.
+
+    Five tools return a plan, and each carries its whole output schema in every ``tools/list``: so it is short.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    plan_id: str
+    state: str
+    summary: str
+    risk: str
+    next: str
+
 
 PLAN_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
 """Making a plan changes nothing in the lab, so clients need not ask before it."""

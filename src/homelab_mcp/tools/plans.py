@@ -2,9 +2,9 @@
 
 ``apply_plan`` asks the person through the client where the client can (MCP elicitation), and takes no argument that
 could stand for their yes. The apply itself runs in a process of its own; this call follows it for a while.
-"""
 
-from __future__ import annotations
+Annotations are evaluated here at once (no ``from __future__``): the SDK must see the resolver in them.
+"""
 
 from typing import Annotated, Any
 

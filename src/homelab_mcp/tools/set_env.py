@@ -40,7 +40,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         name="set_env",
         title="Plan changing a stack's variables",
         description="Plan to set, generate or unset variables in a stack's .env and recreate the services that use "
-        "them. Changes nothing: returns a plan for apply_plan. Never pass passwords or keys: use generate, or let the person "
-        "run `homelab-mcp env set STACK NAME`. Values are never read back.",
+        "them. Changes nothing: returns a plan for apply_plan. Never pass passwords or keys: use generate, or let the "
+        "person run `homelab-mcp env set STACK NAME`. Values are never read back.",
         annotations=PLAN_ONLY,
     )

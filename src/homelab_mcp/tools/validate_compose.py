@@ -69,7 +69,8 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         name="validate_compose",
         title="Check compose files",
         description="Check a stack, the whole lab or pasted compose YAML for what Compose refuses, what cannot work "
-        "and what endangers the lab. Works without Docker. Plans are checked by themselves: no need to call this first.",
+        "and what endangers the lab. Works without Docker. Plans are checked by themselves: no need "
+        "to call this first.",
         annotations=ToolAnnotations(
             read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
         ),

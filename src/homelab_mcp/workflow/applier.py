@@ -11,6 +11,7 @@ from homelab_mcp.model.errors import HomelabError, JournalUnwritable, LabLocked,
 from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, PlanStatus
 from homelab_mcp.ports import Approver, Clock, Compose, Engine, Files, History, Journal, Lock, PlanStore
 from homelab_mcp.workflow.approvals import lapsed
+from homelab_mcp.workflow.stack_engine import StackEngine
 from homelab_mcp.workflow.transaction import Progress, Transaction
 from homelab_mcp.workflow.undo import Undo
 from homelab_mcp.workflow.verifier import Verifier
@@ -49,11 +50,11 @@ class Applier:
         self.approver = approver
         self.lock = lock
         self.clock = clock
-        self.engine = engine
+        self.engine = StackEngine(engine, files) if engine is not None else None
         self.compose = compose
-        self.verifier = verifier
+        self.verifier = verifier.through(self.engine) if verifier is not None and self.engine is not None else None
         self.policy = policy
-        self.undo = Undo(files=files, history=history, plans=plans, clock=clock, engine=engine, compose=compose)
+        self.undo = Undo(files=files, history=history, plans=plans, clock=clock, engine=self.engine, compose=compose)
 
     def check(self, plan_id: str) -> Plan:
         """The plan, when it may be applied now.

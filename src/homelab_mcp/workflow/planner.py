@@ -17,6 +17,7 @@ from homelab_mcp.model.lab import COMPOSE_NAMES, SETTINGS_FILE
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester
 from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
+from homelab_mcp.workflow.stack_engine import StackEngine
 
 Lint = Callable[[Sequence[StackFiles]], Sequence[Finding]]
 """Lints a whole lab, given as the files of all its stacks."""
@@ -43,7 +44,7 @@ class Planner:
         self._plans = plans
         self._journal = journal
         self._clock = clock
-        self._engine = engine
+        self._engine = StackEngine(engine, files) if engine is not None else None
         self._compose = compose
         self._policy = policy
 

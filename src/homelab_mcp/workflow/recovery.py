@@ -11,7 +11,12 @@ from homelab_mcp.model.plan import Evidence, Plan, PlanState, PlanStatus
 from homelab_mcp.workflow.applier import Applier
 from homelab_mcp.workflow.undo import Before, known_secrets, masked
 
-_ENDS = frozenset({"apply_done", "rolled_back", "rollback_failed", "recovered"})
+_ENDS = {
+    "apply_done": PlanState.DONE,
+    "rolled_back": PlanState.ROLLED_BACK,
+    "rollback_failed": PlanState.FAILED,
+    "recovered": PlanState.ROLLED_BACK,
+}
 _AT_WORK = frozenset({PlanState.QUEUED, PlanState.APPLYING})
 _STARTING = 60.0
 """Seconds that a queued plan is given to begin before it counts as abandoned."""
@@ -46,10 +51,11 @@ class Recovery:
         Raises LabLocked while an apply is at work, JournalUnwritable.
         """
         with self._parts.lock.hold("recover"):
-            begun = open_applies(self._parts.journal.entries(), retry_failed=retry_failed)
+            entries = self._parts.journal.entries()
+            begun = open_applies(entries, retry_failed=retry_failed)
             swept = self._parts.files.sweep_temporary() if begun else []
             reports = [self._one(entry, swept) for entry in reversed(begun)]
-            return reports + self._abandoned({r.plan_id for r in reports})
+            return reports + self._abandoned({r.plan_id for r in reports}, ends(entries))
 
     def _one(self, begin: Mapping[str, Any], swept: list[str]) -> RecoveryReport:
         plan_id, summary = str(begin["plan"]), str(begin.get("summary", ""))
@@ -89,12 +95,16 @@ class Recovery:
             self._set(plan_id, outcome, status)
         return RecoveryReport(plan_id, summary, outcome, evidence)
 
-    def _abandoned(self, known: set[str]) -> list[RecoveryReport]:
-        """Plans queued or used whose apply died before it changed anything."""
+    def _abandoned(self, known: set[str], ended: Mapping[str, PlanState]) -> list[RecoveryReport]:
+        """Plans whose status is behind: the apply died before it changed anything, or right after its end."""
         reports = []
         now = self._parts.clock.now()
         for plan, status in self._parts.plans.list(limit=50):
             if plan.id in known or status.state not in _AT_WORK:
+                continue
+            if plan.id in ended:
+                self._set(plan.id, ended[plan.id], status)
+                reports.append(RecoveryReport(plan.id, plan.draft.summary, ended[plan.id], status.evidence))
                 continue
             used = self._parts.plans.used(plan.id)
             if not used and now - status.updated < _STARTING:
@@ -121,6 +131,17 @@ class Recovery:
                 updated=self._parts.clock.now(),
             ),
         )
+
+
+def ends(entries: Iterable[Mapping[str, Any]]) -> dict[str, PlanState]:
+    """Plan id to how its apply ended, by the journal."""
+    found = {}
+    for entry in entries:
+        if entry.get("event") in _ENDS:
+            data = entry.get("data") or {}
+            state = PlanState(data["outcome"]) if "outcome" in data else _ENDS[entry["event"]]
+            found[str(data.get("plan", ""))] = state
+    return found
 
 
 def open_applies(entries: Iterable[Mapping[str, Any]], *, retry_failed: bool = False) -> list[Mapping[str, Any]]:

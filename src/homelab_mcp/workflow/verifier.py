@@ -59,6 +59,10 @@ class Verifier:
         self._clock = clock
         self._patience = patience or Patience()
 
+    def through(self, engine: Engine) -> Verifier:
+        """The same verifier, looking through another engine."""
+        return Verifier(engine=engine, probe=self._probe, clock=self._clock, patience=self._patience)
+
     def verify(
         self,
         what: Verification,

@@ -251,7 +251,11 @@ RULES: list[tuple[str, dict[str, Any], str]] = [
     ("variable in a file", {"files": [{"path": "data/a", "content": {"tz": "${TZ}"}}]}, "nobody fills in ${TZ}"),
     ("backup of nothing", {"backup": {"notes": "All.", "include": ["config"]}}, "config is in no folder"),
     ("missing requirement", {"requires": ["elsewhere"]}, "no definition elsewhere"),
-    ("missing gateway", {"gateway": "elsewhere"}, "no definition elsewhere"),
+    (
+        "missing gateway",
+        {"gateway": "elsewhere", "vpn": {"use": "possible", "why": "Peers."}},
+        "no definition elsewhere",
+    ),
     ("VPN without gateway", {"vpn": {"use": "recommended", "why": "Peers."}}, "no gateway is named"),
     ("no source of the tag", {"sources": [{"facts": "the port", "where": "a/b c"}]}, "covers the image's tag"),
     ("vague source", {"sources": [{"facts": "tag", "where": "internet"}]}, "name the repository"),

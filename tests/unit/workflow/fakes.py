@@ -57,6 +57,7 @@ class FakeDocker:
     calls: list[str] = field(default_factory=list)
     log_line: str = "listening"
     down_for: int = 0
+    exit_code: int = 3
     made: int = 0
 
     def ask(self) -> None:
@@ -86,7 +87,7 @@ class FakeDocker:
             service=one.service,
             config_hash=one.config_hash,
             restart_count=one.restarts,
-            exit_code=3 if state == "exited" else None,
+            exit_code=self.exit_code if state == "exited" else None,
         )
 
     def inspect(self, container_id: str) -> ContainerState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -240,7 +241,7 @@ def test_every_observed_part_that_moves_makes_the_plan_stale(lab: BenchLab) -> N
         del lab.docker.containers_now[web.id]
         lab.docker.containers_now["other"] = replace(web, id="other")
 
-    moves = {
+    moves: dict[str, Callable[[], object]] = {
         "media/compose.yaml": lambda: lab.compose_file.write_text(OLD + "\n"),
         "media/.env": lambda: lab.env_file.write_text("TZ=Europe/Paris\n"),
         "homelab.yaml": lambda: (lab.root / "homelab.yaml").write_text("domain: a.test\n"),
@@ -351,3 +352,30 @@ def test_a_route_that_does_not_answer_rolls_back(lab: BenchLab) -> None:
     assert status.state is PlanState.ROLLED_BACK
     assert "https://app.lab.test/ answers 404" in [e.what for e in status.evidence]
     assert lab.visible() == files
+
+
+def test_without_docker_files_are_written_and_committed_and_actions_are_refused(lab: BenchLab) -> None:
+    from homelab_mcp.model.plan import Verification
+    from homelab_mcp.workflow.applier import Applier
+
+    parts = lab.applier
+    alone = Applier(
+        files=parts.files,
+        history=parts.history,
+        journal=parts.journal,
+        plans=parts.plans,
+        approver=parts.approver,
+        lock=parts.lock,
+        clock=parts.clock,
+        engine=None,
+        compose=None,
+        verifier=None,
+    )
+    with pytest.raises(PlanRefused) as caught:
+        alone.run(lab.plan(lab.add_draft()).id)
+    assert caught.value.code == "plan_needs_docker"
+    draft = replace(lab.add_draft(), actions=(), verification=Verification())
+    status = alone.run(lab.plan(draft).id)
+    assert (status.state, bool(status.commit)) == (PlanState.DONE, True)
+    assert "app:1" in lab.compose_file.read_text()
+    assert lab.docker.calls == []

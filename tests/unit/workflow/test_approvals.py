@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def lab(tmp_path: Path) -> BenchLab:
 
 def test_a_dialog_needs_the_targets_name_and_nothing_else_will_do(lab: BenchLab) -> None:
     plan = lab.plan(lab.add_draft(), approve=False)
-    for typed in ("", "yes", "App", "аpp", "app app", "media/app"):
+    for typed in ("", "yes", "App", "\u0430pp", "app app", "media/app"):
         with pytest.raises(PlanRefused) as caught:
             lab.approvals.dialog(plan, typed, "client")
         assert caught.value.code == "plan_not_approved"
@@ -53,10 +54,11 @@ def test_a_no_in_a_dialog_leaves_the_plan_open_to_a_person(lab: BenchLab) -> Non
 def test_a_no_out_of_band_is_final(lab: BenchLab) -> None:
     plan = lab.plan(lab.add_draft(), approve=False)
     lab.approvals.out_of_band(plan.id, PIN, who="me", approved=False, reason="not now")
-    for again in (
+    answers: list[Callable[[], object]] = [
         lambda: lab.approvals.dialog(plan, "app", "client"),
         lambda: lab.approvals.out_of_band(plan.id, PIN, who="me", approved=True),
-    ):
+    ]
+    for again in answers:
         with pytest.raises(PlanRefused) as caught:
             again()
         assert caught.value.code == "plan_declined"

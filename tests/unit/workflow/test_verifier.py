@@ -41,11 +41,15 @@ def test_a_health_check_that_never_passes_ends_after_its_start_period_and_patien
     assert 210 <= clock.passed < 212
 
 
-def test_a_service_that_others_wait_for_to_complete_may_end() -> None:
+def test_a_service_that_others_wait_for_to_complete_may_end_but_only_well() -> None:
     looker, _, docker = verifier("exit:1")
-    text = "services:\n  app: {image: x}\n  b: {image: y, depends_on: {app: {condition: service_completed_successfully}}}\n"
+    needs = "{app: {condition: service_completed_successfully}}"
+    text = f"services:\n  app: {{image: x}}\n  b: {{image: y, depends_on: {needs}}}\n"
     (seen,) = looker.verify(Verification("s", ("app",)), compose_text=text)
     assert not seen.ok, "it ended with code 3"
+    docker.exit_code = 0
+    assert looker.verify(Verification("s", ("app",)), compose_text=text)[0].what == "app ran to its end"
+    assert not looker.verify(Verification("s", ("app",)))[0].ok, "nothing waits for it, so it should run"
 
 
 def test_a_missing_container_is_a_failure() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One ``KEY=value`` of labels or environment: value (None when unset), as written, and where (inside the service)."""
+    """One ``KEY=value`` of labels or environment: value (None when unset), as written, and where in the service."""
 
     key: str
     value: str | None

@@ -1,0 +1,55 @@
+"""What image names tell: databases, single sign-on, schedulers. Facts about well-known images, nothing else."""
+
+from __future__ import annotations
+
+from homelab_mcp.core.checks.view import ServiceView
+
+DATABASES = frozenset(
+    {"postgres", "postgresql", "postgis", "pgvector", "timescaledb", "mariadb", "mysql", "mongo", "mongodb", "redis"}
+    | {"valkey", "keydb", "dragonfly", "influxdb", "couchdb", "cassandra", "clickhouse-server", "elasticsearch"}
+    | {"opensearch", "meilisearch", "rethinkdb"}
+)
+CACHES = frozenset(["redis", "valkey", "keydb", "dragonfly", "memcached"])
+DATA_FOLDERS = {
+    "postgres": "/var/lib/postgresql",
+    "mariadb": "/var/lib/mysql",
+    "mysql": "/var/lib/mysql",
+    "mongo": "/data/db",
+}
+"""Where the official images keep their data (their own documentation on Docker Hub)."""
+
+SCHEDULERS = frozenset(
+    {"backrest", "duplicati", "watchtower", "ofelia", "diun", "autorestic", "borgmatic", "uptime-kuma", "prometheus"}
+    | {"home-assistant", "gluetun", "scrutiny", "changedetection.io", "speedtest-tracker", "healthchecks", "mosquitto"}
+    | {"ddns-updater", "duckdns", "cloudflare-ddns"}
+)
+"""Programs that work while nobody looks at them."""
+
+SIGN_ON = (
+    "authelia",
+    "authentik",
+    "oauth2-proxy",
+    "traefik-forward-auth",
+    "tinyauth",
+    "keycloak",
+    "pocket-id",
+    "vouch-proxy",
+)
+AUTH_WORDS = (*SIGN_ON, "auth", "sso", "oidc", "login")
+
+
+def is_database(service: ServiceView) -> bool:
+    """True for a well-known database or cache image."""
+    return service.image_name in DATABASES
+
+
+def is_sign_on(service: ServiceView) -> bool:
+    """True for a well-known single sign-on image."""
+    image = str(service.data.get("image") or "").lower()
+    return any(word in image for word in SIGN_ON) or "goauthentik" in image
+
+
+def asks_for_login(middleware: str) -> bool:
+    """True when a middleware's name says that it asks for log-in."""
+    name = middleware.lower()
+    return any(word in name for word in AUTH_WORDS)

@@ -1,0 +1,164 @@
+"""HL050 to HL059: variables, environment and secrets in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.compose_model import MissingVariable, is_open
+from homelab_mcp.core.yaml12 import Path
+from homelab_mcp.model.finding import Finding, Severity
+
+VARIABLES = "https://docs.docker.com/reference/compose-file/interpolation/"
+HEAD = "services:\n  web:\n    image: nginx:1.29\n"
+
+_FROM_SHELL = frozenset({"HOME", "PWD", "USER", "HOSTNAME", "PATH", "COMPOSE_PROJECT_NAME"})
+
+
+@rule(
+    "HL050",
+    Severity.WARNING,
+    "A variable without a value",
+    why="Compose puts in nothing and goes on; what comes out is seldom what was meant.",
+    link=VARIABLES,
+    bad=f"{HEAD}    environment:\n      TZ: ${{TIMEZONE}}\n",
+    good=f"{HEAD}    environment:\n      TZ: ${{TIMEZONE:-Etc/UTC}}\n",
+)
+def missing_variable(ctx: LintContext) -> Iterable[Finding]:
+    """A variable that is not in ``.env`` and has no default; told once a file."""
+    for stack in ctx.lab.stacks:
+        places: dict[str, list[MissingVariable]] = {}
+        for missing in stack.model.missing if stack.model else ():
+            if not missing.required and missing.name not in _FROM_SHELL:
+                places.setdefault(missing.name, []).append(missing)
+        for name, used in places.items():
+            more = f" ({len(used)} places)" if len(used) > 1 else ""
+            yield ctx.at(stack, used[0].path, f"{name} has no value in .env and no default{more}.")
+
+
+@rule(
+    "HL051",
+    Severity.ERROR,
+    "A required variable without a value",
+    why="The file says ${NAME:?...}: Compose refuses to go on without it.",
+    link=VARIABLES,
+    bad=f"{HEAD}    environment:\n      KEY: ${{KEY:?set it}}\n",
+    good=f"{HEAD}    environment:\n      KEY: ${{KEY:-none}}\n",
+)
+def required_variable(ctx: LintContext) -> Iterable[Finding]:
+    """A ``:?`` or ``?`` variable that is not in ``.env``."""
+    for stack in ctx.lab.stacks:
+        for missing in stack.model.missing if stack.model else ():
+            if missing.required:
+                yield ctx.at(stack, missing.path, f"{missing.name} is required and has no value in .env.")
+
+
+@rule(
+    "HL052",
+    Severity.ERROR,
+    "A dollar sign that begins no variable",
+    why="Compose refuses the file; a '$' that is meant as such is written '$$'.",
+    link=VARIABLES,
+    bad=f"{HEAD}    environment:\n      PRICE: '5$ a day'\n",
+    good=f"{HEAD}    environment:\n      PRICE: '5$$ a day'\n",
+)
+def bad_dollar(ctx: LintContext) -> Iterable[Finding]:
+    """An interpolation that Compose cannot read."""
+    for stack in ctx.lab.stacks:
+        for bad in stack.model.bad if stack.model else ():
+            yield ctx.at(stack, bad.path, f"{bad.message} Double a '$' that is meant as such.")
+
+
+@rule(
+    "HL053",
+    Severity.ERROR,
+    "A missing variable that breaks the file",
+    why="With nothing in its place Compose reads an empty part (':/data', no image) and refuses the whole file.",
+    link=VARIABLES,
+    bad=f"{HEAD}    volumes: ['${{DATA}}:/data']\n",
+    good=f"{HEAD}    volumes: ['${{DATA:-./data}}:/data']\n",
+)
+def breaking_variable(ctx: LintContext) -> Iterable[Finding]:
+    """A volume without source, a port or an image that is nothing but a missing variable."""
+    for service in ctx.services():
+        volumes = service.data.get("volumes")
+        for n, item in enumerate(volumes if isinstance(volumes, list) else ()):
+            if is_open(item) and (not item or str(item).startswith(":") or "::" in item):
+                yield ctx.on(service, ("volumes", n), "A variable in it has no value, so that a part of it is empty.")
+
+
+@rule(
+    "HL054",
+    Severity.WARNING,
+    "A secret in the compose file",
+    why="The file is in git, in backups and on screens; a secret belongs in .env (mode 0600) or in a secret file.",
+    link="https://docs.docker.com/compose/how-tos/use-secrets/",
+    bad=f"{HEAD}    environment:\n      DB_PASSWORD: hunter2hunter2\n",
+    good=f"{HEAD}    environment:\n      DB_PASSWORD: ${{DB_PASSWORD:-}}\n",
+)
+def literal_secret(ctx: LintContext) -> Iterable[Finding]:
+    """A variable whose name says secret has a value written out. The value is never shown."""
+    for service in ctx.services():
+        for entry in service.environment.values():
+            if _SECRET.search(entry.key) and not _NO_SECRET.search(entry.key) and _looks_secret(entry.raw):
+                yield ctx.on(service, entry.path, f"{entry.key} is written out; move its value to .env.")
+
+
+_SECRET = re.compile(
+    r"(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|APP_KEY|PRIVATE_?KEY|ENCRYPTION_?KEY|_PASS$|^PASS$|_PWD$|JWT)",
+    re.IGNORECASE,
+)
+_NO_SECRET = re.compile(
+    r"(?:_FILE$|_PATH$|_URL$|_TTL$|EXPIR|LIFETIME|LENGTH|POLICY|_NAME$|ENABLE|ALLOW|DISABLE|REQUIRE|HASH_ALGO|ISSUER|_TYPE$"
+    r"|TIMEOUT|_HEADER$|_ALG|ROTAT|RESET|ALGORITHM|_LIMIT|MAX_)",
+    re.IGNORECASE,
+)
+
+
+def _looks_secret(raw: str) -> bool:
+    value = raw.strip()
+    if len(value) < 4 or "$" in value or value.startswith(("/", "<", "file:")) or value.isdigit():
+        return False
+    return value.lower() not in {"true", "false", "none", "null"}
+
+
+@rule(
+    "HL055",
+    Severity.WARNING,
+    "The group id is the user id's variable",
+    why="PGID=${PUID} gives files to a group whose number happens to be the user's: right only by luck.",
+    link="https://docs.linuxserver.io/general/understanding-puid-and-pgid/",
+    bad=f"{HEAD}    environment: ['PGID=${{PUID:-1000}}']\n",
+    good=f"{HEAD}    environment: ['PGID=${{PGID:-1000}}']\n",
+)
+def group_is_user(ctx: LintContext) -> Iterable[Finding]:
+    """``PGID`` takes ``${PUID}``, or the other way round."""
+    for service in ctx.services():
+        for mine, others in (("PGID", "PUID"), ("PUID", "PGID"), ("GID", "UID")):
+            entry = service.environment.get(mine)
+            if entry and re.fullmatch(rf"\$\{{?{others}(?![A-Za-z0-9_]).*", entry.raw.strip("\"' ")):
+                yield ctx.on(service, entry.path, f"{mine} is set from {others}; use ${{{mine}}}.")
+
+
+@rule(
+    "HL056",
+    Severity.WARNING,
+    "The same item twice in a list",
+    why="The later one wins in silence (environment, labels), or Compose refuses the file (ports, networks).",
+    link="https://docs.docker.com/reference/compose-file/services/#environment",
+    bad=f"{HEAD}    environment: ['A=1', 'A=2']\n",
+    good=f"{HEAD}    environment: ['A=1', 'B=2']\n",
+)
+def item_twice(ctx: LintContext) -> Iterable[Finding]:
+    """A variable or label set twice in one list."""
+    for service in ctx.services():
+        for field in ("environment", "labels"):
+            part = service.data.get(field)
+            seen: set[str] = set()
+            for n, item in enumerate(part if isinstance(part, list) else ()):
+                key = str(item).partition("=")[0]
+                path: Path = (field, n)
+                if key in seen:
+                    yield ctx.on(service, path, f"{key} is already set above; this one wins.")
+                seen.add(key)

@@ -1,0 +1,170 @@
+"""HL110 to HL119: what makes a service hard to keep running."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.images import CACHES, DATA_FOLDERS
+from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.model.finding import Finding, Severity
+
+SERVICES = "https://docs.docker.com/reference/compose-file/services/"
+HEAD = "services:\n  web:\n    image: nginx:1.29\n"
+_MOVING = frozenset({"latest", "stable", "nightly", "edge", "main", "master", "develop", "dev", "beta", "release"})
+
+
+@rule(
+    "HL110",
+    Severity.WARNING,
+    "A tag that moves",
+    why="What runs after the next pull is not what runs now, and there is no way to say what ran before.",
+    link="https://docs.docker.com/build/building/best-practices/#pin-base-image-versions",
+    bad="services:\n  web:\n    image: nginx:latest\n",
+    good=HEAD,
+)
+def moving_tag(ctx: LintContext) -> Iterable[Finding]:
+    """``latest`` and the like without a digest."""
+    for service in ctx.services():
+        if service.image and "@" not in service.image:
+            tag = service.image.rsplit("/", 1)[-1].partition(":")[2].lower()
+            if tag in _MOVING or tag.startswith(("latest-", "nightly-")) or tag.endswith("-latest"):
+                yield ctx.on(service, ("image",), f"The tag {tag!r} moves; pin a release.")
+
+
+@rule(
+    "HL111",
+    Severity.WARNING,
+    "No tag",
+    why="No tag means latest: what runs after the next pull is not what runs now.",
+    link="https://docs.docker.com/build/building/best-practices/#pin-base-image-versions",
+    bad="services:\n  web:\n    image: nginx\n",
+    good=HEAD,
+)
+def no_tag(ctx: LintContext) -> Iterable[Finding]:
+    """An image reference without tag and digest."""
+    for service in ctx.services():
+        if service.image and ":" not in service.image.rsplit("/", 1)[-1] and not service.data.get("build"):
+            yield ctx.on(service, ("image",), "Without a tag it is 'latest'; pin a release.")
+
+
+@rule(
+    "HL112",
+    Severity.INFO,
+    "No memory limit",
+    why="One leaking container can take the whole host down.",
+    link="https://docs.docker.com/engine/containers/resource_constraints/",
+    bad=HEAD,
+    good=f"{HEAD}    mem_limit: 256m\n",
+)
+def no_memory_limit(ctx: LintContext) -> Iterable[Finding]:
+    """Neither ``mem_limit`` nor ``deploy.resources.limits.memory``."""
+    for service in ctx.services():
+        if not service.partial and "mem_limit" not in service.data and not _limit(service.data):
+            yield ctx.on(service, (), "It has no memory limit.")
+
+
+def _limit(data: dict[str, Any]) -> bool:
+    part: Any = data
+    for key in ("deploy", "resources", "limits", "memory"):
+        part = part.get(key) if isinstance(part, dict) else None
+    return part is not None
+
+
+@rule(
+    "HL113",
+    Severity.INFO,
+    "No health check",
+    why="Docker calls it running while it answers nothing; nothing can wait for it. (The image may bring its own.)",
+    link=f"{SERVICES}#healthcheck",
+    bad=HEAD,
+    good=f"{HEAD}    healthcheck:\n      test: [CMD, curl, -f, http://localhost]\n",
+)
+def no_health_check(ctx: LintContext) -> Iterable[Finding]:
+    """No ``healthcheck``."""
+    for service in ctx.services():
+        if not service.partial and "healthcheck" not in service.data:
+            yield ctx.on(service, (), "It has no health check.")
+
+
+@rule(
+    "HL114",
+    Severity.WARNING,
+    "No restart policy",
+    why="After a crash or a reboot it stays down until somebody notices.",
+    link=f"{SERVICES}#restart",
+    bad=HEAD,
+    good=f"{HEAD}    restart: unless-stopped\n",
+)
+def no_restart(ctx: LintContext) -> Iterable[Finding]:
+    """Neither ``restart`` nor ``deploy.restart_policy``."""
+    once = _waited_for_completion(ctx)
+    for service in ctx.services():
+        deploy = service.data.get("deploy")
+        policy = isinstance(deploy, dict) and "restart_policy" in deploy
+        if not service.partial and "restart" not in service.data and not policy and id(service) not in once:
+            yield ctx.on(service, (), "It has no restart policy.")
+
+
+def _waited_for_completion(ctx: LintContext) -> set[int]:
+    from homelab_mcp.core.checks.rules_dependencies import dependencies
+
+    found: set[int] = set()
+    for service in ctx.services():
+        for name, (_, options) in dependencies(service).items():
+            other = service.stack.service(name)
+            if other and options.get("condition") == "service_completed_successfully":
+                found.add(id(other))
+    return found
+
+
+@rule(
+    "HL115",
+    Severity.INFO,
+    "Logs without an end",
+    why="Docker's default json-file log grows until the disk is full.",
+    link="https://docs.docker.com/engine/logging/configure/",
+    bad=HEAD,
+    good=f"{HEAD}    logging:\n      driver: json-file\n      options: {{max-size: 10m, max-file: '3'}}\n",
+)
+def endless_logs(ctx: LintContext) -> Iterable[Finding]:
+    """json-file logging without ``max-size``."""
+    for service in ctx.services():
+        logging = service.data.get("logging")
+        if service.partial or is_open(logging):
+            continue
+        options = logging.get("options") if isinstance(logging, dict) else None
+        driver = logging.get("driver", "json-file") if isinstance(logging, dict) else "json-file"
+        if driver == "json-file" and not (isinstance(options, dict) and "max-size" in options):
+            yield ctx.on(service, (), "Its log has no size limit here (the engine's daemon.json may set one).")
+
+
+@rule(
+    "HL116",
+    Severity.WARNING,
+    "A database that keeps nothing",
+    why="Without a volume the data goes with the container, at the next update at the latest.",
+    link="https://docs.docker.com/engine/storage/volumes/",
+    bad="services:\n  db:\n    image: mongo:7.0\n",
+    good="services:\n  db:\n    image: mongo:7.0\n    volumes: ['./db:/data/db']\n",
+)
+def forgetful_database(ctx: LintContext) -> Iterable[Finding]:
+    """A database image without a volume over its data folder."""
+    for service in ctx.services():
+        if service.partial or service.image_name in CACHES or service.image_name not in DATA_FOLDERS:
+            continue
+        if not _keeps(service, DATA_FOLDERS[service.image_name]):
+            folder = DATA_FOLDERS[service.image_name]
+            yield ctx.on(service, (), f"Nothing is mounted at {folder}: its data goes with the container.")
+
+
+def _keeps(service: ServiceView, folder: str) -> bool:
+    moved = service.environment.get("PGDATA")
+    places = [folder] + ([moved.value] if moved and moved.value else [])
+    return "volumes_from" in service.data or any(m.open or _covers(m.target, p) for m in service.mounts for p in places)
+
+
+def _covers(target: str, folder: str) -> bool:
+    return bool(target) and (f"{folder}/".startswith(f"{target.rstrip('/')}/") or target.startswith(folder))

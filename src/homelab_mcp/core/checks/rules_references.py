@@ -1,0 +1,161 @@
+"""HL020 to HL025: names that must be defined somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.view import ServiceView, StackView
+from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.yaml12 import Path
+from homelab_mcp.model.finding import Finding, Severity
+
+DOCS = "https://docs.docker.com/reference/compose-file/"
+HEAD = "services:\n  web:\n    image: nginx:1.29\n"
+
+
+def _named(service: ServiceView, field: str) -> Iterator[tuple[str, Path]]:
+    """Names that a service's ``secrets`` or ``configs`` use, and where."""
+    part = service.data.get(field)
+    for n, item in enumerate(part if isinstance(part, list) else ()):
+        if isinstance(item, str) and not is_open(item):
+            yield item, (field, n)
+        elif isinstance(item, dict) and isinstance(item.get("source"), str) and not is_open(item["source"]):
+            yield item["source"], (field, n, "source")
+
+
+def _used(service: ServiceView, section: str) -> Iterator[tuple[str, Path]]:
+    if section == "networks":
+        if "networks" in service.data:
+            yield from ((k, p) for k, p in service.networks.items() if not is_open(k) and k != "default")
+    elif section == "volumes":
+        yield from ((m.source, m.path) for m in service.mounts if m.kind == "volume" and m.source and not m.open)
+    else:
+        yield from _named(service, section)
+
+
+def _undefined(ctx: LintContext, section: str) -> Iterator[Finding]:
+    for service in ctx.services():
+        if service.stack.partial:
+            continue
+        known = service.stack.section(section)
+        for name, path in _used(service, section):
+            if name not in known:
+                one = section[:-1]
+                yield ctx.on(service, path, f"The {one} {name!r} is not defined under the top-level '{section}:'.")
+
+
+@rule(
+    "HL020",
+    Severity.ERROR,
+    "Undefined network",
+    why="Compose refuses a file whose service is on a network that it does not define.",
+    link=f"{DOCS}networks/",
+    bad=f"{HEAD}    networks: [front]\n",
+    good=f"{HEAD}    networks: [front]\nnetworks:\n  front:\n",
+)
+def undefined_network(ctx: LintContext) -> Iterable[Finding]:
+    """A service's network without a top-level entry."""
+    return _undefined(ctx, "networks")
+
+
+@rule(
+    "HL021",
+    Severity.ERROR,
+    "Undefined volume",
+    why="Compose refuses a file whose service mounts a named volume that it does not define.",
+    link=f"{DOCS}volumes/",
+    bad=f"{HEAD}    volumes: ['data:/data']\n",
+    good=f"{HEAD}    volumes: ['data:/data']\nvolumes:\n  data:\n",
+)
+def undefined_volume(ctx: LintContext) -> Iterable[Finding]:
+    """A named volume without a top-level entry."""
+    return _undefined(ctx, "volumes")
+
+
+@rule(
+    "HL022",
+    Severity.ERROR,
+    "Undefined secret",
+    why="Compose refuses a file whose service uses a secret that it does not define.",
+    link=f"{DOCS}secrets/",
+    bad=f"{HEAD}    secrets: [key]\n",
+    good=f"{HEAD}    secrets: [key]\nsecrets:\n  key:\n    environment: KEY\n",
+)
+def undefined_secret(ctx: LintContext) -> Iterable[Finding]:
+    """A secret without a top-level entry."""
+    return _undefined(ctx, "secrets")
+
+
+@rule(
+    "HL023",
+    Severity.ERROR,
+    "Undefined config",
+    why="Compose refuses a file whose service uses a config that it does not define.",
+    link=f"{DOCS}configs/",
+    bad=f"{HEAD}    configs: [conf]\n",
+    good=f"{HEAD}    configs: [conf]\nconfigs:\n  conf:\n    content: hello\n",
+)
+def undefined_config(ctx: LintContext) -> Iterable[Finding]:
+    """A config without a top-level entry."""
+    return _undefined(ctx, "configs")
+
+
+@rule(
+    "HL024",
+    Severity.INFO,
+    "Defined and never used",
+    why="Compose never makes it; it is left over, or the service that should use it forgot to.",
+    link=f"{DOCS}",
+    bad=f"{HEAD}volumes:\n  data:\n",
+    good=f"{HEAD}    volumes: ['data:/data']\nvolumes:\n  data:\n",
+)
+def unused(ctx: LintContext) -> Iterable[Finding]:
+    """A top-level network, volume, secret or config that no service uses."""
+    for stack in ctx.lab.stacks:
+        if stack.partial or not stack.services or any(s.partial for s in stack.services):
+            continue
+        for section in ("networks", "volumes", "secrets", "configs"):
+            used = {name for s in stack.services for name, _ in _used(s, section)}
+            for name in stack.section(section):
+                if name not in used and name != "default" and not _built_with(stack, section, name):
+                    yield ctx.at(stack, (section, name), f"No service uses the {section[:-1]} {name!r}.", key=True)
+
+
+def _built_with(stack: StackView, section: str, name: str) -> bool:
+    builds = (s.data.get("build") for s in stack.services)
+    return any(
+        name in str(b.get(section, "")) or name in str(b.get("network", "")) for b in builds if isinstance(b, dict)
+    )
+
+
+@rule(
+    "HL025",
+    Severity.ERROR,
+    "External network that does not exist",
+    why="Compose never makes an external network; the stack does not start until somebody does.",
+    link=f"{DOCS}networks/#external",
+    bad=f"{HEAD}    networks: [front]\nnetworks:\n  front:\n    external: true\n",
+    good=f"{HEAD}    networks: [front]\nnetworks:\n  front:\n",
+)
+def external_network(ctx: LintContext) -> Iterable[Finding]:
+    """An external network that the engine has not; silent when nobody asked the engine."""
+    known = ctx.lab.known_networks
+    if known is None:
+        return
+    made = {s.real_network(k) for s in ctx.lab.stacks for k, b in s.section("networks").items() if not _external(b)}
+    for stack in ctx.lab.stacks:
+        for key, body in stack.section("networks").items():
+            real = stack.real_network(key)
+            if _external(body) and real not in known and real not in made and not is_open(real):
+                yield ctx.at(
+                    stack,
+                    ("networks", key),
+                    f"The engine has no network {real!r}; make it with 'docker network create {real}'.",
+                    key=True,
+                )
+
+
+def _external(body: Any) -> bool:
+    return isinstance(body, dict) and body.get("external") not in (None, False, "false")

@@ -1,0 +1,202 @@
+"""HL090 to HL109: what a container may do to its host, and paths that lead out of the stack's folder."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator
+
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.yaml12 import Path
+from homelab_mcp.model.finding import Finding, Severity
+
+CIS = "https://www.cisecurity.org/benchmark/docker"
+SERVICES = "https://docs.docker.com/reference/compose-file/services/"
+HEAD = "services:\n  web:\n    image: nginx:1.29\n"
+
+
+def _items(service: ServiceView, field: str) -> list[str]:
+    part = service.data.get(field)
+    return [str(item) for item in part] if isinstance(part, list) else []
+
+
+@rule(
+    "HL090",
+    Severity.WARNING,
+    "Privileged",
+    why="A privileged container is root on the host. Give it the one capability or device it needs.",
+    link=CIS,
+    bad=f"{HEAD}    privileged: true\n",
+    good=f"{HEAD}    cap_add: [NET_ADMIN]\n",
+)
+def privileged(ctx: LintContext) -> Iterable[Finding]:
+    """``privileged: true``."""
+    for service in ctx.services():
+        if service.data.get("privileged") in (True, "true"):
+            yield ctx.on(service, ("privileged",), "It runs privileged: root on the host.", key=True)
+
+
+@rule(
+    "HL091",
+    Severity.WARNING,
+    "The Docker socket, writable",
+    why="Who can write to the socket is root on the host. Read-only it is little better, but at least said; a socket "
+    "proxy that allows reads only is.",
+    link="https://cheatsheetseries.owasp.org/cheatsheets/Docker_Security_Cheat_Sheet.html",
+    bad=f"{HEAD}    volumes: ['/var/run/docker.sock:/var/run/docker.sock']\n",
+    good=f"{HEAD}    volumes: ['/var/run/docker.sock:/var/run/docker.sock:ro']\n",
+)
+def docker_socket(ctx: LintContext) -> Iterable[Finding]:
+    """docker.sock mounted without ``:ro``."""
+    for service in ctx.services():
+        for mount in service.mounts:
+            if mount.source.endswith("docker.sock") and not mount.read_only:
+                yield ctx.on(service, mount.path, "The Docker socket is mounted writable: root on the host.")
+
+
+@rule(
+    "HL092",
+    Severity.WARNING,
+    "All capabilities",
+    why="cap_add ALL, SYS_ADMIN and the like let a container take over the host.",
+    link=CIS,
+    bad=f"{HEAD}    cap_add: [ALL]\n",
+    good=f"{HEAD}    cap_add: [NET_BIND_SERVICE]\n",
+)
+def capabilities(ctx: LintContext) -> Iterable[Finding]:
+    """``cap_add`` of ALL, SYS_ADMIN, SYS_MODULE or SYS_PTRACE."""
+    strong = {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE"}
+    for service in ctx.services():
+        for n, item in enumerate(_items(service, "cap_add")):
+            if item.upper().removeprefix("CAP_") in strong:
+                yield ctx.on(service, ("cap_add", n), f"The capability {item} is next to root on the host.")
+
+
+@rule(
+    "HL093",
+    Severity.WARNING,
+    "The host's own process, IPC or user space",
+    why="In the host's namespaces a container sees and signals the host's processes.",
+    link=CIS,
+    bad=f"{HEAD}    pid: host\n",
+    good=HEAD,
+)
+def host_namespaces(ctx: LintContext) -> Iterable[Finding]:
+    """``pid``, ``ipc`` or ``userns_mode: host``."""
+    for service in ctx.services():
+        for field in ("pid", "ipc", "userns_mode"):
+            if service.data.get(field) == "host":
+                yield ctx.on(service, (field,), f"'{field}: host' shares the host's own.", key=True)
+
+
+@rule(
+    "HL094",
+    Severity.WARNING,
+    "Protection switched off",
+    why="Without seccomp and AppArmor every kernel call is open to the container.",
+    link="https://docs.docker.com/engine/security/seccomp/",
+    bad=f"{HEAD}    security_opt: ['seccomp:unconfined']\n",
+    good=f"{HEAD}    security_opt: ['no-new-privileges:true']\n",
+)
+def unconfined(ctx: LintContext) -> Iterable[Finding]:
+    """``seccomp`` or ``apparmor`` unconfined, or ``label:disable``."""
+    for service in ctx.services():
+        for n, item in enumerate(_items(service, "security_opt")):
+            if "unconfined" in item or item.replace("=", ":") == "label:disable":
+                yield ctx.on(service, ("security_opt", n), f"{item!r} switches a protection off.")
+
+
+@rule(
+    "HL095",
+    Severity.WARNING,
+    "A sensitive folder of the host",
+    why="Through /, /etc, /root, /proc, /sys, /boot or Docker's own folder a container reaches everything on the host.",
+    link=CIS,
+    bad=f"{HEAD}    volumes: ['/:/host']\n",
+    good=f"{HEAD}    volumes: ['./data:/data']\n",
+)
+def sensitive_mount(ctx: LintContext) -> Iterable[Finding]:
+    """A bind mount of the host's root or a system folder; read-only ones are told as info."""
+    for service in ctx.services():
+        for mount in service.mounts:
+            source = posixpath.normpath(mount.source) if mount.source.startswith("/") else ""
+            if source in _SENSITIVE and not mount.open:
+                severity = Severity.INFO if mount.read_only else None
+                yield ctx.on(service, mount.path, f"{source} of the host is mounted into it.", severity=severity)
+
+
+_SENSITIVE = frozenset(
+    {"/", "/etc", "/root", "/proc", "/sys", "/boot", "/dev", "/usr", "/var/lib/docker", "/var/run", "/run"}
+)
+
+
+@rule(
+    "HL096",
+    Severity.INFO,
+    "The host's network",
+    why="It listens on every address of the host, past Docker's isolation; some services (discovery, DHCP) need it.",
+    link="https://docs.docker.com/engine/network/drivers/host/",
+    bad=f"{HEAD}    network_mode: host\n",
+    good=f"{HEAD}    ports: ['8080:80']\n",
+)
+def host_network(ctx: LintContext) -> Iterable[Finding]:
+    """``network_mode: host``."""
+    for service in ctx.services():
+        if service.network_mode == "host":
+            yield ctx.on(service, ("network_mode",), "It shares the host's network.")
+
+
+def _outside(path: str) -> bool:
+    if not path or "://" in path or path.startswith(("git@", "~")):
+        return path.startswith("~")
+    if path.startswith("/"):
+        return True
+    return posixpath.normpath(path).split("/")[0] == ".."
+
+
+def _references(service: ServiceView) -> Iterator[tuple[str, Path]]:
+    files = service.data.get("env_file")
+    for n, item in enumerate(files if isinstance(files, list) else ()):
+        yield _path_of(item), ("env_file", n)
+    if isinstance(files, str):
+        yield files, ("env_file",)
+    extends = service.data.get("extends")
+    if isinstance(extends, dict) and isinstance(extends.get("file"), str):
+        yield extends["file"], ("extends", "file")
+    build = service.data.get("build")
+    if isinstance(build, str):
+        yield build, ("build",)
+    elif isinstance(build, dict) and isinstance(build.get("context"), str):
+        yield build["context"], ("build", "context")
+
+
+def _path_of(item: object) -> str:
+    if isinstance(item, dict):
+        return str(item.get("path") or "")
+    return item if isinstance(item, str) else ""
+
+
+@rule(
+    "HL100",
+    Severity.ERROR,
+    "A file outside the stack's folder",
+    why="env_file, extends, include and build read files of the host; what lies outside the stack's folder is another's "
+    "business (env_file shows any host file's content), and is missing when the folder is moved or restored.",
+    link=f"{SERVICES}#env_file",
+    bad=f"{HEAD}    env_file: /etc/environment\n",
+    good=f"{HEAD}    env_file: ./web.env\n",
+)
+def outside_files(ctx: LintContext) -> Iterable[Finding]:
+    """``env_file``, ``extends``, ``build`` or ``include`` leaves the folder."""
+    for service in ctx.services():
+        for text, path in _references(service):
+            if not is_open(text) and _outside(text):
+                yield ctx.on(service, path, f"{str(text)!r} lies outside the stack's folder.")
+    for stack in ctx.lab.stacks:
+        included = stack.model.data.get("include") if stack.model else None
+        for n, item in enumerate(included if isinstance(included, list) else ()):
+            paths = item.get("path") if isinstance(item, dict) else item
+            for each in paths if isinstance(paths, list) else [paths]:
+                if isinstance(each, str) and not is_open(each) and _outside(each):
+                    yield ctx.at(stack, ("include", n), f"{str(each)!r} lies outside the stack's folder.")

@@ -1,0 +1,297 @@
+"""HL060 to HL068: Traefik labels that do not do what they should."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.model.finding import Finding, Severity
+
+DOCS = "https://doc.traefik.io/traefik/reference/routing-configuration/other-providers/docker/"
+HEAD = "services:\n  web:\n    image: nginx:1.29\n"
+LABELS = f"{HEAD}    labels:\n      traefik.enable: 'true'\n"
+RULE = "      traefik.http.routers.web.rule: Host(`web.example.org`)\n"
+MORE = "  more:\n    image: nginx:1.29\n    labels:\n"
+PORT = "      traefik.http.services.web.loadbalancer.server.port: "
+
+
+def _container_ports(service: ServiceView) -> set[int]:
+    inside = {
+        p for _, x in service.published for p in range(x.container[0], min(x.container[1], x.container[0] + 500) + 1)
+    }
+    exposed = service.data.get("expose")
+    for item in exposed if isinstance(exposed, list) else ():
+        number = str(item).partition("/")[0]
+        if number.isdigit():
+            inside.add(int(number))
+    return inside
+
+
+@rule(
+    "HL060",
+    Severity.ERROR,
+    "The host's port where the container's belongs",
+    why="Inside Docker's network, where Traefik asks, only the container's own port listens: 502 Bad Gateway.",
+    link=DOCS,
+    bad=f"{HEAD}    ports: ['8089:80']\n    labels:\n{RULE}{PORT}'8089'\n",
+    good=f"{HEAD}    ports: ['8089:80']\n    labels:\n{RULE}{PORT}'80'\n",
+)
+def host_port_label(ctx: LintContext) -> Iterable[Finding]:
+    """``loadbalancer.server.port`` is a published host port and no port of the container."""
+    for service in ctx.services():
+        inside = _container_ports(service)
+        if service.network_mode == "host":
+            continue
+        for _, entry in tl.port_labels(service):
+            value = entry.value or ""
+            if entry.open or not value.isdigit() or int(value) in inside:
+                continue
+            for _, published in service.published:
+                if published.host and published.host[0] <= int(value) <= published.host[1]:
+                    target = published.container[0] + (int(value) - published.host[0] if not published.picks else 0)
+                    yield ctx.on(
+                        service, entry.path, f"{value} is the port on the host; the container listens on {target}."
+                    )
+                    break
+
+
+@rule(
+    "HL061",
+    Severity.WARNING,
+    "A port the container is not known to have",
+    why="Traefik gets no answer from a port nothing listens on. The file publishes other ports of this container.",
+    link=DOCS,
+    bad=f"{HEAD}    ports: ['8080:80']\n    labels:\n{RULE}{PORT}'81'\n",
+    good=f"{HEAD}    ports: ['8080:80']\n    labels:\n{RULE}{PORT}'80'\n",
+)
+def unknown_port_label(ctx: LintContext) -> Iterable[Finding]:
+    """``loadbalancer.server.port`` is neither published nor exposed, though other ports are."""
+    for service in ctx.services():
+        inside = _container_ports(service)
+        hosts = {
+            p for _, x in service.published if x.host for p in range(x.host[0], min(x.host[1], x.host[0] + 500) + 1)
+        }
+        for _, entry in tl.port_labels(service):
+            value = entry.value or ""
+            if not entry.open and value.isdigit() and inside and int(value) not in inside | hosts:
+                yield ctx.on(
+                    service, entry.path, f"The container's ports named here are {_numbers(inside)}, not {value}."
+                )
+
+
+def _numbers(ports: set[int]) -> str:
+    return ", ".join(str(p) for p in sorted(ports)[:6])
+
+
+@rule(
+    "HL062",
+    Severity.ERROR,
+    "Two routers of one name",
+    why="Traefik keeps neither: routers of the Docker provider share one namespace over all stacks.",
+    link=DOCS,
+    bad=f"{LABELS}{RULE}{MORE}      traefik.http.routers.web.rule: Host(`b.example.org`)\n",
+    good=f"{LABELS}{RULE}{MORE}      traefik.http.routers.more.rule: Host(`b.example.org`)\n",
+)
+def router_twice(ctx: LintContext) -> Iterable[Finding]:
+    """Two services define one router differently."""
+    first: dict[str, tl.Router] = {}
+    for router in tl.all_routers(ctx.lab):
+        other = first.setdefault(router.name.lower(), router)
+        same = {k: e.value for k, e in other.options.items()} == {k: e.value for k, e in router.options.items()}
+        if other is not router and not same and router.service.is_beside(other.service):
+            where = f"{other.service.name!r} in {other.service.stack.file}"
+            yield ctx.on(router.service, router.anchor.path, f"The router {router.name!r} is also defined by {where}.")
+
+
+@rule(
+    "HL063",
+    Severity.ERROR,
+    "Two routers for one address",
+    why="With the same rule only one of the two gets the requests, and which one is chance.",
+    link="https://doc.traefik.io/traefik/reference/routing-configuration/http/router/rules-and-priority/",
+    bad=f"{LABELS}{RULE}{MORE}      traefik.http.routers.more.rule: Host(`web.example.org`)\n",
+    good=f"{LABELS}{RULE}{MORE}      traefik.http.routers.more.rule: Host(`b.example.org`)\n",
+)
+def rule_twice(ctx: LintContext) -> Iterable[Finding]:
+    """Two routers have one rule on one entry point and no priorities to tell them apart."""
+    first: dict[tuple[str, str, str], tl.Router] = {}
+    for router in tl.all_routers(ctx.lab):
+        rule_text = re.sub(r"\s+", "", router.value("rule"))
+        if not rule_text or router.options["rule"].open:
+            continue
+        points = ",".join(sorted(p.strip() for p in router.value("entrypoints").split(",")))
+        other = first.setdefault((rule_text, points, router.value("priority")), router)
+        if other is router or other.name.lower() == router.name.lower() or not router.service.is_beside(other.service):
+            continue
+        where = f"{other.name!r} of {other.service.name!r} in {other.service.stack.file}"
+        yield ctx.on(router.service, router.options["rule"].path, f"The router {where} has the same rule.")
+
+
+@rule(
+    "HL064",
+    Severity.ERROR,
+    "Not a Traefik rule",
+    why="Traefik drops the router and says so only in its log: 404 page not found.",
+    link="https://doc.traefik.io/traefik/reference/routing-configuration/http/router/rules-and-priority/",
+    bad=f"{LABELS}      traefik.http.routers.web.rule: Host('web.example.org')\n",
+    good=f"{LABELS}{RULE}",
+)
+def bad_rule(ctx: LintContext) -> Iterable[Finding]:
+    """A rule with an unknown matcher, single quotes, or unbalanced brackets."""
+    for router in tl.all_routers(ctx.lab):
+        entry = router.options.get("rule")
+        if entry is None or entry.value is None:
+            continue
+        problem = _rule_problem(entry.value) if entry.value.strip() else "The rule is empty."
+        if problem:
+            yield ctx.on(router.service, entry.path, problem)
+
+
+def _rule_problem(text: str) -> str:
+    bare = re.sub(r"`[^`]*`|\"[^\"]*\"", "_", text)
+    if "`" in bare or '"' in bare:
+        return "A quote is left open."
+    if "'" in bare:
+        return "Values stand in backticks: Host(`name`)."
+    if bare.count("(") != bare.count(")"):
+        return "The brackets do not match."
+    for name in re.findall(r"([A-Za-z]+)\s*\(", bare):
+        if name not in tl.MATCHERS:
+            near = difflib.get_close_matches(name, tl.MATCHERS, n=1, cutoff=0.6)
+            return f"Traefik knows no matcher {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+    if re.search(r"(?<!&)&(?!&)|(?<!\|)\|(?!\|)|\b(?:and|or|AND|OR)\b", bare):
+        return "Matchers are joined with && and ||."
+    if re.search(r"[A-Za-z]\(\s*[^_\s)]", bare):
+        return "Values stand in backticks: Host(`name`)."
+    return ""
+
+
+@rule(
+    "HL065",
+    Severity.WARNING,
+    "A label that Traefik does not know",
+    why="Traefik 3 refuses the whole container's labels over one it cannot place, and says so only in its log.",
+    link=DOCS,
+    bad=f"{LABELS}      traefik.http.router.web.rule: Host(`web.example.org`)\n",
+    good=f"{LABELS}{RULE}",
+)
+def unknown_label(ctx: LintContext) -> Iterable[Finding]:
+    """A ``traefik.`` label outside Traefik's reference."""
+    for service in ctx.services():
+        for key, entry in service.labels.items():
+            if key.lower().startswith("traefik.") and "$" not in key:
+                problem = _label_problem(key.lower())
+                if problem:
+                    yield ctx.on(service, entry.path, f"{key}: {problem}", key=True)
+
+
+_TOP = frozenset({"enable", "docker", "swarm", "http", "tcp", "udp", "tls", "tags", "constraint-label"})
+_TOP_ONE = frozenset({"frontend", "backend", "port", "protocol", "weight", "frontends", "default"})
+
+
+def _label_problem(key: str) -> str:
+    parts = key.split(".")
+    if parts[1] in _TOP_ONE:
+        return "this is Traefik 1's; today's Traefik ignores it."
+    if parts[1] not in _TOP:
+        near = difflib.get_close_matches(parts[1], _TOP, n=1)
+        return "Traefik has no such label." + (f" Did you mean 'traefik.{near[0]}'?" if near else "")
+    if parts[1] not in {"http", "tcp", "udp"}:
+        return ""
+    kinds = ("routers", "services", "middlewares", "serverstransports")
+    if len(parts) < 3 or parts[2] not in kinds:
+        near = difflib.get_close_matches(parts[2] if len(parts) > 2 else "", kinds, n=1)
+        return "Traefik has no such label." + (f" Did you mean '{near[0]}'?" if near else "")
+    if len(parts) < 5:
+        return "an option after the name is missing."
+    return _http_problem(parts[2], parts[4], ".".join(parts[4:])) if parts[1] == "http" else ""
+
+
+def _http_problem(kind: str, head: str, option: str) -> str:
+    if kind == "routers" and option not in tl.ROUTER_OPTIONS and not option.startswith(tl.DEEP_ROUTER_OPTIONS):
+        options = [*tl.ROUTER_OPTIONS, "tls.certresolver", "tls.options"]
+        near = difflib.get_close_matches(option, options, n=1)
+        return f"a router has no option {option!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+    if kind == "middlewares" and head not in tl.MIDDLEWARES:
+        near = difflib.get_close_matches(head, tl.MIDDLEWARES, n=1)
+        return f"there is no middleware {head!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+    if kind == "services" and head not in tl.SERVICE_KINDS:
+        near = difflib.get_close_matches(head, tl.SERVICE_KINDS, n=1)
+        return f"a service has no {head!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+    return ""
+
+
+@rule(
+    "HL066",
+    Severity.ERROR,
+    "A router to a service that is not there",
+    why="Traefik drops the router: 404 page not found.",
+    link=DOCS,
+    bad=f"{LABELS}{RULE}      traefik.http.routers.web.service: wbe\n{PORT}'80'\n",
+    good=f"{LABELS}{RULE}      traefik.http.routers.web.service: web\n{PORT}'80'\n",
+)
+def unknown_service(ctx: LintContext) -> Iterable[Finding]:
+    """``routers.x.service`` names no Traefik service of the lab's labels."""
+    known = {name.lower() for s in ctx.lab.services for name, _, _ in tl.http_labels(s, "services")}
+    for router in tl.all_routers(ctx.lab):
+        entry = router.options.get("service")
+        name, _, provider = (entry.value or "").partition("@") if entry else ("", "", "")
+        if entry and name and not entry.open and provider in {"", "docker"} and name.lower() not in known:
+            near = difflib.get_close_matches(name.lower(), known, n=1)
+            tail = f" Did you mean {near[0]!r}?" if near else ""
+            own = name.lower() == f"{router.service.name}-{router.service.stack.project}".lower()
+            if not own:
+                yield ctx.on(router.service, entry.path, f"No label defines the Traefik service {name!r}.{tail}")
+
+
+@rule(
+    "HL067",
+    Severity.ERROR,
+    "Several Traefik services and no choice",
+    why="A container with two Traefik services needs routers.<name>.service on each router; Traefik drops the others.",
+    link=DOCS,
+    bad=f"{LABELS}{RULE}{PORT}'80'\n      traefik.http.services.api.loadbalancer.server.port: '81'\n",
+    good=f"{LABELS}{RULE}      traefik.http.routers.web.service: web\n{PORT}'80'\n"
+    "      traefik.http.services.api.loadbalancer.server.port: '81'\n",
+)
+def ambiguous_service(ctx: LintContext) -> Iterable[Finding]:
+    """A router without ``service`` on a container with several Traefik services."""
+    for service in ctx.services():
+        names = {name.lower() for name, _, _ in tl.http_labels(service, "services")}
+        if len(names) > 1:
+            for router in tl.routers(service):
+                if "service" not in router.options and "rule" in router.options:
+                    listed = ", ".join(sorted(names))
+                    yield ctx.on(
+                        service, router.anchor.path, f"Say which of {listed} the router {router.name!r} leads to."
+                    )
+
+
+@rule(
+    "HL068",
+    Severity.WARNING,
+    "A middleware that nothing defines",
+    why="Traefik refuses the router until the middleware exists: 404 page not found.",
+    link=DOCS,
+    bad="services:\n  traefik:\n    image: traefik:v3.6.1\n  web:\n    image: nginx:1.29\n    labels:\n"
+    "      traefik.http.routers.web.middlewares: gone@docker\n",
+    good="services:\n  traefik:\n    image: traefik:v3.6.1\n  web:\n    image: nginx:1.29\n    labels:\n"
+    "      traefik.http.routers.web.middlewares: zip@docker\n      traefik.http.middlewares.zip.compress: 'true'\n",
+)
+def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
+    """A middleware of the Docker provider that no label of the lab defines. Only where the lab has its Traefik."""
+    if ctx.lab.traefik is None:
+        return
+    known = tl.defined_middlewares(ctx.lab)
+    for router in tl.all_routers(ctx.lab):
+        entry = router.options.get("middlewares")
+        for name in router.middlewares if entry and not entry.open else ():
+            bare, _, provider = name.partition("@")
+            if provider in {"", "docker"} and bare.lower() not in known:
+                near = difflib.get_close_matches(bare.lower(), known, n=1)
+                tail = f" Did you mean {near[0]!r}?" if near else ""
+                yield ctx.on(router.service, router.options["middlewares"].path, f"No label defines {name!r}.{tail}")

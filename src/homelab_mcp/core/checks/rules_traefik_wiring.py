@@ -1,0 +1,106 @@
+"""HL069 to HL079: what a route needs beside its own labels: the network, TLS, Traefik's static configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.model.finding import Finding, Severity
+
+DOCS = "https://doc.traefik.io/traefik/reference/routing-configuration/other-providers/docker/"
+LABELS = "services:\n  web:\n    image: nginx:1.29\n    labels:\n      traefik.enable: 'true'\n"
+RULE = "      traefik.http.routers.web.rule: Host(`web.example.org`)\n"
+
+
+@rule(
+    "HL069",
+    Severity.ERROR,
+    "Routed, but on no network of Traefik's",
+    why="Traefik cannot reach the container: 504 Gateway Timeout.",
+    link=f"{DOCS}#network",
+    bad=f"{LABELS}{RULE}      traefik.docker.network: proxy\n    networks: [inside]\nnetworks:\n  inside:\n",
+    good=f"{LABELS}{RULE}      traefik.docker.network: proxy\n"
+    f"    networks: [proxy]\nnetworks:\n  proxy:\n    external: true\n",
+)
+def off_network(ctx: LintContext) -> Iterable[Finding]:
+    """A routed service not on its ``traefik.docker.network``, or on no network that the lab's Traefik is on."""
+    traefik = ctx.lab.traefik
+    shared = traefik.real_networks if traefik and not traefik.network_mode else None
+    for service in ctx.services():
+        if not service.routed or service.network_mode or service.partial or service is traefik:
+            continue
+        if any("$" in name for name in service.real_networks) or not tl.routers(service):
+            continue
+        wanted = service.labels.get("traefik.docker.network")
+        name = (wanted.value or "") if wanted and not wanted.open else ""
+        if wanted and name and name not in service.real_networks:
+            yield _wrong_network(ctx, service, name)
+        elif shared is not None and not shared & service.real_networks:
+            path = ("networks",) if "networks" in service.data else ()
+            names = ", ".join(sorted(shared))
+            yield ctx.on(service, path, f"Traefik is on {names}; this service is on none of them.", key=True)
+
+
+def _wrong_network(ctx: LintContext, service: ServiceView, name: str) -> Finding:
+    path = service.labels["traefik.docker.network"].path
+    if name in service.networks:
+        real = service.stack.real_network(name)
+        message = f"The engine calls this network {real!r}; the label needs that name (or give the network a 'name:')."
+        return ctx.on(service, path, message, severity=Severity.WARNING)
+    return ctx.on(service, path, f"The service is not on the network {name!r}.")
+
+
+@rule(
+    "HL070",
+    Severity.WARNING,
+    "An HTTPS router without TLS",
+    why="On an entry point for HTTPS a router without tls does not answer HTTPS requests: 404 page not found.",
+    link=f"{DOCS}",
+    bad=f"{LABELS}{RULE}      traefik.http.routers.web.entrypoints: websecure\n",
+    good=f"{LABELS}{RULE}      traefik.http.routers.web.entrypoints: websecure\n"
+    f"      traefik.http.routers.web.tls: 'true'\n",
+)
+def no_tls(ctx: LintContext) -> Iterable[Finding]:
+    """A router on ``websecure`` or ``https`` without any ``tls`` option, where the entry point sets none."""
+    static = tl.static_config(ctx.lab)
+    for router in tl.all_routers(ctx.lab):
+        entry = router.options.get("entrypoints")
+        points = {p.strip().lower() for p in router.value("entrypoints").split(",")}
+        secure = points & {"websecure", "https"}
+        if entry and secure and not any(o == "tls" or o.startswith("tls.") for o in router.options):
+            if static and (static.tls_entry_points & points or not static.complete):
+                continue
+            yield ctx.on(
+                router.service, entry.path, f"The router {router.name!r} has no tls; {sorted(secure)[0]} is for HTTPS."
+            )
+
+
+@rule(
+    "HL071",
+    Severity.ERROR,
+    "An entry point or certificate resolver that Traefik has not",
+    why="Traefik drops the router (entry point), or serves its self-signed default certificate (resolver).",
+    link="https://doc.traefik.io/traefik/reference/install-configuration/entrypoints/",
+    bad="services:\n  traefik:\n    image: traefik:v3.6.1\n    command: ['--entrypoints.websecure.address=:443']\n"
+    "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.routers.web.entrypoints: secure\n",
+    good="services:\n  traefik:\n    image: traefik:v3.6.1\n    command: ['--entrypoints.websecure.address=:443']\n"
+    "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.routers.web.entrypoints: websecure\n",
+)
+def unknown_entry_point(ctx: LintContext) -> Iterable[Finding]:
+    """Only where the lab's Traefik is configured on its command line."""
+    static = tl.static_config(ctx.lab)
+    if static is None or not static.complete:
+        return
+    for router in tl.all_routers(ctx.lab):
+        entry = router.options.get("entrypoints")
+        for point in (entry.value or "").split(",") if entry and not entry.open else ():
+            if entry and point.strip().lower() not in static.entry_points:
+                known = ", ".join(sorted(static.entry_points))
+                yield ctx.on(
+                    router.service, entry.path, f"Traefik has the entry points {known}, not {point.strip()!r}."
+                )
+        resolver = router.options.get("tls.certresolver")
+        if resolver and not resolver.open and (resolver.value or "").lower() not in static.resolvers:
+            yield ctx.on(router.service, resolver.path, f"Traefik has no certificate resolver {resolver.value!r}.")

@@ -1,0 +1,147 @@
+"""HL001 to HL009: is it YAML, and does it mean what it seems to?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.view import StackView
+from homelab_mcp.core.yaml12 import Path
+from homelab_mcp.model.finding import Finding, Severity
+
+YAML = "https://yaml.org/spec/1.2.2/"
+_LIMIT_REASONS = frozenset({"too_large", "too_deep", "alias_expansion", "recursive_alias"})
+
+
+def _refused(ctx: LintContext, *, limits: bool) -> Iterator[Finding]:
+    for stack in ctx.lab.stacks:
+        error = stack.refused
+        if error and (error.reason in _LIMIT_REASONS) == limits:
+            hint = f" {error.hint}" if error.hint else ""
+            yield ctx.at_mark(stack, error.mark, f"{error.sentence[0].upper()}{error.sentence[1:]}{hint}")
+
+
+@rule(
+    "HL001",
+    Severity.ERROR,
+    "Not YAML",
+    why="Compose cannot read the file at all.",
+    link=YAML,
+    bad="services:\n\tweb:\n",
+    good="services:\n  web:\n    image: nginx:1.29\n",
+)
+def syntax(ctx: LintContext) -> Iterable[Finding]:
+    """The text is no YAML, or has several documents."""
+    return _refused(ctx, limits=False)
+
+
+@rule(
+    "HL002",
+    Severity.ERROR,
+    "A key twice",
+    why="Compose refuses the file; other readers silently keep the last of the two.",
+    link=f"{YAML}#3213-node-comparison",
+    bad="services:\n  web:\n    image: nginx:1.28\n    image: nginx:1.29\n",
+    good="services:\n  web:\n    image: nginx:1.29\n",
+)
+def duplicate_key(ctx: LintContext) -> Iterable[Finding]:
+    """A mapping has a key twice."""
+    for stack in ctx.lab.stacks:
+        for twice in stack.model.document.duplicates if stack.model else ():
+            yield ctx.at_mark(
+                stack, twice.second, f"The key {twice.key!r} is already defined at line {twice.first.line}."
+            )
+
+
+@rule(
+    "HL003",
+    Severity.ERROR,
+    "YAML that nobody should expand",
+    why="Aliases inside aliases grow to gigabytes in a few hundred bytes, and Compose expands them before it looks.",
+    link="https://en.wikipedia.org/wiki/Billion_laughs_attack",
+    bad="a: &a [*a]\n",
+    good="x-a: &a [1]\nservices:\n  web:\n    image: nginx:1.29\n    expose: *a\n",
+)
+def limits(ctx: LintContext) -> Iterable[Finding]:
+    """Too large, too deep, or aliases without measure."""
+    return _refused(ctx, limits=True)
+
+
+@rule(
+    "HL004",
+    Severity.ERROR,
+    "A date without quotes",
+    why="Compose reads an unquoted date as a time and then refuses the file.",
+    link=f"{YAML}#1032-tag-resolution",
+    bad="services:\n  web:\n    image: nginx:1.29\n    environment:\n      SINCE: 2024-01-01\n",
+    good="services:\n  web:\n    image: nginx:1.29\n    environment:\n      SINCE: '2024-01-01'\n",
+)
+def unquoted_date(ctx: LintContext) -> Iterable[Finding]:
+    """A plain scalar that go-yaml reads as a timestamp."""
+    for stack in ctx.lab.stacks:
+        if not stack.model or "-" not in stack.text:
+            continue
+        for path, value in _scalars(stack.model.raw, ()):
+            if isinstance(value, str) and _DATE.fullmatch(value) and stack.model.document.is_plain(path):
+                yield ctx.at(stack, path, f"{value} is read as a date, which Compose refuses here; quote it.")
+
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9:.]+(?:Z|[-+][0-9:]+)?)?")
+_OLD_BOOL = frozenset({"no", "No", "NO", "off", "Off", "OFF", "yes", "Yes", "YES", "on", "On", "ON"})
+
+
+@rule(
+    "HL005",
+    Severity.INFO,
+    "restart: no without quotes",
+    why="Compose takes it, but YAML 1.1 tools (PyYAML, older editors) turn it into false and write that back, which "
+    "Compose refuses.",
+    link="https://docs.docker.com/reference/compose-file/services/#restart",
+    bad="services:\n  web:\n    image: nginx:1.29\n    restart: no\n",
+    good='services:\n  web:\n    image: nginx:1.29\n    restart: "no"\n',
+)
+def old_boolean(ctx: LintContext) -> Iterable[Finding]:
+    """A word that is a boolean to YAML 1.1, in a place for words."""
+    for service in ctx.services():
+        if service.restart in _OLD_BOOL and _plain(service.stack, service.path("restart")):
+            yield ctx.on(service, ("restart",), f"Quote {service.restart!r}: YAML 1.1 tools read it as a boolean.")
+
+
+@rule(
+    "HL006",
+    Severity.WARNING,
+    "A port that YAML 1.1 reads as a base-60 number",
+    why="Unquoted 22:22 is the number 1342 to YAML 1.1 tools, which then write that back.",
+    link="https://docs.docker.com/reference/compose-file/services/#short-syntax-3",
+    bad="services:\n  web:\n    image: nginx:1.29\n    ports:\n      - 22:22\n",
+    good='services:\n  web:\n    image: nginx:1.29\n    ports:\n      - "22:22"\n',
+)
+def sexagesimal(ctx: LintContext) -> Iterable[Finding]:
+    """An unquoted HOST:CONTAINER whose container part is below 60."""
+    for service in ctx.services():
+        ports = service.data.get("ports")
+        for n, item in enumerate(ports if isinstance(ports, list) else ()):
+            path = service.path("ports", n)
+            if isinstance(item, str) and _SEXAGESIMAL.fullmatch(item) and _plain(service.stack, path):
+                yield ctx.at(service.stack, path, f"Quote {item!r}: YAML 1.1 tools read it as a base-60 number.")
+
+
+_SEXAGESIMAL = re.compile(r"[1-9][0-9]*(?::[0-5]?[0-9])+")
+
+
+def _plain(stack: StackView, path: Path) -> bool:
+    return bool(stack.model and stack.model.document.is_plain(path))
+
+
+def _scalars(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if path or not str(key).startswith("x-"):
+                yield from _scalars(item, (*path, key))
+    elif isinstance(value, list):
+        for n, item in enumerate(value):
+            yield from _scalars(item, (*path, n))
+    else:
+        yield path, value

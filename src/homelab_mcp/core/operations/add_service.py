@@ -1,0 +1,262 @@
+"""Add a catalog service to a stack, new or existing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from homelab_mcp.core import compose_edit, env_file
+from homelab_mcp.core.generator import Generated, generate
+from homelab_mcp.core.operations.lab_view import LabView, view
+from homelab_mcp.core.operations.request import AddServiceRequest
+from homelab_mcp.model.definition import Container, ServiceDefinition
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.plan import (
+    ActionKind,
+    Draft,
+    EngineAction,
+    FileEdit,
+    Risk,
+    RiskReason,
+    RouteCheck,
+    Verification,
+)
+
+Find = Callable[[str], ServiceDefinition]
+Read = Callable[[str], str | None]
+
+_DANGEROUS = {
+    "privileged": "runs privileged",
+    "host_network": "uses the host's own network",
+    "host_pid": "sees the host's processes",
+}
+
+
+def add_service(
+    snapshot: Snapshot,
+    settings: LabSettings,
+    request: AddServiceRequest,
+    *,
+    find: Find,
+    secrets: Callable[[str, int], str],
+    argon2: Callable[[str], str],
+    root: str,
+    read: Read,
+) -> Draft:
+    """A draft that adds ``request.service``.
+
+    Args:
+        snapshot: the lab as it is.
+        settings: the lab's.
+        request: what to add, where, with which options.
+        find: a definition by id or alias; raises NotFound.
+        secrets: makes a secret of a kind and length.
+        argon2: hashes a value for an Authelia users file.
+        root: the lab's absolute path.
+        read: the text of a file of the lab, or None.
+
+    Raises:
+        NotFound: no such definition.
+        InvalidInput: options that do not fit, values that are missing (``missing_input``), or something taken:
+            ``service_exists``, ``container_name_taken``, ``host_taken``, ``port_taken``; ``sso_missing`` where the
+            lab has no log-in service yet.
+        EditRefused: the compose file cannot be added to without losing something.
+    """
+    definition = find(request.service)
+    lab = view(snapshot)
+    stack_name = request.stack or definition.stack
+    stack = snapshot.stack(stack_name)
+    compose_path = stack.compose_path if stack else f"{stack_name}/compose.yaml"
+    compose_text = stack.compose_text if stack else ""
+    env_path = f"{stack_name}/.env"
+    env_before = stack.env_text if stack and stack.env_text else read(env_path)
+    main = request.options.name or definition.id
+    gateway = find(definition.gateway) if definition.gateway else None
+    generated = generate(
+        definition,
+        settings,
+        request.options,
+        secrets=secrets,
+        argon2=argon2,
+        existing_env=env_file.parse(env_before or ""),
+        root=root,
+        gateway=gateway,
+        gateway_name=_gateway_name(gateway, main, lab) if gateway else "",
+    )
+    _refuse_taken(generated, stack_name, lab, snapshot)
+    route_works = _route_works(definition, generated, settings, lab)
+    compose_after = compose_edit.add_services(
+        compose_text, generated.services, networks=generated.networks, urls=generated.urls
+    )
+    edits = [FileEdit(compose_path, compose_text if stack else None, compose_after)]
+    if generated.env:
+        env_after = env_file.set_values(env_before or "", generated.env)
+        if env_after != (env_before or ""):
+            edits.append(FileEdit(env_path, env_before, env_after, mode=0o600, secret=True))
+    kept: list[str] = []
+    for file in generated.files:
+        path = f"{stack_name}/{file.path}"
+        if read(path) is None:
+            edits.append(FileEdit(path, None, file.text, mode=file.mode, secret=file.secret))
+        else:
+            kept.append(path)
+    used = tuple(c for c in (definition.container, *definition.companions.values(), *_part(gateway, generated)))
+    return Draft(
+        operation="add_service",
+        summary=f"Add {generated.name} to stack {stack_name}",
+        edits=tuple(edits),
+        actions=_actions(generated, stack_name),
+        verification=_verification(generated, stack_name, route_works),
+        risks=tuple(_risks(definition, generated, stack_name, used)),
+        notes=(*_notes(definition, generated, lab, route_works, kept), *generated.notes),
+        undo=f"Roll this plan back, or remove {generated.name} from stack {stack_name}; its data folders stay.",
+        target=generated.name,
+        secrets=generated.secrets,
+    )
+
+
+def _part(gateway: ServiceDefinition | None, generated: Generated) -> tuple[Container, ...]:
+    with_vpn = "network_mode" in generated.services[generated.name]
+    return (gateway.container,) if gateway and with_vpn else ()
+
+
+def _gateway_name(gateway: ServiceDefinition, main: str, lab: LabView) -> str:
+    """The gateway's own name where it is free in the whole lab, else one that says whose it is."""
+    taken = lab.container(gateway.id) or next((s for s in lab.services if s.name == gateway.id), None)
+    return f"{main}-{gateway.id}" if taken else gateway.id
+
+
+def _refuse_taken(generated: Generated, stack: str, lab: LabView, snapshot: Snapshot) -> None:
+    for name, block in generated.services.items():
+        present = next((s for s in lab.services if s.stack == stack and s.name == name), None)
+        if present:
+            raise InvalidInput(
+                f"Stack {stack} already has a service called {name}.",
+                hint="Give another 'name' (and 'subdomain') for a second instance.",
+                code="service_exists",
+            )
+        holder = lab.container(name)
+        running = next((c for c in snapshot.containers or () if c.name == name and c.stack != stack), None)
+        if holder or running:
+            where = holder.where if holder else "a container outside this stack"
+            raise InvalidInput(
+                f"The container name {name} is taken by {where}.",
+                hint="Give another 'name'.",
+                code="container_name_taken",
+            )
+        _refuse_ports(name, block.get("ports", []), lab)
+    if generated.route and (holder := lab.routed(generated.route.host)):
+        raise InvalidInput(
+            f"{generated.route.host} already leads to {holder.where}.",
+            hint="Give another 'subdomain'.",
+            code="host_taken",
+        )
+
+
+def _refuse_ports(name: str, ports: list[str], lab: LabView) -> None:
+    for port in ports:
+        body, _, protocol = port.partition("/")
+        number = int(body.rsplit(":", 2)[-2])
+        holder = lab.publishes(number, protocol or "tcp")
+        if holder:
+            raise InvalidInput(
+                f"{name} would publish port {number}, which {holder.where} has.",
+                hint=f"Free it first, by removing or changing {holder.where}.",
+                code="port_taken",
+            )
+
+
+def _route_works(definition: ServiceDefinition, generated: Generated, settings: LabSettings, lab: LabView) -> bool:
+    """Whether the route can be asked after the apply: Traefik is there, and the log-in where it is used.
+
+    Raises:
+        InvalidInput: log-in is wanted and the lab has none, so that Traefik would drop the router (``sso_missing``).
+    """
+    if generated.route is None:
+        return False
+    has_login = not generated.route.protected or lab.has_middleware(settings.sso_middleware)
+    if not has_login:
+        if definition.route and definition.route.traefik_service:
+            return False
+        raise InvalidInput(
+            f"{generated.name} would stand behind the lab's log-in ({settings.sso_middleware}), which the lab does not "
+            "have, so Traefik would not route to it.",
+            hint="Add authelia first, or ask for sso=bypass with a reason.",
+            code="sso_missing",
+        )
+    return definition.id == "traefik" or lab.made_from("traefik") is not None
+
+
+def _actions(generated: Generated, stack: str) -> tuple[EngineAction, ...]:
+    names = tuple(generated.services)
+    networks = [n for n, spec in generated.networks.items() if spec.get("external")]
+    return (
+        *(
+            EngineAction(ActionKind.CREATE_NETWORK, f"{generated.name} joins it; only made where missing.", name=n)
+            for n in networks
+        ),
+        EngineAction(ActionKind.PULL, "Images must be here before anything starts.", stack, names),
+        EngineAction(ActionKind.UP, f"Start {generated.name}.", stack, names),
+    )
+
+
+def _verification(generated: Generated, stack: str, route_works: bool) -> Verification:
+    route = generated.route
+    checks = (RouteCheck(generated.name, route.host, sso=route.protected),) if route and route_works else ()
+    return Verification(stack=stack, services=tuple(generated.services), routes=checks)
+
+
+def _risks(
+    definition: ServiceDefinition, generated: Generated, stack: str, containers: tuple[Container, ...]
+) -> list[RiskReason]:
+    found = [RiskReason(Risk.MEDIUM, f"Adds and starts {', '.join(generated.services)}.")]
+    if stack == "core" or definition.category == "core":
+        found.append(RiskReason(Risk.HIGH, "Touches the core stack, which every route depends on."))
+    for name, block in generated.services.items():
+        if ports := block.get("ports"):
+            found.append(RiskReason(Risk.HIGH, f"{name} publishes {', '.join(ports)} on the host."))
+    access = generated.access
+    if access and not access.protected and not access.portal:
+        usual = definition.route is not None and definition.route.sso.policy == "bypass"
+        found.append(
+            RiskReason(
+                Risk.MEDIUM if usual else Risk.HIGH,
+                f"{generated.name} is reached without the lab's log-in: {access.why}",
+            )
+        )
+    for container in containers:
+        for privilege in container.privileges:
+            if privilege.kind in _DANGEROUS:
+                found.append(RiskReason(Risk.HIGH, f"{_DANGEROUS[privilege.kind].capitalize()}: {privilege.why}"))
+        for volume in container.volumes:
+            if volume.kind == "socket":
+                found.append(RiskReason(Risk.HIGH, f"Gets the Docker socket, so it commands the host: {volume.why}"))
+    return found
+
+
+def _notes(
+    definition: ServiceDefinition, generated: Generated, lab: LabView, route_works: bool, kept: list[str]
+) -> list[str]:
+    notes = []
+    if generated.route:
+        login = "behind the lab's log-in" if generated.route.protected else "without the lab's log-in"
+        notes.append(f"Reached at https://{generated.route.host}, {login}.")
+        if not route_works:
+            notes.append(
+                "The route is not checked after the apply: Traefik or the log-in service is not in the lab yet."
+            )
+    if made := [n for n in generated.env if n in _secret_names(definition, generated)]:
+        notes.append(f"New secrets in .env: {', '.join(made)}.")
+    absent = [r for r in definition.requires if not lab.made_from(r)]
+    if absent:
+        notes.append(f"It needs {', '.join(absent)}, which the lab does not have yet.")
+    if kept:
+        notes.append(f"Left as they are: {', '.join(kept)}.")
+    if lab.unreadable:
+        notes.append(f"Not compared with stacks that cannot be read: {', '.join(lab.unreadable)}.")
+    return notes
+
+
+def _secret_names(definition: ServiceDefinition, generated: Generated) -> set[str]:
+    return {v.name for v in definition.variables if v.secret and generated.env.get(v.name)}

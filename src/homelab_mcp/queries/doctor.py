@@ -1,0 +1,185 @@
+"""Whether the machine and the lab have what homelab-mcp needs, and what it left behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from homelab_mcp.core.redact import safe
+from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.lab import SETTINGS_FILE, LabSettings
+from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.model.plan import PlanState
+from homelab_mcp.ports import Lab
+from homelab_mcp.queries.find import read_stacks
+
+OLDEST_PYTHON = (3, 11)
+OLDEST_COMPOSE = (2, 20)
+_RUNNING = frozenset({PlanState.QUEUED, PlanState.APPLYING})
+_TEMPORARY = re.compile(r"\.homelab-tmp$")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: ``sentence`` says what was seen, ``hint`` what to do where it is not well."""
+
+    name: str
+    ok: bool
+    sentence: str
+    hint: str = ""
+
+
+def doctor(lab: Lab) -> list[Check]:
+    """Every check, in the order a person would go through them; no check's failure stops the others."""
+    steps: tuple[tuple[str, Callable[[Lab], Iterator[Check]]], ...] = (
+        ("python", _python),
+        ("lab", _lab),
+        ("settings", _settings),
+        ("env_modes", _env_modes),
+        ("docker", _docker),
+        ("compose", _compose),
+        ("ports", _ports),
+        ("journal", _journal),
+        ("applies", _applies),
+        ("approver", _approver),
+    )
+    found: list[Check] = []
+    for name, step in steps:
+        try:
+            found += step(lab)
+        except HomelabError as error:
+            found.append(Check(name, False, safe(error.message), safe(error.hint)))
+        except OSError as error:
+            found.append(Check(name, False, f"Could not be looked at: {error.strerror or 'system error'}."))
+    return found
+
+
+def _python(_: Lab) -> Iterator[Check]:
+    version = ".".join(str(n) for n in sys.version_info[:3])
+    yield Check("python", sys.version_info[:2] >= OLDEST_PYTHON, f"Python {version}.", "Install Python 3.11 or newer.")
+
+
+def _lab(lab: Lab) -> Iterator[Check]:
+    init = "Run `homelab-mcp init`."
+    if not os.path.isdir(lab.root):  # noqa: PTH112 - asks, reads nothing
+        yield Check("lab", False, f"There is no folder {lab.root}.", init)
+        return
+    stacks = lab.files.stack_folders()
+    yield Check("lab", True, f"{len(stacks)} stacks in {lab.root}.")
+    writable = os.access(lab.root, os.W_OK | os.X_OK)
+    said = "The lab's folder can be written." if writable else "This user may not write in the lab's folder."
+    yield Check("lab_writable", writable, said, f"Run as the user that owns it, or `sudo chown -R $USER {lab.root}`.")
+    there = os.path.isdir(os.path.join(lab.root, ".git"))  # noqa: PTH112, PTH118 - asks, reads nothing
+    yield Check("git", there, "The lab has a git history." if there else "The lab has no git history.", init)
+
+
+def _settings(lab: Lab) -> Iterator[Check]:
+    settings = lab.settings
+    yield Check("settings", True, f"{SETTINGS_FILE} is valid; the domain is {settings.domain}.")
+
+
+def _env_modes(lab: Lab) -> Iterator[Check]:
+    names = [f"{name}/.env" for name, _ in lab.files.stack_folders()]
+    open_to_others = [name for name in names if (lab.files.mode(name) or 0) & 0o077]
+    if open_to_others:
+        shown = ", ".join(open_to_others[:5]) + (" and more" if len(open_to_others) > 5 else "")
+        yield Check("env_modes", False, f"Other users can read {shown}.", "Run `chmod 600` on them.")
+    else:
+        yield Check("env_modes", True, "No .env file can be read by other users.")
+
+
+def _docker(lab: Lab) -> Iterator[Check]:
+    if lab.files_only:
+        yield Check("docker", True, "Not asked: this lab is used for its files only.")
+        return
+    info = lab.engine.info()
+    yield Check("docker", True, f"Docker {info.version} (API {info.api_version}), {info.containers_running} running.")
+
+
+def _compose(lab: Lab) -> Iterator[Check]:
+    version = lab.compose.version()
+    numbers = tuple(int(n) for n in re.findall(r"\d+", version)[:2])
+    oldest = ".".join(str(n) for n in OLDEST_COMPOSE)
+    yield Check(
+        "compose", numbers >= OLDEST_COMPOSE, f"Compose {version}.", f"Run script/setup, or install Compose {oldest}+."
+    )
+
+
+def _ports(lab: Lab) -> Iterator[Check]:
+    if lab.files_only:
+        return
+    settings: LabSettings = lab.settings
+    owners = _publishers(lab.engine.containers())
+    for port in (settings.http_port, settings.https_port):
+        name = f"port_{port}"
+        if port in owners:
+            yield Check(name, True, f"Port {port} is published by {owners[port]}.")
+        elif _listening(port):
+            yield Check(
+                name,
+                False,
+                f"Port {port} is taken by a program that is none of the lab's containers.",
+                f"See which: `sudo ss -ltnp 'sport = :{port}'`. Stop it, or change the port in {SETTINGS_FILE}.",
+            )
+        else:
+            yield Check(name, True, f"Port {port} is free.")
+
+
+def _publishers(containers: tuple[ContainerState, ...]) -> dict[int, str]:
+    return {p.host_port: c.name for c in containers for p in c.ports if p.protocol == "tcp"}
+
+
+def _listening(port: int) -> bool:
+    """Whether anything listens on the TCP port, on any address; by the kernel's table (proc(5), state 0A)."""
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            with open(table, encoding="ascii") as lines:  # noqa: PTH123 - a kernel table, no file of the lab
+                next(lines, None)
+                for line in lines:
+                    fields = line.split()
+                    if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                        return True
+        except FileNotFoundError:
+            continue
+    return False
+
+
+def _journal(lab: Lab) -> Iterator[Check]:
+    trouble = lab.journal.verify()
+    yield Check(
+        "journal",
+        not trouble,
+        safe(trouble) or "The journal's hashes hold.",
+        "Somebody edited it or the disk failed: keep a copy, then compare with the lab's git history.",
+    )
+
+
+def _applies(lab: Lab) -> Iterator[Check]:
+    open_ones = [plan.id for plan, status in lab.plans.list() if status.state in _RUNNING]
+    yield Check(
+        "applies",
+        not open_ones,
+        f"Apply {open_ones[0]} has not ended." if open_ones else "No apply is open.",
+        "If none is at work now, run `homelab-mcp recover`.",
+    )
+    left = [
+        f"{folder}/{name}" if folder else name
+        for folder in ("", *(stack.name for stack in read_stacks(lab.files)))
+        for name in os.listdir(os.path.join(lab.root, folder))  # noqa: PTH118, PTH208 - names only
+        if _TEMPORARY.search(name)
+    ]
+    yield Check(
+        "temporary_files",
+        not left,
+        f"A killed write left {', '.join(left[:3])}." if left else "No temporary file was left behind.",
+        "Run `homelab-mcp recover`.",
+    )
+
+
+def _approver(lab: Lab) -> Iterator[Check]:
+    there = lab.approver.exists()
+    said = "The approval PIN is set." if there else "No approval PIN is set."
+    yield Check("approver", there, said, "Run `homelab-mcp init` in a terminal to set one.")

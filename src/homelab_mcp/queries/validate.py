@@ -1,0 +1,110 @@
+"""Is this compose file, this stack, this folder of stacks right?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from homelab_mcp.core.checks import LintStack, lint
+from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.finding import Finding, Severity
+
+
+class ComposeReader(Protocol):
+    """Reads compose files that a person named, wherever they are."""
+
+    def compose_files(self, path: str) -> list[str]:
+        """The compose files a path stands for: itself, a stack folder's, or those of a folder of stacks.
+
+        Raises NotFound where there is none.
+        """
+        ...
+
+    def read(self, file: str) -> str | None:
+        """The file's text, None where there is none. Raises InvalidInput when it is too large or no UTF-8."""
+        ...
+
+    def stack_name(self, file: str) -> str:
+        """The name of the folder the file is in."""
+        ...
+
+    def env_beside(self, file: str) -> str:
+        """The path of the ``.env`` in the same folder."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationResult:
+    """Findings (sorted by file and line), the files that were looked at, and sentences about those that were not."""
+
+    findings: tuple[Finding, ...]
+    files: tuple[str, ...]
+    could_not_run: tuple[str, ...] = ()
+
+    @property
+    def has_errors(self) -> bool:
+        """True when a finding is an error."""
+        return any(f.severity is Severity.ERROR for f in self.findings)
+
+    @property
+    def exit_code(self) -> int:
+        """2 when something could not be looked at, 1 when there is an error, else 0."""
+        return 2 if self.could_not_run else int(self.has_errors)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready: ``{"findings": [...]}`` and, where there were any, ``could_not_run``."""
+        body: dict[str, Any] = {"findings": [f.as_dict() for f in self.findings]}
+        if self.could_not_run:
+            body["could_not_run"] = list(self.could_not_run)
+        return body
+
+
+def validate_paths(
+    paths: Sequence[str], *, reader: ComposeReader, known_networks: Collection[str] | None = None
+) -> ValidationResult:
+    """Lint files and folders, all of them as one lab. Never raises for what is in a file."""
+    files: dict[str, None] = {}
+    trouble: list[str] = []
+    for path in paths:
+        try:
+            files.update(dict.fromkeys(reader.compose_files(path)))
+        except HomelabError as error:
+            trouble.append(error.as_text())
+    stacks: list[LintStack] = []
+    for file in files:
+        try:
+            text = reader.read(file)
+            if text is None:
+                trouble.append(f"{file} is gone.")
+                continue
+            stacks.append(LintStack(reader.stack_name(file), file, text, _variables(reader, file)))
+        except HomelabError as error:
+            trouble.append(error.as_text())
+    findings = lint(stacks, known_networks=known_networks)
+    return ValidationResult(findings, tuple(s.file for s in stacks), tuple(trouble))
+
+
+def validate_text(
+    text: str,
+    *,
+    name: str = "pasted",
+    file: str = "compose.yaml",
+    env: Mapping[str, str] | None = None,
+    beside: Sequence[LintStack] = (),
+    known_networks: Collection[str] | None = None,
+) -> ValidationResult:
+    """Lint a compose text, ``beside`` the other stacks of a lab where there is one."""
+    stack = LintStack(name, file, text, env or {})
+    others = [s for s in beside if s.file != file]
+    findings = lint([*others, stack], report=[file], known_networks=known_networks)
+    return ValidationResult(findings, (file,))
+
+
+def _variables(reader: ComposeReader, file: str) -> dict[str, str]:
+    text = reader.read(reader.env_beside(file))
+    if text is None:
+        return {}
+    from homelab_mcp.core.env_file import parse
+
+    return parse(text)

@@ -1,0 +1,74 @@
+"""An engine that speaks of stacks by their folders, also where a compose file gives its project another name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from homelab_mcp.core.project_name import folder_project, project_name
+from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.ports import Engine, EngineInfo, Files
+
+
+class StackEngine:
+    """Fulfils ``ports.Engine`` over another engine: ``stack`` is the lab's folder name, in and out.
+
+    A project that is no stack of this lab keeps its own name.
+    """
+
+    def __init__(self, engine: Engine, files: Files) -> None:
+        self._engine = engine
+        self._files = files
+
+    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
+        """As the engine's, with ``stack`` the folder's name."""
+        if stack is not None:
+            found = self._engine.containers(self._projects().get(stack, folder_project(stack)))
+            return tuple(replace(c, stack=stack) for c in found)
+        folders = {project: folder for folder, project in self._projects().items()}
+        return tuple(replace(c, stack=folders.get(c.stack, c.stack)) for c in self._engine.containers())
+
+    def sweep_renamed(self, stack: str) -> list[str]:
+        """As the engine's."""
+        return self._engine.sweep_renamed(self._projects().get(stack, folder_project(stack)))
+
+    def info(self) -> EngineInfo:
+        """As the engine's."""
+        return self._engine.info()
+
+    def inspect(self, container_id: str) -> ContainerState:
+        """As the engine's; ``stack`` is the project's name."""
+        return self._engine.inspect(container_id)
+
+    def logs(
+        self, container_id: str, *, tail: int, since: float | None = None, until: float | None = None
+    ) -> Iterator[tuple[str, str, str]]:
+        """As the engine's."""
+        return self._engine.logs(container_id, tail=tail, since=since, until=until)
+
+    def networks(self) -> frozenset[str]:
+        """As the engine's."""
+        return self._engine.networks()
+
+    def create_network(self, name: str) -> None:
+        """As the engine's."""
+        self._engine.create_network(name)
+
+    def remove_network(self, name: str) -> None:
+        """As the engine's."""
+        self._engine.remove_network(name)
+
+    def images(self) -> frozenset[str]:
+        """As the engine's."""
+        return self._engine.images()
+
+    def _projects(self) -> dict[str, str]:
+        """Folder -> project, read afresh: an apply may just have written the file."""
+        found = {}
+        for name, path in self._files.stack_folders():
+            try:
+                found[name] = project_name(name, self._files.read(path) or "")
+            except HomelabError:
+                found[name] = folder_project(name)
+        return found

@@ -1,0 +1,152 @@
+"""The lab's history, written by dulwich and judged by git itself."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from homelab_mcp.adapters.git_history import EXCLUDED, GitHistory, forbidden
+from homelab_mcp.adapters.lock import LabLock
+from homelab_mcp.model.errors import HomelabError
+
+
+def git(root: Path, *args: str) -> str:
+    identity = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
+    done = subprocess.run(["git", "-C", str(root), *identity, *args], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "lab" / "media").mkdir(parents=True)
+    (tmp_path / "lab" / "media" / "compose.yaml").write_text("a\n")
+    (tmp_path / "lab" / "media" / ".env").write_text("SECRET=canary-1234\n")
+    return tmp_path / "lab"
+
+
+def test_a_new_repository_keeps_secrets_out_by_itself(root: Path) -> None:
+    history = GitHistory(root)
+    assert history.ensure()
+    assert not history.ensure()
+    (root / ".homelab").mkdir()
+    (root / ".homelab/journal.jsonl").touch()
+    git(root, "add", "-A")
+    assert git(root, "diff", "--cached", "--name-only").split() == [".gitignore", "media/compose.yaml"]
+
+
+def test_a_persons_own_gitignore_is_never_rewritten(root: Path) -> None:
+    (root / ".gitignore").write_text("mine\n")
+    git(root, "init", "-q")
+    assert not GitHistory(root).ensure()
+    GitHistory(root).ensure()
+    assert (root / ".gitignore").read_text() == "mine\n"
+    exclude = (root / ".git/info/exclude").read_text().splitlines()
+    assert [line for line in exclude if line in EXCLUDED] == list(EXCLUDED)
+    git(root, "add", "-A")
+    assert "media/.env" not in git(root, "ls-files")
+
+
+def test_only_the_given_paths_are_committed_and_the_rest_stays_as_it_is(root: Path) -> None:
+    git(root, "init", "-q")
+    for name in ("dirty", "staged", "gone"):
+        (root / name).write_text("1\n")
+    git(root, "add", "dirty", "staged", "gone")
+    git(root, "commit", "-qm", "theirs")
+    (root / "dirty").write_text("2\n")
+    (root / "staged").write_text("2\n")
+    (root / "untracked").write_text("x\n")
+    git(root, "add", "staged")
+    (root / "gone").unlink()
+    history = GitHistory(root)
+    assert history.dirty(["dirty", "media/compose.yaml", "media/.env", "untracked"]) == [
+        "dirty",
+        "media/compose.yaml",
+        "untracked",
+    ]
+    commit = history.commit(["media/compose.yaml", "gone", "media/.env", ".homelab/x"], "ours\n\nbody")
+    assert git(root, "show", "--name-status", "--format=%an <%ae>", commit).split("\n\n") == [
+        "homelab-mcp <homelab-mcp@localhost>",
+        "D\tgone\nA\tmedia/compose.yaml",
+    ]
+    assert git(root, "status", "--porcelain").splitlines() == ["M dirty", "M  staged", "?? untracked"]
+    assert history.commit(["media/compose.yaml"], "again") == ""
+    assert git(root, "fsck", "--strict") == ""
+    newest, oldest = history.log(5)
+    assert (newest.id, newest.paths, newest.message) == (commit, ("gone", "media/compose.yaml"), "ours\n\nbody")
+    assert oldest.message == "theirs"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".env",
+        "media/.env",
+        "media/prod.env",
+        "media/.env.local",
+        ".homelab/journal.jsonl",
+        "x/acme.json",
+        "a/users_database.yml",
+        "../x",
+        "/etc/passwd",
+        ".git/config",
+    ],
+)
+def test_paths_that_never_go_into_git(path: str) -> None:
+    assert forbidden(path)
+    assert not forbidden("media/compose.yaml")
+
+
+def test_a_lab_inside_a_repository_that_tracks_it_uses_that_one(root: Path) -> None:
+    git(root.parent, "init", "-q")
+    git(root.parent, "add", "lab/media/compose.yaml")
+    git(root.parent, "commit", "-qm", "theirs")
+    (root / "media/compose.yaml").write_text("b\n")
+    history = GitHistory(root)
+    assert not history.ensure()
+    assert history.commit(["media/compose.yaml"], "ours")
+    assert not (root / ".git").exists()
+    assert git(root.parent, "show", "--name-only", "--format=", "HEAD") == "lab/media/compose.yaml"
+    assert git(root.parent, "status", "--porcelain") == ""
+    assert history.log(1)[0].paths == ("media/compose.yaml",)
+
+
+def test_a_lab_inside_a_repository_that_knows_nothing_of_it_gets_its_own(root: Path) -> None:
+    git(root.parent, "init", "-q")
+    (root.parent / "dotfile").touch()
+    git(root.parent, "add", "dotfile")
+    git(root.parent, "commit", "-qm", "home")
+    assert GitHistory(root).ensure()
+    assert GitHistory(root).commit(["media/compose.yaml"], "ours")
+    assert git(root.parent, "log", "--format=%s") == "home"
+
+
+def test_a_stale_lock_is_cleared_only_under_the_labs_own_lock(root: Path) -> None:
+    history = GitHistory(root)
+    history.ensure()
+    branch = root / ".git/refs/heads/main.lock"
+    branch.touch()
+    time.sleep(0.02)
+    with pytest.raises(HomelabError) as caught:
+        history.commit(["media/compose.yaml"], "x")
+    assert caught.value.code == "git_failed"
+    assert branch.exists()
+    (root / ".git/index.lock").touch()
+    time.sleep(0.02)
+    with LabLock(root).hold("apply"):
+        assert history.commit(["media/compose.yaml"], "x")
+    assert git(root, "status", "--porcelain") == "?? .gitignore"
+
+
+def test_a_lock_that_is_younger_than_ours_belongs_to_somebody(root: Path) -> None:
+    history = GitHistory(root)
+    history.ensure()
+    branch = root / ".git/refs/heads/main.lock"
+    with LabLock(root).hold("apply"):
+        time.sleep(0.02)
+        branch.touch()
+        with pytest.raises(HomelabError):
+            history.commit(["media/compose.yaml"], "x")
+    assert branch.exists()

@@ -1,0 +1,98 @@
+"""Secrets go, text stays."""
+
+from __future__ import annotations
+
+import base64
+import time
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homelab_mcp.core.redact import MASK, clean, is_public_name, is_secret_name, redact, safe, secret_values
+
+SECRET = "p@ss/w0rd$with 'quotes'"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        SECRET,
+        quote(SECRET, safe=""),
+        base64.b64encode(SECRET.encode()).decode(),
+        SECRET.replace("$", "$$"),
+    ],
+)
+def test_a_known_value_goes_in_every_form(form: str) -> None:
+    assert form not in redact(f"before {form} after", [SECRET])
+
+
+@given(st.text(min_size=6, max_size=40), st.text(max_size=40), st.text(max_size=40))
+def test_a_known_value_never_stays_whatever_is_around_it(secret: str, left: str, right: str) -> None:
+    out = redact(left + secret + right, [secret])
+    assert secret not in out.replace(MASK, "\n") or secret in MASK
+
+
+def test_the_longer_of_two_values_goes_first() -> None:
+    assert redact("abcdefghij", ["abcdef", "abcdefghij"]) == MASK
+
+
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        ("DB_PASSWORD=hunter2", "hunter2"),
+        ('"password": "hunter2 and more"', "hunter2"),
+        ("api_key: abc123", "abc123"),
+        ("Authorization: Bearer abcDEF123456", "abcDEF123456"),
+        ("postgres://user:hunter2@db:5432/x", "hunter2"),
+        ("token ghp_abcdefghijklmnopqrstuvwxyz012345", "ghp_"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", "MIIE"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE cut off", "MIIE"),
+    ],
+)
+def test_what_looks_like_a_secret_goes(text: str, gone: str) -> None:
+    assert gone not in redact(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MYSQL_PASSWORD: ${DB_PASSWORD}",
+        'MYSQL_PASSWORD: "${DB_PASSWORD:?set it}"',
+        "server listens on http://app:8080/",
+        "uses basic settings",
+        "image: docker.io/library/nginx:1.27",
+        "password: null",
+    ],
+)
+def test_ordinary_text_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_cleaning_takes_out_what_a_reader_cannot_see() -> None:
+    dirty = "a\x1b[31mred\x1b[0m\x1b]8;;http://evil\x07link\x1b]8;;\x07 \u202eabc\u202c z\u200bw \x00\x07\r\nnext\ttab"
+    dirty += "\U000e0041"
+    assert clean(dirty) == "aredlink abc zw \nnext\ttab"
+    assert clean("grüße, 日本語 🙂") == "grüße, 日本語 🙂"
+
+
+def test_a_secret_split_by_invisible_marks_is_found() -> None:
+    assert "hunter2hunter2" not in safe("x hunter2\u200bhunter2 \x1b[1mhunter2\x1b[0mhunter2", ["hunter2hunter2"])
+
+
+def test_masking_a_megabyte_takes_no_longer_than_it_should() -> None:
+    begun = time.perf_counter()
+    for text in ("a" * 1_000_000, "password" * 125_000, "eyJ" * 300_000, "a://" * 250_000, "-----BEGIN " * 90_000):
+        safe(text, ["hunter2hunter2"])
+    assert time.perf_counter() - begun < 8
+
+
+def test_env_values_count_as_secret_unless_their_name_says_otherwise() -> None:
+    env = "DOMAIN=lab.example.org\nTZ=Europe/Berlin\nDB_USER=nextcloud\nDB_PASSWORD='a b c d'\n"
+    env += "PIN=12\nODD=whatever1\nUSER_TOKEN=abcdefg\n"
+    assert secret_values(env) == ("a b c d", "whatever1", "abcdefg")
+    assert is_secret_name("WIREGUARD_PRIVATE_KEY")
+    assert not is_secret_name("TZ")
+    assert is_public_name("MYSQL_DATABASE")
+    assert not is_public_name("PASSWORD_HASH_TYPE_KEY")

@@ -1,0 +1,76 @@
+"""The tools as clients see them: a reviewed contract, held by snapshots and by rules over all of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.json import JSONSnapshotExtension
+
+from homelab_mcp.bootstrap import open_lab
+from homelab_mcp.server import build
+
+READ_ONLY_OR_PLAN = {
+    "search_catalog",
+    "lab_status",
+    "read_logs",
+    "validate_compose",
+    "add_service",
+    "remove_service",
+    "set_env",
+    "get_plan",
+}
+
+
+@pytest.fixture
+async def tools(tmp_path: Path) -> list[dict[str, Any]]:
+    async with Client(build(open_lab(str(tmp_path)))) as client:
+        listed = await client.list_tools()
+    return [t.model_dump(mode="json", by_alias=True, exclude_none=True) for t in listed.tools]
+
+
+async def test_each_tool_is_as_reviewed(tools: list[dict[str, Any]], snapshot: SnapshotAssertion) -> None:
+    for tool in tools:
+        assert tool == snapshot(name=tool["name"], extension_class=JSONSnapshotExtension)
+
+
+async def test_only_apply_plan_says_that_it_changes_anything(tools: list[dict[str, Any]]) -> None:
+    for tool in tools:
+        hints = tool["annotations"]
+        assert hints["readOnlyHint"] is (tool["name"] in READ_ONLY_OR_PLAN), tool["name"]
+        assert hints["destructiveHint"] is (tool["name"] == "apply_plan")
+    assert {t["name"] for t in tools} == READ_ONLY_OR_PLAN | {"apply_plan"}
+
+
+async def test_apply_plan_takes_nothing_that_could_stand_for_a_yes(tools: list[dict[str, Any]]) -> None:
+    apply = next(t for t in tools if t["name"] == "apply_plan")
+    assert set(apply["inputSchema"]["properties"]) == {"plan_id"}
+
+
+async def test_schemas_stay_in_what_every_model_accepts(tools: list[dict[str, Any]]) -> None:
+    for tool in tools:
+        schema = tool["inputSchema"]
+        assert schema["type"] == "object"
+        text = json.dumps(schema)
+        for word in ("$ref", "anyOf", "oneOf", "allOf", '"null"', '"format"'):
+            assert word not in text, (tool["name"], word)
+        assert tool["title"]
+        assert 20 < len(tool["description"]) < 500
+
+
+async def test_the_whole_list_is_small(tools: list[dict[str, Any]]) -> None:
+    # Paid on every turn of every user: 32 KB is the project's limit for the default tools.
+    assert len(json.dumps(tools)) < 20_000
+
+
+async def test_prompts_are_listed_and_filled_in_as_plain_text(tmp_path: Path) -> None:
+    async with Client(build(open_lab(str(tmp_path)))) as client:
+        listed = await client.list_prompts()
+        assert {p.name for p in listed.prompts} == {"add-service", "review-lab", "whats-wrong"}
+        got = await client.get_prompt("add-service", {"service": "{service} {0}"})
+    text = getattr(got.messages[0].content, "text", "")
+    assert text.startswith("Add {service} {0} to my lab.")
