@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from homelab_mcp.core.catalog import Catalog
-from homelab_mcp.model.errors import NotFound
+from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.lab import PRIVATE_FOLDER, SETTINGS_FILE, LabSettings
 from homelab_mcp.ports import (
     Approver,
@@ -25,10 +26,20 @@ from homelab_mcp.ports import (
     Worker,
 )
 
+if TYPE_CHECKING:
+    from homelab_mcp.queries.validate import ComposeReader
+
 
 def open_lab(root: str, *, files_only: bool = False) -> LocalLab:
     """The lab in that folder; nothing is read or made yet."""
     return LocalLab(root, files_only=files_only)
+
+
+def disk_reader() -> ComposeReader:
+    """Reads compose files that a person named, inside or outside a lab."""
+    from homelab_mcp.adapters.paths_reader import PathsReader
+
+    return PathsReader()
 
 
 class LocalLab:
@@ -76,10 +87,21 @@ class LocalLab:
 
     @cached_property
     def files(self) -> Files:
-        """The lab's folder."""
+        """The lab's folder; new folders for services' data belong to the lab's PUID and PGID."""
         from homelab_mcp.adapters.files import LabFiles
 
-        return LabFiles(self.root)
+        plain = LabFiles(self.root)
+        text = plain.read(SETTINGS_FILE)
+        if text is None:
+            return plain
+        from homelab_mcp.core.settings import parse_settings
+
+        try:
+            settings = parse_settings(text)
+        except InvalidInput:
+            # Whoever needs the settings is told what is wrong with them; files can be read all the same.
+            return plain
+        return LabFiles(self.root, owner=(settings.puid, settings.pgid))
 
     @cached_property
     def engine(self) -> Engine:

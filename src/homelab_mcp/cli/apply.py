@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
         """After a crash: finish or undo the apply that was at work."""
         from homelab_mcp.workflow.assembly import recovery
 
-        reports = recovery(lab_of(ctx)).recover()
+        reports = recovery(lab_of(ctx)).recover(retry_failed=True)
 
         def show() -> None:
             for report in reports:

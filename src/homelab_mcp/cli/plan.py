@@ -21,15 +21,16 @@ def register(app: typer.Typer) -> None:
         as_json: JsonFlag = False,
     ) -> None:
         """Show one plan whole, or list the latest."""
+        from homelab_mcp.workflow.assembly import approvals
         from homelab_mcp.workflow.plan_view import view
 
         lab = lab_of(ctx)
         now = lab.clock.now()
         if plan_id:
-            shown = view(lab.plans.get(plan_id), lab.plans.status(plan_id), now, diff_limit=0)
+            shown = view(lab.plans.get(plan_id), approvals(lab).state(plan_id), now, diff_limit=0)
             emit(shown.model_dump(mode="json", exclude_none=True), as_json, lambda: show_view(shown))
             return
-        rows = [view(p, status, now, full=False) for p, status in lab.plans.list(limit)]
+        rows = [view(p, approvals(lab).state(p.id), now, full=False) for p, _ in lab.plans.list(limit)]
 
         def show() -> None:
             for row in rows:

@@ -64,7 +64,10 @@ def read_pin(pin_file: str) -> str:
         return sys.stdin.readline().rstrip("\n")
     if pin_file:
         return Path(pin_file).read_text(encoding="utf-8").strip()
-    return typer.prompt("Approval PIN (empty: not now)", hide_input=True, default="", show_default=False, err=True)
+    typed: str = typer.prompt(
+        "Approval PIN (empty: not now)", hide_input=True, default="", show_default=False, err=True
+    )
+    return typed
 
 
 def proposed(lab: Lab, plan: Plan, *, as_json: bool, plan_only: bool) -> int:
@@ -72,7 +75,7 @@ def proposed(lab: Lab, plan: Plan, *, as_json: bool, plan_only: bool) -> int:
     from homelab_mcp.workflow.assembly import approvals
     from homelab_mcp.workflow.plan_view import view
 
-    shown = view(plan, lab.plans.status(plan.id), lab.clock.now())
+    shown = view(plan, approvals(lab).state(plan.id), lab.clock.now())
     emit(shown.model_dump(mode="json", exclude_none=True), as_json, lambda: show_view(shown))
     if not plan_only and not as_json and at_terminal() and lab.approver.exists():
         pin = read_pin("")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from homelab_mcp.cli.common import COULD_NOT_RUN, FAILED, JsonFlag, console, emit, globals_of
+from homelab_mcp.cli.common import JsonFlag, console, emit, globals_of
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         from homelab_mcp.model.finding import Severity
         from homelab_mcp.queries.validate import validate_paths
 
-        outcome = validate_paths(paths or [globals_of(ctx).root], disk_reader())
+        outcome = validate_paths(paths or [globals_of(ctx).root], reader=disk_reader())
 
         def show() -> None:
             colours = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
@@ -35,10 +35,7 @@ def register(app: typer.Typer) -> None:
             worst = sum(f.severity is Severity.ERROR for f in outcome.findings)
             console().print(f"{len(outcome.files)} files, {len(outcome.findings)} findings, {worst} errors.")
 
-        emit({"findings": [f.as_dict() for f in outcome.findings]}, as_json, show)
+        emit(outcome.as_dict(), as_json, show)
         for problem in outcome.could_not_run:
-            console(error=True).print(f"Could not check {problem}", markup=False)
-        if outcome.could_not_run:
-            raise typer.Exit(COULD_NOT_RUN)
-        if any(f.severity is Severity.ERROR for f in outcome.findings):
-            raise typer.Exit(FAILED)
+            console(error=True).print(f"Not checked: {problem}", markup=False)
+        raise typer.Exit(outcome.exit_code)

@@ -18,7 +18,7 @@ _MAX_NESTING = 20
 
 
 class InterpolationInvalid(InvalidInput):
-    """A ``$`` that begins no variable; ``details["near"]`` is the text from it on, cut short."""
+    """A ``${`` that Compose refuses."""
 
     default_code = "interpolation_invalid"
 
@@ -47,7 +47,7 @@ def interpolate(text: str, variables: Mapping[str, str]) -> Interpolated:
     """Put variables into a text as Compose does.
 
     Raises:
-        InterpolationInvalid: a ``$`` that is neither doubled nor followed by a variable, or an open ``${``.
+        InterpolationInvalid: a ``${`` that is left open or holds no variable.
     """
     if "$" not in text:
         return Interpolated(text)
@@ -82,10 +82,9 @@ class _Run:
                 at = end + 1
             else:
                 name = _NAME.match(text, dollar + 1)
-                if not name:
-                    raise _invalid(text[dollar:])
-                out.append(self._plain(name.group()))
-                at = name.end()
+                # Seen with Compose 2.40.3: a lone "$" stays as it is.
+                out.append(self._plain(name.group()) if name else "$")
+                at = name.end() if name else dollar + 1
 
     def _plain(self, name: str) -> str:
         self.names[name] = None
@@ -136,10 +135,6 @@ def _closing(text: str, dollar: int) -> int:
 
 
 def _invalid(near: str) -> InterpolationInvalid:
-    # Cut at the first character that a name cannot have: what follows may be part of a secret.
-    shown = near[:2]
-    return InterpolationInvalid(
-        f"{shown!r} begins no variable that Compose knows.",
-        hint="Double a '$' that is meant as such: '$$'.",
-        details={"near": shown},
-    )
+    # What follows may be part of a secret, so only the kind of fault is told.
+    fault = "is never closed" if "}" not in near else "holds no variable that Compose can read"
+    return InterpolationInvalid(f"A '${{' {fault}.", hint="Double a '$' that is meant as such: '$$'.")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from homelab_mcp.core.env_file import parse
-
 from homelab_mcp.core.checks import LintStack, lint
+from homelab_mcp.core.env_file import parse
 from homelab_mcp.model.errors import NotFound
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.ports import Lab

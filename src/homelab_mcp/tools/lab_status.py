@@ -13,7 +13,7 @@ from homelab_mcp.tools.shape import guarded, in_thread, result
 
 
 class ServiceLine(BaseModel):
-    """One service; ``state`` is Docker's word, or missing (declared, no container) or undeclared."""
+    """One service; ``state`` is Docker's word, missing (declared, no container), or empty without an engine."""
 
     stack: str
     service: str
@@ -23,6 +23,7 @@ class ServiceLine(BaseModel):
     up: str | None = None
     url: str | None = None
     image: str | None = None
+    note: str | None = None
 
 
 class StatusOutput(BaseModel):

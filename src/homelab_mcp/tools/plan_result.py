@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from homelab_mcp.model.plan import Plan
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.shape import in_thread, result
+from homelab_mcp.workflow.assembly import approvals
 from homelab_mcp.workflow.plan_view import PlanView, view
 
 
@@ -34,6 +35,6 @@ async def plan_result(lab: Lab, plan: Plan, *, full: bool = True) -> CallToolRes
     """The plan with its diff, as compact JSON and structured content."""
 
     def build() -> PlanView:
-        return view(plan, lab.plans.status(plan.id), lab.clock.now(), full=full)
+        return view(plan, approvals(lab).state(plan.id), lab.clock.now(), full=full)
 
     return result(await in_thread(build))

@@ -101,7 +101,7 @@ def view(plan: Plan, status: PlanStatus, now: float, *, full: bool = True, diff_
         shown.expires_in = max(0, int(plan.expires - now))
     if not full:
         return shown
-    diff = unified(plan.draft.edits)
+    diff = unified(plan.draft.edits, plan.draft.secrets)
     if diff_limit and len(diff) > diff_limit:
         cut = diff[:diff_limit].rsplit("\n", 1)[0]
         diff = f"{cut}\n… {len(diff) - len(cut)} more characters; whole: homelab-mcp plan {plan.id}\n"

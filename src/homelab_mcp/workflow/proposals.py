@@ -78,7 +78,7 @@ def propose_set_env(lab: Lab, stack: str, values: dict[str, str | None], request
 
     request = request_of(SetEnvRequest, stack=stack, values=values)
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
-    return _plan(lab, set_env(snapshot, request, find=lab.catalog.get), snapshot, requester)
+    return _plan(lab, set_env(snapshot, request, find=lab.catalog.get, read=lab.files.read), snapshot, requester)
 
 
 def propose_rollback(lab: Lab, plan_id: str, requester: Requester) -> Plan:

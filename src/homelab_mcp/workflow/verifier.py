@@ -23,7 +23,8 @@ class Patience:
     Args:
         health: until a health check passes, on top of its start period.
         stable: how long a container without a health check must run without a restart.
-        route: until a route answers; a certificate may have to be got first.
+        route: until a route answers.
+        certificate: until the answering route's certificate is trusted; the CA may take its time.
         open_door: how long a route that should ask for log-in may answer without, while the router is being changed.
         gone: until removed containers are gone, or one that should be there appears.
         poll: between two looks.
@@ -33,6 +34,7 @@ class Patience:
     health: float = 120.0
     stable: float = 10.0
     route: float = 60.0
+    certificate: float = 90.0
     open_door: float = 5.0
     gone: float = 10.0
     poll: float = 0.5
@@ -195,7 +197,15 @@ class Verifier:
             result = self._probe.get(route.host, route.path)
             waited = self._clock.monotonic() - begun
             if _answers(result, route):
-                return Evidence(f"{result.url} answers {result.status}", ok=True, detail=_seen(result))
+                if result.verified:
+                    return Evidence(f"{result.url} answers {result.status}, certificate trusted", True, _seen(result))
+                if waited >= self._patience.certificate:
+                    # Putting the service back would not bring the certificate, so this is said and not undone.
+                    text = f"{result.url} answers {result.status}, but its certificate is not trusted yet"
+                    return Evidence(text, ok=True, detail=_seen(result))
+                pause()
+                self._clock.sleep(self._patience.poll)
+                continue
             open_door = route.sso and 200 <= result.status < 300
             if open_door and waited >= self._patience.open_door:
                 text = f"{result.url} answers {result.status} without asking for log-in"

@@ -60,8 +60,8 @@ def required_variable(ctx: LintContext) -> Iterable[Finding]:
     "A dollar sign that begins no variable",
     why="Compose refuses the file; a '$' that is meant as such is written '$$'.",
     link=VARIABLES,
-    bad=f"{HEAD}    environment:\n      PRICE: '5$ a day'\n",
-    good=f"{HEAD}    environment:\n      PRICE: '5$$ a day'\n",
+    bad=f"{HEAD}    environment:\n      PRICE: '${{5}}'\n",
+    good=f"{HEAD}    environment:\n      PRICE: '$${{5}}'\n",
 )
 def bad_dollar(ctx: LintContext) -> Iterable[Finding]:
     """An interpolation that Compose cannot read."""
@@ -84,7 +84,7 @@ def breaking_variable(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         volumes = service.data.get("volumes")
         for n, item in enumerate(volumes if isinstance(volumes, list) else ()):
-            if is_open(item) and (not item or str(item).startswith(":") or "::" in item):
+            if is_open(item) and item not in {":", "::"} and (not item or item.startswith(":") or "::" in item):
                 yield ctx.on(service, ("volumes", n), "A variable in it has no value, so that a part of it is empty.")
 
 

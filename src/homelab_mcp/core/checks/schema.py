@@ -91,10 +91,16 @@ def _explain(error: Any, data: Any) -> Iterator[SchemaProblem]:
     if kind in {"additionalProperties", "unevaluatedProperties"}:
         yield from _unknown_keys(path, error.kind.unexpected, kind)
         return
+    if kind == "uniqueItems" and path[-1:] and path[-1] not in _UNIQUE:
+        return
     value = _at(data, path)
     if isinstance(value, str) and "$" in value:
         return
     yield SchemaProblem(path, f"{_name(path)} {_demand(error, value)}.")
+
+
+# The lists whose repeated items Compose 2.40.3 refuses; of the others it takes one before it asks the schema.
+_UNIQUE = frozenset({"networks", "security_opt", "depends_on", "links", "external_links", "group_add"})
 
 
 def _best_branch(error: Any) -> list[Any]:

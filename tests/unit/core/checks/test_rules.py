@@ -45,6 +45,8 @@ CASES: list[tuple[str, int, tuple[str, ...]]] = [
     ("HL010", 5, (f"{WEB}    depends_on:\n      web: {{condition: service_helthy}}\n",)),
     ("HL010", 1, ("",)),
     ("HL010", 1, ("- a\n",)),
+    ("HL010", 0, (f"{WEB}    environment: [A=1, A=1]\n    ports: ['80:80', '80:80']\n",)),
+    ("HL010", 4, (f"{WEB}    networks: [a, a]\nnetworks: {{a: {{}}}}\n",)),
     ("HL011", 4, (f"{WEB}    enviroment: {{A: 1}}\n",)),
     ("HL011", 5, (f"{WEB}    healthcheck:\n      tests: [CMD, x]\n",)),
     ("HL011", 4, (f"{WEB}volums: {{}}\n",)),
@@ -68,12 +70,22 @@ CASES: list[tuple[str, int, tuple[str, ...]]] = [
     ("HL040", 4, (f"{WEB}    ports: ['80-82:80-81']\n",)),
     ("HL040", 4, (f"{WEB}    ports: ['80:80/tpc']\n",)),
     ("HL040", 4, (f"{WEB}    ports: ['300.1.1.1:80:80']\n",)),
-    ("HL040", 0, (f"{WEB}    ports: ['[::1]:80:80', '127.0.0.1::80', 80, '9000-9001:80', {{target: 1, published: '2-3'}}]\n",)),
+    (
+        "HL040",
+        0,
+        (f"{WEB}    ports: ['[::1]:80:80', '127.0.0.1::80', 80, '9000-9001:80', {{target: 1, published: '2-3'}}]\n",),
+    ),
     ("HL041", 4, (f"{WEB}    ports: ['53:53/udp']\n", f"{WEB}    ports: ['50-60:50-60/udp']\n")),
     ("HL041", 0, (f"{WEB}    ports: ['53:53/udp']\n", f"{WEB}    ports: ['53:53/tcp']\n")),
     ("HL041", 0, (f"{WEB}    ports: ['127.0.0.1:80:80']\n", f"{WEB}    ports: ['127.0.0.2:80:80']\n")),
     ("HL041", 4, (f"{WEB}    ports: ['127.0.0.1:80:80']\n", f"{WEB}    ports: ['80:80']\n")),
-    ("HL041", 0, (f"{WEB}    profiles: [a]\n    ports: ['80:80']\n  two:\n    image: x:1.0\n    profiles: [b]\n    ports: ['80:80']\n",)),
+    (
+        "HL041",
+        0,
+        (
+            f"{WEB}    profiles: [a]\n    ports: ['80:80']\n  two:\n    image: x:1.0\n    profiles: [b]\n    ports: ['80:80']\n",
+        ),
+    ),
     ("HL042", 4, (f"{WEB}    container_name: app\n", f"{WEB}    container_name: app\n")),
     ("HL052", 4, (f"{WEB}    command: echo ${{}}\n",)),
     ("HL053", 0, (f"{WEB}    volumes: ['${{DATA}}/x:/data']\n",)),
@@ -81,31 +93,87 @@ CASES: list[tuple[str, int, tuple[str, ...]]] = [
     ("HL054", 4, (f"{WEB}    environment: ['API_KEY=abcdefgh']\n",)),
     ("HL055", 4, (f"{WEB}    environment: {{PGID: $PUID}}\n",)),
     ("HL055", 0, (f"{WEB}    environment: {{PGID: $PUID_OTHER}}\n",)),
-    ("HL060", 0, (f"{WEB}    ports: ['80:80']\n    labels: ['traefik.http.services.w.loadbalancer.server.port=80']\n",)),
-    ("HL060", 5, (f"{WEB}    ports: ['8081:8080', '8388:8388']\n    labels: ['traefik.http.services.w.loadbalancer.server.port=8081']\n",)),
-    ("HL060", 5, (f"{WEB}    ports: ['9000-9005:8000-8005']\n    labels: ['traefik.http.services.w.loadbalancer.server.port=9003']\n",)),
+    (
+        "HL060",
+        0,
+        (f"{WEB}    ports: ['80:80']\n    labels: ['traefik.http.services.w.loadbalancer.server.port=80']\n",),
+    ),
+    (
+        "HL060",
+        5,
+        (
+            f"{WEB}    ports: ['8081:8080', '8388:8388']\n    labels: ['traefik.http.services.w.loadbalancer.server.port=8081']\n",
+        ),
+    ),
+    (
+        "HL060",
+        5,
+        (
+            f"{WEB}    ports: ['9000-9005:8000-8005']\n    labels: ['traefik.http.services.w.loadbalancer.server.port=9003']\n",
+        ),
+    ),
     ("HL062", 5, (f"{LABELS}{ROUTE}", f"{LABELS}{ROUTE.replace('web.example', 'b.example')}")),
-    ("HL063", 0, (f"{LABELS}{ROUTE}", f"{LABELS}{ROUTE.replace('routers.web', 'routers.b').replace('`)', '`) && Path(`/x`)')}")),
+    (
+        "HL063",
+        0,
+        (f"{LABELS}{ROUTE}", f"{LABELS}{ROUTE.replace('routers.web', 'routers.b').replace('`)', '`) && Path(`/x`)')}"),
+    ),
     ("HL064", 5, (f"{LABELS}      traefik.http.routers.web.rule: Hosts(`a.b`)\n",)),
     ("HL064", 5, (f"{LABELS}      traefik.http.routers.web.rule: Host(`a.b`) & Path(`/x`)\n",)),
     ("HL064", 5, (f"{LABELS}      traefik.http.routers.web.rule: (Host(`a.b`)\n",)),
     ("HL064", 5, (f"{LABELS}      traefik.http.routers.web.rule: Host(`a.b)\n",)),
-    ("HL064", 0, (f"{LABELS}      traefik.http.routers.web.rule: '!Host(`a.b`) && (PathPrefix(`/x`) || Header(`A`, `b`))'\n",)),
+    (
+        "HL064",
+        0,
+        (f"{LABELS}      traefik.http.routers.web.rule: '!Host(`a.b`) && (PathPrefix(`/x`) || Header(`A`, `b`))'\n",),
+    ),
     ("HL065", 5, (f"{LABELS}      traefik.http.routers.web.entrypoint: web\n",)),
     ("HL065", 5, (f"{LABELS}      traefik.enabled: 'true'\n",)),
     ("HL065", 5, (f"{LABELS}      traefik.http.middlewares.a.redirectscheem.scheme: https\n",)),
-    ("HL065", 0, (f"{LABELS}      traefik.http.routers.web.tls.domains[0].main: example.org\n      Traefik.HTTP.Routers.b.EntryPoints: web\n",)),
+    (
+        "HL065",
+        0,
+        (
+            f"{LABELS}      traefik.http.routers.web.tls.domains[0].main: example.org\n      Traefik.HTTP.Routers.b.EntryPoints: web\n",
+        ),
+    ),
     ("HL066", 0, (f"{LABELS}{ROUTE}      traefik.http.routers.web.service: api@internal\n",)),
-    ("HL069", 4, (f"{WEB}    networks: [b]\n    labels: ['traefik.http.routers.w.rule=Host(`a.b`)']\nnetworks: {{b: {{}}}}\n", "services:\n  traefik:\n    image: traefik:v3.6\n    networks: [p]\nnetworks: {p: {external: true}}\n")),
-    ("HL069", 0, (f"{WEB}    networks: [b]\n    labels: ['traefik.http.routers.w.rule=Host(`a.b`)']\nnetworks: {{b: {{name: p, external: true}}}}\n", "services:\n  traefik:\n    image: traefik:v3.6\n    networks: [p]\nnetworks: {p: {external: true}}\n")),
-    ("HL080", 0, (f"services:\n  authelia:\n    image: authelia/authelia:4.39\n{LABELS[10:]}{ROUTE}      homelab.sso: bypass\n",)),
+    (
+        "HL069",
+        4,
+        (
+            f"{WEB}    networks: [b]\n    labels: ['traefik.http.routers.w.rule=Host(`a.b`)']\nnetworks: {{b: {{}}}}\n",
+            "services:\n  traefik:\n    image: traefik:v3.6\n    networks: [p]\nnetworks: {p: {external: true}}\n",
+        ),
+    ),
+    (
+        "HL069",
+        0,
+        (
+            f"{WEB}    networks: [b]\n    labels: ['traefik.http.routers.w.rule=Host(`a.b`)']\nnetworks: {{b: {{name: p, external: true}}}}\n",
+            "services:\n  traefik:\n    image: traefik:v3.6\n    networks: [p]\nnetworks: {p: {external: true}}\n",
+        ),
+    ),
+    (
+        "HL080",
+        0,
+        (
+            f"services:\n  authelia:\n    image: authelia/authelia:4.39\n{LABELS[10:]}{ROUTE}      homelab.sso: bypass\n",
+        ),
+    ),
     ("HL091", 4, (f"{WEB}    volumes: [{{type: bind, source: /var/run/docker.sock, target: /s}}]\n",)),
     ("HL100", 4, (f"{WEB}    build: ../other\n",)),
     ("HL100", 1, ("include: [/etc/more.yaml]\nservices: {web: {image: 'nginx:1.29'}}\n",)),
     ("HL100", 0, (f"{WEB}    build: https://example.org/repo.git\n    env_file: [{{path: sub/../web.env}}]\n",)),
     ("HL110", 0, ("services:\n  web:\n    image: nginx:latest@sha256:" + "a" * 64 + "\n",)),
     ("HL114", 0, (f"{WEB}    deploy: {{restart_policy: {{condition: any}}}}\n",)),
-    ("HL116", 0, ("services:\n  db:\n    image: postgres:17.2\n    volumes: ['d:/var/lib/postgresql/data']\nvolumes: {d: {}}\n",)),
+    (
+        "HL116",
+        0,
+        (
+            "services:\n  db:\n    image: postgres:17.2\n    volumes: ['d:/var/lib/postgresql/data']\nvolumes: {d: {}}\n",
+        ),
+    ),
 ]
 
 
