@@ -1,4 +1,7 @@
-"""Linting a lab, against ``docker compose config`` on each of its files. Run: ``python bench/validate.py [services]``."""
+"""Linting a lab, against ``docker compose config`` on each of its files.
+
+Run: ``python bench/validate.py``.
+"""
 
 from __future__ import annotations
 

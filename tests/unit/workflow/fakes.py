@@ -204,13 +204,20 @@ class FakeCompose:
 
 @dataclass
 class FakeProbe:
-    """Answers with the next of ``statuses``, the last one for ever."""
+    """Answers with the next of ``statuses``, the last one for ever; the first ``untrusted`` without a good certificate."""
 
     statuses: list[int] = field(default_factory=lambda: [200])
     location: str = ""
     asked: list[str] = field(default_factory=list)
+    untrusted: int = 0
 
     def get(self, host: str, path: str = "/", *, timeout: float = 5.0) -> ProbeResult:
         self.asked.append(host + path)
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-        return ProbeResult(f"https://{host}{path}", status, location=self.location, error="" if status else "refused")
+        return ProbeResult(
+            f"https://{host}{path}",
+            status,
+            location=self.location,
+            verified=bool(status) and len(self.asked) > self.untrusted,
+            error="" if status else "refused",
+        )

@@ -89,6 +89,21 @@ def test_a_route_must_answer_as_it_should(statuses: list[int], sso: bool, ok: bo
     assert clock.passed < 70
 
 
+def test_a_certificate_that_comes_late_is_waited_for() -> None:
+    looker, clock, _ = verifier("web:1", FakeProbe([200], untrusted=20))
+    seen = looker.verify(Verification("s", ("app",), routes=(RouteCheck("app", "app.lab.test"),)))
+    assert seen[-1].ok
+    assert seen[-1].what.endswith("certificate trusted")
+    assert 5 < clock.passed < 70
+
+
+def test_a_certificate_that_never_comes_is_said_and_undoes_nothing() -> None:
+    looker, _, _ = verifier("web:1", FakeProbe([200], untrusted=10**6))
+    seen = looker.verify(Verification("s", ("app",), routes=(RouteCheck("app", "app.lab.test"),)))
+    assert seen[-1].ok
+    assert "its certificate is not trusted yet" in seen[-1].what
+
+
 def test_traefik_is_known_by_its_image_from_any_registry() -> None:
     assert is_traefik("traefik:v3.7")
     assert is_traefik("docker.io/library/traefik@sha256:00")

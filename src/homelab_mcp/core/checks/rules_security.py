@@ -181,8 +181,8 @@ def _path_of(item: object) -> str:
     "HL100",
     Severity.ERROR,
     "A file outside the stack's folder",
-    why="env_file, extends, include and build read files of the host; what lies outside the stack's folder is another's "
-    "business (env_file shows any host file's content), and is missing when the folder is moved or restored.",
+    why="env_file, extends, include and build read files of the host; what lies outside the stack's folder is "
+    "another's business (env_file shows any host file's content), and is missing when the folder is moved or restored.",
     link=f"{SERVICES}#env_file",
     bad=f"{HEAD}    env_file: /etc/environment\n",
     good=f"{HEAD}    env_file: ./web.env\n",

@@ -72,7 +72,31 @@ def test_the_vendored_schema_is_the_one_check_jsonschema_has() -> None:
 
 
 KEYS = st.sampled_from(
-    ["image", "ports", "volumes", "environment", "labels", "networks", "depends_on", "healthcheck", "deploy", "restart", "build", "env_file", "extends", "command", "network_mode", "secrets", "configs", "cap_add", "logging", "profiles", "container_name", "x-a", "nonsense"]
+    [
+        "image",
+        "ports",
+        "volumes",
+        "environment",
+        "labels",
+        "networks",
+        "depends_on",
+        "healthcheck",
+        "deploy",
+        "restart",
+        "build",
+        "env_file",
+        "extends",
+        "command",
+        "network_mode",
+        "secrets",
+        "configs",
+        "cap_add",
+        "logging",
+        "profiles",
+        "container_name",
+        "x-a",
+        "nonsense",
+    ]
 )
 LEAVES = st.one_of(
     st.none(),

@@ -1,5 +1,7 @@
 """Every rule finds what it is for, at the right place, and is silent on the same put right."""
 
+# ruff: noqa: E501 (one case a line reads best)
+
 from __future__ import annotations
 
 import pytest
