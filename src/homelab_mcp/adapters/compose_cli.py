@@ -112,6 +112,14 @@ class ComposeCli:
         """Restart the services; without any, the whole stack."""
         self._on_stack(stack, ["restart"], services, timeout=WORK_SECONDS)
 
+    def stop(self, stack: str, services: Sequence[str]) -> None:
+        """Stop the services' containers and keep them; without any, the whole stack's."""
+        self._on_stack(stack, ["stop"], services, timeout=WORK_SECONDS)
+
+    def create(self, stack: str, services: Sequence[str]) -> None:
+        """Create or recreate containers as the files say, without starting them."""
+        self._on_stack(stack, ["up", "--no-start", "--no-build", "--no-deps"], services, timeout=WORK_SECONDS)
+
     def _on_stack(
         self,
         stack: str,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.errors import InvalidInput, StorageFailed, storage_failed
 from homelab_mcp.model.lab import COMPOSE_NAMES, NAME_PATTERN, PRIVATE_FOLDER
 
 MAX_BYTES = 10 * 1024 * 1024
@@ -79,9 +79,17 @@ class LabFiles:
         """Write whole or not at all, making missing folders; a file that exists keeps its owner and mode.
 
         A process killed at any moment leaves the old text or the new, and at most a ``.homelab-tmp`` file that
-        ``sweep_temporary`` takes away. Raises InvalidInput, and OSError (disk full, read-only) with the
+        ``sweep_temporary`` takes away. Raises InvalidInput, and StorageFailed (disk full, read-only) with the
         old file intact.
         """
+        try:
+            self._write(path, text, mode)
+        except StorageFailed:
+            raise
+        except OSError as error:
+            raise storage_failed(error, path) from error
+
+    def _write(self, path: str, text: str, mode: int) -> None:
         data = text.encode("utf-8")
         if len(data) > MAX_BYTES:
             raise InvalidInput(f"{path} would be larger than 10 MiB.", code="file_too_large", hint="Split it.")

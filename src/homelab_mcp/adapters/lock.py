@@ -1,4 +1,4 @@
-"""The lab's lock: one apply at a time, given up by the kernel when its process dies."""
+"""The lab's lock: one apply at a time, given up by the kernel when its process and that one's programs are gone."""
 
 from __future__ import annotations
 
@@ -6,20 +6,38 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from homelab_mcp.adapters.private import private_folder
 from homelab_mcp.model.errors import LabLocked
 from homelab_mcp.model.lab import PRIVATE_FOLDER
 
-_held: dict[Path, float] = {}
+BRIEF = 1.0
+"""Seconds that a lock is waited for when its owner lives: a look at it (``holder``) holds it for a moment."""
+
+ORPHANS = 15.0
+"""Seconds that a program (``docker compose up``) is given to end by itself after the apply that ran it was killed."""
+
+_POLL = 0.05
+_held: dict[Path, tuple[float, int]] = {}
 
 
 def held_since(root: Path) -> float | None:
     """Unix time since when this process holds the lock of the lab at that (resolved) root; None when it does not."""
-    return _held.get(root)
+    return _held[root][0] if root in _held else None
+
+
+def held_descriptors() -> tuple[int, ...]:
+    """The descriptors of the locks that this process holds, for the programs it runs to inherit.
+
+    The lock then lasts until they have ended as well, so that nobody puts a lab right while the ``docker compose up``
+    of a killed apply is still at work on it.
+    """
+    return tuple(fd for _, fd in _held.values())
 
 
 class LabLock:
@@ -31,35 +49,115 @@ class LabLock:
 
     @contextlib.contextmanager
     def hold(self, what: str) -> Iterator[None]:
-        """Hold the lock for the block. Raises LabLocked at once when another holds it, in this process or not."""
+        """Hold the lock for the block.
+
+        Raises LabLocked when another holds it, in this process or not. Programs that a killed holder left behind
+        are waited for, and ended when they take too long.
+        """
         private_folder(self._root)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise self._locked(fd) from None
+            self._take(fd)
             now = time.time()
-            owner = json.dumps({"pid": os.getpid(), "what": what[:200], "since": now}).encode()
+            owner = {"pid": os.getpid(), "what": what[:200], "since": now, "space": _space()}
             os.ftruncate(fd, 0)
-            os.pwrite(fd, owner, 0)
-            _held[self._root] = now
+            os.pwrite(fd, json.dumps(owner).encode(), 0)
+            _held[self._root] = (now, fd)
             try:
                 yield
             finally:
                 del _held[self._root]
                 os.ftruncate(fd, 0)
+                # Closing alone would leave it with programs that inherited the descriptor.
+                fcntl.flock(fd, fcntl.LOCK_UN)
         finally:
             os.close(fd)
 
-    def _locked(self, fd: int) -> LabLocked:
+    def holder(self) -> str:
+        """What the lock is held for; "" where nobody holds it."""
         try:
-            owner = json.loads(os.pread(fd, 4096, 0))
-            who = f"{owner['what']} (process {owner['pid']})"
-        except (ValueError, KeyError, TypeError):
-            owner, who = {}, "another process"
-        return LabLocked(
-            f"The lab is locked by: {who}.",
-            hint="Wait until it is done, then try again.",
-            details={k: owner[k] for k in ("pid", "what", "since") if k in owner},
-        )
+            fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return ""
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return str(_owner(fd).get("what") or "another process")
+        finally:
+            os.close(fd)
+        return ""
+
+    def _take(self, fd: int) -> None:
+        begun = time.monotonic()
+        ended = False
+        while not _locks(fd):
+            orphaned = _is_dead(_owner(fd))
+            waited = time.monotonic() - begun
+            if waited >= (ORPHANS + BRIEF if orphaned else BRIEF):
+                raise _locked(_owner(fd))
+            if orphaned and waited >= ORPHANS and not ended:
+                ended = True
+                for pid in _holding(self._path):
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.kill(pid, signal.SIGKILL)
+            time.sleep(_POLL)
+
+
+def _locks(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _owner(fd: int) -> dict[str, Any]:
+    try:
+        owner = json.loads(os.pread(fd, 4096, 0))
+    except ValueError:
+        return {}
+    return owner if isinstance(owner, dict) else {}
+
+
+def _space() -> str:
+    """This process's PID namespace: in another one, the same number is another process."""
+    with contextlib.suppress(OSError):
+        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - no path, the kernel's name of it
+    return ""
+
+
+def _is_dead(owner: dict[str, Any]) -> bool:
+    pid, space = owner.get("pid"), owner.get("space")
+    if not isinstance(pid, int) or not space or space != _space():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _holding(path: Path) -> list[int]:
+    """Processes whose descriptor of that file holds its lock (proc(5), fdinfo); not those that wait for it."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or entry.name == str(os.getpid()):
+            continue
+        with contextlib.suppress(OSError):
+            for link in (entry / "fd").iterdir():
+                if link.readlink() == path and "lock:" in (entry / "fdinfo" / link.name).read_text("ascii", "replace"):
+                    found.append(int(entry.name))
+                    break
+    return found
+
+
+def _locked(owner: dict[str, Any]) -> LabLocked:
+    known = {"pid", "what"} <= owner.keys()
+    who = f"{owner['what']} (process {owner['pid']})" if known else "another process"
+    return LabLocked(
+        f"The lab is locked by: {who}.",
+        hint="Wait until it is done, then try again.",
+        details={k: owner[k] for k in ("pid", "what", "since") if k in owner},
+    )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from homelab_mcp.adapters.private import private_folder, sync_folder, write_private
 from homelab_mcp.core import plan_codec
-from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
+from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound, storage_failed
 from homelab_mcp.model.lab import PRIVATE_FOLDER
 from homelab_mcp.model.plan import FINAL_STATES, Approval, Plan, PlanState, PlanStatus
 
@@ -34,10 +36,14 @@ class FilePlanStore:
             folder.mkdir(mode=0o700)
         except FileExistsError:
             raise InvalidInput("A plan with this id exists already.") from None
-        write_private(
-            folder / "status.json", plan_codec.status_to_json(PlanStatus(PlanState.PENDING, updated=plan.created))
-        )
-        write_private(folder / "plan.json", plan_codec.plan_to_json(plan))
+        try:
+            write_private(
+                folder / "status.json", plan_codec.status_to_json(PlanStatus(PlanState.PENDING, updated=plan.created))
+            )
+            write_private(folder / "plan.json", plan_codec.plan_to_json(plan))
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         sync_folder(self._folder)
 
     def get(self, plan_id: str) -> Plan:
@@ -68,6 +74,16 @@ class FilePlanStore:
     def set_status(self, plan_id: str, status: PlanStatus) -> None:
         """Replace the plan's status, whole or not at all."""
         write_private(self._existing(plan_id) / "status.json", plan_codec.status_to_json(status))
+
+    @contextlib.contextmanager
+    def exclusive(self, plan_id: str) -> Iterator[None]:
+        """Keep other processes out while the plan's state is read and the next one written. Raises NotFound."""
+        fd = os.open(self._existing(plan_id) / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
 
     def approval(self, plan_id: str) -> Approval | None:
         """The answer on record, or None. Raises NotFound, and InvalidInput (plan_corrupt)."""
@@ -112,6 +128,24 @@ class FilePlanStore:
             raise InvalidInput(
                 "The undo record is not readable.", code="plan_corrupt", hint="Restore the files from git by hand."
             ) from None
+
+    def reserve(self, size: int) -> None:
+        """Set that many bytes of the disk aside. Raises StorageFailed where there is no room for them."""
+        path = private_folder(self._root) / "reserve"
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
+                # Random: a file system that packs its files would set nothing aside for zeros.
+                file.write(os.urandom(size))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise storage_failed(error, "The room to put the lab back again") from error
+
+    def release(self) -> None:
+        """Give back what ``reserve`` set aside."""
+        with contextlib.suppress(OSError):
+            (self._root / PRIVATE_FOLDER / "reserve").unlink(missing_ok=True)
 
     def purge(self, older_than: float) -> int:
         """Remove plans whose final status is older than that Unix time; how many.

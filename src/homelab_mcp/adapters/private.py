@@ -7,7 +7,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.errors import InvalidInput, StorageFailed, storage_failed
 from homelab_mcp.model.lab import PRIVATE_FOLDER
 
 
@@ -37,7 +37,19 @@ def private_folder(root: Path, *below: str) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600 whole or not at all: temp file beside it, fsync, rename, fsync of the folder."""
+    """Write a file of mode 0600 whole or not at all: temp file beside it, fsync, rename, fsync of the folder.
+
+    Raises StorageFailed, with the old file intact.
+    """
+    try:
+        _write(path, text)
+    except StorageFailed:
+        raise
+    except OSError as error:
+        raise storage_failed(error, f"{PRIVATE_FOLDER}/{path.name}") from error
+
+
+def _write(path: Path, text: str) -> None:
     temp = path.with_name(f".{path.name}.{secrets.token_hex(6)}.homelab-tmp")
     fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from homelab_mcp.adapters.lock import held_descriptors
+
 KEPT_LINES = 40
 LINE_LIMIT = 2_000
 _CHUNK = 65_536
@@ -70,6 +72,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        pass_fds=held_descriptors(),
     )
     try:
         if limits is not None:

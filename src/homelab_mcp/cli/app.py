@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from homelab_mcp.cli import add, apply, approve, doctor, env, history, init, logs, remove, search, serve, status
@@ -72,7 +72,7 @@ for module in (
 def main() -> None:
     """Run the command line; errors end with one message on stderr and an exit code."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except HomelabError as error:
         if "--json" in sys.argv:
             sys.stdout.write(json.dumps(error.as_dict(), ensure_ascii=False) + "\n")
@@ -80,12 +80,7 @@ def main() -> None:
             hint = f"\n{error.hint}" if error.hint else ""
             typer.echo(f"Error: {error.message}{hint}", err=True)
         raise SystemExit(COULD_NOT_RUN if isinstance(error, EngineUnavailable) else FAILED) from None
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        typer.echo("Aborted; nothing more was done.", err=True)
-        raise SystemExit(130) from None
-    except click.ClickException as error:
-        error.show()
-        raise SystemExit(COULD_NOT_RUN) from None
     except BrokenPipeError:
+        # The reader (head, less) went away; the interpreter's own flush at exit must not complain again.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
         raise SystemExit(0) from None
-    raise SystemExit(code if isinstance(code, int) else 0)

@@ -153,7 +153,8 @@ def _services(job: _Job, words: Words) -> dict[str, dict[str, Any]]:
     if job.definition.id == traefik.TRAEFIK:
         _join_traefik(main, job.settings)
     main["labels"] = labels.own_labels(job.definition, job.access)
-    own = {k: words.fill(v) for k, v in job.definition.container.labels.items()}
+    filled = {k: words.fill(v) for k, v in job.definition.container.labels.items()}
+    own = labels.with_login_name(job.definition, filled, job.settings)
     routing = labels.route_labels(job.definition, job.name, job.access, job.settings) if job.access else {}
     if own and any(k.startswith("traefik.") for k in own):
         routing.setdefault("traefik.enable", "true")

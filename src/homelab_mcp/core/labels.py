@@ -61,7 +61,7 @@ def route_labels(definition: ServiceDefinition, name: str, access: Access, setti
     if access.protected:
         labels[f"traefik.http.routers.{name}.middlewares"] = settings.sso_middleware
         if route.sso.api_paths:
-            paths = " || ".join(f"PathPrefix(`{p}`)" for p in route.sso.api_paths)
+            paths = " || ".join(_below(p) for p in route.sso.api_paths)
             labels |= _router(f"{name}-api", f"{host} && ({paths})", target)
             labels[f"traefik.http.routers.{name}-api.priority"] = _API_PRIORITY
     if not route.traefik_service:
@@ -70,6 +70,16 @@ def route_labels(definition: ServiceDefinition, name: str, access: Access, setti
         if route.scheme != "http":
             labels[f"{server}.scheme"] = route.scheme
     return labels
+
+
+def with_login_name(definition: ServiceDefinition, own: dict[str, str], settings: LabSettings) -> dict[str, str]:
+    """A definition's own labels, with the log-in's middleware under the name that the lab's routes ask for."""
+    name, _, provider = settings.sso_middleware.partition("@")
+    portal = definition.route is not None and definition.route.sso.policy == "portal"
+    if not portal or provider not in {"", "docker"}:
+        return own
+    usual = f"traefik.http.middlewares.{definition.id}."
+    return {f"traefik.http.middlewares.{name}.{k[len(usual) :]}" if k.startswith(usual) else k: v for k, v in own.items()}
 
 
 def homepage_labels(definition: ServiceDefinition, access: Access | None) -> dict[str, str]:
@@ -133,6 +143,12 @@ def _router(name: str, rule: str, target: str) -> dict[str, str]:
         f"{router}.tls.certresolver": "letsencrypt",
         f"{router}.service": target,
     }
+
+
+def _below(path: str) -> str:
+    """A rule for a path and what is below it; PathPrefix alone compares texts, so that /api would open /apikeys."""
+    stem = path.rstrip("/")
+    return f"PathPrefix(`{stem}/`)" if path.endswith("/") else f"Path(`{stem}`) || PathPrefix(`{stem}/`)"
 
 
 def _literal(text: str) -> str:

@@ -8,6 +8,7 @@ HomelabError
 ├── EngineUnavailable   Docker (or Compose) does not answer
 ├── EngineFailed        Docker (or Compose) answered with an error
 ├── PlanRefused         a plan may not be applied (its ``code`` says why)
+├── StorageFailed       the disk takes no more, or may not be written
 └── JournalUnwritable   no record can be kept, so nothing is changed
 
 Every error that reaches a person or a model has a stable ``code``, one sentence, and a ``hint``: what to do next.
@@ -15,6 +16,7 @@ Every error that reaches a person or a model has a stable ``code``, one sentence
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 
@@ -105,3 +107,30 @@ class JournalUnwritable(HomelabError):
     """The journal takes no record, so nothing is changed."""
 
     default_code = "journal_unwritable"
+
+
+class StorageFailed(HomelabError, OSError):
+    """The disk takes no more, or may not be written; what was there before is intact.
+
+    An OSError too, so that whoever handles those handles this one.
+    """
+
+    default_code = "storage_failed"
+
+
+_DISK = {
+    errno.ENOSPC: ("disk_full", "the disk is full", "Free some space, then try again."),
+    errno.EDQUOT: ("disk_full", "the user's disk quota is used up", "Free some space, then try again."),
+    errno.EROFS: ("read_only", "the file system is read-only", "Mount it writable, then try again."),
+    errno.EACCES: ("not_allowed", "this user may not write there", "Run as the user that owns the lab's folder."),
+    errno.EPERM: ("not_allowed", "this user may not write there", "Run as the user that owns the lab's folder."),
+}
+
+
+def storage_failed(error: OSError, what: str) -> StorageFailed:
+    """The error of a write in this project's terms; ``what`` names the file as a person knows it."""
+    default = ("storage_failed", (error.strerror or type(error).__name__).lower(), "Look at the disk.")
+    code, why, hint = _DISK.get(error.errno or 0, default)
+    told = StorageFailed(f"{what} cannot be written: {why}.", hint=hint, code=code)
+    told.errno, told.strerror = error.errno, error.strerror
+    return told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -63,26 +63,37 @@ class ValidationResult:
 def validate_paths(
     paths: Sequence[str], *, reader: ComposeReader, known_networks: Collection[str] | None = None
 ) -> ValidationResult:
-    """Lint files and folders, all of them as one lab. Never raises for what is in a file."""
-    files: dict[str, None] = {}
+    """Lint files and folders. Never raises for what is in a file.
+
+    A folder of stacks is one lab: its stacks are compared (ports, names, routes). Files that are named one by one
+    may have nothing to do with each other, so each is judged alone.
+    """
+    findings: list[Finding] = []
+    seen: dict[str, None] = {}
     trouble: list[str] = []
     for path in paths:
         try:
-            files.update(dict.fromkeys(reader.compose_files(path)))
+            files = [f for f in reader.compose_files(path) if f not in seen]
         except HomelabError as error:
             trouble.append(error.as_text())
-    stacks: list[LintStack] = []
+            continue
+        stacks = list(_stacks(files, reader, trouble))
+        seen.update(dict.fromkeys(s.file for s in stacks))
+        findings += lint(stacks, known_networks=known_networks)
+    findings.sort(key=lambda f: (f.file, f.line, f.column, f.rule))
+    return ValidationResult(tuple(findings), tuple(seen), tuple(trouble))
+
+
+def _stacks(files: Sequence[str], reader: ComposeReader, trouble: list[str]) -> Iterator[LintStack]:
     for file in files:
         try:
             text = reader.read(file)
             if text is None:
                 trouble.append(f"{file} is gone.")
                 continue
-            stacks.append(LintStack(reader.stack_name(file), file, text, _variables(reader, file)))
+            yield LintStack(reader.stack_name(file), file, text, _variables(reader, file))
         except HomelabError as error:
             trouble.append(error.as_text())
-    findings = lint(stacks, known_networks=known_networks)
-    return ValidationResult(findings, tuple(s.file for s in stacks), tuple(trouble))
 
 
 def validate_text(

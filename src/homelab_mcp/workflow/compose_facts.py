@@ -33,6 +33,12 @@ def bind_folders(stack: str, compose_text: str, services: Collection[str]) -> li
     return sorted(found)
 
 
+def services_written(before: str, after: str) -> frozenset[str]:
+    """Services that are new in a compose file or say something else than before."""
+    old = _services(before)
+    return frozenset(name for name, body in _services(after).items() if old.get(name) != body)
+
+
 def start_periods(compose_text: str) -> dict[str, float]:
     """Seconds of each service's ``healthcheck.start_period``, where one is set."""
     found = {}

@@ -47,7 +47,7 @@ def action_line(action: EngineAction) -> str:
     services = ", ".join(action.services) or "all services"
     match action.kind:
         case ActionKind.CREATE_NETWORK:
-            what = f"create network {action.name} (where missing)"
+            what = f"create network {action.name}"
         case ActionKind.PULL:
             what = f"pull the images of {services} in {action.stack}"
         case ActionKind.UP:

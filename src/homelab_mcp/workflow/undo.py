@@ -13,7 +13,7 @@ from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabErr
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import ActionKind, Evidence, Plan
 from homelab_mcp.ports import Clock, Compose, Engine, Files, History, PlanStore
-from homelab_mcp.workflow.compose_facts import bind_folders
+from homelab_mcp.workflow.compose_facts import bind_folders, services_written
 
 _UP = frozenset({"running", "restarting"})
 _ENGINE_PATIENCE = 60.0
@@ -232,11 +232,19 @@ def acted_stacks(plan: Plan) -> list[str]:
 
 
 def folders_of(plan: Plan) -> list[str]:
-    """Bind-mount folders of the services that the plan starts, relative to the lab's root."""
+    """Bind-mount folders of the services that the plan starts, relative to the lab's root.
+
+    A plan without any action (files only) names those of the services it writes: Docker would make the folders as
+    root when a person starts them later.
+    """
     found: set[str] = set()
     edited = {e.path for e in plan.draft.edits}
     for edit in plan.draft.edits:
         stack, _, _ = edit.path.partition("/")
+        if edit.after is not None and not plan.draft.actions:
+            if written := services_written(edit.before or "", edit.after):
+                found |= set(bind_folders(stack, edit.after, written))
+            continue
         starts = [a for a in plan.draft.actions if a.kind is ActionKind.UP and a.stack == stack]
         seen = plan.draft.verification
         if edit.after is None or edit.path.endswith(".env") or not (starts or seen.stack == stack):

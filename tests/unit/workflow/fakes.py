@@ -204,7 +204,7 @@ class FakeCompose:
 
 @dataclass
 class FakeProbe:
-    """Answers with the next of ``statuses``, the last one for ever; the first ``untrusted`` without a good certificate."""
+    """Answers with the next of ``statuses``, the last for ever; the first ``untrusted`` without a good certificate."""
 
     statuses: list[int] = field(default_factory=lambda: [200])
     location: str = ""

@@ -179,7 +179,7 @@ def _path_of(item: object) -> str:
 
 @rule(
     "HL100",
-    Severity.ERROR,
+    Severity.WARNING,
     "A file outside the stack's folder",
     why="env_file, extends, include and build read files of the host; what lies outside the stack's folder is "
     "another's business (env_file shows any host file's content), and is missing when the folder is moved or restored.",

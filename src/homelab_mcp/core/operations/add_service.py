@@ -82,7 +82,7 @@ def add_service(
         existing_env=env_file.parse(env_before or ""),
         root=root,
         gateway=gateway,
-        gateway_name=_gateway_name(gateway, main, lab) if gateway else "",
+        gateway_name=_gateway_name(gateway, main, stack_name, lab, snapshot) if gateway else "",
     )
     _refuse_taken(generated, stack_name, lab, snapshot)
     route_works = _route_works(definition, generated, settings, lab)
@@ -121,10 +121,12 @@ def _part(gateway: ServiceDefinition | None, generated: Generated) -> tuple[Cont
     return (gateway.container,) if gateway and with_vpn else ()
 
 
-def _gateway_name(gateway: ServiceDefinition, main: str, lab: LabView) -> str:
-    """The gateway's own name where it is free in the whole lab, else one that says whose it is."""
-    taken = lab.container(gateway.id) or next((s for s in lab.services if s.name == gateway.id), None)
-    return f"{main}-{gateway.id}" if taken else gateway.id
+def _gateway_name(gateway: ServiceDefinition, main: str, stack: str, lab: LabView, snapshot: Snapshot) -> str:
+    """The gateway's own name where nothing in the lab or on the engine has it, else one that says whose it is."""
+    in_files = lab.container(gateway.id) or next((s for s in lab.services if s.name == gateway.id), None)
+    # Another name is the person's only way out, and they cannot choose the gateway's.
+    elsewhere = any(c.name == gateway.id and c.stack != stack for c in snapshot.containers or ())
+    return f"{main}-{gateway.id}" if in_files or elsewhere else gateway.id
 
 
 def _refuse_taken(generated: Generated, stack: str, lab: LabView, snapshot: Snapshot) -> None:

@@ -1,0 +1,55 @@
+"""The demo is the main job end to end on the real engine, so it is a test too."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.timeout(290)
+@pytest.mark.usefixtures("docker_engine")
+def test_the_main_job_holds_when_a_person_answers(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "testbed.demo"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdin and process.stdout
+        said = ""
+        while piece := process.stdout.read(1):
+            said += piece
+            if said.endswith("(empty declines): "):
+                # The person types the name that the dialog shows.
+                process.stdin.write(re.findall(r"type: (\S+)", said)[-1] + "\n")
+                process.stdin.flush()
+    assert process.returncode == 0, said
+    assert "Every step was true" in said
+    assert said.count("✔") == 13
+    assert not list(tmp_path.glob("homelab-demo-*")), "files were left behind"
+
+
+@pytest.mark.timeout(120)
+def test_without_docker_it_plays_files_only_and_says_so(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "testbed.demo", "--no-docker"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Not done, because there was no Docker" in done.stdout
+    assert not list(tmp_path.glob("homelab-demo-*"))
