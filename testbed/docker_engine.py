@@ -178,10 +178,12 @@ class Scratch:
             steps.callback(self._end_lease)
             if self.keep:
                 return
-            # Called in reverse: what is in use goes before what it uses.
-            for label in [f"com.docker.compose.project={name}" for name in self._projects]:
-                steps.callback(_remove_labelled, label)
-            steps.callback(_remove_labelled, f"{LABEL}={self.run_id}")
+            labels = [*(f"com.docker.compose.project={name}" for name in self._projects), f"{LABEL}={self.run_id}"]
+            # Called in reverse: all containers first, as projects join the run's networks and the other way round.
+            for label in labels:
+                steps.callback(_remove_unused, label)
+            for label in labels:
+                steps.callback(_remove_containers, label)
 
     def name(self, what: str) -> str:
         """Return a name for an object of this run that no other object on the engine has."""
@@ -272,12 +274,14 @@ def _quietly(*arguments: str) -> None:
         return
 
 
-def _remove_labelled(label: str) -> None:
-    wanted = ("--filter", f"label={label}")
-    if containers := docker("ps", "-aq", *wanted).split():
+def _remove_containers(label: str) -> None:
+    if containers := docker("ps", "-aq", "--filter", f"label={label}").split():
         docker("rm", "--force", "--volumes", *containers)
+
+
+def _remove_unused(label: str) -> None:
     for kind in ("network", "volume"):
-        for found in docker(kind, "ls", "-q", *wanted).split():
+        for found in docker(kind, "ls", "-q", "--filter", f"label={label}").split():
             _quietly(kind, "rm", found)
 
 

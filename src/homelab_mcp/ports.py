@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -100,6 +100,10 @@ class Engine(Protocol):
 
     def sweep_renamed(self, stack: str) -> list[str]:
         """Remove the ``<hex>_name`` containers that a killed ``compose up`` leaves; their names."""
+        ...
+
+    def sweep_networks(self, stack: str, names: Collection[str]) -> list[str]:
+        """Remove those of the stack's own networks with these names that no container is joined to; their names."""
         ...
 
 

@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -147,6 +147,27 @@ class DockerEngine:
             if _RENAMED.match(container.name):
                 self._remove(container.id)
                 gone.append(container.name)
+        return gone
+
+    def sweep_networks(self, stack: str, names: Collection[str]) -> list[str]:
+        """Remove those of the project's own networks with these names that no container is joined to, running or not.
+
+        Returns:
+            The names of what was removed; a network that someone joins at this moment stays.
+        """
+        label = f"{PROJECT_LABEL}={stack}"
+        own = {str(n["Name"]) for n in self._ask(lambda c: c.networks(filters={"label": [label]}))} & set(names)
+        raw = self._ask(lambda c: c.containers(all=True)) if own else ()
+        used = {name for one in raw for name in docker_answers.listed(one).networks}
+        gone = []
+        for name in sorted(own - used):
+            try:
+                self.remove_network(name)
+            except EngineFailed as error:
+                if error.code != "network_in_use":
+                    raise
+            else:
+                gone.append(name)
         return gone
 
     def _remove(self, container_id: str) -> None:

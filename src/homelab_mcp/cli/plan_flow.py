@@ -37,7 +37,7 @@ def show_view(shown: PlanView) -> None:
     colour = {"low": "green", "medium": "yellow", "high": "red"}[shown.risk]
     out.print(Text.assemble((shown.summary, "bold"), "   risk: ", (shown.risk, f"bold {colour}")))
     out.print(Text(f"plan {shown.plan_id}  state {shown.state}", style="dim"))
-    for reason in shown.reasons:
+    for reason in shown.reasons or ():
         out.print(Text(f"  · {reason}"))
     if shown.diff:
         out.print(Syntax(shown.diff, "diff", background_color="default", word_wrap=True))
@@ -46,7 +46,7 @@ def show_view(shown: PlanView) -> None:
             out.print(Text(title, style="bold"))
             for line in lines:
                 out.print(Text(f"  {line}"))
-    for seen in shown.evidence:
+    for seen in shown.evidence or ():
         mark = ("ok  ", "green") if seen.ok else ("FAIL", "red")
         out.print(Text.assemble("  ", mark, f" {seen.what}", f"\n       {seen.detail}" if seen.detail else ""))
     if shown.error:

@@ -21,22 +21,22 @@ class EvidenceView(BaseModel):
 
 
 class PlanView(BaseModel):
-    """A plan and where it stands. ``expires_in`` is in seconds; ``next`` says what to do now."""
+    """A plan and where it stands; what was not asked for is unset. ``expires_in`` is in seconds."""
 
     plan_id: str
     state: str
     summary: str
     target: str = Field(description="What a person types to approve.")
     risk: str
-    reasons: list[str] = []
+    reasons: list[str] | None = None
     diff: str | None = None
-    actions: list[str] = []
-    findings: list[str] = []
-    notes: list[str] = []
+    actions: list[str] | None = None
+    findings: list[str] | None = None
+    notes: list[str] | None = None
     undo: str | None = None
     expires_in: int | None = None
     step: str | None = None
-    evidence: list[EvidenceView] = []
+    evidence: list[EvidenceView] | None = None
     commit: str | None = None
     error: str | None = None
     next: str = ""
@@ -92,7 +92,7 @@ def view(plan: Plan, status: PlanStatus, now: float, *, full: bool = True, diff_
         target=plan.draft.target,
         risk=plan.risk.word,
         step=status.step or None,
-        evidence=[EvidenceView(what=e.what, ok=e.ok, detail=e.detail or None) for e in status.evidence],
+        evidence=[EvidenceView(what=e.what, ok=e.ok, detail=e.detail or None) for e in status.evidence] or None,
         commit=status.commit[:12] or None,
         error=f"{status.error} [{status.error_code}]" if status.error else None,
         next=next_step(plan, status),
@@ -109,9 +109,10 @@ def view(plan: Plan, status: PlanStatus, now: float, *, full: bool = True, diff_
     shown.reasons = list(plan.reasons)
     shown.actions = [action_line(a) for a in plan.draft.actions]
     worst_first = sorted(plan.findings, key=lambda f: list(Severity).index(f.severity))
-    shown.findings = [f.as_line() for f in worst_first[:FINDINGS_LIMIT]]
+    found = [f.as_line() for f in worst_first[:FINDINGS_LIMIT]]
     if len(plan.findings) > FINDINGS_LIMIT:
-        shown.findings.append(f"… and {len(plan.findings) - FINDINGS_LIMIT} more: homelab-mcp validate")
+        found.append(f"… and {len(plan.findings) - FINDINGS_LIMIT} more: homelab-mcp validate")
+    shown.findings = found
     shown.notes = list(plan.draft.notes)
     shown.undo = plan.draft.undo or None
     return shown

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core.project_name import folder_project, project_name
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.observed import ContainerState
-from homelab_mcp.ports import Engine, EngineInfo, Files
+from homelab_mcp.ports import Compose, Engine, EngineInfo, Files
+
+
+def take_away(engine: Engine, compose: Compose, stack: str, services: Sequence[str]) -> None:
+    """Remove these services' containers, and the stack's own networks that nothing is joined to without them."""
+    joined = {n for c in engine.containers(stack) if c.service in services for n in c.networks}
+    compose.remove(stack, services)
+    if joined:
+        # Compose itself removes networks only with the whole stack.
+        engine.sweep_networks(stack, joined)
 
 
 class StackEngine:
@@ -32,6 +41,10 @@ class StackEngine:
     def sweep_renamed(self, stack: str) -> list[str]:
         """As the engine's."""
         return self._engine.sweep_renamed(self._projects().get(stack, folder_project(stack)))
+
+    def sweep_networks(self, stack: str, names: Collection[str]) -> list[str]:
+        """As the engine's."""
+        return self._engine.sweep_networks(self._projects().get(stack, folder_project(stack)), names)
 
     def info(self) -> EngineInfo:
         """As the engine's."""

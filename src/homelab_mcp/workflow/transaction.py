@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import HomelabError, InvalidInput, JournalUnwritable
 from homelab_mcp.model.plan import ActionKind, EngineAction, Evidence, Plan, PlanState, PlanStatus, Verification
+from homelab_mcp.workflow.stack_engine import take_away
 from homelab_mcp.workflow.undo import Before, Undone, folders_of, known_secrets, masked, public_paths
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Transaction:
             case ActionKind.UP:
                 compose.up(action.stack, action.services)
             case ActionKind.REMOVE:
-                compose.remove(action.stack, action.services)
+                take_away(engine, compose, action.stack, action.services)
             case ActionKind.RESTART:
                 compose.restart(action.stack, action.services)
 

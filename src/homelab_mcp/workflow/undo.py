@@ -14,6 +14,7 @@ from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import ActionKind, Evidence, Plan
 from homelab_mcp.ports import Clock, Compose, Engine, Files, History, PlanStore
 from homelab_mcp.workflow.compose_facts import bind_folders, services_written
+from homelab_mcp.workflow.stack_engine import take_away
 
 _UP = frozenset({"running", "restarting"})
 _ENGINE_PATIENCE = 60.0
@@ -161,7 +162,7 @@ class Undo:
                 # The whole stack is new: its own networks go too.
                 compose.down(stack)
             elif added:
-                compose.remove(stack, added)
+                take_away(engine, compose, stack, added)
 
     def _bring_back(self, plan: Plan, before: Before, seen: list[Evidence]) -> None:
         engine, compose = self._engine, self._compose
@@ -241,15 +242,12 @@ def folders_of(plan: Plan) -> list[str]:
     edited = {e.path for e in plan.draft.edits}
     for edit in plan.draft.edits:
         stack, _, _ = edit.path.partition("/")
-        if edit.after is not None and not plan.draft.actions:
-            if written := services_written(edit.before or "", edit.after):
-                found |= set(bind_folders(stack, edit.after, written))
-            continue
         starts = [a for a in plan.draft.actions if a.kind is ActionKind.UP and a.stack == stack]
         seen = plan.draft.verification
-        if edit.after is None or edit.path.endswith(".env") or not (starts or seen.stack == stack):
+        written = () if plan.draft.actions else services_written(edit.before or "", edit.after or "")
+        if edit.after is None or edit.path.endswith(".env") or not (starts or seen.stack == stack or written):
             continue
-        wanted = {s for a in starts for s in a.services} | set(seen.services if seen.stack == stack else ())
+        wanted = {s for a in starts for s in a.services} | set(seen.services if seen.stack == stack else written)
         found |= set(bind_folders(stack, edit.after, wanted))
     return sorted(found - edited)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,6 +119,9 @@ class FakeDocker:
         return frozenset()
 
     def sweep_renamed(self, stack: str) -> list[str]:
+        return []
+
+    def sweep_networks(self, stack: str, names: Collection[str]) -> list[str]:
         return []
 
     def running(self) -> dict[str, tuple[str, str]]:
