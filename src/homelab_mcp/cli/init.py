@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def init(
         ctx: typer.Context,
-        domain: Annotated[str, typer.Option(help="Services are reached at <name>.<domain>.")] = "",
+        domain: Annotated[str, typer.Option(help="Services are reached at <name>.<domain>; home.arpa if unset.")] = "",
         email: Annotated[str, typer.Option(help="For the certificate authority's account.")] = "",
         timezone: Annotated[str, typer.Option(help="Such as Europe/Berlin.")] = "",
         puid: Annotated[int, typer.Option(help="User id that services run as; -1: yours.")] = -1,
@@ -85,6 +85,10 @@ def register(app: typer.Typer) -> None:
             out.print(f"  made: {', '.join(report.made) or 'nothing: all was there'}")
             if report.stacks:
                 out.print(f"  adopted as they are: {', '.join(report.stacks)}")
+            if SETTINGS_FILE in report.kept:
+                out.print(f"  kept as it is: {SETTINGS_FILE} (edit it to change the lab's settings)")
+            if lab.settings.domain == HOME_DOMAIN:
+                out.print(f"  domain: {HOME_DOMAIN}, for the home network alone; change it in {SETTINGS_FILE}")
             if not report.pin_set:
                 out.print("  no approval PIN yet: run `homelab-mcp init` at a terminal to set one")
             out.print(f"Next: homelab-mcp --root {globals_of(ctx).root} add traefik")
@@ -92,16 +96,14 @@ def register(app: typer.Typer) -> None:
         emit(asdict(report), as_json, show)
 
 
-def _ask_domain(as_json: bool) -> str:
-    from homelab_mcp.model.errors import InvalidInput
+HOME_DOMAIN = "home.arpa"
+"""The domain set aside for home networks (RFC 8375); no public CA issues certificates for it."""
 
+
+def _ask_domain(as_json: bool) -> str:
     if as_json or not at_terminal():
-        raise InvalidInput(
-            "A new lab needs its domain.",
-            hint="Give it: homelab-mcp init --domain example.duckdns.org",
-            code="missing_input",
-        )
-    answer: str = typer.prompt("Domain (such as example.duckdns.org)", err=True)
+        return HOME_DOMAIN
+    answer: str = typer.prompt("Domain (such as example.duckdns.org)", default=HOME_DOMAIN, err=True)
     return answer
 
 

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
             table = Table(box=None, pad_edge=False)
             for title in ("stack", "service", "state", "health", "restarts", "up", "url"):
-                table.add_column(title, no_wrap=title != "url")
+                table.add_column(title, overflow="fold", no_wrap=title != "url")
             for row in found["services"]:
                 table.add_row(
                     *(str(row.get(k) or "") for k in ("stack", "service", "state", "health", "restarts", "up", "url"))

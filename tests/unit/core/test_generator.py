@@ -84,11 +84,11 @@ def test_the_route_labels_by_the_conventions() -> None:
 
 
 def test_api_paths_get_a_router_of_their_own_without_log_in_and_first_in_line() -> None:
-    sso = {"policy": "protect", "why": "No log-in.", "api_paths": ["/api", "/.well-known"]}
+    sso = {"policy": "protect", "why": "No log-in.", "api_paths": ["/api", "/.well-known/"]}
     labels = make(definition("x", route={"port": 80, "subdomain": "x", "sso": sso})).services["x"]["labels"]
 
     assert labels["traefik.http.routers.x-api.rule"] == (
-        "Host(`x.${DOMAIN}`) && (PathPrefix(`/api`) || PathPrefix(`/.well-known`))"
+        "Host(`x.${DOMAIN}`) && (Path(`/api`) || PathPrefix(`/api/`) || PathPrefix(`/.well-known/`))"
     )
     assert "traefik.http.routers.x-api.middlewares" not in labels
     assert int(labels["traefik.http.routers.x-api.priority"]) > len(labels["traefik.http.routers.x-api.rule"])

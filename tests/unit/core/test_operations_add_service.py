@@ -150,10 +150,13 @@ def test_what_is_taken_is_refused_with_who_has_it() -> None:
     assert propose(named, "web", name="web2").target == "web2"
 
 
-def test_without_a_log_in_service_a_protected_route_is_refused_and_a_bypass_needs_a_reason() -> None:
+def test_without_a_log_in_service_a_protected_route_says_so_and_a_bypass_needs_a_reason() -> None:
     bare = Snapshot((), None)
 
-    assert refusal(bare, "web").code == "sso_missing"
+    waiting = propose(bare, "web")
+    assert waiting.notes[0].startswith("Not reachable yet: the lab has no log-in service (authelia@docker)")
+    assert waiting.verification.routes == ()
+    assert "authelia@docker" in compose_of(waiting)["services"]["web"]["labels"].values()
     assert refusal(bare, "web", sso="bypass").code == "reason_needed"
     draft = propose(bare, "web", sso="bypass", sso_reason="Family has no accounts ${X}")
     assert worst(draft) is Risk.HIGH

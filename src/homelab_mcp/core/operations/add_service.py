@@ -59,8 +59,7 @@ def add_service(
     Raises:
         NotFound: no such definition.
         InvalidInput: options that do not fit, values that are missing (``missing_input``), or something taken:
-            ``service_exists``, ``container_name_taken``, ``host_taken``, ``port_taken``; ``sso_missing`` where the
-            lab has no log-in service yet.
+            ``service_exists``, ``container_name_taken``, ``host_taken``, ``port_taken``.
         EditRefused: the compose file cannot be added to without losing something.
     """
     definition = find(request.service)
@@ -109,7 +108,7 @@ def add_service(
         actions=_actions(generated, stack_name),
         verification=_verification(generated, stack_name, route_works),
         risks=tuple(_risks(definition, generated, stack_name, used)),
-        notes=(*_notes(definition, generated, lab, route_works, kept), *generated.notes),
+        notes=(*_notes(definition, generated, settings, lab, route_works, kept), *generated.notes),
         undo=f"Roll this plan back, or remove {generated.name} from stack {stack_name}; its data folders stay.",
         target=generated.name,
         secrets=generated.secrets,
@@ -170,24 +169,15 @@ def _refuse_ports(name: str, ports: list[str], lab: LabView) -> None:
 
 
 def _route_works(definition: ServiceDefinition, generated: Generated, settings: LabSettings, lab: LabView) -> bool:
-    """Whether the route can be asked after the apply: Traefik is there, and the log-in where it is used.
-
-    Raises:
-        InvalidInput: log-in is wanted and the lab has none, so that Traefik would drop the router (``sso_missing``).
-    """
-    if generated.route is None:
+    """Whether the route can be asked after the apply: Traefik is there, and the log-in where it is used."""
+    if generated.route is None or _waits_for_login(generated, settings, lab):
         return False
-    has_login = not generated.route.protected or lab.has_middleware(settings.sso_middleware)
-    if not has_login:
-        if definition.route and definition.route.traefik_service:
-            return False
-        raise InvalidInput(
-            f"{generated.name} would stand behind the lab's log-in ({settings.sso_middleware}), which the lab does not "
-            "have, so Traefik would not route to it.",
-            hint="Add authelia first, or ask for sso=bypass with a reason.",
-            code="sso_missing",
-        )
     return definition.id == "traefik" or lab.made_from("traefik") is not None
+
+
+def _waits_for_login(generated: Generated, settings: LabSettings, lab: LabView) -> bool:
+    """Log-in is wanted and the lab has none: Traefik then serves no such route, which is safe but must be said."""
+    return bool(generated.route and generated.route.protected and not lab.has_middleware(settings.sso_middleware))
 
 
 def _actions(generated: Generated, stack: str) -> tuple[EngineAction, ...]:
@@ -238,9 +228,19 @@ def _risks(
 
 
 def _notes(
-    definition: ServiceDefinition, generated: Generated, lab: LabView, route_works: bool, kept: list[str]
+    definition: ServiceDefinition,
+    generated: Generated,
+    settings: LabSettings,
+    lab: LabView,
+    route_works: bool,
+    kept: list[str],
 ) -> list[str]:
     notes = []
+    if _waits_for_login(generated, settings, lab):
+        notes.append(
+            f"Not reachable yet: the lab has no log-in service ({settings.sso_middleware}), and Traefik serves no "
+            "protected route without it. Add authelia, or plan this again with sso=bypass and a reason."
+        )
     if generated.route:
         login = "behind the lab's log-in" if generated.route.protected else "without the lab's log-in"
         notes.append(f"Reached at https://{generated.route.host}, {login}.")
