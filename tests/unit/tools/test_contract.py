@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +76,9 @@ async def test_prompts_are_listed_and_filled_in_as_plain_text(tmp_path: Path) ->
         got = await client.get_prompt("add-service", {"service": "{service} {0}"})
     text = getattr(got.messages[0].content, "text", "")
     assert text.startswith("Add {service} {0} to my lab.")
+
+
+def test_the_page_about_the_tools_is_current() -> None:
+    script = Path(__file__).parents[3] / "script" / "tools-doc"
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
