@@ -58,7 +58,7 @@ def whole(*, yes: bool, keep: bool) -> None:
 
 def files_only(reason: str, *, keep: bool) -> None:
     """What can be shown without Docker: plan, diff, approval, files, git, undo."""
-    say(f"Docker is not used: {reason}.", "33")
+    say(f"Docker is not used: {reason.rstrip('.')}.", "33")
     with _folder(keep=keep) as folder:
         lab = DemoLab(folder, None)
         step("A lab on disk")

@@ -190,9 +190,16 @@ class Scratch:
         return f"{self.prefix}-{what}-{secrets.token_hex(2)}"
 
     def network(self, what: str = "net") -> str:
-        """Make a bridge network and return its name."""
+        """Make a bridge network, on RFC 2544's test addresses as Docker's own pools are few, and return its name."""
         name = self.name(what)
-        docker("network", "create", "--label", f"{LABEL}={self.run_id}", name)
+        for attempt in range(10):
+            subnet = f"198.18.{secrets.randbelow(256)}.{secrets.randbelow(4) * 64}/26"
+            try:
+                docker("network", "create", "--label", f"{LABEL}={self.run_id}", "--subnet", subnet, name)
+                break
+            except TestbedError as error:
+                if "overlap" not in str(error) or attempt == 9:
+                    raise
         return name
 
     def claim_project(self, project: str) -> str:

@@ -4,6 +4,7 @@ An image is described by a `Recipe`; the recipe's hash is a label of the image, 
 alike. An image under the same name that we didn't make is a real one: it is used as it is, never replaced.
 """
 
+import functools
 import hashlib
 import importlib.metadata
 import io
@@ -63,7 +64,8 @@ class Recipe:
 
     def digest(self) -> str:
         """Return a hash that changes with anything that goes into the image."""
-        programs = {path: (str(real), real.stat().st_size) for path, real in self.programs.items()}
+        # By content: two checkouts on one engine must not take the tag from each other's running containers.
+        programs = {path: _content(real) for path, real in self.programs.items()}
         files = {path: hashlib.sha256(content).hexdigest() for path, content in self.files.items()}
         parts = (self.kind, list(self.changes), programs, dict(self.scripts), files, dict(self.links))
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
@@ -264,6 +266,12 @@ def _accounts() -> dict[str, bytes]:
         "/etc/group": b"root:x:0:\nnogroup:x:65534:\n",
         "/etc/nsswitch.conf": b"hosts: files dns\n",
     }
+
+
+@functools.cache
+def _content(program: Path) -> str:
+    with program.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _shim_path(name: str) -> str:

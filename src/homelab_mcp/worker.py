@@ -11,11 +11,14 @@ import logging
 import sys
 
 from homelab_mcp.bootstrap import open_lab
-from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.errors import HomelabError, LabLocked
+from homelab_mcp.ports import Lab
+
+logger = logging.getLogger("homelab_mcp.worker")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Apply one plan; exit code 0 when it was done, 1 when not."""
+    """Apply one plan, after putting right what a killed apply left; exit code 0 when it was done, 1 when not."""
     parser = argparse.ArgumentParser(prog="homelab_mcp.worker")
     parser.add_argument("--root", required=True)
     parser.add_argument("--files-only", action="store_true")
@@ -24,14 +27,32 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     lab = open_lab(args.root, files_only=args.files_only)
-    from homelab_mcp.workflow.assembly import applier
-
     try:
+        _put_right(lab)
+        if lab.plans.used(args.plan_id):
+            return 1
+        from homelab_mcp.workflow.assembly import applier
+
         applier(lab).run(args.plan_id)
     except HomelabError as error:
-        logging.getLogger("homelab_mcp.worker").error("%s", error.as_text())
+        logger.error("%s", error.as_text())
+        return 1
+    except OSError as error:
+        logger.error("a file operation failed: %s", error.strerror or type(error).__name__)
         return 1
     return 0
+
+
+def _put_right(lab: Lab) -> None:
+    from homelab_mcp.workflow.assembly import recovery
+
+    machine = recovery(lab)
+    try:
+        if machine.needed():
+            machine.recover()
+    except LabLocked:
+        # An apply is at work; the plan of this process meets the same lock and says so.
+        return
 
 
 if __name__ == "__main__":

@@ -121,10 +121,10 @@ class RealLab:
             text=True,
         )
 
-    def start(self) -> None:
-        """``docker compose up`` on every stack at once, until all is healthy."""
+    def start(self, *, but: str) -> None:
+        """``docker compose up`` on every stack but one at once, until all is healthy."""
         wanted = ("up", "--detach", "--no-build", "--wait", "--wait-timeout", "90")
-        begun = {stack: self.compose(stack, *wanted) for stack in self.stacks}
+        begun = {stack: self.compose(stack, *wanted) for stack in self.stacks if stack != but}
         failed = {}
         for stack, process in begun.items():
             _, said = process.communicate(timeout=120)
@@ -133,14 +133,19 @@ class RealLab:
         assert not failed, failed
 
     def files(self) -> dict[str, tuple[bytes, int, int]]:
-        """Content, mode and owner of every file of the lab but git's and our own."""
+        """Content, mode and owner of every file of the lab but git's, our own, and Traefik's store of certificates."""
         found = {}
         for path in sorted(self.root.rglob("*")):
             below = path.relative_to(self.root)
-            if path.is_file() and not {".git", ".homelab"} & set(below.parts):
+            if path.is_file() and not {".git", ".homelab", "acme.json"} & set(below.parts):
                 status = path.stat()
                 found[str(below)] = (path.read_bytes(), stat.S_IMODE(status.st_mode), status.st_uid)
         return found
+
+    def git(self, *command: str) -> str:
+        """What git says of the lab."""
+        own = ["git", "-c", "safe.directory=*", "-C", str(self.root), *command]
+        return subprocess.run(own, capture_output=True, text=True, check=True, timeout=20).stdout
 
     def https(self, host: str, path: str = "/", *, cookie: str = "") -> Answer:
         """GET through Traefik; raises ssl.SSLCertVerificationError for a certificate that is not the CA's."""
@@ -164,7 +169,7 @@ class RealLab:
             except (ssl.SSLError, ConnectionError):
                 return None
 
-        return wait_until(answer, f"a certificate for {host}", within=30, every=0.2)
+        return wait_until(answer, f"a certificate for {host}", within=90, every=0.2)
 
     def traefik(self, path: str) -> Any:
         """What Traefik's own API says, asked through its own protected route."""

@@ -8,96 +8,286 @@ definition asks, and lends its network to the service behind it, but opens no tu
 
 from __future__ import annotations
 
-import json
-import time
+import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from homelab_mcp.adapters.catalog_files import packaged_definitions
-from homelab_mcp.model.plan import PlanState
+from homelab_mcp.adapters.docker_engine import DockerEngine
+from homelab_mcp.model.plan import PlanState, Risk
 from homelab_mcp.workflow.proposals import propose_rollback
 from testbed import Scratch, TestbedError
 from testbed.definitions import provide
-from testbed.docker_engine import docker
+from testbed.docker_engine import docker, wait_until
+from tests.docker.catalog_expected import DEPLOYED, STACK_OF, WEB, Expected
 from tests.docker.lab import REQUESTER, SESSION, RealLab, tunnel_device
 
+# The first test waits for the whole lab: 40 s here.
 pytestmark = pytest.mark.timeout(240)
 
 
-@dataclass(frozen=True)
-class Expected:
-    """How a service must be reached, said here a second time on purpose."""
-
-    subdomain: str
-    port: int
-    protected: bool = True
-    open_paths: tuple[str, ...] = ()
-    closed_paths: tuple[str, ...] = ()
-
-
-WEB = {
-    "dockge": Expected("dockge", 5001),
-    "homepage": Expected("homepage", 3000),
-    "uptime-kuma": Expected(
-        "uptime-kuma", 3001, open_paths=("/api/push/token",), closed_paths=("/api/pushed", "/api/status-page/x")
-    ),
-    "dozzle": Expected("dozzle", 8080),
-    "jellyfin": Expected("jellyfin", 8096, protected=False),
-    "qbittorrent": Expected("qbittorrent", 8080),
-    "nextcloud": Expected(
-        "nextcloud",
-        80,
-        open_paths=(
-            "/status.php",
-            "/remote.php/dav/files/x",
-            "/ocs/v2.php/cloud/user",
-            "/.well-known/caldav",
-            "/public.php/webdav",
-            "/index.php/login/v2",
-            "/login/v2/poll",
-        ),
-        closed_paths=("/index.php/apps/files", "/login", "/status.phpx", "/ocs-not", "/x/status.php"),
-    ),
-    "grafana": Expected("grafana", 3000),
-    "prometheus": Expected("prometheus", 9090),
-    "whoami": Expected("whoami", 80),
-    "authelia": Expected("auth", 9091, protected=False),
-}
-STACK_OF = {
-    "authelia": "core",
-    "traefik": "core",
-    "dockge": "infrastructure",
-    "dozzle": "infrastructure",
-    "homepage": "infrastructure",
-    "grafana": "monitoring",
-    "prometheus": "monitoring",
-    "uptime-kuma": "monitoring",
-    "whoami": "monitoring",
-    "jellyfin": "media",
-    "qbittorrent": "vpn",
-    "nextcloud": "productivity",
-}
-"""In the order in which they are added: Traefik and the log-in first."""
-DEPLOYED = {*STACK_OF, "gluetun"}
+SPARE = "spare"
 VPN = {"VPN_SERVICE_PROVIDER": "mullvad"}
 
 
 @pytest.fixture(scope="module")
 def lab(docker_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealLab]:
-    with Scratch() as scratch, tunnel_or_fail():
+    with tunnel_device(), Scratch() as scratch:
         provide(d for d in packaged_definitions() if d.id in DEPLOYED)
         made = RealLab(tmp_path_factory.mktemp("lab"), scratch)
         # Written, never started: it takes the gateway's usual name, so that qBittorrent's gets one of its own.
-        made.write("gluetun", "spare", name="gluetun", variables=VPN)
-        made.stacks.remove(made.named("spare"))
-        for service in ("traefik", "authelia", *(s for s in STACK_OF if s not in {"traefik", "authelia"})):
-            options = {"variables": VPN} if service == "qbittorrent" else {}
-            made.write(service, STACK_OF[service], **options)
-        made.start()
+        made.write("gluetun", SPARE, name="gluetun", variables=VPN)
+        for service, stack in STACK_OF.items():
+            made.write(service, stack, **({"variables": VPN} if service == "qbittorrent" else {}))
+        made.start(but=made.named(SPARE))
+        made.once_certified(f"traefik.{made.domain}")
+        # Traefik routes to a container once it is healthy, and gathers such news for some seconds.
+        wait_until(
+            lambda: routers_of(made).keys() >= expected_routers(made), "Traefik to know every service", within=60
+        )
         yield made
 
 
-def tunnel_or_fail():
-    return tunnel_device()
+def routers_of(lab: RealLab) -> dict[str, Any]:
+    """What Traefik says of this lab's routers; it sees those of other labs on the same engine too."""
+    return {r["name"]: r for r in lab.traefik("http/routers") if lab.run in r["name"]}
+
+
+def expected_routers(lab: RealLab) -> set[str]:
+    past_login = {f"{lab.named(s)}-api@docker" for s, e in WEB.items() if e.open_paths}
+    return {f"{lab.named(s)}@docker" for s in (*WEB, "traefik")} | past_login
+
+
+def host(lab: RealLab, service: str) -> str:
+    return f"{WEB[service].subdomain}.{lab.domain}"
+
+
+def carrier(lab: RealLab, service: str) -> str:
+    """The container that has the service's network, and so its address and route."""
+    return f"{lab.named('qbittorrent')}-gluetun" if service == "qbittorrent" else lab.named(service)
+
+
+def test_every_definition_said_to_be_deployed_is_deployed_here() -> None:
+    levels = {d.id: d.level for d in packaged_definitions()}
+    assert {name for name, level in levels.items() if level == "deployed"} == DEPLOYED
+    assert {d.id for d in packaged_definitions() if d.route} == {*WEB, "traefik"}
+
+
+def test_compose_takes_every_stack_file_without_a_warning(lab: RealLab) -> None:
+    begun = {stack: lab.compose(stack, "config", "--quiet") for stack in lab.stacks}
+    said = {stack: (*process.communicate(timeout=30), process.returncode) for stack, process in begun.items()}
+    assert set(said.values()) == {("", "", 0)}, said
+    # Read as Compose reads it, every definition is among what these files start.
+    made_from = {
+        docker("inspect", "--format", '{{index .Config.Labels "homelab.service"}}', name) for name in containers(lab)
+    }
+    assert made_from == DEPLOYED
+
+
+def containers(lab: RealLab) -> list[str]:
+    return [n for n in docker("ps", "-a", "--format", "{{.Names}}").splitlines() if lab.run in n and "hltb" not in n]
+
+
+def test_every_container_runs_and_is_healthy(lab: RealLab) -> None:
+    seen = {name: lab.inspect(name)["State"] for name in containers(lab)}
+    health = {name: state.get("Health", {}).get("Status", "none") for name, state in seen.items()}
+    assert {state["Status"] for state in seen.values()} == {"running"}
+    assert health.pop(lab.named("whoami")) == "none", "its image holds no program that could ask"
+    assert set(health.values()) == {"healthy"}, health
+    assert len(health) == len(DEPLOYED) + 1, "all but whoami, and the database and the cache"
+
+
+def test_traefiks_own_api_shows_each_router_as_it_should_be(lab: RealLab) -> None:
+    routers = routers_of(lab)
+    assert set(routers) == expected_routers(lab)
+    for name, router in routers.items():
+        assert (router["status"], router.get("error")) == ("enabled", None), router
+        assert router["entryPoints"] == ["websecure"]
+        assert router["tls"]["certResolver"] == "letsencrypt", name
+    for service, expected in {**WEB, "traefik": Expected("traefik", 8080)}.items():
+        router = routers[f"{lab.named(service)}@docker"]
+        assert router["rule"] == f"Host(`{expected.subdomain}.{lab.domain}`)"
+        assert router.get("middlewares", []) == ([lab.login] if expected.protected else [])
+        assert router["service"] == ("api@internal" if service == "traefik" else lab.named(service))
+    for name, router in routers.items():
+        if not name.endswith("-api@docker"):
+            continue
+        assert "middlewares" not in router
+        assert (
+            router["rule"].startswith("Host(`") and router["priority"] > routers[name.replace("-api@", "@")]["priority"]
+        )
+    (login,) = (m for m in lab.traefik("http/middlewares") if m["name"] == lab.login)
+    assert login["status"] == "enabled"
+    assert login["forwardAuth"]["address"] == f"http://{lab.named('authelia')}:9091/api/authz/forward-auth"
+
+
+def test_traefiks_own_api_shows_each_server_up_on_the_containers_port_and_route_network(lab: RealLab) -> None:
+    found = {s["name"]: s for s in lab.traefik("http/services")}
+    for service, expected in WEB.items():
+        address = lab.inspect(carrier(lab, service))["NetworkSettings"]["Networks"][lab.routes]["IPAddress"]
+        url = f"http://{address}:{expected.port}"
+        assert found[f"{lab.named(service)}@docker"]["serverStatus"] == {url: "UP"}, service
+
+
+@pytest.mark.parametrize("service", WEB)
+def test_a_stranger_meets_the_log_in_and_a_known_person_the_service(lab: RealLab, service: str) -> None:
+    expected, name = WEB[service], host(lab, service)
+    stranger = lab.once_certified(name)
+    if expected.protected:
+        assert stranger.status == 302
+        assert stranger.headers["location"] == f"https://auth.{lab.domain}/?rd=https://{name}/"
+        assert "stand-in" not in stranger.body, "nothing of the service is told before log-in"
+        assert lab.https(name, cookie="other=person").status == 302
+    else:
+        assert (stranger.status, stranger.body.splitlines()[0]) == (200, f"stand-in for {service}")
+    known = lab.https(name, cookie=SESSION)
+    assert (known.status, known.body.splitlines()[0]) == (200, f"stand-in for {service}")
+
+
+@pytest.mark.parametrize("service", [s for s, e in WEB.items() if e.open_paths])
+def test_only_the_paths_of_programs_pass_without_log_in(lab: RealLab, service: str) -> None:
+    name, expected = host(lab, service), WEB[service]
+    lab.once_certified(name)
+    for path in expected.open_paths:
+        for asked in (path, f"{path}?a=b", f"{path}/below"):
+            answer = lab.https(name, asked)
+            assert (answer.status, answer.body.splitlines()[0]) == (200, f"stand-in for {service}"), asked
+    first = {"uptime-kuma": "/api/push", "nextcloud": "/ocs"}[service]
+    ways_up = ("../", "%2e%2e/", "x/../../", "..%2f", "..%2F", "..%5c", "..\\", "..;/", "..%3b/", "./%2E./")
+    tricks = [*(f"{first}/{way}settings" for way in ways_up), f"/x{first}"]
+    for path in ("/", *expected.closed_paths, *tricks):
+        answer = lab.https(name, path)
+        # Traefik may also refuse an odd path outright; what it must not do is let it through.
+        assert answer.status in ({302, 400} if path in tricks else {302}), (path, answer)
+
+
+def test_plain_http_is_sent_to_https_on_the_published_port(lab: RealLab) -> None:
+    for service in ("jellyfin", "nextcloud"):
+        answer = lab.http(host(lab, service), "/some/path?x=1")
+        assert answer.status in {301, 308}
+        assert answer.headers["location"] == f"https://{host(lab, service)}:{lab.https_port}/some/path?x=1"
+
+
+def test_only_nextcloud_reaches_its_database_and_cache(lab: RealLab) -> None:
+    nextcloud = lab.named("nextcloud")
+    private = f"{lab.named('productivity')}_{nextcloud}-private"
+    assert docker("network", "inspect", "--format", "{{.Internal}}", private) == "true"
+    for companion, port in (("db", 3306), ("cache", 6379)):
+        name = f"{nextcloud}-{companion}"
+        networks = lab.inspect(name)["NetworkSettings"]["Networks"]
+        assert set(networks) == {private}
+        address = networks[private]["IPAddress"]
+        # From Nextcloud both the name and the address lead there, so that the refusals below say something.
+        for place in (name, address):
+            assert "stand-in for nextcloud" in fetched(nextcloud, f"http://{place}:{port}/"), place
+        strangers = (lab.named("traefik"), lab.named("jellyfin"), carrier(lab, "qbittorrent"))
+        asked = [(stranger, f"http://{place}:{port}/") for stranger in strangers for place in (name, address)]
+        with ThreadPoolExecutor(len(asked)) as pool:
+            assert dict(zip(asked, pool.map(lambda a: fetched(*a), asked), strict=True)) == dict.fromkeys(asked, "")
+
+
+def fetched(container: str, url: str) -> str:
+    """What a container gets from a URL within two seconds; "" when nothing."""
+    try:
+        return docker("exec", container, "/bin/busybox", "timeout", "2", "/bin/busybox", "wget", "-q", "-O", "-", url)
+    except TestbedError:
+        return ""
+
+
+def test_the_gateway_carries_qbittorrents_network_and_route(lab: RealLab) -> None:
+    gateway, main = lab.inspect(carrier(lab, "qbittorrent")), lab.inspect(lab.named("qbittorrent"))
+    assert main["HostConfig"]["NetworkMode"] == f"container:{gateway['Id']}"
+    assert not [k for k in main["Config"]["Labels"] if k.startswith("traefik.")]
+    assert gateway["HostConfig"]["CapAdd"] == ["NET_ADMIN"]
+    assert [d["PathOnHost"] for d in gateway["HostConfig"]["Devices"]] == ["/dev/net/tun"]
+    assert set(gateway["NetworkSettings"]["Networks"]) == {lab.routes, lab.internal}
+    assert not gateway["HostConfig"]["PortBindings"] and not main["HostConfig"]["PortBindings"]
+
+
+def test_folders_belong_to_the_labs_user_and_services_can_write_to_theirs(lab: RealLab) -> None:
+    folders = {
+        (service, volume.name or volume.kind): volume
+        for service in STACK_OF
+        for volume in next(d for d in packaged_definitions() if d.id == service).container.volumes
+        if volume.kind in {"config", "data", "database", "cache"}
+    }
+    assert len(folders) > 10
+    for (service, folder), volume in folders.items():
+        seen = (lab.root / lab.named(STACK_OF[service]) / lab.named(service) / folder).stat()
+        assert (seen.st_uid, seen.st_gid) == lab.owner, (service, folder)
+        assert stat.S_IMODE(seen.st_mode) == 0o755
+        if not volume.read_only:
+            docker("exec", lab.named(service), "/bin/busybox", "touch", f"{volume.target}/written")
+    for service in ("jellyfin", "grafana", "prometheus", "whoami"):
+        assert docker("exec", lab.named(service), "/bin/busybox", "id", "-u") == str(lab.owner[0])
+    written = lab.root / lab.named("media") / lab.named("jellyfin") / "config" / "written"
+    assert written.stat().st_uid == lab.owner[0]
+
+
+def test_no_secret_is_in_git_or_readable_by_others(lab: RealLab) -> None:
+    tracked = lab.git("ls-files").splitlines()
+    assert f"{lab.named('productivity')}/compose.yaml" in tracked
+    assert not [path for path in tracked if path.endswith((".env", "users_database.yml"))]
+    history = lab.git("log", "--all", "--patch")
+    for path, (content, mode, _) in lab.files().items():
+        if path.endswith(".env"):
+            assert mode == 0o600
+            secrets = [v for k, _, v in (x.partition("=") for x in content.decode().splitlines()) if "PASSWORD" in k]
+            assert not [v for v in secrets if v and v.strip("'\"") in history], path
+
+
+def test_nextcloud_is_added_through_the_whole_guard_and_rolled_back(lab: RealLab) -> None:
+    before, networks = lab.files(), set(docker("network", "ls", "--format", "{{.Name}}").split())
+    name = lab.named("cloud")
+    # Into a stack that runs other things, which must not be touched.
+    stack, neighbour = lab.named("media"), lab.named("jellyfin")
+    started = lab.inspect(neighbour)["State"]["StartedAt"]
+    plan = lab.plan("nextcloud", "media", files_only=False, name=name, subdomain="cloud")
+    done = lab.approve_and_apply(plan, files_only=False)
+
+    assert done.state is PlanState.DONE, done
+    evidence = " ".join(e.what for e in done.evidence)
+    assert all(e.ok for e in done.evidence) and f"cloud.{lab.domain}" in evidence, done.evidence
+    data = (lab.root / stack / name / "data").stat()
+    assert (data.st_uid, data.st_gid) == lab.owner
+    mine = {name, f"{name}-db", f"{name}-cache"}
+    assert {c for c in containers(lab) if c.startswith(name)} == mine
+    private = f"{stack}_{name}-private"
+    assert private in docker("network", "ls", "--format", "{{.Name}}").split()
+    assert lab.https(f"cloud.{lab.domain}").status == 302
+    assert "stand-in for nextcloud" in lab.https(f"cloud.{lab.domain}", cookie=SESSION).body
+    values = dict(x.partition("=")[::2] for x in lab.files()[f"{stack}/.env"][0].decode().splitlines())
+    assert {len(values[f"NEXTCLOUD_{k}_PASSWORD"].strip("'\"")) for k in ("DB", "DB_ROOT", "REDIS")} == {32}
+
+    undo = propose_rollback(lab.open(files_only=False), plan.id, REQUESTER)
+    assert undo.risk >= Risk.MEDIUM
+    undone = lab.approve_and_apply(undo, files_only=False)
+
+    assert undone.state is PlanState.DONE, undone
+    assert lab.files() == before
+    assert not mine & set(containers(lab))
+    now = set(docker("network", "ls", "--format", "{{.Name}}").split())
+    assert private not in now
+    assert {n for n in networks if lab.run in n} <= now, "the networks that others use stay"
+    assert lab.inspect(neighbour)["State"]["StartedAt"] == started
+    wait_until(lambda: lab.https(f"cloud.{lab.domain}").status == 404 or None, "the route to be gone")
+
+
+def test_a_sweep_takes_only_networks_of_the_stack_that_nobody_joined(testbed_run: Scratch, traefik_image: str) -> None:
+    project, image = testbed_run.claim_project(f"sweep-{testbed_run.run_id}"), traefik_image
+    names = {kind: f"{project}_{kind}" for kind in ("free", "stopped", "unnamed")}
+    for name in names.values():
+        docker("network", "create", "--label", f"com.docker.compose.project={project}", name)
+    foreign = testbed_run.network("foreign")
+    box = testbed_run.container(image, "version", network=names["stopped"])
+    wait_until(lambda: box.inspect("{{.State.Status}}") == "exited" or None, "the box to end")
+    wanted = [names["free"], names["stopped"], foreign]
+
+    assert DockerEngine().sweep_networks(project, wanted) == [names["free"]]
+    box.remove()
+    assert DockerEngine().sweep_networks(project, wanted) == [names["stopped"]]
+    left = docker("network", "ls", "--format", "{{.Name}}").split()
+    assert names["unnamed"] in left and foreign in left

@@ -211,6 +211,15 @@ def test_a_run_removes_what_it_made_and_nothing_else(stand_in: StandIn, testbed_
     assert docker("images", "-q", reference)
 
 
+def test_a_network_that_a_claimed_project_is_on_goes_too(stand_in: StandIn, testbed_run: Scratch) -> None:
+    reference = stand_in(unused_reference("joined")).reference
+    with Scratch() as other:
+        network, project = other.network(), other.claim_project(other.name("project"))
+        docker("run", "-d", "--network", network, "--label", f"com.docker.compose.project={project}", reference)
+    assert docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={project}") == ""
+    assert docker("network", "ls", "-q", "--filter", f"name={network}") == ""
+
+
 def test_a_project_of_somebody_else_is_not_claimed(testbed_run: Scratch, stand_in: StandIn) -> None:
     project = testbed_run.name("project")
     label = {"com.docker.compose.project": project}

@@ -23,9 +23,13 @@ CONFIG_SECONDS = 30.0
 WORK_SECONDS = 300.0
 PULL_SECONDS = 3600.0
 _CHECK_LIMITS = Limits(cpu_seconds=20, memory=512 * 1024 * 1024)
-_DROPPED = re.compile(r"^(COMPOSE_|DOCKER_DEFAULT_PLATFORM$)")
-_STACK = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
-_SERVICE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+_KEPT = re.compile(
+    r"PATH|HOME|USER|LOGNAME|LANG|LC_[A-Z]+|TMPDIR|TERM|XDG_[A-Z_]+|SSH_[A-Z_]+|SSL_CERT_(FILE|DIR)|BUILDKIT_[A-Z_]+"
+    r"|DOCKER_(?!DEFAULT_PLATFORM$)[A-Z_]+|(?i:(http|https|all|no)_proxy)"
+)
+"""What Compose gets of this process's environment: any other variable there would win over the stack's ``.env``."""
+_STACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _DAEMON_GONE = re.compile(r"cannot connect to the docker daemon|error during connect|connection refused", re.IGNORECASE)
 _NOT_ALLOWED = re.compile(r"permission denied while trying to connect", re.IGNORECASE)
 _FOUND_NO_PLUGIN = re.compile(
@@ -81,7 +85,7 @@ class ComposeCli:
                 cwd=place,
                 timeout=CONFIG_SECONDS,
                 limits=_CHECK_LIMITS,
-                secrets=secret_values(env_text),
+                secrets=[*secret_values(env_text), *_shared_secrets(shared)],
                 hide=folder,
             )
 
@@ -130,11 +134,11 @@ class ComposeCli:
         limits: Limits | None = None,
     ) -> Finished:
         folder = self._known(stack)
-        file = next((folder / name for name in COMPOSE_NAMES if (folder / name).is_file()), None)
+        file = next((folder / name for name in COMPOSE_NAMES if _is_plain(folder / name)), None)
         if file is None:
             raise NotFound(f"There is no compose file in {stack}.", hint="See `homelab-mcp status` for the stacks.")
         for service in services:
-            if not _SERVICE.match(service):
+            if not _SERVICE.fullmatch(service):
                 raise InvalidInput(f"{service!r} is not a service name.", hint="Use letters, digits, '-', '_' and '.'.")
         env_files = [str(p) for p in (self._root / GLOBAL_ENV, folder / ".env") if p.is_file()]
         known = [v for p in env_files for v in secret_values(Path(p).read_text(encoding="utf-8", errors="replace"))]
@@ -145,7 +149,7 @@ class ComposeCli:
         return self._run(arguments, cwd=folder, timeout=timeout, limits=limits, secrets=known)
 
     def _known(self, stack: str, *, must_exist: bool = True) -> Path:
-        if not _STACK.match(stack):
+        if not _STACK.fullmatch(stack):
             raise InvalidInput(f"{stack!r} is not a stack name.", hint="Use lower-case letters, digits, '-' and '_'.")
         folder = self._root / stack
         if must_exist and not folder.is_dir():
@@ -180,7 +184,7 @@ class ComposeCli:
         return self._program
 
     def _environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not _DROPPED.match(k)}
+        kept = {k: v for k, v in os.environ.items() if _KEPT.fullmatch(k)}
         if self._docker_host:
             kept["DOCKER_HOST"] = self._docker_host
         return kept
@@ -226,6 +230,15 @@ def _mirror(folder: Path, into: Path, without: set[str]) -> None:
         for entry in sorted(folder.iterdir()):
             if entry.name not in without:
                 (into / entry.name).symlink_to(entry.absolute())
+
+
+def _shared_secrets(path: Path) -> tuple[str, ...]:
+    return secret_values(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else ()
+
+
+def _is_plain(path: Path) -> bool:
+    """A file of its own: where the lab's files are read, links are not followed either."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _private(path: Path, text: str) -> None:

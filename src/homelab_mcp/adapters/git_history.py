@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import time
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from homelab_mcp.adapters.lock import held_since
 from homelab_mcp.core.diff import is_env
-from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.errors import HomelabError, storage_failed
 from homelab_mcp.model.lab import PRIVATE_FOLDER
 from homelab_mcp.ports import Commit
 
@@ -79,6 +80,8 @@ class GitHistory:
                     self._refresh_index(repo, wanted)
                 return done
         except (FileLocked, OSError, KeyError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}:
+                raise storage_failed(error, "The lab's git repository") from error
             raise HomelabError(
                 f"The lab's git repository took no commit: {type(error).__name__}.",
                 code="git_failed",

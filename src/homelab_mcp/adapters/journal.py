@@ -111,6 +111,11 @@ class JsonlJournal:
             raw = self._path.read_bytes()
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise JournalUnwritable(
+                f"The journal is not readable: {error.strerror or type(error).__name__}.",
+                hint="Look at .homelab/journal.jsonl; nothing is changed until it can be read.",
+            ) from error
         lines = raw.split(b"\n")
         return lines[:-1]
 

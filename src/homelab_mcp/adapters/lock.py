@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from homelab_mcp.adapters.private import private_folder
-from homelab_mcp.model.errors import LabLocked
+from homelab_mcp.model.errors import LabLocked, storage_failed
 from homelab_mcp.model.lab import PRIVATE_FOLDER
 
 BRIEF = 1.0
@@ -51,11 +51,14 @@ class LabLock:
     def hold(self, what: str) -> Iterator[None]:
         """Hold the lock for the block.
 
-        Raises LabLocked when another holds it, in this process or not. Programs that a killed holder left behind
-        are waited for, and ended when they take too long.
+        Raises StorageFailed, and LabLocked when another holds it, in this process or not. Programs that a killed
+        holder left behind are waited for, and ended when they take too long.
         """
-        private_folder(self._root)
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            private_folder(self._root)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise storage_failed(error, "The lab's lock") from error
         try:
             self._take(fd)
             now = time.time()

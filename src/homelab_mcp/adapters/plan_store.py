@@ -78,7 +78,11 @@ class FilePlanStore:
     @contextlib.contextmanager
     def exclusive(self, plan_id: str) -> Iterator[None]:
         """Keep other processes out while the plan's state is read and the next one written. Raises NotFound."""
-        fd = os.open(self._existing(plan_id) / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        path = self._existing(plan_id) / "lock"
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise storage_failed(error, "The plan's record") from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from homelab_mcp.model.lab import PRIVATE_FOLDER
 
+_children: list[subprocess.Popen[bytes]] = []
+"""Workers of this process, kept until they end so that each is waited for."""
+
 
 class WorkerProcess:
     """Fulfils ``ports.Worker``: one detached ``homelab_mcp.worker`` process a plan, its messages in a log file."""
@@ -16,17 +19,16 @@ class WorkerProcess:
     def __init__(self, root: str, *, files_only: bool) -> None:
         self._root = root
         self._files_only = files_only
-        self._children: list[subprocess.Popen[bytes]] = []
 
     def start(self, plan_id: str) -> None:
         """Start the apply and return at once; the plan's status tells how it goes."""
-        self._children = [child for child in self._children if child.poll() is None]
+        _children[:] = [child for child in _children if child.poll() is None]
         argv = [sys.executable, "-m", "homelab_mcp.worker", "--root", self._root]
         if self._files_only:
             argv.append("--files-only")
         log = Path(self._root) / PRIVATE_FOLDER / "worker.log"
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600), "wb") as output:
-            self._children.append(
+            _children.append(
                 subprocess.Popen(
                     [*argv, "apply", plan_id],
                     stdin=subprocess.DEVNULL,

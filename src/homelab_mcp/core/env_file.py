@@ -48,6 +48,14 @@ class Entry:
     end: int
 
 
+def parse_or_empty(text: str) -> dict[str, str]:
+    """As :func:`parse`; empty for a text that Compose refuses, for those to whom the stack is one among others."""
+    try:
+        return parse(text)
+    except InvalidInput:
+        return {}
+
+
 def parse(text: str) -> dict[str, str]:
     """Names and values as Compose sees them, references to earlier variables expanded; the last of a name wins.
 

@@ -19,6 +19,9 @@ SSO_REASON = "homelab.sso.reason"
 
 _API_PRIORITY = "1000"
 # Traefik's default priority is the rule's length; this is above any Host rule (253 characters at most).
+_DISGUISED = r"(?i)%2f|%5c|\\|\.\.(;|%3b)"
+"""What Traefik leaves in a path and some servers read as a way up (RFC 3986 section 7.3 names the danger), so that
+``/api/..%2fsettings`` would be asked past the log-in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def route_labels(definition: ServiceDefinition, name: str, access: Access, setti
         labels[f"traefik.http.routers.{name}.middlewares"] = settings.sso_middleware
         if route.sso.api_paths:
             paths = " || ".join(_below(p) for p in route.sso.api_paths)
-            labels |= _router(f"{name}-api", f"{host} && ({paths})", target)
+            labels |= _router(f"{name}-api", f"{host} && ({paths}) && !PathRegexp(`{_DISGUISED}`)", target)
             labels[f"traefik.http.routers.{name}-api.priority"] = _API_PRIORITY
     if not route.traefik_service:
         server = f"traefik.http.services.{name}.loadbalancer.server"
@@ -78,8 +81,8 @@ def with_login_name(definition: ServiceDefinition, own: dict[str, str], settings
     portal = definition.route is not None and definition.route.sso.policy == "portal"
     if not portal or provider not in {"", "docker"}:
         return own
-    usual = f"traefik.http.middlewares.{definition.id}."
-    return {f"traefik.http.middlewares.{name}.{k[len(usual) :]}" if k.startswith(usual) else k: v for k, v in own.items()}
+    usual, wanted = (f"traefik.http.middlewares.{n}." for n in (definition.id, name))
+    return {f"{wanted}{k[len(usual) :]}" if k.startswith(usual) else k: v for k, v in own.items()}
 
 
 def homepage_labels(definition: ServiceDefinition, access: Access | None) -> dict[str, str]:

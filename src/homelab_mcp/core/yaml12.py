@@ -61,19 +61,24 @@ class Duplicate:
     second: Mark
 
 
+_Index = dict[int, tuple[dict[Any, tuple[Node, Node]], list[Node]]]
+"""A mapping node's id to its entries by key, and what it merges."""
+
+
 class Document:
     """One YAML document: its ``data`` (plain Python values) and the place of every node in it.
 
     ``root`` is None for an empty text. ``duplicates`` is filled only when they were allowed; the last one then wins.
     """
 
-    __slots__ = ("data", "duplicates", "root", "text")
+    __slots__ = ("_index", "data", "duplicates", "root", "text")
 
     def __init__(self, text: str, root: Node | None, data: Any, duplicates: tuple[Duplicate, ...]) -> None:
         self.text = text
         self.root = root
         self.data = data
         self.duplicates = duplicates
+        self._index: _Index = {}
 
     def find(self, path: Sequence[str | int]) -> tuple[Node | None, Node] | None:
         """(key node or None, value node) at the path, through merges and aliases; None where there is nothing."""
@@ -82,7 +87,7 @@ class Document:
         key: Node | None = None
         node = self.root
         for step in path:
-            found = _child(node, step)
+            found = _child(node, step, self._index)
             if found is None:
                 return None
             key, node = found
@@ -241,25 +246,36 @@ def _merged(source: Node) -> Iterator[MappingNode]:
         yield part
 
 
-def _child(node: Node, step: str | int) -> tuple[Node | None, Node] | None:
+def _child(node: Node, step: str | int, index: _Index) -> tuple[Node | None, Node] | None:
     if isinstance(node, SequenceNode):
         if isinstance(step, int) and 0 <= step < len(node.value):
             return None, node.value[step]
         return None
     if not isinstance(node, MappingNode):
         return None
-    found: tuple[Node | None, Node] | None = None
-    merges: list[Node] = []
-    for key_node, value_node in node.value:
-        if _is_merge(key_node):
-            merges.append(value_node)
-        elif isinstance(key_node, ScalarNode) and (key_node.value == step or _scalar(key_node) == step):
-            found = key_node, value_node
+    # Looked up for each service by each rule: going through all keys each time would take the square of their number.
+    if id(node) not in index:
+        index[id(node)] = _keys(node)
+    keys, merges = index[id(node)]
+    found = keys.get(step)
     if found is not None:
         return found
     for source in merges:
         for part in _merged(source):
-            inherited = _child(part, step)
+            inherited = _child(part, step, index)
             if inherited is not None:
                 return inherited
     return None
+
+
+def _keys(node: MappingNode) -> tuple[dict[Any, tuple[Node, Node]], list[Node]]:
+    """A mapping's entries by their keys, as written and as meant (the last one wins), and what it merges."""
+    keys: dict[Any, tuple[Node, Node]] = {}
+    merges: list[Node] = []
+    for key_node, value_node in node.value:
+        if _is_merge(key_node):
+            merges.append(value_node)
+        elif isinstance(key_node, ScalarNode):
+            for name in (key_node.value, _scalar(key_node)):
+                keys[name] = key_node, value_node
+    return keys, merges

@@ -11,13 +11,23 @@ from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.ports import Files
 
+UNREADABLE = "\x00"
+"""Stands for a compose file that is no text: no YAML reader takes it, so every judge of it says so."""
+
 
 def read_stacks(files: Files) -> tuple[StackFiles, ...]:
-    """Every stack's files, sorted by name."""
+    """Every stack's files, sorted by name. One that cannot be read keeps nobody from the others."""
     return tuple(
-        StackFiles(name, path, files.read(path) or "", files.read(f"{name}/.env") or "")
+        StackFiles(name, path, _text(files, path, UNREADABLE), _text(files, f"{name}/.env", ""))
         for name, path in files.stack_folders()
     )
+
+
+def _text(files: Files, path: str, otherwise: str) -> str:
+    try:
+        return files.read(path) or ""
+    except InvalidInput:
+        return otherwise
 
 
 def check_stack(stacks: Iterable[StackFiles], name: str) -> StackFiles:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homelab_mcp.core.checks import LintStack, lint
-from homelab_mcp.core.env_file import parse
+from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.model.errors import NotFound
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.ports import Lab
+from homelab_mcp.queries.find import read_stacks
 
 _ORDER = list(Severity)
 
@@ -36,10 +37,8 @@ def check(lab: Lab, *, stack: str = "", content: str = "", severity: str = "info
                 f"There is no stack '{stack}'.", hint=f"Stacks: {', '.join(n for n, _ in folders) or 'none yet'}."
             )
         stacks = [
-            LintStack(
-                name=name, file=path, text=lab.files.read(path) or "", env=parse(lab.files.read(f"{name}/.env") or "")
-            )
-            for name, path in folders
+            LintStack(name=s.name, file=s.compose_path, text=s.compose_text, env=parse_or_empty(s.env_text))
+            for s in read_stacks(lab.files)
         ]
         findings = lint(stacks, report=[path for name, path in folders if name == stack] if stack else None)
     counts = {str(s): sum(f.severity is s for f in findings) for s in Severity}

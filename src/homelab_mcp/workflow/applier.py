@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 from homelab_mcp.core import fingerprint
@@ -11,12 +12,14 @@ from homelab_mcp.model.errors import HomelabError, JournalUnwritable, LabLocked,
 from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, PlanStatus
 from homelab_mcp.ports import Approver, Clock, Compose, Engine, Files, History, Journal, Lock, PlanStore
 from homelab_mcp.workflow.approvals import lapsed
+from homelab_mcp.workflow.open_applies import open_applies
 from homelab_mcp.workflow.stack_engine import StackEngine
 from homelab_mcp.workflow.transaction import Progress, Transaction
 from homelab_mcp.workflow.undo import Undo
 from homelab_mcp.workflow.verifier import Verifier
 
 _SKEW = 5.0
+_SPARE = 256 * 1024
 _AFTER_REFUSAL = {
     "plan_stale": PlanState.EXPIRED,
     "plan_expired": PlanState.EXPIRED,
@@ -64,11 +67,7 @@ class Applier:
         """
         plan = self.plans.get(plan_id)
         if self.plans.used(plan_id):
-            raise PlanRefused(
-                "This plan was applied already; a plan is applied once.",
-                code="plan_used",
-                hint="See get_plan for its end.",
-            )
+            raise _used()
         self._check_approval(plan, self.plans.approval(plan_id))
         if plan.draft.actions and self.compose is None:
             raise PlanRefused(
@@ -89,13 +88,16 @@ class Applier:
         try:
             with self.lock.hold(f"apply {plan_id}"):
                 plan = self.check(plan_id)
+                self._refuse_half_done()
                 before = self.undo.remember(plan)
-                if not self.plans.consume(plan_id):
-                    raise PlanRefused(
-                        "This plan was applied already.", code="plan_used", hint="See get_plan for its end."
-                    )
-                self._begin(plan, before.as_dict())
-                return Transaction(self, plan, before, progress).run()
+                self.plans.reserve(_room(plan))
+                try:
+                    if not self.plans.consume(plan_id):
+                        raise _used()
+                    self._begin(plan, before.as_dict())
+                    return Transaction(self, plan, before, progress).run()
+                finally:
+                    self.plans.release()
         except (HomelabError, OSError) as error:
             self._refused(plan_id, error)
             raise
@@ -141,6 +143,15 @@ class Applier:
                 details={"changed": changed},
             )
 
+    def _refuse_half_done(self) -> None:
+        """Nothing is built on what an interrupted apply left: that is undone first."""
+        if left := open_applies(self.journal.entries()):
+            raise PlanRefused(
+                f"An earlier apply was interrupted and is not put right yet: {left[-1].get('summary', '')}",
+                code="recovery_needed",
+                hint="A person runs `homelab-mcp recover`; then ask for a new plan.",
+            )
+
     def _begin(self, plan: Plan, before: dict[str, object]) -> None:
         self.journal.append(
             "apply_begin", {"plan": plan.id, "digest": plan.digest, "summary": plan.draft.summary, **before}
@@ -160,9 +171,22 @@ class Applier:
             return
         state = PlanState.ROLLED_BACK if used else _AFTER_REFUSAL.get(code, PlanState.APPROVED)
         text = error.as_text() if isinstance(error, HomelabError) else f"{type(error).__name__}: {error.strerror}"
-        self.plans.set_status(
-            plan_id, replace(status, state=state, step="", error=safe(text), error_code=code, updated=self.clock.now())
-        )
+        told = replace(status, state=state, step="", error=safe(text), error_code=code, updated=self.clock.now())
+        # On a full disk the error itself is all that can be told.
+        with contextlib.suppress(OSError):
+            self.plans.set_status(plan_id, told)
+
+
+def _used() -> PlanRefused:
+    return PlanRefused(
+        "This plan was applied already; a plan is applied once.", code="plan_used", hint="See get_plan for its end."
+    )
+
+
+def _room(plan: Plan) -> int:
+    """Bytes that putting this plan's files back can need, with a status and a journal line."""
+    texts = [t for e in plan.draft.edits for t in (e.before, e.after) if t]
+    return _SPARE + 2 * sum(len(t.encode("utf-8", "replace")) for t in texts)
 
 
 __all__ = ["Applier", "Progress"]

@@ -7,7 +7,12 @@ from dataclasses import replace
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.model.errors import PlanRefused
 from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, PlanStatus
-from homelab_mcp.ports import Approver, Clock, Journal, PlanStore
+from homelab_mcp.ports import Approver, Clock, Journal, Lock, PlanStore
+
+RUNNING = frozenset({PlanState.QUEUED, PlanState.APPLYING})
+
+STARTING = 30.0
+"""Seconds that a queued plan is given to begin before it counts as abandoned."""
 
 _OPEN = frozenset({PlanState.PENDING, PlanState.APPROVED})
 _SKEW = 5.0
@@ -19,12 +24,34 @@ def lapsed(plan: Plan, now: float) -> bool:
     return not plan.created - _SKEW <= now < plan.expires
 
 
+def abandoned(plans: PlanStore, lock: Lock, clock: Clock, plan_id: str) -> bool:
+    """Whether the process that was to apply this plan is gone: at work by its status, and nobody holds the lock."""
+    if plans.status(plan_id).state not in RUNNING or lock.holder():
+        return False
+    # Read again: it may have ended between the two looks.
+    status = plans.status(plan_id)
+    if status.state is PlanState.APPLYING or (status.state is PlanState.QUEUED and plans.used(plan_id)):
+        return not lock.holder()
+    return status.state is PlanState.QUEUED and abs(clock.now() - status.updated) >= STARTING
+
+
 class Approvals:
-    """Records answers; whether they let a plan through is judged again by the applier."""
+    """Records answers; whether they let a plan through is judged again by the applier.
+
+    With ``lock``, ``state`` also tells of an apply whose process died.
+    """
 
     def __init__(
-        self, *, plans: PlanStore, journal: Journal, approver: Approver, clock: Clock, policy: Policy = DEFAULT_POLICY
+        self,
+        *,
+        plans: PlanStore,
+        journal: Journal,
+        approver: Approver,
+        clock: Clock,
+        lock: Lock | None = None,
+        policy: Policy = DEFAULT_POLICY,
     ) -> None:
+        self._lock = lock
         self._plans = plans
         self._journal = journal
         self._approver = approver
@@ -71,11 +98,18 @@ class Approvals:
         return approval
 
     def state(self, plan_id: str) -> PlanStatus:
-        """The plan's status, with ``expired`` told where a pending or approved plan ran out of time."""
+        """The plan's status as it stands now.
+
+        ``expired`` is told where a pending or approved plan ran out of time, and ``error_code`` is ``interrupted``
+        where the process that applied it died and nothing was put right yet.
+        """
         status = self._plans.status(plan_id)
         plan = self._plans.get(plan_id)
         if status.state in _OPEN and lapsed(plan, self._clock.now()):
             return replace(status, state=PlanState.EXPIRED)
+        if self._lock is not None and abandoned(self._plans, self._lock, self._clock, plan_id):
+            status = self._plans.status(plan_id)
+            return replace(status, error="The process that applied it is gone.", error_code="interrupted")
         return status
 
     def _answerable(self, plan_id: str) -> Plan:
@@ -90,20 +124,24 @@ class Approvals:
         return plan
 
     def _record(self, approval: Approval) -> None:
-        # Journal first: an answer that cannot be recorded does not count.
-        self._journal.append(
-            "approved" if approval.approved else "declined",
-            {
-                "plan": approval.plan_id,
-                "digest": approval.digest,
-                "kind": str(approval.kind),
-                "who": approval.who,
-                "reason": approval.reason,
-            },
-        )
-        self._plans.set_approval(approval)
-        state = PlanState.APPROVED if approval.approved else PlanState.DECLINED
-        self._plans.set_status(approval.plan_id, PlanStatus(state, updated=self._clock.now()))
+        with self._plans.exclusive(approval.plan_id):
+            # Looked at again: another answer, or the apply itself, may have come since.
+            self._answerable(approval.plan_id)
+            # Journal first: an answer that cannot be recorded does not count.
+            self._journal.append(
+                "approved" if approval.approved else "declined",
+                {
+                    "plan": approval.plan_id,
+                    "digest": approval.digest,
+                    "kind": str(approval.kind),
+                    "who": approval.who,
+                    "reason": approval.reason,
+                },
+            )
+            self._plans.set_approval(approval)
+            if self._plans.status(approval.plan_id).state not in RUNNING:
+                state = PlanState.APPROVED if approval.approved else PlanState.DECLINED
+                self._plans.set_status(approval.plan_id, PlanStatus(state, updated=self._clock.now()))
 
     def _not_approved(self, plan: Plan, why: str, cause: str) -> PlanRefused:
         self._journal.append("approval_refused", {"plan": plan.id, "cause": cause})

@@ -32,7 +32,7 @@ def approvals(lab: Lab) -> Approvals:
     """What takes a person's answers in this lab."""
     from homelab_mcp.workflow.approvals import Approvals
 
-    return Approvals(plans=lab.plans, journal=lab.journal, approver=lab.approver, clock=lab.clock)
+    return Approvals(plans=lab.plans, journal=lab.journal, approver=lab.approver, clock=lab.clock, lock=lab.lock)
 
 
 def applier(lab: Lab) -> Applier:

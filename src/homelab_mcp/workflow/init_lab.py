@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from homelab_mcp.core.env_file import parse
+from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.core.settings import build_settings, emit_settings
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.ports import Files, Lab
+from homelab_mcp.queries.find import read_stacks
 
 _FROM_ENV = {
     "DOMAIN": "domain",
@@ -36,8 +37,8 @@ class InitReport:
 def known_values(files: Files) -> dict[str, str]:
     """Settings that the ``.env`` files of an existing folder already tell, by settings name."""
     found: dict[str, str] = {}
-    for name, _ in files.stack_folders():
-        for variable, value in parse(files.read(f"{name}/.env") or "").items():
+    for stack in read_stacks(files):
+        for variable, value in parse_or_empty(stack.env_text).items():
             key = _FROM_ENV.get(variable)
             if key and value and "$" not in value:
                 found.setdefault(key, value)

@@ -61,6 +61,8 @@ def action_line(action: EngineAction) -> str:
 
 def next_step(plan: Plan, status: PlanStatus) -> str:
     """What to do now, for a model and a person."""
+    if status.error_code == "interrupted" and status.state in (PlanState.QUEUED, PlanState.APPLYING):
+        return "Call apply_plan again with the same id (or run `homelab-mcp recover`): the lab is put right first."
     match status.state:
         case PlanState.PENDING:
             how = f"a person runs `homelab-mcp approve {plan.id}` in a terminal"
@@ -76,11 +78,16 @@ def next_step(plan: Plan, status: PlanStatus) -> str:
         case PlanState.ROLLED_BACK:
             return "It did not hold, so everything was put back. Read the evidence, then propose something else."
         case PlanState.FAILED:
-            return "It failed and could not be put back whole: a person should run `homelab-mcp doctor`."
+            return "It failed and could not be put back whole: a person runs `homelab-mcp recover`, which tries again."
         case PlanState.DECLINED:
             return "A person declined it. Ask what they want instead."
         case PlanState.EXPIRED:
             return "It expired before it was applied: make the plan again."
+
+
+def _error(status: PlanStatus) -> str | None:
+    code = f"[{status.error_code}]"
+    return status.error if not status.error or code in status.error else f"{status.error} {code}"
 
 
 def view(plan: Plan, status: PlanStatus, now: float, *, full: bool = True, diff_limit: int = DIFF_LIMIT) -> PlanView:
@@ -94,7 +101,7 @@ def view(plan: Plan, status: PlanStatus, now: float, *, full: bool = True, diff_
         step=status.step or None,
         evidence=[EvidenceView(what=e.what, ok=e.ok, detail=e.detail or None) for e in status.evidence] or None,
         commit=status.commit[:12] or None,
-        error=f"{status.error} [{status.error_code}]" if status.error else None,
+        error=_error(status) or None,
         next=next_step(plan, status),
     )
     if status.state in (PlanState.PENDING, PlanState.APPROVED):

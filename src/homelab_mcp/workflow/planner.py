@@ -10,13 +10,14 @@ from dataclasses import replace
 from homelab_mcp.core import fingerprint, plan_codec
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy, assess
-from homelab_mcp.core.redact import safe
+from homelab_mcp.core.redact import clean, safe
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import COMPOSE_NAMES, SETTINGS_FILE
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester
 from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
+from homelab_mcp.queries.find import read_stacks
 from homelab_mcp.workflow.stack_engine import StackEngine
 
 Lint = Callable[[Sequence[StackFiles]], Sequence[Finding]]
@@ -50,18 +51,14 @@ class Planner:
 
     def snapshot(self, *, containers: bool) -> Snapshot:
         """Read the lab once. An engine that does not answer leaves ``containers`` None and says why."""
-        stacks = []
-        for name, path in self._files.stack_folders():
-            text = self._files.read(path)
-            if text is not None:
-                stacks.append(StackFiles(name, path, text, self._files.read(f"{name}/.env") or ""))
+        stacks = read_stacks(self._files)
         settings = self._files.read(SETTINGS_FILE)
         if not containers or self._engine is None:
-            return Snapshot(tuple(stacks), settings)
+            return Snapshot(stacks, settings)
         try:
-            return Snapshot(tuple(stacks), settings, self._engine.containers())
+            return Snapshot(stacks, settings, self._engine.containers())
         except (EngineUnavailable, EngineFailed) as error:
-            return Snapshot(tuple(stacks), settings, None, error.message)
+            return Snapshot(stacks, settings, None, error.message)
 
     def make(self, draft: Draft, snapshot: Snapshot, requester: Requester, lint: Lint) -> Plan:
         """A stored plan of this draft.
@@ -103,6 +100,8 @@ class Planner:
 
     def _seal(self, draft: Draft, snapshot: Snapshot, requester: Requester, findings: Sequence[Finding]) -> Plan:
         risk, reasons = assess(draft)
+        # A dialog and a terminal show these line by line: nobody's text may look like a line of its own.
+        draft = replace(draft, summary=_one_line(draft.summary), target=_one_line(draft.target))
         paths = fingerprint.watched_files(draft, {s.name: s.compose_path for s in snapshot.stacks})
         observed = {path: self._files.read(path) for path in paths}
         now = self._clock.now()
@@ -111,7 +110,7 @@ class Planner:
                 id=secrets.token_hex(16),
                 draft=draft,
                 risk=risk,
-                reasons=reasons,
+                reasons=tuple(_one_line(r) for r in reasons),
                 findings=tuple(findings),
                 fingerprint=fingerprint.build(observed, fingerprint.watched_services(draft), snapshot.containers),
                 asked_by=requester,
@@ -152,6 +151,10 @@ class Planner:
             except EngineUnavailable:
                 return replace(draft, notes=(*draft.notes, "Docker Compose was not there to judge the files."))
         return draft
+
+
+def _one_line(text: str) -> str:
+    return " ".join(clean(text).split())
 
 
 def _check_no_secret_in_public(draft: Draft) -> None:

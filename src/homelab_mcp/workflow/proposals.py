@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -14,14 +15,22 @@ from homelab_mcp.core.operations.request import (
     ServiceOptions,
     SetEnvRequest,
 )
-from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.finding import Finding
 from homelab_mcp.model.observed import Snapshot, StackFiles
-from homelab_mcp.model.plan import Draft, Plan, Requester, Verification
+from homelab_mcp.model.plan import Draft, Plan, Requester, Risk, RiskReason, Verification
 from homelab_mcp.ports import Lab
 from homelab_mcp.workflow.assembly import planner
 
 M = TypeVar("M", bound=BaseModel)
+
+_LONGEST_SHOWN = 600
+
+
+class GeneratedValue(str):
+    """A random value made here; whoever asked has not seen it."""
+
+    __slots__ = ()
 
 
 def request_of(kind: type[M], **values: Any) -> M:
@@ -56,7 +65,7 @@ def propose_add_service(lab: Lab, service: str, stack: str, options: dict[str, A
         root=lab.root,
         read=lab.files.read,
     )
-    return _plan(lab, draft, snapshot, requester)
+    return _plan(lab, _with_values(draft, options.get("variables") or {}, requester), snapshot, requester)
 
 
 def propose_remove_service(lab: Lab, service: str, stack: str, requester: Requester) -> Plan:
@@ -77,8 +86,11 @@ def propose_set_env(lab: Lab, stack: str, values: dict[str, str | None], request
     from homelab_mcp.core.operations.set_env import set_env
 
     request = request_of(SetEnvRequest, stack=stack, values=values)
+    if requester.via == "mcp":
+        _refuse_unknown_stack(lab, stack)
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
-    return _plan(lab, set_env(snapshot, request, find=lab.catalog.get, read=lab.files.read), snapshot, requester)
+    draft = set_env(snapshot, request, find=lab.catalog.get, read=lab.files.read)
+    return _plan(lab, _with_values(draft, values, requester), snapshot, requester)
 
 
 def propose_rollback(lab: Lab, plan_id: str, requester: Requester) -> Plan:
@@ -93,11 +105,14 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester) -> Plan:
 def lint_of(lab: Lab) -> Callable[[Sequence[StackFiles]], Sequence[Finding]]:
     """The linter over whole-lab texts, as the planner wants it."""
     from homelab_mcp.core.checks import LintStack, lint
-    from homelab_mcp.core.env_file import parse
+    from homelab_mcp.core.env_file import parse_or_empty
 
     def run(stacks: Sequence[StackFiles]) -> Sequence[Finding]:
         return lint(
-            [LintStack(name=s.name, file=s.compose_path, text=s.compose_text, env=parse(s.env_text)) for s in stacks]
+            [
+                LintStack(name=s.name, file=s.compose_path, text=s.compose_text, env=parse_or_empty(s.env_text))
+                for s in stacks
+            ]
         )
 
     return run
@@ -116,6 +131,41 @@ def _plan(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) -> P
             ),
         )
     return planner(lab).make(draft, snapshot, requester, lint_of(lab))
+
+
+def _refuse_unknown_stack(lab: Lab, stack: str) -> None:
+    """A person may prepare any new stack's variables; a model's misspelt one would only leave a stray folder."""
+    known = {name for name, _ in lab.files.stack_folders()} | {d.stack for d in lab.catalog.all()}
+    if stack not in known and lab.files.read(f"{stack}/.env") is None:
+        from homelab_mcp.queries.find import nearest
+
+        raise NotFound(f"There is no stack {stack!r}.", hint=nearest(stack, known, "Stacks"), code="stack_unknown")
+
+
+def _with_values(draft: Draft, values: Mapping[str, str | None], requester: Requester) -> Draft:
+    """The draft with the values that a model chose among its reasons, where the person who approves sees them.
+
+    Values of an ``.env`` are hidden otherwise; but what a model chose is no secret from it, and may well be the harm.
+
+    Raises:
+        InvalidInput: a value with a backtick, which would end the host name in a Traefik rule.
+    """
+    if requester.via != "mcp":
+        return draft
+    chosen = {n: v for n, v in values.items() if v is not None and not isinstance(v, GeneratedValue)}
+    if not chosen:
+        return draft
+    if any("`" in value for value in chosen.values()):
+        raise InvalidInput(
+            "A value holds a backtick, which would break out of a Traefik rule.",
+            hint="Give the value without it, or let the person run `homelab-mcp env set STACK NAME`.",
+            code="bad_value",
+        )
+    # As JSON in ASCII: on one line, and with nothing invisible.
+    shown = ", ".join(f"{name}={json.dumps(value)}" for name, value in chosen.items())
+    if len(shown) > _LONGEST_SHOWN:
+        shown = f"{shown[:_LONGEST_SHOWN]}… ({len(shown) - _LONGEST_SHOWN} more characters)"
+    return replace(draft, risks=(RiskReason(Risk.MEDIUM, f"Sets {shown}."), *draft.risks))
 
 
 def env_changes(
@@ -143,5 +193,5 @@ def env_changes(
                 hint="Use generate for a new random value, or let the person run `homelab-mcp env set STACK NAME`.",
                 code="secret_in_argument",
             )
-    made = {name: lab.secrets.make("alnum", 32) for name in generate}
+    made = {name: GeneratedValue(lab.secrets.make("alnum", 32)) for name in generate}
     return {**values, **made, **dict.fromkeys(unset)}

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.plan import Evidence, Plan, PlanState, PlanStatus
 from homelab_mcp.workflow.applier import Applier
-from homelab_mcp.workflow.undo import Before, known_secrets, masked
+from homelab_mcp.workflow.approvals import STARTING
+from homelab_mcp.workflow.open_applies import ends, open_applies
+from homelab_mcp.workflow.plan_facts import known_secrets, masked
+from homelab_mcp.workflow.undo import Before
 
-_ENDS = {
-    "apply_done": PlanState.DONE,
-    "rolled_back": PlanState.ROLLED_BACK,
-    "rollback_failed": PlanState.FAILED,
-    "recovered": PlanState.ROLLED_BACK,
-}
 _AT_WORK = frozenset({PlanState.QUEUED, PlanState.APPLYING})
-_STARTING = 60.0
-"""Seconds that a queued plan is given to begin before it counts as abandoned."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveryReport:
-    """One interrupted apply and what became of it: done, rolled_back or failed."""
+    """One interrupted apply and what became of it: done, rolled_back, failed, or applying where left as it is."""
 
     plan_id: str
     summary: str
@@ -39,8 +34,9 @@ class Recovery:
         self._parts = parts
 
     def needed(self) -> bool:
-        """Whether an apply began and never ended; it may be one at work right now."""
-        return bool(open_applies(self._parts.journal.entries()))
+        """Whether an apply began and never ended (it may be one at work right now), or a queued one never began."""
+        entries = self._parts.journal.entries()
+        return bool(open_applies(entries)) or any(self._abandoned(set(), ends(entries)))
 
     def recover(self, *, retry_failed: bool = False) -> list[RecoveryReport]:
         """Undo every interrupted apply, the latest first. A second call finds nothing to do.
@@ -48,14 +44,18 @@ class Recovery:
         Args:
             retry_failed: also try again those whose roll-back failed; only when a person asks.
 
+        An apply that acted on containers is left as it is while Docker does not answer: the next call finds it.
+
         Raises LabLocked while an apply is at work, JournalUnwritable.
         """
         with self._parts.lock.hold("recover"):
             entries = self._parts.journal.entries()
             begun = open_applies(entries, retry_failed=retry_failed)
+            self._parts.plans.release()
             swept = self._parts.files.sweep_temporary() if begun else []
             reports = [self._one(entry, swept) for entry in reversed(begun)]
-            return reports + self._abandoned({r.plan_id for r in reports}, ends(entries))
+            known = {r.plan_id for r in reports}
+            return reports + [self._settle(*found) for found in self._abandoned(known, ends(entries))]
 
     def _one(self, begin: Mapping[str, Any], swept: list[str]) -> RecoveryReport:
         plan_id, summary = str(begin["plan"]), str(begin.get("summary", ""))
@@ -70,6 +70,8 @@ class Recovery:
             return self._end(plan_id, summary, PlanState.FAILED, (*left, gone), None)
         if status.state is PlanState.DONE or (status.state is PlanState.APPLYING and status.step == "verified"):
             return self._end(plan_id, summary, PlanState.DONE, status.evidence, status)
+        if (why := self._parts.undo.out_of_reach(plan)) is not None:
+            return RecoveryReport(plan_id, summary, PlanState.APPLYING, (*left, why))
         secrets = known_secrets(plan, self._parts.files)
         undone = self._parts.undo.put_back(plan, Before.of(begin))
         evidence = masked((*left, *undone.evidence), secrets) or (Evidence("nothing had been changed yet", ok=True),)
@@ -95,22 +97,28 @@ class Recovery:
             self._set(plan_id, outcome, status)
         return RecoveryReport(plan_id, summary, outcome, evidence)
 
-    def _abandoned(self, known: set[str], ended: Mapping[str, PlanState]) -> list[RecoveryReport]:
-        """Plans whose status is behind: the apply died before it changed anything, or right after its end."""
-        reports = []
+    def _abandoned(
+        self, known: set[str], ended: Mapping[str, PlanState]
+    ) -> list[tuple[Plan, PlanStatus, PlanState | None]]:
+        """Plans whose status is behind, with how they ended by the journal.
+
+        The apply died before it changed anything (None), or right after its end.
+        """
+        found: list[tuple[Plan, PlanStatus, PlanState | None]] = []
         now = self._parts.clock.now()
         for plan, status in self._parts.plans.list(limit=50):
             if plan.id in known or status.state not in _AT_WORK:
                 continue
-            if plan.id in ended:
-                self._set(plan.id, ended[plan.id], status)
-                reports.append(RecoveryReport(plan.id, plan.draft.summary, ended[plan.id], status.evidence))
-                continue
-            used = self._parts.plans.used(plan.id)
-            if not used and now - status.updated < _STARTING:
-                continue
-            reports.append(self._give_up(plan, status, used=used))
-        return reports
+            late = abs(now - status.updated) >= STARTING
+            if plan.id in ended or late or self._parts.plans.used(plan.id):
+                found.append((plan, status, ended.get(plan.id)))
+        return found
+
+    def _settle(self, plan: Plan, status: PlanStatus, ended: PlanState | None) -> RecoveryReport:
+        if ended is None:
+            return self._give_up(plan, status, used=self._parts.plans.used(plan.id))
+        self._set(plan.id, ended, status)
+        return RecoveryReport(plan.id, plan.draft.summary, ended, status.evidence)
 
     def _give_up(self, plan: Plan, status: PlanStatus, *, used: bool) -> RecoveryReport:
         seen = (Evidence("nothing had been changed yet", ok=True),)
@@ -131,30 +139,3 @@ class Recovery:
                 updated=self._parts.clock.now(),
             ),
         )
-
-
-def ends(entries: Iterable[Mapping[str, Any]]) -> dict[str, PlanState]:
-    """Plan id to how its apply ended, by the journal."""
-    found = {}
-    for entry in entries:
-        if entry.get("event") in _ENDS:
-            data = entry.get("data") or {}
-            state = PlanState(data["outcome"]) if "outcome" in data else _ENDS[entry["event"]]
-            found[str(data.get("plan", ""))] = state
-    return found
-
-
-def open_applies(entries: Iterable[Mapping[str, Any]], *, retry_failed: bool = False) -> list[Mapping[str, Any]]:
-    """The ``apply_begin`` records without an end, oldest first."""
-    found: dict[str, Mapping[str, Any]] = {}
-    begun: dict[str, Mapping[str, Any]] = {}
-    for entry in entries:
-        data = entry.get("data") or {}
-        plan = str(data.get("plan", ""))
-        if entry.get("event") == "apply_begin":
-            found[plan] = begun[plan] = data
-        elif entry.get("event") in _ENDS:
-            found.pop(plan, None)
-            if retry_failed and entry.get("event") == "rollback_failed" and plan in begun:
-                found[plan] = begun[plan]
-    return list(found.values())

@@ -10,10 +10,11 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from homelab_mcp.core.redact import safe
-from homelab_mcp.model.errors import HomelabError, InvalidInput, JournalUnwritable
+from homelab_mcp.model.errors import HomelabError, InvalidInput, JournalUnwritable, PlanRefused
 from homelab_mcp.model.plan import ActionKind, EngineAction, Evidence, Plan, PlanState, PlanStatus, Verification
+from homelab_mcp.workflow.plan_facts import folders_of, known_secrets, masked, public_paths
 from homelab_mcp.workflow.stack_engine import take_away
-from homelab_mcp.workflow.undo import Before, Undone, folders_of, known_secrets, masked, public_paths
+from homelab_mcp.workflow.undo import Before, Undone
 
 if TYPE_CHECKING:
     from homelab_mcp.workflow.applier import Applier
@@ -90,6 +91,9 @@ class Transaction:
         files = self._parts.files
         for edit in self._plan.draft.edits:
             self._pause()
+            if files.read(edit.path) != edit.before:
+                # Since the apply began: removing a container can take ten seconds, and a person an instant.
+                raise PlanRefused(f"{edit.path} was changed while the apply was at work.", code="plan_stale")
             if edit.after is None:
                 files.remove(edit.path)
                 continue
@@ -129,17 +133,17 @@ class Transaction:
     def _done(self, evidence: tuple[Evidence, ...]) -> PlanStatus:
         evidence = masked(evidence, self._secrets)
         # Recovery reads this step: from here on the apply stands, whatever becomes of the journal.
-        self._report(PlanStatus(PlanState.APPLYING, "verified", evidence, self._commit))
+        self._tell(PlanStatus(PlanState.APPLYING, "verified", evidence, self._commit))
         error = code = ""
         try:
             self._parts.journal.append("apply_done", self._record(evidence))
         except JournalUnwritable as problem:
             error, code = problem.as_text(), problem.code
-        return self._report(PlanStatus(PlanState.DONE, "", evidence, self._commit, error, code))
+        return self._tell(PlanStatus(PlanState.DONE, "", evidence, self._commit, error, code))
 
     def _roll_back(self, error: Exception) -> PlanStatus:
         text, code, seen = self._told(error)
-        self._report(PlanStatus(PlanState.APPLYING, "rolling back", seen, self._commit, text, code))
+        self._tell(PlanStatus(PlanState.APPLYING, "rolling back", seen, self._commit, text, code))
         try:
             undone = self._parts.undo.put_back(self._plan, self._before)
         except Exception as problem:  # noqa: BLE001 - one attempt, then a clear state for a person
@@ -152,7 +156,7 @@ class Transaction:
             self._parts.journal.append(event, {**self._record(evidence), "error": text, "code": code, **severity})
         except JournalUnwritable as problem:
             text = f"{text} {problem.message}"
-        return self._report(PlanStatus(state, "", evidence, undone.commit or self._commit, text, code))
+        return self._tell(PlanStatus(state, "", evidence, undone.commit or self._commit, text, code))
 
     def _told(self, error: Exception) -> tuple[str, str, tuple[Evidence, ...]]:
         """An error as (sentence, code, evidence), without secrets."""
@@ -175,6 +179,13 @@ class Transaction:
     def _step(self, what: str) -> None:
         self._pause()
         self._report(PlanStatus(PlanState.APPLYING, what, (), self._commit))
+
+    def _tell(self, status: PlanStatus) -> PlanStatus:
+        """As ``_report``; a disk that takes no status keeps nobody from going on to the end."""
+        try:
+            return self._report(status)
+        except OSError:
+            return status
 
     def _report(self, status: PlanStatus) -> PlanStatus:
         status = PlanStatus(

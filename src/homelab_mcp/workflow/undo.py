@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from homelab_mcp.core import fingerprint
-from homelab_mcp.core.diff import is_secret, secrets_of
-from homelab_mcp.core.redact import safe, secret_values
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import ActionKind, Evidence, Plan
 from homelab_mcp.ports import Clock, Compose, Engine, Files, History, PlanStore
-from homelab_mcp.workflow.compose_facts import bind_folders, services_written
+from homelab_mcp.workflow.plan_facts import acted_stacks, folders_of, public_paths
 from homelab_mcp.workflow.stack_engine import take_away
 
 _UP = frozenset({"running", "restarting"})
+_DOWN = frozenset({"created", "exited", "dead"})
 _ENGINE_PATIENCE = 60.0
 _SETTLE = 15.0
 _POLL = 0.5
@@ -102,6 +100,7 @@ class Undo:
 
     def put_back(self, plan: Plan, before: Before) -> Undone:
         """Return the lab to what was remembered: each part is tried once, and the evidence tells."""
+        self._plans.release()
         seen: list[Evidence] = []
         reached = self._engine is None or not plan.draft.actions or self._await_engine(seen)
         if reached:
@@ -117,6 +116,15 @@ class Undo:
         except (HomelabError, OSError) as error:
             seen.append(Evidence("the roll-back is not in git", ok=False, detail=_words(error)))
         return Undone(tuple(seen), commit)
+
+    def out_of_reach(self, plan: Plan) -> Evidence | None:
+        """Why this plan's containers cannot be put back now: files-only mode, or a Docker that does not answer."""
+        if not plan.draft.actions:
+            return None
+        if self._engine is None:
+            return Evidence("left as it is: it acted on containers, and Docker is left out (files only)", ok=False)
+        seen: list[Evidence] = []
+        return None if self._await_engine(seen) else replace(seen[0], what=f"left as it is: {seen[0].what}")
 
     def _missing_folders(self, plan: Plan) -> list[str]:
         wanted = {e.path.rpartition("/")[0] for e in plan.draft.edits if e.after is not None} | set(folders_of(plan))
@@ -170,12 +178,9 @@ class Undo:
             return
         for stack in acted_stacks(plan):
             now = _by_service(engine.containers(stack))
-            moved = []
-            for key, then in before.containers.items():
-                owner, _, service = key.partition("/")
-                was_up = any(state in _UP for _, state in then)
-                if owner == stack and was_up and not _same(then, now.get(key, [])):
-                    moved.append(service)
+            mine = {k.partition("/")[2]: (v, now.get(k, [])) for k, v in before.containers.items() if _of(stack, k)}
+            self._bring_down(stack, mine, seen)
+            moved = [s for s, (then, rows) in mine.items() if _ups(then) and not _ups(then) <= _ups(rows)]
             if moved:
                 compose.up(stack, sorted(moved))
                 running = self._settled(stack, set(moved))
@@ -183,6 +188,22 @@ class Undo:
                     "runs again as before" if running else "does not run"
                 )
                 seen.append(Evidence(what, ok=running))
+
+    def _bring_down(
+        self, stack: str, services: Mapping[str, tuple[list[list[str]], list[list[str]]]], seen: list[Evidence]
+    ) -> None:
+        """Services that were not running before do not run after; one that was recreated is made anew from the file."""
+        down = {s: rows for s, rows in services.items() if all(state in _DOWN for _, state in rows[0])}
+        started = sorted(s for s, (_, now) in down.items() if _ups(now))
+        made = sorted(s for s, (then, now) in down.items() if {i for i, _ in then} != {i for i, _ in now})
+        if self._compose is None or not (started or made):
+            return
+        if started:
+            self._compose.stop(stack, started)
+        if made:
+            self._compose.create(stack, made)
+        names = ", ".join(sorted({*started, *made}))
+        seen.append(Evidence(f"{names} of {stack} does not run, as before", ok=True))
 
     def _settled(self, stack: str, services: set[str]) -> bool:
         deadline = self._clock.monotonic() + _SETTLE
@@ -227,53 +248,6 @@ class Undo:
             seen.append(Evidence(f"not put back{f' ({what})' if what else ''}", ok=False, detail=_words(error)))
 
 
-def acted_stacks(plan: Plan) -> list[str]:
-    """The stacks whose containers the plan's actions touch, sorted."""
-    return sorted({a.stack for a in plan.draft.actions if a.stack})
-
-
-def folders_of(plan: Plan) -> list[str]:
-    """Bind-mount folders of the services that the plan starts, relative to the lab's root.
-
-    A plan without any action (files only) names those of the services it writes: Docker would make the folders as
-    root when a person starts them later.
-    """
-    found: set[str] = set()
-    edited = {e.path for e in plan.draft.edits}
-    for edit in plan.draft.edits:
-        stack, _, _ = edit.path.partition("/")
-        starts = [a for a in plan.draft.actions if a.kind is ActionKind.UP and a.stack == stack]
-        seen = plan.draft.verification
-        written = () if plan.draft.actions else services_written(edit.before or "", edit.after or "")
-        if edit.after is None or edit.path.endswith(".env") or not (starts or seen.stack == stack or written):
-            continue
-        wanted = {s for a in starts for s in a.services} | set(seen.services if seen.stack == stack else written)
-        found |= set(bind_folders(stack, edit.after, wanted))
-    return sorted(found - edited)
-
-
-def public_paths(plan: Plan) -> list[str]:
-    """The paths that may go into git."""
-    return [e.path for e in plan.draft.edits if not is_secret(e)]
-
-
-def known_secrets(plan: Plan, files: Files) -> tuple[str, ...]:
-    """Every secret value that could show up in what this plan's containers and programs say."""
-    found = [*plan.draft.secrets, *secrets_of(plan.draft.edits)]
-    for stack in fingerprint.touched_stacks(plan.draft):
-        try:
-            found += secret_values(files.read(f"{stack}/.env") or "")
-        except (HomelabError, OSError):
-            # A folder that cannot be read has no secrets that Compose could have read either.
-            continue
-    return tuple(dict.fromkeys(found))
-
-
-def masked(evidence: Sequence[Evidence], secrets: Sequence[str]) -> tuple[Evidence, ...]:
-    """The evidence with secrets and control characters taken out."""
-    return tuple(Evidence(safe(e.what, secrets), e.ok, safe(e.detail, secrets)) for e in evidence)
-
-
 def _by_service(containers: Iterable[ContainerState]) -> dict[str, list[list[str]]]:
     found: dict[str, list[list[str]]] = {}
     for one in containers:
@@ -281,10 +255,13 @@ def _by_service(containers: Iterable[ContainerState]) -> dict[str, list[list[str
     return {key: sorted(rows) for key, rows in found.items()}
 
 
-def _same(then: list[list[str]], now: list[list[str]]) -> bool:
-    """Whether the same containers are up; one that was down may be in any state."""
-    up = {i for i, state in now if state in _UP}
-    return {i for i, state in then if state in _UP} <= up
+def _of(stack: str, key: str) -> bool:
+    return key.partition("/")[0] == stack
+
+
+def _ups(rows: list[list[str]]) -> set[str]:
+    """The ids of the containers that are up."""
+    return {i for i, state in rows if state in _UP}
 
 
 def _words(error: Exception) -> str:

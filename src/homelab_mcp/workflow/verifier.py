@@ -181,7 +181,7 @@ class Verifier:
             self._clock.sleep(self._patience.poll)
 
     def _routes(self, routes: Sequence[RouteCheck], pause: Callable[[], None]) -> list[Evidence]:
-        if not any(is_traefik(c.image) and c.state == "running" for c in self._engine.containers()):
+        if not self._traefik_runs():
             hosts = ", ".join(r.host for r in routes)
             return [Evidence(f"{hosts} not probed", ok=True, detail="no Traefik runs in this lab")]
         found = []
@@ -190,6 +190,21 @@ class Verifier:
             if not found[-1].ok:
                 break
         return found
+
+    def _traefik_runs(self) -> bool:
+        for one in self._engine.containers():
+            if one.state != "running":
+                continue
+            image = one.image
+            if image.startswith("sha256:"):
+                # Listed by its id once the tag has moved on, by a pull for example; its own record keeps the name.
+                try:
+                    image = self._engine.inspect(one.id).image
+                except EngineFailed:
+                    continue
+            if is_traefik(image):
+                return True
+        return False
 
     def _route(self, route: RouteCheck, pause: Callable[[], None]) -> Evidence:
         begun = self._clock.monotonic()

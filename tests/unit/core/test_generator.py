@@ -83,12 +83,25 @@ def test_the_route_labels_by_the_conventions() -> None:
     }
 
 
+def test_the_log_in_bears_the_name_that_the_labs_routes_ask_for() -> None:
+    settings = SETTINGS.model_copy(update={"sso_middleware": "door@docker"})
+    own = make(REAL["authelia"], settings).services["authelia"]["labels"]
+    asked = make(CATALOG["web"], settings).services["web"]["labels"]["traefik.http.routers.web.middlewares"]
+
+    assert asked == "door@docker"
+    assert own["traefik.http.middlewares.door.forwardauth.address"] == "http://authelia:9091/api/authz/forward-auth"
+    assert not [k for k in own if k.startswith("traefik.http.middlewares.authelia.")]
+    elsewhere = SETTINGS.model_copy(update={"sso_middleware": "door@file"})
+    assert make(REAL["authelia"], elsewhere).services == make(REAL["authelia"]).services
+
+
 def test_api_paths_get_a_router_of_their_own_without_log_in_and_first_in_line() -> None:
     sso = {"policy": "protect", "why": "No log-in.", "api_paths": ["/api", "/.well-known/"]}
     labels = make(definition("x", route={"port": 80, "subdomain": "x", "sso": sso})).services["x"]["labels"]
 
     assert labels["traefik.http.routers.x-api.rule"] == (
         "Host(`x.${DOMAIN}`) && (Path(`/api`) || PathPrefix(`/api/`) || PathPrefix(`/.well-known/`))"
+        r" && !PathRegexp(`(?i)%2f|%5c|\\|\.\.(;|%3b)`)"
     )
     assert "traefik.http.routers.x-api.middlewares" not in labels
     assert int(labels["traefik.http.routers.x-api.priority"]) > len(labels["traefik.http.routers.x-api.rule"])

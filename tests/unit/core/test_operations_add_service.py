@@ -1,5 +1,6 @@
 """add_service: what it proposes, and what it refuses."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from homelab_mcp.core.env_file import parse
 from homelab_mcp.core.operations.add_service import add_service
 from homelab_mcp.core.operations.request import AddServiceRequest, ServiceOptions
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.observed import ContainerState, Snapshot
 from homelab_mcp.model.plan import ActionKind, Draft, Risk
 from tests.unit.core.operation_parts import CORE, SETTINGS, argon2, find, lab, secret
 
@@ -189,6 +190,10 @@ def test_a_second_gateway_takes_a_name_of_its_own() -> None:
     other = lab(other=("services:\n  tunnel:\n    image: y\n    container_name: tunnel\n", ""))
 
     assert list(compose_of(propose(other, "torrent"))["services"]) == ["torrent-tunnel", "torrent"]
+    elsewhere = replace(lab(), containers=(ContainerState("1", "tunnel", "y", "running", stack="someone-elses"),))
+    assert list(compose_of(propose(elsewhere, "torrent"))["services"]) == ["torrent-tunnel", "torrent"]
+    own = replace(lab(), containers=(ContainerState("1", "tunnel", "y", "exited", stack="apps"),))
+    assert list(compose_of(propose(own, "torrent"))["services"]) == ["tunnel", "torrent"]
 
 
 def test_an_unreadable_stack_elsewhere_does_not_stop_the_addition_but_is_named() -> None:

@@ -188,6 +188,21 @@ class FakeCompose:
     def restart(self, stack: str, services: Sequence[str]) -> None:
         self.did("restart", stack, services)
 
+    def stop(self, stack: str, services: Sequence[str]) -> None:
+        self.did("stop", stack, services)
+        for one in (self.find(stack, name) for name in services):
+            if one is not None:
+                one.state = "exited"
+
+    def create(self, stack: str, services: Sequence[str]) -> None:
+        kept = {name: one.state for name in services if (one := self.find(stack, name))}
+        self.up(stack, services)
+        self.docker.calls[-1] = self.docker.calls[-1].replace("up ", "create ", 1)
+        for name in services:
+            one = self.find(stack, name)
+            if one is not None:
+                one.state = kept.get(name, "created")
+
     def did(self, verb: str, stack: str, services: Sequence[str]) -> None:
         self.before(verb)
         self.docker.ask()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import RouteCheck, Verification
 from homelab_mcp.workflow.verifier import Verifier, is_traefik
 from tests.unit.workflow.fakes import FakeClock, FakeContainer, FakeDocker, FakeProbe
@@ -108,3 +111,19 @@ def test_traefik_is_known_by_its_image_from_any_registry() -> None:
     assert is_traefik("traefik:v3.7")
     assert is_traefik("docker.io/library/traefik@sha256:00")
     assert not is_traefik("traefik/whoami:v1.11")
+
+
+class FakeDockerWhoseTagsMoved(FakeDocker):
+    """Lists containers by image id, as the engine does once another image has taken the tag."""
+
+    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
+        return tuple(replace(one, image="sha256:" + "0" * 64) for one in super().containers(stack))
+
+
+def test_traefik_is_still_found_after_its_tag_moved_on() -> None:
+    docker = FakeDockerWhoseTagsMoved()
+    docker.containers_now["a"] = FakeContainer("a", "s", "app", "web:1", "h")
+    docker.containers_now["t"] = FakeContainer("t", "core", "traefik", "traefik:v3.7", "h")
+    looker = Verifier(engine=docker, probe=FakeProbe([500]), clock=FakeClock())
+    seen = looker.verify(Verification("s", ("app",), routes=(RouteCheck("app", "app.lab.test"),)))
+    assert not seen[-1].ok, "the route was not asked"

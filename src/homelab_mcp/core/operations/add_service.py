@@ -253,6 +253,15 @@ def _notes(
     absent = [r for r in definition.requires if not lab.made_from(r)]
     if absent:
         notes.append(f"It needs {', '.join(absent)}, which the lab does not have yet.")
+    kinds = {v.kind for c in (definition.container, *definition.companions.values()) for v in c.volumes}
+    shared = [
+        path for kind, path in (("media", settings.media_dir), ("downloads", settings.downloads_dir)) if kind in kinds
+    ]
+    if shared:
+        notes.append(
+            f"Make {' and '.join(shared)} first, owned by {settings.puid}:{settings.pgid}: what is missing Docker "
+            "makes as root, and the service then cannot write there."
+        )
     if kept:
         notes.append(f"Left as they are: {', '.join(kept)}.")
     if lab.unreadable:

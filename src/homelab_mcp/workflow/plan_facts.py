@@ -1,0 +1,60 @@
+"""What a plan is about: stacks, folders, paths for git, and the secrets that must not show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from homelab_mcp.core import fingerprint
+from homelab_mcp.core.diff import is_secret, secrets_of
+from homelab_mcp.core.redact import safe, secret_values
+from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.plan import ActionKind, Evidence, Plan
+from homelab_mcp.ports import Files
+from homelab_mcp.workflow.compose_facts import bind_folders, services_written
+
+
+def acted_stacks(plan: Plan) -> list[str]:
+    """The stacks whose containers the plan's actions touch, sorted."""
+    return sorted({a.stack for a in plan.draft.actions if a.stack})
+
+
+def folders_of(plan: Plan) -> list[str]:
+    """Bind-mount folders of the services that the plan starts, relative to the lab's root.
+
+    A plan without any action (files only) names those of the services it writes: Docker would make the folders as
+    root when a person starts them later.
+    """
+    found: set[str] = set()
+    edited = {e.path for e in plan.draft.edits}
+    for edit in plan.draft.edits:
+        stack, _, _ = edit.path.partition("/")
+        starts = [a for a in plan.draft.actions if a.kind is ActionKind.UP and a.stack == stack]
+        seen = plan.draft.verification
+        written = () if plan.draft.actions else services_written(edit.before or "", edit.after or "")
+        if edit.after is None or edit.path.endswith(".env") or not (starts or seen.stack == stack or written):
+            continue
+        wanted = {s for a in starts for s in a.services} | set(seen.services if seen.stack == stack else written)
+        found |= set(bind_folders(stack, edit.after, wanted))
+    return sorted(found - edited)
+
+
+def public_paths(plan: Plan) -> list[str]:
+    """The paths that may go into git."""
+    return [e.path for e in plan.draft.edits if not is_secret(e)]
+
+
+def known_secrets(plan: Plan, files: Files) -> tuple[str, ...]:
+    """Every secret value that could show up in what this plan's containers and programs say."""
+    found = [*plan.draft.secrets, *secrets_of(plan.draft.edits)]
+    for stack in fingerprint.touched_stacks(plan.draft):
+        try:
+            found += secret_values(files.read(f"{stack}/.env") or "")
+        except (HomelabError, OSError):
+            # A folder that cannot be read has no secrets that Compose could have read either.
+            continue
+    return tuple(dict.fromkeys(found))
+
+
+def masked(evidence: Sequence[Evidence], secrets: Sequence[str]) -> tuple[Evidence, ...]:
+    """The evidence with secrets and control characters taken out."""
+    return tuple(Evidence(safe(e.what, secrets), e.ok, safe(e.detail, secrets)) for e in evidence)
