@@ -117,7 +117,7 @@ def _recover_in_background(lab: Lab) -> None:
         from homelab_mcp.workflow.assembly import recovery
 
         try:
-            if not lab.files_only and lab.files.read(SETTINGS_FILE) is not None:
+            if lab.files.read(SETTINGS_FILE) is not None:
                 machine = recovery(lab)
                 if machine.needed():
                     machine.recover()

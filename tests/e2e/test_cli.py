@@ -163,3 +163,13 @@ def test_commands_load_neither_docker_nor_the_server_when_they_need_none(lab: La
     )
     loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     assert not loaded & {"mcp", "docker", "dulwich", "cryptography", "httpx"}
+
+
+def test_doctor_names_the_folders_it_leaves_out(lab: LabOnDisk) -> None:
+    for name in ("My Stack", "good"):
+        (lab.root / name).mkdir(parents=True)
+        (lab.root / name / "compose.yaml").write_text(DOCKGE_STACK)
+    lab.init()
+    checks = {c["name"]: c for c in lab.json("doctor", code=1)["checks"]}
+    assert "'My Stack'" in checks["stack_names"]["sentence"]
+    assert "good" not in checks["stack_names"]["sentence"]

@@ -13,7 +13,7 @@ from homelab_mcp.cli import add, apply, approve, doctor, env, history, init, log
 from homelab_mcp.cli import plan as plan_command
 from homelab_mcp.cli import validate as validate_command
 from homelab_mcp.cli.common import COULD_NOT_RUN, DEFAULT_ROOT, FAILED, Globals
-from homelab_mcp.model.errors import EngineUnavailable, HomelabError
+from homelab_mcp.model.errors import EngineUnavailable, HomelabError, storage_failed
 
 app = typer.Typer(
     name="homelab-mcp",
@@ -74,13 +74,20 @@ def main() -> None:
     try:
         app()
     except HomelabError as error:
-        if "--json" in sys.argv:
-            sys.stdout.write(json.dumps(error.as_dict(), ensure_ascii=False) + "\n")
-        else:
-            hint = f"\n{error.hint}" if error.hint else ""
-            typer.echo(f"Error: {error.message}{hint}", err=True)
-        raise SystemExit(COULD_NOT_RUN if isinstance(error, EngineUnavailable) else FAILED) from None
+        raise SystemExit(_told(error)) from None
     except BrokenPipeError:
         # The reader (head, less) went away; the interpreter's own flush at exit must not complain again.
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
         raise SystemExit(0) from None
+    except OSError as error:
+        raise SystemExit(_told(storage_failed(error, "A file of the lab"))) from None
+
+
+def _told(error: HomelabError) -> int:
+    """Print the error as the caller wants it; the exit code for it."""
+    if "--json" in sys.argv:
+        sys.stdout.write(json.dumps(error.as_dict(), ensure_ascii=False) + "\n")
+    else:
+        hint = f"\n{error.hint}" if error.hint else ""
+        typer.echo(f"Error: {error.message}{hint}", err=True)
+    return COULD_NOT_RUN if isinstance(error, EngineUnavailable) else FAILED

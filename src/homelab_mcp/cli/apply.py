@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from homelab_mcp.cli.common import JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.common import COULD_NOT_RUN, FAILED, JsonFlag, console, emit, lab_of
 from homelab_mcp.cli.plan_flow import apply_and_follow
 
 
@@ -23,13 +23,16 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def recover(ctx: typer.Context, as_json: JsonFlag = False) -> None:
         """After a crash: finish or undo the apply that was at work."""
+        from homelab_mcp.model.plan import PlanState
         from homelab_mcp.workflow.assembly import recovery
 
         reports = recovery(lab_of(ctx)).recover(retry_failed=True)
 
         def show() -> None:
             for report in reports:
-                console().print(f"{report.plan_id}: {report.outcome}: {report.summary}")
+                console().print(f"{report.plan_id}: {report.outcome}: {report.summary}", markup=False)
+                for seen in report.evidence:
+                    console().print(f"  {'ok  ' if seen.ok else 'FAIL'} {seen.what}", markup=False)
             if not reports:
                 console().print("Nothing to recover.")
 
@@ -38,3 +41,9 @@ def register(app: typer.Typer) -> None:
             as_json,
             show,
         )
+        outcomes = {r.outcome for r in reports}
+        if PlanState.APPLYING in outcomes:
+            # Left open: it acted on containers, and Docker does not answer.
+            raise typer.Exit(COULD_NOT_RUN)
+        if PlanState.FAILED in outcomes:
+            raise typer.Exit(FAILED)

@@ -7,10 +7,11 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.lab import SETTINGS_FILE, LabSettings
+from homelab_mcp.model.lab import COMPOSE_NAMES, SETTINGS_FILE, LabSettings
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import PlanState
 from homelab_mcp.ports import Lab
@@ -69,6 +70,21 @@ def _lab(lab: Lab) -> Iterator[Check]:
         return
     stacks = lab.files.stack_folders()
     yield Check("lab", True, f"{len(stacks)} stacks in {lab.root}.")
+    known = {name for name, _ in stacks}
+    left_out = sorted(
+        entry.name
+        for entry in Path(lab.root).iterdir()
+        if entry.name not in known
+        and not entry.name.startswith(".")
+        and any((entry / f).exists() for f in COMPOSE_NAMES)
+    )
+    if left_out:
+        yield Check(
+            "stack_names",
+            False,
+            f"Left out, as they are links or their names are no project names: {', '.join(map(ascii, left_out[:10]))}.",
+            "Stack folders have lower-case letters, digits, - and _ in their names; rename them to manage them here.",
+        )
     writable = os.access(lab.root, os.W_OK | os.X_OK)
     said = "The lab's folder can be written." if writable else "This user may not write in the lab's folder."
     yield Check("lab_writable", writable, said, f"Run as the user that owns it, or `sudo chown -R $USER {lab.root}`.")

@@ -125,16 +125,17 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
 
 async def _follow(ctx: Context[Any], lab: Lab, plan_id: str, seconds: float) -> None:
     """Report each step as progress until the apply ends or the time is up."""
+    desk = approvals(lab)
     last = ""
     count = 0
     with anyio.move_on_after(seconds):
         while True:
-            status: PlanStatus = await in_thread(lab.plans.status, plan_id)
+            status: PlanStatus = await in_thread(desk.state, plan_id)
             said = f"{status.state}: {status.step}" if status.step else str(status.state)
             if said != last:
                 count += 1
                 last = said
                 await ctx.report_progress(count, None, said)
-            if status.state in FINAL_STATES or status.state not in RUNNING:
+            if status.state in FINAL_STATES or status.state not in RUNNING or status.error_code == "interrupted":
                 return
             await anyio.sleep(POLL_SECONDS)

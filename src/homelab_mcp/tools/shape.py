@@ -18,7 +18,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel
 
-from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.errors import HomelabError, storage_failed
 from homelab_mcp.model.plan import Requester
 
 logger = logging.getLogger("homelab_mcp.tools")
@@ -47,6 +47,8 @@ def guarded(fn: Callable[P, Awaitable[CallToolResult]]) -> Callable[P, Awaitable
             raise ToolError(error.as_text()) from error
         except (ToolError, AssertionError):
             raise
+        except OSError as error:
+            raise ToolError(storage_failed(error, "A file of the lab").as_text()) from error
         except Exception as error:
             # The edge: the text of an unforeseen error may hold anything, so it goes to the log alone.
             reference = secrets.token_hex(4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from homelab_mcp.core import compose_edit, env_file
@@ -214,7 +215,8 @@ def _risks(
         found.append(
             RiskReason(
                 Risk.MEDIUM if usual else Risk.HIGH,
-                f"{generated.name} is reached without the lab's log-in: {access.why}",
+                # Quoted, as the words may be a model's.
+                f"{generated.name} is reached without the lab's log-in: {json.dumps(access.why)}",
             )
         )
     for container in containers:
