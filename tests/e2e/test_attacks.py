@@ -51,7 +51,7 @@ async def test_eight_clients_at_once_lose_no_update_and_apply_no_plan_twice(lab:
         """Adds a variable to the one file that all want, as often as it takes."""
         async with connected(lab, "auto", types_the_name) as server:
             for _ in range(40):
-                made = data(await call(server, "set_env", stack="shared", values={f"N{number}": str(number)}))
+                made = data(await call(server, "set_env", stack="utilities", values={f"N{number}": str(number)}))
                 # The same plan twice at once, as a client that lost patience does.
                 answers = await asyncio.gather(
                     call(server, "apply_plan", plan_id=made["plan_id"]),
@@ -73,7 +73,7 @@ async def test_eight_clients_at_once_lose_no_update_and_apply_no_plan_twice(lab:
             pytest.fail(f"client {number} never got through")
 
     await asyncio.gather(*(client(n) for n in range(8)))
-    written = dict(line.split("=", 1) for line in (lab.root / "shared/.env").read_text().splitlines() if "=" in line)
+    written = dict(line.split("=", 1) for line in (lab.root / "utilities/.env").read_text().splitlines() if "=" in line)
     assert written == {f"N{n}": str(n) for n in range(8)}, "an update was lost"
     assert sorted(events(lab, "apply_done")[-8:]) == sorted(done)
     begun = events(lab, "apply_begin")

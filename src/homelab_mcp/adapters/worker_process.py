@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from homelab_mcp.model.lab import PRIVATE_FOLDER
-
-_children: list[subprocess.Popen[bytes]] = []
-"""Workers of this process, kept until they end so that each is waited for."""
 
 
 class WorkerProcess:
@@ -22,20 +20,19 @@ class WorkerProcess:
 
     def start(self, plan_id: str) -> None:
         """Start the apply and return at once; the plan's status tells how it goes."""
-        _children[:] = [child for child in _children if child.poll() is None]
         argv = [sys.executable, "-m", "homelab_mcp.worker", "--root", self._root]
         if self._files_only:
             argv.append("--files-only")
         log = Path(self._root) / PRIVATE_FOLDER / "worker.log"
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600), "wb") as output:
-            _children.append(
-                subprocess.Popen(
-                    [*argv, "apply", plan_id],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    cwd="/",
-                    # Its own session: a client that ends the server must not end the apply with it.
-                    start_new_session=True,
-                )
+            child = subprocess.Popen(
+                [*argv, "apply", plan_id],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                # Its own session: a client that ends the server must not end the apply with it.
+                start_new_session=True,
             )
+        # Somebody must wait for it, or its process entry stays; nobody may be kept from ending by it.
+        threading.Thread(target=child.wait, name=f"worker {child.pid}", daemon=True).start()
