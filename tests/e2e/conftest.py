@@ -1,1 +1,28 @@
-"""Tests of the whole program; their fixtures are in tests/fixtures.py."""
+"""Tests of the whole program: labs on disk; fixtures on the engine are in tests/fixtures.py."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.server import LabOnDisk
+
+
+@pytest.fixture(scope="session")
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lab with Traefik and sign-on in its files, made once through the command line."""
+    made = LabOnDisk(tmp_path_factory.mktemp("pattern") / "stacks", {"HOMELAB_FILES_ONLY": "1"})
+    made.init("--acme-challenge", "tls")
+    for service in ("traefik", "authelia"):
+        plan = made.json("add", service, "--plan-only", code=3)
+        made.approve(plan["plan_id"], "--apply")
+    return made.root
+
+
+@pytest.fixture
+def lab(tmp_path: Path, pattern: Path) -> LabOnDisk:
+    """A copy of that lab, for one test, on files alone."""
+    shutil.copytree(pattern, tmp_path / "stacks", symlinks=True)
+    return LabOnDisk(tmp_path / "stacks", {"HOMELAB_FILES_ONLY": "1"})

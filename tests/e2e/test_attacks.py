@@ -22,22 +22,6 @@ from tests.e2e.server import PIN, LabOnDisk, call, connected, data, types_the_na
 FREE = ("uptime-kuma", "jellyfin", "nextcloud", "qbittorrent", "dozzle", "homepage", "sonarr", "radarr")
 
 
-@pytest.fixture(scope="module")
-def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = LabOnDisk(tmp_path_factory.mktemp("pattern") / "stacks", {"HOMELAB_FILES_ONLY": "1"})
-    made.init("--acme-challenge", "tls")
-    for service in ("traefik", "authelia"):
-        plan = made.json("add", service, "--plan-only", code=3)
-        made.approve(plan["plan_id"], "--apply")
-    return made.root
-
-
-@pytest.fixture
-def lab(tmp_path: Path, pattern: Path) -> LabOnDisk:
-    shutil.copytree(pattern, tmp_path / "stacks", symlinks=True)
-    return LabOnDisk(tmp_path / "stacks", {"HOMELAB_FILES_ONLY": "1"})
-
-
 def events(lab: LabOnDisk, event: str) -> list[str]:
     lines = (lab.root / ".homelab" / "journal.jsonl").read_text().splitlines()
     return [e["data"]["plan"] for e in map(json.loads, lines) if e["event"] == event]

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp_types import ElicitResult
 
 from tests.e2e.server import ERAS, Era, LabOnDisk, call, connected, data, types_the_name, words
-
-
-@pytest.fixture(scope="module")
-def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = LabOnDisk(tmp_path_factory.mktemp("pattern") / "stacks", {"HOMELAB_FILES_ONLY": "1"})
-    made.init("--acme-challenge", "tls")
-    for service in ("traefik", "authelia"):
-        plan = made.json("add", service, "--plan-only", code=3)
-        made.approve(plan["plan_id"], "--apply")
-    return made.root
-
-
-@pytest.fixture
-def lab(tmp_path: Path, pattern: Path) -> LabOnDisk:
-    shutil.copytree(pattern, tmp_path / "stacks")
-    return LabOnDisk(tmp_path / "stacks", {"HOMELAB_FILES_ONLY": "1"})
 
 
 @pytest.mark.parametrize("era", ERAS)
