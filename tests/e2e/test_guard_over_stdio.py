@@ -58,6 +58,22 @@ async def test_anything_but_the_typed_name_is_no_yes(lab: LabOnDisk, era: Era, a
     assert lab.approve(plan["plan_id"], "--apply")["state"] == "done"
 
 
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.timeout(60)
+async def test_an_apply_tells_its_steps_while_it_runs(lab: LabOnDisk, era: Era) -> None:
+    told: list[tuple[float, str]] = []
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        told.append((done, message or ""))
+
+    async with connected(lab, era, types_the_name) as client:
+        plan = data(await call(client, "add_service", service="uptime-kuma"))
+        await client.call_tool("apply_plan", {"plan_id": plan["plan_id"]}, progress_callback=progress)
+    assert len(told) >= 2, told
+    assert [number for number, _ in told] == sorted(number for number, _ in told)
+    assert told[-1][1] == "done"
+
+
 @pytest.mark.timeout(60)
 async def test_high_risk_is_never_asked_in_the_dialog(lab: LabOnDisk) -> None:
     asked: list[str] = []
