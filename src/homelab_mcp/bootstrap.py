@@ -66,7 +66,7 @@ class LocalLab:
         if text is None:
             raise NotFound(
                 f"There is no lab at {self.root}: it has no {SETTINGS_FILE}.",
-                hint=f"A person runs `homelab-mcp --root {self.root} init` once; stacks that are there stay as they are.",
+                hint=f"A person runs `homelab-mcp --root {self.root} init` once; stacks that are there stay untouched.",
                 code="lab_not_initialised",
             )
         return parse_settings(text)
