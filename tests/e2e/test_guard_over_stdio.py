@@ -63,12 +63,12 @@ async def test_anything_but_the_typed_name_is_no_yes(lab: LabOnDisk, era: Era, a
 async def test_an_apply_tells_its_steps_while_it_runs(lab: LabOnDisk, era: Era) -> None:
     told: list[tuple[float, str]] = []
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
-        told.append((done, message or ""))
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, message or ""))
 
     async with connected(lab, era, types_the_name) as client:
         plan = data(await call(client, "add_service", service="uptime-kuma"))
-        await client.call_tool("apply_plan", {"plan_id": plan["plan_id"]}, progress_callback=progress)
+        await client.call_tool("apply_plan", {"plan_id": plan["plan_id"]}, progress_callback=on_progress)
     assert len(told) >= 2, told
     assert [number for number, _ in told] == sorted(number for number, _ in told)
     assert told[-1][1] == "done"

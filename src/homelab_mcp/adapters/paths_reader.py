@@ -56,6 +56,13 @@ class PathsReader:
         """See the protocol."""
         return Path(file).resolve().parent.name
 
+    def exists(self, file: str, path: str) -> bool:
+        """See the protocol. What this user may not look at counts as there."""
+        try:
+            return (Path(file).parent / path).exists()
+        except (OSError, ValueError):
+            return True
+
     def env_beside(self, file: str) -> str:
         """See the protocol."""
         return str(Path(file).parent / ".env")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from homelab_mcp.core.checks import LintStack, lint
@@ -27,6 +28,10 @@ class ComposeReader(Protocol):
 
     def stack_name(self, file: str) -> str:
         """The name of the folder the file is in."""
+        ...
+
+    def exists(self, file: str, path: str) -> bool:
+        """True when a path that a compose file names, seen from that file's folder, is on disk (file or folder)."""
         ...
 
     def env_beside(self, file: str) -> str:
@@ -91,7 +96,7 @@ def _stacks(files: Sequence[str], reader: ComposeReader, trouble: list[str]) -> 
             if text is None:
                 trouble.append(f"{file} is gone.")
                 continue
-            yield LintStack(reader.stack_name(file), file, text, _variables(reader, file))
+            yield LintStack(reader.stack_name(file), file, text, _variables(reader, file), partial(reader.exists, file))
         except HomelabError as error:
             trouble.append(error.as_text())
 

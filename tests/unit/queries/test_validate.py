@@ -10,6 +10,7 @@ from homelab_mcp.queries.validate import ValidationResult, validate_paths, valid
 
 GOOD = (
     "services:\n  web:\n    image: nginx:${TAG}\n    restart: unless-stopped\n    mem_limit: 64m\n"
+    "    security_opt: ['no-new-privileges:true']\n"
     "    healthcheck: {test: [CMD, 'true']}\n    logging: {driver: json-file, options: {max-size: 1m}}\n"
 )
 
@@ -48,7 +49,7 @@ def test_a_folder_of_stacks_is_one_lab(tmp_path: Path) -> None:
 def test_a_file_of_any_name_when_it_is_named(tmp_path: Path) -> None:
     file = write(tmp_path, GOOD, "odd.yml")
     result = run(file)
-    assert [(f.rule, f.line) for f in result.findings] == [("HL050", 3)]
+    assert [(f.rule, f.line) for f in result.findings] == [("HL050", 3), ("HL053", 3)]
 
 
 def test_compose_s_own_order_of_names(tmp_path: Path) -> None:
@@ -95,3 +96,19 @@ def test_pasted_text_beside_a_lab() -> None:
 def test_json_shape() -> None:
     body = validate_text("services:\n  a:\n    imgae: x\n").as_dict()
     assert list(body["findings"][0]) == ["rule", "severity", "file", "line", "column", "service", "message"]
+
+
+def test_a_file_that_compose_needs_and_that_is_not_there(tmp_path: Path) -> None:
+    text = (
+        "services:\n  a:\n    image: x:1.0\n    env_file: [here.env, gone.env, {path: may.env, required: false}]\n"
+        "    volumes: ['./gone.conf:/etc/a.conf', './here.env:/b.env', './data:/data']\n"
+        "    extends: {service: a, file: ../base.yaml}\n"
+    )
+    file = write(tmp_path / "web", text)
+    (tmp_path / "web" / "here.env").write_text("A=1\n")
+    found = {(f.rule, f.line, f.message) for f in run(file).findings if f.rule in {"HL106", "HL107"}}
+    assert found == {
+        ("HL106", 4, "There is no file 'gone.env'."),
+        ("HL106", 6, "There is no file '../base.yaml'."),
+        ("HL107", 5, "There is no file './gone.conf': Docker would make a folder."),
+    }

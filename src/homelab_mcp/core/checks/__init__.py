@@ -6,7 +6,7 @@ by themselves).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from homelab_mcp.model.finding import Finding
@@ -21,12 +21,14 @@ class LintStack:
         file: the compose file's path as shown to people.
         text: its text.
         env: variables it can use (its ``.env``).
+        exists: says whether a path, as written in the file, is on disk; None where nobody can look.
     """
 
     name: str
     file: str
     text: str
     env: Mapping[str, str]
+    exists: Callable[[str], bool] | None = None
 
 
 def lint(

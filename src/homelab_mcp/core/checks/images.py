@@ -53,3 +53,23 @@ def asks_for_login(middleware: str) -> bool:
     """True when a middleware's name says that it asks for log-in."""
     name = middleware.lower()
     return any(word in name for word in AUTH_WORDS)
+
+
+OPEN_ADMIN = frozenset({"dozzle", "glances", "docker-socket-proxy", "filebrowser", "prometheus", "netdata", "cadvisor"})
+"""Programs whose page asks nobody to log in unless that is set up."""
+ADMIN_PAGES = frozenset(
+    {
+        "portainer",
+        "portainer-ce",
+        "portainer-ee",
+        "dockge",
+        "dozzle",
+        "komodo",
+        "yacht",
+        "cockpit",
+        "webmin",
+        "phpmyadmin",
+    }
+    | {"adminer", "pgadmin4", "mongo-express", "redis-commander", "cadvisor"}
+)
+"""Programs whose page commands Docker, a database or the host."""

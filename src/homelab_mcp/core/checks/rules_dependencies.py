@@ -54,16 +54,31 @@ def missing_dependency(ctx: LintContext) -> Iterable[Finding]:
     good="services:\n  a:\n    image: x:1.0\n    depends_on: [b]\n  b:\n    image: x:1.0\n",
 )
 def circle(ctx: LintContext) -> Iterable[Finding]:
-    """A circle of ``depends_on``."""
+    """A circle of ``depends_on``, links and shared networks."""
     for stack in ctx.lab.stacks:
-        graph = {s.name: [n for n in dependencies(s) if stack.service(n)] for s in stack.services}
+        graph = {s.name: [n for n in _needs(s) if stack.service(n)] for s in stack.services}
         for names in _circles(graph):
             first = stack.service(names[0])
             if first:
                 way = " -> ".join([*names, names[0]])
                 yield ctx.on(
-                    first, dependencies(first)[names[1 % len(names)]][0], f"These wait for each other: {way}.", key=True
+                    first, _needs(first)[names[1 % len(names)]], f"These wait for each other: {way}.", key=True
                 )
+
+
+def _needs(service: ServiceView) -> dict[str, Path]:
+    """What must be there before it can start -> where it says so."""
+    needs = {name: path for name, (path, _) in dependencies(service).items()}
+    for field in ("network_mode", "pid", "ipc"):
+        value = service.data.get(field)
+        if isinstance(value, str) and value.startswith("service:"):
+            needs.setdefault(value.partition(":")[2], (field,))
+    for field in ("links", "volumes_from"):
+        part = service.data.get(field)
+        for n, item in enumerate(part if isinstance(part, list) else ()):
+            if isinstance(item, str) and not item.startswith("container:"):
+                needs.setdefault(item.partition(":")[0], (field, n))
+    return needs
 
 
 def _circles(graph: dict[str, list[str]]) -> Iterator[list[str]]:
@@ -123,7 +138,7 @@ def unhealthy_dependency(ctx: LintContext) -> Iterable[Finding]:
     why="Compose refuses the file.",
     link=f"{DOCS}services/#network_mode",
     bad=f"{HEAD}    network_mode: service:vpn\n",
-    good=f"{HEAD}    network_mode: service:vpn\n  vpn:\n    image: qmcgaw/gluetun:v3.40.0\n",
+    good=f"{HEAD}    network_mode: service:vpn\n  vpn:\n    image: qmcgaw/gluetun:v3.40.0\n    cap_add: [NET_ADMIN]\n",
 )
 def missing_network_owner(ctx: LintContext) -> Iterable[Finding]:
     """``network_mode: service:x`` without an x in the file."""

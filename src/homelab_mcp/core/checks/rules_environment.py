@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.ports_syntax import PublishedInvalid, parse_port
 from homelab_mcp.core.compose_model import MissingVariable, is_open
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
@@ -86,6 +87,24 @@ def breaking_variable(ctx: LintContext) -> Iterable[Finding]:
         for n, item in enumerate(volumes if isinstance(volumes, list) else ()):
             if is_open(item) and item not in {":", "::"} and (not item or item.startswith(":") or "::" in item):
                 yield ctx.on(service, ("volumes", n), "A variable in it has no value, so that a part of it is empty.")
+        ports = service.data.get("ports")
+        for n, item in enumerate(ports if isinstance(ports, list) else ()):
+            if isinstance(item, str) and is_open(item) and not _is_port(item):
+                yield ctx.on(service, ("ports", n), "A variable in it has no value; what is left is no port.")
+        name = service.data.get("container_name")
+        if is_open(name) and not name:
+            yield ctx.on(service, ("container_name",), "A variable in it has no value, and a name cannot be empty.")
+        image = service.data.get("image")
+        if isinstance(image, str) and is_open(image) and (image.endswith(":") or image.startswith((":", "/"))):
+            yield ctx.on(service, ("image",), "A variable in it has no value; what is left is no image.")
+
+
+def _is_port(text: str) -> bool:
+    try:
+        parse_port(str(text))
+    except PublishedInvalid:
+        return False
+    return True
 
 
 @rule(
@@ -101,8 +120,12 @@ def literal_secret(ctx: LintContext) -> Iterable[Finding]:
     """A variable whose name says secret has a value written out. The value is never shown."""
     for service in ctx.services():
         for entry in service.environment.values():
-            if _SECRET.search(entry.key) and not _NO_SECRET.search(entry.key) and _looks_secret(entry.raw):
-                yield ctx.on(service, entry.path, f"{entry.key} is written out; move its value to .env.")
+            if _SECRET.search(entry.key) and not _NO_SECRET.search(entry.key):
+                default = _DEFAULT.fullmatch(entry.raw.strip())
+                if _looks_secret(entry.raw):
+                    yield ctx.on(service, entry.path, f"{entry.key} is written out; move its value to .env.")
+                elif default and _looks_secret(default.group(1)):
+                    yield ctx.on(service, entry.path, f"{entry.key} has a default that everybody can read.")
 
 
 _SECRET = re.compile(
@@ -114,6 +137,9 @@ _NO_SECRET = re.compile(
     r"|TIMEOUT|_HEADER$|_ALG|ROTAT|RESET|ALGORITHM|_LIMIT|MAX_)",
     re.IGNORECASE,
 )
+
+
+_DEFAULT = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^${}]+)\}")
 
 
 def _looks_secret(raw: str) -> bool:

@@ -37,9 +37,9 @@ def no_log_in(ctx: LintContext) -> Iterable[Finding]:
     """A router without an authenticating middleware in a lab that has one elsewhere, and no opt-out label."""
     if not _lab_has_sign_on(ctx.lab):
         return
+    chained = {name.lower(): e.value or "" for name, o, e in _chains(ctx.lab) if o == "chain.middlewares"}
     for router in tl.all_routers(ctx.lab):
         service = router.service
-        chained = {name.lower(): e.value or "" for name, o, e in _chains(ctx.lab) if o == "chain.middlewares"}
         names = [*router.middlewares, *(chained.get(m.partition("@")[0].lower(), "") for m in router.middlewares)]
         if is_sign_on(service) or any(asks_for_login(m) for m in names) or service.label("homelab.sso"):
             continue

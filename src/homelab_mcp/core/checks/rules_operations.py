@@ -9,6 +9,7 @@ from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import CACHES, DATA_FOLDERS
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
 
 SERVICES = "https://docs.docker.com/reference/compose-file/services/"
@@ -138,7 +139,9 @@ def endless_logs(ctx: LintContext) -> Iterable[Finding]:
         options = logging.get("options") if isinstance(logging, dict) else None
         driver = logging.get("driver", "json-file") if isinstance(logging, dict) else "json-file"
         if driver == "json-file" and not (isinstance(options, dict) and "max-size" in options):
-            yield ctx.on(service, (), "Its log has no size limit here (the engine's daemon.json may set one).")
+            path: Path = ("logging",) if logging else ()
+            message = "Its log has no size limit here (the engine's daemon.json may set one)."
+            yield ctx.on(service, path, message, key=True)
 
 
 @rule(

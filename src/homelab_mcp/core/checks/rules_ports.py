@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from homelab_mcp.core.checks.frame import LintContext, rule
@@ -9,6 +10,7 @@ from homelab_mcp.core.checks.images import is_database
 from homelab_mcp.core.checks.ports_syntax import Published
 from homelab_mcp.core.checks.view import PortEntry, ServiceView
 from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
 
 PORTS = "https://docs.docker.com/reference/compose-file/services/#ports"
@@ -35,6 +37,22 @@ def bad_port(ctx: LintContext) -> Iterable[Finding]:
         for entry in service.ports:
             if entry.problem:
                 yield ctx.on(service, entry.path, f"{entry.problem[0].upper()}{entry.problem[1:]}")
+            elif entry.published and entry.published.container[0] == 0:
+                yield ctx.on(service, entry.path, "Port 0 of the container is no port.")
+        ports = service.data.get("ports")
+        for n, item in enumerate(ports if isinstance(ports, list) else ()):
+            mode = item.get("mode") if isinstance(item, dict) else None
+            if mode not in (None, "host", "ingress") and not is_open(mode):
+                path: Path = ("ports", n, "mode")
+                yield ctx.on(service, path, "A mode is host or ingress.", severity=Severity.WARNING)
+        exposed = service.data.get("expose")
+        for n, item in enumerate(exposed if isinstance(exposed, list) else ()):
+            if not is_open(item) and not _EXPOSED.fullmatch(str(item)):
+                message = "'expose' takes the container's port only, such as 80 or 8000-8010/udp."
+                yield ctx.on(service, ("expose", n), message, severity=Severity.WARNING)
+
+
+_EXPOSED = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,5})?(?:/(?:tcp|udp|sctp))?")
 
 
 @rule(
@@ -68,7 +86,10 @@ def port_twice(ctx: LintContext) -> Iterable[Finding]:
                 if pair in told or not published.collides(other_published) or not service.is_beside(other):
                     continue
                 told.add(pair)
-                yield ctx.on(service, entry.path, _taken(published, service, other, other_published))
+                # Of items that are the very same Compose takes one.
+                same = other is service and published == other_published
+                message = _taken(published, service, other, other_published)
+                yield ctx.on(service, entry.path, message, severity=Severity.WARNING if same else None)
                 if other.stack is not service.stack:
                     yield ctx.on(other, other_entry.path, _taken(other_published, other, service, published))
 

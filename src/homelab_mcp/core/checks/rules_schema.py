@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.schema import non_text_keys, problems
+from homelab_mcp.core.checks.schema import non_text_keys
 from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
@@ -55,7 +55,7 @@ def _schema(ctx: LintContext, *, unknown: bool) -> Iterator[Finding]:
                 message = "The file is empty." if stack.model.raw is None else "A compose file is a mapping."
                 yield ctx.at(stack, (), message)
             continue
-        for problem in problems(stack.model.raw):
+        for problem in stack.schema_problems:
             if bool(problem.key) == unknown:
                 yield ctx.at(stack, problem.path, problem.message, key=bool(problem.key))
 
@@ -75,7 +75,8 @@ def nothing_to_run(ctx: LintContext) -> Iterable[Finding]:
         if service.partial or "provider" in service.data or service.data.get("build"):
             continue
         if not service.data.get("image"):
-            yield ctx.on(service, (), "It has neither 'image' nor 'build'.")
+            path: Path = ("image",) if "image" in service.data else ()
+            yield ctx.on(service, path, "It has neither 'image' nor 'build'.")
 
 
 @rule(
@@ -116,7 +117,10 @@ def bad_restart(ctx: LintContext) -> Iterable[Finding]:
     """``restart`` is none of no, always, on-failure[:n], unless-stopped."""
     for service in ctx.services():
         if service.restart and not is_open(service.data["restart"]) and not _RESTART.fullmatch(service.restart):
-            yield ctx.on(service, ("restart",), "The policies are no, always, unless-stopped and on-failure[:times].")
+            # Compose drops a count that is none, without a word.
+            severity = Severity.WARNING if service.restart.startswith("on-failure:") else None
+            message = "The policies are no, always, unless-stopped and on-failure[:times]."
+            yield ctx.on(service, ("restart",), message, severity=severity)
 
 
 _RESTART = re.compile(r"no|always|unless-stopped|on-failure(?::[0-9]+)?")
@@ -184,6 +188,11 @@ def bad_size(ctx: LintContext) -> Iterable[Finding]:
             limit = resources.get(part) if isinstance(resources, dict) else None
             if isinstance(limit, dict):
                 places.append((("deploy", "resources", part, "memory"), limit.get("memory")))
+        volumes = service.data.get("volumes")
+        for n, item in enumerate(volumes if isinstance(volumes, list) else ()):
+            tmpfs = item.get("tmpfs") if isinstance(item, dict) else None
+            if isinstance(tmpfs, dict):
+                places.append((("volumes", n, "tmpfs", "size"), tmpfs.get("size")))
         for path, value in places:
             if isinstance(value, str) and not is_open(value) and not _SIZE.fullmatch(value):
                 yield ctx.on(service, path, "That is no size; write it like 512m or 1.5g.")
@@ -196,20 +205,27 @@ _SIZE = re.compile(r"-1|[0-9]+(?:\.[0-9]+)? ?(?:[kKmMgGtTpP]i?)?[bB]?")
     "HL018",
     Severity.ERROR,
     "The same place in the container mounted twice",
-    why="The engine refuses a container with two mounts at one path.",
+    why="Of two volumes with the very same target Compose takes the last and says nothing. Where it cannot tell that "
+    "they are the same ('/data' and '/data/', a volume and a tmpfs), the engine refuses the container.",
     link=f"{SPEC}services/#volumes",
-    bad=f"{HEAD}    volumes: ['./a:/data', './b:/data']\n",
+    bad=f"{HEAD}    volumes: ['./a:/data', './b:/data/']\n",
     good=f"{HEAD}    volumes: ['./a:/data', './b:/more']\n",
 )
 def mounted_twice(ctx: LintContext) -> Iterable[Finding]:
     """Two volumes with one target."""
     for service in ctx.services():
-        seen: set[str] = set()
+        seen: dict[str, str] = {}
         for mount in service.mounts:
             target = mount.target.rstrip("/") or "/"
             if mount.target and not mount.open and target in seen:
-                yield ctx.on(service, mount.path, f"{target!r} is already mounted above.")
-            seen.add(target)
+                same = seen[target] == mount.target
+                message = f"{target!r} is already mounted above" + ("; only this one counts." if same else ".")
+                yield ctx.on(service, mount.path, message, severity=Severity.WARNING if same else None)
+            seen.setdefault(target, mount.target)
+        part = service.data.get("tmpfs")
+        for n, item in enumerate(part if isinstance(part, list) else ()):
+            if isinstance(item, str) and item.partition(":")[0].rstrip("/") in seen:
+                yield ctx.on(service, ("tmpfs", n), f"{item.partition(':')[0]!r} is a volume's place already.")
 
 
 @rule(

@@ -121,7 +121,8 @@ def sensitive_mount(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for mount in service.mounts:
             source = posixpath.normpath(mount.source) if mount.source.startswith("/") else ""
-            if source in _SENSITIVE and not mount.open:
+            sensitive = source in _SENSITIVE or source.startswith(("/root/", "/var/lib/docker/"))
+            if sensitive and not mount.open:
                 severity = Severity.INFO if mount.read_only else None
                 yield ctx.on(service, mount.path, f"{source} of the host is mounted into it.", severity=severity)
 
@@ -193,6 +194,10 @@ def outside_files(ctx: LintContext) -> Iterable[Finding]:
         for text, path in _references(service):
             if not is_open(text) and _outside(text):
                 yield ctx.on(service, path, f"{str(text)!r} lies outside the stack's folder.")
+        for mount in service.mounts:
+            if mount.source.startswith("..") and not mount.open:
+                message = f"{mount.source!r} lies outside the stack's folder."
+                yield ctx.on(service, mount.path, message, severity=Severity.INFO)
     for stack in ctx.lab.stacks:
         included = stack.model.data.get("include") if stack.model else None
         for n, item in enumerate(included if isinstance(included, list) else ()):

@@ -1,4 +1,4 @@
-"""HL060 to HL068: Traefik labels that do not do what they should."""
+"""HL060 to HL067: Traefik labels that do not do what they should."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.traefik_rule import RuleInvalid, parse_rule, value_problem, version_problem
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -141,33 +142,22 @@ def rule_twice(ctx: LintContext) -> Iterable[Finding]:
     good=f"{LABELS}{RULE}",
 )
 def bad_rule(ctx: LintContext) -> Iterable[Finding]:
-    """A rule with an unknown matcher, single quotes, or unbalanced brackets."""
+    """A rule that Traefik cannot read, or that no request can match."""
+    version = tl.version(ctx.lab)
     for router in tl.all_routers(ctx.lab):
         entry = router.options.get("rule")
-        if entry is None or entry.value is None:
+        if entry is None or entry.value is None or (entry.open and not router.known_rule):
             continue
-        problem = _rule_problem(entry.value) if entry.value.strip() else "The rule is empty."
+        try:
+            matchers = parse_rule(router.known_rule)
+        except RuleInvalid as error:
+            yield ctx.on(router.service, entry.path, str(error))
+            continue
+        problem = "" if entry.open else value_problem(matchers)
+        if version == 3 and "rulesyntax" not in router.options:
+            problem = problem or version_problem(matchers)
         if problem:
             yield ctx.on(router.service, entry.path, problem)
-
-
-def _rule_problem(text: str) -> str:
-    bare = re.sub(r"`[^`]*`|\"[^\"]*\"", "_", text)
-    if "`" in bare or '"' in bare:
-        return "A quote is left open."
-    if "'" in bare:
-        return "Values stand in backticks: Host(`name`)."
-    if bare.count("(") != bare.count(")"):
-        return "The brackets do not match."
-    for name in re.findall(r"([A-Za-z]+)\s*\(", bare):
-        if name not in tl.MATCHERS:
-            near = difflib.get_close_matches(name, tl.MATCHERS, n=1, cutoff=0.6)
-            return f"Traefik knows no matcher {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
-    if re.search(r"(?<!&)&(?!&)|(?<!\|)\|(?!\|)|\b(?:and|or|AND|OR)\b", bare):
-        return "Matchers are joined with && and ||."
-    if re.search(r"[A-Za-z]\(\s*[^_\s)]", bare):
-        return "Values stand in backticks: Host(`name`)."
-    return ""
 
 
 @rule(
@@ -219,6 +209,13 @@ def _http_problem(kind: str, head: str, option: str) -> str:
     if kind == "middlewares" and head not in tl.MIDDLEWARES:
         near = difflib.get_close_matches(head, tl.MIDDLEWARES, n=1)
         return f"there is no middleware {head!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+    known = tl.MIDDLEWARE_OPTIONS.get(head, ()) if kind == "middlewares" else ()
+    if kind == "services" and head == "loadbalancer":
+        known = tl.BALANCER_OPTIONS
+    first = option.split(".")[1].partition("[")[0] if "." in option else ""
+    if known and first and first not in known:
+        near = difflib.get_close_matches(first, known, n=1)
+        return f"{head!r} has no option {first!r}." + (f" Did you mean {near[0]!r}?" if near else "")
     if kind == "services" and head not in tl.SERVICE_KINDS:
         near = difflib.get_close_matches(head, tl.SERVICE_KINDS, n=1)
         return f"a service has no {head!r}." + (f" Did you mean {near[0]!r}?" if near else "")
@@ -269,29 +266,3 @@ def ambiguous_service(ctx: LintContext) -> Iterable[Finding]:
                     yield ctx.on(
                         service, router.anchor.path, f"Say which of {listed} the router {router.name!r} leads to."
                     )
-
-
-@rule(
-    "HL068",
-    Severity.WARNING,
-    "A middleware that nothing defines",
-    why="Traefik refuses the router until the middleware exists: 404 page not found.",
-    link=DOCS,
-    bad="services:\n  traefik:\n    image: traefik:v3.6.1\n  web:\n    image: nginx:1.29\n    labels:\n"
-    "      traefik.http.routers.web.middlewares: gone@docker\n",
-    good="services:\n  traefik:\n    image: traefik:v3.6.1\n  web:\n    image: nginx:1.29\n    labels:\n"
-    "      traefik.http.routers.web.middlewares: zip@docker\n      traefik.http.middlewares.zip.compress: 'true'\n",
-)
-def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
-    """A middleware of the Docker provider that no label of the lab defines. Only where the lab has its Traefik."""
-    if ctx.lab.traefik is None:
-        return
-    known = tl.defined_middlewares(ctx.lab)
-    for router in tl.all_routers(ctx.lab):
-        entry = router.options.get("middlewares")
-        for name in router.middlewares if entry and not entry.open else ():
-            bare, _, provider = name.partition("@")
-            if provider in {"", "docker"} and bare.lower() not in known:
-                near = difflib.get_close_matches(bare.lower(), known, n=1)
-                tail = f" Did you mean {near[0]!r}?" if near else ""
-                yield ctx.on(router.service, router.options["middlewares"].path, f"No label defines {name!r}.{tail}")

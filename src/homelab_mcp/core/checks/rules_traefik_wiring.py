@@ -1,7 +1,8 @@
-"""HL069 to HL079: what a route needs beside its own labels: the network, TLS, Traefik's static configuration."""
+"""HL068 to HL071: what a route needs beside its own labels: the network, TLS, Traefik's static configuration."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
@@ -104,3 +105,52 @@ def unknown_entry_point(ctx: LintContext) -> Iterable[Finding]:
         resolver = router.options.get("tls.certresolver")
         if resolver and not resolver.open and (resolver.value or "").lower() not in static.resolvers:
             yield ctx.on(router.service, resolver.path, f"Traefik has no certificate resolver {resolver.value!r}.")
+
+
+@rule(
+    "HL068",
+    Severity.WARNING,
+    "A middleware that nothing defines",
+    why="Traefik refuses the router until the middleware exists: 404 page not found.",
+    link=DOCS,
+    bad="services:\n  traefik:\n    image: traefik:v3.6.1\n  web:\n    image: nginx:1.29\n    labels:\n"
+    "      traefik.http.routers.web.middlewares: gone@docker\n",
+    good="services:\n  traefik:\n    image: traefik:v3.6.1\n  web:\n    image: nginx:1.29\n    labels:\n"
+    "      traefik.http.routers.web.middlewares: zip@docker\n      traefik.http.middlewares.zip.compress: 'true'\n",
+)
+def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
+    """A middleware of the Docker provider that no label of the lab defines. Only where the lab has its Traefik."""
+    if ctx.lab.traefik is None:
+        return
+    known = tl.defined_middlewares(ctx.lab)
+    for router in tl.all_routers(ctx.lab):
+        entry = router.options.get("middlewares")
+        for name in router.middlewares if entry and not entry.open else ():
+            bare, _, provider = name.partition("@")
+            if provider in {"", "docker"} and bare.lower() not in known:
+                near = difflib.get_close_matches(bare.lower(), known, n=1)
+                tail = f" Did you mean {near[0]!r}?" if near else ""
+                yield ctx.on(router.service, router.options["middlewares"].path, f"No label defines {name!r}.{tail}")
+            elif provider and provider.lower() not in _PROVIDERS:
+                message = f"There is no provider {provider!r}; it is docker or file."
+                yield ctx.on(router.service, router.options["middlewares"].path, message)
+            elif provider == "file" and _no_files(ctx):
+                message = f"Traefik's options have no file provider, where {name!r} would be."
+                yield ctx.on(router.service, router.options["middlewares"].path, message)
+    for service in ctx.services():
+        for _, option, chain in tl.http_labels(service, "middlewares"):
+            for name in (chain.value or "").split(",") if option == "chain.middlewares" and not chain.open else ():
+                bare, _, provider = name.strip().partition("@")
+                if provider in {"", "docker"} and bare.lower() not in known:
+                    yield ctx.on(service, chain.path, f"No label defines {bare!r}.")
+
+
+_PROVIDERS = frozenset(
+    {"docker", "swarm", "file", "internal", "http", "redis", "consul", "consulcatalog", "etcd", "nomad", "rest", "ecs"}
+    | {"kubernetes", "kubernetescrd", "kubernetesgateway", "kubernetesingress", "zookeeper", "plugin"}
+)
+
+
+def _no_files(ctx: LintContext) -> bool:
+    static = tl.static_config(ctx.lab)
+    return bool(static and static.complete and not any(o.startswith("providers.file") for o in static.options))

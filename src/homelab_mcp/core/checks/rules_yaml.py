@@ -81,13 +81,14 @@ def limits(ctx: LintContext) -> Iterable[Finding]:
 def unquoted_date(ctx: LintContext) -> Iterable[Finding]:
     """A plain scalar that go-yaml reads as a timestamp."""
     for stack in ctx.lab.stacks:
-        if not stack.model or "-" not in stack.text:
+        if not stack.model or not _A_DATE.search(stack.text):
             continue
         for path, value in _scalars(stack.model.raw, ()):
             if isinstance(value, str) and _DATE.fullmatch(value) and stack.model.document.is_plain(path):
                 yield ctx.at(stack, path, f"{value} is read as a date, which Compose refuses here; quote it.")
 
 
+_A_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9:.]+(?:Z|[-+][0-9:]+)?)?")
 _OLD_BOOL = frozenset({"no", "No", "NO", "off", "Off", "OFF", "yes", "Yes", "YES", "on", "On", "ON"})
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from homelab_mcp.core.checks.ports_syntax import Published, PublishedInvalid, parse_port
+from homelab_mcp.core.checks.schema import SchemaProblem, problems
 from homelab_mcp.core.compose_model import ComposeFile, is_open, raw_text, read_compose
 from homelab_mcp.core.yaml12 import Path, YamlRefused
 
@@ -54,6 +55,7 @@ class ServiceView:
         self.stack = stack
         self.name = name
         self.data = data
+        self.memo: dict[str, Any] = {}  # what readers of its labels have worked out already
 
     def path(self, *inside: str | int) -> Path:
         """A path in the file from one inside the service."""
@@ -81,6 +83,17 @@ class ServiceView:
     def labels(self) -> dict[str, Entry]:
         """Labels by key."""
         return {e.key: e for e in _entries(self.data.get("labels"), "labels")}
+
+    @cached_property
+    def http_labels(self) -> dict[str, list[tuple[str, str, Entry]]]:
+        """Labels ``traefik.http.<kind>.<name>.<option>`` by kind: (name, option in lower case, label)."""
+        found: dict[str, list[tuple[str, str, Entry]]] = {}
+        for key, entry in self.labels.items():
+            if key[:13].lower() == "traefik.http.":
+                kind, _, rest = key[13:].partition(".")
+                name, _, option = rest.partition(".")
+                found.setdefault(kind.lower(), []).append((name, option.lower(), entry))
+        return found
 
     @cached_property
     def environment(self) -> dict[str, Entry]:
@@ -164,6 +177,7 @@ class StackView:
         self.file = source.file
         self.text = source.text
         self.env = source.env
+        self.exists = source.exists
         self.model: ComposeFile | None = None
         self.refused: YamlRefused | None = None
         try:
@@ -183,6 +197,11 @@ class StackView:
     def partial(self) -> bool:
         """True when the rest of it is in other files (``include``)."""
         return bool(self.model and self.model.data.get("include"))
+
+    @cached_property
+    def schema_problems(self) -> list[SchemaProblem]:
+        """What the Compose Specification's schema objects to."""
+        return list(problems(self.model.raw)) if self.model else []
 
     def section(self, name: str) -> dict[str, Any]:
         """A top-level mapping of the file."""
@@ -241,9 +260,7 @@ def _entries(part: Any, name: str) -> Iterator[Entry]:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _ports(part: Any) -> Iterator[PortEntry]:

@@ -15,8 +15,12 @@ LABELS = f"{WEB}    labels:\n"
 ROUTE = "      traefik.http.routers.web.rule: Host(`web.example.org`)\n"
 
 
+def no_file(path: str) -> bool:
+    return False
+
+
 def found(rule: str, *texts: str, env: dict[str, str] | None = None, networks: set[str] | None = None) -> list[Finding]:
-    stacks = [LintStack(f"s{n}", f"s{n}/compose.yaml", text, env or {}) for n, text in enumerate(texts)]
+    stacks = [LintStack(f"s{n}", f"s{n}/compose.yaml", text, env or {}, no_file) for n, text in enumerate(texts)]
     return [f for f in lint(stacks, known_networks=networks) if f.rule == rule]
 
 

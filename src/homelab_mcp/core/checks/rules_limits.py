@@ -1,0 +1,288 @@
+"""HL120 to HL128: numbers, limits and kernel settings that Compose or the engine refuses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.yaml12 import Path
+from homelab_mcp.model.finding import Finding, Severity
+
+SERVICES = "https://docs.docker.com/reference/compose-file/services/"
+DEPLOY = "https://docs.docker.com/reference/compose-file/deploy/"
+HEAD = "services:\n  web:\n    image: nginx:1.29\n"
+_LIMITS = ("deploy", "resources", "limits")
+_RESERVED = ("deploy", "resources", "reservations")
+_NUMBERS: tuple[Path, ...] = (
+    *((key,) for key in ("cpus", "cpu_count", "cpu_percent", "cpu_period", "cpu_quota", "pids_limit", "scale")),
+    ("healthcheck", "retries"),
+    ("deploy", "replicas"),
+    (*_LIMITS, "cpus"),
+    (*_LIMITS, "pids"),
+    (*_RESERVED, "cpus"),
+)
+
+
+def value_at(data: Any, path: Path) -> Any:
+    """What stands at a path of nested mappings; None where nothing does."""
+    for step in path:
+        data = data.get(step) if isinstance(data, dict) else None
+    return data
+
+
+@rule(
+    "HL120",
+    Severity.ERROR,
+    "Not a number",
+    why="Compose refuses text where it needs a number; units such as Kubernetes' '500m' it does not know.",
+    link=f"{DEPLOY}#cpus",
+    bad=f"{HEAD}    cpus: 500m\n",
+    good=f"{HEAD}    cpus: '0.5'\n",
+)
+def not_a_number(ctx: LintContext) -> Iterable[Finding]:
+    """CPU shares, counts and retries that are no number."""
+    for service in ctx.services():
+        for path in _NUMBERS:
+            value = value_at(service.data, path)
+            if isinstance(value, str) and not is_open(value) and not _NUMBER.fullmatch(value):
+                yield ctx.on(service, path, f"'{path[-1]}' must be a number.")
+
+
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+
+
+@rule(
+    "HL121",
+    Severity.ERROR,
+    "A limit (ulimit) that Docker refuses",
+    why="Docker knows the kernel's limits by name, and the soft one may not be above the hard one.",
+    link=f"{SERVICES}#ulimits",
+    bad=f"{HEAD}    ulimits:\n      nofiles: 1024\n",
+    good=f"{HEAD}    ulimits:\n      nofile: {{soft: 1024, hard: 4096}}\n",
+)
+def bad_ulimit(ctx: LintContext) -> Iterable[Finding]:
+    """An unknown name, text, or soft above hard."""
+    for service in ctx.services():
+        part = service.data.get("ulimits")
+        for name, limit in part.items() if isinstance(part, dict) else ():
+            if name not in _ULIMITS and not str(name).startswith("x-"):
+                yield ctx.on(service, ("ulimits", name), f"There is no limit {name!r}.", key=True)
+            for key, value in limit.items() if isinstance(limit, dict) else ((None, limit),):
+                path: Path = ("ulimits", name, key) if key else ("ulimits", name)
+                if isinstance(value, str) and not is_open(value) and not re.fullmatch(r"-?[0-9]+", value):
+                    yield ctx.on(service, path, "A limit is a whole number; -1 is none.")
+            soft, hard = (_whole(value_at(limit, (key,))) for key in ("soft", "hard"))
+            if soft is not None and hard is not None and -1 not in {soft, hard} and soft > hard:
+                yield ctx.on(
+                    service, ("ulimits", name, "soft"), f"The soft limit {soft} is above the hard one, {hard}."
+                )
+
+
+_ULIMITS = frozenset(
+    {"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio"}
+    | {"rttime", "sigpending", "stack"}
+)
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | str) or is_open(value):
+        return None
+    return int(value) if re.fullmatch(r"-?[0-9]{1,18}", str(value)) else None
+
+
+def _pairs(service: ServiceView, field: str) -> Iterator[tuple[str, Path]]:
+    part = service.data.get(field)
+    if isinstance(part, dict):
+        yield from ((str(k), (field, k)) for k in part)
+    for n, item in enumerate(part if isinstance(part, list) else ()):
+        if isinstance(item, str) and not is_open(item):
+            yield item.partition("=")[0], (field, n)
+
+
+@rule(
+    "HL122",
+    Severity.ERROR,
+    "A kernel setting that a container cannot have",
+    why="The engine only takes settings of the container's own namespaces (net.*, IPC); others belong to the host's "
+    "/etc/sysctl.d. With the host's network net.* is the host's too.",
+    link=f"{SERVICES}#sysctls",
+    bad=f"{HEAD}    sysctls: [vm.max_map_count=262144]\n",
+    good=f"{HEAD}    sysctls: [net.core.somaxconn=1024]\n",
+)
+def bad_sysctl(ctx: LintContext) -> Iterable[Finding]:
+    """A sysctl outside the container's namespaces."""
+    for service in ctx.services():
+        for name, path in _pairs(service, "sysctls"):
+            if name.startswith("net."):
+                if service.network_mode == "host":
+                    yield ctx.on(service, path, f"{name} cannot be set with the host's network.", key=True)
+            elif name not in _IPC and not name.startswith("fs.mqueue."):
+                yield ctx.on(service, path, f"{name} is the host's; set it there.", key=True)
+
+
+_IPC = frozenset(
+    {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax"}
+    | {"kernel.shmmni", "kernel.shm_rmid_forced"}
+)
+
+
+@rule(
+    "HL123",
+    Severity.ERROR,
+    "A capability that the kernel has not",
+    why="The engine refuses to make the container.",
+    link="https://man7.org/linux/man-pages/man7/capabilities.7.html",
+    bad=f"{HEAD}    cap_add: [NET_ADMIM]\n",
+    good=f"{HEAD}    cap_add: [NET_ADMIN]\n",
+)
+def bad_capability(ctx: LintContext) -> Iterable[Finding]:
+    """``cap_add`` or ``cap_drop`` of an unknown name."""
+    for service in ctx.services():
+        for field in ("cap_add", "cap_drop"):
+            part = service.data.get(field)
+            for n, item in enumerate(part if isinstance(part, list) else ()):
+                if isinstance(item, str) and not is_open(item):
+                    name = item.upper().removeprefix("CAP_")
+                    if name not in _CAPABILITIES:
+                        yield ctx.on(service, (field, n), f"The kernel has no capability {item!r}.")
+
+
+_CAPABILITIES = frozenset(
+    [
+        "ALL",
+        "AUDIT_CONTROL",
+        "AUDIT_READ",
+        "AUDIT_WRITE",
+        "BLOCK_SUSPEND",
+        "BPF",
+        "CHECKPOINT_RESTORE",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "DAC_READ_SEARCH",
+        "FOWNER",
+        "FSETID",
+        "IPC_LOCK",
+        "IPC_OWNER",
+        "KILL",
+        "LEASE",
+        "LINUX_IMMUTABLE",
+        "MAC_ADMIN",
+        "MAC_OVERRIDE",
+        "MKNOD",
+        "NET_ADMIN",
+        "NET_BIND_SERVICE",
+        "NET_BROADCAST",
+        "NET_RAW",
+        "PERFMON",
+        "SETFCAP",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_ADMIN",
+        "SYS_BOOT",
+        "SYS_CHROOT",
+        "SYS_MODULE",
+        "SYS_NICE",
+        "SYS_PACCT",
+        "SYS_PTRACE",
+        "SYS_RAWIO",
+        "SYS_RESOURCE",
+        "SYS_TIME",
+        "SYS_TTY_CONFIG",
+        "SYSLOG",
+        "WAKE_ALARM",
+    ]
+)
+
+
+@rule(
+    "HL124",
+    Severity.ERROR,
+    "Memory that does not add up",
+    why="Docker refuses less than 6 MB, and a reservation above the limit.",
+    link=f"{DEPLOY}#memory",
+    bad=f"{HEAD}    mem_limit: 64m\n    mem_reservation: 128m\n",
+    good=f"{HEAD}    mem_limit: 128m\n    mem_reservation: 64m\n",
+)
+def memory(ctx: LintContext) -> Iterable[Finding]:
+    """A memory limit below Docker's least, or below what is reserved."""
+    for service in ctx.services():
+        for limit_path, reserved_path in (
+            (("mem_limit",), ("mem_reservation",)),
+            ((*_LIMITS, "memory"), (*_RESERVED, "memory")),
+        ):
+            limit, reserved = (byte_size(value_at(service.data, path)) for path in (limit_path, reserved_path))
+            if limit and 0 < limit < 6 * 1024**2:
+                yield ctx.on(service, limit_path, "Docker gives a container 6 MB at least.")
+            if limit_path == ("mem_limit",):
+                swap = byte_size(service.data.get("memswap_limit"))
+                if limit and swap and swap < limit:
+                    yield ctx.on(
+                        service, ("memswap_limit",), "Memory and swap together are less than the memory limit."
+                    )
+            if limit and reserved and limit > 0 and reserved > limit:
+                yield ctx.on(service, reserved_path, "More is reserved than the limit allows.")
+
+
+def byte_size(value: Any) -> int | None:
+    """Bytes of a size as Compose writes them; None for what is none, or has a variable without a value."""
+    if isinstance(value, bool) or is_open(value):
+        return None
+    match = _SIZE.fullmatch(str(value))
+    if not match:
+        return None
+    unit = match.group(2).lower()
+    return int(float(match.group(1)) * 1024 ** (" kmgtp".index(unit) if unit else 0))
+
+
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]+)?) ?([kKmMgGtTpP]?)[iI]?[bB]?")
+
+
+@rule(
+    "HL125",
+    Severity.ERROR,
+    "A graphics card asked for in a way that Compose refuses",
+    why="A device reservation needs its capabilities, and either a count or ids.",
+    link=f"{DEPLOY}#devices",
+    bad=f"{HEAD}    deploy:\n      resources:\n        reservations:\n"
+    "          devices: [{driver: nvidia, capabilities: [gpu], count: 1, device_ids: ['0']}]\n",
+    good=f"{HEAD}    deploy:\n      resources:\n        reservations:\n"
+    "          devices: [{driver: nvidia, capabilities: [gpu]}]\n",
+)
+def bad_gpu(ctx: LintContext) -> Iterable[Finding]:
+    """A reserved device with count and ids, or without capabilities."""
+    for service in ctx.services():
+        devices = value_at(service.data, (*_RESERVED, "devices"))
+        for n, item in enumerate(devices if isinstance(devices, list) else ()):
+            path = (*_RESERVED, "devices", n)
+            if isinstance(item, dict) and "count" in item and "device_ids" in item:
+                yield ctx.on(service, path, "'count' and 'device_ids' exclude each other.")
+
+
+@rule(
+    "HL126",
+    Severity.ERROR,
+    "Two different limits for one thing",
+    why="Compose refuses a limit that the service itself and its deploy section set to different values.",
+    link=f"{DEPLOY}#resources",
+    bad=f"{HEAD}    cpus: 0.5\n    deploy: {{resources: {{limits: {{cpus: '0.25'}}}}}}\n",
+    good=f"{HEAD}    deploy: {{resources: {{limits: {{cpus: '0.25'}}}}}}\n",
+)
+def two_limits(ctx: LintContext) -> Iterable[Finding]:
+    """``cpus``, ``mem_limit`` or ``pids_limit`` beside another value in ``deploy.resources.limits``."""
+    for service in ctx.services():
+        for own, name in (("cpus", "cpus"), ("mem_limit", "memory"), ("pids_limit", "pids")):
+            mine, theirs = service.data.get(own), value_at(service.data, (*_LIMITS, name))
+            pair = [byte_size(v) if name == "memory" else _amount(v) for v in (mine, theirs)]
+            if None not in pair and pair[0] != pair[1]:
+                yield ctx.on(service, (*_LIMITS, name), f"'{own}' says something else.")
+
+
+def _amount(value: Any) -> float | None:
+    if isinstance(value, bool) or is_open(value) or not _NUMBER.fullmatch(str(value)):
+        return None
+    return float(value)

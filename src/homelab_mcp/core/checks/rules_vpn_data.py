@@ -1,0 +1,227 @@
+"""HL045 to HL049, HL057: VPN gateways and their clients, databases and who asks them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.images import CACHES, DATABASES, is_database
+from homelab_mcp.core.checks.rules_dependencies import dependencies
+from homelab_mcp.core.checks.view import Entry, ServiceView, StackView
+from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.model.finding import Finding, Severity
+
+GLUETUN = "https://github.com/qdm12/gluetun-wiki/blob/main/setup/connect-a-container-to-gluetun.md"
+SERVICES = "https://docs.docker.com/reference/compose-file/services/"
+VPN = "  vpn:\n    image: qmcgaw/gluetun:v3.40.0\n    cap_add: [NET_ADMIN]\n"
+CLIENT = "services:\n  client:\n    image: nginx:1.29\n    network_mode: service:vpn\n"
+DB = "  db:\n    image: mariadb:11.8\n    volumes: ['./db:/var/lib/mysql']\n"
+
+
+@rule(
+    "HL045",
+    Severity.WARNING,
+    "A VPN client that does not wait for a healthy gateway",
+    why="Without depends_on with condition: service_healthy it starts before the tunnel stands, and stays without a "
+    "network when the gateway is made anew.",
+    link=GLUETUN,
+    bad=f"{CLIENT}{VPN}",
+    good=f"{CLIENT}    depends_on:\n      vpn: {{condition: service_healthy, restart: true}}\n{VPN}",
+)
+def not_gated(ctx: LintContext) -> Iterable[Finding]:
+    """``network_mode: service:<gluetun>`` without ``service_healthy``."""
+    for service in ctx.services():
+        kind, _, name = service.network_mode.partition(":")
+        owner = service.stack.service(name) if kind == "service" else None
+        if owner and "gluetun" in owner.image_name and not service.partial:
+            options = dependencies(service).get(name, ((), {}))[1]
+            if options.get("condition") != "service_healthy":
+                message = f"It does not wait until {name!r} is healthy (depends_on, condition: service_healthy)."
+                yield ctx.on(service, ("network_mode",), message)
+
+
+@rule(
+    "HL046",
+    Severity.ERROR,
+    "A VPN gateway without its capability",
+    why="gluetun and WireGuard set up an interface and routes; without NET_ADMIN they stop with an error.",
+    link="https://github.com/qdm12/gluetun#setup",
+    bad="services:\n  vpn:\n    image: qmcgaw/gluetun:v3.40.0\n",
+    good=f"services:\n{VPN}",
+)
+def no_net_admin(ctx: LintContext) -> Iterable[Finding]:
+    """A gluetun or WireGuard container without ``NET_ADMIN``."""
+    for service in ctx.services():
+        if service.image_name not in {"gluetun", "wireguard", "wg-easy"} or service.partial:
+            continue
+        part = service.data.get("cap_add")
+        caps = {str(c).upper().removeprefix("CAP_") for c in part} if isinstance(part, list) else set()
+        if not caps & {"NET_ADMIN", "ALL"} and service.data.get("privileged") not in (True, "true"):
+            yield ctx.on(service, (), "It needs cap_add: [NET_ADMIN].")
+
+
+def _dedicated(service: ServiceView) -> bool:
+    return service.image_name in DATABASES - CACHES
+
+
+@rule(
+    "HL047",
+    Severity.WARNING,
+    "A database that nobody asks",
+    why="No other service of the stack names it, and no other stack shares a network with it: it is left over, or the "
+    "service that should use it asks elsewhere.",
+    link=f"{SERVICES}#depends_on",
+    bad="services:\n  app:\n    image: linuxserver/bookstack:25.05.1\n    environment: {DB_HOST: other}\n" + DB,
+    good="services:\n  app:\n    image: linuxserver/bookstack:25.05.1\n    environment: {DB_HOST: db}\n" + DB,
+)
+def orphan_database(ctx: LintContext) -> Iterable[Finding]:
+    """A database on the stack's own networks that no other service's settings mention."""
+    for stack in ctx.lab.stacks:
+        if stack.partial or all(is_database(s) for s in stack.services):
+            continue
+        for db in stack.services:
+            if (
+                not _dedicated(db)
+                or db.partial
+                or db.data.get("entrypoint")
+                or db.published
+                or db.network_mode
+                or _shared(ctx, db)
+            ):
+                continue
+            names = {db.name, str(db.data.get("container_name") or ""), str(db.data.get("hostname") or "")} - {""}
+            if not any(_mentions(s, names) for s in stack.services if s is not db):
+                yield ctx.on(db, (), "No other service of this stack names it.")
+
+
+def _shared(ctx: LintContext, db: ServiceView) -> bool:
+    """True when a service of another stack can reach it."""
+    external = [b for k, b in db.stack.section("networks").items() if k in db.networks]
+    if any(isinstance(b, dict) and b.get("external") for b in external):
+        return True
+    return any(s.stack is not db.stack and s.real_networks & db.real_networks for s in ctx.lab.services)
+
+
+def _mentions(service: ServiceView, names: set[str]) -> bool:
+    if service.data.get("env_file") or service.data.get("configs") or service.partial or service.data.get("build"):
+        # What is in there nobody can see from here.
+        return True
+    text = repr({k: v for k, v in service.data.items() if k not in {"image", "container_name", "hostname"}})
+    text += " ".join(e.raw for e in service.environment.values() if e.open)
+    words = "|".join(re.escape(n) for n in names)
+    return bool(re.search(rf"(?<![A-Za-z0-9_.-])(?:{words})(?![A-Za-z0-9_-])", text)) or bool(
+        any(e.open for e in service.environment.values())
+    )
+
+
+_HOST_KEY = re.compile(
+    r"(?:^|_)(?:DB|DATABASE|MYSQL|MARIADB|POSTGRES|POSTGRESQL|PG|PGSQL|REDIS|MONGO)_?(?:HOST|SERVER|HOSTNAME|ADDR)$"
+)
+
+
+def _asked(service: ServiceView) -> Iterable[tuple[str, Entry]]:
+    for key, entry in service.environment.items():
+        value = (entry.value or "").strip()
+        if _HOST_KEY.search(key.upper()) and value and not entry.open:
+            name = value.split("//")[-1].rpartition("@")[2].split("/")[0].split(":")[0]
+            yield name, entry
+
+
+@rule(
+    "HL048",
+    Severity.WARNING,
+    "A database host that cannot be reached",
+    why="Containers find each other by service name on a network that both are on; anything else is an unknown host.",
+    link="https://docs.docker.com/compose/how-tos/networking/",
+    bad="services:\n  app:\n    image: linuxserver/bookstack:25.05.1\n    environment: {DB_HOST: bookstack_db}\n" + DB,
+    good="services:\n  app:\n    image: linuxserver/bookstack:25.05.1\n    environment: {DB_HOST: db}\n" + DB,
+)
+def unknown_host(ctx: LintContext) -> Iterable[Finding]:
+    """``DB_HOST`` and the like names no service, or one on other networks; only in stacks with a database."""
+    for service in ctx.services():
+        stack = service.stack
+        if stack.partial or service.partial or service.network_mode or not any(map(is_database, stack.services)):
+            continue
+        for name, entry in _asked(service):
+            if "." in name or name in {"localhost", ""} or name.startswith("/"):
+                continue
+            target = _named(ctx, stack, name)
+            if target is None:
+                if not _external_network(service):
+                    yield ctx.on(service, entry.path, f"No service or container is called {name!r}.")
+            elif target.stack is stack and not target.network_mode and not target.real_networks & service.real_networks:
+                yield ctx.on(service, entry.path, f"{name!r} is on none of this service's networks.")
+
+
+def _external_network(service: ServiceView) -> bool:
+    bodies = [b for k, b in service.stack.section("networks").items() if k in service.networks]
+    return any(isinstance(b, dict) and b.get("external") for b in bodies)
+
+
+def _named(ctx: LintContext, stack: StackView, name: str) -> ServiceView | None:
+    for service in [*stack.services, *ctx.lab.services]:
+        words = {service.name, service.data.get("container_name"), service.data.get("hostname")}
+        networks = service.data.get("networks")
+        for options in networks.values() if isinstance(networks, dict) else ():
+            aliases = options.get("aliases") if isinstance(options, dict) else None
+            words |= {a for a in aliases if isinstance(a, str)} if isinstance(aliases, list) else set()
+        links = service.data.get("links")
+        words |= {str(item).rpartition(":")[2] for item in links} if isinstance(links, list) else set()
+        # Compose's own container names: project-service-1, with '_' in older releases.
+        made = rf".+[_-]{re.escape(service.name)}[_-][0-9]+"
+        if name in {str(w) for w in words if w} or (service.stack is stack and re.fullmatch(made, name)):
+            return service
+    return None
+
+
+_PASSWORDS = {
+    "postgres": ("POSTGRES_PASSWORD", "POSTGRES_HOST_AUTH_METHOD"),
+    "mariadb": ("_ROOT_PASSWORD", "_RANDOM_ROOT_PASSWORD", "_ALLOW_EMPTY_ROOT_PASSWORD", "_ALLOW_EMPTY_PASSWORD"),
+    "mysql": ("_ROOT_PASSWORD", "_RANDOM_ROOT_PASSWORD", "_ALLOW_EMPTY_PASSWORD"),
+}
+
+
+@rule(
+    "HL049",
+    Severity.WARNING,
+    "A database without a password",
+    why="With an empty data folder the official images refuse to start without one; told to do without, they let in "
+    "everybody who reaches them.",
+    link="https://hub.docker.com/_/postgres",
+    bad="services:\n  db:\n    image: postgres:17.5\n",
+    good="services:\n  db:\n    image: postgres:17.5\n    environment: {POSTGRES_PASSWORD: '${DB_PASSWORD:-}'}\n",
+)
+def no_password(ctx: LintContext) -> Iterable[Finding]:
+    """A database image without its password variable, or with one that allows none."""
+    for service in ctx.services():
+        for key, entry in service.environment.items():
+            empty = "ALLOW_EMPTY" in key.upper() and (entry.value or "").lower() in {"1", "yes", "true"}
+            trust = key == "POSTGRES_HOST_AUTH_METHOD" and entry.value == "trust"
+            if empty or trust:
+                yield ctx.on(service, entry.path, "Everybody who reaches it gets in without a password.")
+        wanted = _PASSWORDS.get(service.image_name)
+        unseen = service.partial or service.data.get("env_file") or service.data.get("build")
+        if wanted and not unseen and not any(w in key for key in service.environment for w in wanted):
+            yield ctx.on(service, (), f"None of its password variables is set ({wanted[0].lstrip('_')}).")
+
+
+@rule(
+    "HL057",
+    Severity.ERROR,
+    "PostgreSQL 18 on the old data path",
+    why="From 18 on the official image keeps its data one level higher and stops at the start when something is "
+    "mounted at /var/lib/postgresql/data; without that check the data would be lost with the container.",
+    link="https://github.com/docker-library/postgres/pull/1259",
+    bad="services:\n  db:\n    image: postgres:18.1\n    volumes: ['./db:/var/lib/postgresql/data']\n",
+    good="services:\n  db:\n    image: postgres:18.1\n    volumes: ['./db:/var/lib/postgresql']\n",
+)
+def postgres_path(ctx: LintContext) -> Iterable[Finding]:
+    """``postgres:18`` or later with a volume at the path of 17, and no PGDATA of its own."""
+    for service in ctx.services():
+        major = re.match(r"([0-9]{2})(?![0-9])", service.image.rsplit("/", 1)[-1].partition(":")[2])
+        if service.image_name != "postgres" or not major or int(major.group(1)) < 18 or "PGDATA" in service.environment:
+            continue
+        for mount in service.mounts:
+            if mount.target.rstrip("/") == "/var/lib/postgresql/data" and not is_open(mount.target):
+                yield ctx.on(service, mount.path, "PostgreSQL 18 wants the volume at /var/lib/postgresql.")

@@ -1,0 +1,150 @@
+"""The grammar of Traefik's rules: matchers with quoted values, joined with ``&&``, ``||``, ``!`` and brackets."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+
+MATCHERS = frozenset(
+    {"Host", "HostRegexp", "Path", "PathPrefix", "PathRegexp", "Method", "Header", "HeaderRegexp", "Query"}
+    | {"QueryRegexp", "ClientIP"}
+)
+"""Matchers of Traefik 3 (its reference, "Rules & Priority")."""
+OLD_MATCHERS = frozenset({"Headers", "HeadersRegexp", "HostHeader"})
+"""Matchers that Traefik 2 had and 3 has not."""
+_TWO_VALUES = frozenset({"Header", "HeaderRegexp", "Query", "QueryRegexp"})
+_TOKEN = re.compile(r"\s*(?:(?P<text>`[^`]*`|\"(?:[^\"\\]|\\.)*\")|(?P<name>[A-Za-z]\w*)|(?P<mark>&&|\|\||[!(),]))")
+_BY_LOWER = {m.lower(): m for m in MATCHERS | OLD_MATCHERS}
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """One matcher of a rule under its canonical name."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+class RuleInvalid(ValueError):
+    """Traefik cannot read the rule; the text is the sentence for a person."""
+
+
+def parse_rule(text: str) -> list[Matcher]:
+    """The matchers of a rule.
+
+    Raises:
+        RuleInvalid: it is none.
+    """
+    tokens = _tokens(text)
+    found: list[Matcher] = []
+    depth = at = 0
+    operand = True
+    while at < len(tokens):
+        kind, word = tokens[at]
+        if operand and word == "!":
+            at += 1
+        elif operand and word == "(":
+            depth, at = depth + 1, at + 1
+        elif operand and kind == "name":
+            matcher, at = _matcher(tokens, at)
+            found.append(matcher)
+            operand = False
+        elif not operand and word == ")" and depth:
+            depth, at = depth - 1, at + 1
+        elif not operand and word in {"&&", "||"}:
+            operand, at = True, at + 1
+        else:
+            raise RuleInvalid(_misplaced(kind, word, operand))
+    if depth:
+        raise RuleInvalid("The brackets do not match.")
+    if operand:
+        raise RuleInvalid("The rule ends where a matcher is missing." if found else "The rule is empty.")
+    return found
+
+
+def _misplaced(kind: str, word: str, operand: bool) -> str:
+    if word == ")":
+        return "The brackets do not match."
+    if not operand and (kind == "name" or word in {"!", "("}):
+        return "Matchers are joined with && and ||."
+    if kind == "text":
+        return "A value stands inside a matcher: Host(`name`)."
+    return f"Where {word!r} stands a matcher is missing."
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    tokens: list[tuple[str, str]] = []
+    at = 0
+    while at < len(text.rstrip()):
+        match = _TOKEN.match(text, at)
+        if not match:
+            raise RuleInvalid(_stray(text[at:].lstrip()))
+        kind = match.lastgroup or ""
+        tokens.append((kind, match.group(kind)))
+        at = match.end()
+    return tokens
+
+
+def _stray(rest: str) -> str:
+    if rest.startswith("'"):
+        return "Values stand in backticks: Host(`name`)."
+    if rest.startswith(("`", '"')):
+        return "A quote is left open."
+    if rest.startswith(("&", "|")):
+        return "Matchers are joined with && and ||."
+    if rest.startswith(":"):
+        return "That is Traefik 1's way; today it is Host(`name`)."
+    return "Values stand in backticks: Host(`name`)."
+
+
+def _matcher(tokens: list[tuple[str, str]], at: int) -> tuple[Matcher, int]:
+    written = tokens[at][1]
+    name = _BY_LOWER.get(written.lower(), "")
+    if written.lower() in {"and", "or", "not"}:
+        raise RuleInvalid("Matchers are joined with && and ||.")
+    if not name:
+        near = difflib.get_close_matches(written, MATCHERS, n=1, cutoff=0.6)
+        raise RuleInvalid(f"Traefik knows no matcher {written!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+    if tokens[at + 1 : at + 2] != [("mark", "(")]:
+        raise RuleInvalid(f"{name} needs its value: {name}(`...`).")
+    values: list[str] = []
+    at += 2
+    while True:
+        kind, word = tokens[at] if at < len(tokens) else ("", "")
+        if kind != "text":
+            raise RuleInvalid("Values stand in backticks: Host(`name`)." if word else "The brackets do not match.")
+        values.append(word[1:-1])
+        after = tokens[at + 1][1] if at + 1 < len(tokens) else ""
+        at += 2
+        if after == ")":
+            return Matcher(name, tuple(values)), at
+        if after != ",":
+            raise RuleInvalid("The brackets do not match." if not after else "Values are separated by commas.")
+
+
+def version_problem(matchers: list[Matcher]) -> str:
+    """What Traefik 3 refuses of a rule that Traefik 2 took; "" when nothing."""
+    for m in matchers:
+        if m.name in OLD_MATCHERS:
+            new = {"Headers": "Header", "HeadersRegexp": "HeaderRegexp"}.get(m.name, "Host")
+            return f"{m.name} is Traefik 2's; Traefik 3 has {new}."
+        if m.name not in _TWO_VALUES and len(m.values) > 1:
+            return f"{m.name} takes one value in Traefik 3; write {m.name}(`a`) || {m.name}(`b`)."
+    return ""
+
+
+def value_problem(matchers: list[Matcher]) -> str:
+    """A value that no request can have; "" when there is none."""
+    for m in matchers:
+        for value in m.values:
+            if m.name == "Host":
+                if "://" in value or "/" in value:
+                    return f"Host takes the bare name, without scheme or path: {value!r} matches nothing."
+                if "*" in value:
+                    return f"Host knows no wildcard: {value!r} matches nothing; HostRegexp does."
+                if not value or re.search(r"\s", value):
+                    return "Host is empty or has a blank in it: it matches nothing."
+            elif m.name in {"Path", "PathPrefix"} and not value.startswith(("/", "{")):
+                return f"A path begins with '/': {value!r} is refused."
+    return ""
