@@ -11,14 +11,18 @@ from typing import Any
 from mcp.server import MCPServer
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
-from pydantic import AnyHttpUrl
+from mcp_types import CallToolResult, InputRequiredResult
+from pydantic import AnyHttpUrl, ValidationError
 
 from homelab_mcp import __version__
 from homelab_mcp.model.errors import InvalidInput, LabLocked
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.registry import register_all
+from homelab_mcp.tools.shape import misfit
 
 INSTRUCTIONS = """\
 Manages one Docker Compose homelab. Tools that would change something return a plan and change nothing. Show the \
@@ -45,6 +49,21 @@ class _StaticToken:
         return AccessToken(token="-", client_id="token", scopes=[])  # noqa: S106
 
 
+class HomelabServer(MCPServer[Any]):
+    """The SDK's server, with its words for misfit arguments replaced: they repeat what was given."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool. Raises ToolError with a way out for arguments that do not fit."""
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if isinstance(error.__cause__, ValidationError):
+                raise misfit(error.__cause__) from error.__cause__
+            raise
+
+
 def build(lab: Lab, *, token: str = "", auth_url: str = "") -> MCPServer[Any]:
     """The server for one lab, with all its tools; ``token`` makes every HTTP request need it as bearer token."""
     auth: dict[str, Any] = {}
@@ -55,7 +74,7 @@ def build(lab: Lab, *, token: str = "", auth_url: str = "") -> MCPServer[Any]:
                 issuer_url=AnyHttpUrl(auth_url), resource_server_url=None, validate_token_resource=False
             ),
         }
-    server: MCPServer[Any] = MCPServer(
+    server = HomelabServer(
         "homelab-mcp",
         title="Homelab",
         version=__version__,

@@ -251,11 +251,10 @@ def mute_socket(tmp_path: Path) -> Iterator[Path]:
         yield path
 
 
-def test_a_daemon_that_hangs_is_given_up(mute_socket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homelab_mcp.adapters.docker_engine.READ_SECONDS", 0.5)
+def test_a_daemon_that_hangs_is_given_up(mute_socket: Path) -> None:
     start = time.monotonic()
     with pytest.raises(EngineUnavailable) as error:
-        DockerEngine(f"unix://{mute_socket}").containers()
+        DockerEngine(f"unix://{mute_socket}", read_seconds=0.5).containers()
     assert error.value.code == "engine_timeout"
     assert time.monotonic() - start < 5
 

@@ -38,8 +38,9 @@ class DockerEngine:
             context, as the ``docker`` command does.
     """
 
-    def __init__(self, base_url: str | None = None) -> None:
+    def __init__(self, base_url: str | None = None, *, read_seconds: float = READ_SECONDS) -> None:
         self._base_url = base_url
+        self._read_seconds = read_seconds
         self._clients: dict[float, APIClient] = {}
         self._guard = threading.Lock()
 
@@ -53,7 +54,7 @@ class DockerEngine:
         raw = self._ask(lambda c: c.info())
         return EngineInfo(
             version=str(raw.get("ServerVersion", "")),
-            api_version=str(self._client(READ_SECONDS).api_version),
+            api_version=str(self._client(self._read_seconds).api_version),
             os=str(raw.get("OperatingSystem", "")),
             architecture=str(raw.get("Architecture", "")),
             cpus=int(raw.get("NCPU") or 0),
@@ -188,7 +189,7 @@ class DockerEngine:
 
         def ask(client: APIClient) -> Any:
             url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/logs"
-            answer = client.get(url, params=params, stream=True, timeout=READ_SECONDS)
+            answer = client.get(url, params=params, stream=True, timeout=self._read_seconds)
             try:
                 answer.raise_for_status()
             except HTTPError as error:
@@ -223,7 +224,7 @@ class DockerEngine:
             return self._clients[seconds]
 
     def _ask(self, call: Callable[[APIClient], Any]) -> Any:
-        return self._call(call, READ_SECONDS)
+        return self._call(call, self._read_seconds)
 
     def _change(self, call: Callable[[APIClient], Any]) -> Any:
         return self._call(call, WRITE_SECONDS)
@@ -234,17 +235,17 @@ class DockerEngine:
         from urllib3.exceptions import HTTPError
 
         try:
-            _knock(self.address)
+            _knock(self.address, self._read_seconds)
             return call(self._client(seconds))
         except (OSError, DockerException, RequestException, HTTPError) as error:
             raise translated(error, self.address) from error
 
 
-def _knock(address: str) -> None:
+def _knock(address: str, seconds: float) -> None:
     """Connect once, so that an engine that is not there costs neither a retry nor docker-py's unclosed socket."""
     if address.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as knock:
-            knock.settimeout(READ_SECONDS)
+            knock.settimeout(seconds)
             knock.connect(address.removeprefix("unix://"))
 
 

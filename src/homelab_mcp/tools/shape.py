@@ -16,7 +16,7 @@ import anyio.to_thread
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from homelab_mcp.model.errors import HomelabError, storage_failed
 from homelab_mcp.model.plan import Requester
@@ -59,6 +59,14 @@ def guarded(fn: Callable[P, Awaitable[CallToolResult]]) -> Callable[P, Awaitable
             ) from error
 
     return wrapper
+
+
+def misfit(error: ValidationError) -> ToolError:
+    """Arguments that do not fit the tool's schema, a sentence each; what was given is not repeated."""
+    wrong = "; ".join(
+        f"{'.'.join(str(part) for part in e['loc']) or 'arguments'}: {e['msg']}" for e in error.errors()[:10]
+    )
+    return ToolError(f"These arguments do not fit: {wrong}. Correct them and call again. [invalid_arguments]")
 
 
 async def in_thread(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

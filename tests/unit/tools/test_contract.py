@@ -82,3 +82,16 @@ def test_the_page_about_the_tools_is_current() -> None:
     script = Path(__file__).parents[3] / "script" / "tools-doc"
     done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+async def test_arguments_that_do_not_fit_are_told_without_repeating_them(tmp_path: Path) -> None:
+    async with Client(build(open_lab(str(tmp_path)))) as client:
+        result = await client.call_tool("set_env", {"stack": "media", "values": {"TOKEN": ["canary-1234"]}})
+        text = getattr(result.content[0], "text", "")
+        assert result.is_error
+        assert "values.TOKEN: Input should be a valid string" in text
+        assert "[invalid_arguments]" in text
+        assert "canary" not in text
+        assert "pydantic" not in text
+        missing = await client.call_tool("add_service", {"vpn": "maybe"})
+        assert "service: Field required; vpn: Input should be 'default', 'on' or 'off'" in missing.content[0].text  # type: ignore[union-attr]
