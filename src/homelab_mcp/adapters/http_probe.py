@@ -17,8 +17,8 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import ProbeResult
 
 CA_VARIABLE = "HOMELAB_CA_FILE"
-_HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")
-_PATH = re.compile(r"^/[\x21-\x7e]*$")
+_HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
+_PATH = re.compile(r"^/[\x21-\x7e]*\Z")
 
 
 class TraefikProbe:

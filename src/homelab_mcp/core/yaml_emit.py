@@ -14,8 +14,8 @@ from typing import Any
 
 # Bare text starts with a letter, "/", "./" or "../": never with a digit, so that no number or date can be meant.
 # A colon only before such text, so that no mapping can be meant.
-_PLAIN = re.compile(r"^(?:[A-Za-z_]|\.{0,2}/)(?:[A-Za-z0-9_./@+ ()%=~-]|:(?=[A-Za-z0-9/._-]))*$")
-_AMBIGUOUS = re.compile(r"^(?:y|n|yes|no|true|false|on|off|null|nan|inf|~)$", re.IGNORECASE)
+_PLAIN = re.compile(r"^(?:[A-Za-z_]|\.{0,2}/)(?:[A-Za-z0-9_./@+ ()%=~-]|:(?=[A-Za-z0-9/._-]))*\Z")
+_AMBIGUOUS = re.compile(r"^(?:y|n|yes|no|true|false|on|off|null|nan|inf|~)\Z", re.IGNORECASE)
 
 SERVICE_KEYS = (
     "image",

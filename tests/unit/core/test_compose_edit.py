@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from homelab_mcp.core import yaml12
@@ -197,6 +197,8 @@ trees = st.recursive(
 
 
 @given(block=st.dictionaries(text_values, trees, min_size=1, max_size=4))
+@example(block={"A\n": []})
+@example(block={"k": "yes\n", "n": "plain\n"})
 @settings(max_examples=300, deadline=None)
 def test_any_data_is_emitted_so_that_it_reads_back_equal(block: dict[str, Any]) -> None:
     block = {k: v for k, v in block.items() if k != "<<"} or {"k": 1}
