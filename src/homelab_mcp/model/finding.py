@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -19,8 +19,39 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class TextEdit:
+    """One replacement in a file; lines and columns count from 1 in characters, the end is exclusive.
+
+    Start and end at one place insert; an empty ``text`` removes.
+    """
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A change that settles a finding: what it does in a few words, and the edits.
+
+    ``safe`` fixes keep what the file means (or what it can only have meant) and are applied without asking for each;
+    the others are suggestions that a person chooses.
+    """
+
+    title: str
+    edits: tuple[TextEdit, ...]
+    safe: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """One lint result; ``line`` and ``column`` count from 1, 0 where the place is not known."""
+    """One lint result; ``line`` and ``column`` count from 1, 0 where the place is not known.
+
+    ``fix`` is set only where fixes were asked for and there is one.
+    """
 
     rule: str
     severity: Severity
@@ -29,6 +60,7 @@ class Finding:
     line: int = 0
     column: int = 0
     service: str = ""
+    fix: Fix | None = field(default=None, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """The finding in the fixed JSON shape of ``validate --json``."""

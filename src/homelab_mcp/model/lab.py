@@ -39,6 +39,20 @@ class Acme(BaseModel):
     )
 
 
+RuleId = Annotated[str, Field(pattern=r"^HL[0-9]{3}$")]
+
+
+class LintSettings(BaseModel):
+    """How the linter's rules are set for this lab; ``homelab-mcp rules`` lists them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    off: tuple[RuleId, ...] = Field(default=(), description="Rules that are not run.")
+    severity: dict[RuleId, Literal["error", "warning", "info"]] = Field(
+        default={}, description="Rules whose findings count as something else."
+    )
+
+
 class LabSettings(BaseModel):
     """What every stack of a lab shares. No secret belongs here: this file is in git."""
 
@@ -59,6 +73,10 @@ class LabSettings(BaseModel):
     route_network: str = "traefik-network"
     internal_network: str = "homelab-network"
     sso_middleware: str = Field(default="authelia@docker", description="The router middleware that asks for log-in.")
+    backup_paths: tuple[str, ...] = Field(
+        default=(), description="Host folders that a backup covers, besides the lab's own; none: nobody has said."
+    )
+    lint: LintSettings = LintSettings()
 
     @field_validator("domain")
     @classmethod

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from homelab_mcp.core.checks import LintStack, lint
+from homelab_mcp.core.checks import NO_FACTS, LabFacts, LintStack, lint
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -65,9 +65,7 @@ class ValidationResult:
         return body
 
 
-def validate_paths(
-    paths: Sequence[str], *, reader: ComposeReader, known_networks: Collection[str] | None = None
-) -> ValidationResult:
+def validate_paths(paths: Sequence[str], *, reader: ComposeReader, facts: LabFacts = NO_FACTS) -> ValidationResult:
     """Lint files and folders. Never raises for what is in a file.
 
     A folder of stacks is one lab: its stacks are compared (ports, names, routes). Files that are named one by one
@@ -84,7 +82,7 @@ def validate_paths(
             continue
         stacks = list(_stacks(files, reader, trouble))
         seen.update(dict.fromkeys(s.file for s in stacks))
-        findings += lint(stacks, known_networks=known_networks)
+        findings += lint(stacks, facts=facts)
     findings.sort(key=lambda f: (f.file, f.line, f.column, f.rule))
     return ValidationResult(tuple(findings), tuple(seen), tuple(trouble))
 
@@ -108,12 +106,12 @@ def validate_text(
     file: str = "compose.yaml",
     env: Mapping[str, str] | None = None,
     beside: Sequence[LintStack] = (),
-    known_networks: Collection[str] | None = None,
+    facts: LabFacts = NO_FACTS,
 ) -> ValidationResult:
     """Lint a compose text, ``beside`` the other stacks of a lab where there is one."""
     stack = LintStack(name, file, text, env or {})
     others = [s for s in beside if s.file != file]
-    findings = lint([*others, stack], report=[file], known_networks=known_networks)
+    findings = lint([*others, stack], report=[file], facts=facts)
     return ValidationResult(findings, (file,))
 
 

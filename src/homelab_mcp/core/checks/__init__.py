@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from homelab_mcp.model.finding import Finding
+from homelab_mcp.model.lab import LintSettings
 
 
 @dataclass(frozen=True)
@@ -31,19 +32,43 @@ class LintStack:
     exists: Callable[[str], bool] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LabFacts:
+    """What was found out about a lab beside its compose files; None: nobody looked, so no rule may judge by it.
+
+    Args:
+        networks: names of the networks that the engine has.
+        memory: the host's memory, bytes.
+        tracked: files in git's index, relative to the lab's root.
+        backup_paths: host folders that a backup covers; None where nobody has said.
+    """
+
+    networks: Collection[str] | None = None
+    memory: int | None = None
+    tracked: Collection[str] | None = None
+    backup_paths: Sequence[str] | None = None
+
+
+NO_FACTS = LabFacts()
+
+
 def lint(
     stacks: Sequence[LintStack],
     *,
     report: Collection[str] | None = None,
-    known_networks: Collection[str] | None = None,
+    facts: LabFacts = NO_FACTS,
+    settings: LintSettings | None = None,
+    fixes: bool = False,
 ) -> tuple[Finding, ...]:
     """What is wrong in a lab, sorted by file, line, column, rule.
 
     Args:
         stacks: all stacks of the lab: rules look across them.
         report: files whose findings are wanted; all by default.
-        known_networks: networks that the engine has; None when nobody asked it.
+        facts: what is known of the lab beside its files.
+        settings: rules that are off or count as something else.
+        fixes: work out each finding's ``fix``, where there is one.
     """
     from homelab_mcp.core.checks.frame import run
 
-    return run(stacks, report=report, known_networks=known_networks)
+    return run(stacks, report=report, facts=facts, settings=settings or LintSettings(), fixes=fixes)

@@ -6,16 +6,17 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from homelab_mcp.core.checks.view import Lab, ServiceView, StackView
 from homelab_mcp.core.yaml12 import Mark, Path
 from homelab_mcp.model.finding import Finding, Severity
+from homelab_mcp.model.lab import LintSettings
 
 if TYPE_CHECKING:
-    from homelab_mcp.core.checks import LintStack
+    from homelab_mcp.core.checks import LabFacts, LintStack
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +113,16 @@ def all_rules() -> tuple[Rule, ...]:
 
 
 def run(
-    stacks: Sequence[LintStack], *, report: Collection[str] | None, known_networks: Collection[str] | None
+    stacks: Sequence[LintStack],
+    *,
+    report: Collection[str] | None,
+    facts: LabFacts,
+    settings: LintSettings,
+    fixes: bool,
 ) -> tuple[Finding, ...]:
     """Run every rule; see :func:`homelab_mcp.core.checks.lint`."""
-    rules = all_rules()
-    lab = Lab([StackView(s) for s in stacks], None if known_networks is None else frozenset(known_networks))
+    rules = [r for r in all_rules() if r.id not in settings.off]
+    lab = Lab([StackView(s) for s in stacks], facts)
     wanted = None if report is None else frozenset(report)
     silenced = {stack.file: _silenced(stack.text) for stack in lab.stacks}
     found: dict[Finding, None] = {}
@@ -126,7 +132,14 @@ def run(
                 continue
             if finding.rule not in silenced[finding.file].get(finding.line, ()):
                 found[finding] = None
-    return tuple(sorted(found, key=lambda f: (f.file, f.line, f.column, f.rule, f.message)))
+    result = sorted(found, key=lambda f: (f.file, f.line, f.column, f.rule, f.message))
+    if settings.severity:
+        result = [replace(f, severity=Severity(settings.severity.get(f.rule, f.severity))) for f in result]
+    if fixes:
+        from homelab_mcp.core.checks.fixes import fix_for
+
+        result = [replace(f, fix=fix_for(lab, f)) for f in result]
+    return tuple(result)
 
 
 _IGNORE = re.compile(r"#\s*homelab:\s*ignore=(HL[0-9]{3}(?:\s*,\s*HL[0-9]{3})*)")

@@ -141,7 +141,7 @@ def _built_with(stack: StackView, section: str, name: str) -> bool:
 )
 def external_network(ctx: LintContext) -> Iterable[Finding]:
     """An external network that the engine has not; silent when nobody asked the engine."""
-    known = ctx.lab.known_networks
+    known = ctx.lab.facts.networks
     if known is None:
         return
     made = {s.real_network(k) for s in ctx.lab.stacks for k, b in s.section("networks").items() if not _external(b)}

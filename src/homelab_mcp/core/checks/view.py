@@ -13,7 +13,7 @@ from homelab_mcp.core.compose_model import ComposeFile, is_open, raw_text, read_
 from homelab_mcp.core.yaml12 import Path, YamlRefused
 
 if TYPE_CHECKING:
-    from homelab_mcp.core.checks import LintStack
+    from homelab_mcp.core.checks import LabFacts, LintStack
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,11 +226,11 @@ class StackView:
 
 
 class Lab:
-    """All stacks. ``known_networks`` are the engine's, None when nobody asked it."""
+    """All stacks, and what is known beside their files."""
 
-    def __init__(self, stacks: list[StackView], known_networks: frozenset[str] | None) -> None:
+    def __init__(self, stacks: list[StackView], facts: LabFacts) -> None:
         self.stacks = stacks
-        self.known_networks = known_networks
+        self.facts = facts
 
     @cached_property
     def services(self) -> list[ServiceView]:

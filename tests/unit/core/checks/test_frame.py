@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homelab_mcp.core.checks import LintStack, lint
+from homelab_mcp.core.checks import LabFacts, LintStack, lint
 from homelab_mcp.core.checks.frame import all_rules, rule
 from homelab_mcp.core.checks.schema import schema
 from homelab_mcp.model.finding import Severity
@@ -125,7 +125,7 @@ FILES = st.fixed_dictionaries(
 def test_no_data_raises_out_of_the_linter(data: object) -> None:
     text = yaml.safe_dump(data, allow_unicode=True)
     stacks = [LintStack("s", "c.yaml", text, {"V": "80:80"}, bool), LintStack("t", "d.yaml", text, {})]
-    for finding in lint(stacks, known_networks=set()):
+    for finding in lint(stacks, facts=LabFacts(networks=set())):
         assert finding.line >= 1
         assert finding.message
 

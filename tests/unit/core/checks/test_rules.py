@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from homelab_mcp.core.checks import LintStack, lint
+from homelab_mcp.core.checks import LabFacts, LintStack, lint
 from homelab_mcp.core.checks.frame import Rule, all_rules
 from homelab_mcp.model.finding import Finding
 
@@ -21,7 +21,7 @@ def no_file(path: str) -> bool:
 
 def found(rule: str, *texts: str, env: dict[str, str] | None = None, networks: set[str] | None = None) -> list[Finding]:
     stacks = [LintStack(f"s{n}", f"s{n}/compose.yaml", text, env or {}, no_file) for n, text in enumerate(texts)]
-    return [f for f in lint(stacks, known_networks=networks) if f.rule == rule]
+    return [f for f in lint(stacks, facts=LabFacts(networks=networks)) if f.rule == rule]
 
 
 @pytest.mark.parametrize("rule", all_rules(), ids=lambda r: r.id)

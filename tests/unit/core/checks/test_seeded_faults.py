@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from homelab_mcp.core.checks import LintStack, lint
+from homelab_mcp.core.checks import LabFacts, LintStack, lint
 from homelab_mcp.model.finding import Severity
 
 FOLDER = Path(__file__).parent / "seeded"
@@ -75,7 +75,7 @@ def test_there_are_enough_of_them() -> None:
 @pytest.mark.parametrize("seeded", FAULTS, ids=lambda c: c.title)
 def test_a_seeded_fault_is_found_at_its_line(seeded: Case) -> None:
     asked: set[str] | None = set() if "engine" in seeded.title else None
-    found = lint(seeded.stacks, known_networks=asked)
+    found = lint(seeded.stacks, facts=LabFacts(networks=asked))
     for fault in seeded.faults:
         fits = [
             f
