@@ -47,7 +47,7 @@ class LintSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    off: tuple[RuleId, ...] = Field(default=(), description="Rules that are not run.")
+    ignore: tuple[RuleId, ...] = Field(default=(), description="Rules that are not run.")
     severity: dict[RuleId, Literal["error", "warning", "info"]] = Field(
         default={}, description="Rules whose findings count as something else."
     )

@@ -121,7 +121,7 @@ def run(
     fixes: bool,
 ) -> tuple[Finding, ...]:
     """Run every rule; see :func:`homelab_mcp.core.checks.lint`."""
-    rules = [r for r in all_rules() if r.id not in settings.off]
+    rules = [r for r in all_rules() if r.id not in settings.ignore]
     lab = Lab([StackView(s) for s in stacks], facts)
     wanted = None if report is None else frozenset(report)
     silenced = {stack.file: _silenced(stack.text) for stack in lab.stacks}
