@@ -194,6 +194,10 @@ class History(Protocol):
         """Those of the paths that differ from the last commit (a person's own edit)."""
         ...
 
+    def tracked(self) -> frozenset[str]:
+        """Files of the lab in git's index. Raises HomelabError where it cannot be read."""
+        ...
+
 
 class Journal(Protocol):
     """Append-only, hash-chained record. Raises JournalUnwritable."""

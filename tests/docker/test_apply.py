@@ -77,7 +77,7 @@ class RealLab:
             target=service,
         )
         snapshot = self.planner.snapshot(containers=True)
-        plan = self.planner.make(draft, snapshot, Requester("cli"), lambda stacks: ())
+        plan = self.planner.make(draft, snapshot, Requester("cli"), lambda stacks, networks: ())
         self.approvals.dialog(plan, service, "test")
         return self.applier.run(plan.id)
 
@@ -164,7 +164,7 @@ def test_an_apply_that_died_after_it_started_containers_is_undone(lab: RealLab) 
     edit = FileEdit(f"{lab.stack}/compose.yaml", old, new)
     actions = (EngineAction(ActionKind.UP, "start", lab.stack, ("web", "app")),)
     draft = Draft("test", "Change web", (edit,), actions, Verification(lab.stack, ("web", "app")), target="web")
-    plan = lab.planner.make(draft, lab.planner.snapshot(containers=True), Requester("cli"), lambda stacks: ())
+    plan = lab.planner.make(draft, lab.planner.snapshot(containers=True), Requester("cli"), lambda stacks, networks: ())
     remembered = lab.applier.undo.remember(plan)
     assert lab.applier.plans.consume(plan.id)
     lab.journal.append("apply_begin", {"plan": plan.id, **remembered.as_dict()})

@@ -118,6 +118,24 @@ class GitHistory:
                     found.append(path)
             return found
 
+    def tracked(self) -> frozenset[str]:
+        """Files of the lab in git's index, relative to its root; none where there is no repository or index.
+
+        Raises HomelabError (code ``git_failed``) where the index cannot be read.
+        """
+        try:
+            repo = self._open()
+            if repo is None:
+                return frozenset()
+            with contextlib.closing(repo):
+                prefix = self._prefix(repo)
+                names = (os.fsdecode(path) for path in repo.open_index()) if repo.has_index() else ()
+                return frozenset(n.removeprefix(prefix) for n in names if n.startswith(prefix))
+        except (OSError, ValueError, AssertionError) as error:
+            raise HomelabError(
+                "Git's index cannot be read.", code="git_failed", hint="Look at it with 'git status'."
+            ) from error
+
     def _commit(self, repo: Repo, paths: Sequence[str], message: str) -> str:
         from dulwich.object_store import commit_tree_changes
         from dulwich.objects import Blob, Tree

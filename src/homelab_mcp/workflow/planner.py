@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core import fingerprint, plan_codec
@@ -15,13 +15,13 @@ from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInp
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import COMPOSE_NAMES, SETTINGS_FILE
 from homelab_mcp.model.observed import Snapshot, StackFiles
-from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester
+from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, Requester
 from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
 from homelab_mcp.queries.find import read_stacks
 from homelab_mcp.workflow.stack_engine import StackEngine
 
-Lint = Callable[[Sequence[StackFiles]], Sequence[Finding]]
-"""Lints a whole lab, given as the files of all its stacks."""
+Lint = Callable[[Sequence[StackFiles], Collection[str]], Sequence[Finding]]
+"""Lints a whole lab, given as the files of all its stacks and the networks that a plan makes."""
 
 _TELLING = 8
 """Characters from which a secret's value is looked for in files that are not secret; shorter ones occur by chance."""
@@ -78,7 +78,8 @@ class Planner:
         self._check_still_as_read(draft)
         _check_no_secret_in_public(draft)
         after = _as_it_would_be(snapshot.stacks, draft.edits)
-        findings = _judge(lint(snapshot.stacks), lint(after))
+        networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
+        findings = _judge(lint(snapshot.stacks, networks), lint(after, networks))
         draft = self._ask_compose(draft, after)
         if snapshot.containers is None and self._engine is not None and draft.actions:
             note = "Docker did not answer, so this plan was made without seeing the containers."

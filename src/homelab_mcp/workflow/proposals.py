@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft, Plan, Requester, Risk, RiskReason, Verification
 from homelab_mcp.ports import Lab
 from homelab_mcp.workflow.assembly import planner
+from homelab_mcp.workflow.planner import Lint
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -102,17 +103,27 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester) -> Plan:
     return _plan(lab, draft, snapshot, requester)
 
 
-def lint_of(lab: Lab) -> Callable[[Sequence[StackFiles]], Sequence[Finding]]:
+def lint_of(lab: Lab) -> Lint:
     """The linter over whole-lab texts, as the planner wants it."""
-    from homelab_mcp.core.checks import LintStack, lint
+    from homelab_mcp.core.checks import LabFacts, LintStack, lint
     from homelab_mcp.core.env_file import parse_or_empty
+    from homelab_mcp.queries.lab_facts import lab_facts, lint_settings
 
-    def run(stacks: Sequence[StackFiles]) -> Sequence[Finding]:
+    settings = lint_settings(lab)
+    known: dict[frozenset[str], LabFacts] = {}
+
+    def run(stacks: Sequence[StackFiles], networks: Collection[str]) -> Sequence[Finding]:
+        coming = frozenset(networks)
+        # Asked once a plan, so that before and after are judged by the same facts.
+        if coming not in known:
+            known[coming] = lab_facts(lab, coming_networks=coming)
         return lint(
             [
                 LintStack(name=s.name, file=s.compose_path, text=s.compose_text, env=parse_or_empty(s.env_text))
                 for s in stacks
-            ]
+            ],
+            facts=known[coming],
+            settings=settings,
         )
 
     return run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from homelab_mcp.adapters.approver import KeyFileApprover
@@ -36,7 +36,7 @@ OLD = "# by hand\nservices:\n  web:\n    image: web:1\n"
 SECRET = "s3cr3t-canary-8f2a91"
 
 
-def no_findings(stacks: Sequence[StackFiles]) -> Sequence[Finding]:
+def no_findings(stacks: Sequence[StackFiles], networks: Collection[str]) -> Sequence[Finding]:
     return ()
 
 

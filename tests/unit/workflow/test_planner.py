@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def test_a_restart_alone_is_a_low_risk_plan(lab: BenchLab) -> None:
 
 
 def test_errors_that_the_draft_brings_refuse_it_and_older_ones_are_only_told(lab: BenchLab) -> None:
-    def lint(stacks: Sequence[StackFiles]) -> Sequence[Finding]:
+    def lint(stacks: Sequence[StackFiles], networks: Collection[str]) -> Sequence[Finding]:
         text = stacks[0].compose_text
         old = [Finding("old", Severity.ERROR, "was there", "media/compose.yaml", line=text.count("\n"))]
         return [*old, Finding("new", Severity.ERROR, "brought in")] if "app:" in text else old
@@ -69,7 +69,7 @@ def test_the_linter_sees_the_lab_as_it_would_be(lab: BenchLab) -> None:
 
     seen: list[dict[str, str]] = []
 
-    def lint(stacks: Sequence[StackFiles]) -> Sequence[Finding]:
+    def lint(stacks: Sequence[StackFiles], networks: Collection[str]) -> Sequence[Finding]:
         seen.append({s.name: s.env_text for s in stacks})
         return ()
 

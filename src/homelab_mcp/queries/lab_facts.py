@@ -1,0 +1,52 @@
+"""What is known of a lab beside its compose files, for the linter's rules that need it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from homelab_mcp.core.checks import LabFacts
+from homelab_mcp.core.settings import parse_settings
+from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.lab import SETTINGS_FILE, LabSettings, LintSettings
+from homelab_mcp.ports import Lab
+
+
+def lint_settings(lab: Lab) -> LintSettings:
+    """How this lab sets the rules; as they are where it has no readable settings."""
+    found = _settings(lab)
+    return found.lint if found else LintSettings()
+
+
+def lab_facts(lab: Lab, *, coming_networks: Collection[str] = ()) -> LabFacts:
+    """Ask the engine, git and the settings. What does not answer stays unknown; nothing is raised.
+
+    Args:
+        lab: the lab.
+        coming_networks: networks that a plan makes before it starts anything.
+    """
+    settings = _settings(lab)
+    networks, memory = None, None
+    if not lab.files_only:
+        try:
+            networks = lab.engine.networks() | frozenset(coming_networks)
+            memory = lab.engine.info().memory or None
+        except HomelabError:
+            networks = memory = None
+    try:
+        tracked: frozenset[str] | None = lab.history.tracked()
+    except HomelabError:
+        tracked = None
+    return LabFacts(
+        networks=networks,
+        memory=memory,
+        tracked=tracked,
+        backup_paths=(settings.backup_paths or None) if settings else None,
+    )
+
+
+def _settings(lab: Lab) -> LabSettings | None:
+    try:
+        text = lab.files.read(SETTINGS_FILE)
+        return parse_settings(text) if text else None
+    except HomelabError:
+        return None
