@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, tzinfo
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homelab_mcp.core.catalog import Catalog
-from homelab_mcp.model.errors import InvalidInput, NotFound
+from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.lab import PRIVATE_FOLDER, SETTINGS_FILE, LabSettings
+from homelab_mcp.model.policy import POLICY_FILE
 from homelab_mcp.ports import (
     Approver,
     Clock,
@@ -27,6 +29,7 @@ from homelab_mcp.ports import (
 )
 
 if TYPE_CHECKING:
+    from homelab_mcp.core.policy import Policy
     from homelab_mcp.queries.validate import ComposeReader
 
 
@@ -70,6 +73,27 @@ class LocalLab:
                 code="lab_not_initialised",
             )
         return parse_settings(text)
+
+    @property
+    def policy(self) -> Policy:
+        """What ``policy.yaml`` says, read afresh at each call; quiet hours go by the lab's time zone."""
+        from homelab_mcp.core.policy import DEFAULT_POLICY
+
+        text = self.files.read(POLICY_FILE)
+        if text is None:
+            return DEFAULT_POLICY
+        from homelab_mcp.core.policy_file import parse_policy
+
+        return parse_policy(text, self._zone)
+
+    @property
+    def _zone(self) -> tzinfo:
+        from zoneinfo import ZoneInfo
+
+        try:
+            return ZoneInfo(self.settings.timezone)
+        except (HomelabError, ValueError, OSError):
+            return UTC
 
     @cached_property
     def catalog(self) -> Catalog:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from homelab_mcp.core.catalog import Catalog
+from homelab_mcp.core.policy import Policy
+from homelab_mcp.model.judgement import Judged, Question
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import Approval, Plan, PlanStatus
@@ -214,8 +216,8 @@ class PlanStore(Protocol):
 
     def add(self, plan: Plan) -> None: ...
     def get(self, plan_id: str) -> Plan: ...
-    def list(self, limit: int = 50) -> list[tuple[Plan, PlanStatus]]:
-        """Newest first."""
+    def list(self, limit: int = 50, *, since: float = 0.0) -> list[tuple[Plan, PlanStatus]]:
+        """Newest first; with ``since`` those whose record changed after that Unix time."""
         ...
 
     def status(self, plan_id: str) -> PlanStatus: ...
@@ -323,6 +325,11 @@ class Lab(Protocol):
         ...
 
     @property
+    def policy(self) -> Policy:
+        """The lab's policy, read afresh. Raises InvalidInput (code ``bad_policy``)."""
+        ...
+
+    @property
     def catalog(self) -> Catalog: ...
     @property
     def prompts(self) -> tuple[PromptText, ...]: ...
@@ -350,3 +357,16 @@ class Lab(Protocol):
     def secrets(self) -> SecretSource: ...
     @property
     def worker(self) -> Worker: ...
+
+
+class Judge(Protocol):
+    """``docker compose config``, bounded in time and memory, on files anywhere. Raises EngineUnavailable."""
+
+    def version(self) -> str: ...
+    def ask(self, question: Question, *, seconds: float) -> Judged:
+        """One answer, within that many seconds and the judge's own limits; nothing of it is left running."""
+        ...
+
+    def env_texts(self, file: str) -> tuple[str, ...]:
+        """The texts of the env files that count for a compose file; what stands in them is no business of a reader."""
+        ...

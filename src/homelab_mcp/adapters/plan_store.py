@@ -55,12 +55,15 @@ class FilePlanStore:
             )
         return plan
 
-    def list(self, limit: int = 50) -> list[tuple[Plan, PlanStatus]]:
-        """The newest plans with their status; those that are not readable are left out."""
+    def list(self, limit: int = 50, *, since: float = 0.0) -> list[tuple[Plan, PlanStatus]]:
+        """The newest plans (with ``since``: touched after that Unix time) with their status.
+
+        Those that are not readable are left out.
+        """
         found = []
         names = self._folder.iterdir() if self._folder.is_dir() else ()
         dated = sorted(((p.stat().st_mtime, p.name) for p in names if _ID.fullmatch(p.name)), reverse=True)
-        for _, name in dated:
+        for _, name in (pair for pair in dated if pair[0] >= since):
             try:
                 found.append((self.get(name), self.status(name)))
             except HomelabError:

@@ -11,6 +11,7 @@ import typer
 
 from homelab_mcp.cli import add, apply, approve, doctor, env, history, init, logs, remove, search, serve, status
 from homelab_mcp.cli import plan as plan_command
+from homelab_mcp.cli import policy as policy_command
 from homelab_mcp.cli import rules as rules_command
 from homelab_mcp.cli import validate as validate_command
 from homelab_mcp.cli.common import COULD_NOT_RUN, DEFAULT_ROOT, FAILED, Globals
@@ -62,6 +63,7 @@ for module in (
     logs,
     env,
     plan_command,
+    policy_command,
     approve,
     apply,
     history,

@@ -75,7 +75,7 @@ def proposed(lab: Lab, plan: Plan, *, as_json: bool, plan_only: bool) -> int:
     from homelab_mcp.workflow.assembly import approvals
     from homelab_mcp.workflow.plan_view import view
 
-    shown = view(plan, approvals(lab).state(plan.id), lab.clock.now())
+    shown = view(plan, approvals(lab).state(plan.id), lab.clock.now(), policy=lab.policy)
     emit(shown.model_dump(mode="json", exclude_none=True), as_json, lambda: show_view(shown))
     if not plan_only and not as_json and at_terminal() and lab.approver.exists():
         pin = read_pin("")
@@ -100,7 +100,7 @@ def apply_and_follow(lab: Lab, plan_id: str, *, as_json: bool) -> int:
             err.print(f"  {status.state}: {status.step}" if status.step else f"  {status.state}", style="dim")
 
     status = follow(lab, plan_id, on_change=step)
-    shown = view(lab.plans.get(plan_id), status, lab.clock.now(), full=False)
+    shown = view(lab.plans.get(plan_id), status, lab.clock.now(), full=False, policy=lab.policy)
     emit(shown.model_dump(mode="json", exclude_none=True), as_json, lambda: show_view(shown))
     return exit_code(str(status.state))
 

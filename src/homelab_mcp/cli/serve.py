@@ -21,13 +21,26 @@ def register(app: typer.Typer) -> None:
         token_file: Annotated[
             str, typer.Option("--token-file", help="File with the bearer token that HTTP clients must send.")
         ] = "",
+        read_only: Annotated[
+            bool,
+            typer.Option("--read-only", envvar="HOMELAB_READ_ONLY", help="Offer no tool that plans or applies."),
+        ] = False,
+        toolsets: Annotated[
+            str,
+            typer.Option(
+                "--toolsets", envvar="HOMELAB_TOOLSETS", help="Comma-separated sets of tools to offer; none: all."
+            ),
+        ] = "",
     ) -> None:
         """Serve MCP on stdin and stdout, or over HTTP. HOMELAB_HTTP_TOKEN sets the bearer token."""
+        from homelab_mcp.server import Offer
+
         lab = lab_of(ctx)
+        offer = Offer(tuple(t for word in toolsets.split(",") if (t := word.strip())), read_only)
         if not http:
             from homelab_mcp.server import serve_stdio
 
-            serve_stdio(lab)
+            serve_stdio(lab, offer)
             return
         import os
         from pathlib import Path
@@ -41,4 +54,4 @@ def register(app: typer.Typer) -> None:
         token = os.environ.get("HOMELAB_HTTP_TOKEN", "")
         if token_file:
             token = Path(token_file).read_text(encoding="utf-8").strip()
-        serve_http(lab, host.strip("[]"), int(port), token)
+        serve_http(lab, host.strip("[]"), int(port), token, offer=offer)

@@ -1,53 +1,141 @@
-"""Policy: how much a draft can hurt, and whose yes it then needs."""
+"""Policy: how much a draft can hurt, whose yes it then needs, and when it may run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from fnmatch import fnmatchcase
 
 from homelab_mcp.model.lab import SETTINGS_FILE
-from homelab_mcp.model.plan import ActionKind, ApprovalKind, Draft, Risk, RiskReason
+from homelab_mcp.model.plan import ActionKind, ApprovalKind, Draft, Plan, Requester, Risk, RiskReason
+from homelab_mcp.model.policy import POLICY_FILE, Demand, PolicyRule, PolicySettings, QuietHours
 
-PLAN_LIFE = 900.0
-"""Seconds from making a plan to its end; an approval does not lengthen it."""
-
-_BOTH = frozenset({ApprovalKind.CLIENT_DIALOG, ApprovalKind.OUT_OF_BAND})
+DEFAULTS = PolicySettings()
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Which kinds of approval count for which risk. No risk can be left without any."""
+    """A lab's policy at work.
 
-    accepts: Mapping[Risk, frozenset[ApprovalKind]] = field(
-        default_factory=lambda: MappingProxyType(
-            {Risk.LOW: _BOTH, Risk.MEDIUM: _BOTH, Risk.HIGH: frozenset({ApprovalKind.OUT_OF_BAND})}
-        )
-    )
-    plan_life: float = PLAN_LIFE
+    Args:
+        settings: what ``policy.yaml`` says.
+        zone: the time zone of its quiet hours.
+    """
 
-    def accepts_kind(self, risk: Risk, kind: ApprovalKind) -> bool:
-        """Whether this kind of approval counts for this risk; an unknown risk accepts none."""
-        return kind in self.accepts.get(risk, frozenset())
+    settings: PolicySettings = DEFAULTS
+    zone: tzinfo = UTC
 
-    def required(self, risk: Risk) -> tuple[str, ...]:
-        """The kinds that count, as sorted words."""
-        return tuple(sorted(str(k) for k in self.accepts.get(risk, frozenset())))
+    @property
+    def plan_life(self) -> float:
+        """Seconds from making a plan to its end; an approval does not lengthen it."""
+        return self.settings.plan_minutes * 60.0
+
+    def assess(self, draft: Draft, asked_by: Requester) -> tuple[Risk, tuple[str, ...]]:
+        """The draft's risk and its reasons, worst first.
+
+        The operation's own reasons count, a floor that no operation can talk down (what the edits and actions are by
+        themselves), and the policy's rules.
+        """
+        raised = [
+            RiskReason(Risk[r.risk.upper()], r.why or f"The policy counts {_told(r)} as {r.risk} risk.")
+            for r in self._rules(draft, asked_by)
+            if r.risk
+        ]
+        found = sorted([*draft.risks, *_floor(draft), *raised], key=lambda r: -r.risk)
+        return max((r.risk for r in found), default=Risk.LOW), tuple(dict.fromkeys(r.reason for r in found))
+
+    def demand(self, plan: Plan) -> Demand:
+        """Whose yes this plan needs. A rule about it wins over its risk; the last rule over earlier ones."""
+        wanted: Demand = {
+            Risk.LOW: self.settings.approval.low,
+            Risk.MEDIUM: self.settings.approval.medium,
+            Risk.HIGH: self.settings.approval.high,
+        }[plan.risk]
+        for rule in self._rules(plan.draft, plan.asked_by):
+            if rule.approval is not None:
+                wanted = rule.approval
+        return wanted
+
+    def accepts_kind(self, plan: Plan, kind: ApprovalKind) -> bool:
+        """Whether this kind of approval counts for this plan."""
+        wanted = self.demand(plan)
+        # A plan that needs nobody's yes may be answered by anybody all the same.
+        return wanted == "automatic" or (wanted != "refuse" and str(kind) in wanted)
+
+    def required(self, plan: Plan) -> tuple[str, ...]:
+        """The kinds that count, as sorted words; none where the plan is refused."""
+        return tuple(sorted(str(k) for k in ApprovalKind if self.accepts_kind(plan, k)))
+
+    def rests_until(self, risk: Risk, now: float) -> datetime | None:
+        """When the quiet hours that hold ``now`` (Unix seconds) back a plan of this risk end; None outside of them."""
+        here = datetime.fromtimestamp(now, self.zone)
+        ends = [
+            end
+            for hours in self.settings.quiet_hours
+            if risk >= Risk[hours.risk.upper()]
+            for start, end in _spans(hours, here)
+            if start <= here < end
+        ]
+        return max(ends, default=None)
+
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence for each place where the policy asks for less than the defaults do; said at every start."""
+        return tuple(_loosened(self.settings))
+
+    def _rules(self, draft: Draft, asked_by: Requester) -> list[PolicyRule]:
+        stacks = {a.stack for a in draft.actions if a.stack} | {
+            e.path.partition("/")[0] for e in draft.edits if "/" in e.path
+        }
+        client = asked_by.client or asked_by.via
+        return [
+            r
+            for r in self.settings.rules
+            if _fits(r.operation, draft.operation)
+            and _fits(r.target, draft.target)
+            and _fits(r.client, client)
+            and (not r.stack or any(_fits(r.stack, s) for s in stacks))
+        ]
 
 
 DEFAULT_POLICY = Policy()
 
 
-def assess(draft: Draft) -> tuple[Risk, tuple[str, ...]]:
-    """The draft's risk and its reasons, worst first.
+def _fits(pattern: str, text: str) -> bool:
+    return not pattern or fnmatchcase(text.casefold(), pattern.casefold())
 
-    The operation's own reasons count, and a floor that no operation can talk down: what the edits and actions
-    are by themselves.
-    """
-    found = [*draft.risks, *_floor(draft)]
-    risk = max((r.risk for r in found), default=Risk.LOW)
-    ordered = sorted(found, key=lambda r: -r.risk)
-    return risk, tuple(dict.fromkeys(r.reason for r in ordered))
+
+def _told(rule: PolicyRule) -> str:
+    parts = {"operation": rule.operation, "stack": rule.stack, "target": rule.target, "client": rule.client}
+    return ", ".join(f"{k} {v}" for k, v in parts.items() if v) or "every plan"
+
+
+def _spans(hours: QuietHours, here: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The hours as they begin yesterday and today, by the wall clock of their zone."""
+    start, end = time.fromisoformat(hours.start), time.fromisoformat(hours.end)
+    for day in (here.date() - timedelta(days=1), here.date()):
+        if hours.days and _DAYS[day.weekday()] not in hours.days:
+            continue
+        last = day if end > start else day + timedelta(days=1)
+        yield datetime.combine(day, start, here.tzinfo), datetime.combine(last, end, here.tzinfo)
+
+
+def _loosened(settings: PolicySettings) -> Iterator[str]:
+    for word, demand in (
+        ("low", settings.approval.low),
+        ("medium", settings.approval.medium),
+        ("high", settings.approval.high),
+    ):
+        if demand == "automatic":
+            yield f"{POLICY_FILE}: plans of {word} risk are applied without asking anybody."
+        elif word == "high" and "client_dialog" in demand:
+            yield f"{POLICY_FILE}: a client's dialog approves plans of high risk."
+    for rule in settings.rules:
+        if rule.approval == "automatic":
+            yield f"{POLICY_FILE}: {_told(rule)} is applied without asking anybody."
+        elif rule.approval is not None and "client_dialog" in rule.approval:
+            yield f"{POLICY_FILE}: a client's dialog approves {_told(rule)}, whatever the risk."
 
 
 def _floor(draft: Draft) -> list[RiskReason]:

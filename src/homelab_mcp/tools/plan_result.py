@@ -35,6 +35,6 @@ async def plan_result(lab: Lab, plan: Plan, *, full: bool = True) -> CallToolRes
     """The plan with its diff, as compact JSON and structured content."""
 
     def build() -> PlanView:
-        return view(plan, approvals(lab).state(plan.id), lab.clock.now(), full=full)
+        return view(plan, approvals(lab).state(plan.id), lab.clock.now(), full=full, policy=lab.policy)
 
     return result(await in_thread(build))

@@ -62,7 +62,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         def look() -> tuple[Plan, PlanStatus, bool]:
             plan = lab.plans.get(plan_id)
             desk = approvals(lab)
-            return plan, desk.state(plan_id), desk.dialog_allowed(plan)
+            return plan, desk.state(plan_id), desk.dialog_allowed(plan) and not desk.asks_nobody(plan)
 
         try:
             plan, status, allowed = await in_thread(look)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 from mcp.server import MCPServer
 
+from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
@@ -19,22 +22,44 @@ from homelab_mcp.tools import (
     validate_compose,
 )
 
-CORE = (
-    search_catalog,
-    lab_status,
-    read_logs,
-    validate_compose,
-    add_service,
-    remove_service,
-    set_env,
-    plans,
-)
+TOOLSETS: dict[str, tuple[ModuleType, ...]] = {
+    "core": (
+        search_catalog,
+        lab_status,
+        read_logs,
+        validate_compose,
+        add_service,
+        remove_service,
+        set_env,
+        plans,
+    ),
+}
+"""Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
+
+READERS = frozenset({search_catalog, lab_status, read_logs, validate_compose})
+"""What is left of them in read-only mode: no tool that plans, approves or applies."""
 
 
-def register_all(server: MCPServer[Any], lab: Lab) -> None:
-    """Add every tool and prompt to the server."""
-    for module in CORE:
-        module.register(server, lab)
+def chosen(words: Sequence[str]) -> tuple[str, ...]:
+    """The toolsets of that name, in their fixed order; all where none is named.
+
+    Raises:
+        InvalidInput: a name that is none.
+    """
+    unknown = sorted(set(words) - set(TOOLSETS))
+    if unknown:
+        raise InvalidInput(
+            f"There is no toolset {unknown[0]!r}.", hint=f"Toolsets: {', '.join(TOOLSETS)}.", code="toolset_unknown"
+        )
+    return tuple(name for name in TOOLSETS if not words or name in words)
+
+
+def register_all(server: MCPServer[Any], lab: Lab, *, toolsets: Sequence[str] = (), read_only: bool = False) -> None:
+    """Add the tools of these sets, and the prompts, to the server."""
+    for name in chosen(toolsets):
+        for module in TOOLSETS[name]:
+            if not read_only or module in READERS:
+                module.register(server, lab)
     prompts.register(server, lab)
     for tool in server._tool_manager.list_tools():
         # pydantic repeats each field's name as its title: a fifth of the list, read by nobody.

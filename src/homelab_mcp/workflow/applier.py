@@ -10,6 +10,7 @@ from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import HomelabError, JournalUnwritable, LabLocked, PlanRefused
 from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, PlanStatus
+from homelab_mcp.model.policy import POLICY_FILE
 from homelab_mcp.ports import Approver, Clock, Compose, Engine, Files, History, Journal, Lock, PlanStore
 from homelab_mcp.workflow.approvals import lapsed
 from homelab_mcp.workflow.open_applies import open_applies
@@ -25,6 +26,7 @@ _AFTER_REFUSAL = {
     "plan_expired": PlanState.EXPIRED,
     "plan_declined": PlanState.DECLINED,
     "plan_not_approved": PlanState.PENDING,
+    "policy_refused": PlanState.DECLINED,
 }
 
 
@@ -114,6 +116,9 @@ class Applier:
         now = self.clock.now()
         if lapsed(plan, now):
             raise PlanRefused("This plan's time is over.", code="plan_expired", hint="Ask for a new plan.")
+        self._check_policy(plan, now)
+        if approval is None and self.policy.demand(plan) == "automatic":
+            return
         if approval is None or not self._holds(plan, approval, now):
             raise PlanRefused(
                 "No person has approved this plan."
@@ -121,13 +126,28 @@ class Applier:
                 else "The approval does not hold for this plan.",
                 code="plan_not_approved",
                 hint=f"A person runs: homelab-mcp approve {plan.id}",
-                details={"accepted": list(self.policy.required(plan.risk))},
+                details={"accepted": list(self.policy.required(plan))},
+            )
+
+    def _check_policy(self, plan: Plan, now: float) -> None:
+        if self.policy.demand(plan) == "refuse":
+            raise PlanRefused(
+                "The lab's policy refuses this plan.",
+                code="policy_refused",
+                hint=f"A person who wants it changes {POLICY_FILE}.",
+            )
+        rests = self.policy.rests_until(plan.risk, now)
+        if rests is not None:
+            raise PlanRefused(
+                f"It is quiet hours until {rests:%H:%M}; plans of {plan.risk.word} risk rest.",
+                code="quiet_hours",
+                hint=f"Apply a fresh plan after that, or change quiet_hours in {POLICY_FILE}.",
             )
 
     def _holds(self, plan: Plan, approval: Approval, now: float) -> bool:
         if approval.plan_id != plan.id or approval.digest != plan.digest:
             return False
-        if not self.policy.accepts_kind(plan.risk, approval.kind):
+        if not self.policy.accepts_kind(plan, approval.kind):
             return False
         if not plan.created - _SKEW <= approval.when < plan.expires or approval.when > now + _SKEW:
             return False
@@ -154,7 +174,14 @@ class Applier:
 
     def _begin(self, plan: Plan, before: dict[str, object]) -> None:
         self.journal.append(
-            "apply_begin", {"plan": plan.id, "digest": plan.digest, "summary": plan.draft.summary, **before}
+            "apply_begin",
+            {
+                "plan": plan.id,
+                "digest": plan.digest,
+                "summary": plan.draft.summary,
+                "approved_by": approval.who if (approval := self.plans.approval(plan.id)) else "policy",
+                **before,
+            },
         )
 
     def _refused(self, plan_id: str, error: HomelabError | OSError) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.model.errors import PlanRefused
 from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, PlanStatus
+from homelab_mcp.model.policy import POLICY_FILE
 from homelab_mcp.ports import Approver, Clock, Journal, Lock, PlanStore
 
 RUNNING = frozenset({PlanState.QUEUED, PlanState.APPLYING})
@@ -58,9 +59,17 @@ class Approvals:
         self._clock = clock
         self._policy = policy
 
+    def asks_nobody(self, plan: Plan) -> bool:
+        """Whether the policy lets this plan be applied without an answer."""
+        return self._policy.demand(plan) == "automatic"
+
+    def accepted(self, plan: Plan) -> tuple[str, ...]:
+        """The kinds of approval that count for this plan; none where the policy refuses it."""
+        return self._policy.required(plan)
+
     def dialog_allowed(self, plan: Plan) -> bool:
-        """Whether a client dialog may approve this plan's risk."""
-        return self._policy.accepts_kind(plan.risk, ApprovalKind.CLIENT_DIALOG)
+        """Whether a client dialog may approve this plan."""
+        return self._policy.accepts_kind(plan, ApprovalKind.CLIENT_DIALOG)
 
     def dialog(self, plan: Plan, typed_name: str, client: str) -> Approval:
         """Record a yes from a client's dialog. ``typed_name`` must be the draft's target, white space around it aside.
@@ -93,6 +102,12 @@ class Approvals:
     def out_of_band(self, plan_id: str, pin: str, *, who: str, approved: bool, reason: str = "") -> Approval:
         """Record a signed answer. A no is final. Raises InvalidInput (wrong_pin, pin_locked), NotFound, PlanRefused."""
         plan = self._answerable(plan_id)
+        if approved and not self._policy.required(plan):
+            raise PlanRefused(
+                "The lab's policy refuses this plan, whoever approves it.",
+                code="policy_refused",
+                hint=f"A person who wants it changes {POLICY_FILE}.",
+            )
         approval = self._approver.sign(pin, plan, approved=approved, who=who[:200], reason=reason[:1000])
         self._record(approval)
         return approval
@@ -149,5 +164,5 @@ class Approvals:
             why,
             code="plan_not_approved",
             hint=f"A person runs: homelab-mcp approve {plan.id}",
-            details={"cause": cause, "accepted": list(self._policy.required(plan.risk))},
+            details={"cause": cause, "accepted": list(self._policy.required(plan))},
         )

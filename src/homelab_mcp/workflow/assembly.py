@@ -25,6 +25,7 @@ def planner(lab: Lab) -> Planner:
         clock=lab.clock,
         engine=lab.engine if reach else None,
         compose=lab.compose if reach else None,
+        policy=lab.policy,
     )
 
 
@@ -32,7 +33,14 @@ def approvals(lab: Lab) -> Approvals:
     """What takes a person's answers in this lab."""
     from homelab_mcp.workflow.approvals import Approvals
 
-    return Approvals(plans=lab.plans, journal=lab.journal, approver=lab.approver, clock=lab.clock, lock=lab.lock)
+    return Approvals(
+        plans=lab.plans,
+        journal=lab.journal,
+        approver=lab.approver,
+        clock=lab.clock,
+        lock=lab.lock,
+        policy=lab.policy,
+    )
 
 
 def applier(lab: Lab) -> Applier:
@@ -52,6 +60,7 @@ def applier(lab: Lab) -> Applier:
         engine=lab.engine if reach else None,
         compose=lab.compose if reach else None,
         verifier=Verifier(engine=lab.engine, probe=lab.probe, clock=lab.clock) if reach else None,
+        policy=lab.policy,
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from homelab_mcp.core.diff import unified
+from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.model.finding import Severity
-from homelab_mcp.model.plan import ActionKind, EngineAction, Plan, PlanState, PlanStatus, Risk
+from homelab_mcp.model.plan import ActionKind, ApprovalKind, EngineAction, Plan, PlanState, PlanStatus
 
 DIFF_LIMIT = 9_000
 FINDINGS_LIMIT = 20
@@ -59,16 +60,13 @@ def action_line(action: EngineAction) -> str:
     return f"{what}: {action.why}"
 
 
-def next_step(plan: Plan, status: PlanStatus) -> str:
+def next_step(plan: Plan, status: PlanStatus, policy: Policy = DEFAULT_POLICY) -> str:
     """What to do now, for a model and a person."""
     if status.error_code == "interrupted" and status.state in (PlanState.QUEUED, PlanState.APPLYING):
         return "Call apply_plan again with the same id (or run `homelab-mcp recover`): the lab is put right first."
     match status.state:
         case PlanState.PENDING:
-            how = f"a person runs `homelab-mcp approve {plan.id}` in a terminal"
-            if plan.risk is Risk.HIGH:
-                return f"High risk: only {how}; then call apply_plan."
-            return f"Show this to the person, then call apply_plan: it asks them in a dialog, or {how}."
+            return _answer_needed(plan, policy)
         case PlanState.APPROVED:
             return "Approved: call apply_plan."
         case PlanState.QUEUED | PlanState.APPLYING:
@@ -85,12 +83,33 @@ def next_step(plan: Plan, status: PlanStatus) -> str:
             return "It expired before it was applied: make the plan again."
 
 
+def _answer_needed(plan: Plan, policy: Policy) -> str:
+    """Whose yes a plan waits for."""
+    accepted = policy.required(plan)
+    if policy.demand(plan) == "automatic":
+        return "The lab's policy asks nobody about this plan: call apply_plan."
+    if not accepted:
+        return "The lab's policy refuses this plan; only a person can change the policy."
+    how = f"a person runs `homelab-mcp approve {plan.id}` in a terminal"
+    if ApprovalKind.CLIENT_DIALOG not in accepted:
+        return f"{plan.risk.word.capitalize()} risk: only {how}; then call apply_plan."
+    return f"Show this to the person, then call apply_plan: it asks them in a dialog, or {how}."
+
+
 def _error(status: PlanStatus) -> str | None:
     code = f"[{status.error_code}]"
     return status.error if not status.error or code in status.error else f"{status.error} {code}"
 
 
-def view(plan: Plan, status: PlanStatus, now: float, *, full: bool = True, diff_limit: int = DIFF_LIMIT) -> PlanView:
+def view(
+    plan: Plan,
+    status: PlanStatus,
+    now: float,
+    *,
+    full: bool = True,
+    diff_limit: int = DIFF_LIMIT,
+    policy: Policy = DEFAULT_POLICY,
+) -> PlanView:
     """The plan as data; ``full`` adds diff, actions, findings and notes. ``diff_limit`` 0 leaves the diff whole."""
     shown = PlanView(
         plan_id=plan.id,
@@ -102,7 +121,7 @@ def view(plan: Plan, status: PlanStatus, now: float, *, full: bool = True, diff_
         evidence=[EvidenceView(what=e.what, ok=e.ok, detail=e.detail or None) for e in status.evidence] or None,
         commit=status.commit[:12] or None,
         error=_error(status) or None,
-        next=next_step(plan, status),
+        next=next_step(plan, status, policy),
     )
     if status.state in (PlanState.PENDING, PlanState.APPROVED):
         shown.expires_in = max(0, int(plan.expires - now))

@@ -9,13 +9,14 @@ from dataclasses import replace
 
 from homelab_mcp.core import fingerprint, plan_codec
 from homelab_mcp.core.diff import is_secret, secrets_of
-from homelab_mcp.core.policy import DEFAULT_POLICY, Policy, assess
+from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import COMPOSE_NAMES, SETTINGS_FILE
 from homelab_mcp.model.observed import Snapshot, StackFiles
-from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, Requester
+from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState, Requester
+from homelab_mcp.model.policy import POLICY_FILE
 from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
 from homelab_mcp.queries.find import read_stacks
 from homelab_mcp.workflow.stack_engine import StackEngine
@@ -75,6 +76,13 @@ class Planner:
             raise InvalidInput(
                 "Nothing would change.", code="nothing_to_do", hint="The lab already is as asked; no plan is needed."
             )
+        if any(e.path == POLICY_FILE for e in draft.edits):
+            raise InvalidInput(
+                f"No plan changes {POLICY_FILE}: it says whose yes plans need.",
+                code="policy_protected",
+                hint="A person edits it, and looks at it with `homelab-mcp policy check`.",
+            )
+        self._check_room()
         self._check_still_as_read(draft)
         _check_no_secret_in_public(draft)
         after = _as_it_would_be(snapshot.stacks, draft.edits)
@@ -100,7 +108,7 @@ class Planner:
         return plan
 
     def _seal(self, draft: Draft, snapshot: Snapshot, requester: Requester, findings: Sequence[Finding]) -> Plan:
-        risk, reasons = assess(draft)
+        risk, reasons = self._policy.assess(draft, requester)
         # A dialog and a terminal show these line by line: nobody's text may look like a line of its own.
         draft = replace(draft, summary=_one_line(draft.summary), target=_one_line(draft.target))
         paths = fingerprint.watched_files(draft, {s.name: s.compose_path for s in snapshot.stacks})
@@ -119,6 +127,22 @@ class Planner:
                 expires=now + self._policy.plan_life,
             )
         )
+
+    def _check_room(self) -> None:
+        """Refuse a flood: a person cannot judge plans by the hundred."""
+        limit = self._policy.settings.open_plans
+        now = self._clock.now()
+        waiting = [
+            plan.id
+            for plan, status in self._plans.list(limit * 4, since=now - self._policy.plan_life)
+            if status.state is PlanState.PENDING and now < plan.expires
+        ]
+        if len(waiting) >= limit:
+            raise PlanRefused(
+                f"{len(waiting)} plans wait for an answer already.",
+                code="too_many_plans",
+                hint="Let the person approve or decline some (`homelab-mcp plan`), or wait until they expire.",
+            )
 
     def _check_still_as_read(self, draft: Draft) -> None:
         paths = [e.path for e in draft.edits]
