@@ -35,3 +35,32 @@ def test_github_commands_escape_what_would_end_them() -> None:
         "::error file=a%2Cb%3Ac.yaml,line=3,col=4,title=HL014::[web] 50 %25 of%0Ait: a, b",
     ]
     assert github([Finding("HL112", Severity.INFO, "x.")])[0].startswith("::notice ")
+
+
+def test_sarif_fixes_have_the_shape_of_section_3_55_and_make_the_fixed_file() -> None:
+    text = TEXT + "    environment: {API_TOKEN: abcdef0123456789}\n"
+    findings = lint([LintStack("s", "s/compose.yaml", text, {})], fixes=True)
+    results = sarif(findings, "1")["runs"][0]["results"]
+    assert sarif(findings, "1")["runs"][0]["columnKind"] == "unicodeCodePoints"
+    (fix,) = next(r["fixes"] for r in results if r["ruleId"] == "HL014")
+    assert set(fix) == {"description", "artifactChanges"}
+    assert set(fix["description"]) == {"text"}
+    (change,) = fix["artifactChanges"]
+    assert change["artifactLocation"] == {"uri": "s/compose.yaml"}
+    (replacement,) = change["replacements"]
+    assert set(replacement) == {"deletedRegion", "insertedContent"}
+    region = replacement["deletedRegion"]
+    assert region == {"startLine": 4, "startColumn": 16, "endLine": 4, "endColumn": 17}
+    assert replacement["insertedContent"] == {"text": ""}
+    assert next(r["fixes"] for r in results if r["ruleId"] == "HL112")[0]["description"]["text"].startswith(
+        "Suggestion: "
+    )
+
+
+def test_sarif_never_holds_a_secret_that_a_fix_would_move() -> None:
+    text = TEXT + "    environment: {API_TOKEN: abcdef0123456789}\n"
+    findings = lint([LintStack("s", "s/compose.yaml", text, {})], fixes=True)
+    moved = next(f for f in findings if f.rule == "HL054")
+    assert moved.fix and "abcdef0123456789" in str(moved.fix.edits)
+    assert "abcdef0123456789" not in str(sarif(findings, "1"))
+    assert "fixes" not in next(r for r in sarif(findings, "1")["runs"][0]["results"] if r["ruleId"] == "HL054")

@@ -19,17 +19,28 @@ def no_file(path: str) -> bool:
     return False
 
 
-def found(rule: str, *texts: str, env: dict[str, str] | None = None, networks: set[str] | None = None) -> list[Finding]:
+def found(
+    rule: str,
+    *texts: str,
+    env: dict[str, str] | None = None,
+    networks: set[str] | None = None,
+    facts: LabFacts | None = None,
+) -> list[Finding]:
     stacks = [LintStack(f"s{n}", f"s{n}/compose.yaml", text, env or {}, no_file) for n, text in enumerate(texts)]
-    return [f for f in lint(stacks, facts=LabFacts(networks=networks)) if f.rule == rule]
+    return [f for f in lint(stacks, facts=facts or LabFacts(networks=networks)) if f.rule == rule]
+
+
+# What a page's examples are about where it is not in the file itself.
+BAD_LAB = LabFacts(networks=set(), memory=8 * 1024**3, tracked=[".env"], backup_paths=[])
+GOOD_LAB = LabFacts(networks=set(), memory=8 * 1024**3, tracked=["s0/compose.yaml"], backup_paths=[])
 
 
 @pytest.mark.parametrize("rule", all_rules(), ids=lambda r: r.id)
 def test_a_rule_finds_its_bad_page_example_and_not_its_good_one(rule: Rule) -> None:
-    hits = found(rule.id, rule.bad, networks=set())
+    hits = found(rule.id, rule.bad, facts=BAD_LAB)
     assert hits
     assert all(f.line >= 1 and f.column >= 1 and f.message.endswith((".", "?")) for f in hits)
-    assert not found(rule.id, rule.good, networks=set())
+    assert not found(rule.id, rule.good, facts=GOOD_LAB)
 
 
 @pytest.mark.parametrize("rule", all_rules(), ids=lambda r: r.id)
@@ -65,13 +76,13 @@ CASES: list[tuple[str, int, tuple[str, ...]]] = [
     ("HL013", 3, ("services:\n  web:\n    image: 'nginx:1 29'\n",)),
     ("HL014", 0, (f"{WEB}    restart: on-failure:3\n",)),
     ("HL016", 0, (f"{WEB}    stop_grace_period: 1m30s\n",)),
-    ("HL018", 4, (f"{WEB}    volumes: ['a:/x', 'a:/x/']\nvolumes: {{a: {{}}}}\n",)),
+    ("HL018", 4, (f"{WEB}    volumes: ['aa:/x', 'aa:/x/']\nvolumes: {{aa: {{}}}}\n",)),
     ("HL020", 0, (f"{WEB}    networks: [default]\n",)),
     ("HL020", 0, (f"include: [more.yaml]\n{WEB}    networks: [theirs]\n",)),
     ("HL020", 6, (f"{WEB}    networks:\n      a: {{}}\n      b: {{}}\nnetworks: {{a: {{}}}}\n",)),
     ("HL021", 0, (f"{WEB}    volumes: ['./a:/a', '/b:/b', '~/c:/c', '/d']\n",)),
     ("HL021", 4, (f"{WEB}    volumes: [{{type: volume, source: d, target: /d}}]\n",)),
-    ("HL030", 0, (f"{WEB}    depends_on: {{db: {{condition: service_started, required: false}}}}\n",)),
+    ("HL030", 4, (f"{WEB}    depends_on: {{db: {{condition: service_started, required: false}}}}\n",)),
     ("HL031", 4, (f"{WEB}    depends_on: [web]\n",)),
     ("HL040", 4, (f"{WEB}    ports: ['80-82:80-81']\n",)),
     ("HL040", 4, (f"{WEB}    ports: ['80:80/tpc']\n",)),
@@ -177,7 +188,7 @@ CASES: list[tuple[str, int, tuple[str, ...]]] = [
         "HL116",
         0,
         (
-            "services:\n  db:\n    image: postgres:17.2\n    volumes: ['d:/var/lib/postgresql/data']\nvolumes: {d: {}}\n",
+            "services:\n  db:\n    image: postgres:17.2\n    volumes: ['dd:/var/lib/postgresql/data']\nvolumes: {dd: {}}\n",
         ),
     ),
 ]

@@ -1,65 +1,26 @@
 """Faults put into realistic files are found at their line and as severe as they are; clean files have no error.
 
-The files in ``seeded/`` hold several cases each: ``=== title``, then one compose file a stack, ``+++`` between stacks.
-``#<E``, ``#<W`` or ``#<I`` at a line's end marks a fault there (``-1``: on the line above) and how severe it must be;
-a rule's id behind it asks for that rule.
+The form of the files in ``seeded/`` is told in ``corpus_reader``.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from homelab_mcp.core.checks import LabFacts, LintStack, lint
+from homelab_mcp.core.checks import LabFacts, lint
 from homelab_mcp.model.finding import Severity
+from tests.unit.core.checks.corpus_reader import Case, read_cases
 
 FOLDER = Path(__file__).parent / "seeded"
-MARK = re.compile(r" ?#<([EWI])(-1)?(?: (HL[0-9]{3}))?$")
-SEVERITIES = {"E": Severity.ERROR, "W": Severity.WARNING, "I": Severity.INFO}
 WORST_FIRST = list(Severity)
 # What nearly every short file has: none of these counts for a fault that does not ask for it.
 EVERYWHERE = {"HL110", "HL111", "HL112", "HL113", "HL114", "HL115"}
 
 
-@dataclass(frozen=True)
-class Fault:
-    file: str
-    line: int
-    severity: Severity
-    rule: str
-
-
-@dataclass(frozen=True)
-class Case:
-    title: str
-    stacks: tuple[LintStack, ...]
-    faults: tuple[Fault, ...]
-
-
 def cases(*names: str) -> list[Case]:
-    found = []
-    for name in names:
-        for block in (FOLDER / f"{name}.txt").read_text().split("=== ")[1:]:
-            title, _, body = block.partition("\n")
-            found.append(case(title, body))
-    return found
-
-
-def case(title: str, body: str) -> Case:
-    stacks, faults = [], []
-    for n, text in enumerate(body.split("+++\n")):
-        file = f"s{n}/compose.yaml"
-        lines = text.split("\n")
-        for i, line in enumerate(lines):
-            mark = MARK.search(line)
-            if mark:
-                faults.append(Fault(file, i if mark[2] else i + 1, SEVERITIES[mark[1]], mark[3] or ""))
-                lines[i] = MARK.sub("", line)
-        stacks.append(LintStack(f"s{n}", file, "\n".join(lines), {}))
-    return Case(title, tuple(stacks), tuple(faults))
+    return [case for name in names for case in read_cases(FOLDER / f"{name}.txt")]
 
 
 FAULTS = cases("yaml_and_schema", "meaning", "lab", "care")

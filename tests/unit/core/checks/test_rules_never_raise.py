@@ -1,0 +1,63 @@
+"""No value, however odd, at any key that a rule reads makes a rule raise."""
+
+from __future__ import annotations
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homelab_mcp.core.checks import LabFacts, LintStack, lint
+from homelab_mcp.core.checks.schema import service_keys
+
+WORDS = st.sampled_from(
+    [
+        *("", "~", "~x:/a", "v:/v", "C:\\a:/b", "/a:/b:ro:z", "a=b", "=x", "A = b", "a:1.2.3.4", "/tmp:size=1m,x"),
+        *("10m", "-1", "0", "1e999", "٣", "10.0.0.0/8", "10.0.0.1", "::1", "host", "none", "service:a", "container:"),
+        *("traefik.tcp.routers.x.rule=HostSNI(`*`)", "traefik.udp.routers.x", "${V}", "${W}", "$", "it's", "a && b"),
+        *("CMD", "CMD-SHELL", "local", "json-file", "bind", "tmpfs", "volume", "\u2028", "x" * 300),
+    ]
+)
+KEYS = st.sampled_from(
+    [
+        *(
+            "source",
+            "target",
+            "type",
+            "file",
+            "mode",
+            "uid",
+            "bind",
+            "options",
+            "driver",
+            "max-size",
+            "max-file",
+            "test",
+        ),
+        *("interval", "timeout", "ipam", "config", "subnet", "gateway", "ip_range", "aux_addresses", "driver_opts"),
+        *("device", "o", "resources", "limits", "reservations", "memory", "cpus", "replicas", "a", "b", "default"),
+        *("ipv4_address", "external", "name", "create_host_path", "soft", "hard", "nofile", "condition", "labels"),
+        "traefik.tcp.routers.x.rule",
+    ]
+)
+LEAVES = st.one_of(st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(), WORDS, st.text(max_size=6))
+VALUES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | WORDS, inner, max_size=4), max_leaves=12
+)
+SERVICES = st.dictionaries(
+    st.sampled_from(["a", "b"]), st.dictionaries(st.sampled_from(sorted(service_keys())), VALUES, max_size=6)
+)
+TOP = st.dictionaries(st.sampled_from(["a", "b", "default"]), VALUES, max_size=3)
+FILES = st.fixed_dictionaries(
+    {"services": SERVICES}, optional={"networks": TOP, "volumes": TOP, "secrets": TOP, "configs": TOP, "name": VALUES}
+)
+FACTS = LabFacts(networks=["a"], memory=2**30, tracked=[".env", "", "/"], backup_paths=["", "/srv", "x"])
+
+
+@settings(max_examples=400, deadline=None)
+@given(FILES)
+def test_odd_values(data: object) -> None:
+    text = yaml.safe_dump(data, allow_unicode=True)
+    stacks = [LintStack("s", "c.yaml", text, {"V": "80"}, bool), LintStack("t", "d.yaml", text, {})]
+    for finding in lint(stacks, facts=FACTS):
+        assert finding.line >= 1
+        assert finding.message.endswith((".", "?"))
