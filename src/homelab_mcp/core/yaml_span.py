@@ -7,6 +7,7 @@ what it should is for the caller to check.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from homelab_mcp.core import yaml_layout
@@ -15,6 +16,12 @@ from homelab_mcp.core.yaml_layout import BOM, Layout, Node
 from homelab_mcp.model.errors import EditRefused
 
 _SERVICES = "services"
+
+
+@lru_cache(maxsize=4)
+def layout_of(text: str) -> Layout:
+    """The text's layout (see :func:`homelab_mcp.core.yaml_layout.read`), kept while several edits of it are tried."""
+    return yaml_layout.read(text)
 
 
 def style_of(layout: Layout) -> Style:
@@ -28,7 +35,7 @@ def style_of(layout: Layout) -> Style:
 
 def append_section(text: str, key: str, value: Any, *, gap: bool = True) -> str:
     """Add a top-level ``key`` at the end of the document, after a blank line where ``gap``. None: written empty."""
-    layout = yaml_layout.read(text)
+    layout = layout_of(text)
     if layout.root is not None and (layout.root.kind != "mapping" or layout.root.flow):
         raise EditRefused("The file's top level is not written as a block of keys.", code="flow_style")
     style = style_of(layout)
@@ -45,7 +52,7 @@ def insert_entry(text: str, path: Sequence[str], key: str, value: Any, *, gap: b
     Raises:
         EditRefused: what is there is no mapping, or one that cannot be added to (an alias).
     """
-    layout = yaml_layout.read(text)
+    layout = layout_of(text)
     owner, holder = _holder(layout, path)
     style = style_of(layout)
     if holder.kind == "mapping" and holder.flow:
@@ -70,7 +77,7 @@ def insert_item(text: str, path: Sequence[str], value: str) -> str:
     Raises:
         EditRefused: what is there is no sequence.
     """
-    layout = yaml_layout.read(text)
+    layout = layout_of(text)
     owner, holder = _holder(layout, path)
     style = style_of(layout)
     if holder.kind == "sequence" and holder.flow:
@@ -88,7 +95,7 @@ def insert_item(text: str, path: Sequence[str], value: str) -> str:
 
 def remove_entry(text: str, path: Sequence[str], *, gap: bool = False) -> str:
     """Remove the entry at ``path`` with everything inside it; with ``gap`` also a blank line right before it."""
-    layout = yaml_layout.read(text)
+    layout = layout_of(text)
     found = layout.find(*path)
     parent = layout.find(*path[:-1])
     if found is None or parent is None:
@@ -101,7 +108,7 @@ def remove_entry(text: str, path: Sequence[str], *, gap: bool = False) -> str:
 
 def remove_item(text: str, path: Sequence[str], value: str) -> str:
     """Remove the last item with that text from the sequence at ``path``; the text as it was when there is none."""
-    layout = yaml_layout.read(text)
+    layout = layout_of(text)
     found = layout.find(*path)
     if found is None or found[1].kind != "sequence":
         return text
@@ -113,13 +120,28 @@ def remove_item(text: str, path: Sequence[str], value: str) -> str:
     return _cut_lines(layout, item.start, item.end, gap=False)
 
 
+def remove_child(text: str, path: Sequence[str], index: int) -> str:
+    """Remove the item or entry that stands at ``index`` (from 0, as written) in the collection at ``path``.
+
+    Raises:
+        EditRefused: there is none, or it shares its line with another.
+    """
+    layout = layout_of(text)
+    _, holder = _holder(layout, path)
+    if not 0 <= index < len(holder.children):
+        raise EditRefused(f"'{'.'.join(path)}' has no entry at that place.", code="not_written_here")
+    key, value = holder.children[index]
+    start, end = (key or value).start, max(value.end, key.end if key else 0)
+    return _cut_flow(text, holder, start, end) if holder.flow else _cut_lines(layout, start, end, gap=False)
+
+
 def unfold(text: str, key: str) -> str:
     """A top-level ``key: {}`` as ``key:``, so that entries can follow as lines; other forms as they are.
 
     Raises:
         EditRefused: the braces hold something (code ``flow_style``).
     """
-    found = yaml_layout.read(text).find(key)
+    found = layout_of(text).find(key)
     if found is None or not found[1].flow:
         return text
     colon = text.index(":", found[0].end) + 1
@@ -130,7 +152,7 @@ def unfold(text: str, key: str) -> str:
 
 def fold(text: str, key: str) -> str:
     """The reverse of :func:`unfold`: an empty top-level ``key:`` as ``key: {}``."""
-    found = yaml_layout.read(text).find(key)
+    found = layout_of(text).find(key)
     if found is None or not found[1].empty_scalar:
         return text
     colon = text.index(":", found[0].end) + 1

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from homelab_mcp.core.checks.frame import Rule, all_rules
+from homelab_mcp.core.diff import is_env
 from homelab_mcp.model.finding import Finding, Severity
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -28,6 +29,7 @@ def sarif(findings: Sequence[Finding], version: str) -> dict[str, Any]:
         "runs": [
             {
                 "tool": {"driver": {"name": "homelab-mcp", "version": version, "rules": [_rule(r) for r in rules]}},
+                "columnKind": "unicodeCodePoints",
                 "results": [_result(f, order) for f in findings],
             }
         ],
@@ -57,7 +59,30 @@ def _result(finding: Finding, order: dict[str, int]) -> dict[str, Any]:
     }
     if finding.rule in order:
         result["ruleIndex"] = order[finding.rule]
+    if fixes := _fixes(finding):
+        result["fixes"] = fixes
     return result
+
+
+def _fixes(finding: Finding) -> list[dict[str, Any]]:
+    """SARIF's fixes (section 3.55), one change a file.
+
+    A fix that puts a line in a ``.env`` is left out: the value is secret, and a SARIF log is for others to read.
+    """
+    if finding.fix is None or any(is_env(e.file) for e in finding.fix.edits):
+        return []
+    changes: dict[str, list[dict[str, Any]]] = {}
+    for edit in finding.fix.edits:
+        region = {
+            "startLine": edit.line,
+            "startColumn": edit.column,
+            "endLine": edit.end_line,
+            "endColumn": edit.end_column,
+        }
+        changes.setdefault(edit.file, []).append({"deletedRegion": region, "insertedContent": {"text": edit.text}})
+    body = [{"artifactLocation": {"uri": uri}, "replacements": made} for uri, made in changes.items()]
+    word = "" if finding.fix.safe else "Suggestion: "
+    return [{"description": {"text": f"{word}{finding.fix.title}"}, "artifactChanges": body}]
 
 
 def github(findings: Iterable[Finding]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from homelab_mcp.model.lab import NAME_PATTERN
+from homelab_mcp.model.lab import NAME_PATTERN, RuleId
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 SubDomain = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
@@ -53,3 +53,11 @@ class SetEnvRequest(_Request):
 
     stack: Name
     values: dict[VariableName, str | None] = Field(min_length=1)
+
+
+class FixRequest(_Request):
+    """Apply the linter's fixes to ``stack`` (the whole lab when unset), of these ``rules`` (all when unset)."""
+
+    stack: Name | None = None
+    rules: tuple[RuleId, ...] | None = Field(default=None, description="Rule ids such as HL014; all when unset.")
+    unsafe: bool = Field(default=False, description="Apply suggestions too, which may change how a service works.")
