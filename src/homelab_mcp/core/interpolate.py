@@ -9,11 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from homelab_mcp.model.errors import InvalidInput
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
+# What nearly all are: a name, and perhaps an operator and a word without variables or braces in it.
+_SIMPLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?+])([^${}]*))?\}")
+_BRACE = re.compile(r"\$\{|\}")
 _MAX_NESTING = 20
 
 
@@ -34,8 +38,7 @@ class Missing:
     required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Interpolated:
+class Interpolated(NamedTuple):
     """The text with values put in, the names it uses, and those that had no value and no default."""
 
     text: str
@@ -52,7 +55,8 @@ def interpolate(text: str, variables: Mapping[str, str]) -> Interpolated:
     if "$" not in text:
         return Interpolated(text)
     run = _Run(variables)
-    return Interpolated(run.expand(text), tuple(run.names), tuple(run.missing))
+    expanded = run.expand(text)
+    return Interpolated(expanded, tuple(run.names), tuple(run.missing) if run.missing else ())
 
 
 class _Run:
@@ -77,14 +81,20 @@ class _Run:
                 out.append("$")
                 at = dollar + 2
             elif follows == "{":
+                simple = _SIMPLE.match(text, dollar)
+                if simple:
+                    name, operator, word = simple.groups("")
+                    out.append(self._value(name, operator, word, nesting))
+                    at = simple.end()
+                    continue
                 end = _closing(text, dollar)
                 out.append(self._braced(text[dollar + 2 : end], text[dollar:], nesting))
                 at = end + 1
             else:
-                name = _NAME.match(text, dollar + 1)
+                bare = _NAME.match(text, dollar + 1)
                 # Seen with Compose 2.40.3: a lone "$" stays as it is.
-                out.append(self._plain(name.group()) if name else "$")
-                at = name.end() if name else dollar + 1
+                out.append(self._plain(bare.group()) if bare else "$")
+                at = bare.end() if bare else dollar + 1
 
     def _plain(self, name: str) -> str:
         self.names[name] = None
@@ -98,39 +108,37 @@ class _Run:
         if not match:
             raise _invalid(near)
         name, rest = match.group(), inner[match.end() :]
-        if not rest:
-            return self._plain(name)
         operator = next((o for o in _OPERATORS if rest.startswith(o)), "")
-        if not operator:
+        if rest and not operator:
             raise _invalid(near)
+        return self._value(name, operator, rest[len(operator) :], nesting)
+
+    def _value(self, name: str, operator: str, word: str, nesting: int) -> str:
+        if not operator:
+            return self._plain(name)
         self.names[name] = None
-        word = rest[len(operator) :]
         value = self.variables.get(name)
         present = bool(value) if operator[0] == ":" else value is not None
-        if operator[-1] == "+":
-            return self.expand(word, nesting + 1) if present else ""
-        if present:
-            return value or ""
-        if operator[-1] == "?":
+        taken = present if operator[-1] == "+" else operator[-1] == "-" and not present
+        before = dict(self.missing)
+        filled = self.expand(word, nesting + 1) if "$" in word else word
+        if taken:
+            return filled
+        # Seen with Compose 2.40.3: a word that is not taken is worked out all the same, and refused where it requires
+        # a variable that is not there.
+        self.missing = before | {m: None for m in self.missing if m.required}
+        if operator[-1] == "?" and not present:
             self.missing[Missing(name, required=True)] = None
-            return ""
-        return self.expand(word, nesting + 1)
+        return (value or "") if present and operator[-1] != "+" else ""
 
 
 def _closing(text: str, dollar: int) -> int:
     """Index of the brace that closes the ``${`` at ``dollar``."""
     depth = 0
-    at = dollar
-    while at < len(text):
-        if text.startswith("${", at):
-            depth += 1
-            at += 2
-            continue
-        if text[at] == "}":
-            depth -= 1
-            if depth == 0:
-                return at
-        at += 1
+    for brace in _BRACE.finditer(text, dollar):
+        depth += 1 if brace.group() == "${" else -1
+        if not depth:
+            return brace.start()
     raise _invalid(text[dollar:])
 
 

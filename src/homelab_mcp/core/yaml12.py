@@ -23,6 +23,7 @@ from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from homelab_mcp.core.yaml_expand import check_expansion, may_alias
 from homelab_mcp.core.yaml_parse import (
     DEFAULT,
     PLAIN,
@@ -30,7 +31,6 @@ from homelab_mcp.core.yaml_parse import (
     Limits,
     Mark,
     YamlRefused,
-    check_expansion,
     check_text,
     compose,
     mark_of,
@@ -134,9 +134,15 @@ def load_nodes(text: str, *, limits: Limits = DEFAULT, allow_duplicates: bool = 
     root = compose(text, limits)
     if root is None:
         return Document(text, None, None, ())
-    check_expansion(root, limits)
+    if may_alias(text):
+        check_expansion(root, limits)
     duplicates: list[Duplicate] = []
-    data = _construct(root, duplicates)
+    try:
+        data = _construct(root, duplicates, limits.depth)
+    except YamlRefused:
+        # A broken limit is told before anything else, and where the whole nest begins.
+        check_expansion(root, limits)
+        raise
     # A mapping behind an alias is constructed once per use, its duplicates are the same.
     unique = tuple(dict.fromkeys(duplicates))
     if unique and not allow_duplicates:
@@ -153,9 +159,12 @@ def load_nodes(text: str, *, limits: Limits = DEFAULT, allow_duplicates: bool = 
 # --- values ---------------------------------------------------------------------------------------------------------
 
 _PREFIX = "tag:yaml.org,2002:"
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_TRUE = frozenset({"true", "True", "TRUE"})
-_FALSE = frozenset({"false", "False", "FALSE"})
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("~", "null", "Null", "NULL"), None),
+}
+_NUMERIC = frozenset("0123456789+-.")
 _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|[1-9][0-9]*|0)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _SPECIAL = {
@@ -169,16 +178,9 @@ def scalar_value(text: str) -> Any:
     if not text:
         return None
     first = text[0]
-    if first.isdigit() or first in "+-.":
+    if first in _NUMERIC:
         return _number(text)
-    if first in "tTfFnN~":
-        if text in _TRUE:
-            return True
-        if text in _FALSE:
-            return False
-        if text in _NULL:
-            return None
-    return text
+    return _WORDS.get(text, text) if first in "tTfFnN~" else text
 
 
 def _number(text: str) -> Any:
@@ -196,28 +198,34 @@ def _number(text: str) -> Any:
     return _SPECIAL.get(text, text)
 
 
-def _construct(node: Node, duplicates: list[Duplicate]) -> Any:
-    if isinstance(node, ScalarNode):
+def _construct(node: Node, duplicates: list[Duplicate], room: int) -> Any:
+    """The node's value; ``room`` is how many levels it may have."""
+    if type(node) is ScalarNode:
         return _scalar(node)
-    if isinstance(node, SequenceNode):
-        return [_construct(item, duplicates) for item in node.value]
+    if room <= 0:
+        raise YamlRefused("too_deep", "nested too deeply.", mark_of(node))
+    if type(node) is SequenceNode:
+        return [_construct(item, duplicates, room - 1) for item in node.value]
     result: dict[Any, Any] = {}
     seen: dict[Any, Node] = {}
     merges: list[Node] = []
     for key_node, value_node in node.value:
-        if _is_merge(key_node):
-            merges.append(value_node)
-            continue
-        if not isinstance(key_node, ScalarNode):
+        if type(key_node) is not ScalarNode:
             raise YamlRefused("bad_key", "a key must be a single word or text.", mark_of(key_node))
         key = _scalar(key_node)
+        if key == "<<" and _is_merge(key_node):
+            merges.append(value_node)
+            continue
         if key in seen:
             duplicates.append(Duplicate(key_node.value, mark_of(seen[key]), mark_of(key_node)))
         seen[key] = key_node
-        result[key] = _construct(value_node, duplicates)
+        result[key] = (
+            _scalar(value_node) if type(value_node) is ScalarNode else _construct(value_node, duplicates, room - 1)
+        )
     for source in merges:
         for part in _merged(source):
-            for key, value in _construct(part, duplicates).items():
+            left = room - (1 if part is source else 2)
+            for key, value in _construct(part, duplicates, left).items():
                 result.setdefault(key, value)
     return result
 
@@ -226,9 +234,11 @@ def _scalar(node: ScalarNode) -> Any:
     tag = node.tag
     if tag == PLAIN:
         return scalar_value(node.value)
-    if tag == QUOTED or not tag.startswith(_PREFIX):
+    if tag == QUOTED:
+        return node.value
+    if not tag.startswith(_PREFIX):
         # A tag of Compose's own (!reset, !override): the value is read as it is written.
-        return scalar_value(node.value) if tag != QUOTED and not node.style else node.value
+        return node.value if node.style else scalar_value(node.value)
     if tag.removeprefix(_PREFIX) in {"int", "float", "bool", "null"}:
         return scalar_value(node.value)
     return node.value

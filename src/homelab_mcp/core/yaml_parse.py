@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +20,14 @@ class Limits:
     Args:
         size: characters of text.
         depth: nesting of mappings and sequences.
+        nodes: keys, values, mappings and sequences written out, aliases too.
         spare: nodes (64 characters of a scalar count as one more) that aliases may add, beyond ten times what is
             written out.
     """
 
     size: int = 2 * 1024 * 1024
     depth: int = 64
+    nodes: int = 50_000
     spare: int = 10_000
 
 
@@ -79,10 +80,9 @@ def check_text(text: str, limits: Limits) -> None:
         YamlRefused: too_large, control_character.
     """
     if len(text) > limits.size:
-        raise YamlRefused(
-            "too_large", f"the text has {len(text):,} characters; {limits.size:,} are read at most.", Mark(1, 1)
-        )
-    bad = _UNPRINTABLE.search(text)
+        sentence = f"the text has {len(text):,} characters; {limits.size:,} are read at most."
+        raise YamlRefused("too_large", sentence, Mark(1, 1))
+    bad = None if text.isascii() and text.replace("\n", "").isprintable() else _UNPRINTABLE.search(text)
     if bad:
         raise YamlRefused(
             "control_character",
@@ -124,16 +124,13 @@ def compose(text: str, limits: Limits) -> Node | None:
     Raises:
         YamlRefused: syntax, too_deep, multiple_documents.
     """
-    # Each level needs its own bracket or a column further right, but for a sequence at its parent key's column.
-    widest = max(map(len, text.splitlines()), default=0)
-    suspicious = text.count("[") + text.count("{") + 2 * widest > _SAFE_NESTING
     parser = _Parser(text)
     try:
-        if not suspicious:
+        if len(text) <= 2 * limits.nodes and _deepest(text) <= _SAFE_NESTING:
             try:
                 return parser.get_single_node()
             except yaml.composer.ComposerError as error:
-                if "duplicate anchor" not in str(error.context):
+                if "duplicate anchor" not in str(error.context) and "undefined alias" not in str(error.problem):
                     raise
             parser.dispose()
             parser = _Parser(text)
@@ -150,12 +147,26 @@ def compose(text: str, limits: Limits) -> Node | None:
         parser.dispose()
 
 
+def _deepest(text: str) -> int:
+    """More levels than the text can have, told without parsing it.
+
+    Each needs its own bracket or a column further right, but for a sequence at its parent key's column. A block's
+    column is where its line's indentation ends, the marks of lists and keys on the way included.
+    """
+    lines = text.splitlines()
+    brackets = text.count("[") + text.count("{")
+    bound = brackets + 2 * max(map(len, lines), default=0)
+    if bound <= _SAFE_NESTING:
+        return bound
+    return brackets + 2 * max(len(line) - len(line.lstrip(" \t?:-")) for line in lines)
+
+
 def _compose_events(parser: _Parser, limits: Limits) -> Node | None:
-    """Compose without recursion: slower, but stops at the depth limit and lets an anchor be defined again."""
+    """Compose without recursion: slower, but stops at the limits and lets an anchor be defined again."""
     anchors: dict[str, Node] = {}
     stack: list[tuple[Node, list[Any]]] = []
     root: Node | None = None
-    documents = 0
+    documents = nodes = 0
     while True:
         event = parser.get_event()
         if event is None or isinstance(event, yaml.StreamEndEvent):
@@ -169,6 +180,10 @@ def _compose_events(parser: _Parser, limits: Limits) -> Node | None:
             node.value = items if isinstance(node, SequenceNode) else list(zip(items[::2], items[1::2], strict=True))
         elif isinstance(event, yaml.NodeEvent):
             node = _node_of(event, anchors)
+            nodes += 1
+            if nodes > limits.nodes:
+                sentence = f"more than {limits.nodes:,} keys and values are written in it."
+                raise YamlRefused("too_large", sentence, _event_mark(event))
             if stack:
                 stack[-1][1].append(node)
             else:
@@ -176,7 +191,7 @@ def _compose_events(parser: _Parser, limits: Limits) -> Node | None:
             if isinstance(event, yaml.CollectionStartEvent):
                 stack.append((node, []))
                 if len(stack) > limits.depth:
-                    raise _too_deep(_event_mark(event), limits)
+                    raise too_deep(_event_mark(event), limits)
 
 
 def _node_of(event: Any, anchors: dict[str, Node]) -> Node:
@@ -197,71 +212,6 @@ def _node_of(event: Any, anchors: dict[str, Node]) -> Node:
     return node
 
 
-def check_expansion(root: Node, limits: Limits) -> None:
-    """Refuse cycles, depth, and aliases that would grow past the budget. Linear in what is written out.
-
-    Raises:
-        YamlRefused: recursive_alias, too_deep, alias_expansion.
-    """
-    weight: dict[int, int] = {}
-    height: dict[int, int] = {}
-    open_nodes: set[int] = set()
-    written = 0
-    stack: list[tuple[Node, bool]] = [(root, False)]
-    while stack:
-        node, done = stack.pop()
-        me = id(node)
-        children = _children(node)
-        if done:
-            open_nodes.discard(me)
-            weight[me] = 1 + sum(weight[id(c)] for c in children)
-            height[me] = 1 + max((height[id(c)] for c in children), default=0)
-            if height[me] > limits.depth:
-                raise _too_deep(mark_of(node), limits)
-        elif me in open_nodes:
-            raise YamlRefused("recursive_alias", "an alias contains itself.", mark_of(node))
-        elif me not in weight:
-            if children is _NONE:
-                weight[me] = 1 + len(node.value) // 64
-                height[me] = 0
-                written += weight[me]
-            else:
-                written += 1
-                open_nodes.add(me)
-                stack.append((node, True))
-                stack.extend((c, False) for c in children)
-    budget = limits.spare + 10 * written
-    if weight[id(root)] > budget:
-        mark = mark_of(_heaviest(root, weight))
-        raise YamlRefused(
-            "alias_expansion",
-            f"aliases would expand these {written:,} nodes to {weight[id(root)]:,}.",
-            mark,
-            hint="Write it without anchors inside anchors.",
-        )
-
-
-_NONE: tuple[Node, ...] = ()
-
-
-def _children(node: Node) -> Sequence[Node]:
-    if isinstance(node, MappingNode):
-        return [part for pair in node.value for part in pair]
-    if isinstance(node, SequenceNode):
-        return list(node.value)
-    return _NONE
-
-
-def _heaviest(root: Node, weight: dict[int, int]) -> Node:
-    """The smallest part that carries most of the weight: where to look."""
-    node = root
-    while True:
-        heavy = [c for c in _children(node) if weight[id(c)] * 2 > weight[id(node)]]
-        if not heavy:
-            return node
-        node = heavy[0]
-
-
 # --- errors ---------------------------------------------------------------------------------------------------------
 
 
@@ -278,7 +228,8 @@ def _multiple(mark: Mark) -> YamlRefused:
     return YamlRefused("multiple_documents", "a second document begins here.", mark)
 
 
-def _too_deep(mark: Mark, limits: Limits) -> YamlRefused:
+def too_deep(mark: Mark, limits: Limits) -> YamlRefused:
+    """The refusal of a nest that begins at the mark."""
     return YamlRefused("too_deep", f"nested more than {limits.depth} levels deep.", mark)
 
 
