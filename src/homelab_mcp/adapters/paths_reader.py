@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from pathlib import Path
 
 from homelab_mcp.model.errors import InvalidInput, NotFound
-from homelab_mcp.model.lab import COMPOSE_NAMES
+from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, SETTINGS_FILE
 
 MAX_BYTES = 2 * 1024 * 1024
 """What is read of one file at most; no honest compose file comes near."""
+
+MOST_NAMES = 1000
+"""How much of a folder is looked at."""
+
+_DEFAULTS = (COMPOSE_NAMES, OVERRIDE_NAMES)
 
 
 class PathsReader:
     """Fulfils ``queries.validate.ComposeReader`` from the disk. Symbolic links are followed: nothing is written."""
 
-    def compose_files(self, path: str) -> list[str]:
+    def compose_files(self, path: str) -> list[tuple[str, ...]]:
         """See the protocol. In a folder of stacks, folders whose name begins with a dot are left out."""
         place = Path(path)
         if place.is_file():
-            return [str(place)]
+            return [(str(place),)]
         if not place.is_dir():
             raise NotFound(f"There is no file or folder {path!r}.", hint="Check the path.")
         own = _default(place)
-        if own is not None:
-            return [str(own)]
+        if own:
+            return [own]
         folders = sorted(f for f in place.iterdir() if f.is_dir() and not f.name.startswith("."))
-        found = [str(file) for folder in folders if (file := _default(folder)) is not None]
+        found = [files for folder in folders if (files := _default(folder))]
         if not found:
             raise NotFound(
                 f"{path!r} has no compose file, nor has a folder in it.",
@@ -52,6 +59,15 @@ class PathsReader:
         except UnicodeDecodeError as error:
             raise InvalidInput(f"{file} is not UTF-8 text (byte {error.start}).", code="not_utf8") from error
 
+    def names(self, folder: str) -> list[str] | None:
+        """See the protocol."""
+        try:
+            with os.scandir(folder) as entries:
+                found = (f"{e.name}/" if e.is_dir() else e.name for e in entries)
+                return sorted(itertools.islice(found, MOST_NAMES))
+        except (OSError, ValueError):
+            return None
+
     def stack_name(self, file: str) -> str:
         """See the protocol."""
         return Path(file).resolve().parent.name
@@ -63,10 +79,15 @@ class PathsReader:
         except (OSError, ValueError):
             return True
 
-    def env_beside(self, file: str) -> str:
-        """See the protocol."""
-        return str(Path(file).parent / ".env")
+    def env_files(self, file: str) -> list[str]:
+        """See the protocol. A lab is a folder with the settings file in it."""
+        folder = Path(file).parent
+        lab = folder.resolve().parent
+        shared = [str(lab / "global.env")] if (lab / SETTINGS_FILE).is_file() else []
+        return [*shared, str(folder / ".env")]
 
 
-def _default(folder: Path) -> Path | None:
-    return next((folder / name for name in COMPOSE_NAMES if (folder / name).is_file()), None)
+def _default(folder: Path) -> tuple[str, ...]:
+    """The files Compose takes in this folder when none is named; () where there is none."""
+    found = [next((str(folder / n) for n in names if (folder / n).is_file()), "") for names in _DEFAULTS]
+    return tuple(f for f in found if f) if found[0] else ()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homelab_mcp.core.interpolate import InterpolationInvalid, Missing, interpolate
 from homelab_mcp.core.yaml12 import Document, Mark, Path, load_nodes
+from homelab_mcp.core.yaml_many import load_documents, tagged
+
+if TYPE_CHECKING:
+    from yaml.nodes import Node
 
 SECTIONS = ("services", "networks", "volumes", "secrets", "configs")
 
@@ -59,23 +63,29 @@ class BadInterpolation:
 
 
 class ComposeFile:
-    """One compose file.
+    """One compose file, or one YAML document of it.
 
     ``raw`` is the file's data as written, ``data`` the same with variables put in (as :class:`Text` where there were
-    any). ``missing`` and ``bad`` say what could not be put in.
+    any). ``missing`` and ``bad`` say what could not be put in. What ``!reset`` takes away is in neither; ``tagged`` has
+    the paths of that and of what ``!override`` stands before.
     """
 
-    def __init__(self, document: Document, variables: Mapping[str, str]) -> None:
+    def __init__(self, document: Document, variables: Mapping[str, str], file: str = "") -> None:
         self.document = document
+        self.file = file
         self.raw: Any = document.data
+        self.tagged: tuple[Path, ...] = ()
+        if "!reset" in document.text or "!override" in document.text:
+            reset = tagged(document, "!reset")
+            self.tagged = (*reset, *tagged(document, "!override"))
+            for path in reset:
+                _take_away(self.raw, path)
         self.missing: list[MissingVariable] = []
         self.bad: list[BadInterpolation] = []
         self.data: dict[Any, Any] = {}
         if isinstance(self.raw, dict):
-            self.data = {
-                key: value if str(key).startswith("x-") else self._put_in(value, variables, (key,))
-                for key, value in self.raw.items()
-            }
+            # Compose looks into x- fields too, and refuses a file over what it finds there.
+            self.data = {key: self._put_in(value, variables, (key,)) for key, value in self.raw.items()}
 
     def section(self, name: str) -> dict[str, Any]:
         """A top-level mapping such as ``services``; empty where it is not there or no mapping."""
@@ -91,13 +101,32 @@ class ComposeFile:
         """Where the value (or its key) at the path stands; of a missing one, its nearest parent."""
         return self.document.key_mark(path) if key else self.document.mark(path)
 
+    def place(self, path: Sequence[str | int], *, key: bool = False) -> tuple[str, Mark]:
+        """As :meth:`mark`, with the file."""
+        return self.file, self.mark(path, key=key)
+
+    def node(self, path: Sequence[str | int]) -> Node | None:
+        """What is written at the path; None where nothing is."""
+        found = self.document.find(path)
+        return found[1] if found else None
+
+    def is_plain(self, path: Sequence[str | int]) -> bool:
+        """True when the path leads to a scalar written without quotes."""
+        return self.document.is_plain(path)
+
     def _put_in(self, value: Any, variables: Mapping[str, str], path: Path) -> Any:
         if isinstance(value, str):
             return self._text(value, variables, path) if "$" in value else value
         if isinstance(value, dict):
-            return {key: self._put_in(item, variables, (*path, key)) for key, item in value.items()}
+            return {
+                key: item if type(item) is str and "$" not in item else self._put_in(item, variables, (*path, key))
+                for key, item in value.items()
+            }
         if isinstance(value, list):
-            return [self._put_in(item, variables, (*path, n)) for n, item in enumerate(value)]
+            return [
+                item if type(item) is str and "$" not in item else self._put_in(item, variables, (*path, n))
+                for n, item in enumerate(value)
+            ]
         return value
 
     def _text(self, value: str, variables: Mapping[str, str], path: Path) -> str:
@@ -110,10 +139,30 @@ class ComposeFile:
         return Text.of(result.text, value, result.missing) if result.names else result.text
 
 
-def read_compose(text: str, variables: Mapping[str, str], *, allow_duplicates: bool = False) -> ComposeFile:
+def read_compose(
+    text: str, variables: Mapping[str, str], *, allow_duplicates: bool = False, file: str = ""
+) -> ComposeFile:
     """A compose file's text as a model.
 
     Raises:
-        YamlRefused: the text is not YAML, has a key twice (unless allowed), or breaks a limit.
+        YamlRefused: the text is not YAML, has a key twice (unless allowed), has several documents, or breaks a limit.
     """
-    return ComposeFile(load_nodes(text, allow_duplicates=allow_duplicates), variables)
+    return ComposeFile(load_nodes(text, allow_duplicates=allow_duplicates), variables, file)
+
+
+def read_composes(text: str, variables: Mapping[str, str], file: str) -> list[ComposeFile]:
+    """A text's YAML documents, each as a model; Compose merges them one after the other.
+
+    Raises:
+        YamlRefused: the text is not YAML or breaks a limit.
+    """
+    return [ComposeFile(d, variables, file) for d in load_documents(text, allow_duplicates=True)]
+
+
+def _take_away(data: Any, path: Path) -> None:
+    for step in path[:-1]:
+        if not isinstance(data, dict):
+            return
+        data = data.get(step)
+    if isinstance(data, dict):
+        data.pop(path[-1], None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from homelab_mcp.core.status_view import declared
 from homelab_mcp.core.yaml12 import YamlRefused
 from homelab_mcp.model.errors import InvalidInput, NotFound
+from homelab_mcp.model.lab import OVERRIDE_NAMES
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.ports import Files
 
@@ -18,9 +19,23 @@ UNREADABLE = "\x00"
 def read_stacks(files: Files) -> tuple[StackFiles, ...]:
     """Every stack's files, sorted by name. One that cannot be read keeps nobody from the others."""
     return tuple(
-        StackFiles(name, path, _text(files, path, UNREADABLE), _text(files, f"{name}/.env", ""))
+        StackFiles(
+            name, path, _text(files, path, UNREADABLE), _text(files, f"{name}/.env", ""), tuple(_overrides(files, name))
+        )
         for name, path in files.stack_folders()
     )
+
+
+def _overrides(files: Files, name: str) -> Iterator[tuple[str, str]]:
+    """The override file that Compose takes with the stack's own, where there is one."""
+    for path in (f"{name}/{file}" for file in OVERRIDE_NAMES):
+        try:
+            text = files.read(path)
+        except InvalidInput:
+            text = UNREADABLE
+        if text is not None:
+            yield path, text
+            return
 
 
 def _text(files: Files, path: str, otherwise: str) -> str:

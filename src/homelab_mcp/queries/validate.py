@@ -15,15 +15,20 @@ from homelab_mcp.model.finding import Finding, Severity
 class ComposeReader(Protocol):
     """Reads compose files that a person named, wherever they are."""
 
-    def compose_files(self, path: str) -> list[str]:
-        """The compose files a path stands for: itself, a stack folder's, or those of a folder of stacks.
+    def compose_files(self, path: str) -> list[tuple[str, ...]]:
+        """The stacks a path stands for: a file itself, a stack folder's, or those of a folder of stacks.
 
-        Raises NotFound where there is none.
+        Each is its compose file, and for a folder the override file that Compose takes with it. Raises NotFound where
+        there is none.
         """
         ...
 
     def read(self, file: str) -> str | None:
         """The file's text, None where there is none. Raises InvalidInput when it is too large or no UTF-8."""
+        ...
+
+    def names(self, folder: str) -> list[str] | None:
+        """What is in a folder, folders with "/" behind, sorted; None where it cannot be looked at."""
         ...
 
     def stack_name(self, file: str) -> str:
@@ -34,8 +39,8 @@ class ComposeReader(Protocol):
         """True when a path that a compose file names, seen from that file's folder, is on disk (file or folder)."""
         ...
 
-    def env_beside(self, file: str) -> str:
-        """The path of the ``.env`` in the same folder."""
+    def env_files(self, file: str) -> list[str]:
+        """The paths that variables come from: a lab's ``global.env``, and the ``.env`` in the file's own folder."""
         ...
 
 
@@ -76,25 +81,48 @@ def validate_paths(paths: Sequence[str], *, reader: ComposeReader, facts: LabFac
     trouble: list[str] = []
     for path in paths:
         try:
-            files = [f for f in reader.compose_files(path) if f not in seen]
+            groups = [g for g in reader.compose_files(path) if g[0] not in seen]
         except HomelabError as error:
             trouble.append(error.as_text())
             continue
-        stacks = list(_stacks(files, reader, trouble))
-        seen.update(dict.fromkeys(s.file for s in stacks))
+        stacks = list(stacks_of(groups, reader, trouble))
+        seen.update(dict.fromkeys(f for s in stacks for f in (s.file, *(other for other, _ in s.others))))
         findings += lint(stacks, facts=facts)
     findings.sort(key=lambda f: (f.file, f.line, f.column, f.rule))
     return ValidationResult(tuple(findings), tuple(seen), tuple(trouble))
 
 
-def _stacks(files: Sequence[str], reader: ComposeReader, trouble: list[str]) -> Iterator[LintStack]:
-    for file in files:
+def validate_files(files: Sequence[str], *, reader: ComposeReader, facts: LabFacts = NO_FACTS) -> ValidationResult:
+    """Lint one stack that these files make, merged in this order, as ``docker compose -f a -f b`` does.
+
+    Relative paths and ``.env`` are those of the first file's folder. Never raises for what is in a file.
+    """
+    trouble: list[str] = []
+    stacks = list(stacks_of([tuple(files)], reader, trouble))
+    seen = tuple(dict.fromkeys(f for s in stacks for f in (s.file, *(other for other, _ in s.others))))
+    return ValidationResult(lint(stacks, facts=facts), seen, tuple(trouble))
+
+
+def stacks_of(groups: Sequence[tuple[str, ...]], reader: ComposeReader, trouble: list[str]) -> Iterator[LintStack]:
+    """One stack for each group of files; what cannot be read is left out, and a sentence about it put into trouble."""
+    for files in groups:
         try:
-            text = reader.read(file)
-            if text is None:
-                trouble.append(f"{file} is gone.")
+            texts = [(file, reader.read(file)) for file in files]
+            gone = [file for file, text in texts if text is None]
+            if gone:
+                trouble.append(f"{gone[0]} is gone.")
                 continue
-            yield LintStack(reader.stack_name(file), file, text, _variables(reader, file), partial(reader.exists, file))
+            (file, text), *others = [(file, text or "") for file, text in texts]
+            yield LintStack(
+                reader.stack_name(file),
+                file,
+                text,
+                _variables(reader, file),
+                partial(reader.exists, file),
+                tuple(others),
+                reader.read,
+                reader.names,
+            )
         except HomelabError as error:
             trouble.append(error.as_text())
 
@@ -105,20 +133,23 @@ def validate_text(
     name: str = "pasted",
     file: str = "compose.yaml",
     env: Mapping[str, str] | None = None,
+    others: Sequence[tuple[str, str]] = (),
     beside: Sequence[LintStack] = (),
     facts: LabFacts = NO_FACTS,
 ) -> ValidationResult:
-    """Lint a compose text, ``beside`` the other stacks of a lab where there is one."""
-    stack = LintStack(name, file, text, env or {})
-    others = [s for s in beside if s.file != file]
-    findings = lint([*others, stack], report=[file], facts=facts)
+    """Lint a compose text, with ``others`` (path, text) merged over it, ``beside`` the other stacks of a lab."""
+    stack = LintStack(name, file, text, env or {}, others=tuple(others))
+    rest = [s for s in beside if s.file != file]
+    findings = lint([*rest, stack], report=[file], facts=facts)
     return ValidationResult(findings, (file,))
 
 
 def _variables(reader: ComposeReader, file: str) -> dict[str, str]:
-    text = reader.read(reader.env_beside(file))
-    if text is None:
-        return {}
-    from homelab_mcp.core.env_file import parse
+    found: dict[str, str] = {}
+    for path in reader.env_files(file):
+        text = reader.read(path)
+        if text is not None:
+            from homelab_mcp.core.env_file import parse
 
-    return parse(text)
+            found |= parse(text)
+    return found

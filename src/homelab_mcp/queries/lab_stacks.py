@@ -1,0 +1,115 @@
+"""A lab's stacks as the linter takes them: override files, other files they name, and what is on disk beside them."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+from homelab_mcp.core.checks import LintStack
+from homelab_mcp.core.env_file import parse_or_empty
+from homelab_mcp.model.errors import HomelabError, InvalidInput
+from homelab_mcp.model.lab import PRIVATE_FOLDER
+from homelab_mcp.model.observed import StackFiles
+from homelab_mcp.ports import Files
+
+SHARED_ENV = "global.env"
+"""Variables of every stack, at the lab's root; a stack's own ``.env`` goes before it."""
+
+
+def lint_stacks(
+    files: Files, stacks: Iterable[StackFiles], changed: Mapping[str, str | None] | None = None
+) -> list[LintStack]:
+    """These stacks for ``lint``, with what they may read of the lab.
+
+    Args:
+        files: the lab's folder.
+        stacks: as ``queries.find.read_stacks`` gives them, or as they would be.
+        changed: files that would be written (their text) or deleted (None), by path; what is on disk otherwise.
+    """
+    beside = _Beside(files, changed or {})
+    shared = parse_or_empty(beside.text(SHARED_ENV))
+    return [
+        LintStack(
+            name=s.name,
+            file=s.compose_path,
+            text=s.compose_text,
+            env={**shared, **parse_or_empty(s.env_text)},
+            exists=partial(beside.exists, s.name),
+            others=s.others,
+            read=beside.read,
+            names=beside.names,
+        )
+        for s in stacks
+    ]
+
+
+class _Beside:
+    """The lab's files, as far as a compose file may name them."""
+
+    def __init__(self, files: Files, changed: Mapping[str, str | None]) -> None:
+        self._files = files
+        self._changed = changed
+        self._folders = {
+            posixpath.dirname(path)[:end]
+            for path, text in changed.items()
+            if text is not None
+            for end in _ends(posixpath.dirname(path))
+        }
+
+    def text(self, path: str) -> str:
+        """The text; "" for a file that is not there or that cannot be read."""
+        try:
+            return self.read(path) or ""
+        except InvalidInput:
+            return ""
+
+    def read(self, path: str) -> str | None:
+        """The text of a file of the lab, None where there is none.
+
+        Raises:
+            InvalidInput: outside the lab, in its private folder, through a link, or no text.
+        """
+        inside = self._inside(path)
+        if inside is None:
+            raise InvalidInput("It is outside the lab.", code="path_refused", hint="Move it into the lab.")
+        return self._changed[inside] if inside in self._changed else self._files.read(inside)
+
+    def names(self, folder: str) -> list[str] | None:
+        """What is in a folder of the lab, None for another place and where there is no such folder."""
+        inside = self._inside(folder)
+        if inside is None:
+            return None
+        try:
+            found = set(self._files.names(inside) or ())
+        except (HomelabError, OSError):
+            return None
+        for path, text in self._changed.items():
+            name, _, more = path.removeprefix(f"{inside}/").partition("/")
+            if path.startswith(f"{inside}/"):
+                entry = f"{name}/" if more else name
+                found = found - {entry} if text is None and not more else found | {entry}
+        return sorted(found) or None
+
+    def exists(self, stack: str, path: str) -> bool:
+        """False only for what can be looked at (in the lab, through no link) and is not there."""
+        inside = self._inside(posixpath.join(stack, path))
+        if inside is None or inside == "." or inside in self._folders:
+            return True
+        if inside in self._changed:
+            return self._changed[inside] is not None
+        try:
+            return self._files.mode(inside) is not None
+        except (HomelabError, OSError):
+            return True
+
+    def _inside(self, path: str) -> str | None:
+        """The path from the lab's root; None for what is elsewhere or nobody's to read."""
+        whole = posixpath.normpath(posixpath.join(self._files.root, path))
+        inside = posixpath.relpath(whole, self._files.root)
+        return None if inside.split("/")[0] in {"..", PRIVATE_FOLDER, ".git"} else inside
+
+
+def _ends(folder: str) -> Iterable[int]:
+    """Where each folder on the way ends."""
+    return [n for n, letter in enumerate(folder) if letter == "/"] + [len(folder)] if folder else []
