@@ -35,6 +35,10 @@ class Files(Protocol):
         """The file's text (UTF-8), None where there is none. Raises InvalidInput past 10 MiB or when not UTF-8."""
         ...
 
+    def names(self, path: str) -> list[str] | None:
+        """What is in a folder, folders with "/" behind, sorted; None where there is no such folder."""
+        ...
+
     def mode(self, path: str) -> int | None: ...
     def write_atomic(self, path: str, text: str, mode: int) -> None:
         """Write whole or not at all: temp file in the same folder, fsync, rename, fsync of the folder.
@@ -117,8 +121,8 @@ class Compose(Protocol):
         """Let Compose itself judge the stack's files (no daemon needed); EngineFailed holds what it said."""
         ...
 
-    def check_text(self, stack: str, compose_text: str, env_text: str) -> None:
-        """As ``config``, for texts that are not on disk yet."""
+    def check_text(self, stack: str, compose_text: str, env_text: str, others: Sequence[tuple[str, str]] = ()) -> None:
+        """As ``config``, for texts that are not on disk yet; ``others`` (path, text) are merged over the first."""
         ...
 
     def pull(self, stack: str, services: Sequence[str]) -> None:

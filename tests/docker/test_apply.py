@@ -77,7 +77,7 @@ class RealLab:
             target=service,
         )
         snapshot = self.planner.snapshot(containers=True)
-        plan = self.planner.make(draft, snapshot, Requester("cli"), lambda stacks, networks: ())
+        plan = self.planner.make(draft, snapshot, Requester("cli"), lambda stacks, networks, edits: ())
         self.approvals.dialog(plan, service, "test")
         return self.applier.run(plan.id)
 
@@ -164,7 +164,7 @@ def test_an_apply_that_died_after_it_started_containers_is_undone(lab: RealLab) 
     edit = FileEdit(f"{lab.stack}/compose.yaml", old, new)
     actions = (EngineAction(ActionKind.UP, "start", lab.stack, ("web", "app")),)
     draft = Draft("test", "Change web", (edit,), actions, Verification(lab.stack, ("web", "app")), target="web")
-    plan = lab.planner.make(draft, lab.planner.snapshot(containers=True), Requester("cli"), lambda stacks, networks: ())
+    plan = lab.planner.make(draft, lab.planner.snapshot(containers=True), Requester("cli"), lambda stacks, networks, edits: ())
     remembered = lab.applier.undo.remember(plan)
     assert lab.applier.plans.consume(plan.id)
     lab.journal.append("apply_begin", {"plan": plan.id, **remembered.as_dict()})

@@ -71,7 +71,7 @@ class Rig:
             target="web",
         )
         desk = planner(self.lab)
-        made = desk.make(draft, desk.snapshot(containers=True), Requester("cli"), lambda stacks, networks: ())
+        made = desk.make(draft, desk.snapshot(containers=True), Requester("cli"), lambda stacks, networks, edits: ())
         approvals(self.lab).dialog(made, "web", "test")
         return made
 

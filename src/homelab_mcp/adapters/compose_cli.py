@@ -14,7 +14,7 @@ from homelab_mcp.adapters.process import Finished, Limits, run
 from homelab_mcp.core.project_name import folder_project, written_name
 from homelab_mcp.core.redact import safe, secret_values
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, NotFound
-from homelab_mcp.model.lab import COMPOSE_NAMES
+from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES
 
 GLOBAL_ENV = "global.env"
 """Variables for every stack, at the lab's root; read before the stack's own, as Dockge does."""
@@ -35,7 +35,7 @@ _NOT_ALLOWED = re.compile(r"permission denied while trying to connect", re.IGNOR
 _FOUND_NO_PLUGIN = re.compile(
     r"'compose' is not a docker command|unknown command: docker compose|unknown (shorthand )?flag"
 )
-_CRASH = re.compile(r"^(goroutine \d+ |fatal error: |r[a-d]x )", re.MULTILINE)
+CRASH = re.compile(r"^(goroutine \d+ |fatal error: |r[a-d]x )", re.MULTILINE)
 _PLUGIN_HINT = "Run script/setup, or install the package docker-compose-v2, docker-compose-plugin or docker-compose."
 
 
@@ -65,21 +65,22 @@ class ComposeCli:
         """Let Compose judge the stack's files; needs no daemon. Raises EngineFailed with what it said."""
         self._on_stack(stack, ["config", "--quiet"], timeout=CONFIG_SECONDS, limits=_CHECK_LIMITS)
 
-    def check_text(self, stack: str, compose_text: str, env_text: str) -> None:
+    def check_text(self, stack: str, compose_text: str, env_text: str, others: Sequence[tuple[str, str]] = ()) -> None:
         """As ``config``, for texts that are not on disk yet; in a private folder that is removed afterwards."""
         self._known(stack, must_exist=False)
         with tempfile.TemporaryDirectory(prefix="homelab-check-") as folder:
             place = Path(folder) / stack
             place.mkdir(mode=0o700)
             _mirror(self._root, Path(folder), {stack})
-            _mirror(self._root / stack, place, {*COMPOSE_NAMES, ".env"})
+            _mirror(self._root / stack, place, {*COMPOSE_NAMES, *OVERRIDE_NAMES, ".env"})
             _private(place / COMPOSE_NAMES[0], compose_text)
+            over = [_private(place / Path(path).name, text) for path, text in others]
             _private(place / ".env", env_text)
             env_files = [str(place / ".env")]
             shared = self._root / GLOBAL_ENV
             if shared.is_file():
                 env_files.insert(0, str(shared))
-            arguments = _project(stack, place / COMPOSE_NAMES[0], compose_text, env_files)
+            arguments = project_arguments(stack, place / COMPOSE_NAMES[0], compose_text, env_files, over)
             self._run(
                 [*arguments, "config", "--quiet"],
                 cwd=place,
@@ -143,7 +144,9 @@ class ComposeCli:
         env_files = [str(p) for p in (self._root / GLOBAL_ENV, folder / ".env") if p.is_file()]
         known = [v for p in env_files for v in secret_values(Path(p).read_text(encoding="utf-8", errors="replace"))]
         text = file.read_text(encoding="utf-8", errors="replace")
-        arguments = [*_project(stack, file, text, env_files), *command]
+        # Compose itself takes it only where no file is named.
+        over = [p for p in (folder / name for name in OVERRIDE_NAMES) if _is_plain(p)][:1]
+        arguments = [*project_arguments(stack, file, text, env_files, over), *command]
         if services:
             arguments += ["--", *services]
         return self._run(arguments, cwd=folder, timeout=timeout, limits=limits, secrets=known)
@@ -180,17 +183,27 @@ class ComposeCli:
 
     def _find(self) -> tuple[str, ...]:
         if self._program is None:
-            self._program = _find_compose(self._environment())
+            self._program = find_compose(self._environment())
         return self._program
 
     def _environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if _KEPT.fullmatch(k)}
+        kept = compose_environment()
         if self._docker_host:
             kept["DOCKER_HOST"] = self._docker_host
         return kept
 
 
-def _find_compose(environment: Mapping[str, str]) -> tuple[str, ...]:
+def compose_environment() -> dict[str, str]:
+    """The part of this process's environment that Compose gets."""
+    return {k: v for k, v in os.environ.items() if _KEPT.fullmatch(k)}
+
+
+def find_compose(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Compose v2 as it is to be called: the docker command's plugin, else the program docker-compose.
+
+    Raises:
+        EngineUnavailable: there is none (code ``compose_missing``); the hint says how to get it.
+    """
     docker = shutil.which("docker")
     if docker and _answers((docker, "compose"), environment):
         return docker, "compose"
@@ -217,8 +230,11 @@ def _answers(program: Sequence[str], environment: Mapping[str, str]) -> bool:
     return done.returncode == 0 and bool(re.match(rb"v?([2-9]|[1-9][0-9])\.", done.stdout.strip()))
 
 
-def _project(stack: str, file: Path, compose_text: str, env_files: Sequence[str]) -> list[str]:
-    arguments = [f"--project-directory={file.parent}", f"--file={file}"]
+def project_arguments(
+    stack: str, file: Path, compose_text: str, env_files: Sequence[str], others: Sequence[Path] = ()
+) -> list[str]:
+    """The options that tell Compose whose files these are: folder, files, project name and env files."""
+    arguments = [f"--project-directory={file.parent}", f"--file={file}", *(f"--file={other}" for other in others)]
     if written_name(compose_text) is None:
         arguments.append(f"--project-name={folder_project(stack)}")
     return arguments + [f"--env-file={path}" for path in env_files]
@@ -241,9 +257,10 @@ def _is_plain(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
-def _private(path: Path, text: str) -> None:
+def _private(path: Path, text: str) -> Path:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
+    return path
 
 
 def _failure(arguments: Sequence[str], done: Finished, said: str, timeout: float) -> EngineFailed | EngineUnavailable:
@@ -272,7 +289,7 @@ def _failure(arguments: Sequence[str], done: Finished, said: str, timeout: float
             "Compose v2 is not installed.", hint=_PLUGIN_HINT, code="compose_missing", details=details
         )
     # A Go program that runs into its limit dies with a dump of its threads, a killed plugin without a word.
-    if verb == "config" and (done.code < 0 or not said.strip() or _CRASH.search(said)):
+    if verb == "config" and (done.code < 0 or not said.strip() or CRASH.search(said)):
         return EngineFailed(
             "Compose needed more than 20 s or 512 MiB to read the file.",
             hint="Look for deeply nested aliases.",

@@ -69,6 +69,15 @@ class LabFiles:
         except UnicodeDecodeError:
             raise InvalidInput(f"{path} is not UTF-8 text.", code="not_utf8", hint="Convert it to UTF-8.") from None
 
+    def names(self, path: str) -> list[str] | None:
+        """What is in the folder, folders with "/" behind, sorted; None where there is no such folder."""
+        with self._parent(path) as (folder, name), contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            if folder is not None:
+                fd = os.open(name, _FOLDER, dir_fd=folder)
+                stack.callback(os.close, fd)
+                return sorted(f"{e.name}/" if e.is_dir(follow_symlinks=False) else e.name for e in os.scandir(fd))
+        return None
+
     def mode(self, path: str) -> int | None:
         """Permission bits of the file or folder; None where there is none."""
         with self._parent(path) as (folder, name):

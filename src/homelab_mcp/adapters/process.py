@@ -50,6 +50,7 @@ def run(
     timeout: float,
     limits: Limits | None = None,
     on_line: Callable[[str], None] | None = None,
+    grace: float = _GRACE,
 ) -> Finished:
     """Run a program to its end and keep the last lines of what it printed on either stream.
 
@@ -57,9 +58,10 @@ def run(
         argv: the program and its arguments, passed as they are.
         cwd: working folder.
         env: the whole environment; None hands down this process's own.
-        timeout: seconds after which the process group is asked to end, and 2 s later killed.
+        timeout: seconds after which the process group is asked to end.
         limits: resource limits, inherited by the program's own children.
         on_line: called with each line as it arrives.
+        grace: seconds from being asked to end until the group is killed.
 
     Raises:
         FileNotFoundError: no such program, or no such working folder.
@@ -77,7 +79,7 @@ def run(
     try:
         if limits is not None:
             _limit(child.pid, limits)
-        return _follow(child, timeout, on_line)
+        return _follow(child, timeout, grace, on_line)
     except BaseException:
         _signal_group(child.pid, signal.SIGKILL)
         child.wait()
@@ -127,7 +129,9 @@ class _Tail:
             self._on_line(line)
 
 
-def _follow(child: subprocess.Popen[bytes], timeout: float, on_line: Callable[[str], None] | None) -> Finished:
+def _follow(
+    child: subprocess.Popen[bytes], timeout: float, grace: float, on_line: Callable[[str], None] | None
+) -> Finished:
     tail = _Tail(on_line)
     end = time.monotonic() + timeout
     timed_out = False
@@ -142,7 +146,7 @@ def _follow(child: subprocess.Popen[bytes], timeout: float, on_line: Callable[[s
                     break
                 timed_out = True
                 _signal_group(child.pid, signal.SIGTERM)
-                end = time.monotonic() + _GRACE
+                end = time.monotonic() + grace
                 continue
             if not selector.select(min(left, 0.5)):
                 # A grandchild may hold the pipe open after the program itself has ended.

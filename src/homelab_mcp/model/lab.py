@@ -9,8 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 SETTINGS_FILE = "homelab.yaml"
 PRIVATE_FOLDER = ".homelab"
-COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-"""File names in the order Compose itself looks for them (Compose Specification, "Compose file")."""
+COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+"""File names in the order Compose itself looks for them (compose-go, ``DefaultFileNames``)."""
+
+OVERRIDE_NAMES = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
+"""What Compose merges over a default file, whatever that is called: the first of these beside it."""
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 """Stack and service names: Compose's project-name rule, with a length that fits a DNS label."""

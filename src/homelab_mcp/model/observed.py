@@ -16,12 +16,16 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class StackFiles:
-    """A stack as its files say: name, the compose file's path relative to the root, its text and the .env's."""
+    """A stack as its files say: name, the compose file's path relative to the root, its text and the .env's.
+
+    ``others`` are further compose files that Compose merges over it by itself (override files): (path, text).
+    """
 
     name: str
     compose_path: str
     compose_text: str
     env_text: str = ""
+    others: tuple[tuple[str, str], ...] = ()
 
     @property
     def env_path(self) -> str:

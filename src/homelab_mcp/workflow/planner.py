@@ -13,7 +13,7 @@ from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
-from homelab_mcp.model.lab import COMPOSE_NAMES, SETTINGS_FILE
+from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, SETTINGS_FILE
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState, Requester
 from homelab_mcp.model.policy import POLICY_FILE
@@ -21,8 +21,8 @@ from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
 from homelab_mcp.queries.find import read_stacks
 from homelab_mcp.workflow.stack_engine import StackEngine
 
-Lint = Callable[[Sequence[StackFiles], Collection[str]], Sequence[Finding]]
-"""Lints a whole lab, given as the files of all its stacks and the networks that a plan makes."""
+Lint = Callable[[Sequence[StackFiles], Collection[str], Sequence[FileEdit]], Sequence[Finding]]
+"""Lints a whole lab: the files of all its stacks, the networks that a plan makes, and the edits seen as done."""
 
 _TELLING = 8
 """Characters from which a secret's value is looked for in files that are not secret; shorter ones occur by chance."""
@@ -87,7 +87,7 @@ class Planner:
         _check_no_secret_in_public(draft)
         after = _as_it_would_be(snapshot.stacks, draft.edits)
         networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
-        findings = _judge(lint(snapshot.stacks, networks), lint(after, networks))
+        findings = _judge(lint(snapshot.stacks, networks, ()), lint(after, networks, draft.edits))
         draft = self._ask_compose(draft, after)
         if snapshot.containers is None and self._engine is not None and draft.actions:
             note = "Docker did not answer, so this plan was made without seeing the containers."
@@ -165,7 +165,7 @@ class Planner:
         known = (*draft.secrets, *secrets_of(draft.edits))
         for stack in (s for s in after if s.name in edited):
             try:
-                self._compose.check_text(stack.name, stack.compose_text, stack.env_text)
+                self._compose.check_text(stack.name, stack.compose_text, stack.env_text, stack.others)
             except EngineFailed as error:
                 said = safe(str(error.details.get("output") or error.message), known)
                 raise InvalidInput(
@@ -205,11 +205,22 @@ def _as_it_would_be(stacks: Sequence[StackFiles], edits: Sequence[FileEdit]) -> 
                 found[name] = replace(stack, compose_text=edit.after)
         elif stack is None and rest in COMPOSE_NAMES and edit.after is not None:
             found[name] = StackFiles(name, edit.path, edit.after)
+        elif stack is not None and rest in OVERRIDE_NAMES:
+            found[name] = replace(stack, others=_with(stack.others, edit))
     for edit in edits:
         stack = found.get(edit.path.partition("/")[0])
         if stack is not None and edit.path == stack.env_path:
             found[stack.name] = replace(stack, env_text=edit.after or "")
     return tuple(found[name] for name in sorted(found))
+
+
+def _with(others: Sequence[tuple[str, str]], edit: FileEdit) -> tuple[tuple[str, str], ...]:
+    """The override files after an edit of one; Compose takes the first there is."""
+    texts = {path: text for path, text in others if path != edit.path}
+    if edit.after is not None:
+        texts[edit.path] = edit.after
+    order = [path for name in OVERRIDE_NAMES for path in texts if path.endswith(f"/{name}")]
+    return tuple((path, texts[path]) for path in order[:1])
 
 
 def _judge(before: Sequence[Finding], after: Sequence[Finding]) -> tuple[Finding, ...]:

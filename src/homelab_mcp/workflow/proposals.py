@@ -18,7 +18,7 @@ from homelab_mcp.core.operations.request import (
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.finding import Finding
 from homelab_mcp.model.observed import Snapshot, StackFiles
-from homelab_mcp.model.plan import Draft, Plan, Requester, Risk, RiskReason, Verification
+from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester, Risk, RiskReason, Verification
 from homelab_mcp.ports import Lab
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.planner import Lint
@@ -105,23 +105,20 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester) -> Plan:
 
 def lint_of(lab: Lab) -> Lint:
     """The linter over whole-lab texts, as the planner wants it."""
-    from homelab_mcp.core.checks import LabFacts, LintStack, lint
-    from homelab_mcp.core.env_file import parse_or_empty
+    from homelab_mcp.core.checks import LabFacts, lint
     from homelab_mcp.queries.lab_facts import lab_facts, lint_settings
+    from homelab_mcp.queries.lab_stacks import lint_stacks
 
     settings = lint_settings(lab)
     known: dict[frozenset[str], LabFacts] = {}
 
-    def run(stacks: Sequence[StackFiles], networks: Collection[str]) -> Sequence[Finding]:
+    def run(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
         coming = frozenset(networks)
         # Asked once a plan, so that before and after are judged by the same facts.
         if coming not in known:
             known[coming] = lab_facts(lab, coming_networks=coming)
         return lint(
-            [
-                LintStack(name=s.name, file=s.compose_path, text=s.compose_text, env=parse_or_empty(s.env_text))
-                for s in stacks
-            ],
+            lint_stacks(lab.files, stacks, {edit.path: edit.after for edit in edits}),
             facts=known[coming],
             settings=settings,
         )

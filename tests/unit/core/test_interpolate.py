@@ -75,3 +75,14 @@ def test_nothing_else_is_raised_and_time_is_bounded(text: str) -> None:
 
 def test_values_are_not_interpolated_again() -> None:
     assert interpolate("$A", {"A": "$B"}).text == "$B"
+
+
+@pytest.mark.parametrize("text", ["${A:-${B:?x}}", "${A-${B:?x}}", "${A:+${B:?x}}", "${C:+${B:?x}}", "${A:?${B:?x}}"])
+def test_a_word_that_is_not_taken_must_have_what_it_requires(text: str) -> None:
+    # Seen with docker compose config 2.40.3: "required variable B is missing a value" for each of them.
+    assert Missing("B", required=True) in interpolate(text, {"A": "1"}).missing
+
+
+def test_a_word_that_is_not_taken_leaves_no_other_variable_missing() -> None:
+    result = interpolate("${A:-${B}}", {"A": "1"})
+    assert (result.text, result.missing) == ("1", ())

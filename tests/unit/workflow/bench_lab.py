@@ -36,7 +36,9 @@ OLD = "# by hand\nservices:\n  web:\n    image: web:1\n"
 SECRET = "s3cr3t-canary-8f2a91"
 
 
-def no_findings(stacks: Sequence[StackFiles], networks: Collection[str]) -> Sequence[Finding]:
+def no_findings(
+    stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]
+) -> Sequence[Finding]:
     return ()
 
 

@@ -11,7 +11,7 @@ import pytest
 from homelab_mcp.model.errors import InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.observed import StackFiles
-from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Plan, Requester, Risk
+from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Plan, Requester, Risk
 from homelab_mcp.workflow.planner import Lint
 from tests.unit.workflow.bench_lab import OLD, SECRET, BenchLab, no_findings
 
@@ -52,7 +52,7 @@ def test_a_restart_alone_is_a_low_risk_plan(lab: BenchLab) -> None:
 
 
 def test_errors_that_the_draft_brings_refuse_it_and_older_ones_are_only_told(lab: BenchLab) -> None:
-    def lint(stacks: Sequence[StackFiles], networks: Collection[str]) -> Sequence[Finding]:
+    def lint(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
         text = stacks[0].compose_text
         old = [Finding("old", Severity.ERROR, "was there", "media/compose.yaml", line=text.count("\n"))]
         return [*old, Finding("new", Severity.ERROR, "brought in")] if "app:" in text else old
@@ -64,12 +64,24 @@ def test_errors_that_the_draft_brings_refuse_it_and_older_ones_are_only_told(lab
     assert [f["rule"] for f in caught.value.details["findings"]] == ["new"]
 
 
+def test_an_edited_override_file_is_linted_as_it_would_be(lab: BenchLab) -> None:
+    path = "media/compose.override.yaml"
+    seen: list[tuple[tuple[str, str], ...]] = []
+
+    def lint(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
+        seen.extend(s.others for s in stacks if s.name == "media")
+        return ()
+
+    make(lab, Draft("x", "x", (FileEdit(path, None, "services: {}\n"),), ()), lint)
+    assert seen == [(), ((path, "services: {}\n"),)]
+
+
 def test_the_linter_sees_the_lab_as_it_would_be(lab: BenchLab) -> None:
     from homelab_mcp.model.plan import FileEdit
 
     seen: list[dict[str, str]] = []
 
-    def lint(stacks: Sequence[StackFiles], networks: Collection[str]) -> Sequence[Finding]:
+    def lint(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
         seen.append({s.name: s.env_text for s in stacks})
         return ()
 

@@ -23,6 +23,11 @@ class LintStack:
         text: its text.
         env: variables it can use (its ``.env``).
         exists: says whether a path, as written in the file, is on disk; None where nobody can look.
+        others: further files of the stack, (path, text), merged over the first in this order (``-f``, override files).
+        read: gives the text of a file that ``include`` or ``extends`` names, by its path beside ``file``; None where
+            there is no such file. Raises HomelabError for what it may or can not read. None: nobody may read.
+        names: gives what is in a folder (folders end with "/"), by its path beside ``file``; None where that cannot be
+            told. None: nobody can look.
     """
 
     name: str
@@ -30,6 +35,9 @@ class LintStack:
     text: str
     env: Mapping[str, str]
     exists: Callable[[str], bool] | None = None
+    others: tuple[tuple[str, str], ...] = ()
+    read: Callable[[str], str | None] | None = None
+    names: Callable[[str], Sequence[str] | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

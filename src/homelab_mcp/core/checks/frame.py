@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from homelab_mcp.core.checks.view import Lab, ServiceView, StackView
+from homelab_mcp.core.checks.view import FileView, Lab, ServiceView, StackView
 from homelab_mcp.core.yaml12 import Mark, Path
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import LintSettings
 
 if TYPE_CHECKING:
     from homelab_mcp.core.checks import LabFacts, LintStack
+    from homelab_mcp.core.checks.traefik_places import TraefikFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +56,40 @@ class LintContext:
 
     def services(self) -> Iterator[ServiceView]:
         """Every service of every stack."""
-        for stack in self.lab.stacks:
-            yield from stack.services
+        return iter(self.lab.services)
 
     def at(
         self,
-        stack: StackView,
+        stack: StackView | FileView | TraefikFile,
         path: Path,
         message: str,
         *,
         key: bool = False,
         severity: Severity | None = None,
     ) -> Finding:
-        """A finding at a path of a stack's file; ``key`` points at the key instead of the value."""
-        mark = stack.model.mark(path, key=key) if stack.model else Mark(1, 1)
+        """A finding at a path of a stack or of one of its files; ``key`` points at the key instead of the value."""
+        file, mark = stack.place(path, key=key)
         service = str(path[1]) if len(path) > 1 and path[0] == "services" else ""
-        return self.at_mark(stack, mark, message, service=service, severity=severity)
+        return Finding(self._id, severity or self._severity, message, file, mark.line, mark.column, service)
 
     def at_mark(
-        self, stack: StackView, mark: Mark, message: str, *, service: str = "", severity: Severity | None = None
+        self,
+        stack: StackView | FileView,
+        mark: Mark,
+        message: str,
+        *,
+        service: str = "",
+        severity: Severity | None = None,
     ) -> Finding:
-        """A finding at a place that no path leads to."""
+        """A finding at a place (of the stack's first file) that no path leads to."""
         return Finding(self._id, severity or self._severity, message, stack.file, mark.line, mark.column, service)
+
+    def troubles(self, stack: StackView, kind: str) -> Iterator[Finding]:
+        """What is wrong of this kind between the stack's files, as findings."""
+        for each in stack.troubles:
+            if each.kind == kind:
+                place = (each.file, each.mark.line, each.mark.column, each.service)
+                yield Finding(self._id, self._severity, each.message, *place)
 
     def on(
         self, service: ServiceView, path: Path, message: str, *, key: bool = False, severity: Severity | None = None
@@ -123,14 +136,15 @@ def run(
     """Run every rule; see :func:`homelab_mcp.core.checks.lint`."""
     rules = [r for r in all_rules() if r.id not in settings.ignore]
     lab = Lab([StackView(s) for s in stacks], facts)
-    wanted = None if report is None else frozenset(report)
-    silenced = {stack.file: _silenced(stack.text) for stack in lab.stacks}
+    wanted = None if report is None else _with_the_rest(lab, report)
+    texts = [(f.file, f.text) for f in lab.files] + [(f.file, f.text) for f in lab.traefik_files.all]
+    silenced = {file: _silenced(text) for file, text in texts if text}
     found: dict[Finding, None] = {}
     for each in rules:
         for finding in each.check(LintContext(lab, each.id, each.severity)):
             if wanted is not None and finding.file not in wanted:
                 continue
-            if finding.rule not in silenced[finding.file].get(finding.line, ()):
+            if finding.rule not in silenced.get(finding.file, {}).get(finding.line, ()):
                 found[finding] = None
     result = sorted(found, key=lambda f: (f.file, f.line, f.column, f.rule, f.message))
     if settings.severity:
@@ -140,6 +154,14 @@ def run(
 
         result = [replace(f, fix=fix_for(lab, f)) for f in result]
     return tuple(result)
+
+
+def _with_the_rest(lab: Lab, report: Collection[str]) -> frozenset[str]:
+    """These files and the further ones of a stack that one of them begins, Traefik's own with Traefik's."""
+    asked = frozenset(report)
+    if lab.traefik is not None and lab.traefik.stack.file in asked:
+        asked = asked.union(file.file for file in lab.traefik_files.all)
+    return asked.union(file.file for stack in lab.stacks if stack.file in asked for file in stack.files)
 
 
 _IGNORE = re.compile(r"#\s*homelab:\s*ignore=(HL[0-9]{3}(?:\s*,\s*HL[0-9]{3})*)")

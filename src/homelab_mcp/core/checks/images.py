@@ -15,8 +15,18 @@ DATA_FOLDERS = {
     "mariadb": "/var/lib/mysql",
     "mysql": "/var/lib/mysql",
     "mongo": "/data/db",
+    "pgvector": "/var/lib/postgresql",
+    "postgis": "/var/lib/postgresql",
+    "timescaledb": "/var/lib/postgresql",
+    "percona": "/var/lib/mysql",
+    "influxdb": "/var/lib/influxdb",
+    "couchdb": "/opt/couchdb/data",
+    "clickhouse-server": "/var/lib/clickhouse",
+    "elasticsearch": "/usr/share/elasticsearch/data",
+    "opensearch": "/usr/share/opensearch/data",
+    "meilisearch": "/meili_data",
 }
-"""Where the official images keep their data (their own documentation on Docker Hub)."""
+"""Where the official images, and those made from them, keep their data (their documentation on Docker Hub)."""
 
 SCHEDULERS = frozenset(
     {"backrest", "duplicati", "watchtower", "ofelia", "diun", "autorestic", "borgmatic", "uptime-kuma", "prometheus"}

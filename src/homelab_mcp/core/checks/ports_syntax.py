@@ -39,6 +39,9 @@ class Published:
             return False
         if self.host[1] < other.host[0] or other.host[1] < self.host[0]:
             return False
+        if self.address and other.address and (":" in self.address) != (":" in other.address):
+            # Seen with Docker 20 and later: 0.0.0.0:80 and [::]:80 are two sockets that do not get in each other's way.
+            return False
         return self.everywhere or other.everywhere or self.address == other.address
 
     @property
@@ -49,6 +52,8 @@ class Published:
         first, last = self.host
         span = str(first) if first == last else f"{first}-{last}"
         address = f"{self.address}:" if self.address else ""
+        if ":" in self.address:
+            address = f"[{self.address}]:"
         return f"{address}{span}/{self.protocol}"
 
 

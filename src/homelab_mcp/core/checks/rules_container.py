@@ -45,6 +45,10 @@ def bad_mount(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for mount in service.mounts:
             target = mount.target
+            if mount.kind == "anonymous" and re.match(r"[A-Za-z]:/", target):
+                message = f"Compose takes {target[:2]!r} for a Windows drive; give the volume a longer name."
+                yield ctx.on(service, mount.path, message)
+                continue
             # A Windows path is another engine's business.
             if mount.open or not target or re.match(r"[A-Za-z]:|\\\\", target) or "$" in target:
                 continue
@@ -53,7 +57,7 @@ def bad_mount(ctx: LintContext) -> Iterable[Finding]:
             elif posixpath.normpath(target) in {"/", "//"}:
                 yield ctx.on(service, mount.path, "Nothing can be mounted over the container's root.")
         for text, path in texts(service, "volumes"):
-            parts = text.split(":")
+            parts = text.split(":") if not re.match(r"[A-Za-z]:", text) else []
             for option in parts[2].split(",") if len(parts) == 3 and parts[0] else ():
                 if option and option not in _OPTIONS:
                     message = f"{option!r} is no mount option and does nothing; read-only is 'ro'."
@@ -140,7 +144,7 @@ def replicated_port(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         deploy = service.data.get("deploy")
         counts = [service.data.get("scale"), deploy.get("replicas") if isinstance(deploy, dict) else None]
-        if any(isinstance(n, int) and n > 1 for n in counts):
+        if any(_SEVERAL.fullmatch(str(n)) for n in counts):
             for entry, published in service.published:
                 if published.host and not published.picks:
                     yield ctx.on(service, entry.path, "Several replicas cannot share one host port.")
@@ -170,6 +174,7 @@ def bad_form(ctx: LintContext) -> Iterable[Finding]:
             yield ctx.on(service, ("mac_address",), "A hardware address has six bytes: 02:42:ac:11:65:43.")
 
 
+_SEVERAL = re.compile(r"0*(?:[2-9]|1[0-9])[0-9]*")
 _MAC = re.compile(r"(?:[0-9A-Fa-f]{1,2}[:-]){5}[0-9A-Fa-f]{1,2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}")
 
 
@@ -208,9 +213,9 @@ def _log_driver(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
 
 
 _SIGNAL = re.compile(
-    r"[0-9]{1,2}|(?i:(?:SIG)?(?:ABRT|ALRM|BUS|CHLD|CLD|CONT|FPE|HUP|ILL|INT|IO|IOT|KILL|PIPE|POLL|PROF|PWR|QUIT|SEGV"
-    r"|STKFLT|STOP|SYS|TERM|TRAP|TSTP|TTIN|TTOU|URG|USR1|USR2|VTALRM|WINCH|XCPU|XFSZ|RTMIN(?:\+[0-9]+)?"
-    r"|RTMAX(?:-[0-9]+)?))"
+    r"[1-9][0-9]?|(?i:(?:SIG)?(?:ABRT|ALRM|BUS|CHLD|CLD|CONT|FPE|HUP|ILL|INT|IO|IOT|KILL|PIPE|POLL|PROF|PWR|QUIT|SEGV"
+    r"|STKFLT|STOP|SYS|TERM|TRAP|TSTP|TTIN|TTOU|URG|USR1|USR2|VTALRM|WINCH|XCPU|XFSZ|RTMIN(?:\+(?:[1-9]|1[0-5]))?"
+    r"|RTMAX(?:-(?:[1-9]|1[0-4]))?))"
 )
 _SECURITY = frozenset(
     {"no-new-privileges", "seccomp", "apparmor", "label", "systempaths", "writable-cgroups", "credentialspec"}

@@ -35,12 +35,12 @@ def dependencies(service: ServiceView) -> dict[str, tuple[Path, dict[str, Any]]]
     good=f"{HEAD}    depends_on: [db]\n  db:\n    image: postgres:17.2\n",
 )
 def missing_dependency(ctx: LintContext) -> Iterable[Finding]:
-    """``depends_on`` names no service of the file."""
+    """``depends_on`` names no service of the file; ``required: false`` only helps one that a profile leaves out."""
     for service in ctx.services():
         if service.stack.partial:
             continue
-        for name, (path, options) in dependencies(service).items():
-            if service.stack.service(name) is None and options.get("required") is not False:
+        for name, (path, _) in dependencies(service).items():
+            if service.stack.service(name) is None and name:
                 yield ctx.on(service, path, f"There is no service {name!r} in this file.", key=True)
 
 
@@ -121,7 +121,7 @@ def unhealthy_dependency(ctx: LintContext) -> Iterable[Finding]:
                 continue
             check = other.data.get("healthcheck")
             off = isinstance(check, dict) and (check.get("disable") is True or check.get("test") in ("NONE", ["NONE"]))
-            if off or not check:
+            if off or not (check or _checks_itself(other)):
                 yield ctx.on(
                     service,
                     path,
@@ -129,6 +129,18 @@ def unhealthy_dependency(ctx: LintContext) -> Iterable[Finding]:
                     severity=Severity.ERROR if off else None,
                     key=True,
                 )
+
+
+_CHECK_THEMSELVES = frozenset(
+    {"authelia", "gluetun", "immich-machine-learning", "immich-server", "jellyfin", "minecraft-server"}
+    | {"paperless-ngx", "pihole", "pms-docker", "uptime-kuma"}
+)
+"""Images that are known to bring a health check (HEALTHCHECK in their Dockerfiles)."""
+
+
+def _checks_itself(service: ServiceView) -> bool:
+    image = str(service.data.get("image") or "")
+    return service.image_name in _CHECK_THEMSELVES or "immich-app/postgres" in image or "vaultwarden/server" in image
 
 
 @rule(

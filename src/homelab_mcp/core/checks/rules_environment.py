@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.open_values import left_empty
 from homelab_mcp.core.checks.ports_syntax import PublishedInvalid, parse_port
 from homelab_mcp.core.compose_model import MissingVariable, is_open
-from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
 
 VARIABLES = "https://docs.docker.com/reference/compose-file/interpolation/"
@@ -28,7 +28,7 @@ _FROM_SHELL = frozenset({"HOME", "PWD", "USER", "HOSTNAME", "PATH", "COMPOSE_PRO
 )
 def missing_variable(ctx: LintContext) -> Iterable[Finding]:
     """A variable that is not in ``.env`` and has no default; told once a file."""
-    for stack in ctx.lab.stacks:
+    for stack in ctx.lab.files:
         places: dict[str, list[MissingVariable]] = {}
         for missing in stack.model.missing if stack.model else ():
             if not missing.required and missing.name not in _FROM_SHELL:
@@ -49,7 +49,7 @@ def missing_variable(ctx: LintContext) -> Iterable[Finding]:
 )
 def required_variable(ctx: LintContext) -> Iterable[Finding]:
     """A ``:?`` or ``?`` variable that is not in ``.env``."""
-    for stack in ctx.lab.stacks:
+    for stack in ctx.lab.files:
         for missing in stack.model.missing if stack.model else ():
             if missing.required:
                 yield ctx.at(stack, missing.path, f"{missing.name} is required and has no value in .env.")
@@ -66,7 +66,7 @@ def required_variable(ctx: LintContext) -> Iterable[Finding]:
 )
 def bad_dollar(ctx: LintContext) -> Iterable[Finding]:
     """An interpolation that Compose cannot read."""
-    for stack in ctx.lab.stacks:
+    for stack in ctx.lab.files:
         for bad in stack.model.bad if stack.model else ():
             yield ctx.at(stack, bad.path, f"{bad.message} Double a '$' that is meant as such.")
 
@@ -75,17 +75,22 @@ def bad_dollar(ctx: LintContext) -> Iterable[Finding]:
     "HL053",
     Severity.ERROR,
     "A missing variable that breaks the file",
-    why="With nothing in its place Compose reads an empty part (':/data', no image) and refuses the whole file.",
+    why="With nothing in its place Compose reads an empty part (':/data', no image, no number) and refuses the whole "
+    "file.",
     link=VARIABLES,
     bad=f"{HEAD}    volumes: ['${{DATA}}:/data']\n",
     good=f"{HEAD}    volumes: ['${{DATA:-./data}}:/data']\n",
 )
 def breaking_variable(ctx: LintContext) -> Iterable[Finding]:
-    """A volume without source, a port or an image that is nothing but a missing variable."""
+    """A volume without source, a port, an image, a number or a switch that is nothing but a missing variable."""
+    if not any(stack.model and stack.model.missing for stack in ctx.lab.files):
+        return
     for service in ctx.services():
+        for path in left_empty(service):
+            yield ctx.on(service, path, "A variable in it has no value, and Compose refuses what is left.")
         volumes = service.data.get("volumes")
         for n, item in enumerate(volumes if isinstance(volumes, list) else ()):
-            if is_open(item) and item not in {":", "::"} and (not item or item.startswith(":") or "::" in item):
+            if is_open(item) and item not in {":", "::"} and (not item or _EMPTY_PART.search(item)):
                 yield ctx.on(service, ("volumes", n), "A variable in it has no value, so that a part of it is empty.")
         ports = service.data.get("ports")
         for n, item in enumerate(ports if isinstance(ports, list) else ()):
@@ -97,6 +102,9 @@ def breaking_variable(ctx: LintContext) -> Iterable[Finding]:
         image = service.data.get("image")
         if isinstance(image, str) and is_open(image) and (image.endswith(":") or image.startswith((":", "/"))):
             yield ctx.on(service, ("image",), "A variable in it has no value; what is left is no image.")
+
+
+_EMPTY_PART = re.compile(r"^:|::|:$")
 
 
 def _is_port(text: str) -> bool:
@@ -134,7 +142,8 @@ _SECRET = re.compile(
 )
 _NO_SECRET = re.compile(
     r"(?:_FILE$|_PATH$|_URL$|_TTL$|EXPIR|LIFETIME|LENGTH|POLICY|_NAME$|ENABLE|ALLOW|DISABLE|REQUIRE|HASH_ALGO|ISSUER|_TYPE$"
-    r"|TIMEOUT|_HEADER$|_ALG|ROTAT|RESET|ALGORITHM|_LIMIT|MAX_)",
+    r"|TIMEOUT|_HEADER$|_ALG|ROTAT|RESET|ALGORITHM|_LIMIT|MAX_|TOKENIZ|PASSWORDLESS|_DIR$|_HOST$|_MODE$|_METHOD$|_FIELD$"
+    r"|_USERS$|_ROLES?$|_AUD(?:IENCE)?$|REALM$|HOSTNAME$|_URI$|PUBLIC_?KEY)",
     re.IGNORECASE,
 )
 
@@ -184,7 +193,6 @@ def item_twice(ctx: LintContext) -> Iterable[Finding]:
             seen: set[str] = set()
             for n, item in enumerate(part if isinstance(part, list) else ()):
                 key = str(item).partition("=")[0]
-                path: Path = (field, n)
                 if key in seen:
-                    yield ctx.on(service, path, f"{key} is already set above; this one wins.")
+                    yield ctx.on(service, (field, n), f"{key} is already set above; this one wins.")
                 seen.add(key)

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import ADMIN_PAGES
+from homelab_mcp.core.checks.log_in import LogIn
+from homelab_mcp.core.checks.rules_operations import jobs_that_end
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.core.compose_model import raw_text
 from homelab_mcp.model.finding import Finding, Severity
@@ -62,7 +64,8 @@ def label_secret(ctx: LintContext) -> Iterable[Finding]:
             hashed = key.lower().endswith(("auth.users", "auth.users[0]")) and bool(_HASH.search(entry.raw))
             last = key.lower().rpartition(".")[2]
             named = last in _LABEL_NAMES and len(raw) >= 8 and "$" not in raw and " " not in raw and "{{" not in raw
-            if hashed or named:
+            header = last == "authorization" and bool(re.match(r"(?i)(?:basic|bearer)\s+[^\s$]{6,}", raw))
+            if hashed or named or header:
                 yield ctx.on(service, entry.path, f"The label {key} holds a secret; move its value to .env.")
 
 
@@ -102,7 +105,8 @@ def open_docker(ctx: LintContext) -> Iterable[Finding]:
     """Port 2375 of a container published on every address."""
     for service in ctx.services():
         for entry, published in service.published:
-            if published.everywhere and published.container == (2375, 2375):
+            first, last = published.container
+            if published.everywhere and published.protocol == "tcp" and first <= 2375 <= last:
                 yield ctx.on(service, entry.path, "Docker's API is open to every network: root on the host.")
 
 
@@ -116,13 +120,13 @@ def open_docker(ctx: LintContext) -> Iterable[Finding]:
     good="services:\n  proxy:\n    image: tecnativa/docker-socket-proxy:v0.3.0\n    environment: ['CONTAINERS=1']\n",
 )
 def open_proxy(ctx: LintContext) -> Iterable[Finding]:
-    """A docker-socket-proxy with ``EXEC`` or ``AUTH`` or ``SECRETS`` switched on."""
+    """A docker-socket-proxy with ``EXEC``, ``AUTH`` or ``SECRETS``, or with ``POST`` to containers or images."""
     for service in ctx.services():
         if "socket-proxy" in service.image_name:
-            for key in ("EXEC", "AUTH", "SECRETS"):
-                entry = service.environment.get(key)
-                if entry and entry.value == "1":
-                    yield ctx.on(service, entry.path, f"{key}=1 lets its clients command Docker.")
+            on = {k: e for k, e in service.environment.items() if (e.value or "").lower() in {"1", "true", "yes", "on"}}
+            commands = {"EXEC", "AUTH", "SECRETS"} | ({"POST"} if {"CONTAINERS", "IMAGES"} & set(on) else set())
+            for key in sorted(commands & set(on)):
+                yield ctx.on(service, on[key].path, f"{key}=1 lets its clients command Docker.")
 
 
 @rule(
@@ -135,10 +139,11 @@ def open_proxy(ctx: LintContext) -> Iterable[Finding]:
     good=f"{HEAD}    user: '1000:1000'\n",
 )
 def root_user(ctx: LintContext) -> Iterable[Finding]:
-    """``user`` is root or 0."""
+    """``user`` is root or 0, but for jobs that end before another service starts."""
+    jobs = jobs_that_end(ctx)
     for service in ctx.services():
         user = service.data.get("user")
-        if not isinstance(user, bool) and str(user).partition(":")[0] in {"0", "root"}:
+        if not isinstance(user, bool) and str(user).partition(":")[0] in {"0", "root"} and id(service) not in jobs:
             yield ctx.on(service, ("user",), "It runs as root.")
 
 
@@ -156,31 +161,38 @@ def new_privileges(ctx: LintContext) -> Iterable[Finding]:
     """No ``no-new-privileges``."""
     for service in ctx.services():
         options = service.data.get("security_opt")
-        listed = isinstance(options, list) and any(str(o).startswith("no-new-privileges") for o in options)
+        listed = isinstance(options, list) and any(_KEEPS.fullmatch(str(o)) for o in options)
         if not service.partial and not listed and service.data.get("privileged") not in (True, "true"):
             yield ctx.on(service, (), "It may gain new privileges (security_opt: no-new-privileges:true).")
+
+
+_KEEPS = re.compile(r"no-new-privileges(?:[:=]true)?")
 
 
 @rule(
     "HL103",
     Severity.WARNING,
     "Traefik's dashboard without log-in",
-    why="api.insecure=true serves the dashboard, with every route and middleware, on port 8080 to anybody.",
+    why="api.insecure=true serves the dashboard, with every route and middleware, on port 8080 to anybody; a router to "
+    "api@internal without a middleware for log-in does so on its address.",
     link="https://doc.traefik.io/traefik/reference/install-configuration/api-dashboard/",
     bad="services:\n  traefik:\n    image: traefik:v3.6.1\n    command: ['--api.insecure=true']\n",
     good="services:\n  traefik:\n    image: traefik:v3.6.1\n    command: ['--api.dashboard=true']\n",
 )
 def open_dashboard(ctx: LintContext) -> Iterable[Finding]:
-    """``--api.insecure`` on Traefik's command line."""
+    """``api.insecure`` in Traefik's options, or a router to ``api@internal`` that asks nobody."""
+    log_in = LogIn(ctx.lab)
+    for router in tl.all_routers(ctx.lab):
+        entry = router.options.get("middlewares")
+        asks = log_in.guards(router) or log_in.only_leads_on(router) or (entry and entry.open)
+        if router.value("service").lower() == "api@internal" and not asks:
+            yield ctx.on(router.service, router.anchor.path, "Anybody may read the dashboard.")
     traefik = ctx.lab.traefik
     static = tl.static_config(ctx.lab)
     if traefik and static and static.options.get("api.insecure", "false").lower() in {"true", ""}:
-        command = traefik.data.get("command")
-        if isinstance(command, list):
-            at = [n for n, w in enumerate(command) if str(w).lower().startswith("--api.insecure")]
-            yield ctx.on(traefik, ("command", at[0]), "Anybody may read the dashboard.")
-        else:
-            yield ctx.on(traefik, ("command",), "api.insecure: anybody may read the dashboard.")
+        message = "api.insecure: anybody may read the dashboard."
+        path = static.where["api.insecure"]
+        yield ctx.at(static.file, path, message) if static.file else ctx.on(traefik, path, message)
 
 
 @rule(
@@ -194,11 +206,14 @@ def open_dashboard(ctx: LintContext) -> Iterable[Finding]:
     good="services:\n  traefik:\n    image: traefik:v3.6.1\n",
 )
 def old_traefik(ctx: LintContext) -> Iterable[Finding]:
-    """A Traefik tag of 3.0 to 3.5."""
+    """A Traefik tag of 3.0 to 3.6.0, or of 2 before 2.11.31."""
     for service in ctx.services():
         tag = service.image.rsplit("/", 1)[-1].partition(":")[2]
-        if service.image_name == "traefik" and re.match(r"v?3\.[0-5](?![0-9])", tag):
+        if service.image_name == "traefik" and _OLD_TRAEFIK.match(tag):
             yield ctx.on(service, ("image",), "Before an update to Docker 29, update it to 3.6.1 or later.")
+
+
+_OLD_TRAEFIK = re.compile(r"v?(?:3\.[0-5](?![0-9])|3\.6\.0|2\.(?:[0-9]|10)(?![0-9])|2\.11\.(?:[12]?[0-9]|30)(?![0-9]))")
 
 
 @rule(
@@ -239,4 +254,16 @@ def updates_everything(ctx: LintContext) -> Iterable[Finding]:
 
 def _selects(service: ServiceView) -> bool:
     names = {"WATCHTOWER_LABEL_ENABLE", "WATCHTOWER_MONITOR_ONLY", "WATCHTOWER_SCOPE", "WATCHTOWER_DISABLE_CONTAINERS"}
-    return bool(names & set(service.environment) or service.data.get("command") or service.data.get("env_file"))
+    command = service.data.get("command")
+    words = [str(w) for w in command] if isinstance(command, list) else str(command or "").split()
+    # What is neither an option nor an option's value is the name of a container.
+    named = [w for n, w in enumerate(words) if not w.startswith("-") and (n == 0 or words[n - 1] not in _WITH_VALUE)]
+    chosen = named or any(w.startswith(_CHOOSING) for w in words)
+    return bool(names & set(service.environment) or chosen or service.data.get("env_file"))
+
+
+_CHOOSING = ("--label-enable", "--monitor-only", "--scope", "--disable-containers", "-m", "-e", "-x")
+_WITH_VALUE = frozenset(
+    {"--interval", "-i", "--schedule", "-s", "--stop-timeout", "-t", "--host", "-H", "--api-version", "-a"}
+    | {"--notifications", "-n", "--notification-url", "--http-api-token", "--log-level", "--log-format"}
+)

@@ -33,12 +33,12 @@ def _needed(service: ServiceView) -> Iterator[tuple[Any, Path]]:
         else:
             yield item, path
     extends = service.data.get("extends")
-    if isinstance(extends, dict) and extends.get("file"):
+    if isinstance(extends, dict) and extends.get("file") and not service.stack.reads:
         yield extends["file"], ("extends", "file")
 
 
 def _of_stack(stack: StackView) -> Iterator[tuple[Any, Path]]:
-    included = stack.model.data.get("include") if stack.model else None
+    included = stack.model.data.get("include") if stack.model and not stack.reads else None
     for n, item in enumerate(included if isinstance(included, list) else ()):
         paths = item.get("path") if isinstance(item, dict) else item
         for each in paths if isinstance(paths, list) else [paths]:
@@ -68,6 +68,7 @@ def _names(part: Any) -> Iterator[str]:
 def missing_file(ctx: LintContext) -> Iterable[Finding]:
     """A file that is needed and not on disk; silent where nobody can look."""
     for stack in ctx.lab.stacks:
+        yield from ctx.troubles(stack, "missing")
         if stack.exists is None:
             continue
         for text, path in _of_stack(stack):

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.images import SCHEDULERS, asks_for_login, is_database, is_sign_on
-from homelab_mcp.core.checks.view import Entry, Lab, ServiceView
+from homelab_mcp.core.checks.images import SCHEDULERS, is_database, is_sign_on
+from homelab_mcp.core.checks.log_in import LogIn
+from homelab_mcp.core.checks.view import Lab, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
 SABLIER = "https://sablierapp.dev/"
@@ -17,10 +18,8 @@ AUTH = "services:\n  authelia:\n    image: authelia/authelia:4.39.4\n"
 LAZY = "services:\n  web:\n    image: nginx:1.29\n    labels:\n      sablier.enable: 'true'\n      sablier.group: web\n"
 
 
-def _lab_has_sign_on(lab: Lab) -> bool:
-    return any(is_sign_on(s) for s in lab.services) or any(
-        asks_for_login(m) for r in tl.all_routers(lab) for m in r.middlewares
-    )
+def _lab_has_sign_on(lab: Lab, log_in: LogIn) -> bool:
+    return any(is_sign_on(s) for s in lab.services) or any(map(log_in.guards, tl.all_routers(lab)))
 
 
 @rule(
@@ -35,13 +34,14 @@ def _lab_has_sign_on(lab: Lab) -> bool:
 )
 def no_log_in(ctx: LintContext) -> Iterable[Finding]:
     """A router without an authenticating middleware in a lab that has one elsewhere, and no opt-out label."""
-    if not _lab_has_sign_on(ctx.lab):
+    log_in = LogIn(ctx.lab)
+    if not _lab_has_sign_on(ctx.lab, log_in):
         return
-    chained = {name.lower(): e.value or "" for name, o, e in _chains(ctx.lab) if o == "chain.middlewares"}
     for router in tl.all_routers(ctx.lab):
         service = router.service
-        names = [*router.middlewares, *(chained.get(m.partition("@")[0].lower(), "") for m in router.middlewares)]
-        if is_sign_on(service) or any(asks_for_login(m) for m in names) or service.label("homelab.sso"):
+        if is_sign_on(service) or service.label("homelab.sso"):
+            continue
+        if log_in.guards(router) or log_in.only_leads_on(router) or router.value("service") in _HARMLESS:
             continue
         narrower = any(word in router.value("rule") for word in ("Path", "Header(", "ClientIP("))
         entry = router.options.get("middlewares")
@@ -49,9 +49,7 @@ def no_log_in(ctx: LintContext) -> Iterable[Finding]:
             yield ctx.on(service, router.anchor.path, f"The router {router.name!r} asks nobody to log in.")
 
 
-def _chains(lab: Lab) -> Iterable[tuple[str, str, Entry]]:
-    for service in lab.services:
-        yield from tl.http_labels(service, "middlewares")
+_HARMLESS = frozenset({"noop@internal", "ping@internal"})
 
 
 @rule(
@@ -66,26 +64,55 @@ def _chains(lab: Lab) -> Iterable[tuple[str, str, Entry]]:
 )
 def sablier_unused(ctx: LintContext) -> Iterable[Finding]:
     """``sablier.enable`` on a container whose group no router's middleware mentions."""
-    used = [m.lower() for r in tl.all_routers(ctx.lab) for m in r.middlewares]
-    groups = {
-        (e.value or "").lower()
-        for s in ctx.lab.services
-        for _, option, e in tl.http_labels(s, "middlewares")
-        if option.startswith("plugin.") and option.endswith((".group", ".names"))
+    defined = tl.defined_middlewares(ctx.lab) | {
+        f"{name.lower()}@file" for name in ctx.lab.traefik_files.names("middlewares") or ()
     }
+    unseen = [m for r in tl.all_routers(ctx.lab) for m in _of_files(r, defined)]
+    groups, names = _woken(ctx.lab)
+    static = tl.static_config(ctx.lab)
+    in_files = static is not None and not ctx.lab.traefik_files.complete
     for service in ctx.services():
-        if not _lazy(service):
+        routers = tl.routers(service)
+        if not is_lazy(service) or (in_files and not routers):
             continue
-        group = service.label("sablier.group").lower() or service.name.lower()
-        own = any("sablier" in m.lower() for r in tl.routers(service) for m in r.middlewares)
-        named = any("sablier" in m and group in m for m in used)
-        if not own and not named and group not in groups:
+        mine = groups_of(service)
+        own = any("sablier" in m for r in routers for m in _of_files(r, defined))
+        named = any("sablier" in m and any(g in m for g in mine) for m in unseen)
+        called = {service.name.lower(), str(service.data.get("container_name") or "").lower()}
+        if not own and not named and not groups & set(mine) and not names & called:
             entry = service.labels["sablier.enable"]
-            yield ctx.on(service, entry.path, f"No router goes through a Sablier middleware for the group {group!r}.")
+            listed = ", ".join(repr(g) for g in mine)
+            yield ctx.on(service, entry.path, f"No router goes through a Sablier middleware for the group {listed}.")
 
 
-def _lazy(service: ServiceView) -> bool:
+def _of_files(router: tl.Router, defined: set[str]) -> list[str]:
+    """A router's middlewares that no label and no file that was read defines, lower case."""
+    lower = [m.lower() for m in router.middlewares if m.lower() not in defined]
+    return [m for m in lower if m.partition("@")[2] not in {"", "docker"} or m.partition("@")[0] not in defined]
+
+
+def _woken(lab: Lab) -> tuple[set[str], set[str]]:
+    """Groups, and names of containers, that the labels' Sablier middlewares ask for, lower case."""
+    groups: set[str] = set()
+    names: set[str] = set()
+    for service in lab.routing:
+        for _, option, entry in tl.http_labels(service, "middlewares"):
+            if option.startswith("plugin.") and option.endswith((".group", ".names")):
+                value = (entry.value or "").lower()
+                groups |= {value.strip()} if option.endswith(".group") else set()
+                names |= {n.strip() for n in value.split(",")} if option.endswith(".names") else set()
+    return groups, names
+
+
+def is_lazy(service: ServiceView) -> bool:
+    """True for a container that Sablier puts to sleep."""
     return "sablier.enable" in service.labels and service.label("sablier.enable").lower() == "true"
+
+
+def groups_of(service: ServiceView) -> list[str]:
+    """The Sablier groups a container is in, lower case: a list with commas, "default" where it names none."""
+    listed = [g.strip().lower() for g in service.label("sablier.group").split(",")]
+    return [g for g in listed if g] or ["default"]
 
 
 @rule(
@@ -100,7 +127,7 @@ def _lazy(service: ServiceView) -> bool:
 def database_stays_down(ctx: LintContext) -> Iterable[Finding]:
     """A database with ``restart: no`` and no Sablier group."""
     for service in ctx.services():
-        if is_database(service) and service.restart == "no" and not _lazy(service):
+        if is_database(service) and service.restart == "no" and not is_lazy(service):
             yield ctx.on(service, ("restart",), "Nothing starts this database again after a reboot.")
 
 
@@ -116,6 +143,6 @@ def database_stays_down(ctx: LintContext) -> Iterable[Finding]:
 def sleeping_worker(ctx: LintContext) -> Iterable[Finding]:
     """``sablier.enable`` on a scheduler, a monitor or a gateway."""
     for service in ctx.services():
-        if _lazy(service) and service.image_name in SCHEDULERS:
+        if is_lazy(service) and service.image_name in SCHEDULERS:
             entry = service.labels["sablier.enable"]
             yield ctx.on(service, entry.path, f"{service.image_name} works in the background; asleep it does nothing.")

@@ -1,4 +1,4 @@
-"""HL120 to HL128: numbers, limits and kernel settings that Compose or the engine refuses."""
+"""HL120 to HL125: numbers, limits and kernel settings that Compose or the engine refuses."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from homelab_mcp.model.finding import Finding, Severity
 SERVICES = "https://docs.docker.com/reference/compose-file/services/"
 DEPLOY = "https://docs.docker.com/reference/compose-file/deploy/"
 HEAD = "services:\n  web:\n    image: nginx:1.29\n"
-_LIMITS = ("deploy", "resources", "limits")
-_RESERVED = ("deploy", "resources", "reservations")
+LIMITS = ("deploy", "resources", "limits")
+RESERVED = ("deploy", "resources", "reservations")
 _NUMBERS: tuple[Path, ...] = (
     *((key,) for key in ("cpus", "cpu_count", "cpu_percent", "cpu_period", "cpu_quota", "pids_limit", "scale")),
     ("healthcheck", "retries"),
     ("deploy", "replicas"),
-    (*_LIMITS, "cpus"),
-    (*_LIMITS, "pids"),
-    (*_RESERVED, "cpus"),
+    (*LIMITS, "cpus"),
+    (*LIMITS, "pids"),
+    (*RESERVED, "cpus"),
 )
 
 
 def value_at(data: Any, path: Path) -> Any:
     """What stands at a path of nested mappings; None where nothing does."""
     for step in path:
-        data = data.get(step) if isinstance(data, dict) else None
+        if not isinstance(data, dict):
+            return None
+        data = data.get(step)
     return data
 
 
@@ -48,11 +50,11 @@ def not_a_number(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for path in _NUMBERS:
             value = value_at(service.data, path)
-            if isinstance(value, str) and not is_open(value) and not _NUMBER.fullmatch(value):
+            if isinstance(value, str) and not is_open(value) and not NUMBER.fullmatch(value):
                 yield ctx.on(service, path, f"'{path[-1]}' must be a number.")
 
 
-_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
 @rule(
@@ -69,20 +71,25 @@ def bad_ulimit(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         part = service.data.get("ulimits")
         for name, limit in part.items() if isinstance(part, dict) else ():
-            if name not in _ULIMITS and not str(name).startswith("x-"):
+            if name not in ULIMITS and not str(name).startswith("x-"):
                 yield ctx.on(service, ("ulimits", name), f"There is no limit {name!r}.", key=True)
             for key, value in limit.items() if isinstance(limit, dict) else ((None, limit),):
                 path: Path = ("ulimits", name, key) if key else ("ulimits", name)
                 if isinstance(value, str) and not is_open(value) and not re.fullmatch(r"-?[0-9]+", value):
                     yield ctx.on(service, path, "A limit is a whole number; -1 is none.")
+                elif (number := _whole(value)) is not None:
+                    # The kernel caps open files at fs.nr_open, 2147483584 at most.
+                    if name == "nofile" and (number < 0 or number > 2**31):
+                        yield ctx.on(service, path, "Open files cannot be unlimited; 1048576 works on every host.")
+                    elif number < -1:
+                        yield ctx.on(service, path, "A limit is a whole number; -1 is none.")
             soft, hard = (_whole(value_at(limit, (key,))) for key in ("soft", "hard"))
-            if soft is not None and hard is not None and -1 not in {soft, hard} and soft > hard:
-                yield ctx.on(
-                    service, ("ulimits", name, "soft"), f"The soft limit {soft} is above the hard one, {hard}."
-                )
+            if soft is not None and hard is not None and hard >= 0 and (soft > hard or soft == -1):
+                message = f"The soft limit {soft} is above the hard one, {hard} (-1 is none at all)."
+                yield ctx.on(service, ("ulimits", name, "soft"), message)
 
 
-_ULIMITS = frozenset(
+ULIMITS = frozenset(
     {"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio"}
     | {"rttime", "sigpending", "stack"}
 )
@@ -116,8 +123,11 @@ def _pairs(service: ServiceView, field: str) -> Iterator[tuple[str, Path]]:
 def bad_sysctl(ctx: LintContext) -> Iterable[Finding]:
     """A sysctl outside the container's namespaces."""
     for service in ctx.services():
-        for name, path in _pairs(service, "sysctls"):
-            if name.startswith("net."):
+        for written, path in _pairs(service, "sysctls"):
+            name = written.replace("/", ".") if "." not in written else written
+            if name != name.strip() or not name:
+                yield ctx.on(service, path, f"Write {name.strip()}=value without blanks around '='.", key=True)
+            elif name.startswith("net."):
                 if service.network_mode == "host":
                     yield ctx.on(service, path, f"{name} cannot be set with the host's network.", key=True)
             elif name not in _IPC and not name.startswith("fs.mqueue."):
@@ -147,11 +157,11 @@ def bad_capability(ctx: LintContext) -> Iterable[Finding]:
             for n, item in enumerate(part if isinstance(part, list) else ()):
                 if isinstance(item, str) and not is_open(item):
                     name = item.upper().removeprefix("CAP_")
-                    if name not in _CAPABILITIES:
+                    if name not in CAPABILITIES:
                         yield ctx.on(service, (field, n), f"The kernel has no capability {item!r}.")
 
 
-_CAPABILITIES = frozenset(
+CAPABILITIES = frozenset(
     [
         "ALL",
         "AUDIT_CONTROL",
@@ -213,7 +223,7 @@ def memory(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for limit_path, reserved_path in (
             (("mem_limit",), ("mem_reservation",)),
-            ((*_LIMITS, "memory"), (*_RESERVED, "memory")),
+            ((*LIMITS, "memory"), (*RESERVED, "memory")),
         ):
             limit, reserved = (byte_size(value_at(service.data, path)) for path in (limit_path, reserved_path))
             if limit and 0 < limit < 6 * 1024**2:
@@ -230,7 +240,7 @@ def memory(ctx: LintContext) -> Iterable[Finding]:
 
 def byte_size(value: Any) -> int | None:
     """Bytes of a size as Compose writes them; None for what is none, or has a variable without a value."""
-    if isinstance(value, bool) or is_open(value):
+    if value is None or isinstance(value, bool) or is_open(value):
         return None
     match = _SIZE.fullmatch(str(value))
     if not match:
@@ -256,33 +266,8 @@ _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]+)?) ?([kKmMgGtTpP]?)[iI]?[bB]?")
 def bad_gpu(ctx: LintContext) -> Iterable[Finding]:
     """A reserved device with count and ids, or without capabilities."""
     for service in ctx.services():
-        devices = value_at(service.data, (*_RESERVED, "devices"))
+        devices = value_at(service.data, (*RESERVED, "devices"))
         for n, item in enumerate(devices if isinstance(devices, list) else ()):
-            path = (*_RESERVED, "devices", n)
+            path = (*RESERVED, "devices", n)
             if isinstance(item, dict) and "count" in item and "device_ids" in item:
                 yield ctx.on(service, path, "'count' and 'device_ids' exclude each other.")
-
-
-@rule(
-    "HL126",
-    Severity.ERROR,
-    "Two different limits for one thing",
-    why="Compose refuses a limit that the service itself and its deploy section set to different values.",
-    link=f"{DEPLOY}#resources",
-    bad=f"{HEAD}    cpus: 0.5\n    deploy: {{resources: {{limits: {{cpus: '0.25'}}}}}}\n",
-    good=f"{HEAD}    deploy: {{resources: {{limits: {{cpus: '0.25'}}}}}}\n",
-)
-def two_limits(ctx: LintContext) -> Iterable[Finding]:
-    """``cpus``, ``mem_limit`` or ``pids_limit`` beside another value in ``deploy.resources.limits``."""
-    for service in ctx.services():
-        for own, name in (("cpus", "cpus"), ("mem_limit", "memory"), ("pids_limit", "pids")):
-            mine, theirs = service.data.get(own), value_at(service.data, (*_LIMITS, name))
-            pair = [byte_size(v) if name == "memory" else _amount(v) for v in (mine, theirs)]
-            if None not in pair and pair[0] != pair[1]:
-                yield ctx.on(service, (*_LIMITS, name), f"'{own}' says something else.")
-
-
-def _amount(value: Any) -> float | None:
-    if isinstance(value, bool) or is_open(value) or not _NUMBER.fullmatch(str(value)):
-        return None
-    return float(value)

@@ -101,7 +101,7 @@ def no_health_check(ctx: LintContext) -> Iterable[Finding]:
 )
 def no_restart(ctx: LintContext) -> Iterable[Finding]:
     """Neither ``restart`` nor ``deploy.restart_policy``."""
-    once = _waited_for_completion(ctx)
+    once = jobs_that_end(ctx)
     for service in ctx.services():
         deploy = service.data.get("deploy")
         policy = isinstance(deploy, dict) and "restart_policy" in deploy
@@ -109,7 +109,8 @@ def no_restart(ctx: LintContext) -> Iterable[Finding]:
             yield ctx.on(service, (), "It has no restart policy.")
 
 
-def _waited_for_completion(ctx: LintContext) -> set[int]:
+def jobs_that_end(ctx: LintContext) -> set[int]:
+    """``id()`` of the services whose end another one waits for."""
     from homelab_mcp.core.checks.rules_dependencies import dependencies
 
     found: set[int] = set()
@@ -156,11 +157,20 @@ def endless_logs(ctx: LintContext) -> Iterable[Finding]:
 def forgetful_database(ctx: LintContext) -> Iterable[Finding]:
     """A database image without a volume over its data folder."""
     for service in ctx.services():
-        if service.partial or service.image_name in CACHES or service.image_name not in DATA_FOLDERS:
-            continue
-        if not _keeps(service, DATA_FOLDERS[service.image_name]):
-            folder = DATA_FOLDERS[service.image_name]
+        folder = _data_folder(service)
+        if not service.partial and folder and not _keeps(service, folder):
             yield ctx.on(service, (), f"Nothing is mounted at {folder}: its data goes with the container.")
+
+
+def _data_folder(service: ServiceView) -> str:
+    """Where a database's image keeps its data; "" where nobody knows. Other makers have places of their own."""
+    name = service.image_name
+    repository = str(service.data.get("image") or "").lower()
+    if name in CACHES:
+        return ""
+    if "bitnami" in repository:
+        return f"/bitnami/{name}" if name in {"postgresql", "mariadb", "mysql", "mongodb"} else ""
+    return "/config" if "linuxserver/" in repository and name in DATA_FOLDERS else DATA_FOLDERS.get(name, "")
 
 
 def _keeps(service: ServiceView, folder: str) -> bool:

@@ -47,12 +47,17 @@ def bad_port(ctx: LintContext) -> Iterable[Finding]:
                 yield ctx.on(service, path, "A mode is host or ingress.", severity=Severity.WARNING)
         exposed = service.data.get("expose")
         for n, item in enumerate(exposed if isinstance(exposed, list) else ()):
-            if not is_open(item) and not _EXPOSED.fullmatch(str(item)):
+            if not is_open(item) and not _is_exposed(str(item)):
                 message = "'expose' takes the container's port only, such as 80 or 8000-8010/udp."
                 yield ctx.on(service, ("expose", n), message, severity=Severity.WARNING)
 
 
-_EXPOSED = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,5})?(?:/(?:tcp|udp|sctp))?")
+_EXPOSED = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(?:tcp|udp|sctp))?")
+
+
+def _is_exposed(text: str) -> bool:
+    match = _EXPOSED.fullmatch(text)
+    return 0 < int(match[1]) <= int(match[2] or match[1]) < 65536 if match else False
 
 
 @rule(

@@ -43,7 +43,10 @@ def _undefined(ctx: LintContext, section: str) -> Iterator[Finding]:
         for name, path in _used(service, section):
             if name not in known:
                 one = section[:-1]
-                yield ctx.on(service, path, f"The {one} {name!r} is not defined under the top-level '{section}:'.")
+                message = f"The {one} {name!r} is not defined under the top-level '{section}:'."
+                if section == "volumes" and ("/" in name or "." in name):
+                    message += f" A folder or file beside this one is './{name}'."
+                yield ctx.on(service, path, message, key=section == "networks")
 
 
 @rule(
@@ -148,7 +151,7 @@ def external_network(ctx: LintContext) -> Iterable[Finding]:
     for stack in ctx.lab.stacks:
         for key, body in stack.section("networks").items():
             real = stack.real_network(key)
-            if _external(body) and real not in known and real not in made and not is_open(real):
+            if _external(body) and real not in known and real not in made and not is_open(body.get("name")):
                 yield ctx.at(
                     stack,
                     ("networks", key),

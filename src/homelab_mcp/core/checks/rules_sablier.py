@@ -1,4 +1,4 @@
-"""HL084 to HL088: Sablier middlewares that cannot work, and admin pages that anybody may open."""
+"""HL084 to HL089: Sablier middlewares that cannot work, and admin pages that anybody may open."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.images import OPEN_ADMIN, asks_for_login
+from homelab_mcp.core.checks.images import OPEN_ADMIN
+from homelab_mcp.core.checks.log_in import LogIn
+from homelab_mcp.core.checks.rules_lazy import groups_of, is_lazy
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -24,14 +26,10 @@ PROXY = "  proxy:\n    image: traefik:v3.6.1\n    command:\n      - --entrypoint
 
 def _options(ctx: LintContext, name: str) -> Iterator[tuple[ServiceView, Entry]]:
     """Labels that set an option of a Sablier middleware."""
-    for service in ctx.services():
+    for service in ctx.lab.routing:
         for _, option, entry in tl.http_labels(service, "middlewares"):
             if option.startswith("plugin.") and option.endswith(f".{name}") and "sablier" in option.split(".")[1]:
                 yield service, entry
-
-
-def _lazy(service: ServiceView) -> bool:
-    return service.label("sablier.enable").lower() == "true"
 
 
 @rule(
@@ -45,7 +43,7 @@ def _lazy(service: ServiceView) -> bool:
 )
 def empty_group(ctx: LintContext) -> Iterable[Finding]:
     """A middleware's group that no container with ``sablier.enable`` has."""
-    groups = {(s.label("sablier.group") or "default").lower() for s in ctx.services() if _lazy(s)}
+    groups = {group for s in ctx.services() if is_lazy(s) for group in groups_of(s)}
     for service, entry in _options(ctx, "group"):
         if entry.value and not entry.open and entry.value.lower() not in groups:
             yield ctx.on(service, entry.path, f"No container of the lab is in the group {entry.value!r}.")
@@ -63,13 +61,13 @@ def empty_group(ctx: LintContext) -> Iterable[Finding]:
     "      - --experimental.plugins.sablier.modulename=github.com/sablierapp/sablier\n",
 )
 def no_plugin(ctx: LintContext) -> Iterable[Finding]:
-    """A ``plugin.<name>`` middleware whose name Traefik's command line does not load."""
+    """A ``plugin.<name>`` middleware whose name Traefik's options do not load."""
     static = tl.static_config(ctx.lab)
     if static is None or not static.complete:
         return
     loaded = {o.split(".")[2] for o in static.options if o.startswith("experimental.") and "plugins." in o}
     told: set[tuple[int, str]] = set()
-    for service in ctx.services():
+    for service in ctx.lab.routing:
         for name, option, entry in tl.http_labels(service, "middlewares"):
             parts = option.split(".")
             if parts[0] == "plugin" and len(parts) > 1 and parts[1] not in loaded and (id(service), name) not in told:
@@ -90,7 +88,7 @@ def no_plugin(ctx: LintContext) -> Iterable[Finding]:
 def both_start(ctx: LintContext) -> Iterable[Finding]:
     """``sablier.enable`` beside ``restart: always``."""
     for service in ctx.services():
-        if _lazy(service) and service.restart == "always":
+        if is_lazy(service) and service.restart == "always":
             yield ctx.on(service, ("restart",), "Docker starts it whenever Sablier stopped it before a reboot.")
 
 
@@ -108,10 +106,19 @@ def unknown_server(ctx: LintContext) -> Iterable[Finding]:
     if not any("sablier" in s.image_name for s in ctx.services()):
         return
     names = {n for s in ctx.services() for n in (s.name, s.data.get("container_name"), s.data.get("hostname")) if n}
+    names |= {alias for s in ctx.services() for alias in aliases(s)}
     for service, entry in _options(ctx, "sablierurl"):
         host = (entry.value or "").partition("://")[2].partition("/")[0].partition(":")[0]
         if host and not entry.open and "." not in host and host not in {str(n) for n in names}:
             yield ctx.on(service, entry.path, f"No service or container of the lab is called {host!r}.")
+
+
+def aliases(service: ServiceView) -> Iterator[str]:
+    """Other names that a service has on its networks."""
+    networks = service.data.get("networks")
+    for options in networks.values() if isinstance(networks, dict) else ():
+        aliases = options.get("aliases") if isinstance(options, dict) else None
+        yield from (str(a) for a in aliases) if isinstance(aliases, list) else ()
 
 
 @rule(
@@ -129,11 +136,48 @@ def unknown_server(ctx: LintContext) -> Iterable[Finding]:
 )
 def open_admin(ctx: LintContext) -> Iterable[Finding]:
     """A routed admin page without a middleware of any kind that could ask for log-in."""
+    log_in = LogIn(ctx.lab)
     for service in ctx.services():
         if service.image_name not in OPEN_ADMIN or service.label("homelab.sso"):
             continue
         for router in tl.routers(service):
             entry = router.options.get("middlewares")
-            guarded = any(asks_for_login(m) or "secur" in m.lower() or "chain" in m.lower() for m in router.middlewares)
-            if "rule" in router.options and not guarded and not (entry and entry.open):
+            open_to_all = not log_in.guards(router) and not log_in.only_leads_on(router)
+            if "rule" in router.options and open_to_all and not (entry and entry.open):
                 yield ctx.on(service, router.anchor.path, f"{service.image_name} has no log-in of its own.")
+
+
+@rule(
+    "HL089",
+    Severity.WARNING,
+    "A route that goes to sleep with its container",
+    why="Traefik forgets the labels of a container that does not run, the route and the middleware that would wake it "
+    "with them: 404 page not found, for ever. From 3.6 on the label traefik.docker.allownonrunning keeps them; before, "
+    "they belong in a file or on a container that stays awake.",
+    link="https://doc.traefik.io/traefik/reference/routing-configuration/other-providers/docker/",
+    bad=f"{LAZY}{ROUTE}{GROUP}web\n",
+    good=f"{LAZY}{ROUTE}{GROUP}web\n      traefik.docker.allownonrunning: 'true'\n",
+)
+def route_asleep(ctx: LintContext) -> Iterable[Finding]:
+    """A route through Sablier on the sleeping container itself, without ``traefik.docker.allownonrunning``."""
+    waking = {s for service in ctx.services() for s in _sablier_middlewares(service)}
+    for service in ctx.services():
+        kept = service.labels.get("traefik.docker.allownonrunning")
+        if not is_lazy(service) or (kept and kept.open):
+            continue
+        # A route that leads past Sablier is HL081's.
+        routers = [
+            r
+            for r in tl.routers(service)
+            if "rule" in r.options
+            and any("sablier" in m.lower() or m.lower().partition("@")[0] in waking for m in r.middlewares)
+        ]
+        if routers and service.label("traefik.docker.allownonrunning").lower() not in {"true", "1"}:
+            message = "Once it sleeps Traefik no longer knows this route; set traefik.docker.allownonrunning=true."
+            yield ctx.on(service, routers[0].anchor.path, message)
+
+
+def _sablier_middlewares(service: ServiceView) -> Iterator[str]:
+    for name, option, _ in tl.http_labels(service, "middlewares"):
+        if option.startswith("plugin.") and "sablier" in option.split(".")[1]:
+            yield name.lower()

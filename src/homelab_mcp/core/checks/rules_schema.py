@@ -41,13 +41,13 @@ def breaks_schema(ctx: LintContext) -> Iterable[Finding]:
 def unknown_key(ctx: LintContext) -> Iterable[Finding]:
     """A key that the specification has not, or one that is no text."""
     yield from _schema(ctx, unknown=True)
-    for stack in ctx.lab.stacks:
+    for stack in ctx.lab.files:
         for path in non_text_keys(stack.model.raw) if stack.model else ():
             yield ctx.at(stack, path, f"The key {path[-1]!r} must be text; quote it.", key=True)
 
 
 def _schema(ctx: LintContext, *, unknown: bool) -> Iterator[Finding]:
-    for stack in ctx.lab.stacks:
+    for stack in ctx.lab.files:
         if not stack.model:
             continue
         if not isinstance(stack.model.raw, dict):
@@ -58,6 +58,10 @@ def _schema(ctx: LintContext, *, unknown: bool) -> Iterator[Finding]:
         for problem in stack.schema_problems:
             if bool(problem.key) == unknown:
                 yield ctx.at(stack, problem.path, problem.message, key=bool(problem.key))
+    for whole in ctx.lab.stacks:
+        for problem in whole.merged_problems:
+            if bool(problem.key) == unknown:
+                yield ctx.at(whole, problem.path, problem.message, key=bool(problem.key))
 
 
 @rule(
@@ -137,7 +141,7 @@ _RESTART = re.compile(r"no|always|unless-stopped|on-failure(?::[0-9]+)?")
 )
 def obsolete_version(ctx: LintContext) -> Iterable[Finding]:
     """A top-level ``version``."""
-    for stack in ctx.lab.stacks:
+    for stack in ctx.lab.files:
         if stack.model and "version" in stack.model.data:
             yield ctx.at(stack, ("version",), "Compose ignores 'version'; remove it.", key=True)
 
@@ -223,9 +227,10 @@ def mounted_twice(ctx: LintContext) -> Iterable[Finding]:
                 yield ctx.on(service, mount.path, message, severity=Severity.WARNING if same else None)
             seen.setdefault(target, mount.target)
         part = service.data.get("tmpfs")
-        for n, item in enumerate(part if isinstance(part, list) else ()):
+        for n, item in enumerate(part if isinstance(part, list) else [part]):
             if isinstance(item, str) and item.partition(":")[0].rstrip("/") in seen:
-                yield ctx.on(service, ("tmpfs", n), f"{item.partition(':')[0]!r} is a volume's place already.")
+                path: Path = ("tmpfs", n) if isinstance(part, list) else ("tmpfs",)
+                yield ctx.on(service, path, f"{item.partition(':')[0]!r} is a volume's place already.")
 
 
 @rule(
@@ -242,5 +247,8 @@ def named_replicas(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         deploy = service.data.get("deploy")
         replicas = [service.data.get("scale"), deploy.get("replicas") if isinstance(deploy, dict) else None]
-        if service.data.get("container_name") and any(isinstance(n, int) and n > 1 for n in replicas):
+        if service.data.get("container_name") and any(_SEVERAL.fullmatch(str(n)) for n in replicas):
             yield ctx.on(service, ("container_name",), "A service with a fixed container_name has one replica at most.")
+
+
+_SEVERAL = re.compile(r"0*(?:[2-9]|1[0-9])[0-9]*")

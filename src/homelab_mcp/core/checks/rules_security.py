@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.view import ServiceView
-from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.compose_model import ComposeFile, is_open
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -65,8 +65,8 @@ def docker_socket(ctx: LintContext) -> Iterable[Finding]:
     good=f"{HEAD}    cap_add: [NET_BIND_SERVICE]\n",
 )
 def capabilities(ctx: LintContext) -> Iterable[Finding]:
-    """``cap_add`` of ALL, SYS_ADMIN, SYS_MODULE or SYS_PTRACE."""
-    strong = {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE"}
+    """``cap_add`` of ALL, SYS_ADMIN, SYS_MODULE, SYS_PTRACE or another of that rank."""
+    strong = {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_BOOT", "DAC_READ_SEARCH", "BPF", "MAC_ADMIN"}
     for service in ctx.services():
         for n, item in enumerate(_items(service, "cap_add")):
             if item.upper().removeprefix("CAP_") in strong:
@@ -83,9 +83,9 @@ def capabilities(ctx: LintContext) -> Iterable[Finding]:
     good=HEAD,
 )
 def host_namespaces(ctx: LintContext) -> Iterable[Finding]:
-    """``pid``, ``ipc`` or ``userns_mode: host``."""
+    """``pid``, ``ipc``, ``userns_mode``, ``uts`` or ``cgroup: host``."""
     for service in ctx.services():
-        for field in ("pid", "ipc", "userns_mode"):
+        for field in ("pid", "ipc", "userns_mode", "uts", "cgroup"):
             if service.data.get(field) == "host":
                 yield ctx.on(service, (field,), f"'{field}: host' shares the host's own.", key=True)
 
@@ -120,16 +120,22 @@ def sensitive_mount(ctx: LintContext) -> Iterable[Finding]:
     """A bind mount of the host's root or a system folder; read-only ones are told as info."""
     for service in ctx.services():
         for mount in service.mounts:
-            source = posixpath.normpath(mount.source) if mount.source.startswith("/") else ""
-            sensitive = source in _SENSITIVE or source.startswith(("/root/", "/var/lib/docker/"))
+            source = posixpath.normpath(mount.source) if mount.source.startswith(("/", "~")) else ""
+            sensitive = source in _SENSITIVE or source.startswith(("/root/", "/var/lib/docker/", "/etc/ssh/", "~/.ssh"))
             if sensitive and not mount.open:
                 severity = Severity.INFO if mount.read_only else None
                 yield ctx.on(service, mount.path, f"{source} of the host is mounted into it.", severity=severity)
+        for n, item in enumerate(_items(service, "devices")):
+            if item.partition(":")[0].rstrip("/") in _SENSITIVE_DEVICES:
+                message = f"{item.partition(':')[0]} gives it every device, or the memory, of the host."
+                yield ctx.on(service, ("devices", n), message)
 
 
 _SENSITIVE = frozenset(
-    {"/", "/etc", "/root", "/proc", "/sys", "/boot", "/dev", "/usr", "/var/lib/docker", "/var/run", "/run"}
+    {"/", "/etc", "/root", "/proc", "/sys", "/boot", "/dev", "/usr", "/var/lib/docker", "/var/run", "/run", "/home"}
+    | {"/var", "/var/lib", "/bin", "/sbin", "/lib", "/etc/shadow", "/etc/passwd", "/etc/sudoers", "/etc/ssh", "~"}
 )
+_SENSITIVE_DEVICES = frozenset({"/dev", "/dev/mem", "/dev/kmem", "/dev/port"})
 
 
 @rule(
@@ -162,9 +168,6 @@ def _references(service: ServiceView) -> Iterator[tuple[str, Path]]:
         yield _path_of(item), ("env_file", n)
     if isinstance(files, str):
         yield files, ("env_file",)
-    extends = service.data.get("extends")
-    if isinstance(extends, dict) and isinstance(extends.get("file"), str):
-        yield extends["file"], ("extends", "file")
     build = service.data.get("build")
     if isinstance(build, str):
         yield build, ("build",)
@@ -198,10 +201,20 @@ def outside_files(ctx: LintContext) -> Iterable[Finding]:
             if mount.source.startswith("..") and not mount.open:
                 message = f"{mount.source!r} lies outside the stack's folder."
                 yield ctx.on(service, mount.path, message, severity=Severity.INFO)
-    for stack in ctx.lab.stacks:
-        included = stack.model.data.get("include") if stack.model else None
-        for n, item in enumerate(included if isinstance(included, list) else ()):
-            paths = item.get("path") if isinstance(item, dict) else item
-            for each in paths if isinstance(paths, list) else [paths]:
-                if isinstance(each, str) and not is_open(each) and _outside(each):
-                    yield ctx.at(stack, ("include", n), f"{str(each)!r} lies outside the stack's folder.")
+    for file in ctx.lab.files:
+        for named, path in _of_file(file.model) if file.model else ():
+            if isinstance(named, str) and not is_open(named) and _outside(named):
+                yield ctx.at(file, path, f"{str(named)!r} lies outside the stack's folder.")
+
+
+def _of_file(model: ComposeFile) -> Iterator[tuple[object, Path]]:
+    """Other compose files that one names itself: these are not in what the files come to."""
+    included = model.data.get("include")
+    for n, item in enumerate(included if isinstance(included, list) else ()):
+        paths = item.get("path") if isinstance(item, dict) else item
+        for each in paths if isinstance(paths, list) else [paths]:
+            yield each, ("include", n)
+    for name, body in model.services.items():
+        extends = body.get("extends")
+        if isinstance(extends, dict):
+            yield extends.get("file"), ("services", name, "extends", "file")

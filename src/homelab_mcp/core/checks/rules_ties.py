@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.rules_container import texts
 from homelab_mcp.core.checks.rules_dependencies import dependencies
-from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -134,36 +132,15 @@ def other_profile(ctx: LintContext) -> Iterable[Finding]:
 @rule(
     "HL038",
     Severity.ERROR,
-    "Extends a service that is not there",
-    why="Compose refuses the file.",
+    "Extends a service that is not there, or itself",
+    why="Compose refuses it. Without 'file' it looks only into the very file that says 'extends', not into an override "
+    "or an included one; services or files that extend or include each other in a circle have nothing to begin with.",
     link=f"{DOCS}services/#extends",
     bad=f"{HEAD}    extends: {{service: base}}\n",
     good=f"{HEAD}    extends: {{service: base}}\n  base:\n    image: nginx:1.29\n",
 )
 def extends_nobody(ctx: LintContext) -> Iterable[Finding]:
-    """``extends`` without a file, of no service of this file, or of itself."""
-    for service in ctx.services():
-        part: Any = service.data.get("extends")
-        name = part.get("service") if isinstance(part, dict) else part
-        if not isinstance(name, str) or is_open(name) or (isinstance(part, dict) and part.get("file")):
-            continue
-        path = ("extends", "service") if isinstance(part, dict) else ("extends",)
-        if service.stack.service(name) is None:
-            yield ctx.on(service, path, f"There is no service {str(name)!r} in this file.")
-        elif _comes_back(service):
-            yield ctx.on(service, path, "It extends itself.")
-
-
-def _comes_back(service: ServiceView) -> bool:
-    seen: set[str] = set()
-    now: ServiceView | None = service
-    while now is not None:
-        if now.name in seen:
-            return now is service
-        seen.add(now.name)
-        part: Any = now.data.get("extends")
-        if isinstance(part, dict) and part.get("file"):
-            return False
-        name = part.get("service") if isinstance(part, dict) else part
-        now = now.stack.service(name) if isinstance(name, str) else None
-    return False
+    """``extends`` of a service that its file has not, and circles of ``extends`` or ``include``."""
+    for stack in ctx.lab.stacks:
+        yield from ctx.troubles(stack, "no_service")
+        yield from ctx.troubles(stack, "circle")

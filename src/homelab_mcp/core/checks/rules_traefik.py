@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.traefik_rule import RuleInvalid, parse_rule, value_problem, version_problem
+from homelab_mcp.core.checks.traefik_rule import RuleInvalid, old_syntax_problem, value_problem, version_problem
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -20,7 +20,8 @@ MORE = "  more:\n    image: nginx:1.29\n    labels:\n"
 PORT = "      traefik.http.services.web.loadbalancer.server.port: "
 
 
-def _container_ports(service: ServiceView) -> set[int]:
+def container_ports(service: ServiceView) -> set[int]:
+    """The container's own ports that the file names."""
     inside = {
         p for _, x in service.published for p in range(x.container[0], min(x.container[1], x.container[0] + 500) + 1)
     }
@@ -44,15 +45,19 @@ def _container_ports(service: ServiceView) -> set[int]:
 def host_port_label(ctx: LintContext) -> Iterable[Finding]:
     """``loadbalancer.server.port`` is a published host port and no port of the container."""
     for service in ctx.services():
-        inside = _container_ports(service)
-        if service.network_mode == "host":
+        if service.network_mode == "host" or not service.published:
             continue
+        inside = container_ports(service)
         for _, entry in tl.port_labels(service):
             value = entry.value or ""
             if entry.open or not value.isdigit() or int(value) in inside:
                 continue
             for _, published in service.published:
-                if published.host and published.host[0] <= int(value) <= published.host[1]:
+                if (
+                    published.protocol == "tcp"
+                    and published.host
+                    and published.host[0] <= int(value) <= published.host[1]
+                ):
                     target = published.container[0] + (int(value) - published.host[0] if not published.picks else 0)
                     yield ctx.on(
                         service, entry.path, f"{value} is the port on the host; the container listens on {target}."
@@ -72,16 +77,30 @@ def host_port_label(ctx: LintContext) -> Iterable[Finding]:
 def unknown_port_label(ctx: LintContext) -> Iterable[Finding]:
     """``loadbalancer.server.port`` is neither published nor exposed, though other ports are."""
     for service in ctx.services():
-        inside = _container_ports(service)
+        inside = container_ports(service)
+        if not inside - _NO_WEB or any(_borrows(other, service) for other in service.stack.services):
+            continue
         hosts = {
             p for _, x in service.published if x.host for p in range(x.host[0], min(x.host[1], x.host[0] + 500) + 1)
         }
         for _, entry in tl.port_labels(service):
             value = entry.value or ""
-            if not entry.open and value.isdigit() and inside and int(value) not in inside | hosts:
+            if not entry.open and value.isdigit() and int(value) not in inside | hosts:
                 yield ctx.on(
                     service, entry.path, f"The container's ports named here are {_numbers(inside)}, not {value}."
                 )
+
+
+_NO_WEB = frozenset(
+    {21, 22, 25, 53, 110, 123, 139, 143, 389, 445, 465, 514, 587, 636, 853, 993, 995, 1883, 1900, 2222, 3306, 3478}
+    | {4190, 5353, 5432, 6379, 6881, 8883, 21027, 22000, 25565, 27017, 51413, 51820}
+)
+"""Ports of other protocols: that they alone are published says nothing of the one that Traefik asks."""
+
+
+def _borrows(other: ServiceView, owner: ServiceView) -> bool:
+    """True for a client in the owner's network, whose ports count as the owner's without being named there."""
+    return other.network_mode in {f"service:{owner.name}", f"container:{owner.data.get('container_name')}"}
 
 
 def _numbers(ports: set[int]) -> str:
@@ -101,9 +120,11 @@ def router_twice(ctx: LintContext) -> Iterable[Finding]:
     """Two services define one router differently."""
     first: dict[str, tl.Router] = {}
     for router in tl.all_routers(ctx.lab):
-        other = first.setdefault(router.name.lower(), router)
-        same = {k: e.value for k, e in other.options.items()} == {k: e.value for k, e in router.options.items()}
-        if other is not router and not same and router.service.is_beside(other.service):
+        # A name in a file is another one than the same in a label.
+        other = router if router.service.of_file else first.setdefault(router.name.lower(), router)
+        if other is router or not router.service.is_beside(other.service):
+            continue
+        if {k: e.value for k, e in other.options.items()} != {k: e.value for k, e in router.options.items()}:
             where = f"{other.service.name!r} in {other.service.stack.file}"
             yield ctx.on(router.service, router.anchor.path, f"The router {router.name!r} is also defined by {where}.")
 
@@ -119,17 +140,18 @@ def router_twice(ctx: LintContext) -> Iterable[Finding]:
 )
 def rule_twice(ctx: LintContext) -> Iterable[Finding]:
     """Two routers have one rule on one entry point and no priorities to tell them apart."""
-    first: dict[tuple[str, str, str], tl.Router] = {}
+    static = tl.static_config(ctx.lab)
+    seen: dict[tuple[str, str], list[tl.Router]] = {}
     for router in tl.all_routers(ctx.lab):
-        rule_text = re.sub(r"\s+", "", router.value("rule"))
+        rule_text = "".join(router.value("rule").split())
         if not rule_text or router.options["rule"].open:
             continue
-        points = ",".join(sorted(p.strip() for p in router.value("entrypoints").split(",")))
-        other = first.setdefault((rule_text, points, router.value("priority")), router)
-        if other is router or other.name.lower() == router.name.lower() or not router.service.is_beside(other.service):
-            continue
-        where = f"{other.name!r} of {other.service.name!r} in {other.service.stack.file}"
-        yield ctx.on(router.service, router.options["rule"].path, f"The router {where} has the same rule.")
+        before = seen.setdefault((rule_text, router.value("priority")), [])
+        other = next((r for r in before if tl.rivals(r, router, static)), None)
+        before.append(router)
+        if other:
+            where = f"{other.name!r} of {other.service.name!r} in {other.service.stack.file}"
+            yield ctx.on(router.service, router.options["rule"].path, f"The router {where} has the same rule.")
 
 
 @rule(
@@ -149,12 +171,15 @@ def bad_rule(ctx: LintContext) -> Iterable[Finding]:
         if entry is None or entry.value is None or (entry.open and not router.known_rule):
             continue
         try:
-            matchers = parse_rule(router.known_rule)
+            matchers = router.matchers()
         except RuleInvalid as error:
             yield ctx.on(router.service, entry.path, str(error))
             continue
         problem = "" if entry.open else value_problem(matchers)
-        if version == 3 and "rulesyntax" not in router.options:
+        syntax = router.value("rulesyntax").lower()
+        if syntax == "v2":
+            problem = problem or old_syntax_problem(matchers)
+        elif syntax == "v3" or (version == 3 and not syntax):
             problem = problem or version_problem(matchers)
         if problem:
             yield ctx.on(router.service, entry.path, problem)
@@ -198,10 +223,11 @@ def _label_problem(key: str) -> str:
         return "Traefik has no such label." + (f" Did you mean '{near[0]}'?" if near else "")
     if len(parts) < 5:
         return "an option after the name is missing."
-    return _http_problem(parts[2], parts[4], ".".join(parts[4:])) if parts[1] == "http" else ""
+    return http_problem(parts[2], parts[4], ".".join(parts[4:])) if parts[1] == "http" else ""
 
 
-def _http_problem(kind: str, head: str, option: str) -> str:
+def http_problem(kind: str, head: str, option: str) -> str:
+    """What is wrong with an option (lower case, ``head`` its first word) below ``http``; "" where nothing is."""
     if kind == "routers" and option not in tl.ROUTER_OPTIONS and not option.startswith(tl.DEEP_ROUTER_OPTIONS):
         options = [*tl.ROUTER_OPTIONS, "tls.certresolver", "tls.options"]
         near = difflib.get_close_matches(option, options, n=1)
@@ -232,7 +258,8 @@ def _http_problem(kind: str, head: str, option: str) -> str:
     good=f"{LABELS}{RULE}      traefik.http.routers.web.service: web\n{PORT}'80'\n",
 )
 def unknown_service(ctx: LintContext) -> Iterable[Finding]:
-    """``routers.x.service`` names no Traefik service of the lab's labels."""
+    """``routers.x.service`` names no Traefik service of the lab's labels, or of its files where these are known."""
+    in_files = ctx.lab.traefik_files.names("services")
     known = {name.lower() for s in ctx.lab.services for name, _, _ in tl.http_labels(s, "services")}
     for router in tl.all_routers(ctx.lab):
         entry = router.options.get("service")
@@ -240,9 +267,14 @@ def unknown_service(ctx: LintContext) -> Iterable[Finding]:
         if entry and name and not entry.open and provider in {"", "docker"} and name.lower() not in known:
             near = difflib.get_close_matches(name.lower(), known, n=1)
             tail = f" Did you mean {near[0]!r}?" if near else ""
-            own = name.lower() == f"{router.service.name}-{router.service.stack.project}".lower()
+            made_up = f"{router.service.name}-{router.service.stack.project}".lower()
+            own = name.lower() == "-".join(re.findall(r"[^\W_]+", made_up))
             if not own:
                 yield ctx.on(router.service, entry.path, f"No label defines the Traefik service {name!r}.{tail}")
+        if entry and provider == "file" and not entry.open and in_files is not None and name not in in_files:
+            near = difflib.get_close_matches(name, in_files, n=1)
+            tail = f" Did you mean {near[0]!r}?" if near else ""
+            yield ctx.on(router.service, entry.path, f"No file of Traefik's defines the service {name!r}.{tail}")
 
 
 @rule(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.traefik_rule import RuleInvalid, parse_rule
+from homelab_mcp.core.checks.traefik_rule import RuleInvalid
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -62,20 +62,14 @@ def _looked_at(service: ServiceView) -> bool:
 )
 def address_twice(ctx: LintContext) -> Iterable[Finding]:
     """Two routers made of nothing but hosts have one of them in common, on one entry point, without priorities."""
-    first: dict[tuple[str, str], tl.Router] = {}
+    static = tl.static_config(ctx.lab)
+    seen: dict[str, list[tl.Router]] = {}
     for router in tl.all_routers(ctx.lab):
-        points = ",".join(sorted(p.strip() for p in router.value("entrypoints").split(",")))
-        for host in _only_hosts(router):
-            other = first.setdefault((host, points), router)
-            if (
-                other is router
-                or other.name.lower() == router.name.lower()
-                or not router.service.is_beside(other.service)
-            ):
-                continue
-            if "priority" in router.options or "priority" in other.options:
-                continue
-            if "".join(router.value("rule").split()) != "".join(other.value("rule").split()):
+        for host in _only_hosts(router) if "priority" not in router.options else ():
+            before = seen.setdefault(host, [])
+            other = next((r for r in before if tl.rivals(r, router, static)), None)
+            before.append(router)
+            if other and "".join(router.value("rule").split()) != "".join(other.value("rule").split()):
                 where = f"{other.name!r} of {other.service.name!r} in {other.service.stack.file}"
                 yield ctx.on(router.service, router.options["rule"].path, f"{host} is also the router {where}'s.")
 
@@ -85,7 +79,7 @@ def _only_hosts(router: tl.Router) -> list[str]:
     if entry is None or entry.open or "&&" in router.value("rule") or "!" in router.value("rule"):
         return []
     try:
-        matchers = parse_rule(router.value("rule"))
+        matchers = router.matchers()
     except RuleInvalid:
         return []
     if any(m.name != "Host" for m in matchers):
@@ -161,7 +155,7 @@ def not_covered(ctx: LintContext) -> Iterable[Finding]:
         names = [n.strip().lower() for part in own for n in part] or shared
         zones = [n[2:] for n in names if n.startswith("*.")]
         entry = router.options.get("rule")
-        for host in router.hosts if entry and not entry.open else ():
+        for host in router.hosts if zones and entry and not entry.open else ():
             inside = [z for z in zones if host.endswith(f".{z}")]
             if inside and host not in names and not any(host.removesuffix(f".{z}").count(".") == 0 for z in inside):
                 yield ctx.on(router.service, router.options["rule"].path, f"*.{inside[0]} does not cover {host}.")
@@ -199,8 +193,8 @@ def which_network(ctx: LintContext) -> Iterable[Finding]:
     "HL079",
     Severity.WARNING,
     "A route on a container that has no network of its own",
-    why="Traefik finds no address on a container that borrows another's network. The labels belong on the owner (the "
-    "VPN gateway), with the client's port.",
+    why="Docker shows no port on a container that borrows another's network: without a port label Traefik leaves it "
+    "out. The labels are best on the owner (the VPN gateway), with the client's port.",
     link=DOCS,
     bad=f"{WEB}{RULE}    network_mode: service:vpn\n  vpn:\n    image: qmcgaw/gluetun:v3.40.0\n"
     "    cap_add: [NET_ADMIN]\n",
@@ -208,14 +202,16 @@ def which_network(ctx: LintContext) -> Iterable[Finding]:
     f"    image: qmcgaw/gluetun:v3.40.0\n    cap_add: [NET_ADMIN]\n    labels:\n{RULE}",
 )
 def borrowed_network(ctx: LintContext) -> Iterable[Finding]:
-    """Router labels beside ``network_mode: service:`` or ``container:``."""
+    """Router labels beside ``network_mode: service:`` or ``container:``; an error where no label has the port."""
     for service in ctx.services():
         if service.network_mode.startswith(("service:", "container:")):
+            # With a port Traefik asks the owner's address, seen in its source (Docker provider, getIPAddress).
+            known = any(o.startswith("loadbalancer.server") for _, o, _ in tl.http_labels(service, "services"))
             for router in _ruled(service):
                 message = (
                     f"Put the router {router.name!r} on the network's owner, {service.network_mode.split(':')[1]!r}."
                 )
-                yield ctx.on(service, router.anchor.path, message)
+                yield ctx.on(service, router.anchor.path, message, severity=None if known else Severity.ERROR)
 
 
 def _ruled(service: ServiceView) -> Iterator[tl.Router]:

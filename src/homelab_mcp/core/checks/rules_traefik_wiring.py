@@ -27,30 +27,33 @@ RULE = "      traefik.http.routers.web.rule: Host(`web.example.org`)\n"
 )
 def off_network(ctx: LintContext) -> Iterable[Finding]:
     """A routed service not on its ``traefik.docker.network``, or on no network that the lab's Traefik is on."""
-    traefik = ctx.lab.traefik
-    shared = traefik.real_networks if traefik and not traefik.network_mode else None
+    proxies = [s for s in ctx.services() if s.image_name == "traefik"]
+    reaches_all = not proxies or any(p.network_mode for p in proxies)
+    shared = None if reaches_all else frozenset(n for p in proxies for n in p.real_networks)
     for service in ctx.services():
-        if not service.routed or service.network_mode or service.partial or service is traefik:
+        if not service.routed or service.network_mode or service.partial or service in proxies:
             continue
         if any("$" in name for name in service.real_networks) or not tl.routers(service):
             continue
         wanted = service.labels.get("traefik.docker.network")
         name = (wanted.value or "") if wanted and not wanted.open else ""
         if wanted and name and name not in service.real_networks:
-            yield _wrong_network(ctx, service, name)
+            # Traefik then takes the first network there is, with a warning in its log.
+            yield _wrong_network(ctx, service, name, works=bool(shared) and service.real_networks <= (shared or set()))
         elif shared is not None and not shared & service.real_networks:
             path = ("networks",) if "networks" in service.data else ()
             names = ", ".join(sorted(shared))
             yield ctx.on(service, path, f"Traefik is on {names}; this service is on none of them.", key=True)
 
 
-def _wrong_network(ctx: LintContext, service: ServiceView, name: str) -> Finding:
+def _wrong_network(ctx: LintContext, service: ServiceView, name: str, *, works: bool) -> Finding:
     path = service.labels["traefik.docker.network"].path
     if name in service.networks:
         real = service.stack.real_network(name)
         message = f"The engine calls this network {real!r}; the label needs that name (or give the network a 'name:')."
         return ctx.on(service, path, message, severity=Severity.WARNING)
-    return ctx.on(service, path, f"The service is not on the network {name!r}.")
+    severity = Severity.WARNING if works else None
+    return ctx.on(service, path, f"The service is not on the network {name!r}.", severity=severity)
 
 
 @rule(
@@ -119,7 +122,7 @@ def unknown_entry_point(ctx: LintContext) -> Iterable[Finding]:
     "      traefik.http.routers.web.middlewares: zip@docker\n      traefik.http.middlewares.zip.compress: 'true'\n",
 )
 def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
-    """A middleware of the Docker provider that no label of the lab defines. Only where the lab has its Traefik."""
+    """A middleware that no label, or none of Traefik's files, defines. Only where the lab has its Traefik."""
     if ctx.lab.traefik is None:
         return
     known = tl.defined_middlewares(ctx.lab)
@@ -131,26 +134,25 @@ def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
                 near = difflib.get_close_matches(bare.lower(), known, n=1)
                 tail = f" Did you mean {near[0]!r}?" if near else ""
                 yield ctx.on(router.service, router.options["middlewares"].path, f"No label defines {name!r}.{tail}")
-            elif provider and provider.lower() not in _PROVIDERS:
-                message = f"There is no provider {provider!r}; it is docker or file."
+            elif provider == "file" and (message := _not_in_files(ctx, bare)):
                 yield ctx.on(router.service, router.options["middlewares"].path, message)
-            elif provider == "file" and _no_files(ctx):
-                message = f"Traefik's options have no file provider, where {name!r} would be."
-                yield ctx.on(router.service, router.options["middlewares"].path, message)
-    for service in ctx.services():
+    for service in ctx.lab.routing:
         for _, option, chain in tl.http_labels(service, "middlewares"):
             for name in (chain.value or "").split(",") if option == "chain.middlewares" and not chain.open else ():
                 bare, _, provider = name.strip().partition("@")
                 if provider in {"", "docker"} and bare.lower() not in known:
                     yield ctx.on(service, chain.path, f"No label defines {bare!r}.")
+                elif provider == "file" and (message := _not_in_files(ctx, bare)):
+                    yield ctx.on(service, chain.path, message)
 
 
-_PROVIDERS = frozenset(
-    {"docker", "swarm", "file", "internal", "http", "redis", "consul", "consulcatalog", "etcd", "nomad", "rest", "ecs"}
-    | {"kubernetes", "kubernetescrd", "kubernetesgateway", "kubernetesingress", "zookeeper", "plugin"}
-)
-
-
-def _no_files(ctx: LintContext) -> bool:
+def _not_in_files(ctx: LintContext, name: str) -> str:
+    """What is wrong with ``name@file``, "" where it is there or nobody can see all of Traefik's files."""
+    known = ctx.lab.traefik_files.names("middlewares")
     static = tl.static_config(ctx.lab)
-    return bool(static and static.complete and not any(o.startswith("providers.file") for o in static.options))
+    if known is None or name in known or static is None:
+        return ""
+    if not any(o.startswith("providers.file") for o in static.options):
+        return f"Traefik's options have no file provider, where '{name}@file' would be."
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"No file of Traefik's defines the middleware {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")

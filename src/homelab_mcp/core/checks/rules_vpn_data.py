@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import CACHES, DATABASES, is_database
@@ -84,7 +85,7 @@ def orphan_database(ctx: LintContext) -> Iterable[Finding]:
             if (
                 not _dedicated(db)
                 or db.partial
-                or db.data.get("entrypoint")
+                or not _serves(db)
                 or db.published
                 or db.network_mode
                 or _shared(ctx, db)
@@ -144,7 +145,7 @@ def unknown_host(ctx: LintContext) -> Iterable[Finding]:
         if stack.partial or service.partial or service.network_mode or not any(map(is_database, stack.services)):
             continue
         for name, entry in _asked(service):
-            if "." in name or name in {"localhost", ""} or name.startswith("/"):
+            if "." in name or name in {"localhost", ""} or name.startswith("/") or name in _given_hosts(service):
                 continue
             target = _named(ctx, stack, name)
             if target is None:
@@ -152,6 +153,17 @@ def unknown_host(ctx: LintContext) -> Iterable[Finding]:
                     yield ctx.on(service, entry.path, f"No service or container is called {name!r}.")
             elif target.stack is stack and not target.network_mode and not target.real_networks & service.real_networks:
                 yield ctx.on(service, entry.path, f"{name!r} is on none of this service's networks.")
+
+
+def _items(service: ServiceView, field: str) -> list[Any]:
+    part = service.data.get(field)
+    return part if isinstance(part, list) else list(part) if isinstance(part, dict) else []
+
+
+def _given_hosts(service: ServiceView) -> set[str]:
+    """Host names that ``extra_hosts`` and ``external_links`` give it."""
+    hosts = {re.split("[:=]", str(item))[0] for item in _items(service, "extra_hosts")}
+    return hosts | {str(item).rpartition(":")[2] for item in _items(service, "external_links")}
 
 
 def _external_network(service: ServiceView) -> bool:
@@ -166,8 +178,7 @@ def _named(ctx: LintContext, stack: StackView, name: str) -> ServiceView | None:
         for options in networks.values() if isinstance(networks, dict) else ():
             aliases = options.get("aliases") if isinstance(options, dict) else None
             words |= {a for a in aliases if isinstance(a, str)} if isinstance(aliases, list) else set()
-        links = service.data.get("links")
-        words |= {str(item).rpartition(":")[2] for item in links} if isinstance(links, list) else set()
+        words |= {str(item).rpartition(":")[2] for item in _items(service, "links")}
         # Compose's own container names: project-service-1, with '_' in older releases.
         made = rf".+[_-]{re.escape(service.name)}[_-][0-9]+"
         if name in {str(w) for w in words if w} or (service.stack is stack and re.fullmatch(made, name)):
@@ -196,14 +207,26 @@ def no_password(ctx: LintContext) -> Iterable[Finding]:
     """A database image without its password variable, or with one that allows none."""
     for service in ctx.services():
         for key, entry in service.environment.items():
-            empty = "ALLOW_EMPTY" in key.upper() and (entry.value or "").lower() in {"1", "yes", "true"}
+            empty = (entry.value or "").lower() in {"1", "yes", "true"} and "ALLOW_EMPTY" in key.upper()
             trust = key == "POSTGRES_HOST_AUTH_METHOD" and entry.value == "trust"
             if empty or trust:
                 yield ctx.on(service, entry.path, "Everybody who reaches it gets in without a password.")
         wanted = _PASSWORDS.get(service.image_name)
         unseen = service.partial or service.data.get("env_file") or service.data.get("build")
-        if wanted and not unseen and not any(w in key for key in service.environment for w in wanted):
-            yield ctx.on(service, (), f"None of its password variables is set ({wanted[0].lstrip('_')}).")
+        if wanted and not unseen and _serves(service) and not any(w in k for k in service.environment for w in wanted):
+            name = f"{service.image_name.upper()}{wanted[0]}" if wanted[0].startswith("_") else wanted[0]
+            yield ctx.on(service, (), f"None of its password variables is set ({name}).")
+
+
+def _serves(service: ServiceView) -> bool:
+    """False when the image is used for its tools: the start script sets up a server only for the server's command."""
+    command = service.data.get("command")
+    words = command.split() if isinstance(command, str) else command if isinstance(command, list) else []
+    first = str(words[0]) if words else "-"
+    return not service.data.get("entrypoint") and (first.startswith("-") or first in _SERVERS)
+
+
+_SERVERS = frozenset({"postgres", "mariadbd", "mysqld", "docker-entrypoint.sh"})
 
 
 @rule(
@@ -219,8 +242,9 @@ def no_password(ctx: LintContext) -> Iterable[Finding]:
 def postgres_path(ctx: LintContext) -> Iterable[Finding]:
     """``postgres:18`` or later with a volume at the path of 17, and no PGDATA of its own."""
     for service in ctx.services():
-        major = re.match(r"([0-9]{2})(?![0-9])", service.image.rsplit("/", 1)[-1].partition(":")[2])
-        if service.image_name != "postgres" or not major or int(major.group(1)) < 18 or "PGDATA" in service.environment:
+        major = re.search(r"(?:^|pg)([0-9]{2})(?![0-9])", service.image.rsplit("/", 1)[-1].partition(":")[2])
+        made_from = service.image_name in {"postgres", "pgvector", "postgis"} and "bitnami" not in service.image
+        if not made_from or not major or int(major.group(1)) < 18 or "PGDATA" in service.environment:
             continue
         for mount in service.mounts:
             if mount.target.rstrip("/") == "/var/lib/postgresql/data" and not is_open(mount.target):

@@ -8,6 +8,7 @@ from typing import Any
 
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.view import StackView
+from homelab_mcp.core.compose_model import raw_text
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -16,7 +17,7 @@ _LIMIT_REASONS = frozenset({"too_large", "too_deep", "alias_expansion", "recursi
 
 
 def _refused(ctx: LintContext, *, limits: bool) -> Iterator[Finding]:
-    for stack in ctx.lab.stacks:
+    for stack in ctx.lab.files:
         error = stack.refused
         if error and (error.reason in _LIMIT_REASONS) == limits:
             hint = f" {error.hint}" if error.hint else ""
@@ -48,7 +49,7 @@ def syntax(ctx: LintContext) -> Iterable[Finding]:
 )
 def duplicate_key(ctx: LintContext) -> Iterable[Finding]:
     """A mapping has a key twice."""
-    for stack in ctx.lab.stacks:
+    for stack in ctx.lab.files:
         for twice in stack.model.document.duplicates if stack.model else ():
             yield ctx.at_mark(
                 stack, twice.second, f"The key {twice.key!r} is already defined at line {twice.first.line}."
@@ -80,15 +81,17 @@ def limits(ctx: LintContext) -> Iterable[Finding]:
 )
 def unquoted_date(ctx: LintContext) -> Iterable[Finding]:
     """A plain scalar that go-yaml reads as a timestamp."""
-    for stack in ctx.lab.stacks:
-        if not stack.model or not _A_DATE.search(stack.text):
+    for stack in ctx.lab.files:
+        if not stack.model or not _END_OF_DATE.search(stack.text):
             continue
         for path, value in _scalars(stack.model.raw, ()):
             if isinstance(value, str) and _DATE.fullmatch(value) and stack.model.document.is_plain(path):
                 yield ctx.at(stack, path, f"{value} is read as a date, which Compose refuses here; quote it.")
 
 
-_A_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_FREE_KEYS = frozenset({"environment", "labels", "args", "annotations", "options", "driver_opts", "extra_hosts"})
+"""Mappings in which a key that begins with ``x-`` is no extension."""
+_END_OF_DATE = re.compile(r"-[0-9]{2}-[0-9]{2}")  # looked for in the whole text: fast, as it begins with one character
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9:.]+(?:Z|[-+][0-9:]+)?)?")
 _OLD_BOOL = frozenset({"no", "No", "NO", "off", "Off", "OFF", "yes", "Yes", "YES", "on", "On", "ON"})
 
@@ -125,7 +128,7 @@ def sexagesimal(ctx: LintContext) -> Iterable[Finding]:
         ports = service.data.get("ports")
         for n, item in enumerate(ports if isinstance(ports, list) else ()):
             path = service.path("ports", n)
-            if isinstance(item, str) and _SEXAGESIMAL.fullmatch(item) and _plain(service.stack, path):
+            if isinstance(item, str) and _SEXAGESIMAL.fullmatch(raw_text(item)) and _plain(service.stack, path):
                 yield ctx.at(service.stack, path, f"Quote {item!r}: YAML 1.1 tools read it as a base-60 number.")
 
 
@@ -133,13 +136,13 @@ _SEXAGESIMAL = re.compile(r"[1-9][0-9]*(?::[0-5]?[0-9])+")
 
 
 def _plain(stack: StackView, path: Path) -> bool:
-    return bool(stack.model and stack.model.document.is_plain(path))
+    return stack.is_plain(path)
 
 
 def _scalars(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, dict):
         for key, item in value.items():
-            if path or not str(key).startswith("x-"):
+            if not str(key).startswith("x-") or (path and path[-1] in _FREE_KEYS):
                 yield from _scalars(item, (*path, key))
     elif isinstance(value, list):
         for n, item in enumerate(value):

@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from homelab_mcp.core.checks.traefik_rule import Matcher, parse_rule
+from homelab_mcp.core.checks.traefik_static import StaticConfig
+from homelab_mcp.core.checks.traefik_static import static_config as static_config
 from homelab_mcp.core.checks.view import Entry, Lab, ServiceView
 
 ROUTER_OPTIONS = frozenset(
@@ -80,6 +83,17 @@ BALANCER_OPTIONS = frozenset(
     ]
 )
 
+PROVIDERS = (
+    *("docker", "swarm", "file", "internal", "http", "redis", "consulcatalog", "consul", "etcd", "nomad", "rest"),
+    *("ecs", "kubernetes", "kubernetescrd", "kubernetesingress", "kubernetesgateway", "zookeeper", "plugin", "knative"),
+)
+"""What may stand behind the '@' of a name; a plug-in's has its name behind 'plugin-', consul a namespace."""
+
+
+def is_provider(name: str) -> bool:
+    """True for the name of a provider that Traefik has."""
+    return name.lower() in PROVIDERS or name.lower().startswith(("plugin-", "consul", "nomad-", "kubernetes"))
+
 
 @dataclass(slots=True)
 class Router:
@@ -88,6 +102,7 @@ class Router:
     name: str
     service: ServiceView
     options: dict[str, Entry] = field(default_factory=dict)
+    _matchers: list[Matcher] | None = None
 
     def value(self, option: str) -> str:
         """An option's value or ""."""
@@ -107,6 +122,16 @@ class Router:
             return entry.value or ""
         text = re.sub(r"\$\{[^}]*\}|\$[A-Za-z_]\w*", "x", entry.raw).replace("$$", "$")
         return text if "(" in text and "}" not in text else ""
+
+    def matchers(self) -> list[Matcher]:
+        """What :attr:`known_rule` matches, read once.
+
+        Raises:
+            RuleInvalid: Traefik cannot read it.
+        """
+        if self._matchers is None:
+            self._matchers = parse_rule(self.known_rule)
+        return self._matchers
 
     @property
     def middlewares(self) -> list[str]:
@@ -143,13 +168,42 @@ def _routers(service: ServiceView) -> list[Router]:
         return []
     for name, option, entry in http_labels(service, "routers"):
         if name and option:
-            found.setdefault(name, Router(name, service)).options[option] = entry
+            # Within one container Traefik compares names without case.
+            found.setdefault(name.lower(), Router(name, service)).options[option] = entry
     return list(found.values())
 
 
 def all_routers(lab: Lab) -> list[Router]:
-    """Every HTTP router of the lab."""
-    return [router for service in lab.services for router in routers(service)]
+    """Every HTTP router of the lab, those of Traefik's dynamic files with it."""
+    return [router for service in lab.routing if service.http_labels for router in routers(service)]
+
+
+def stream_labels(service: ServiceView, kind: str, part: str) -> list[tuple[str, str, Entry]]:
+    """(name, option, label) of ``traefik.<kind>.<part>.<name>.<option>``, lower case; ``kind`` is tcp or udp."""
+    known: dict[tuple[str, str], list[tuple[str, str, Entry]]] | None = service.memo.get("streams")
+    if known is None:
+        known = service.memo["streams"] = {}
+        for key, entry in service.labels.items():
+            if key[:12].lower() in ("traefik.tcp.", "traefik.udp."):
+                words = key.lower().split(".", 4)
+                if len(words) == 5 and words[3] and words[4]:
+                    known.setdefault((words[1], words[2]), []).append((words[3], words[4], entry))
+    return known.get((kind, part), [])
+
+
+def stream_routers(service: ServiceView, kind: str) -> list[Router]:
+    """The TCP or UDP routers that a service's labels define."""
+    found: dict[str, Router] = {}
+    labels = stream_labels(service, kind, "routers")
+    if labels and service.label("traefik.enable").lower() != "false":
+        for name, option, entry in labels:
+            found.setdefault(name, Router(name, service)).options[option] = entry
+    return list(found.values())
+
+
+def all_stream_routers(lab: Lab, kind: str) -> list[Router]:
+    """Every TCP or UDP router of the lab."""
+    return [router for service in lab.routing for router in stream_routers(service, kind)]
 
 
 def port_labels(service: ServiceView) -> Iterator[tuple[str, Entry]]:
@@ -164,37 +218,40 @@ def defined_middlewares(lab: Lab) -> set[str]:
     return {name.lower() for s in lab.services for name, _, _ in http_labels(s, "middlewares")}
 
 
-@dataclass(frozen=True, slots=True)
-class StaticConfig:
-    """What Traefik's command line says. ``complete`` is False where a file may say more.
-
-    ``options`` has every option in lower case without its dashes, with its value.
-    """
-
-    options: dict[str, str]
-    entry_points: frozenset[str]
-    resolvers: frozenset[str]
-    tls_entry_points: frozenset[str]
-    complete: bool
-
-
-def static_config(lab: Lab) -> StaticConfig | None:
-    """The command line of the lab's Traefik; None where the lab has none."""
-    traefik = lab.traefik
-    if traefik is None:
-        return None
-    command = traefik.data.get("command")
-    words = [str(w) for w in command] if isinstance(command, list) else str(command or "").split()
-    parts = [w.lstrip("-").partition("=") for w in words if w.startswith("--")]
-    options = {name.lower(): value.strip("\"'") for name, _, value in parts}
-    points = {o.split(".")[1] for o in options if o.startswith("entrypoints.") and o.count(".") > 1}
-    resolvers = {o.split(".")[1] for o in options if o.startswith("certificatesresolvers.") and o.count(".") > 1}
-    secure = {o.split(".")[1] for o in options if re.match(r"entrypoints\.[^.]+\.http\.tls", o)}
-    return StaticConfig(options, frozenset(points), frozenset(resolvers), frozenset(secure), bool(points))
-
-
 def version(lab: Lab) -> int:
     """The major version of the lab's Traefik by its tag, 0 where nobody can say."""
     tag = lab.traefik.image.rsplit("/", 1)[-1].partition(":")[2] if lab.traefik else ""
     match = re.match(r"v?([1-9])(?:\.|$|-)", tag)
     return int(match.group(1)) if match else 0
+
+
+def rivals(one: Router, other: Router, static: StaticConfig | None) -> bool:
+    """True for two routers of different names that a request can come to alike, as far as anybody can say.
+
+    That takes an entry point that both are on, and TLS on both or on none: Traefik keeps the two apart.
+    """
+    same = one.name.lower() == other.name.lower() and one.service.of_file is other.service.of_file
+    if same or not one.service.is_beside(other.service):
+        return False
+    # The routers of one service mostly share its host on purpose (HTTP beside HTTPS).
+    if one.service is other.service and _points(one) != _points(other):
+        return False
+    pairs = ((a, b) for a in _ways(one, static) for b in _ways(other, static))
+    return any(a[1] == b[1] and (a[0] == b[0] or "" in {a[0], b[0]}) for a, b in pairs)
+
+
+def _points(router: Router) -> frozenset[str]:
+    return frozenset(p.strip().lower() for p in router.value("entrypoints").split(",") if p.strip())
+
+
+def _ways(router: Router, static: StaticConfig | None) -> set[tuple[str, bool]]:
+    """(entry point, with TLS) of a router; "" is any entry point."""
+    tls = any(o == "tls" or o.startswith("tls.") for o in router.options)
+    points = _points(router)
+    if static is not None and static.complete:
+        return {(p, tls or p in static.tls_entry_points) for p in points or static.entry_points}
+    return {(p, tls or points in _HTTPS) for p in points or {""}}
+
+
+_HTTPS = (frozenset({"websecure"}), frozenset({"https"}))
+"""Entry points that mostly have TLS for all their routers, where nobody can see whether they do."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 MATCHERS = frozenset(
@@ -13,9 +15,16 @@ MATCHERS = frozenset(
 """Matchers of Traefik 3 (its reference, "Rules & Priority")."""
 OLD_MATCHERS = frozenset({"Headers", "HeadersRegexp", "HostHeader"})
 """Matchers that Traefik 2 had and 3 has not."""
+TCP_MATCHERS = frozenset({"HostSNI", "HostSNIRegexp", "ClientIP", "ALPN"})
+"""Matchers of TCP routers (the reference's page on TCP rules)."""
+_NEW_MATCHERS = {
+    "Header": "Headers",
+    "HeaderRegexp": "HeadersRegexp",
+    "PathRegexp": "Path(`/{name:pattern}`)",
+    "QueryRegexp": "Query(`name={value:pattern}`)",
+}
 _TWO_VALUES = frozenset({"Header", "HeaderRegexp", "Query", "QueryRegexp"})
 _TOKEN = re.compile(r"\s*(?:(?P<text>`[^`]*`|\"(?:[^\"\\]|\\.)*\")|(?P<name>[A-Za-z]\w*)|(?P<mark>&&|\|\||[!(),]))")
-_BY_LOWER = {m.lower(): m for m in MATCHERS | OLD_MATCHERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +40,29 @@ class RuleInvalid(ValueError):
 
 
 def parse_rule(text: str) -> list[Matcher]:
-    """The matchers of a rule.
+    """The matchers of an HTTP rule.
 
     Raises:
         RuleInvalid: it is none.
     """
-    tokens = _tokens(text)
+    return _parse(text, MATCHERS | OLD_MATCHERS, "Host(`name`)")
+
+
+def parse_tcp_rule(text: str) -> list[Matcher]:
+    """The matchers of a TCP rule.
+
+    Raises:
+        RuleInvalid: it is none.
+    """
+    return _parse(text, TCP_MATCHERS, "HostSNI(`*`)")
+
+
+def _parse(text: str, known: Collection[str], example: str) -> list[Matcher]:
+    by_lower = {m.lower(): m for m in known}
+    try:
+        tokens = _tokens(text)
+    except _Stray as stray:
+        raise RuleInvalid(str(stray).format(example)) from None
     found: list[Matcher] = []
     depth = at = 0
     operand = True
@@ -47,7 +73,7 @@ def parse_rule(text: str) -> list[Matcher]:
         elif operand and word == "(":
             depth, at = depth + 1, at + 1
         elif operand and kind == "name":
-            matcher, at = _matcher(tokens, at)
+            matcher, at = _matcher(tokens, at, by_lower, example)
             found.append(matcher)
             operand = False
         elif not operand and word == ")" and depth:
@@ -55,7 +81,7 @@ def parse_rule(text: str) -> list[Matcher]:
         elif not operand and word in {"&&", "||"}:
             operand, at = True, at + 1
         else:
-            raise RuleInvalid(_misplaced(kind, word, operand))
+            raise RuleInvalid(_misplaced(kind, word, operand, example))
     if depth:
         raise RuleInvalid("The brackets do not match.")
     if operand:
@@ -63,14 +89,18 @@ def parse_rule(text: str) -> list[Matcher]:
     return found
 
 
-def _misplaced(kind: str, word: str, operand: bool) -> str:
+def _misplaced(kind: str, word: str, operand: bool, example: str) -> str:
     if word == ")":
         return "The brackets do not match."
     if not operand and (kind == "name" or word in {"!", "("}):
         return "Matchers are joined with && and ||."
     if kind == "text":
-        return "A value stands inside a matcher: Host(`name`)."
+        return f"A value stands inside a matcher: {example}."
     return f"Where {word!r} stands a matcher is missing."
+
+
+class _Stray(ValueError):
+    """Text that is no token; the sentence has a gap for an example of a matcher."""
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
@@ -79,7 +109,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     while at < len(text.rstrip()):
         match = _TOKEN.match(text, at)
         if not match:
-            raise RuleInvalid(_stray(text[at:].lstrip()))
+            raise _Stray(_stray(text[at:].lstrip()))
         kind = match.lastgroup or ""
         tokens.append((kind, match.group(kind)))
         at = match.end()
@@ -88,23 +118,23 @@ def _tokens(text: str) -> list[tuple[str, str]]:
 
 def _stray(rest: str) -> str:
     if rest.startswith("'"):
-        return "Values stand in backticks: Host(`name`)."
+        return "Values stand in backticks: {}."
     if rest.startswith(("`", '"')):
         return "A quote is left open."
     if rest.startswith(("&", "|")):
         return "Matchers are joined with && and ||."
     if rest.startswith(":"):
-        return "That is Traefik 1's way; today it is Host(`name`)."
-    return "Values stand in backticks: Host(`name`)."
+        return "That is Traefik 1's way; today it is {}."
+    return "Values stand in backticks: {}."
 
 
-def _matcher(tokens: list[tuple[str, str]], at: int) -> tuple[Matcher, int]:
+def _matcher(tokens: list[tuple[str, str]], at: int, by_lower: Mapping[str, str], example: str) -> tuple[Matcher, int]:
     written = tokens[at][1]
-    name = _BY_LOWER.get(written.lower(), "")
+    name = by_lower.get(written.lower(), "")
     if written.lower() in {"and", "or", "not"}:
         raise RuleInvalid("Matchers are joined with && and ||.")
     if not name:
-        near = difflib.get_close_matches(written, MATCHERS, n=1, cutoff=0.6)
+        near = difflib.get_close_matches(written, set(by_lower.values()) - OLD_MATCHERS, n=1, cutoff=0.5)
         raise RuleInvalid(f"Traefik knows no matcher {written!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
     if tokens[at + 1 : at + 2] != [("mark", "(")]:
         raise RuleInvalid(f"{name} needs its value: {name}(`...`).")
@@ -113,7 +143,7 @@ def _matcher(tokens: list[tuple[str, str]], at: int) -> tuple[Matcher, int]:
     while True:
         kind, word = tokens[at] if at < len(tokens) else ("", "")
         if kind != "text":
-            raise RuleInvalid("Values stand in backticks: Host(`name`)." if word else "The brackets do not match.")
+            raise RuleInvalid(f"Values stand in backticks: {example}." if word else "The brackets do not match.")
         values.append(word[1:-1])
         after = tokens[at + 1][1] if at + 1 < len(tokens) else ""
         at += 2
@@ -134,6 +164,37 @@ def version_problem(matchers: list[Matcher]) -> str:
     return ""
 
 
+def old_syntax_problem(matchers: list[Matcher]) -> str:
+    """What the rules of Traefik 2 (``ruleSyntax: v2``) have not; "" when nothing."""
+    for m in matchers:
+        if m.name in _NEW_MATCHERS:
+            return f"{m.name} is Traefik 3's; with ruleSyntax v2 it is {_NEW_MATCHERS[m.name]}."
+    return ""
+
+
+def tcp_problem(matchers: list[Matcher], old_syntax: bool) -> str:
+    """A value that Traefik refuses in a TCP rule; "" when there is none."""
+    for m in matchers:
+        if len(m.values) > 1 and not old_syntax:
+            return f"{m.name} takes one value; write {m.name}(`a`) || {m.name}(`b`)."
+        for value in m.values:
+            if m.name == "HostSNI" and not re.fullmatch(r"\*|[A-Za-z0-9_*.:{}-]+", value):
+                return f"{value!r} is no host name; every host is HostSNI(`*`)."
+            if m.name == "ClientIP" and not _is_address(value):
+                return f"{value!r} is no address and no range such as 10.0.0.0/8."
+            if m.name == "ALPN" and value == "acme-tls/1":
+                return "Traefik keeps the protocol acme-tls/1 to itself."
+    return ""
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 def value_problem(matchers: list[Matcher]) -> str:
     """A value that no request can have; "" when there is none."""
     for m in matchers:
@@ -143,6 +204,8 @@ def value_problem(matchers: list[Matcher]) -> str:
                     return f"Host takes the bare name, without scheme or path: {value!r} matches nothing."
                 if "*" in value:
                     return f"Host knows no wildcard: {value!r} matches nothing; HostRegexp does."
+                if re.fullmatch(r"[^:]+:[0-9]*", value):
+                    return f"Traefik compares the host without its port: {value!r} matches nothing."
                 if not value or re.search(r"\s", value):
                     return "Host is empty or has a blank in it: it matches nothing."
             elif m.name in {"Path", "PathPrefix"} and not value.startswith(("/", "{")):

@@ -1,176 +1,64 @@
-"""What rules look at: stacks and services with their labels, ports, mounts and networks already read."""
+"""What rules look at: the stacks of a lab, each with its files and with what these come to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from homelab_mcp.core.checks.ports_syntax import Published, PublishedInvalid, parse_port
 from homelab_mcp.core.checks.schema import SchemaProblem, problems
-from homelab_mcp.core.compose_model import ComposeFile, is_open, raw_text, read_compose
-from homelab_mcp.core.yaml12 import Path, YamlRefused
+from homelab_mcp.core.checks.service_view import Entry, Mount, PortEntry, ServiceView
+from homelab_mcp.core.compose_model import ComposeFile, read_compose
+from homelab_mcp.core.yaml12 import Mark, YamlRefused
 
 if TYPE_CHECKING:
+    from yaml.nodes import Node
+
     from homelab_mcp.core.checks import LabFacts, LintStack
+    from homelab_mcp.core.checks.traefik_files import TraefikFiles
+    from homelab_mcp.core.compose_stack import Loaded, Merged, Trouble
+
+__all__ = ["Entry", "FileView", "Lab", "Mount", "PortEntry", "ServiceView", "StackView"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One ``KEY=value`` of labels or environment: value (None when unset), as written, and where in the service."""
+class FileView:
+    """One text of a stack, or one YAML document of it.
 
-    key: str
-    value: str | None
-    raw: str
-    path: Path
-    open: bool
+    ``model`` is None when it could not be read, ``refused`` then says why. ``judged`` is False for a file of which
+    Compose takes one service only (``extends``) and lets the rest be as it is.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """One volume of a service. ``kind``: bind, volume, anonymous, tmpfs or other; ``source`` may be ""."""
-
-    kind: str
-    source: str
-    target: str
-    read_only: bool
-    path: Path
-    open: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PortEntry:
-    """One item of ``ports``: what it publishes, or why it is none."""
-
-    path: Path
-    published: Published | None
-    problem: str
-
-
-class ServiceView:
-    """One service of a stack."""
-
-    def __init__(self, stack: StackView, name: str, data: dict[str, Any]) -> None:
-        self.stack = stack
-        self.name = name
-        self.data = data
-        self.memo: dict[str, Any] = {}  # what readers of its labels have worked out already
-
-    def path(self, *inside: str | int) -> Path:
-        """A path in the file from one inside the service."""
-        return ("services", self.name, *inside)
-
-    @property
-    def partial(self) -> bool:
-        """True when the rest of it is somewhere else (``extends``), so that nothing can be called missing."""
-        return "extends" in self.data
+    def __init__(
+        self,
+        file: str,
+        text: str,
+        model: ComposeFile | None,
+        refused: YamlRefused | None = None,
+        *,
+        judged: bool = True,
+    ) -> None:
+        self.file = file
+        self.text = text
+        self.model = model
+        self.refused = refused
+        self.judged = judged
 
     @cached_property
-    def image(self) -> str:
-        """The image reference, "" where there is none or a variable in it has no value."""
-        image = self.data.get("image")
-        return "" if not isinstance(image, str) or is_open(image) else str(image)
+    def schema_problems(self) -> list[SchemaProblem]:
+        """What the Compose Specification's schema objects to."""
+        return list(problems(self.model.raw)) if self.model and self.judged else []
 
-    @cached_property
-    def image_name(self) -> str:
-        """Last part of the image's repository, lower case: ``postgres`` of ``docker.io/library/postgres:16``."""
-        image = self.data.get("image")
-        text = raw_text(image) if is_open(image) else str(image or "")
-        return text.split("@")[0].rsplit("/", 1)[-1].split(":")[0].lower()
-
-    @cached_property
-    def labels(self) -> dict[str, Entry]:
-        """Labels by key."""
-        return {e.key: e for e in _entries(self.data.get("labels"), "labels")}
-
-    @cached_property
-    def http_labels(self) -> dict[str, list[tuple[str, str, Entry]]]:
-        """Labels ``traefik.http.<kind>.<name>.<option>`` by kind: (name, option in lower case, label)."""
-        found: dict[str, list[tuple[str, str, Entry]]] = {}
-        for key, entry in self.labels.items():
-            if key[:13].lower() == "traefik.http.":
-                kind, _, rest = key[13:].partition(".")
-                name, _, option = rest.partition(".")
-                found.setdefault(kind.lower(), []).append((name, option.lower(), entry))
-        return found
-
-    @cached_property
-    def environment(self) -> dict[str, Entry]:
-        """Environment variables by name."""
-        return {e.key: e for e in _entries(self.data.get("environment"), "environment")}
-
-    @cached_property
-    def ports(self) -> list[PortEntry]:
-        """Published ports; an item whose variables have no value is left out."""
-        return list(_ports(self.data.get("ports")))
-
-    @cached_property
-    def published(self) -> list[tuple[PortEntry, Published]]:
-        """Published ports that could be read."""
-        return [(entry, entry.published) for entry in self.ports if entry.published]
-
-    @cached_property
-    def mounts(self) -> list[Mount]:
-        """Volumes, long and short."""
-        return [m for n, item in enumerate(_list(self.data.get("volumes"))) if (m := _mount(item, ("volumes", n)))]
-
-    @property
-    def network_mode(self) -> str:
-        """``network_mode`` or ""."""
-        mode = self.data.get("network_mode")
-        return mode if isinstance(mode, str) else ""
-
-    @cached_property
-    def networks(self) -> dict[str, Path]:
-        """Network keys it names -> where; {"default": ...} where it names none and has no network_mode."""
-        part = self.data.get("networks")
-        if isinstance(part, list):
-            return {str(name): ("networks", n) for n, name in enumerate(part) if isinstance(name, str)}
-        if isinstance(part, dict):
-            return {str(name): ("networks", str(name)) for name in part}
-        return {} if self.network_mode else {"default": ()}
-
-    @cached_property
-    def real_networks(self) -> frozenset[str]:
-        """Names the engine knows its networks by."""
-        return frozenset(self.stack.real_network(key) for key in self.networks)
-
-    @property
-    def restart(self) -> str:
-        """``restart`` or ""."""
-        value = self.data.get("restart")
-        return str(value) if isinstance(value, str) else ""
-
-    @property
-    def profiles(self) -> frozenset[str]:
-        """Profiles it is limited to."""
-        return frozenset(str(p) for p in _list(self.data.get("profiles")))
-
-    def is_beside(self, other: ServiceView) -> bool:
-        """False for two services of one stack that are alternatives: limited to different profiles."""
-        if self.stack is not other.stack or not self.profiles or not other.profiles:
-            return True
-        return bool(self.profiles & other.profiles)
-
-    def label(self, key: str) -> str:
-        """A label's value, "" where it is not there; keys compare without case, as Traefik does."""
-        entry = self.labels.get(key)
-        if entry is None:
-            entry = next((e for k, e in self.labels.items() if k.lower() == key), None)
-        return (entry.value or "") if entry else ""
-
-    @property
-    def routed(self) -> bool:
-        """True when Traefik is told to route to it."""
-        enabled = self.label("traefik.enable").lower()
-        if enabled == "false":
-            return False
-        return enabled == "true" or any(k.lower().startswith("traefik.http.routers.") for k in self.labels)
+    def place(self, path: Sequence[str | int], *, key: bool = False) -> tuple[str, Mark]:
+        """The file, and where in it the value (or its key) at the path stands."""
+        return self.file, self.model.mark(path, key=key) if self.model else Mark(1, 1)
 
 
 class StackView:
-    """One stack; ``model`` is None when its text could not be read, ``refused`` then says why."""
+    """One stack: its ``files``, and the ``model`` they come to; None when that cannot be told.
+
+    ``file`` and ``text`` are the first file's. ``troubles`` is what is wrong between the files. ``partial`` is True
+    when a part of it is unknown (an ``include`` that nobody could read), so that nothing can be called missing.
+    """
 
     def __init__(self, source: LintStack) -> None:
         self.name = source.name
@@ -178,14 +66,54 @@ class StackView:
         self.text = source.text
         self.env = source.env
         self.exists = source.exists
-        self.model: ComposeFile | None = None
-        self.refused: YamlRefused | None = None
+        self.read = source.read
+        self.names = source.names
+        self.reads = source.read is not None
+        self.model: ComposeFile | Merged | None = None
+        self.troubles: tuple[Trouble, ...] = ()
+        self.partial = False
+        self.files = self._alone(source)
+        if not self.files:
+            self.files = self._together(source)
+        self.services = self._services()
+
+    def _services(self) -> list[ServiceView]:
+        bodies = self.model.services if self.model else {}
+        return [ServiceView(self, name, body) for name, body in bodies.items()]
+
+    def _alone(self, source: LintStack) -> list[FileView]:
+        """The one file of a stack that has no more; [] for another stack."""
+        if source.others:
+            return []
         try:
-            self.model = read_compose(source.text, source.env, allow_duplicates=True)
+            model = read_compose(source.text, source.env, allow_duplicates=True, file=source.file)
         except YamlRefused as error:
-            self.refused = error
-        data = self.model.services if self.model else {}
-        self.services = [ServiceView(self, name, body) for name, body in data.items()]
+            return [] if error.reason == "multiple_documents" else [FileView(self.file, self.text, None, error)]
+        data = model.data
+        services = data.get("services")
+        more = isinstance(services, dict) and any("extends" in s for s in services.values() if isinstance(s, dict))
+        if more or data.get("include"):
+            return []
+        self.model = model
+        return [FileView(self.file, self.text, model)]
+
+    def _together(self, source: LintStack) -> list[FileView]:
+        from homelab_mcp.core.compose_load import load_stack
+        from homelab_mcp.core.compose_stack import Kind
+
+        loaded: Loaded = load_stack([(source.file, source.text), *source.others], source.env, source.read)
+        self.model = loaded.merged
+        self.troubles = loaded.troubles
+        self.partial = loaded.partial
+        files = []
+        for each in loaded.sources:
+            if each.refused:
+                files.append(FileView(each.file, each.text, None, each.refused, judged=each.judged))
+            files += [FileView(each.file, each.text, d, judged=each.judged) for d in each.documents]
+        for trouble in self.troubles:
+            if trouble.kind is Kind.BOUNDS:
+                files.append(FileView(trouble.file, "", None, YamlRefused("too_large", trouble.message, trouble.mark)))
+        return files
 
     @property
     def project(self) -> str:
@@ -193,18 +121,29 @@ class StackView:
         name = self.model.data.get("name") if self.model else None
         return str(name) if isinstance(name, str) and name else self.name
 
-    @property
-    def partial(self) -> bool:
-        """True when the rest of it is in other files (``include``)."""
-        return bool(self.model and self.model.data.get("include"))
-
     @cached_property
-    def schema_problems(self) -> list[SchemaProblem]:
-        """What the Compose Specification's schema objects to."""
-        return list(problems(self.model.raw)) if self.model else []
+    def merged_problems(self) -> list[SchemaProblem]:
+        """What the schema objects to in the whole that several files come to; [] for a stack of one file."""
+        from homelab_mcp.core.compose_parts import as_written
+
+        if self.model is None or isinstance(self.model, ComposeFile):
+            return []
+        return list(problems(as_written(self.model.data)))
+
+    def place(self, path: Sequence[str | int], *, key: bool = False) -> tuple[str, Mark]:
+        """The file, and where in it the value (or its key) at a path of the model stands."""
+        return self.model.place(path, key=key) if self.model else (self.file, Mark(1, 1))
+
+    def is_plain(self, path: Sequence[str | int]) -> bool:
+        """True when the path leads to a scalar written without quotes."""
+        return self.model is not None and self.model.is_plain(path)
+
+    def node(self, path: Sequence[str | int]) -> Node | None:
+        """What is written at the path; None where nothing is."""
+        return self.model.node(path) if self.model else None
 
     def section(self, name: str) -> dict[str, Any]:
-        """A top-level mapping of the file."""
+        """A top-level mapping of the model."""
         return self.model.section(name) if self.model else {}
 
     def service(self, name: str) -> ServiceView | None:
@@ -233,68 +172,28 @@ class Lab:
         self.facts = facts
 
     @cached_property
+    def files(self) -> list[FileView]:
+        """Every text of every stack, for rules that look at what is written and not at what it comes to."""
+        return [file for stack in self.stacks for file in stack.files]
+
+    @cached_property
     def services(self) -> list[ServiceView]:
         """Every service of every stack."""
         return [service for stack in self.stacks for service in stack.services]
 
     @cached_property
+    def traefik_files(self) -> TraefikFiles:
+        """What the file provider of the lab's Traefik defines."""
+        from homelab_mcp.core.checks.traefik_files import TraefikFiles
+
+        return TraefikFiles(self)
+
+    @cached_property
+    def routing(self) -> list[ServiceView]:
+        """Everything that may define routes: every service, and Traefik's dynamic files."""
+        return [*self.services, *self.traefik_files.services]
+
+    @cached_property
     def traefik(self) -> ServiceView | None:
         """The lab's Traefik, where it is one of its services."""
         return next((s for s in self.services if s.image_name == "traefik"), None)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _entries(part: Any, name: str) -> Iterator[Entry]:
-    if isinstance(part, dict):
-        for key, value in part.items():
-            text = None if value is None else _text(value)
-            yield Entry(str(key), text, raw_text(value) or (text or ""), (name, str(key)), is_open(value))
-    for n, item in enumerate(_list(part)):
-        if isinstance(item, str):
-            key, equals, value = item.partition("=")
-            raw = raw_text(item).partition("=")[2]
-            yield Entry(str(key), value if equals else None, raw, (name, n), is_open(item))
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _ports(part: Any) -> Iterator[PortEntry]:
-    for n, item in enumerate(_list(part)):
-        path: Path = ("ports", n)
-        if is_open(item) or (isinstance(item, dict) and any(is_open(v) for v in item.values())):
-            continue
-        try:
-            yield PortEntry(path, parse_port(item), "")
-        except PublishedInvalid as error:
-            yield PortEntry(path, None, str(error))
-
-
-def _mount(item: Any, path: Path) -> Mount | None:
-    if isinstance(item, str):
-        return _short_mount(item, path)
-    if not isinstance(item, dict):
-        return None
-    kind, source, target = (item.get(k) for k in ("type", "source", "target"))
-    return Mount(
-        str(kind or "other"),
-        str(source or ""),
-        str(target or ""),
-        item.get("read_only") in (True, "true"),
-        path,
-        any(is_open(v) for v in item.values()),
-    )
-
-
-def _short_mount(item: str, path: Path) -> Mount:
-    parts = item.split(":")
-    if len(parts) == 1:
-        return Mount("anonymous", "", parts[0], False, path, is_open(item))
-    source, target = parts[0], parts[1]
-    options = parts[2].split(",") if len(parts) > 2 else []
-    bind = source.startswith((".", "/", "~")) or (is_open(item) and raw_text(item).startswith("$"))
-    return Mount("bind" if bind else "volume", source, target, "ro" in options, path, is_open(item))

@@ -1,0 +1,77 @@
+"""HL900 to HL902: what Compose itself says, where it was asked; they have pages as rules have, but no check here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from homelab_mcp.core.checks.frame import LintContext, Rule
+from homelab_mcp.model.finding import Finding, Severity
+
+_HEAD = "services:\n  web:\n    image: nginx:1.29\n"
+
+
+def _asked_elsewhere(ctx: LintContext) -> Iterable[Finding]:
+    return ()
+
+
+REFUSED = Rule(
+    "HL900",
+    Severity.ERROR,
+    "Compose refuses this file",
+    "`docker compose config` was asked and says no, whatever the variables hold.",
+    "https://docs.docker.com/reference/cli/docker/compose/config/",
+    "services:\n  web:\n    imgae: nginx:1.29",
+    _HEAD.strip("\n"),
+    _asked_elsewhere,
+)
+
+INCOMPLETE = Rule(
+    "HL901",
+    Severity.ERROR,
+    "Compose cannot fill in this file",
+    "The file itself is right, but a variable or an env_file is missing or does not fit: `docker compose config` "
+    "takes the file as soon as fitting values stand in for them.",
+    "https://docs.docker.com/reference/compose-file/interpolation/",
+    f"{_HEAD}    environment:\n      KEY: ${{KEY:?set it}}",
+    f"{_HEAD}    environment:\n      KEY: ${{KEY:-none}}",
+    _asked_elsewhere,
+)
+
+DISAGREES = Rule(
+    "HL902",
+    Severity.INFO,
+    "Compose accepts what this linter calls an error",
+    "One of the two is wrong, most likely the linter: please report it with the lines in question.",
+    "https://docs.docker.com/reference/cli/docker/compose/config/",
+    "# an error of another rule on a line that `docker compose config` accepts",
+    _HEAD.strip("\n"),
+    _asked_elsewhere,
+)
+
+ENGINE_RULES = (REFUSED, INCOMPLETE, DISAGREES)
+"""Rules that speak only where ``docker compose`` was asked; no part of ``all_rules``."""
+
+STRUCTURE = frozenset({"HL001", "HL002", "HL004", "HL010", "HL011"})
+"""Rules whose errors Compose sees in the file as written, before it puts a variable in."""
+
+_MEANING = "HL012 HL016 HL017 HL019 HL020 HL021 HL022 HL023 HL026 HL028 HL030 HL031 HL033 HL036 HL038 HL040 HL120"
+_OTHERS = "HL027 HL125 HL126 HL137 HL151 HL161"
+VARIABLES = frozenset({"HL051", "HL052", "HL053"})
+"""Rules whose errors Compose sees when it puts variables in."""
+
+SAME_AS_CONFIG = STRUCTURE | VARIABLES | frozenset(f"{_MEANING} {_OTHERS}".split())
+"""Rules whose errors ``docker compose config`` reports too: see :func:`is_configs_too`."""
+
+_HOST = "HL014 HL025 HL032 HL035 HL041 HL046 HL057 HL122 HL123 HL131 HL132 HL133"
+_TRAEFIK = "HL060 HL062 HL063 HL064 HL066 HL067 HL069 HL071 HL072 HL074 HL085"
+ENGINE_ONLY = frozenset(f"{_HOST} {_TRAEFIK}".split())
+"""Rules whose errors ``config`` never reports: they are the engine's, Traefik's or the program's in the container.
+
+Every other rule's errors may or may not be ``config``'s too.
+"""
+
+
+def is_configs_too(finding: Finding) -> bool:
+    """Whether ``config`` must refuse the file as well; where it does not, one of the two is wrong."""
+    # An image whose tag is an empty variable ("nginx:") is refused by the engine only.
+    return finding.rule in SAME_AS_CONFIG and not (finding.rule == "HL053" and "no image" in finding.message)

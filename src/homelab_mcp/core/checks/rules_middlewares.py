@@ -1,0 +1,83 @@
+"""HL190 to HL191: middlewares whose options cannot work: Sablier's plug-in, and the log-in of a forward request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.images import is_sign_on
+from homelab_mcp.core.checks.rules_sablier import aliases
+from homelab_mcp.core.checks.view import Entry, ServiceView
+from homelab_mcp.model.finding import Finding, Severity
+
+WEB = "services:\n  web:\n    image: nginx:1.29\n    labels:\n"
+LAZY = "      traefik.http.middlewares.lazy.plugin.sablier."
+AUTH = "services:\n  authelia:\n    image: authelia/authelia:4.39.4\n    labels:\n"
+ADDRESS = "      traefik.http.middlewares.auth.forwardauth.address: http://"
+# Go's time.ParseDuration, which the plug-in reads its times with.
+_DURATION = re.compile(r"[-+]?(?:0|(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|\u00b5s|ms|s|m|h))+)")
+
+
+@rule(
+    "HL190",
+    Severity.ERROR,
+    "A Sablier middleware that cannot be set up",
+    why="The plug-in needs one strategy, dynamic or blocking, and times such as 30m or 1h30m; with others it refuses "
+    "to start, and Traefik drops the routes that go through it.",
+    link="https://plugins.traefik.io/plugins/633b4658a4caa9ddeffda119/sablier",
+    bad=f"{WEB}{LAZY}names: web\n{LAZY}dynamic.theme: ghost\n{LAZY}sessionDuration: 30 minutes\n",
+    good=f"{WEB}{LAZY}names: web\n{LAZY}dynamic.theme: ghost\n{LAZY}sessionDuration: 30m\n",
+)
+def bad_plugin(ctx: LintContext) -> Iterable[Finding]:
+    """Times that Go cannot read, two strategies; none at all is told as a warning."""
+    for service in ctx.services():
+        for options in _sablier(service).values():
+            for name in ("sessionduration", "dynamic.refreshfrequency", "blocking.timeout"):
+                entry = options.get(name)
+                if entry and entry.value and not entry.open and not _DURATION.fullmatch(entry.value):
+                    yield ctx.on(service, entry.path, f"{entry.value!r} is no time; write 30m or 1h30m.")
+            kinds = {name.partition(".")[0] for name in options} & {"dynamic", "blocking"}
+            if len(kinds) == 2:
+                entry = next(e for name, e in options.items() if name.startswith("blocking"))
+                yield ctx.on(service, entry.path, "The strategies 'dynamic' and 'blocking' exclude each other.")
+            elif not kinds and {"names", "group"} & set(options):
+                message = "It names no strategy: add an option of 'dynamic' or of 'blocking'."
+                yield ctx.on(service, next(iter(options.values())).path, message, severity=Severity.WARNING)
+
+
+def _sablier(service: ServiceView) -> dict[str, dict[str, Entry]]:
+    """Options of a service's Sablier middlewares by the middleware's name."""
+    found: dict[str, dict[str, Entry]] = {}
+    for name, option, entry in tl.http_labels(service, "middlewares"):
+        parts = option.split(".", 2)
+        if parts[0] == "plugin" and len(parts) == 3 and "sablier" in parts[1]:
+            found.setdefault(name.lower(), {})[parts[2]] = entry
+    return found
+
+
+@rule(
+    "HL191",
+    Severity.WARNING,
+    "A log-in address that nobody has",
+    why="Traefik asks this address before every visit; when nobody answers, every page behind it is an error.",
+    link="https://doc.traefik.io/traefik/reference/routing-configuration/http/middlewares/forwardauth/",
+    bad=f"{AUTH}{ADDRESS}autelia:9091/api/authz/forward-auth\n",
+    good=f"{AUTH}{ADDRESS}authelia:9091/api/authz/forward-auth\n",
+)
+def unknown_log_in(ctx: LintContext) -> Iterable[Finding]:
+    """``forwardauth.address`` with a host that is no service or container of a lab that has its sign-on."""
+    if not any(map(is_sign_on, ctx.services())):
+        return
+    names = {
+        str(n) for s in ctx.services() for n in (s.name, s.data.get("container_name"), s.data.get("hostname")) if n
+    }
+    names |= {alias for s in ctx.services() for alias in aliases(s)}
+    for service in ctx.services():
+        for _, option, entry in tl.http_labels(service, "middlewares"):
+            if option == "forwardauth.address" and entry.value and not entry.open:
+                host = entry.value.partition("://")[2].partition("/")[0].partition(":")[0]
+                here = host in {"localhost", "127.0.0.1"} and not (ctx.lab.traefik and ctx.lab.traefik.network_mode)
+                if here or (host and "." not in host and host not in names and host != "localhost"):
+                    yield ctx.on(service, entry.path, f"No service or container of the lab is called {host!r}.")
