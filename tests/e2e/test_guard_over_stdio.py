@@ -193,6 +193,8 @@ async def test_an_apply_is_in_the_history_and_taken_back_by_a_plan_of_its_own(la
         assert first["next_offset"] == 1
         back = data(await call(client, "rollback", plan_id=plan["plan_id"]))
         assert lab.files() != before
+        assert back["risk"] == "high", "it deletes the new stack's .env"
+        lab.approve(back["plan_id"])
         assert data(await call(client, "apply_plan", plan_id=back["plan_id"]))["state"] == "done"
         assert lab.files() == before
         refused = await call(client, "rollback", plan_id="0" * 32)
