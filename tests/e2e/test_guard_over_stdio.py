@@ -178,3 +178,24 @@ async def test_wrong_calls_get_an_error_with_a_way_out(lab: LabOnDisk) -> None:
             assert result.is_error, (tool, arguments)
             assert way_out in words(result), (tool, arguments, words(result))
             assert "hunter2" not in words(result)
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.timeout(60)
+async def test_an_apply_is_in_the_history_and_taken_back_by_a_plan_of_its_own(lab: LabOnDisk, era: Era) -> None:
+    before = lab.files()
+    async with connected(lab, era, types_the_name) as client:
+        plan = data(await call(client, "add_service", service="uptime-kuma", stack="monitoring"))
+        assert data(await call(client, "apply_plan", plan_id=plan["plan_id"]))["state"] == "done"
+        first = data(await call(client, "history", limit=1))
+        assert first["applies"][0]["plan_id"] == plan["plan_id"]
+        assert first["applies"][0]["approved_by"].startswith("client ")
+        assert first["next_offset"] == 1
+        back = data(await call(client, "rollback", plan_id=plan["plan_id"]))
+        assert lab.files() != before
+        assert back["risk"] == "high", "it deletes the new stack's .env"
+        lab.approve(back["plan_id"])
+        assert data(await call(client, "apply_plan", plan_id=back["plan_id"]))["state"] == "done"
+        assert lab.files() == before
+        refused = await call(client, "rollback", plan_id="0" * 32)
+        assert refused.is_error

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from types import ModuleType
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mcp.server import MCPServer
@@ -12,6 +11,7 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
+    history,
     lab_status,
     plans,
     prompts,
@@ -22,21 +22,35 @@ from homelab_mcp.tools import (
     validate_compose,
 )
 
-TOOLSETS: dict[str, tuple[ModuleType, ...]] = {
+Register = Callable[[MCPServer[Any], Lab], None]
+
+TOOLSETS: dict[str, tuple[Register, ...]] = {
     "core": (
-        search_catalog,
-        lab_status,
-        read_logs,
-        validate_compose,
-        add_service,
-        remove_service,
-        set_env,
-        plans,
+        search_catalog.register,
+        lab_status.register,
+        read_logs.register,
+        validate_compose.register,
+        add_service.register,
+        remove_service.register,
+        set_env.register,
+        plans.register,
+    ),
+    "ops": (
+        history.register_history,
+        history.register_rollback,
     ),
 }
 """Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
 
-READERS = frozenset({search_catalog, lab_status, read_logs, validate_compose})
+READERS: frozenset[Register] = frozenset(
+    {
+        search_catalog.register,
+        lab_status.register,
+        read_logs.register,
+        validate_compose.register,
+        history.register_history,
+    }
+)
 """What is left of them in read-only mode: no tool that plans, approves or applies."""
 
 
@@ -57,9 +71,9 @@ def chosen(words: Sequence[str]) -> tuple[str, ...]:
 def register_all(server: MCPServer[Any], lab: Lab, *, toolsets: Sequence[str] = (), read_only: bool = False) -> None:
     """Add the tools of these sets, and the prompts, to the server."""
     for name in chosen(toolsets):
-        for module in TOOLSETS[name]:
-            if not read_only or module in READERS:
-                module.register(server, lab)
+        for register in TOOLSETS[name]:
+            if not read_only or register in READERS:
+                register(server, lab)
     prompts.register(server, lab)
     for tool in server._tool_manager.list_tools():
         # pydantic repeats each field's name as its title: a fifth of the list, read by nobody.

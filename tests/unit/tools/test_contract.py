@@ -17,6 +17,8 @@ from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.server import build
 
 READ_ONLY_OR_PLAN = {
+    "history",
+    "rollback",
     "search_catalog",
     "lab_status",
     "read_logs",
