@@ -10,9 +10,11 @@ from pathlib import Path
 from homelab_mcp.bootstrap import compose_judge, disk_reader, open_lab
 from homelab_mcp.cli.common import OK, console, emit
 from homelab_mcp.cli.plan_flow import proposed
+from homelab_mcp.core.checks import LabFacts
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.model.plan import Requester
+from homelab_mcp.queries.lab_facts import lab_facts
 from homelab_mcp.queries.validate import ValidationResult, stacks_on_disk, validate_files, validate_paths
 from homelab_mcp.queries.validate_lab import check
 
@@ -40,7 +42,8 @@ def validated(asked: Asked, *, engine: bool = False, fixes: bool = False) -> Val
     for path in asked.looked_at():
         place = _place_in_lab(path)
         if place is None:
-            results.append(validate_paths([path], reader=disk_reader(), judge=judge, fixes=fixes))
+            facts = _facts_of(path, engine=engine)
+            results.append(validate_paths([path], reader=disk_reader(), facts=facts, judge=judge, fixes=fixes))
         else:
             results.append(_in_lab(*place, files_only=asked.files_only, engine=engine, fixes=fixes))
     findings = dict.fromkeys(f for r in results for f in r.findings)
@@ -112,6 +115,17 @@ def _in_lab(root: str, stack: str, *, files_only: bool, engine: bool, fixes: boo
 
     findings = tuple(replace(f, file=seen(f.file)) for f in found.findings)
     return ValidationResult(findings, tuple(seen(f) for f in found.files), found.not_asked)
+
+
+def _facts_of(path: str, *, engine: bool) -> LabFacts:
+    """What is known of a folder that is no lab: git's index; with ``engine`` this machine's networks and memory too.
+
+    Without being asked, this machine counts for nothing: the files may be another's.
+    """
+    folder = path if Path(path).is_dir() else str(Path(path).parent)
+    known = lab_facts(open_lab(folder, files_only=not engine))
+    tracked = None if known.tracked is None else {os.path.join(folder, name) for name in known.tracked}  # noqa: PTH118
+    return replace(known, tracked=tracked if Path(path).is_dir() else None)
 
 
 def _place_in_lab(path: str) -> tuple[str, str] | None:
