@@ -121,14 +121,14 @@ def serve_http(lab: Lab, settings: HttpSettings, *, offer: Offer = Offer(), moun
         InvalidInput: settings that nobody should serve with, or files of a certificate that cannot be used.
     """
     from homelab_mcp.http.keyring import Keyring
-    from homelab_mcp.http.serving import application, run
+    from homelab_mcp.http.serving import application, listener
 
     _log_to_stderr()
     settings.check(kept_tokens=any(not token.expired(lab.clock.now()) for token in lab.tokens.list()))
     keyring = Keyring(lab.tokens, settings.token, settings.token_scopes, always=settings.exposed)
     server = build(lab, offer=offer)
     server.token_needed = keyring.needed
-    app = application(server, settings, keyring, mounts)
+    listening = listener(application(server, settings, keyring, mounts), settings)
     _recover_in_background(lab)
     _warn_of_policy(lab)
     if not keyring.needed():
@@ -137,7 +137,7 @@ def serve_http(lab: Lab, settings: HttpSettings, *, offer: Offer = Offer(), moun
             "`homelab-mcp token create NAME` makes one"
         )
     print(f"homelab-mcp serves {settings.scheme}://{settings.authority}/mcp", file=sys.stderr)  # noqa: T201
-    run(app, settings)
+    listening.run()
 
 
 def _policy_of(lab: Lab) -> Policy:

@@ -47,8 +47,8 @@ def application(
     return Gate(app, settings, keyring, public=(HEALTH, *(path for path, _ in mounts)))
 
 
-def run(app: ASGIApp, settings: HttpSettings) -> None:
-    """Listen until the process is told to end. Raises InvalidInput (bad_tls)."""
+def listener(app: ASGIApp, settings: HttpSettings) -> uvicorn.Server:
+    """What listens, until the process is told to end, once its ``run`` is called. Raises InvalidInput (bad_tls)."""
     limits = settings.limits
     context = _tls(settings) if settings.tls_cert else None
 
@@ -74,7 +74,7 @@ def run(app: ASGIApp, settings: HttpSettings) -> None:
         timeout_graceful_shutdown=5,
         ssl_context_factory=(lambda _config, _default: context) if context else None,
     )
-    uvicorn.Server(config).run()
+    return uvicorn.Server(config)
 
 
 class TimedProtocol(H11Protocol):

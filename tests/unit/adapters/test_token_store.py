@@ -1,7 +1,6 @@
 """Tokens on disk: what is kept, what counts, and since when."""
 
 import json
-import os
 import stat
 import threading
 from pathlib import Path
@@ -127,7 +126,7 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     _, value = store.create("laptop", (Scope.READ,), 90)
     file = tmp_path / ".homelab" / "tokens.json"
     file.rename(tmp_path / "elsewhere.json")
-    os.symlink(tmp_path / "elsewhere.json", file)
+    file.symlink_to(tmp_path / "elsewhere.json")
     with pytest.raises(HomelabError):
         store.find(value)
 
