@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import ElicitRequestParams, ElicitResult
 
 from testbed import free_port
 from tests.e2e.server import Era, LabOnDisk
@@ -65,7 +66,7 @@ def serving(lab: LabOnDisk, *options: str, host: str = "127.0.0.1", verify: str 
     reader = threading.Thread(target=lambda: served.said.extend(process.stderr or ()), daemon=True)
     reader.start()
     try:
-        for _ in range(150):
+        for _ in range(250):
             try:
                 httpx.get(f"{served.scheme}://{host}:{port}/healthz", timeout=1, verify=False)
                 break
@@ -85,13 +86,26 @@ def serving(lab: LabOnDisk, *options: str, host: str = "127.0.0.1", verify: str 
 
 @asynccontextmanager
 async def client_of(
-    url: str, token: str = "", era: Era = "auto", *, headers: dict[str, str] | None = None, verify: Any = True
+    url: str,
+    token: str = "",
+    era: Era = "auto",
+    *,
+    headers: dict[str, str] | None = None,
+    verify: Any = True,
+    answer: Callable[[str], ElicitResult] | None = None,
 ) -> AsyncIterator[Client]:
-    """The SDK's client over real HTTP."""
+    """The SDK's client over real HTTP. ``answer``: None for a client that cannot ask a person."""
+
+    async def person(context: Any, params: ElicitRequestParams) -> ElicitResult:
+        assert answer is not None
+        return answer(params.message)
+
     sent = {**(bearer(token) if token else {}), **(headers or {})}
     async with (
         httpx2.AsyncClient(headers=sent, timeout=30, verify=verify) as http,
-        Client(streamable_http_client(url, http_client=http), mode=era) as client,
+        Client(
+            streamable_http_client(url, http_client=http), mode=era, elicitation_callback=person if answer else None
+        ) as client,
     ):
         yield client
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,31 +10,36 @@ from typing import Any
 import httpx
 import pytest
 
+from homelab_mcp.bootstrap import open_lab
+from homelab_mcp.model.token import ALL_SCOPES, Scope
 from homelab_mcp.tools.access import SCOPES
+from homelab_mcp.workflow.init_lab import init_lab
 from tests.e2e.http_server import HEADERS, PING, Served, bearer, client_of, serving
-from tests.e2e.server import ERAS, Era, LabOnDisk, call, data
+from tests.e2e.server import ERAS, PIN, Era, LabOnDisk, call, data, types_the_name
 
 STATIC = "static-canary-0123456789abcdef"
 
 
-def make(lab: LabOnDisk, name: str, scopes: str) -> str:
-    answer = lab.json("token", "create", name, "--scope", scopes)
-    assert answer["scopes"] == scopes.split(",")
-    value: str = answer["token"]
-    return value
+def made(root: Path) -> LabOnDisk:
+    """A lab with nothing in it, made in this process."""
+    init_lab(open_lab(str(root), files_only=True), {"domain": "lab.test"}, PIN)
+    return LabOnDisk(root, {"HOMELAB_FILES_ONLY": "1"})
+
+
+def make(lab: LabOnDisk, name: str, *scopes: Scope) -> str:
+    return open_lab(str(lab.root)).tokens.create(name, scopes, 90)[1]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, pattern: Path) -> LabOnDisk:
-    root = tmp_path_factory.mktemp("tokens") / "stacks"
-    shutil.copytree(pattern, root, symlinks=True)
-    return LabOnDisk(root, {"HOMELAB_FILES_ONLY": "1"})
+def home(tmp_path_factory: pytest.TempPathFactory) -> LabOnDisk:
+    return made(tmp_path_factory.mktemp("tokens") / "stacks")
 
 
 @pytest.fixture(scope="module")
 def tokens(home: LabOnDisk) -> dict[str, str]:
-    every = {"reader": "read", "planner": "read,plan", "applier": "read,plan,apply", "plan-only": "plan"}
-    return {name: make(home, name, scopes) for name, scopes in every.items()}
+    look, plan, apply = ALL_SCOPES
+    every = {"reader": (look,), "planner": (look, plan), "applier": (look, plan, apply), "plan-only": (plan,)}
+    return {name: make(home, name, *scopes) for name, scopes in every.items()}
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +81,13 @@ def test_no_route_answers_without_a_token(served: Served) -> None:
 
 
 def test_being_told_to_wait_does_not_lock_out_who_has_a_token(served: Served, tokens: dict[str, str]) -> None:
-    refused = [served.post(**bearer("wrong")).status_code for _ in range(70)]
-    assert set(refused) <= {401, 429}
-    assert refused[-1] == 429
+    refused = set()
+    with httpx.Client() as http:
+        for _ in range(500):
+            refused.add(http.post(served.url, json=PING, headers={**HEADERS, **bearer("wrong")}).status_code)
+            if 429 in refused:
+                break
+    assert refused in ({401, 429}, {429})
     assert served.post(**bearer(tokens["reader"])).status_code not in (401, 429)
 
 
@@ -130,16 +138,30 @@ def test_http_says_403_with_the_scope_that_is_lacking(served: Served, tokens: di
 async def test_the_plan_and_the_journal_name_the_token(served: Served, tokens: dict[str, str]) -> None:
     async with client_of(served.url, tokens["planner"]) as client:
         plan = data(await call(client, "add_service", service="uptime-kuma", stack="monitoring"))
-    made = next(e for e in journal(served.lab) if e["event"] == "plan_made" and e["data"]["plan"] == plan["plan_id"])
-    assert made["data"]["asked_by"].endswith("token:planner")
+    noted = next(e for e in journal(served.lab) if e["event"] == "plan_made" and e["data"]["plan"] == plan["plan_id"])
+    assert noted["data"]["asked_by"].endswith("token:planner")
     kept = b"".join(p.read_bytes() for p in (served.lab.root / ".homelab").rglob("*") if p.is_file())
     assert not any(value.encode() in kept for value in (*tokens.values(), STATIC))
 
 
 def journal(lab: LabOnDisk) -> list[dict[str, Any]]:
-    from homelab_mcp.bootstrap import open_lab
-
     return open_lab(str(lab.root)).journal.entries()
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_person_approves_in_the_dialog_of_a_client_with_a_token(
+    served: Served, tokens: dict[str, str], era: Era
+) -> None:
+    name = f"kuma-{era}"
+    async with client_of(served.url, tokens["applier"], era, answer=types_the_name) as client:
+        plan = data(
+            await call(client, "add_service", service="uptime-kuma", stack="monitoring", name=name, subdomain=name)
+        )
+        done = data(await call(client, "apply_plan", plan_id=plan["plan_id"]))
+    assert done["state"] == "done", done
+    said = [e for e in journal(served.lab) if plan["plan_id"] in str(e["data"])]
+    assert any("token:applier" in str(e["data"].get("who")) for e in said)
+    assert name in (served.lab.root / "monitoring" / "compose.yaml").read_text()
 
 
 async def test_policy_rules_can_mean_a_token(served: Served, tokens: dict[str, str]) -> None:
@@ -149,9 +171,9 @@ async def test_policy_rules_can_mean_a_token(served: Served, tokens: dict[str, s
     )
     try:
         async with client_of(served.url, tokens["planner"]) as client:
-            theirs = data(await call(client, "add_service", service="uptime-kuma", stack="monitoring"))
+            theirs = data(await call(client, "add_service", service="whoami", stack="monitoring"))
         async with client_of(served.url, tokens["applier"]) as client:
-            others = data(await call(client, "add_service", service="uptime-kuma", stack="monitoring"))
+            others = data(await call(client, "add_service", service="whoami", stack="monitoring"))
     finally:
         policy.unlink()
     assert (theirs["risk"], others["risk"]) == ("high", "medium")
@@ -159,12 +181,13 @@ async def test_policy_rules_can_mean_a_token(served: Served, tokens: dict[str, s
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_revoked_and_new_tokens_count_without_a_restart(served: Served, era: Era) -> None:
-    value = make(served.lab, f"passing-{era}", "read")
+    value = make(served.lab, f"passing-{era}", Scope.READ)
     async with client_of(served.url, value, era) as client:
         await call(client, "search_catalog", query="kuma")
         listed = {t["name"]: t for t in served.lab.json("token", "list")["tokens"]}
         assert listed[f"passing-{era}"]["used"] is not None
-        served.lab.json("token", "revoke", f"passing-{era}")
+        assert listed[f"passing-{era}"]["scopes"] == ["read"]
+        open_lab(str(served.lab.root)).tokens.revoke(f"passing-{era}")
         with pytest.raises(Exception, match="token"):
             await client.call_tool("search_catalog", {"query": "kuma"})
     assert served.post(**bearer(value)).status_code in (401, 429)
@@ -189,16 +212,15 @@ def test_a_session_belongs_to_the_token_that_opened_it(served: Served, tokens: d
 
 
 def test_the_first_token_closes_a_server_that_was_open_and_revoking_it_does_not_open_it(
-    tmp_path: Path, pattern: Path
+    tmp_path: Path,
 ) -> None:
-    shutil.copytree(pattern, tmp_path / "stacks", symlinks=True)
-    lab = LabOnDisk(tmp_path / "stacks", {"HOMELAB_FILES_ONLY": "1"})
+    lab = made(tmp_path / "stacks")
     with serving(lab) as open_one:
         assert open_one.post().status_code not in (401, 403)
-        made = lab.run("token", "create", "laptop")
-        value = made.stdout.strip()
-        assert made.returncode == 0
-        assert value not in made.stderr
+        created = lab.run("token", "create", "laptop")
+        value = created.stdout.strip()
+        assert created.returncode == 0
+        assert value not in created.stderr
         assert open_one.post().status_code == 401
         assert open_one.post(**bearer(value)).status_code not in (401, 403)
         lab.json("token", "revoke", "laptop")
@@ -211,20 +233,12 @@ def test_the_first_token_closes_a_server_that_was_open_and_revoking_it_does_not_
     assert value not in (lab.root / ".homelab" / "journal.jsonl").read_text()
 
 
-def test_a_token_file_of_the_lab_that_is_broken_lets_nobody_in(tmp_path: Path, pattern: Path) -> None:
-    shutil.copytree(pattern, tmp_path / "stacks", symlinks=True)
-    lab = LabOnDisk(tmp_path / "stacks", {"HOMELAB_FILES_ONLY": "1"})
-    value = make(lab, "laptop", "read")
+def test_a_token_file_of_the_lab_that_is_broken_lets_nobody_in(tmp_path: Path) -> None:
+    lab = made(tmp_path / "stacks")
+    value = make(lab, "laptop", Scope.READ)
     with serving(lab) as server:
         assert server.post(**bearer(value)).status_code not in (401, 403)
         (lab.root / ".homelab" / "tokens.json").write_text("{")
         assert server.post(**bearer(value)).status_code == 401
         assert server.post().status_code == 401
     assert "no token of the lab counts" in "".join(server.said)
-
-
-def test_a_short_token_is_refused_and_not_repeated(tmp_path: Path) -> None:
-    done = LabOnDisk(tmp_path, {"HOMELAB_HTTP_TOKEN": "hunter2"}).run("serve", "--http", "127.0.0.1:9", timeout=20)
-    assert done.returncode == 1
-    assert "shorter than 16" in done.stderr
-    assert "hunter2" not in done.stdout + done.stderr
