@@ -26,6 +26,7 @@ from homelab_mcp.ports import (
     Probe,
     PromptText,
     SecretSource,
+    TokenStore,
     Worker,
 )
 
@@ -212,6 +213,13 @@ class LocalLab:
         from homelab_mcp.adapters.secrets import SystemSecrets
 
         return SystemSecrets()
+
+    @cached_property
+    def tokens(self) -> TokenStore:
+        """Who may use the HTTP server."""
+        from homelab_mcp.adapters.token_store import FileTokenStore
+
+        return FileTokenStore(self.root)
 
     @cached_property
     def worker(self) -> Worker:

@@ -13,6 +13,7 @@ from homelab_mcp.model.judgement import Judged, Question
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import Approval, Plan, PlanStatus
+from homelab_mcp.model.token import Scope, Token
 
 
 class Clock(Protocol):
@@ -296,6 +297,29 @@ class SecretSource(Protocol):
         ...
 
 
+class TokenStore(Protocol):
+    """Tokens of HTTP clients; only their hashes are kept. Raises InvalidInput (tokens_corrupt), StorageFailed."""
+
+    def exists(self) -> bool:
+        """Whether tokens were ever made here: HTTP clients then need one, even when all are revoked."""
+        ...
+
+    def list(self) -> tuple[Token, ...]: ...
+    def create(self, name: str, scopes: tuple[Scope, ...], days: int) -> tuple[Token, str]:
+        """A new token and its value, for the one time that it is shown; ``days`` 0: it never expires."""
+        ...
+
+    def revoke(self, name: str) -> Token:
+        """Raises NotFound."""
+        ...
+
+    def find(self, value: str) -> Token | None:
+        """The token of that value, compared in constant time; None for an unknown or expired one."""
+        ...
+
+    def note_use(self, token: Token) -> None: ...
+
+
 class Worker(Protocol):
     """Starts an apply in a process of its own, so that it outlives its caller."""
 
@@ -361,6 +385,8 @@ class Lab(Protocol):
     def clock(self) -> Clock: ...
     @property
     def secrets(self) -> SecretSource: ...
+    @property
+    def tokens(self) -> TokenStore: ...
     @property
     def worker(self) -> Worker: ...
 

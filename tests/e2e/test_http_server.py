@@ -34,19 +34,19 @@ def start(lab: LabOnDisk, port: int) -> subprocess.Popen[bytes]:
     pytest.fail("the server did not come up")
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[int]:
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port = free_port()
-    process = start(LabOnDisk(tmp_path), port)
+    process = start(LabOnDisk(tmp_path_factory.mktemp("open")), port)
     yield port
     process.terminate()
     process.wait(10)
 
 
-@pytest.fixture
-def with_token(tmp_path: Path) -> Iterator[int]:
+@pytest.fixture(scope="module")
+def with_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port = free_port()
-    process = start(LabOnDisk(tmp_path, {"HOMELAB_HTTP_TOKEN": "a-long-random-token"}), port)
+    process = start(LabOnDisk(tmp_path_factory.mktemp("token"), {"HOMELAB_HTTP_TOKEN": "a-long-random-token"}), port)
     yield port
     process.terminate()
     process.wait(10)
@@ -55,7 +55,8 @@ def with_token(tmp_path: Path) -> Iterator[int]:
 @pytest.mark.parametrize("era", ERAS)
 async def test_clients_of_both_eras_are_served(served: int, era: Era) -> None:
     async with Client(f"http://127.0.0.1:{served}/mcp", mode=era) as client:
-        assert len((await client.list_tools()).tools) == 9
+        names = [tool.name for tool in (await client.list_tools()).tools]
+        assert {"search_catalog", "add_service", "apply_plan"} <= set(names)
         found = data(await call(client, "search_catalog", query="kuma"))
     assert found["matches"][0]["id"] == "uptime-kuma"
 

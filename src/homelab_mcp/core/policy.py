@@ -88,13 +88,12 @@ class Policy:
         stacks = {a.stack for a in draft.actions if a.stack} | {
             e.path.partition("/")[0] for e in draft.edits if "/" in e.path
         }
-        client = asked_by.client or asked_by.via
         return [
             r
             for r in self.settings.rules
             if _fits(r.operation, draft.operation)
             and _fits(r.target, draft.target)
-            and _fits(r.client, client)
+            and _asked(r.client, asked_by)
             and (not r.stack or any(_fits(r.stack, s) for s in stacks))
         ]
 
@@ -104,6 +103,14 @@ DEFAULT_POLICY = Policy()
 
 def _fits(pattern: str, text: str) -> bool:
     return not pattern or fnmatchcase(text.casefold(), pattern.casefold())
+
+
+def _asked(pattern: str, asked_by: Requester) -> bool:
+    """Whether a rule's ``client`` means whoever asked; ``token:NAME`` is no name that a client can give itself."""
+    kind, separator, name = pattern.partition(":")
+    if separator and kind.casefold() == "token":
+        return bool(asked_by.token) and _fits(name, asked_by.token)
+    return _fits(pattern, asked_by.client or asked_by.via)
 
 
 def _told(rule: PolicyRule) -> str:

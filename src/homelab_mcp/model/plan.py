@@ -116,11 +116,27 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asked for a plan: ``via`` is mcp, cli or worker; client name and version as the client gave them."""
+    """Who asked for a plan: ``via`` is mcp, cli or worker; client name and version as the client gave them.
+
+    ``token`` is the name of the bearer token it came with, over HTTP: the one part that a client cannot choose.
+    """
 
     via: str
     client: str = ""
     version: str = ""
+    token: str = ""
+
+    @property
+    def name(self) -> str:
+        """The client in one phrase, with its token where it has one."""
+        name = self.client or self.via
+        return f"{name} (token:{self.token})" if self.token else name
+
+    @property
+    def described(self) -> str:
+        """All that is known, in one line."""
+        parts = (self.via, self.client, self.version, f"token:{self.token}" if self.token else "")
+        return " ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True)

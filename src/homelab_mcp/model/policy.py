@@ -48,7 +48,9 @@ class PolicyRule(_Part):
     operation: Pattern = Field(default="", description="add_service, remove_service, set_env, rollback, fix, ...")
     stack: Pattern = ""
     target: Pattern = Field(default="", description="The name that is typed to approve: a service or a stack.")
-    client: Pattern = Field(default="", description="Who asked: the MCP client's name, or cli.")
+    client: Pattern = Field(
+        default="", description="Who asked: the MCP client's name as it gives it, or cli, or token:NAME."
+    )
     risk: RiskWord | None = Field(default=None, description="The plan counts as at least this risky.")
     approval: Demand | None = Field(default=None, description="Whose yes it needs, whatever its risk.")
     why: str = Field(default="", max_length=200, description="Shown with the plan.")

@@ -46,6 +46,7 @@ def doctor(lab: Lab) -> list[Check]:
         ("journal", _journal),
         ("applies", _applies),
         ("approver", _approver),
+        ("http_tokens", _http_tokens),
     )
     found: list[Check] = []
     for name, step in steps:
@@ -199,3 +200,20 @@ def _approver(lab: Lab) -> Iterator[Check]:
     there = lab.approver.exists()
     said = "The approval PIN is set." if there else "No approval PIN is set."
     yield Check("approver", there, said, "Run `homelab-mcp init` in a terminal to set one.")
+
+
+def _http_tokens(lab: Lab) -> Iterator[Check]:
+    """What ``serve --http`` would ask of clients, started from here; one at work may have a token of its own."""
+    make = "Run `homelab-mcp token create NAME`."
+    usable = [token for token in lab.tokens.list() if not token.expired(lab.clock.now())]
+    static = bool(os.environ.get("HOMELAB_HTTP_TOKEN"))
+    if usable or static:
+        said = f"{len(usable)} in the lab" + (", and HOMELAB_HTTP_TOKEN" if static else "")
+        yield Check("http_tokens", True, f"HTTP clients need a token: {said}.")
+    elif lab.tokens.exists():
+        yield Check("http_tokens", False, "HTTP clients need a token, and none is left that counts.", make)
+    else:
+        said = "`serve --http` on loopback would listen without a token, for any program of this machine; other "
+        yield Check(
+            "http_tokens", True, f"{said}addresses it refuses. To ask for one: `homelab-mcp token create NAME`."
+        )

@@ -23,7 +23,7 @@ def history(lab: Lab, limit: int, offset: int = 0) -> list[dict[str, Any]]:
                 "when": status.updated,
                 "state": str(status.state),
                 "summary": plan.draft.summary,
-                "asked_by": plan.asked_by.client or plan.asked_by.via,
+                "asked_by": plan.asked_by.name,
                 "approved_by": approval.who if approval else "policy",
                 "commit": status.commit[:12],
                 "seen": [e.what for e in status.evidence],

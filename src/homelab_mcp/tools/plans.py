@@ -79,7 +79,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         answer: Annotated[ElicitationResult[Confirmation], Resolve(ask)],
     ) -> Annotated[CallToolResult, PlanOutput]:
         plan = await in_thread(lab.plans.get, plan_id)
-        client = requester(ctx).client
+        client = requester(ctx).name
         desk = approvals(lab)
         if not isinstance(answer, AcceptedElicitation):
             await in_thread(desk.dialog_declined, plan, client)

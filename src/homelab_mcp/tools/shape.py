@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from homelab_mcp.model.errors import HomelabError, storage_failed
 from homelab_mcp.model.plan import Requester
+from homelab_mcp.tools.access import token_of
 
 logger = logging.getLogger("homelab_mcp.tools")
 
@@ -75,14 +76,20 @@ async def in_thread(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def requester(ctx: Context[Any]) -> Requester:
-    """Who asks: the client's name and version as it gave them, cut to one short printable line."""
+    """Who asks: the client's name and version as it gave them, cut to a short printable line, and its token's name."""
     params = ctx.session.client_params
     info = params.client_info if params else None
 
     def tame(value: str) -> str:
         return "".join(c for c in value if c.isprintable())[:60]
 
-    return Requester(via="mcp", client=tame(info.name) if info else "", version=tame(info.version) if info else "")
+    token = token_of(ctx)
+    return Requester(
+        via="mcp",
+        client=tame(info.name) if info else "",
+        version=tame(info.version) if info else "",
+        token=token.name if token else "",
+    )
 
 
 def can_ask(ctx: Context[Any]) -> bool:

@@ -101,7 +101,7 @@ class Planner:
                 "summary": plan.draft.summary,
                 "risk": plan.risk.word,
                 "paths": [e.path for e in plan.draft.edits],
-                "asked_by": f"{requester.via} {requester.client} {requester.version}".strip(),
+                "asked_by": requester.described,
             },
         )
         self._plans.add(plan)

@@ -203,8 +203,7 @@ class Transaction:
         return status
 
     def _asked_by(self) -> str:
-        who = self._plan.asked_by
-        return safe(f"{who.via} {who.client} {who.version}").replace("\n", " ").strip()[:200]
+        return safe(self._plan.asked_by.described).replace("\n", " ").strip()[:200]
 
     def _pause(self) -> None:
         if self._stop:

@@ -21,6 +21,7 @@ from homelab_mcp.model.plan import (
     Risk,
     RiskReason,
 )
+from homelab_mcp.model.policy import PolicyRule, PolicySettings
 
 MODEL = Requester("mcp", "Copilot", "1")
 EDIT = (FileEdit("media/compose.yaml", "1", "2"),)
@@ -157,3 +158,17 @@ def test_quiet_hours_go_over_midnight_by_the_labs_own_clock(when: str, until: st
     ends = policy.rests_until(Risk.MEDIUM, at(when))
     assert (ends.isoformat()[:16] if ends else None) == until
     assert policy.rests_until(Risk.LOW, at(when)) is None
+
+
+def test_a_rule_for_a_token_is_no_rule_for_a_client_that_calls_itself_so() -> None:
+    policy = Policy(PolicySettings(rules=(PolicyRule(client="token:lap*", risk="high"),)))
+    draft = Draft("add_service", "x", (), ())
+
+    def risk(**who: str) -> Risk:
+        return policy.assess(draft, Requester("mcp", **who))[0]
+
+    assert risk(client="claude", token="laptop") is Risk.HIGH
+    assert risk(client="token:laptop") is Risk.LOW
+    assert risk(client="token:laptop", token="phone") is Risk.LOW
+    named = Policy(PolicySettings(rules=(PolicyRule(client="claude*", risk="high"),)))
+    assert named.assess(draft, Requester("mcp", "Claude", token="laptop"))[0] is Risk.HIGH

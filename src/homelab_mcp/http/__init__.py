@@ -1,0 +1,1 @@
+"""Streamable HTTP: who is let in, how much they may ask, and the program that listens."""

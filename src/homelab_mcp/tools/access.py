@@ -1,0 +1,62 @@
+"""What a bearer token lets its client call, by tool."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+
+from homelab_mcp.model.token import Scope, Token
+
+SCOPES: Mapping[str, Scope] = {
+    "search_catalog": Scope.READ,
+    "lab_status": Scope.READ,
+    "read_logs": Scope.READ,
+    "validate_compose": Scope.READ,
+    "history": Scope.READ,
+    "get_plan": Scope.READ,
+    "add_service": Scope.PLAN,
+    "remove_service": Scope.PLAN,
+    "set_env": Scope.PLAN,
+    "rollback": Scope.PLAN,
+    "fix_compose": Scope.PLAN,
+    "apply_plan": Scope.APPLY,
+}
+"""The scope that each tool needs. One that is not named here is open to no token."""
+
+TOKEN_KEY = "homelab_mcp.token"  # noqa: S105 - a name
+"""Where the HTTP server leaves the request's token: in the ASGI scope, which no client can write."""
+
+
+def token_of(context: Context[Any, Any]) -> Token | None:
+    """The token that came with this very request; None over stdio, and over HTTP without tokens."""
+    try:
+        return token_in(context.request_context.request)
+    except ValueError:  # a call within the process, outside of any request
+        return None
+
+
+def token_in(request: object) -> Token | None:
+    """The token that the HTTP server left in a request."""
+    found = getattr(request, "scope", {}).get(TOKEN_KEY)
+    return found if isinstance(found, Token) else None
+
+
+def may_call(tool: str, scopes: Collection[Scope]) -> bool:
+    """Whether these scopes let a client call the tool."""
+    needed = SCOPES.get(tool)
+    return needed is not None and needed in scopes
+
+
+def require(tool: str, token: Token) -> None:
+    """Raises ToolError (insufficient_scope) when the token does not let its client call the tool."""
+    if may_call(tool, token.scopes):
+        return
+    needed = SCOPES.get(tool)
+    lacking = f"scope {needed}" if needed else "a scope that any token has"
+    raise ToolError(
+        f"The token {token.name} does not let its client call {tool}: that needs {lacking}. A person can make one with "
+        "`homelab-mcp token create`; nothing else helps. [insufficient_scope]"
+    )
