@@ -112,7 +112,7 @@ class Undo:
             self._try(seen, "", lambda: self._remove_networks(before.networks, seen))
         commit = ""
         try:
-            commit = self._history.commit(public_paths(plan), f"Roll back: {plan.draft.summary}\n\nPlan: {plan.id}\n")
+            commit = self._uncommit(plan)
         except (HomelabError, OSError) as error:
             seen.append(Evidence("the roll-back is not in git", ok=False, detail=_words(error)))
         return Undone(tuple(seen), commit)
@@ -125,6 +125,20 @@ class Undo:
             return Evidence("left as it is: it acted on containers, and Docker is left out (files only)", ok=False)
         seen: list[Evidence] = []
         return None if self._await_engine(seen) else replace(seen[0], what=f"left as it is: {seen[0].what}")
+
+    def _uncommit(self, plan: Plan) -> str:
+        """Take a commit back that an apply made before it was cut off; "" where it came to none.
+
+        Git is given what it held before, not what is on disk: a person's own edit is theirs to commit.
+        """
+        message = f"Roll back: {plan.draft.summary}\n\nPlan: {plan.id}\n"
+        undo = self._plans.load_undo(plan.id)
+        before = {e.path: undo.get(e.path, (e.before, e.mode)) for e in plan.draft.edits}
+        before |= {e.path: (e.before, e.mode) for e in plan.draft.adopts}
+        after = {e.path: e.after for e in (*plan.draft.edits, *plan.draft.adopts)}
+        now = self._history.committed(public_paths(plan))
+        ours = {path: before[path] for path, text in now.items() if text == after[path] and text != before[path][0]}
+        return self._history.commit(sorted(ours), message, texts=ours) if ours else ""
 
     def _missing_folders(self, plan: Plan) -> list[str]:
         wanted = {e.path.rpartition("/")[0] for e in plan.draft.edits if e.after is not None} | set(folders_of(plan))

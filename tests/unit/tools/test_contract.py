@@ -19,6 +19,8 @@ from homelab_mcp.server import build
 READ_ONLY_OR_PLAN = {
     "history",
     "rollback",
+    "review_changes",
+    "resolve_drift",
     "search_catalog",
     "lab_status",
     "read_logs",

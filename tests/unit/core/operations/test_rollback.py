@@ -6,7 +6,7 @@ import pytest
 
 from homelab_mcp.core.operations.rollback import rollback
 from homelab_mcp.core.plan_codec import seal
-from homelab_mcp.core.policy import assess
+from homelab_mcp.core.policy import DEFAULT_POLICY
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, Requester, Risk
 
@@ -40,7 +40,7 @@ def test_a_later_edit_by_hand_is_a_conflict_for_a_person_to_judge() -> None:
     now = {**AFTER, "m/compose.yaml": NEW + "# mine\n"}
     draft = rollback(PLAN, UNDO, read=now.get)
     assert draft.edits[0].before == NEW + "# mine\n"
-    risk, reasons = assess(draft)
+    risk, reasons = DEFAULT_POLICY.assess(draft, Requester("cli"))
     assert risk is Risk.HIGH
     assert any("m/compose.yaml was changed since" in r for r in reasons)
 
