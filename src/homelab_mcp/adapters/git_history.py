@@ -90,8 +90,7 @@ class GitHistory:
                 self._clear_stale_locks(repo)
                 done = self._commit(repo, wanted, message, texts, allow_empty=allow_empty)
                 if done:
-                    there = [p for p in wanted if texts is None or self._bytes(p) == _given(texts[p])[0]]
-                    self._refresh_index(repo, there)
+                    self._refresh_index(repo, wanted)
                 return done
         except (FileLocked, OSError, KeyError, ValueError) as error:
             if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}:
@@ -255,7 +254,8 @@ class GitHistory:
     def _refresh_index(self, repo: Repo, paths: Sequence[str]) -> None:
         """Tell the index of the committed paths, so that ``git status`` shows them clean; other entries stay."""
         from dulwich.file import FileLocked
-        from dulwich.index import index_entry_from_stat
+        from dulwich.index import IndexEntry, index_entry_from_stat
+        from dulwich.objects import Blob
 
         deadline = time.monotonic() + _WAIT
         while True:
@@ -268,8 +268,13 @@ class GitHistory:
                         if full.encode() in index:
                             del index[full.encode()]
                     else:
-                        found = (self._root / path).lstat()
-                        index[full.encode()] = index_entry_from_stat(found, then[1], mode=then[0])
+                        raw = self._bytes(path)
+                        if raw is not None and Blob.from_string(raw).id == then[1]:
+                            found = (self._root / path).lstat()
+                            index[full.encode()] = index_entry_from_stat(found, then[1], mode=then[0])
+                        else:
+                            # Without times and size, git compares the file itself and finds it changed.
+                            index[full.encode()] = IndexEntry(0, 0, 0, 0, then[0], 0, 0, 0, then[1], 0, 0)
                 index.write()
                 return
             except FileLocked:

@@ -69,9 +69,9 @@ def register_rollback(server: MCPServer[Any], lab: Lab) -> None:
         plan_id: Annotated[str, Field(description="The applied plan (see history).", min_length=8, max_length=64)],
         to: Annotated[
             Literal["only", "before", "after"],
-            Field(description="only: take back this plan alone; before/after: this point in time, all later ones too."),
+            Field(description="before/after: that point in time; later plans go too."),
         ] = "only",
-        stack: Annotated[str, Field(description="With before/after: only this stack.", max_length=80)] = "",
+        stack: Annotated[str, Field(description="Only this stack.", max_length=80)] = "",
     ) -> Annotated[CallToolResult, PlanOutput]:
         from homelab_mcp.workflow.proposals import propose_rollback
 

@@ -77,6 +77,12 @@ def commit_message(plan: Plan, approval: Approval | None, evidence: Sequence[Evi
     return "\n".join([" ".join(safe(plan.draft.summary).split()), "", *told]) + "\n"
 
 
+def is_commit_of(plan: Plan, message: str) -> bool:
+    """Whether a commit's message is that of this plan's apply (not of what was found before it)."""
+    lines = message.splitlines()
+    return f"Plan: {plan.id}" in lines and f"Operation: {plan.draft.operation}" in lines
+
+
 def masked(evidence: Sequence[Evidence], secrets: Sequence[str]) -> tuple[Evidence, ...]:
     """The evidence with secrets and control characters taken out."""
     return tuple(Evidence(safe(e.what, secrets), e.ok, safe(e.detail, secrets)) for e in evidence)

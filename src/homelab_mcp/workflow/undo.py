@@ -10,7 +10,7 @@ from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabErr
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import ActionKind, Evidence, Plan
 from homelab_mcp.ports import Clock, Compose, Engine, Files, History, PlanStore
-from homelab_mcp.workflow.plan_facts import acted_stacks, folders_of, public_paths
+from homelab_mcp.workflow.plan_facts import acted_stacks, folders_of, is_commit_of, public_paths
 from homelab_mcp.workflow.stack_engine import take_away
 
 _UP = frozenset({"running", "restarting"})
@@ -18,6 +18,8 @@ _DOWN = frozenset({"created", "exited", "dead"})
 _ENGINE_PATIENCE = 60.0
 _SETTLE = 15.0
 _POLL = 0.5
+_RECENT = 20
+"""Commits among which an apply's own is looked for: it is the last one, but for what a person added since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,8 @@ class Undo:
 
         Git is given what it held before, not what is on disk: a person's own edit is theirs to commit.
         """
+        if not any(is_commit_of(plan, commit.message) for commit in self._history.log(_RECENT)):
+            return ""
         message = f"Roll back: {plan.draft.summary}\n\nPlan: {plan.id}\n"
         undo = self._plans.load_undo(plan.id)
         before = {e.path: undo.get(e.path, (e.before, e.mode)) for e in plan.draft.edits}
