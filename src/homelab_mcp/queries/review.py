@@ -31,14 +31,13 @@ from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabErr
 from homelab_mcp.model.finding import Finding
 from homelab_mcp.model.lab import COMPOSE_NAMES
 from homelab_mcp.model.observed import ContainerState, StackFiles
-from homelab_mcp.model.plan import PlanState
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import check_stack, read_stacks
+from homelab_mcp.queries.history import applied as applied_plans
 from homelab_mcp.queries.lab_facts import lab_facts, lint_settings
 
 _SETTINGS_SUFFIXES = (".yml", ".yaml", ".toml")
 _LARGEST_NEW = 256 * 1024
-_PLANS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +227,7 @@ def _private(lab: Lab, stacks: Sequence[StackFiles], stack: str, notes: list[str
 
     ``acme.json`` is left out: Traefik itself writes it at each renewal.
     """
-    applied = [p for p, status in lab.plans.list(_PLANS) if status.state is PlanState.DONE]
-    ended = {p.id: lab.plans.status(p.id).updated for p in applied}
-    applied.sort(key=lambda p: -ended[p.id])
+    applied = applied_plans(lab)[::-1]
     paths = {"global.env", *(s.env_path for s in stacks)}
     paths |= {e.path for p in applied for e in (*p.draft.edits, *p.draft.adopts) if e.secret}
     found = []
