@@ -136,7 +136,7 @@ def _of_stack(
     except HomelabError as error:
         notes.append(f"Compose does not read stack {stack.name}: {error.message}")
     # Services that come by include: are known to Compose alone.
-    known = {**{key: {} for key in hashes or ()}, **declared}
+    known = {**declared, **{name: {} for name in hashes or () if name not in declared}}
     wanted = [n for n in known if n in hashes] if hashes is not None else list(known)
     found = drift_of(stack.name, declared=known, wanted=wanted, hashes=hashes, containers=containers)
     if details and any(d.word is DriftWord.DIFFERS for d in found):
