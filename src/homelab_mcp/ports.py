@@ -210,12 +210,14 @@ class History(Protocol):
         message: str,
         *,
         texts: Mapping[str, tuple[str | None, int]] | None = None,
+        first: tuple[Mapping[str, tuple[str | None, int]], str] | None = None,
         allow_empty: bool = False,
     ) -> str:
         """Commit these paths as they are on disk (missing: deleted), leaving everything else as it is; the id.
 
         Returns "" when nothing differs, unless ``allow_empty``. Other people's changes are never committed.
-        ``texts`` (path -> text, mode) stands for what is on disk.
+        ``texts`` (path -> text, mode) stands for what is on disk. ``first`` (texts, message) is a commit of its own
+        right before, where its texts differ from the last commit; both are there or neither is.
         """
         ...
 

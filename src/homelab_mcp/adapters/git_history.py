@@ -66,6 +66,7 @@ class GitHistory:
         message: str,
         *,
         texts: Mapping[str, tuple[str | None, int]] | None = None,
+        first: tuple[Mapping[str, tuple[str | None, int]], str] | None = None,
         allow_empty: bool = False,
     ) -> str:
         """Commit these paths as they are on disk (missing: deleted) onto HEAD's tree; the commit's id, or "".
@@ -77,6 +78,8 @@ class GitHistory:
             paths: relative to the lab's root.
             message: the commit's message.
             texts: path -> (text, mode) to commit in place of what is on disk.
+            first: texts as in ``texts`` and their message, for a commit of its own right before (where they differ from
+                HEAD); the branch moves over both at once.
             allow_empty: also commit when nothing differs.
         """
         wanted = sorted({p for p in paths if not forbidden(p)})
@@ -88,7 +91,14 @@ class GitHistory:
         try:
             with self._repo() as repo:
                 self._clear_stale_locks(repo)
-                done = self._commit(repo, wanted, message, texts, allow_empty=allow_empty)
+                head = tip = _head(repo)
+                if first is not None:
+                    kept = {p: state for p, state in first[0].items() if not forbidden(p)}
+                    tip = self._on(repo, tip, sorted(kept), first[1], kept, allow_empty=False) or tip
+                new = self._on(repo, tip, wanted, message, texts, allow_empty=allow_empty)
+                if new:
+                    _move(repo, head, new)
+                done = new.decode() if new else ""
                 if done:
                     self._refresh_index(repo, wanted)
                 return done
@@ -200,24 +210,25 @@ class GitHistory:
             rules, prefix = IgnoreFilterManager.from_repo(repo), self._prefix(repo)
             return [p for p in paths if forbidden(p) or rules.is_ignored(prefix + p)]
 
-    def _commit(
+    def _on(
         self,
         repo: Repo,
+        head: ObjectID | None,
         paths: Sequence[str],
         message: str,
         texts: Mapping[str, tuple[str | None, int]] | None,
         *,
         allow_empty: bool,
-    ) -> str:
+    ) -> ObjectID | None:
+        """A commit of these paths on top of another one; no branch moves. None where nothing differs."""
         from dulwich.object_store import commit_tree_changes
         from dulwich.objects import Blob, Tree
         from dulwich.objects import Commit as GitCommit
 
-        head = _head(repo)
         changes: list[tuple[bytes, int | None, ObjectID | None]] = []
         for path in paths:
             full = self._prefix(repo) + path
-            then = _lookup(repo, full)
+            then = _lookup(repo, full, head)
             raw, bits = self._state(path) if texts is None else _given(texts[path])
             if raw is None:
                 if then:
@@ -229,7 +240,7 @@ class GitHistory:
                 repo.object_store.add_object(blob)
                 changes.append((full.encode(), mode, blob.id))
         if not changes and not allow_empty:
-            return ""
+            return None
         base = repo.object_store[head].tree if head else Tree()  # type: ignore[attr-defined] # HEAD is a commit
         new = GitCommit()
         if not changes and isinstance(base, Tree):
@@ -242,14 +253,7 @@ class GitHistory:
         new.encoding = b"UTF-8"
         new.message = message.encode("utf-8", "replace")
         repo.object_store.add_object(new)
-        moved = (
-            repo.refs.set_if_equals(b"HEAD", head, new.id, message=b"commit: homelab-mcp")  # type: ignore[arg-type] # a Ref is bytes
-            if head
-            else repo.refs.add_if_new(b"HEAD", new.id, message=b"commit (initial): homelab-mcp")  # type: ignore[arg-type] # as above
-        )
-        if not moved:
-            raise ValueError("HEAD moved meanwhile")
-        return new.id.decode()
+        return new.id
 
     def _refresh_index(self, repo: Repo, paths: Sequence[str]) -> None:
         """Tell the index of the committed paths, so that ``git status`` shows them clean; other entries stay."""
@@ -358,6 +362,17 @@ def _head(repo: Repo) -> ObjectID | None:
         return repo.head()
     except KeyError:
         return None
+
+
+def _move(repo: Repo, head: ObjectID | None, new: ObjectID) -> None:
+    """Let the branch stand on the new commit, unless someone moved it meanwhile (ValueError)."""
+    moved = (
+        repo.refs.set_if_equals(b"HEAD", head, new, message=b"commit: homelab-mcp")  # type: ignore[arg-type] # a Ref is bytes
+        if head
+        else repo.refs.add_if_new(b"HEAD", new, message=b"commit (initial): homelab-mcp")  # type: ignore[arg-type] # as above
+    )
+    if not moved:
+        raise ValueError("HEAD moved meanwhile")
 
 
 def _given(state: tuple[str | None, int]) -> tuple[bytes | None, int]:

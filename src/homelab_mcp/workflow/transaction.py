@@ -81,13 +81,14 @@ class Transaction:
         evidence = self._verify()
         # Git gets only what held, so no commit has to be taken back; until then the undo record alone is needed.
         self._step("committing")
-        kept = self._keep_as_found()
-        evidence = masked((*evidence, *kept), self._secrets)
+        found, left_out = self._as_found()
+        evidence = masked((*evidence, *left_out), self._secrets)
         # The texts that were verified: what a person edits meanwhile is theirs to commit.
         mine = public_paths(self._plan)
         texts = {e.path: (e.after, self._mode(e)) for e in (*draft.edits, *draft.adopts) if e.path in mine}
         message = commit_message(self._plan, self._parts.plans.approval(self._plan.id), evidence)
-        self._commit = self._parts.history.commit(mine, message, texts=texts, allow_empty=True)
+        as_found = f"As found before: {draft.summary}\n\nPlan: {self._plan.id}\n"
+        self._commit = self._parts.history.commit(mine, message, texts=texts, first=(found, as_found), allow_empty=True)
         return evidence
 
     def _all(self, kinds: Sequence[ActionKind]) -> None:
@@ -98,24 +99,20 @@ class Transaction:
                 self._step(f"{str(action.kind).replace('_', ' ')} {what}")
                 self._act(action)
 
-    def _keep_as_found(self) -> list[Evidence]:
-        """Commit a person's own edits of the files that were written before ours, so that none is lost in it.
+    def _as_found(self) -> tuple[dict[str, tuple[str | None, int]], list[Evidence]]:
+        """What the files that were written held before, for a commit of its own: a person's edits are lost in none.
 
-        A text with a secret in it stays out of git: the plan's undo record holds it.
+        A text with a secret in it stays out of git (the evidence says so): the plan's undo record holds it.
         """
         mine = {e.path for e in self._plan.draft.edits} & set(public_paths(self._plan))
         undo = self._parts.plans.load_undo(self._plan.id)
         found = {p: state for p, state in undo.items() if p in mine and state[0] is not None}
         telling = [v for v in self._secrets if len(v) >= TELLING]
         bare = [p for p, (text, _) in found.items() if any(v in (text or "") for v in telling)]
-        texts = {p: state for p, state in found.items() if p not in bare}
-        if texts:
-            message = f"As found before: {self._plan.draft.summary}\n\nPlan: {self._plan.id}\n"
-            self._parts.history.commit(sorted(texts), message, texts=texts)
         if not bare:
-            return []
+            return found, []
         said = f"{', '.join(bare)} held a secret before, so that text is not in git but in the plan's undo record"
-        return [Evidence(said, ok=True)]
+        return {p: state for p, state in found.items() if p not in bare}, [Evidence(said, ok=True)]
 
     def _mode(self, edit: FileEdit) -> int:
         mode = self._parts.files.mode(edit.path)

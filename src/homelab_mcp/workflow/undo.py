@@ -129,20 +129,25 @@ class Undo:
         return None if self._await_engine(seen) else replace(seen[0], what=f"left as it is: {seen[0].what}")
 
     def _uncommit(self, plan: Plan) -> str:
-        """Take a commit back that an apply made before it was cut off; "" where it came to none.
+        """Take back in git what an apply committed before it was cut off; "" where it had come to no commit.
 
-        Git is given what it held before, not what is on disk: a person's own edit is theirs to commit.
+        Git gets what it held before the apply, not what is on disk: a person's own edit is theirs to commit.
         """
-        if not any(is_commit_of(plan, commit.message) for commit in self._history.log(_RECENT)):
+        log = self._history.log(_RECENT)
+        mine = [n for n, commit in enumerate(log) if f"Plan: {plan.id}" in commit.message.splitlines()]
+        if not mine or not any(is_commit_of(plan, log[n].message) for n in mine):
             return ""
+        paths = public_paths(plan)
+        base = log[mine[-1] + 1].id if mine[-1] + 1 < len(log) else ""
+        before = self._history.committed(paths, base) if base else dict.fromkeys(paths)
+        edits = {e.path: e for e in (*plan.draft.edits, *plan.draft.adopts)}
+        texts = {
+            path: (before[path], edits[path].mode)
+            for path, text in self._history.committed(paths).items()
+            if text == edits[path].after and text != before[path]
+        }
         message = f"Roll back: {plan.draft.summary}\n\nPlan: {plan.id}\n"
-        undo = self._plans.load_undo(plan.id)
-        before = {e.path: undo.get(e.path, (e.before, e.mode)) for e in plan.draft.edits}
-        before |= {e.path: (e.before, e.mode) for e in plan.draft.adopts}
-        after = {e.path: e.after for e in (*plan.draft.edits, *plan.draft.adopts)}
-        now = self._history.committed(public_paths(plan))
-        ours = {path: before[path] for path, text in now.items() if text == after[path] and text != before[path][0]}
-        return self._history.commit(sorted(ours), message, texts=ours) if ours else ""
+        return self._history.commit(sorted(texts), message, texts=texts) if texts else ""
 
     def _missing_folders(self, plan: Plan) -> list[str]:
         wanted = {e.path.rpartition("/")[0] for e in plan.draft.edits if e.after is not None} | set(folders_of(plan))
