@@ -11,7 +11,7 @@ from homelab_mcp.core.catalog import Catalog
 from homelab_mcp.core.policy import Policy
 from homelab_mcp.model.judgement import Judged, Question
 from homelab_mcp.model.lab import LabSettings
-from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.model.observed import ContainerMake, ContainerState
 from homelab_mcp.model.plan import Approval, Plan, PlanStatus
 from homelab_mcp.model.token import Scope, Token
 
@@ -58,6 +58,10 @@ class Files(Protocol):
         ...
 
     def remove_empty_folders(self, paths: Iterable[str]) -> None: ...
+    def listing(self, folder: str = "") -> list[str]:
+        """Relative paths of the regular files right in the folder ("": the root), sorted; none where it is missing."""
+        ...
+
     def sweep_temporary(self) -> list[str]:
         """Remove temp files that a killed write left; their relative paths."""
         ...
@@ -89,6 +93,10 @@ class Engine(Protocol):
         ...
 
     def inspect(self, container_id: str) -> ContainerState: ...
+    def made_from(self, container_id: str) -> ContainerMake:
+        """What a container was made from. EngineFailed (``no_such_object``) where it is gone."""
+        ...
+
     def logs(
         self, container_id: str, *, tail: int, since: float | None = None, until: float | None = None
     ) -> Iterator[tuple[str, str, str]]:
@@ -109,6 +117,10 @@ class Engine(Protocol):
         """Remove the ``<hex>_name`` containers that a killed ``compose up`` leaves; their names."""
         ...
 
+    def remove_orphans(self, stack: str, services: Collection[str]) -> list[str]:
+        """Stop and remove the containers that carry these services' labels, never volumes; their names."""
+        ...
+
     def sweep_networks(self, stack: str, names: Collection[str]) -> list[str]:
         """Remove those of the stack's own networks with these names that no container is joined to; their names."""
         ...
@@ -124,6 +136,14 @@ class Compose(Protocol):
 
     def check_text(self, stack: str, compose_text: str, env_text: str, others: Sequence[tuple[str, str]] = ()) -> None:
         """As ``config``, for texts that are not on disk yet; ``others`` (path, text) are merged over the first."""
+        ...
+
+    def resolved(self, stack: str) -> dict[str, Any]:
+        """What Compose reads from the stack's files, variables filled in: holds secrets, for comparing only."""
+        ...
+
+    def hashes(self, stack: str) -> dict[str, str]:
+        """Service -> the hash that ``up`` would label its container with; services of inactive profiles are absent."""
         ...
 
     def pull(self, stack: str, services: Sequence[str]) -> None:
@@ -189,11 +209,33 @@ class History(Protocol):
         """Make the repository where there is none; True when it was made."""
         ...
 
-    def commit(self, paths: Sequence[str], message: str) -> str:
+    def commit(
+        self,
+        paths: Sequence[str],
+        message: str,
+        *,
+        texts: Mapping[str, tuple[str | None, int]] | None = None,
+        first: tuple[Mapping[str, tuple[str | None, int]], str] | None = None,
+        allow_empty: bool = False,
+    ) -> str:
         """Commit these paths as they are on disk (missing: deleted), leaving everything else as it is; the id.
 
-        Returns "" when nothing differs. Other people's changes are never committed.
+        Returns "" when nothing differs, unless ``allow_empty``. Other people's changes are never committed.
+        ``texts`` (path -> text, mode) stands for what is on disk. ``first`` (texts, message) is a commit of its own
+        right before, where its texts differ from the last commit; both are there or neither is.
         """
+        ...
+
+    def committed(self, paths: Sequence[str], commit: str = "") -> dict[str, str | None]:
+        """The text of each path in that commit (the last one), None where it holds none."""
+        ...
+
+    def held(self) -> frozenset[str]:
+        """Files of the lab in the last commit."""
+        ...
+
+    def ignored(self, paths: Sequence[str]) -> list[str]:
+        """Those of the paths that never go into git: by our own rules or by the lab's ignore files."""
         ...
 
     def log(self, limit: int) -> list[Commit]: ...

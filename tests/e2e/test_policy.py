@@ -9,7 +9,7 @@ from mcp import Client
 
 from tests.e2e.server import LabOnDisk, call, connected, data, types_the_name, words
 
-READING = {"search_catalog", "lab_status", "read_logs", "validate_compose", "history"}
+READING = {"search_catalog", "lab_status", "read_logs", "validate_compose", "history", "review_changes"}
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -9,8 +10,9 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from homelab_mcp.adapters.process import Finished, Limits, run
+from homelab_mcp.adapters.process import Finished, Limits, read, run
 from homelab_mcp.core.project_name import folder_project, written_name
 from homelab_mcp.core.redact import safe, secret_values
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, NotFound
@@ -36,6 +38,7 @@ _FOUND_NO_PLUGIN = re.compile(
     r"'compose' is not a docker command|unknown command: docker compose|unknown (shorthand )?flag"
 )
 CRASH = re.compile(r"^(goroutine \d+ |fatal error: |r[a-d]x )", re.MULTILINE)
+_INDIRECT = re.compile(r"env_file|include|extends")
 _PLUGIN_HINT = "Run script/setup, or install the package docker-compose-v2, docker-compose-plugin or docker-compose."
 
 
@@ -90,6 +93,30 @@ class ComposeCli:
                 hide=folder,
             )
 
+    def resolved(self, stack: str) -> dict[str, Any]:
+        """What Compose reads from the stack's files, as ``config --format json``: it holds secrets.
+
+        Raises EngineFailed (code ``compose_config``) where Compose refuses them.
+        """
+        arguments, folder, known = self._place(stack)
+        found = json.loads(self._read([*arguments, "config", "--format", "json"], folder, known))
+        return found if isinstance(found, dict) else {}
+
+    def hashes(self, stack: str) -> dict[str, str]:
+        """Service -> the hash that ``up`` labels its container with (``com.docker.compose.config-hash``).
+
+        ``config --hash`` on files with ``env_file`` hashes the files' names, where ``up`` hashes what stands in them
+        (measured with 2.26 and 2.40); so such files are resolved first, and the hash is of that.
+        """
+        arguments, folder, known = self._place(stack)
+        whole = b""
+        if _INDIRECT.search(_compose_text(folder)):
+            whole = self._read([*arguments, "config", "--format", "json"], folder, known)
+            arguments = [f"--project-directory={folder}", "--file=-"]
+        said = self._read([*arguments, "config", "--hash", "*"], folder, known, stdin=whole)
+        pairs = (line.split() for line in said.decode("utf-8", "replace").splitlines())
+        return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+
     def pull(self, stack: str, services: Sequence[str]) -> None:
         """Pull what is missing; an image that is on the engine costs no request to a registry."""
         self._on_stack(
@@ -134,22 +161,41 @@ class ComposeCli:
         timeout: float,
         limits: Limits | None = None,
     ) -> Finished:
-        folder = self._known(stack)
-        file = next((folder / name for name in COMPOSE_NAMES if _is_plain(folder / name)), None)
-        if file is None:
-            raise NotFound(f"There is no compose file in {stack}.", hint="See `homelab-mcp status` for the stacks.")
         for service in services:
             if not _SERVICE.fullmatch(service):
                 raise InvalidInput(f"{service!r} is not a service name.", hint="Use letters, digits, '-', '_' and '.'.")
+        arguments, folder, known = self._place(stack)
+        arguments += command
+        if services:
+            arguments += ["--", *services]
+        return self._run(arguments, cwd=folder, timeout=timeout, limits=limits, secrets=known)
+
+    def _place(self, stack: str) -> tuple[list[str], Path, list[str]]:
+        """The arguments that name the stack's project, its folder, and the secrets that Compose may speak of."""
+        folder = self._known(stack)
+        file = _compose_file(folder)
+        if file is None:
+            raise NotFound(f"There is no compose file in {stack}.", hint="See `homelab-mcp status` for the stacks.")
         env_files = [str(p) for p in (self._root / GLOBAL_ENV, folder / ".env") if p.is_file()]
         known = [v for p in env_files for v in secret_values(Path(p).read_text(encoding="utf-8", errors="replace"))]
         text = file.read_text(encoding="utf-8", errors="replace")
         # Compose itself takes it only where no file is named.
         over = [p for p in (folder / name for name in OVERRIDE_NAMES) if _is_plain(p)][:1]
-        arguments = [*project_arguments(stack, file, text, env_files, over), *command]
-        if services:
-            arguments += ["--", *services]
-        return self._run(arguments, cwd=folder, timeout=timeout, limits=limits, secrets=known)
+        return project_arguments(stack, file, text, env_files, over), folder, known
+
+    def _read(self, arguments: Sequence[str], folder: Path, secrets: Sequence[str], *, stdin: bytes = b"") -> bytes:
+        """What a ``config`` command prints. Raises EngineFailed, EngineUnavailable."""
+        done, out = read(
+            [*self._find(), "--ansi", "never", *arguments],
+            cwd=folder,
+            env=self._environment(),
+            timeout=CONFIG_SECONDS,
+            limits=_CHECK_LIMITS,
+            stdin=stdin,
+        )
+        if done.code == 0 and not done.timed_out:
+            return out
+        raise _failure(arguments, done, safe(done.output, secrets), CONFIG_SECONDS)
 
     def _known(self, stack: str, *, must_exist: bool = True) -> Path:
         if not _STACK.fullmatch(stack):
@@ -250,6 +296,15 @@ def _mirror(folder: Path, into: Path, without: set[str]) -> None:
 
 def _shared_secrets(path: Path) -> tuple[str, ...]:
     return secret_values(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else ()
+
+
+def _compose_file(folder: Path) -> Path | None:
+    return next((folder / name for name in COMPOSE_NAMES if _is_plain(folder / name)), None)
+
+
+def _compose_text(folder: Path) -> str:
+    file = _compose_file(folder)
+    return file.read_text(encoding="utf-8", errors="replace") if file else ""
 
 
 def _is_plain(path: Path) -> bool:

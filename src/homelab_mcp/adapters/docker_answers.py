@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from homelab_mcp.core.project_name import HASH_LABEL, PROJECT_LABEL, SERVICE_LABEL
-from homelab_mcp.model.observed import ContainerState, PublishedPort
+from homelab_mcp.model.observed import ContainerMake, ContainerState, PublishedPort
 
 LINE_LIMIT = 16_384
 _HEALTH = re.compile(r"\((healthy|unhealthy|health: starting)\)")
@@ -62,6 +62,26 @@ def inspected(raw: dict[str, Any]) -> ContainerState:
         ports=tuple(sorted(_inspected_ports(network.get("Ports") or {}), key=_place)),
         networks=tuple(sorted(network.get("Networks") or {})),
     )
+
+
+def made_from(raw: dict[str, Any], image: dict[str, Any]) -> ContainerMake:
+    """``GET /containers/ID/json`` and ``GET /images/REF/json`` ({} where that reference names none)."""
+    config: dict[str, Any] = raw.get("Config") or {}
+    brought: dict[str, Any] = image.get("Config") or {}
+    asked = (raw.get("HostConfig") or {}).get("PortBindings") or {}
+    return ContainerMake(
+        image=str(config.get("Image", "")),
+        image_moved=bool(image.get("Id")) and image["Id"] != raw.get("Image"),
+        env=_pairs(config.get("Env")),
+        labels={k: v for k, v in (config.get("Labels") or {}).items() if not k.startswith("com.docker.compose.")},
+        image_env=_pairs(brought.get("Env")),
+        image_labels=dict(brought.get("Labels") or {}),
+        ports=tuple(sorted(_inspected_ports(asked), key=_place)),
+    )
+
+
+def _pairs(env: list[str] | None) -> dict[str, str]:
+    return {name: value for name, _, value in (entry.partition("=") for entry in env or ())}
 
 
 def _place(port: PublishedPort) -> tuple[int, int, str]:

@@ -14,7 +14,7 @@ from homelab_mcp.adapters import docker_answers
 from homelab_mcp.adapters.docker_errors import endpoint, translated
 from homelab_mcp.core.project_name import PROJECT_LABEL
 from homelab_mcp.model.errors import EngineFailed
-from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.model.observed import ContainerMake, ContainerState
 from homelab_mcp.ports import EngineInfo
 
 if TYPE_CHECKING:
@@ -75,6 +75,28 @@ class DockerEngine:
         ``status`` holds the engine's own word on why it ended (out of memory, could not start), or is empty.
         """
         return docker_answers.inspected(self._ask(lambda c: c.inspect_container(container_id)))
+
+    def made_from(self, container_id: str) -> ContainerMake:
+        """What a container was made from, beside what its image brings by itself. Values of variables are secret."""
+        raw = self._ask(lambda c: c.inspect_container(container_id))
+        reference = str((raw.get("Config") or {}).get("Image", ""))
+        try:
+            image = self._ask(lambda c: c.inspect_image(reference))  # type: ignore[no-untyped-call] # docker-py
+        except EngineFailed as error:
+            if error.code != "no_such_object":
+                raise
+            # The name is gone or was given to no other image; the container's own image is still there.
+            image = {}
+        return docker_answers.made_from(raw, image or self._image(str(raw.get("Image", ""))))
+
+    def _image(self, identity: str) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = self._ask(lambda c: c.inspect_image(identity))  # type: ignore[no-untyped-call] # docker-py
+            return found
+        except EngineFailed as error:
+            if error.code != "no_such_object":
+                raise
+            return {}
 
     def logs(
         self, container_id: str, *, tail: int, since: float | None = None, until: float | None = None
@@ -149,6 +171,24 @@ class DockerEngine:
                 self._remove(container.id)
                 gone.append(container.name)
         return gone
+
+    def remove_orphans(self, stack: str, services: Collection[str]) -> list[str]:
+        """Stop and remove the project's containers of these services; volumes stay."""
+        gone = []
+        for container in self.containers(stack):
+            if container.service in services:
+                self._stop(container.id)
+                self._remove(container.id)
+                gone.append(container.name)
+        return gone
+
+    def _stop(self, container_id: str) -> None:
+        try:
+            # Asked to end before it is taken away: what it holds in memory may belong on a volume.
+            self._change(lambda c: c.stop(container_id, timeout=10))
+        except EngineFailed as error:
+            if error.code != "no_such_object":
+                raise
 
     def sweep_networks(self, stack: str, names: Collection[str]) -> list[str]:
         """Remove those of the project's own networks with these names that no container is joined to, running or not.

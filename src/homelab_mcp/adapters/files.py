@@ -178,6 +178,21 @@ class LabFiles:
                 if folder is not None:
                     os.rmdir(name, dir_fd=folder)
 
+    def listing(self, folder: str = "") -> list[str]:
+        """Relative paths of the regular files right in the folder ("": the root), sorted; none where it is missing.
+
+        Symbolic links and this project's temp files are left out.
+        """
+        if not self._root.is_dir():
+            return []
+        # The last part names nothing: what is wanted is the folder that would hold it.
+        with self._parent(f"{folder}/_" if folder else "_") as (fd, _):
+            if fd is None:
+                return []
+            with os.scandir(fd) as entries:
+                names = [e.name for e in entries if e.is_file(follow_symlinks=False)]
+        return sorted(f"{folder}/{n}" if folder else n for n in names if not _TEMP.fullmatch(n))
+
     def sweep_temporary(self) -> list[str]:
         """Remove temp files that a killed write left; their relative paths.
 

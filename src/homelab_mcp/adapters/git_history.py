@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from homelab_mcp.model.lab import PRIVATE_FOLDER
 from homelab_mcp.ports import Commit
 
 if TYPE_CHECKING:
-    from dulwich.objects import ObjectID
+    from dulwich.objects import ObjectID, Tree
     from dulwich.repo import Repo
 
 AUTHOR = b"homelab-mcp <homelab-mcp@localhost>"
@@ -60,14 +60,30 @@ class GitHistory:
             self._exclude(repo)
         return made
 
-    def commit(self, paths: Sequence[str], message: str) -> str:
+    def commit(
+        self,
+        paths: Sequence[str],
+        message: str,
+        *,
+        texts: Mapping[str, tuple[str | None, int]] | None = None,
+        first: tuple[Mapping[str, tuple[str | None, int]], str] | None = None,
+        allow_empty: bool = False,
+    ) -> str:
         """Commit these paths as they are on disk (missing: deleted) onto HEAD's tree; the commit's id, or "".
 
         Neither the index nor the working files of other paths matter or change. Env files, ``.homelab/`` and the
         other excluded names are left out whoever asks. Raises HomelabError (code ``git_failed``).
+
+        Args:
+            paths: relative to the lab's root.
+            message: the commit's message.
+            texts: path -> (text, mode) to commit in place of what is on disk.
+            first: texts as in ``texts`` and their message, for a commit of its own right before (where they differ from
+                HEAD); the branch moves over both at once.
+            allow_empty: also commit when nothing differs.
         """
         wanted = sorted({p for p in paths if not forbidden(p)})
-        if not wanted:
+        if not wanted and not allow_empty:
             return ""
         from dulwich.file import FileLocked
 
@@ -75,7 +91,14 @@ class GitHistory:
         try:
             with self._repo() as repo:
                 self._clear_stale_locks(repo)
-                done = self._commit(repo, wanted, message)
+                head = tip = _head(repo)
+                if first is not None:
+                    kept = {p: state for p, state in first[0].items() if not forbidden(p)}
+                    tip = self._on(repo, tip, sorted(kept), first[1], kept, allow_empty=False) or tip
+                new = self._on(repo, tip, wanted, message, texts, allow_empty=allow_empty)
+                if new:
+                    _move(repo, head, new)
+                done = new.decode() if new else ""
                 if done:
                     self._refresh_index(repo, wanted)
                 return done
@@ -136,30 +159,93 @@ class GitHistory:
                 "Git's index cannot be read.", code="git_failed", hint="Look at it with 'git status'."
             ) from error
 
-    def _commit(self, repo: Repo, paths: Sequence[str], message: str) -> str:
+    def committed(self, paths: Sequence[str], commit: str = "") -> dict[str, str | None]:
+        """The text of each path in that commit ("": the last), None where it holds none or no UTF-8 text.
+
+        Raises HomelabError (code ``git_failed``) for a commit that is not there.
+        """
+        repo = self._open()
+        if repo is None:
+            return dict.fromkeys(paths)
+        with contextlib.closing(repo):
+            at: ObjectID | None = commit.encode() if commit else None  # type: ignore[assignment] # an ObjectID is bytes
+            if at is not None and at not in repo.object_store:
+                raise HomelabError(
+                    f"Git has no commit {commit[:12]}.", code="git_failed", hint="Look at it with 'git log'."
+                )
+            found: dict[str, str | None] = {}
+            for path in paths:
+                entry = _lookup(repo, self._prefix(repo) + path, at)
+                raw = repo.object_store[entry[1]].as_raw_string() if entry and stat.S_ISREG(entry[0]) else None
+                try:
+                    found[path] = None if raw is None else raw.decode("utf-8")
+                except UnicodeDecodeError:
+                    found[path] = None
+            return found
+
+    def held(self) -> frozenset[str]:
+        """Files of the lab in the last commit, relative to its root."""
+        from dulwich.object_store import iter_tree_contents
+
+        repo = self._open()
+        if repo is None:
+            return frozenset()
+        with contextlib.closing(repo):
+            head = _head(repo)
+            if head is None:
+                return frozenset()
+            prefix = self._prefix(repo)
+            tree = repo.object_store[head].tree  # type: ignore[attr-defined] # HEAD is a commit
+            names = (os.fsdecode(e.path) for e in iter_tree_contents(repo.object_store, tree))
+            return frozenset(n.removeprefix(prefix) for n in names if n.startswith(prefix))
+
+    def ignored(self, paths: Sequence[str]) -> list[str]:
+        """Those of the paths that never go into git: by our own rules or by the lab's ignore files."""
+        repo = self._open()
+        if repo is None:
+            return [p for p in paths if forbidden(p)]
+        from dulwich.ignore import IgnoreFilterManager
+
+        with contextlib.closing(repo):
+            rules, prefix = IgnoreFilterManager.from_repo(repo), self._prefix(repo)
+            return [p for p in paths if forbidden(p) or rules.is_ignored(prefix + p)]
+
+    def _on(
+        self,
+        repo: Repo,
+        head: ObjectID | None,
+        paths: Sequence[str],
+        message: str,
+        texts: Mapping[str, tuple[str | None, int]] | None,
+        *,
+        allow_empty: bool,
+    ) -> ObjectID | None:
+        """A commit of these paths on top of another one; no branch moves. None where nothing differs."""
         from dulwich.object_store import commit_tree_changes
         from dulwich.objects import Blob, Tree
         from dulwich.objects import Commit as GitCommit
 
-        head = _head(repo)
         changes: list[tuple[bytes, int | None, ObjectID | None]] = []
         for path in paths:
             full = self._prefix(repo) + path
-            then, raw = _lookup(repo, full), self._bytes(path)
+            then = _lookup(repo, full, head)
+            raw, bits = self._state(path) if texts is None else _given(texts[path])
             if raw is None:
                 if then:
                     changes.append((full.encode(), None, None))
                 continue
             blob = Blob.from_string(raw)
-            mode = 0o100755 if (self._root / path).lstat().st_mode & stat.S_IXUSR else 0o100644
+            mode = 0o100755 if bits & stat.S_IXUSR else 0o100644
             if then != (mode, blob.id):
                 repo.object_store.add_object(blob)
                 changes.append((full.encode(), mode, blob.id))
-        if not changes:
-            return ""
+        if not changes and not allow_empty:
+            return None
         base = repo.object_store[head].tree if head else Tree()  # type: ignore[attr-defined] # HEAD is a commit
         new = GitCommit()
-        new.tree = commit_tree_changes(repo.object_store, base, changes)
+        if not changes and isinstance(base, Tree):
+            repo.object_store.add_object(base)
+        new.tree = commit_tree_changes(repo.object_store, base, changes) if changes else _id_of(base)
         new.parents = [head] if head else []
         new.author = new.committer = AUTHOR
         new.author_time = new.commit_time = int(time.time())
@@ -167,19 +253,13 @@ class GitHistory:
         new.encoding = b"UTF-8"
         new.message = message.encode("utf-8", "replace")
         repo.object_store.add_object(new)
-        moved = (
-            repo.refs.set_if_equals(b"HEAD", head, new.id, message=b"commit: homelab-mcp")  # type: ignore[arg-type] # a Ref is bytes
-            if head
-            else repo.refs.add_if_new(b"HEAD", new.id, message=b"commit (initial): homelab-mcp")  # type: ignore[arg-type] # as above
-        )
-        if not moved:
-            raise ValueError("HEAD moved meanwhile")
-        return new.id.decode()
+        return new.id
 
     def _refresh_index(self, repo: Repo, paths: Sequence[str]) -> None:
         """Tell the index of the committed paths, so that ``git status`` shows them clean; other entries stay."""
         from dulwich.file import FileLocked
-        from dulwich.index import index_entry_from_stat
+        from dulwich.index import IndexEntry, index_entry_from_stat
+        from dulwich.objects import Blob
 
         deadline = time.monotonic() + _WAIT
         while True:
@@ -192,8 +272,13 @@ class GitHistory:
                         if full.encode() in index:
                             del index[full.encode()]
                     else:
-                        found = (self._root / path).lstat()
-                        index[full.encode()] = index_entry_from_stat(found, then[1], mode=then[0])
+                        raw = self._bytes(path)
+                        if raw is not None and Blob.from_string(raw).id == then[1]:
+                            found = (self._root / path).lstat()
+                            index[full.encode()] = index_entry_from_stat(found, then[1], mode=then[0])
+                        else:
+                            # Without times and size, git compares the file itself and finds it changed.
+                            index[full.encode()] = IndexEntry(0, 0, 0, 0, then[0], 0, 0, 0, then[1], 0, 0)
                 index.write()
                 return
             except FileLocked:
@@ -253,6 +338,10 @@ class GitHistory:
         below = self._root.relative_to(self._worktree(repo)).as_posix()
         return "" if below == "." else f"{below}/"
 
+    def _state(self, path: str) -> tuple[bytes | None, int]:
+        raw = self._bytes(path)
+        return raw, 0 if raw is None else (self._root / path).lstat().st_mode
+
     def _bytes(self, path: str) -> bytes | None:
         full = self._root / path
         try:
@@ -275,10 +364,30 @@ def _head(repo: Repo) -> ObjectID | None:
         return None
 
 
-def _lookup(repo: Repo, path: str) -> tuple[int, ObjectID] | None:
+def _move(repo: Repo, head: ObjectID | None, new: ObjectID) -> None:
+    """Let the branch stand on the new commit, unless someone moved it meanwhile (ValueError)."""
+    moved = (
+        repo.refs.set_if_equals(b"HEAD", head, new, message=b"commit: homelab-mcp")  # type: ignore[arg-type] # a Ref is bytes
+        if head
+        else repo.refs.add_if_new(b"HEAD", new, message=b"commit (initial): homelab-mcp")  # type: ignore[arg-type] # as above
+    )
+    if not moved:
+        raise ValueError("HEAD moved meanwhile")
+
+
+def _given(state: tuple[str | None, int]) -> tuple[bytes | None, int]:
+    text, mode = state
+    return (None if text is None else text.encode("utf-8")), mode
+
+
+def _id_of(tree: Tree | ObjectID) -> ObjectID:
+    return tree if isinstance(tree, bytes) else tree.id
+
+
+def _lookup(repo: Repo, path: str, commit: ObjectID | None = None) -> tuple[int, ObjectID] | None:
     from dulwich.object_store import tree_lookup_path
 
-    head = _head(repo)
+    head = commit or _head(repo)
     if head is None or not path:
         return None
     try:

@@ -89,6 +89,44 @@ def run(
             child.stdout.close()
 
 
+def read(
+    argv: Sequence[str],
+    *,
+    cwd: str | Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float,
+    limits: Limits | None = None,
+    stdin: bytes = b"",
+) -> tuple[Finished, bytes]:
+    """Run a program and take its whole standard output; ``Finished.output`` is what it said on standard error.
+
+    Nothing of either stream is written anywhere. Arguments and errors as for ``run``; ``stdin`` is what it reads.
+    """
+    child = subprocess.Popen(
+        list(argv),
+        cwd=cwd,
+        env=None if env is None else dict(env),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        pass_fds=held_descriptors(),
+    )
+    with child:
+        try:
+            if limits is not None:
+                _limit(child.pid, limits)
+            out, said = child.communicate(stdin, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _signal_group(child.pid, signal.SIGKILL)
+            out, said = child.communicate()
+            return Finished(child.returncode, said.decode("utf-8", "replace")[-LINE_LIMIT:], timed_out=True), out
+        except BaseException:
+            _signal_group(child.pid, signal.SIGKILL)
+            raise
+    return Finished(child.returncode, said.decode("utf-8", "replace")[-LINE_LIMIT:]), out
+
+
 def _limit(pid: int, limits: Limits) -> None:
     # From outside rather than between fork and exec: Python code there can deadlock in a threaded server.
     with contextlib.suppress(ProcessLookupError):

@@ -9,7 +9,22 @@ from typing import Annotated
 
 import typer
 
-from homelab_mcp.cli import add, apply, approve, doctor, env, history, init, logs, remove, search, serve, status, token
+from homelab_mcp.cli import (
+    add,
+    apply,
+    approve,
+    doctor,
+    env,
+    history,
+    init,
+    logs,
+    remove,
+    review,
+    search,
+    serve,
+    status,
+    token,
+)
 from homelab_mcp.cli import plan as plan_command
 from homelab_mcp.cli import policy as policy_command
 from homelab_mcp.cli import rules as rules_command
@@ -67,6 +82,7 @@ for module in (
     approve,
     apply,
     history,
+    review,
     serve,
     token,
     doctor,

@@ -36,15 +36,17 @@ def register(app: typer.Typer) -> None:
     def rollback(
         ctx: typer.Context,
         plan_id: Annotated[str, typer.Argument(help="The applied plan to take back (see history).")],
+        to: Annotated[str, typer.Option("--to", help="before or after: that point in time, all later plans too.")] = "",
+        stack: Annotated[str, typer.Option("--stack", help="With --to: only this stack.")] = "",
         plan_only: PlanOnly = False,
         as_json: JsonFlag = False,
     ) -> None:
-        """Plan to put files and containers back as they were before an apply; data in volumes stays."""
+        """Plan to take one apply back, or (--to) put the lab as it was at that time; data in volumes stays."""
         from homelab_mcp.model.plan import Requester
         from homelab_mcp.workflow.proposals import propose_rollback
 
         lab = lab_of(ctx)
-        made = propose_rollback(lab, plan_id, Requester(via="cli"))
+        made = propose_rollback(lab, plan_id, Requester(via="cli"), to=to, stack=stack)
         raise typer.Exit(proposed(lab, made, as_json=as_json, plan_only=plan_only))
 
     @app.command()

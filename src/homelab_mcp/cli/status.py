@@ -17,23 +17,23 @@ def register(app: typer.Typer) -> None:
         ctx: typer.Context,
         stack: Annotated[str, typer.Argument(help="Only this stack.")] = "",
         limit: Annotated[int, typer.Option(min=1, max=1000)] = 200,
+        drift: Annotated[bool, typer.Option("--drift", help="Compare containers with their files too.")] = False,
         as_json: JsonFlag = False,
     ) -> None:
         """Every stack's services: state, health, restarts, uptime, URL."""
         from homelab_mcp.queries.lab_status import status_of
 
-        found = status_of(lab_of(ctx), stack, limit, "")
+        found = status_of(lab_of(ctx), stack, limit, "", drift=drift)
 
         def show() -> None:
             from rich.table import Table
 
             table = Table(box=None, pad_edge=False)
-            for title in ("stack", "service", "state", "health", "restarts", "up", "url"):
+            titles = ("stack", "service", "state", "health", "restarts", "up", "drift", "url")
+            for title in titles:
                 table.add_column(title, overflow="fold", no_wrap=title != "url")
             for row in found["services"]:
-                table.add_row(
-                    *(str(row.get(k) or "") for k in ("stack", "service", "state", "health", "restarts", "up", "url"))
-                )
+                table.add_row(*(str(row.get(k) or "") for k in titles))
             console().print(table if found["services"] else "No stacks yet. Next: homelab-mcp add traefik")
             if found.get("engine_error"):
                 console(error=True).print(f"Only the files were read: {found['engine_error']}", style="yellow")

@@ -37,13 +37,13 @@ def of_containers(containers: Sequence[ContainerState]) -> str:
 def watched_files(draft: Draft, compose_paths: Mapping[str, str]) -> list[str]:
     """Every file whose change makes the draft stale, sorted.
 
-    Those it writes, the lab's settings, and the compose and env files of each stack it acts on.
+    Those it writes or adopts, the lab's settings, and the compose and env files of each stack it acts on.
 
     Args:
         draft: the draft.
         compose_paths: stack name -> its compose file's path, relative to the lab's root.
     """
-    paths = {e.path for e in draft.edits} | {SETTINGS_FILE}
+    paths = {e.path for e in (*draft.edits, *draft.adopts)} | {SETTINGS_FILE}
     for stack in touched_stacks(draft):
         paths.add(f"{stack}/.env")
         if stack in compose_paths:
@@ -54,7 +54,7 @@ def watched_files(draft: Draft, compose_paths: Mapping[str, str]) -> list[str]:
 def touched_stacks(draft: Draft) -> list[str]:
     """The stacks that the draft's edits, actions and verification are about, sorted."""
     named = {a.stack for a in draft.actions if a.stack} | {draft.verification.stack}
-    named |= {e.path.split("/", 1)[0] for e in draft.edits if "/" in e.path}
+    named |= {e.path.split("/", 1)[0] for e in (*draft.edits, *draft.adopts) if "/" in e.path}
     return sorted(n for n in named if n)
 
 

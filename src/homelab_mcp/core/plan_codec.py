@@ -143,6 +143,7 @@ def _plan(envelope: Mapping[str, Any]) -> Plan:
 def _draft(data: Mapping[str, Any]) -> Draft:
     fields = dict(data)
     fields["edits"] = tuple(FileEdit(**e) for e in data["edits"])
+    fields["adopts"] = tuple(FileEdit(**e) for e in data.get("adopts", ()))
     fields["actions"] = tuple(
         EngineAction(**{**a, "kind": ActionKind(a["kind"]), "services": tuple(a["services"])}) for a in data["actions"]
     )

@@ -86,7 +86,7 @@ class Policy:
 
     def _rules(self, draft: Draft, asked_by: Requester) -> list[PolicyRule]:
         stacks = {a.stack for a in draft.actions if a.stack} | {
-            e.path.partition("/")[0] for e in draft.edits if "/" in e.path
+            e.path.partition("/")[0] for e in (*draft.edits, *draft.adopts) if "/" in e.path
         }
         return [
             r
@@ -157,6 +157,12 @@ def _floor(draft: Draft) -> list[RiskReason]:
         found.append(RiskReason(Risk.MEDIUM, f"Deletes {', '.join(deleted)}."))
     elif draft.edits:
         found.append(RiskReason(Risk.MEDIUM, "Changes files of the lab."))
+    if draft.adopts:
+        found.append(RiskReason(Risk.MEDIUM, "Makes what was changed by hand the committed state."))
+    if any(e.path == POLICY_FILE for e in draft.adopts):
+        found.append(RiskReason(Risk.HIGH, f"Takes over changes of {POLICY_FILE}, which says whose yes plans need."))
+    if any(a.kind is ActionKind.REMOVE_ORPHANS for a in draft.actions):
+        found.append(RiskReason(Risk.HIGH, "Removes containers that nothing brings back (volumes stay)."))
     if any(a.kind is ActionKind.REMOVE for a in draft.actions):
         found.append(RiskReason(Risk.MEDIUM, "Removes containers (volumes stay)."))
     if any(a.kind is ActionKind.UP for a in draft.actions):

@@ -69,6 +69,29 @@ class ContainerState:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerMake:
+    """What a container was made from; values in ``env`` are secret.
+
+    Args:
+        image: the reference it was made with.
+        image_moved: that reference names another image by now.
+        env: its variables.
+        labels: its labels but Compose's own.
+        image_env: the variables that its image brings.
+        image_labels: the labels that its image brings.
+        ports: what is published, as it was asked for.
+    """
+
+    image: str
+    image_moved: bool = False
+    env: dict[str, str] = field(default_factory=dict, repr=False)
+    labels: dict[str, str] = field(default_factory=dict, repr=False)
+    image_env: dict[str, str] = field(default_factory=dict, repr=False)
+    image_labels: dict[str, str] = field(default_factory=dict, repr=False)
+    ports: tuple[PublishedPort, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The lab at one moment: every stack's files, the settings file's text, and the containers when asked for.
 

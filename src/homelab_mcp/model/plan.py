@@ -29,6 +29,8 @@ class ActionKind(StrEnum):
     UP = "up"
     REMOVE = "remove"
     RESTART = "restart"
+    REMOVE_ORPHANS = "remove_orphans"
+    """Removes containers that no file knows. Nothing brings them back, so it is done after all else has held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ class Draft:
     undo: str = ""
     target: str = ""
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    adopts: tuple[FileEdit, ...] = ()
+    """Files that are on disk as ``after`` already, made by hand: committed as they are, never written."""
 
 
 @dataclass(frozen=True, slots=True)

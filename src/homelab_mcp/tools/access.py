@@ -16,12 +16,14 @@ SCOPES: Mapping[str, Scope] = {
     "read_logs": Scope.READ,
     "validate_compose": Scope.READ,
     "history": Scope.READ,
+    "review_changes": Scope.READ,
     "get_plan": Scope.READ,
     "add_service": Scope.PLAN,
     "remove_service": Scope.PLAN,
     "set_env": Scope.PLAN,
     "rollback": Scope.PLAN,
     "fix_compose": Scope.PLAN,
+    "resolve_drift": Scope.PLAN,
     "apply_plan": Scope.APPLY,
 }
 """The scope that each tool needs. One that is not named here is open to no token."""

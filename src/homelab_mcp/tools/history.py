@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
@@ -67,17 +67,23 @@ def register_rollback(server: MCPServer[Any], lab: Lab) -> None:
     async def rollback(
         ctx: Context[Any],
         plan_id: Annotated[str, Field(description="The applied plan (see history).", min_length=8, max_length=64)],
+        to: Annotated[
+            Literal["only", "before", "after"],
+            Field(description="before/after: that point in time; later plans go too."),
+        ] = "only",
+        stack: Annotated[str, Field(description="Only this stack.", max_length=80)] = "",
     ) -> Annotated[CallToolResult, PlanOutput]:
         from homelab_mcp.workflow.proposals import propose_rollback
 
-        plan = await in_thread(propose_rollback, lab, plan_id, requester(ctx))
+        point = "" if to == "only" else to
+        plan = await in_thread(propose_rollback, lab, plan_id, requester(ctx), to=point, stack=stack)
         return await plan_result(lab, plan)
 
     server.add_tool(
         rollback,
         name="rollback",
         title="Plan taking an apply back",
-        description="Plan to put files and containers back as they were before an apply. Changes nothing: returns a "
-        "plan for apply_plan. Data in volumes stays as it is.",
+        description="Plan to take an apply back, or put files and containers as they were at that time. Changes "
+        "nothing: returns a plan for apply_plan. Data in volumes stays as it is.",
         annotations=PLAN_ONLY,
     )

@@ -24,6 +24,7 @@ class ServiceLine(BaseModel):
     url: str | None = None
     image: str | None = None
     note: str | None = None
+    drift: str | None = None
 
 
 class StatusOutput(BaseModel):
@@ -44,10 +45,11 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         stack: Annotated[str, Field(description="Only this stack.", max_length=80)] = "",
         limit: Annotated[int, Field(ge=1, le=200)] = 50,
         cursor: Annotated[str, Field(description="next_cursor of the page before.", max_length=200)] = "",
+        drift: Annotated[bool, Field(description="Compare with the files too; done anyway for one stack.")] = False,
     ) -> Annotated[CallToolResult, StatusOutput]:
         from homelab_mcp.queries.lab_status import status_of
 
-        return result(StatusOutput(**await in_thread(status_of, lab, stack, limit, cursor)))
+        return result(StatusOutput(**await in_thread(status_of, lab, stack, limit, cursor, drift=drift)))
 
     server.add_tool(
         lab_status,

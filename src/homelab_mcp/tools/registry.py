@@ -17,6 +17,7 @@ from homelab_mcp.tools import (
     prompts,
     read_logs,
     remove_service,
+    review,
     search_catalog,
     set_env,
     validate_compose,
@@ -39,6 +40,8 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         validate_compose.register_fix,
         history.register_history,
         history.register_rollback,
+        review.register_review,
+        review.register_resolve,
     ),
 }
 """Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
@@ -50,6 +53,7 @@ READERS: frozenset[Register] = frozenset(
         read_logs.register,
         validate_compose.register,
         history.register_history,
+        review.register_review,
     }
 )
 """What is left of them in read-only mode: no tool that plans, approves or applies."""

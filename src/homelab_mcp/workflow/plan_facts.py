@@ -8,9 +8,12 @@ from homelab_mcp.core import fingerprint
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.redact import safe, secret_values
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.plan import ActionKind, Evidence, Plan
+from homelab_mcp.model.plan import ActionKind, Approval, Evidence, Plan
 from homelab_mcp.ports import Files
 from homelab_mcp.workflow.compose_facts import bind_folders, services_written
+
+TELLING = 8
+"""Characters from which a secret's value is looked for in files that are not secret; shorter ones occur by chance."""
 
 
 def acted_stacks(plan: Plan) -> list[str]:
@@ -40,12 +43,12 @@ def folders_of(plan: Plan) -> list[str]:
 
 def public_paths(plan: Plan) -> list[str]:
     """The paths that may go into git."""
-    return [e.path for e in plan.draft.edits if not is_secret(e)]
+    return [e.path for e in (*plan.draft.edits, *plan.draft.adopts) if not is_secret(e)]
 
 
 def known_secrets(plan: Plan, files: Files) -> tuple[str, ...]:
     """Every secret value that could show up in what this plan's containers and programs say."""
-    found = [*plan.draft.secrets, *secrets_of(plan.draft.edits)]
+    found = [*plan.draft.secrets, *secrets_of((*plan.draft.edits, *plan.draft.adopts))]
     for stack in fingerprint.touched_stacks(plan.draft):
         try:
             found += secret_values(files.read(f"{stack}/.env") or "")
@@ -53,6 +56,31 @@ def known_secrets(plan: Plan, files: Files) -> tuple[str, ...]:
             # A folder that cannot be read has no secrets that Compose could have read either.
             continue
     return tuple(dict.fromkeys(found))
+
+
+def commit_message(plan: Plan, approval: Approval | None, evidence: Sequence[Evidence]) -> str:
+    """What the commit of an apply says: what was asked, by whom, who said yes, and what was verified.
+
+    The lines after the summary are git trailers (git-interpret-trailers(1)). ``evidence`` must be free of secrets.
+    """
+    who = plan.asked_by
+    yes = f"{approval.who} ({approval.kind})" if approval else "policy"
+    lines = [
+        f"Plan: {plan.id}",
+        f"Operation: {plan.draft.operation}",
+        f"Risk: {plan.risk.word}",
+        f"Asked-by: {who.described}",
+        f"Approved-by: {yes}",
+        *(f"Verified: {e.what}" for e in evidence),
+    ]
+    told = [" ".join(safe(line).split())[:300] for line in lines]
+    return "\n".join([" ".join(safe(plan.draft.summary).split()), "", *told]) + "\n"
+
+
+def is_commit_of(plan: Plan, message: str) -> bool:
+    """Whether a commit's message is that of this plan's apply (not of what was found before it)."""
+    lines = message.splitlines()
+    return f"Plan: {plan.id}" in lines and f"Operation: {plan.draft.operation}" in lines
 
 
 def masked(evidence: Sequence[Evidence], secrets: Sequence[str]) -> tuple[Evidence, ...]:

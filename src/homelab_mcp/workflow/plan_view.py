@@ -57,6 +57,8 @@ def action_line(action: EngineAction) -> str:
             what = f"stop and remove {services} of {action.stack}"
         case ActionKind.RESTART:
             what = f"restart {services} in {action.stack}"
+        case ActionKind.REMOVE_ORPHANS:
+            what = f"stop and remove the containers of {services} in {action.stack} for good"
     return f"{what}: {action.why}"
 
 
@@ -127,7 +129,7 @@ def view(
         shown.expires_in = max(0, int(plan.expires - now))
     if not full:
         return shown
-    diff = unified(plan.draft.edits, plan.draft.secrets)
+    diff = unified((*plan.draft.edits, *plan.draft.adopts), plan.draft.secrets)
     if diff_limit and len(diff) > diff_limit:
         cut = diff[:diff_limit].rsplit("\n", 1)[0]
         diff = f"{cut}\n… {len(diff) - len(cut)} more characters; whole: homelab-mcp plan {plan.id}\n"

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core import fingerprint, plan_codec
 from homelab_mcp.core.diff import is_secret, secrets_of
+from homelab_mcp.core.new_findings import brought_in
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, SETTINGS_FILE
 from homelab_mcp.model.observed import Snapshot, StackFiles
-from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState, Requester
+from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState, Requester, Risk, RiskReason
 from homelab_mcp.model.policy import POLICY_FILE
 from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
 from homelab_mcp.queries.find import read_stacks
+from homelab_mcp.workflow.plan_facts import TELLING
 from homelab_mcp.workflow.stack_engine import StackEngine
 
 Lint = Callable[[Sequence[StackFiles], Collection[str], Sequence[FileEdit]], Sequence[Finding]]
 """Lints a whole lab: the files of all its stacks, the networks that a plan makes, and the edits seen as done."""
-
-_TELLING = 8
-"""Characters from which a secret's value is looked for in files that are not secret; shorter ones occur by chance."""
 
 
 class Planner:
@@ -72,7 +70,7 @@ class Planner:
             JournalUnwritable: no plan without a journal.
         """
         draft = replace(draft, edits=tuple(e for e in draft.edits if e.before != e.after))
-        if not draft.edits and not draft.actions:
+        if not draft.edits and not draft.actions and not draft.adopts:
             raise InvalidInput(
                 "Nothing would change.", code="nothing_to_do", hint="The lab already is as asked; no plan is needed."
             )
@@ -87,7 +85,10 @@ class Planner:
         _check_no_secret_in_public(draft)
         after = _as_it_would_be(snapshot.stacks, draft.edits)
         networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
-        findings = _judge(lint(snapshot.stacks, networks, ()), lint(after, networks, draft.edits))
+        undone = [_reversed(e) for e in draft.adopts]
+        there = lint(_as_it_would_be(snapshot.stacks, undone), networks, undone)
+        findings = tuple(lint(after, networks, draft.edits))
+        draft = _judge(draft, brought_in(there, findings))
         draft = self._ask_compose(draft, after)
         if snapshot.containers is None and self._engine is not None and draft.actions:
             note = "Docker did not answer, so this plan was made without seeing the containers."
@@ -100,7 +101,7 @@ class Planner:
                 "digest": plan.digest,
                 "summary": plan.draft.summary,
                 "risk": plan.risk.word,
-                "paths": [e.path for e in plan.draft.edits],
+                "paths": [e.path for e in (*plan.draft.edits, *plan.draft.adopts)],
                 "asked_by": requester.described,
             },
         )
@@ -145,10 +146,11 @@ class Planner:
             )
 
     def _check_still_as_read(self, draft: Draft) -> None:
-        paths = [e.path for e in draft.edits]
+        paths = [e.path for e in (*draft.edits, *draft.adopts)]
         if len(set(paths)) != len(paths):
             raise InvalidInput("The draft edits one file twice.", hint="Report this: it is a fault of the operation.")
         moved = [e.path for e in draft.edits if self._files.read(e.path) != e.before]
+        moved += [e.path for e in draft.adopts if self._files.read(e.path) != e.after]
         if moved:
             raise PlanRefused(
                 f"While the plan was made, someone changed {', '.join(moved)}.",
@@ -161,8 +163,9 @@ class Planner:
         """Let Compose itself judge each stack whose files change; without Compose the plan says so."""
         if self._compose is None:
             return draft
-        edited = {e.path.split("/", 1)[0] for e in draft.edits if "/" in e.path}
-        known = (*draft.secrets, *secrets_of(draft.edits))
+        changed = (*draft.edits, *draft.adopts)
+        edited = {e.path.split("/", 1)[0] for e in changed if "/" in e.path}
+        known = (*draft.secrets, *secrets_of(changed))
         for stack in (s for s in after if s.name in edited):
             try:
                 self._compose.check_text(stack.name, stack.compose_text, stack.env_text, stack.others)
@@ -183,8 +186,9 @@ def _one_line(text: str) -> str:
 
 
 def _check_no_secret_in_public(draft: Draft) -> None:
-    values = {v for v in (*draft.secrets, *secrets_of(draft.edits)) if len(v) >= _TELLING}
-    for edit in draft.edits:
+    changed = (*draft.edits, *draft.adopts)
+    values = {v for v in (*draft.secrets, *secrets_of(changed)) if len(v) >= TELLING}
+    for edit in changed:
         if not is_secret(edit) and any(v in (edit.after or "") and v not in (edit.before or "") for v in values):
             raise InvalidInput(
                 f"{edit.path} would hold a secret's value in the clear.",
@@ -223,24 +227,23 @@ def _with(others: Sequence[tuple[str, str]], edit: FileEdit) -> tuple[tuple[str,
     return tuple((path, texts[path]) for path in order[:1])
 
 
-def _judge(before: Sequence[Finding], after: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The findings after; raises when errors are among them that were not there before (wherever they stood)."""
+def _reversed(edit: FileEdit) -> FileEdit:
+    return replace(edit, before=edit.after, after=edit.before)
 
-    def key(finding: Finding) -> tuple[str, str, str, str]:
-        return (finding.rule, finding.file, finding.service, finding.message)
 
-    old = Counter(key(f) for f in before)
-    brought = []
-    for finding in after:
-        if old[key(finding)] > 0:
-            old[key(finding)] -= 1
-        elif finding.severity is Severity.ERROR:
-            brought.append(finding)
-    if brought:
-        raise InvalidInput(
-            f"The lab would get {len(brought)} error(s): {brought[0].as_line()}",
-            code="lint_refused",
-            hint="Change the request so that no error is left.",
-            details={"findings": [f.as_dict() for f in brought[:20]]},
-        )
-    return tuple(after)
+def _judge(draft: Draft, brought: Sequence[Finding]) -> Draft:
+    """The draft, when it brings in no error; errors in what a person made already are a risk, for they are there."""
+    errors = [f for f in brought if f.severity is Severity.ERROR]
+    if not errors:
+        return draft
+    made_by_hand = {e.path for e in draft.adopts}
+    ours = [f for f in errors if f.file not in made_by_hand]
+    if not ours:
+        told = f"Adopts {len(errors)} error(s) that are in the files already: {errors[0].as_line()}"
+        return replace(draft, risks=(RiskReason(Risk.HIGH, told), *draft.risks))
+    raise InvalidInput(
+        f"The lab would get {len(ours)} error(s): {ours[0].as_line()}",
+        code="lint_refused",
+        hint="Change the request so that no error is left.",
+        details={"findings": [f.as_dict() for f in ours[:20]]},
+    )

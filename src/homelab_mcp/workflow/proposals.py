@@ -95,12 +95,45 @@ def propose_set_env(lab: Lab, stack: str, values: dict[str, str | None], request
     return _plan(lab, _with_values(draft, values, requester), snapshot, requester)
 
 
-def propose_rollback(lab: Lab, plan_id: str, requester: Requester) -> Plan:
-    """A plan that puts files and containers back as before an earlier apply. Raises NotFound, InvalidInput."""
-    from homelab_mcp.core.operations.rollback import rollback
+def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = "", stack: str = "") -> Plan:
+    """A plan that takes one earlier apply back, or all since: the lab as right ``before`` or ``after`` that apply.
 
+    Args:
+        lab: the lab.
+        plan_id: the earlier apply.
+        requester: who asks.
+        to: "" takes back that apply alone; before or after take back every apply from there on.
+        stack: with ``to``, only this stack's files.
+
+    Raises NotFound, InvalidInput.
+    """
+    from homelab_mcp.core.operations.rollback import rollback
+    from homelab_mcp.core.operations.rollback_to import Step, rollback_to
+    from homelab_mcp.queries.history import applied, unrecorded
+
+    if to not in ("", "before", "after"):
+        raise InvalidInput(f"{to!r} is not a point in time.", hint="Use before, after, or nothing.")
+    plan = lab.plans.get(plan_id)
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
-    draft = rollback(lab.plans.get(plan_id), lab.plans.load_undo(plan_id), read=lab.files.read)
+    done = applied(lab)
+    place = next((n for n, p in enumerate(done) if p.id == plan_id), None)
+    if place is None:
+        raise InvalidInput(
+            "That plan was never applied to its end, so there is nothing to take back.",
+            code="not_applied",
+            hint="See the history for what was.",
+        )
+    later = done[place + 1 :]
+    if not to:
+        draft = rollback(plan, lab.plans.load_undo(plan_id), read=lab.files.read, later=later)
+        return _plan(lab, draft, snapshot, requester)
+    steps = [Step(p, lab.plans.load_undo(p.id)) for p in (later if to == "after" else [plan, *later])]
+    commit = lab.plans.status(plan_id).commit
+    paths = {e.path for s in steps for e in (*s.plan.draft.edits, *s.plan.draft.adopts)}
+    gone = unrecorded(lab, commit) if to == "after" and commit else {}
+    then = lab.history.committed(sorted({*paths, *gone}), commit) if to == "after" and commit else {}
+    point = f"right {to}: {plan.draft.summary}"
+    draft = rollback_to(steps, then=then, gone=gone, read=lab.files.read, point=point, stack=stack)
     return _plan(lab, draft, snapshot, requester)
 
 
@@ -120,6 +153,26 @@ def propose_fix(lab: Lab, stack: str, rules: Sequence[str], requester: Requester
         facts=lab_facts(lab),
     )
     return _plan(lab, draft, snapshot, requester)
+
+
+def propose_resolve_drift(lab: Lab, stack: str, how: str, requester: Requester) -> Plan:
+    """A plan that commits what was changed by hand in a stack (``adopt``) or takes it back (``undo``).
+
+    ``stack`` "." stands for the lab's own files. Raises NotFound, InvalidInput.
+    """
+    from homelab_mcp.core.operations.adopt import adopt, discard
+    from homelab_mcp.queries.review import review
+
+    if how not in ("adopt", "undo"):
+        raise InvalidInput(f"{how!r} is neither adopt nor undo.", hint="Use adopt or undo.")
+    if not stack:
+        raise InvalidInput("No stack was named.", hint="Name one, or . for the lab's own files.")
+    snapshot = planner(lab).snapshot(containers=not lab.files_only)
+    found = review(lab, stack)
+    make = adopt if how == "adopt" else discard
+    draft = make(snapshot, stack, found.files, found.containers)
+    draft = replace(draft, notes=(*draft.notes, *(n for n in found.notes if not n.startswith("Files only"))))
+    return _plan(lab, replace(draft, secrets=(*draft.secrets, *found.secrets)), snapshot, requester)
 
 
 def lint_of(lab: Lab) -> Lint:

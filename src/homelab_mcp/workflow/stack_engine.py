@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from homelab_mcp.core.project_name import folder_project, project_name
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.model.observed import ContainerMake, ContainerState
 from homelab_mcp.ports import Compose, Engine, EngineInfo, Files
 
 
@@ -41,6 +41,14 @@ class StackEngine:
     def sweep_renamed(self, stack: str) -> list[str]:
         """As the engine's."""
         return self._engine.sweep_renamed(self._projects().get(stack, folder_project(stack)))
+
+    def remove_orphans(self, stack: str, services: Collection[str]) -> list[str]:
+        """As the engine's."""
+        return self._engine.remove_orphans(self._projects().get(stack, folder_project(stack)), services)
+
+    def made_from(self, container_id: str) -> ContainerMake:
+        """As the engine's."""
+        return self._engine.made_from(container_id)
 
     def sweep_networks(self, stack: str, names: Collection[str]) -> list[str]:
         """As the engine's."""

@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING
 
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import HomelabError, InvalidInput, JournalUnwritable, PlanRefused
-from homelab_mcp.model.plan import ActionKind, EngineAction, Evidence, Plan, PlanState, PlanStatus, Verification
-from homelab_mcp.workflow.plan_facts import folders_of, known_secrets, masked, public_paths
+from homelab_mcp.model.plan import (
+    ActionKind,
+    EngineAction,
+    Evidence,
+    FileEdit,
+    Plan,
+    PlanState,
+    PlanStatus,
+    Verification,
+)
+from homelab_mcp.workflow.plan_facts import TELLING, commit_message, folders_of, known_secrets, masked, public_paths
 from homelab_mcp.workflow.stack_engine import take_away
 from homelab_mcp.workflow.undo import Before, Undone
 
@@ -58,19 +67,29 @@ class Transaction:
             return self._done(evidence)
 
     def _steps(self) -> tuple[Evidence, ...]:
-        self._keep_as_found()
+        draft = self._plan.draft
+        # A repository that cannot be used is found out before anything is touched.
+        self._parts.history.held()
         # Compose removes only what its file still names, so removals come before the files change.
         self._all(_FIRST)
         self._step("writing files")
         self._write()
         # And it pulls what its file names by then; nothing that stays has been stopped yet.
         self._all((ActionKind.PULL,))
-        self._step("committing")
-        message = f"{self._plan.draft.summary}\n\nPlan: {self._plan.id}\nAsked by: {self._asked_by()}\n"
-        self._commit = self._parts.history.commit(public_paths(self._plan), message)
         self._all(_LAST)
         self._step("verifying")
-        return self._verify()
+        evidence = self._verify()
+        # Git gets only what held, so no commit has to be taken back; until then the undo record alone is needed.
+        self._step("committing")
+        found, left_out = self._as_found()
+        evidence = masked((*evidence, *left_out), self._secrets)
+        # The texts that were verified: what a person edits meanwhile is theirs to commit.
+        mine = public_paths(self._plan)
+        texts = {e.path: (e.after, self._mode(e)) for e in (*draft.edits, *draft.adopts) if e.path in mine}
+        message = commit_message(self._plan, self._parts.plans.approval(self._plan.id), evidence)
+        as_found = f"As found before: {draft.summary}\n\nPlan: {self._plan.id}\n"
+        self._commit = self._parts.history.commit(mine, message, texts=texts, first=(found, as_found), allow_empty=True)
+        return evidence
 
     def _all(self, kinds: Sequence[ActionKind]) -> None:
         """Every action of these kinds, in the plan's order."""
@@ -80,12 +99,24 @@ class Transaction:
                 self._step(f"{str(action.kind).replace('_', ' ')} {what}")
                 self._act(action)
 
-    def _keep_as_found(self) -> None:
-        """Commit a person's own edits of the files to be written first, so that none is lost in ours."""
-        paths = public_paths(self._plan)
-        found = [p for p in self._parts.history.dirty(paths) if self._parts.files.read(p) is not None]
-        if found:
-            self._parts.history.commit(found, f"As found before: {self._plan.draft.summary}\n\nPlan: {self._plan.id}\n")
+    def _as_found(self) -> tuple[dict[str, tuple[str | None, int]], list[Evidence]]:
+        """What the files that were written held before, for a commit of its own: a person's edits are lost in none.
+
+        A text with a secret in it stays out of git (the evidence says so): the plan's undo record holds it.
+        """
+        mine = {e.path for e in self._plan.draft.edits} & set(public_paths(self._plan))
+        undo = self._parts.plans.load_undo(self._plan.id)
+        found = {p: state for p, state in undo.items() if p in mine and state[0] is not None}
+        telling = [v for v in self._secrets if len(v) >= TELLING]
+        bare = [p for p, (text, _) in found.items() if any(v in (text or "") for v in telling)]
+        if not bare:
+            return found, []
+        said = f"{', '.join(bare)} held a secret before, so that text is not in git but in the plan's undo record"
+        return {p: state for p, state in found.items() if p not in bare}, [Evidence(said, ok=True)]
+
+    def _mode(self, edit: FileEdit) -> int:
+        mode = self._parts.files.mode(edit.path)
+        return edit.mode if mode is None else mode
 
     def _write(self) -> None:
         files = self._parts.files
@@ -120,6 +151,18 @@ class Transaction:
             case ActionKind.RESTART:
                 compose.restart(action.stack, action.services)
 
+    def _remove_orphans(self) -> list[Evidence]:
+        seen: list[Evidence] = []
+        for action in self._plan.draft.actions:
+            if action.kind is ActionKind.REMOVE_ORPHANS and self._parts.engine is not None:
+                try:
+                    gone = self._parts.engine.remove_orphans(action.stack, action.services)
+                    seen.append(Evidence(f"{', '.join(gone) or 'no container'} removed", ok=True))
+                except HomelabError as error:
+                    names = ", ".join(action.services)
+                    seen.append(Evidence(f"{names} could not be removed", ok=False, detail=error.message))
+        return seen
+
     def _verify(self) -> tuple[Evidence, ...]:
         what, verifier = self._plan.draft.verification, self._parts.verifier
         if verifier is None or what == Verification():
@@ -134,6 +177,8 @@ class Transaction:
         evidence = masked(evidence, self._secrets)
         # Recovery reads this step: from here on the apply stands, whatever becomes of the journal.
         self._tell(PlanStatus(PlanState.APPLYING, "verified", evidence, self._commit))
+        # Nothing brings these back, so they go only once nothing can fail any more.
+        evidence = (*evidence, *masked(self._remove_orphans(), self._secrets))
         error = code = ""
         try:
             self._parts.journal.append("apply_done", self._record(evidence))
@@ -201,9 +246,6 @@ class Transaction:
         if self._progress is not None:
             self._progress(status)
         return status
-
-    def _asked_by(self) -> str:
-        return safe(self._plan.asked_by.described).replace("\n", " ").strip()[:200]
 
     def _pause(self) -> None:
         if self._stop:

@@ -10,7 +10,7 @@ from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabErr
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import ActionKind, Evidence, Plan
 from homelab_mcp.ports import Clock, Compose, Engine, Files, History, PlanStore
-from homelab_mcp.workflow.plan_facts import acted_stacks, folders_of, public_paths
+from homelab_mcp.workflow.plan_facts import acted_stacks, folders_of, is_commit_of, public_paths
 from homelab_mcp.workflow.stack_engine import take_away
 
 _UP = frozenset({"running", "restarting"})
@@ -18,6 +18,8 @@ _DOWN = frozenset({"created", "exited", "dead"})
 _ENGINE_PATIENCE = 60.0
 _SETTLE = 15.0
 _POLL = 0.5
+_RECENT = 20
+"""Commits among which an apply's own is looked for: it is the last one, but for what a person added since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class Undo:
             self._try(seen, "", lambda: self._remove_networks(before.networks, seen))
         commit = ""
         try:
-            commit = self._history.commit(public_paths(plan), f"Roll back: {plan.draft.summary}\n\nPlan: {plan.id}\n")
+            commit = self._uncommit(plan)
         except (HomelabError, OSError) as error:
             seen.append(Evidence("the roll-back is not in git", ok=False, detail=_words(error)))
         return Undone(tuple(seen), commit)
@@ -125,6 +127,27 @@ class Undo:
             return Evidence("left as it is: it acted on containers, and Docker is left out (files only)", ok=False)
         seen: list[Evidence] = []
         return None if self._await_engine(seen) else replace(seen[0], what=f"left as it is: {seen[0].what}")
+
+    def _uncommit(self, plan: Plan) -> str:
+        """Take back in git what an apply committed before it was cut off; "" where it had come to no commit.
+
+        Git gets what it held before the apply, not what is on disk: a person's own edit is theirs to commit.
+        """
+        log = self._history.log(_RECENT)
+        mine = [n for n, commit in enumerate(log) if f"Plan: {plan.id}" in commit.message.splitlines()]
+        if not mine or not any(is_commit_of(plan, log[n].message) for n in mine):
+            return ""
+        paths = public_paths(plan)
+        base = log[mine[-1] + 1].id if mine[-1] + 1 < len(log) else ""
+        before = self._history.committed(paths, base) if base else dict.fromkeys(paths)
+        edits = {e.path: e for e in (*plan.draft.edits, *plan.draft.adopts)}
+        texts = {
+            path: (before[path], edits[path].mode)
+            for path, text in self._history.committed(paths).items()
+            if text == edits[path].after and text != before[path]
+        }
+        message = f"Roll back: {plan.draft.summary}\n\nPlan: {plan.id}\n"
+        return self._history.commit(sorted(texts), message, texts=texts) if texts else ""
 
     def _missing_folders(self, plan: Plan) -> list[str]:
         wanted = {e.path.rpartition("/")[0] for e in plan.draft.edits if e.after is not None} | set(folders_of(plan))

@@ -20,6 +20,8 @@ READ_ONLY_OR_PLAN = {
     "fix_compose",
     "history",
     "rollback",
+    "review_changes",
+    "resolve_drift",
     "search_catalog",
     "lab_status",
     "read_logs",

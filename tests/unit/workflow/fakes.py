@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput
-from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.model.observed import ContainerMake, ContainerState
 from homelab_mcp.ports import EngineInfo, ProbeResult
 
 
@@ -118,6 +118,16 @@ class FakeDocker:
     def images(self) -> frozenset[str]:
         return frozenset()
 
+    def made_from(self, container_id: str) -> ContainerMake:
+        return ContainerMake(self.containers_now[container_id].image)
+
+    def remove_orphans(self, stack: str, services: Collection[str]) -> list[str]:
+        self.calls.append(f"remove orphans {stack} {','.join(services)}")
+        gone = [c for c in self.containers_now.values() if c.stack == stack and c.service in services]
+        for one in gone:
+            del self.containers_now[one.id]
+        return [f"{stack}-{one.service}-1" for one in gone]
+
     def sweep_renamed(self, stack: str) -> list[str]:
         return []
 
@@ -149,6 +159,12 @@ class FakeCompose:
         if self.refuses:
             raise EngineFailed("docker compose config failed", details={"output": self.refuses})
 
+    def resolved(self, stack: str) -> dict[str, Any]:
+        return {"services": self.services(stack)}
+
+    def hashes(self, stack: str) -> dict[str, str]:
+        return {name: hash_of(body) for name, body in self.services(stack).items()}
+
     def pull(self, stack: str, services: Sequence[str]) -> None:
         self.did("pull", stack, services)
         for name in services:
@@ -160,7 +176,7 @@ class FakeCompose:
         wanted = self.services(stack)
         for name in services or wanted:
             body = wanted[name]
-            config_hash = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:12]
+            config_hash = hash_of(body)
             old = self.find(stack, name)
             if old is not None and old.config_hash == config_hash:
                 old.state = "running"
@@ -218,6 +234,10 @@ class FakeCompose:
         if not path.exists():
             raise InvalidInput(f"There is no compose file in {stack}.")
         return dict(yaml.safe_load(path.read_text())["services"])
+
+
+def hash_of(body: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass

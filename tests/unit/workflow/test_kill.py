@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from homelab_mcp.model.plan import PlanState
+from tests.unit.workflow.bench_as_lab import BenchAsLab
 from tests.unit.workflow.bench_lab import BenchLab
 
 TOUCHES = frozenset(
@@ -23,6 +24,8 @@ TOUCHES = frozenset(
 )
 STRIDE = 7
 """Every seventh call or return of a disk function: some 150 kills; 1 tries all of them, in a minute and a half."""
+
+DRIFT_STRIDE = 29
 
 
 def killed_after(touches: int, work: Callable[[], object]) -> bool:
@@ -108,3 +111,38 @@ def test_a_file_rewritten_while_being_killed_is_old_or_new(tmp_path: Path) -> No
             break
     assert seen == {old, new}
     assert not killed
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("how", ["adopt", "undo"])
+def test_resolving_drift_killed_at_any_touch_of_the_disk_is_done_or_still_drift(tmp_path: Path, how: str) -> None:
+    edited = "# by hand\nservices:\n  web:\n    image: web:2\n"
+    outcomes: set[PlanState] = set()
+    touches = -DRIFT_STRIDE
+    while True:
+        touches += DRIFT_STRIDE
+        bench = BenchLab(tmp_path / str(touches))
+        lab = BenchAsLab(bench)
+        lab.commit_all()
+        committed = bench.compose_file.read_text()
+        bench.compose_file.write_text(edited)
+        plan = lab.resolve("media", how)
+        bench.approvals.dialog(plan, "media", "test")
+        ended = not killed_after(touches, lambda bench=bench, plan=plan: bench.applier.run(plan.id))  # type: ignore[misc]
+        again = BenchLab(bench.root)
+        again.recovery.recover()
+        assert not again.recovery.needed()
+        state = again.plans.status(plan.id).state
+        outcomes.add(state)
+        head = again.history.committed(["media/compose.yaml"])["media/compose.yaml"]
+        now = again.compose_file.read_text()
+        if state is PlanState.DONE:
+            assert now == head == (edited if how == "adopt" else committed), touches
+            assert plan.id in again.history.log(1)[0].message
+        else:
+            assert (now, head) == (edited, committed), (touches, state)
+        assert again.journal.verify() == ""
+        if ended:
+            assert PlanState.DONE in outcomes
+            assert len(outcomes) > 1
+            return

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from homelab_mcp.core.diff import is_secret, secrets_of
-from homelab_mcp.core.yaml12 import load
+from homelab_mcp.core.yaml12 import YamlRefused, load
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES
 from homelab_mcp.model.plan import (
@@ -20,7 +20,13 @@ from homelab_mcp.model.plan import (
 )
 
 
-def rollback(plan: Plan, undo: Mapping[str, tuple[str | None, int]], *, read: Callable[[str], str | None]) -> Draft:
+def rollback(
+    plan: Plan,
+    undo: Mapping[str, tuple[str | None, int]],
+    *,
+    read: Callable[[str], str | None],
+    later: Sequence[Plan] = (),
+) -> Draft:
     """A draft that puts the files of an applied plan back, and the containers with them.
 
     A file that was changed since is a conflict: it is put back all the same, but the draft says so, its risk is
@@ -30,6 +36,7 @@ def rollback(plan: Plan, undo: Mapping[str, tuple[str | None, int]], *, read: Ca
         plan: the applied plan.
         undo: what its files were before it: path -> (text or None, mode). Empty: taken from the plan's own edits.
         read: a file's text now.
+        later: what was applied after it, oldest first, to name who changed a file since.
 
     Raises InvalidInput (nothing_to_do) when every file is as it was before the plan.
     """
@@ -51,13 +58,13 @@ def rollback(plan: Plan, undo: Mapping[str, tuple[str | None, int]], *, read: Ca
             hint="Pick a later plan from the history.",
         )
     risks = [RiskReason(Risk.MEDIUM, f"Takes back: {plan.draft.summary}")]
-    risks += [RiskReason(Risk.HIGH, f"{path} was changed since, and that change would be lost.") for path in conflicts]
-    secrets_lost = [e.path for e in edits if e.secret]
-    notes = ["Data in volumes and folders stays as it is: what the services wrote meanwhile is not taken back."]
-    if secrets_lost:
-        notes.append(f"Values set since in {', '.join(secrets_lost)} are put back too.")
+    risks += [
+        RiskReason(Risk.HIGH, f"{path} was changed since{_by(path, later)}, and that change would be lost.")
+        for path in conflicts
+    ]
+    notes = cannot_undo(edits)
     notes += [f"Conflict: {path} was edited after that plan; look at its diff." for path in conflicts]
-    actions, verification = _containers(edits)
+    actions, verification = containers_back(edits)
     return Draft(
         operation="rollback",
         summary=f"Roll back: {plan.draft.summary}",
@@ -72,16 +79,51 @@ def rollback(plan: Plan, undo: Mapping[str, tuple[str | None, int]], *, read: Ca
     )
 
 
-def _containers(edits: list[FileEdit]) -> tuple[tuple[EngineAction, ...], Verification]:
-    """Remove what only the present compose files have, then bring up what changed."""
+def cannot_undo(edits: Sequence[FileEdit]) -> list[str]:
+    """What putting these files back does not bring back, a sentence each."""
+    notes = ["Data in volumes and folders stays as it is: what the services wrote meanwhile is not taken back."]
+    secret = [e.path for e in edits if e.secret]
+    if secret:
+        notes.append(
+            f"Values set since in {', '.join(secret)} are put back too; a password that a service keeps in its own "
+            "data, or that was changed at its provider, does not change with the file."
+        )
+    tags = sorted(
+        {
+            str(body["image"])
+            for e in edits
+            if e.path.partition("/")[2] in COMPOSE_NAMES
+            for name, body in services_in(e.after).items()
+            if isinstance(body, dict)
+            and body != services_in(e.before).get(name)
+            and body.get("image")
+            and "@sha256:" not in str(body["image"])
+        }
+    )
+    if tags:
+        notes.append(
+            f"{', '.join(tags[:8])}: a tag may name another image by now than it did then, and one that left its "
+            "registry cannot be pulled."
+        )
+    return notes
+
+
+def _by(path: str, later: Sequence[Plan]) -> str:
+    """Which later apply wrote the file last."""
+    names = [p.draft.summary for p in later if any(e.path == path for e in (*p.draft.edits, *p.draft.adopts))]
+    return f" by '{names[-1]}'" if names else " by hand"
+
+
+def containers_back(edits: Sequence[FileEdit]) -> tuple[tuple[EngineAction, ...], Verification]:
+    """The actions that follow files being put back: what only the present files have goes, what changed comes up."""
     actions: list[EngineAction] = []
     verifications: list[Verification] = []
     stacks = sorted({e.path.partition("/")[0] for e in edits if "/" in e.path})
     for stack in stacks:
         mine = [e for e in edits if e.path.startswith(f"{stack}/")]
         compose = next((e for e in mine if e.path.partition("/")[2] in COMPOSE_NAMES), None)
-        now = _services(compose.before) if compose else {}
-        then = _services(compose.after) if compose else {}
+        now = services_in(compose.before) if compose else {}
+        then = services_in(compose.after) if compose else {}
         added = tuple(s for s in now if s not in then)
         others = any(e is not compose for e in mine)
         back = tuple(s for s in then if s not in now or now[s] != then[s])
@@ -99,7 +141,11 @@ def _containers(edits: list[FileEdit]) -> tuple[tuple[EngineAction, ...], Verifi
     return tuple(actions), chosen
 
 
-def _services(text: str | None) -> dict[str, object]:
-    data = load(text) if text else None
+def services_in(text: str | None) -> dict[str, object]:
+    """The services of a compose text with their data; none where it cannot be read."""
+    try:
+        data = load(text) if text else None
+    except YamlRefused:
+        return {}
     services = data.get("services") if isinstance(data, dict) else None
     return {str(k): v for k, v in services.items()} if isinstance(services, dict) else {}

@@ -1,0 +1,190 @@
+"""Drift, resolved: what was changed by hand becomes the committed state, or is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from homelab_mcp.core.diff import secrets_of
+from homelab_mcp.core.drift import LAB, ContainerDrift, DriftWord, FileChange
+from homelab_mcp.core.operations.rollback import containers_back, services_in
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.lab import COMPOSE_NAMES
+from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Risk, RiskReason, Verification
+from homelab_mcp.model.policy import POLICY_FILE
+
+_KEPT = "Data in volumes and folders stays as it is."
+
+
+def adopt(snapshot: Snapshot, stack: str, files: Sequence[FileChange], containers: Sequence[ContainerDrift]) -> Draft:
+    """A draft that commits a stack's files as a person left them, and brings its containers up to them.
+
+    Containers of services that the person took out of the file are removed; other orphans are left, and so are
+    services that someone stopped.
+
+    Args:
+        snapshot: the lab as it is.
+        stack: its name; "." for the lab's own files.
+        files: what changed since the last commit.
+        containers: where containers are not as the files say.
+
+    Raises InvalidInput (nothing_to_do) where nothing differs.
+    """
+    _check_any(stack, files, containers)
+    now = snapshot.stack(stack)
+    declared = services_in(now.compose_text) if now else {}
+    then = services_in(next((c.before for c in files if _is_compose(c.path)), None))
+    behind = [d.service for d in containers if d.word in (DriftWord.DIFFERS, DriftWord.MISSING)]
+    dropped = [d.service for d in containers if d.word is DriftWord.ORPHAN and d.service in then]
+    left = [d for d in containers if d.word is DriftWord.ORPHAN and d.service not in then]
+    stopped = [d.service for d in containers if d.word is DriftWord.STOPPED and d.service not in behind]
+    actions = [*_bring_up(stack, [s for s in declared if s in behind], "The containers are not as the files say.")]
+    if dropped:
+        actions.append(
+            EngineAction(ActionKind.REMOVE_ORPHANS, "The file names them no more.", stack, tuple(sorted(dropped)))
+        )
+    notes = []
+    if files:
+        notes.append("The files stay as they are; git gets them as one commit.")
+    unknown = [c.path for c in files if not c.known]
+    if unknown:
+        notes.append(f"What {', '.join(unknown)} held before is not known, so every variable shows as new.")
+    if left:
+        names = ", ".join(d.service for d in left)
+        notes.append(f"{names}: no file ever had this; write it into the compose file, or choose undo to remove it.")
+    if stopped:
+        notes.append(f"{', '.join(stopped)} stays stopped.")
+    adopts = tuple(c.made for c in files)
+    if not adopts and not actions:
+        raise InvalidInput(
+            f"There is nothing in stack {stack} to adopt: {containers[0].as_line()}.",
+            code="nothing_to_do",
+            hint="Choose undo, or leave it.",
+        )
+    return Draft(
+        operation="adopt",
+        summary=f"Adopt what was changed by hand in {_named(stack)}",
+        edits=(),
+        actions=tuple(actions),
+        verification=Verification(stack, tuple(s for s in declared if s in behind)) if behind else Verification(),
+        risks=tuple(_core(stack)),
+        notes=(*notes, _KEPT) if actions else tuple(notes),
+        undo="Nothing on disk changes, so there is nothing to put back; git holds the state before.",
+        target=_target(stack),
+        secrets=secrets_of(adopts),
+        adopts=adopts,
+    )
+
+
+def discard(snapshot: Snapshot, stack: str, files: Sequence[FileChange], containers: Sequence[ContainerDrift]) -> Draft:
+    """A draft that puts a stack's files back as they were committed, and its containers with them.
+
+    Args and errors as for ``adopt``. What is overwritten goes into git first, as a commit of its own.
+    """
+    _check_any(stack, files, containers)
+    now = snapshot.stack(stack)
+    compose = next((c for c in files if _is_compose(c.path)), None)
+    if compose is not None and compose.before is None:
+        raise InvalidInput(
+            f"Stack {stack} was never committed, so there is no state to go back to.",
+            code="never_committed",
+            hint="Adopt it first; then later changes can be taken back.",
+        )
+    back = [c for c in files if c.known and c.path != POLICY_FILE]
+    edits = tuple(c.undone for c in back)
+    target = services_in(compose.before if compose else now.compose_text if now else None)
+    off = [d.service for d in containers if d.word is not DriftWord.ORPHAN]
+    known = [d.service for d in containers if d.word is DriftWord.ORPHAN and d.service in target]
+    orphans = [d.service for d in containers if d.word is DriftWord.ORPHAN and d.service not in target]
+    actions, verification = containers_back(edits)
+    wanted = [s for s in target if s in {*off, *known}]
+    actions, verification = _joined(stack, actions, verification, wanted)
+    if orphans:
+        why = "No file knows them."
+        actions = (*actions, EngineAction(ActionKind.REMOVE_ORPHANS, why, stack, tuple(sorted(orphans))))
+    if not edits and not actions:
+        raise InvalidInput(
+            f"Nothing of this can be taken back in {_named(stack)}.",
+            code="nothing_to_do",
+            hint="What the files held before is not known; adopt them, or edit them by hand.",
+        )
+    return Draft(
+        operation="discard",
+        summary=f"Take back what was changed by hand in {_named(stack)}",
+        edits=edits,
+        actions=actions,
+        verification=verification,
+        risks=(RiskReason(Risk.MEDIUM, "Takes back what a person changed by hand."), *_core(stack)),
+        notes=tuple(_discard_notes(files, edits, orphans)),
+        undo="Roll this plan back: the hand-made state comes back, but for containers removed for good.",
+        target=_target(stack),
+        secrets=secrets_of(edits),
+    )
+
+
+def _discard_notes(files: Sequence[FileChange], edits: Sequence[FileEdit], orphans: Sequence[str]) -> list[str]:
+    notes = [_KEPT]
+    if any(not e.secret for e in edits):
+        notes.append("What is overwritten is committed first, as it was found.")
+    if secret := [e.path for e in edits if e.secret]:
+        notes.append(f"{', '.join(secret)} is not in git: what it held is kept in this plan's undo record.")
+    if unknown := [c.path for c in files if not c.known]:
+        notes.append(f"{', '.join(unknown)} stays: what it held before is not known.")
+    if any(c.path == POLICY_FILE for c in files):
+        notes.append(f"{POLICY_FILE} stays: no plan changes it.")
+    if orphans:
+        notes.append(f"{', '.join(orphans)}: what was written in the container itself is lost; volumes stay.")
+    return notes
+
+
+def _joined(
+    stack: str, actions: tuple[EngineAction, ...], verification: Verification, wanted: Sequence[str]
+) -> tuple[tuple[EngineAction, ...], Verification]:
+    """The actions of files put back, with these services brought up too."""
+    if not wanted:
+        return actions, verification
+    up = next((a for a in actions if a.kind is ActionKind.UP and a.stack == stack), None)
+    others = tuple(a for a in actions if a.kind is not ActionKind.UP and a.kind is not ActionKind.PULL)
+    pulled = tuple(s for a in actions if a.kind is ActionKind.PULL for s in a.services)
+    services = tuple(dict.fromkeys((*pulled, *(up.services if up else ()), *wanted)))
+    why = "The containers are not as the files say."
+    pull = EngineAction(ActionKind.PULL, "The images may be gone.", stack, services)
+    whole = up is not None and not up.services
+    started = EngineAction(ActionKind.UP, why, stack, () if whole else services)
+    seen = tuple(dict.fromkeys((*verification.services, *wanted)))
+    return (*others, pull, started), replace(verification, stack=stack, services=seen)
+
+
+def _bring_up(stack: str, services: Sequence[str], why: str) -> list[EngineAction]:
+    if not services:
+        return []
+    names = tuple(services)
+    return [EngineAction(ActionKind.PULL, why, stack, names), EngineAction(ActionKind.UP, why, stack, names)]
+
+
+def _check_any(stack: str, files: Sequence[FileChange], containers: Sequence[ContainerDrift]) -> None:
+    if not files and not containers:
+        raise InvalidInput(
+            f"Nothing was changed by hand in {_named(stack)}.",
+            code="nothing_to_do",
+            hint="review_changes (homelab-mcp review) shows what was.",
+        )
+
+
+def _core(stack: str) -> list[RiskReason]:
+    if stack != "core":
+        return []
+    return [RiskReason(Risk.HIGH, "Touches the core stack, which every route depends on.")]
+
+
+def _is_compose(path: str) -> bool:
+    return path.partition("/")[2] in COMPOSE_NAMES
+
+
+def _named(stack: str) -> str:
+    return "the lab's own files" if stack == LAB else f"stack {stack}"
+
+
+def _target(stack: str) -> str:
+    return "lab" if stack == LAB else stack
