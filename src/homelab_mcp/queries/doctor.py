@@ -174,7 +174,7 @@ def _journal(lab: Lab) -> Iterator[Check]:
 
 
 def _applies(lab: Lab) -> Iterator[Check]:
-    open_ones = [plan.id for plan, status in lab.plans.list() if status.state in _RUNNING]
+    open_ones = [plan.id for plan, status in lab.plans.list(outline=True) if status.state in _RUNNING]
     yield Check(
         "applies",
         not open_ones,
