@@ -252,8 +252,8 @@ class PlanStore(Protocol):
         ...
 
     def load_undo(self, plan_id: str) -> dict[str, tuple[str | None, int]]: ...
-    def migrate(self) -> int:
-        """Encrypt records that an earlier version kept in the clear; how many."""
+    def migrate(self, *, count_only: bool = False) -> int:
+        """Encrypt records that an earlier version kept in the clear; how many there were."""
         ...
 
     def reserve(self, size: int) -> None:

@@ -106,8 +106,9 @@ class JsonlJournal:
     def verify(self) -> str:
         """Empty when every line's hash holds and none is missing, else the file and line that is wrong, and how."""
         prev, seq = _START, 0
-        files = self._read_all()
+        # The note first: lines that others write meanwhile may be ahead of it, never behind.
         head = read_head(self._folder)
+        files = self._read_all()
         seen = head is None or head.seq == 0
         cut = ""
         for name, lines in files:

@@ -157,35 +157,34 @@ class FilePlanStore:
         text = self._vault.read(_place(plan_id, path.name), path)[1].decode() if sealed else path.read_text("utf-8")
         return {str(p): (text, int(mode)) for p, (text, mode) in json.loads(text).items()}
 
-    def migrate(self) -> int:
-        """Seal what an earlier version kept in the clear, and overwrite it; how many records. Raises VaultLocked."""
+    def migrate(self, *, count_only: bool = False) -> int:
+        """Seal what an earlier version kept in the clear, and overwrite it; how many records. Raises VaultLocked.
+
+        The caller holds the lab's lock, unless it only counts.
+        """
         done = 0
         for folder in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
             if not _ID.fullmatch(folder.name) or folder.is_symlink():
                 continue
             with contextlib.suppress(FileNotFoundError):
-                done += self._migrate(folder)
+                done += len(_clear_records(folder)) if count_only else self._migrate(folder)
         return done
 
     def _migrate(self, folder: Path) -> int:
-        done = 0
-        with (folder / "plan.json").open(encoding="utf-8") as file:
-            clear = plan_record.is_clear(file.read(32))
-        if clear:
+        clear = _clear_records(folder)
+        for path in clear:
+            if path.name == "undo.json":
+                sealed = folder / "undo.enc"
+                if not sealed.exists():
+                    self._vault.write(_place(folder.name, sealed.name), sealed, path.read_bytes())
+                overwrite(path)
+                continue
             try:
-                self._write_plan(plan_codec.plan_from_json((folder / "plan.json").read_text("utf-8")))
-                done += 1
+                self._write_plan(plan_codec.plan_from_json(path.read_text("utf-8")))
             except InvalidInput:
                 # No version can use a damaged plan, and what it holds in the clear is not to stay.
-                overwrite(folder / "plan.json")
-        old = folder / "undo.json"
-        if old.exists():
-            if not (folder / "undo.enc").exists():
-                text = old.read_bytes()
-                self._vault.write(_place(folder.name, "undo.enc"), folder / "undo.enc", text)
-                done += 1
-            overwrite(old)
-        return done
+                overwrite(path)
+        return len(clear)
 
     def _write_plan(self, plan: Plan) -> None:
         data = plan_codec.plan_to_json(plan).encode("utf-8", "surrogatepass")
@@ -240,6 +239,16 @@ class FilePlanStore:
             return (self._existing(plan_id) / name).read_text("utf-8")
         except FileNotFoundError:
             raise _unknown() from None
+
+
+def _clear_records(folder: Path) -> list[Path]:
+    found = []
+    with (
+        contextlib.suppress(FileNotFoundError),
+        (folder / "plan.json").open(encoding="utf-8", errors="replace") as file,
+    ):
+        found += [folder / "plan.json"] if plan_record.is_clear(file.read(32)) else []
+    return found + ([folder / "undo.json"] if (folder / "undo.json").exists() else [])
 
 
 def _own(plan: Plan, plan_id: str) -> Plan:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from homelab_mcp.cli.common import FAILED, JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.common import FAILED, JsonFlag, console, emit, lab_of, who
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
 
 if TYPE_CHECKING:
@@ -46,8 +46,10 @@ def _keys(group: typer.Typer) -> None:
     ) -> None:
         """Encrypt everything with a new key and forget the old; run again, it goes on where it was cut off."""
         lab = lab_of(ctx)
+        # Recorded first: what cannot be recorded is not done.
+        lab.journal.append("key_rotation", {"from": lab.vault.report().key_id, "lost": lost})
         report = lab.vault.rotate(lost=lost)
-        lab.journal.append("key_rotated", {"key": report.key_id, "sealed": report.sealed, "lost": lost})
+        lab.journal.append("key_rotated", {"to": report.key_id, "sealed": report.sealed})
 
         def text() -> None:
             console().print(f"{report.sealed} records are encrypted with the new key.")
@@ -76,7 +78,9 @@ def _snapshots(group: typer.Typer) -> None:
     @group.command("create")
     def create(ctx: typer.Context, as_json: JsonFlag = False) -> None:
         """Keep the secret files as they are now."""
-        taken = lab_of(ctx).snapshots.take()
+        lab = lab_of(ctx)
+        lab.journal.append("snapshot", {"by": who()})
+        taken = lab.snapshots.take()
         emit(asdict(taken), as_json, lambda: _list_files(taken))
 
     @group.command("show")
