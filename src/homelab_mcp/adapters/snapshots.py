@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import re
@@ -30,6 +31,9 @@ KEEP_DAYS = 90
 LARGEST = 10 * 1024 * 1024
 _DEEPEST = 5
 _MOST_ENTRIES = 50_000
+_MOST_IN_FOLDER = 5_000
+"""A folder with more entries than this is data; the rest of it is not looked at."""
+
 _NAME = re.compile(r"(\d{8})-(\d{6})-([0-9a-f]{32}|manual)(?:-\d{1,3})?")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -146,7 +150,7 @@ class SecretSnapshots:
             below: list[str] = []
             for folder in level:
                 with contextlib.suppress(OSError), os.scandir(self._root / folder) as entries:
-                    for entry in entries:
+                    for entry in itertools.islice(entries, _MOST_IN_FOLDER):
                         seen += 1
                         if seen > _MOST_ENTRIES:
                             return found

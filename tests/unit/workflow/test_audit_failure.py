@@ -24,7 +24,7 @@ MS_RDONLY, MS_REMOUNT, MNT_DETACH = 1, 32, 2
 
 def mount(target: Path, flags: int, options: str) -> bool:
     libc = ctypes.CDLL(None, use_errno=True)
-    return libc.mount(b"tmpfs", str(target).encode(), b"tmpfs", flags, options.encode()) == 0
+    return bool(libc.mount(b"tmpfs", str(target).encode(), b"tmpfs", flags, options.encode()) == 0)
 
 
 def may_mount() -> bool:
