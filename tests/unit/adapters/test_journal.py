@@ -148,6 +148,7 @@ def test_an_apply_open_across_rotations_is_found_by_reading_only_what_is_needed(
     assert journal.verify() == ""
 
 
+@pytest.mark.timeout(120)
 def test_appends_killed_at_any_touch_lose_no_line_that_was_acknowledged(tmp_path: Path) -> None:
     """Some of the kills fall into the rotation, between the renaming and the first line of the next file."""
     kills = between = 0
@@ -187,7 +188,7 @@ def append_many(root: str, worker: int) -> None:
         journal.append("event", {"n": worker * 1000 + n})
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_eight_processes_that_append_fifty_lines_each_keep_the_chain_whole(tmp_path: Path) -> None:
     workers = [SPAWN.Process(target=append_many, args=(str(tmp_path), n)) for n in range(8)]
     for worker in workers:

@@ -206,6 +206,7 @@ def test_a_lost_key_is_left_behind_only_when_asked_and_never_in_place_of_another
     assert path.read_text() == "somebody else's"
 
 
+@pytest.mark.timeout(120)
 def test_rotation_killed_at_any_touch_of_the_disk_loses_nothing(tmp_path: Path) -> None:
     kills = unfinished = 0
     touches = 0
@@ -236,6 +237,7 @@ def test_rotation_killed_at_any_touch_of_the_disk_loses_nothing(tmp_path: Path) 
     assert unfinished > 20
 
 
+@pytest.mark.timeout(120)
 def test_the_first_use_killed_at_any_touch_leaves_a_lab_that_works(tmp_path: Path) -> None:
     for touches in range(1, 200, 3):
         root = root_made(tmp_path / str(touches))
@@ -311,6 +313,7 @@ def test_clear_records_of_before_are_sealed_and_their_bytes_overwritten(tmp_path
     holds(tmp_path, plans)
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("stride", [8])
 def test_a_migration_killed_at_any_touch_loses_nothing(tmp_path: Path, stride: int) -> None:
     touches = kills = 0
