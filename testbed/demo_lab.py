@@ -61,6 +61,7 @@ class DemoLab:
         kept = ("PATH", "HOME", "USER", "LANG", "TERM", "DOCKER_HOST")
         found = {name: os.environ[name] for name in kept if name in os.environ}
         found["HOMELAB_ROOT"] = str(self.root)
+        found["HOMELAB_KEY_FILE"] = str(self.folder / "lab.key")
         if self.scratch is None:
             found["HOMELAB_FILES_ONLY"] = "1"
         return found

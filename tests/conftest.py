@@ -1,5 +1,6 @@
 """What holds for every test: its mark comes from its folder, and real parts are never skipped in silence."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,16 @@ missing_key = pytest.StashKey[str]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-docker", action="store_true", help="leave out the docker and e2e tests, and say so")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def keys_of_test_labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Labs' keys go where the tests' files go, and never into the home folder of whoever runs them."""
+    place = tmp_path_factory.mktemp("config")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(place))
+        patch.delenv("HOMELAB_KEY_FILE", raising=False)
+        yield place / "homelab-mcp"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

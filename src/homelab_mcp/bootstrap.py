@@ -26,7 +26,9 @@ from homelab_mcp.ports import (
     Probe,
     PromptText,
     SecretSource,
+    Snapshots,
     TokenStore,
+    Vault,
     Worker,
 )
 
@@ -227,3 +229,17 @@ class LocalLab:
         from homelab_mcp.adapters.worker_process import WorkerProcess
 
         return WorkerProcess(self.root, files_only=self.files_only)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """The key of what the lab keeps encrypted."""
+        from homelab_mcp.adapters.vault import Vault as KeyVault
+
+        return KeyVault(self.root)
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        """Encrypted copies of the lab's secret files."""
+        from homelab_mcp.adapters.snapshots import SecretSnapshots
+
+        return SecretSnapshots(self.root)

@@ -253,6 +253,10 @@ class Journal(Protocol):
 
     def append(self, event: str, data: Mapping[str, Any]) -> None: ...
     def entries(self) -> list[dict[str, Any]]: ...
+    def recent(self) -> list[dict[str, Any]]:
+        """The last entries, with every apply among them that began and did not end well."""
+        ...
+
     def verify(self) -> str:
         """Empty when every line's hash holds, else what is wrong and where."""
         ...
@@ -262,9 +266,19 @@ class PlanStore(Protocol):
     """Plans on disk, with what became of them. Raises NotFound for an unknown id."""
 
     def add(self, plan: Plan) -> None: ...
-    def get(self, plan_id: str) -> Plan: ...
-    def list(self, limit: int = 50, *, since: float = 0.0) -> list[tuple[Plan, PlanStatus]]:
-        """Newest first; with ``since`` those whose record changed after that Unix time."""
+    def get(self, plan_id: str) -> Plan:
+        """The plan, whole. Raises VaultLocked where its key is missing."""
+        ...
+
+    def outline(self, plan_id: str) -> Plan:
+        """The plan without what is kept encrypted; needs no key. For lists and states, never to apply or approve."""
+        ...
+
+    def list(self, limit: int = 50, *, since: float = 0.0, outline: bool = False) -> list[tuple[Plan, PlanStatus]]:
+        """Newest first; with ``since`` those whose record changed after that Unix time.
+
+        With ``outline``, and where the key is missing, each is as ``outline`` has it.
+        """
         ...
 
     def status(self, plan_id: str) -> PlanStatus: ...
@@ -285,6 +299,10 @@ class PlanStore(Protocol):
         ...
 
     def load_undo(self, plan_id: str) -> dict[str, tuple[str | None, int]]: ...
+    def migrate(self, *, count_only: bool = False) -> int:
+        """Encrypt records that an earlier version kept in the clear; how many there were."""
+        ...
+
     def reserve(self, size: int) -> None:
         """Set that many bytes of the disk aside, so that a lab can be put back on a disk that ran full meanwhile."""
         ...
@@ -295,6 +313,84 @@ class PlanStore(Protocol):
 
     def purge(self, older_than: float) -> int:
         """Remove plans in a final state whose last update is older than that Unix time; how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class VaultReport:
+    """A lab's key, without the key.
+
+    Args:
+        lab_id: "" where the lab has none yet.
+        path: where the key is expected.
+        key_id: of the key that seals; "" where there is none.
+        keys: how many the file holds; two while a rotation is not finished.
+        problem: why it cannot be used, or is not private; "" where all is well.
+        sealed: records that were sealed anew by a rotation.
+        unreadable: records that no key opens any more.
+    """
+
+    lab_id: str
+    path: str
+    key_id: str
+    keys: int
+    problem: str = ""
+    sealed: int = 0
+    unreadable: int = 0
+
+
+class Vault(Protocol):
+    """The key of what the lab keeps encrypted. Raises VaultLocked, StorageFailed."""
+
+    def ensure(self) -> None:
+        """Make the key of a lab that never had one."""
+        ...
+
+    def report(self) -> VaultReport: ...
+    def rotate(self, *, lost: bool = False) -> VaultReport:
+        """Seal everything with a new key; ``lost``: although the old key is gone, and what it sealed with it."""
+        ...
+
+    def finish(self) -> bool:
+        """Finish a rotation that was cut off; whether there was one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """One file in a snapshot: ``mark`` is a keyed hash, equal for equal contents in one lab and useless elsewhere."""
+
+    path: str
+    mode: int
+    size: int
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsSnapshot:
+    """The lab's secret files as they were: ``when`` is Unix seconds, ``left_out`` could not be read."""
+
+    name: str
+    when: float
+    plan: str
+    files: tuple[KeptFile, ...]
+    left_out: tuple[str, ...] = ()
+
+
+class Snapshots(Protocol):
+    """Encrypted copies of the files that git must not hold. Raises VaultLocked, StorageFailed, NotFound."""
+
+    def take(self, plan_id: str = "", also: Iterable[str] = ()) -> SecretsSnapshot:
+        """Keep every secret file as it is now, with those in ``also``; old snapshots are let go of."""
+        ...
+
+    def names(self) -> tuple[str, ...]:
+        """Every snapshot, the newest first."""
+        ...
+
+    def get(self, name: str) -> SecretsSnapshot: ...
+    def content(self, name: str, path: str) -> bytes:
+        """What the file was in that snapshot."""
         ...
 
 
@@ -431,6 +527,10 @@ class Lab(Protocol):
     def tokens(self) -> TokenStore: ...
     @property
     def worker(self) -> Worker: ...
+    @property
+    def vault(self) -> Vault: ...
+    @property
+    def snapshots(self) -> Snapshots: ...
 
 
 class Judge(Protocol):

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from homelab_mcp import __version__
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
-from homelab_mcp.model.errors import HomelabError, LabLocked
+from homelab_mcp.model.errors import HomelabError, LabLocked, VaultLocked
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.access import may_call, require, token_in, token_of
@@ -166,16 +166,23 @@ def _recover_in_background(lab: Lab) -> None:
     """A crash may have left an apply open; the look must not delay the first answer."""
 
     def look() -> None:
+        from homelab_mcp.queries.private_state import loose_state
         from homelab_mcp.workflow.assembly import recovery
+        from homelab_mcp.workflow.upkeep import upkeep
 
         try:
             if lab.files.read(SETTINGS_FILE) is not None:
                 machine = recovery(lab)
                 if machine.needed():
                     machine.recover()
+                upkeep(lab)
+                for trouble in loose_state(lab):
+                    logging.getLogger("homelab_mcp").warning("%s", trouble)
                 lab.plans.purge(lab.clock.now() - KEEP_PLANS_SECONDS)
         except LabLocked:
             return  # an apply is at work, so nothing was left open
+        except VaultLocked as error:
+            logging.getLogger("homelab_mcp").warning("%s", error.as_text())
         except Exception:
             logging.getLogger("homelab_mcp").exception("recovery after a crash failed; run `homelab-mcp recover`")
 

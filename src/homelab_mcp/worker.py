@@ -11,7 +11,7 @@ import logging
 import sys
 
 from homelab_mcp.bootstrap import open_lab
-from homelab_mcp.model.errors import HomelabError, LabLocked
+from homelab_mcp.model.errors import HomelabError, LabLocked, VaultLocked
 from homelab_mcp.ports import Lab
 
 logger = logging.getLogger("homelab_mcp.worker")
@@ -45,11 +45,16 @@ def main(argv: list[str] | None = None) -> int:
 
 def _put_right(lab: Lab) -> None:
     from homelab_mcp.workflow.assembly import recovery
+    from homelab_mcp.workflow.upkeep import upkeep
 
     machine = recovery(lab)
     try:
         if machine.needed():
             machine.recover()
+        upkeep(lab)
+    except VaultLocked as error:
+        # The plan of this process meets the same, and its status tells.
+        logger.warning("%s", error.as_text())
     except LabLocked:
         # An apply is at work; the plan of this process meets the same lock and says so.
         return

@@ -158,12 +158,14 @@ class Everything:
         from homelab_mcp.adapters.approver import KeyFileApprover
         from homelab_mcp.adapters.journal import JsonlJournal
         from homelab_mcp.adapters.plan_store import FilePlanStore
+        from homelab_mcp.adapters.vault import Vault
 
         self.root, self.files_only, self.engine = str(root), False, engine
         self.files, self.compose = LabFiles(root), ComposeCli(root)
         self.settings = LabSettings(domain="lab.test", http_port=free_port(), https_port=free_port())
         self.journal, self.plans = JsonlJournal(str(root)), FilePlanStore(str(root))
         self.approver = KeyFileApprover(str(root / "approver.json"))
+        self.vault = Vault(root)
 
 
 def test_the_doctor_sees_what_is_wrong_and_goes_on(tmp_path: Path) -> None:

@@ -126,17 +126,24 @@ async def test_records_that_were_tampered_with_are_refused(lab: LabOnDisk, tmp_p
     plans = lab.root / ".homelab" / "plans"
     shutil.copy(plans / first / "approval.json", plans / second / "approval.json")
     assert "plan_not_approved" in lab.run("apply", second, "--json").stdout
-    record = json.loads((plans / first / "plan.json").read_text())
-    record["plan"]["draft"]["edits"][0]["after"] += "# more\n"
-    (plans / first / "plan.json").write_text(json.dumps(record))
+    path, place = plans / first / "plan.json", f"plans/{first}/plan.json"
+    text = path.read_text()
+    path.write_text(text[:-40] + ("A" if text[-40] != "A" else "B") + text[-39:])
     assert "plan_corrupt" in lab.run("apply", first, "--json").stdout
-    # Sealed anew: the digest fits the content, but not what the person signed.
-    from homelab_mcp.core import plan_codec
+    # By somebody with the lab's key: the digest fits the content, but not what the person signed.
+    from homelab_mcp.adapters.vault import Vault
+    from homelab_mcp.core import plan_codec, plan_record
 
-    body = json.dumps({**record, "digest": "0" * 64})
-    forged = plan_codec._plan(json.loads(body))
-    (plans / first / "plan.json").write_text(plan_codec.plan_to_json(plan_codec.seal(forged)))
-    assert "plan_not_approved" in lab.run("apply", first, "--json").stdout
+    vault = Vault(lab.root)
+    record = json.loads(vault.open(place, text))
+    record["plan"]["draft"]["edits"][0]["after"] += "# more\n"
+    path.write_text(text.replace(json.loads(text)["sealed"], vault.seal(place, json.dumps(record).encode())))
+    assert "plan_corrupt" in lab.run("apply", first, "--json").stdout
+    forged = plan_codec.seal(plan_codec._plan(record))
+    sealed = vault.seal(place, plan_codec.plan_to_json(forged).encode())
+    for forgery in (plan_codec.plan_to_json(forged), plan_record.record(forged, sealed)):
+        path.write_text(forgery)
+        assert "plan_not_approved" in lab.run("apply", first, "--json").stdout
     other = LabOnDisk(tmp_path / "other" / "stacks", lab.environment)
     shutil.copytree(lab.root, other.root, symlinks=True)
     (other.root / ".homelab" / "approver.json").unlink()

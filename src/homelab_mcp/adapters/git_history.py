@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from homelab_mcp.adapters.lock import held_since
 from homelab_mcp.core.diff import is_env
+from homelab_mcp.core.secret_files import SECRET_NAMES
 from homelab_mcp.model.errors import HomelabError, storage_failed
 from homelab_mcp.model.lab import PRIVATE_FOLDER
 from homelab_mcp.ports import Commit
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 AUTHOR = b"homelab-mcp <homelab-mcp@localhost>"
 EXCLUDED = (".env", "*.env", ".env.*", f"{PRIVATE_FOLDER}/", "acme.json", "users_database.yml", "*.homelab-tmp")
-_SECRET_NAMES = {"acme.json", "users_database.yml"}
 _MARK = "# homelab-mcp: secrets and private files"
 _WAIT = 5.0
 
@@ -354,7 +354,7 @@ def forbidden(path: str) -> bool:
     """Whether a path never goes into git: env files, ``.homelab/``, certificates' keys, Authelia's users."""
     parts = PurePosixPath(path).parts
     outside = not parts or path.startswith("/") or ".." in parts
-    return outside or is_env(path) or parts[-1] in _SECRET_NAMES or bool({PRIVATE_FOLDER, ".git"} & set(parts))
+    return outside or is_env(path) or parts[-1] in SECRET_NAMES or bool({PRIVATE_FOLDER, ".git"} & set(parts))
 
 
 def _head(repo: Repo) -> ObjectID | None:

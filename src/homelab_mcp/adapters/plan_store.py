@@ -1,4 +1,4 @@
-"""Plans on disk: one folder a plan, readable by the owner only."""
+"""Plans on disk: one folder a plan, readable by the owner only, and nothing secret in it in the clear."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from homelab_mcp.adapters.private import private_folder, sync_folder, write_private
-from homelab_mcp.core import plan_codec
-from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound, storage_failed
+from homelab_mcp.adapters.private import overwrite, private_folder, sync_folder, write_private
+from homelab_mcp.adapters.vault import Vault
+from homelab_mcp.core import plan_codec, plan_record
+from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound, VaultLocked, storage_failed
 from homelab_mcp.model.lab import PRIVATE_FOLDER
 from homelab_mcp.model.plan import FINAL_STATES, Approval, Plan, PlanState, PlanStatus
 
@@ -21,15 +22,20 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 
 class FilePlanStore:
-    """Fulfils ``ports.PlanStore`` at ``.homelab/plans/<id>/``; an id is 32 hexadecimal digits."""
+    """Fulfils ``ports.PlanStore`` at ``.homelab/plans/<id>/``; an id is 32 hexadecimal digits.
 
-    def __init__(self, root: str | Path) -> None:
+    ``plan.json`` holds an outline in the clear and the plan sealed by the vault; ``undo.enc`` is sealed whole.
+    """
+
+    def __init__(self, root: str | Path, vault: Vault | None = None) -> None:
         self._root = Path(root).resolve()
+        self._vault = vault or Vault(self._root)
         self._folder = self._root / PRIVATE_FOLDER / "plans"
 
     def add(self, plan: Plan) -> None:
-        """Store a new plan as pending. Raises InvalidInput when the id is taken or malformed."""
+        """Store a new plan as pending. Raises InvalidInput when the id is taken or malformed, and VaultLocked."""
         _checked(plan.id)
+        self._vault.ensure()
         private_folder(self._root, "plans")
         folder = self._folder / plan.id
         try:
@@ -40,33 +46,36 @@ class FilePlanStore:
             write_private(
                 folder / "status.json", plan_codec.status_to_json(PlanStatus(PlanState.PENDING, updated=plan.created))
             )
-            write_private(folder / "plan.json", plan_codec.plan_to_json(plan))
+            self._write_plan(plan)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         sync_folder(self._folder)
 
     def get(self, plan_id: str) -> Plan:
-        """The plan. Raises NotFound; InvalidInput (plan_corrupt) when its file was changed."""
-        plan = plan_codec.plan_from_json(self._read(plan_id, "plan.json"))
-        if plan.id != plan_id:
-            raise InvalidInput(
-                "The stored plan belongs to another id.", code="plan_corrupt", hint="Ask for a new plan."
-            )
-        return plan
+        """The plan. Raises NotFound; VaultLocked; InvalidInput (plan_corrupt) when its file was changed."""
+        text = self._read(plan_id, "plan.json")
+        if plan_record.is_clear(text):
+            return _own(plan_codec.plan_from_json(text), plan_id)
+        text, opened = self._vault.read(_place(plan_id, "plan.json"), self._folder / plan_id / "plan.json")
+        return _own(plan_record.whole_from(text, opened.decode("utf-8", "surrogatepass")), plan_id)
 
-    def list(self, limit: int = 50, *, since: float = 0.0) -> list[tuple[Plan, PlanStatus]]:
+    def outline(self, plan_id: str) -> Plan:
+        """The plan without what is sealed; needs no key. Raises NotFound; InvalidInput (plan_corrupt)."""
+        return _own(plan_record.outline_from(self._read(plan_id, "plan.json")), plan_id)
+
+    def list(self, limit: int = 50, *, since: float = 0.0, outline: bool = False) -> list[tuple[Plan, PlanStatus]]:
         """The newest plans (with ``since``: touched after that Unix time) with their status.
 
-        Those that are not readable are left out.
+        Those that are not readable are left out; without their key, or when asked, they are outlines.
         """
         found = []
         names = self._folder.iterdir() if self._folder.is_dir() else ()
         dated = sorted(((p.stat().st_mtime, p.name) for p in names if _ID.fullmatch(p.name)), reverse=True)
         for _, name in (pair for pair in dated if pair[0] >= since):
             try:
-                found.append((self.get(name), self.status(name)))
-            except HomelabError:
+                found.append((self.outline(name) if outline else self._best(name), self.status(name)))
+            except (HomelabError, FileNotFoundError):
                 continue
         return sorted(found, key=lambda row: -row[0].created)[:limit]
 
@@ -121,20 +130,72 @@ class FilePlanStore:
         return (self._existing(plan_id) / "used").exists()
 
     def save_undo(self, plan_id: str, files: Mapping[str, tuple[str | None, int]]) -> None:
-        """Keep what files were before the apply: path -> (text or None, mode)."""
-        write_private(self._existing(plan_id) / "undo.json", json.dumps({p: list(v) for p, v in files.items()}))
+        """Keep, sealed, what files were before the apply: path -> (text or None, mode). Raises VaultLocked."""
+        text = json.dumps({p: list(v) for p, v in files.items()})
+        self._vault.write(_place(plan_id, "undo.enc"), self._existing(plan_id) / "undo.enc", text.encode())
 
     def load_undo(self, plan_id: str) -> dict[str, tuple[str | None, int]]:
-        """What ``save_undo`` kept; empty when nothing was. Raises NotFound, and InvalidInput (plan_corrupt)."""
-        path = self._existing(plan_id) / "undo.json"
-        if not path.exists():
-            return {}
+        """What ``save_undo`` kept; empty when nothing was.
+
+        Raises NotFound, VaultLocked, and InvalidInput (plan_corrupt).
+        """
+        folder = self._existing(plan_id)
+        # Twice: a migration may replace the one by the other between the two looks.
+        for name in ("undo.enc", "undo.json") * 2:
+            try:
+                return self._undo_in(plan_id, folder / name)
+            except FileNotFoundError:
+                continue
+            except (ValueError, TypeError, AttributeError):
+                raise InvalidInput(
+                    "The undo record is not readable.", code="plan_corrupt", hint="Restore the files from git by hand."
+                ) from None
+        return {}
+
+    def _undo_in(self, plan_id: str, path: Path) -> dict[str, tuple[str | None, int]]:
+        sealed = path.suffix == ".enc"
+        text = self._vault.read(_place(plan_id, path.name), path)[1].decode() if sealed else path.read_text("utf-8")
+        return {str(p): (text, int(mode)) for p, (text, mode) in json.loads(text).items()}
+
+    def migrate(self, *, count_only: bool = False) -> int:
+        """Seal what an earlier version kept in the clear, and overwrite it; how many records. Raises VaultLocked.
+
+        The caller holds the lab's lock, unless it only counts.
+        """
+        done = 0
+        for folder in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+            if not _ID.fullmatch(folder.name) or folder.is_symlink():
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                done += len(_clear_records(folder)) if count_only else self._migrate(folder)
+        return done
+
+    def _migrate(self, folder: Path) -> int:
+        clear = _clear_records(folder)
+        for path in clear:
+            if path.name == "undo.json":
+                sealed = folder / "undo.enc"
+                if not sealed.exists():
+                    self._vault.write(_place(folder.name, sealed.name), sealed, path.read_bytes())
+                overwrite(path)
+                continue
+            try:
+                self._write_plan(plan_codec.plan_from_json(path.read_text("utf-8")))
+            except InvalidInput:
+                # No version can use a damaged plan, and what it holds in the clear is not to stay.
+                overwrite(path)
+        return len(clear)
+
+    def _write_plan(self, plan: Plan) -> None:
+        data = plan_codec.plan_to_json(plan).encode("utf-8", "surrogatepass")
+        path = self._folder / plan.id / "plan.json"
+        self._vault.write(_place(plan.id, "plan.json"), path, data, lambda token: plan_record.record(plan, token))
+
+    def _best(self, plan_id: str) -> Plan:
         try:
-            return {str(p): (text, int(mode)) for p, (text, mode) in json.loads(path.read_text("utf-8")).items()}
-        except (ValueError, TypeError, AttributeError):
-            raise InvalidInput(
-                "The undo record is not readable.", code="plan_corrupt", hint="Restore the files from git by hand."
-            ) from None
+            return self.get(plan_id)
+        except VaultLocked:
+            return self.outline(plan_id)
 
     def reserve(self, size: int) -> None:
         """Set that many bytes of the disk aside. Raises StorageFailed where there is no room for them."""
@@ -160,7 +221,7 @@ class FilePlanStore:
         A plan that ran out of time before anyone answered counts as final.
         """
         removed = 0
-        for plan, status in self.list(limit=1_000_000):
+        for plan, status in self.list(limit=1_000_000, outline=True):
             lapsed = status.state in {PlanState.PENDING, PlanState.APPROVED} and plan.expires < older_than
             if status.updated < older_than and (status.state in FINAL_STATES or lapsed):
                 shutil.rmtree(self._folder / plan.id, ignore_errors=True)
@@ -178,6 +239,26 @@ class FilePlanStore:
             return (self._existing(plan_id) / name).read_text("utf-8")
         except FileNotFoundError:
             raise _unknown() from None
+
+
+def _clear_records(folder: Path) -> list[Path]:
+    found = []
+    with (
+        contextlib.suppress(FileNotFoundError),
+        (folder / "plan.json").open(encoding="utf-8", errors="replace") as file,
+    ):
+        found += [folder / "plan.json"] if plan_record.is_clear(file.read(32)) else []
+    return found + ([folder / "undo.json"] if (folder / "undo.json").exists() else [])
+
+
+def _own(plan: Plan, plan_id: str) -> Plan:
+    if plan.id != plan_id:
+        raise InvalidInput("The stored plan belongs to another id.", code="plan_corrupt", hint="Ask for a new plan.")
+    return plan
+
+
+def _place(plan_id: str, name: str) -> str:
+    return f"plans/{plan_id}/{name}"
 
 
 def _checked(plan_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import stat
@@ -47,6 +48,40 @@ def write_private(path: Path, text: str) -> None:
         raise
     except OSError as error:
         raise storage_failed(error, f"{PRIVATE_FOLDER}/{path.name}") from error
+
+
+def replace_private(path: Path, text: str) -> None:
+    """As ``write_private``; then the old file's bytes are overwritten where they stood.
+
+    That is all a program can do: SSDs, snapshots and copy-on-write file systems keep copies of their own.
+    """
+    try:
+        old = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        old = -1
+    try:
+        write_private(path, text)
+        if old >= 0:
+            with contextlib.suppress(OSError):
+                size = os.fstat(old).st_size
+                os.pwrite(old, bytes(size), 0)
+                os.fsync(old)
+    finally:
+        if old >= 0:
+            os.close(old)
+
+
+def overwrite(path: Path) -> None:
+    """Remove a file once its bytes are overwritten where they stood; ``replace_private`` says what that is worth."""
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.pwrite(fd, bytes(os.fstat(fd).st_size), 0)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    path.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def _write(path: Path, text: str) -> None:

@@ -29,6 +29,7 @@ from homelab_mcp.cli import plan as plan_command
 from homelab_mcp.cli import policy as policy_command
 from homelab_mcp.cli import rules as rules_command
 from homelab_mcp.cli import validate as validate_command
+from homelab_mcp.cli import vault as vault_command
 from homelab_mcp.cli.common import COULD_NOT_RUN, DEFAULT_ROOT, FAILED, Globals
 from homelab_mcp.model.errors import EngineUnavailable, HomelabError, storage_failed
 
@@ -83,6 +84,7 @@ for module in (
     apply,
     history,
     review,
+    vault_command,
     serve,
     token,
     doctor,

@@ -9,6 +9,7 @@ HomelabError
 ├── EngineFailed        Docker (or Compose) answered with an error
 ├── PlanRefused         a plan may not be applied (its ``code`` says why)
 ├── StorageFailed       the disk takes no more, or may not be written
+├── VaultLocked         what is kept encrypted cannot be read or written, as its key is not there
 └── JournalUnwritable   no record can be kept, so nothing is changed
 
 Every error that reaches a person or a model has a stable ``code``, one sentence, and a ``hint``: what to do next.
@@ -107,6 +108,15 @@ class JournalUnwritable(HomelabError):
     """The journal takes no record, so nothing is changed."""
 
     default_code = "journal_unwritable"
+
+
+class VaultLocked(HomelabError):
+    """What is kept encrypted cannot be read or written: its key is missing, wrong or no key.
+
+    ``details["path"]`` is where the key is expected.
+    """
+
+    default_code = "vault_key_missing"
 
 
 class StorageFailed(HomelabError, OSError):

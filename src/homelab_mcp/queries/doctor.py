@@ -11,11 +11,12 @@ from pathlib import Path
 
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.lab import COMPOSE_NAMES, SETTINGS_FILE, LabSettings
+from homelab_mcp.model.lab import COMPOSE_NAMES, PRIVATE_FOLDER, SETTINGS_FILE, LabSettings
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import PlanState
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import read_stacks
+from homelab_mcp.queries.private_state import loose_state
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_COMPOSE = (2, 20)
@@ -43,6 +44,8 @@ def doctor(lab: Lab) -> list[Check]:
         ("docker", _docker),
         ("compose", _compose),
         ("ports", _ports),
+        ("private_state", _private_state),
+        ("encryption_key", _key),
         ("journal", _journal),
         ("applies", _applies),
         ("approver", _approver),
@@ -174,8 +177,27 @@ def _journal(lab: Lab) -> Iterator[Check]:
     )
 
 
+def _private_state(lab: Lab) -> Iterator[Check]:
+    loose = loose_state(lab)
+    said = loose[0] if loose else f"{PRIVATE_FOLDER} can be read by its owner only."
+    hint = f"Run `chmod -R go= {os.path.join(lab.root, PRIVATE_FOLDER)}` as its owner."  # noqa: PTH118 - words
+    yield Check("private_state", not loose, said, hint)
+
+
+def _key(lab: Lab) -> Iterator[Check]:
+    report = lab.vault.report()
+    if not report.lab_id:
+        yield Check("encryption_key", True, "No key yet: the first plan makes one.")
+        return
+    what = f"Key {report.key_id} is at {report.path}; keep a backup of it."
+    if report.keys > 1:
+        yield Check("encryption_key", False, "A key rotation was cut off.", "Run `homelab-mcp key rotate`.")
+    hint = "Put the key's backup there, or `chmod 600` it; see docs/vault.md."
+    yield Check("encryption_key", not report.problem, report.problem or what, hint)
+
+
 def _applies(lab: Lab) -> Iterator[Check]:
-    open_ones = [plan.id for plan, status in lab.plans.list() if status.state in _RUNNING]
+    open_ones = [plan.id for plan, status in lab.plans.list(outline=True) if status.state in _RUNNING]
     yield Check(
         "applies",
         not open_ones,

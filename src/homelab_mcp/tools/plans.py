@@ -95,7 +95,8 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         wait: Annotated[int, Field(description="Seconds to wait for a running apply to end.", ge=0, le=45)] = 0,
         brief: Annotated[bool, Field(description="Leave out diff, actions and findings.")] = False,
     ) -> Annotated[CallToolResult, PlanOutput]:
-        plan = await in_thread(lab.plans.get, plan_id)
+        # How a plan stands can be told without the key of its contents.
+        plan = await in_thread(lab.plans.outline if brief else lab.plans.get, plan_id)
         if wait:
             await _follow(ctx, lab, plan_id, wait)
         return await plan_result(lab, plan, full=not brief)

@@ -6,12 +6,14 @@ import contextlib
 from dataclasses import replace
 
 from homelab_mcp.core import fingerprint
+from homelab_mcp.core.diff import is_secret
+from homelab_mcp.core.fingerprint import touched_stacks
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import HomelabError, JournalUnwritable, LabLocked, PlanRefused
 from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, PlanStatus
 from homelab_mcp.model.policy import POLICY_FILE
-from homelab_mcp.ports import Approver, Clock, Compose, Engine, Files, History, Journal, Lock, PlanStore
+from homelab_mcp.ports import Approver, Clock, Compose, Engine, Files, History, Journal, Lock, PlanStore, Snapshots
 from homelab_mcp.workflow.approvals import lapsed
 from homelab_mcp.workflow.open_applies import open_applies
 from homelab_mcp.workflow.stack_engine import StackEngine
@@ -47,7 +49,9 @@ class Applier:
         compose: Compose | None,
         verifier: Verifier | None,
         policy: Policy = DEFAULT_POLICY,
+        snapshots: Snapshots | None = None,
     ) -> None:
+        self.snapshots = snapshots
         self.files = files
         self.history = history
         self.journal = journal
@@ -92,6 +96,8 @@ class Applier:
                 plan = self.check(plan_id)
                 self._refuse_half_done()
                 before = self.undo.remember(plan)
+                if self.snapshots is not None and touched_stacks(plan.draft):
+                    self.snapshots.take(plan.id, [e.path for e in plan.draft.edits if is_secret(e)])
                 self.plans.reserve(_room(plan))
                 try:
                     if not self.plans.consume(plan_id):
@@ -165,7 +171,7 @@ class Applier:
 
     def _refuse_half_done(self) -> None:
         """Nothing is built on what an interrupted apply left: that is undone first."""
-        if left := open_applies(self.journal.entries()):
+        if left := open_applies(self.journal.recent()):
             raise PlanRefused(
                 f"An earlier apply was interrupted and is not put right yet: {left[-1].get('summary', '')}",
                 code="recovery_needed",

@@ -119,7 +119,7 @@ class Approvals:
         where the process that applied it died and nothing was put right yet.
         """
         status = self._plans.status(plan_id)
-        plan = self._plans.get(plan_id)
+        plan = self._plans.outline(plan_id)
         if status.state in _OPEN and lapsed(plan, self._clock.now()):
             return replace(status, state=PlanState.EXPIRED)
         if self._lock is not None and abandoned(self._plans, self._lock, self._clock, plan_id):

@@ -61,6 +61,7 @@ def applier(lab: Lab) -> Applier:
         compose=lab.compose if reach else None,
         verifier=Verifier(engine=lab.engine, probe=lab.probe, clock=lab.clock) if reach else None,
         policy=lab.policy,
+        snapshots=lab.snapshots,
     )
 
 

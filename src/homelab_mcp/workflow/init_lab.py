@@ -73,6 +73,9 @@ def init_lab(lab: Lab, values: dict[str, Any], pin: str = "") -> InitReport:
     if pin and not lab.approver.exists():
         lab.approver.create(pin)
         made.append("approver key")
+    if not lab.vault.report().lab_id:
+        lab.vault.ensure()
+        made.append("encryption key")
     lab.journal.append("lab_initialised", {"made": made})
     return InitReport(
         root=files.root,

@@ -135,7 +135,7 @@ class Planner:
         now = self._clock.now()
         waiting = [
             plan.id
-            for plan, status in self._plans.list(limit * 4, since=now - self._policy.plan_life)
+            for plan, status in self._plans.list(limit * 4, since=now - self._policy.plan_life, outline=True)
             if status.state is PlanState.PENDING and now < plan.expires
         ]
         if len(waiting) >= limit:

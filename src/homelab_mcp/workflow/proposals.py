@@ -198,6 +198,11 @@ def lint_of(lab: Lab) -> Lint:
     return run
 
 
+def plan_of(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) -> Plan:
+    """A stored plan of an operation's draft. Raises what ``Planner.make`` raises."""
+    return _plan(lab, draft, snapshot, requester)
+
+
 def _plan(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) -> Plan:
     if lab.files_only:
         # Said in the plan itself, so that nobody takes the written files for a running service.

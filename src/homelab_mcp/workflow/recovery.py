@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.errors import HomelabError, VaultLocked
 from homelab_mcp.model.plan import Evidence, Plan, PlanState, PlanStatus
 from homelab_mcp.workflow.applier import Applier
 from homelab_mcp.workflow.approvals import STARTING
@@ -35,7 +35,7 @@ class Recovery:
 
     def needed(self) -> bool:
         """Whether an apply began and never ended (it may be one at work right now), or a queued one never began."""
-        entries = self._parts.journal.entries()
+        entries = self._parts.journal.recent()
         return bool(open_applies(entries)) or any(self._abandoned(set(), ends(entries)))
 
     def recover(self, *, retry_failed: bool = False) -> list[RecoveryReport]:
@@ -44,32 +44,41 @@ class Recovery:
         Args:
             retry_failed: also try again those whose roll-back failed; only when a person asks.
 
-        An apply that acted on containers is left as it is while Docker does not answer: the next call finds it.
+        An apply that acted on containers is left as it is while Docker does not answer, and any while the key of its
+        undo data is missing: the next call finds it.
 
         Raises LabLocked while an apply is at work, JournalUnwritable.
         """
         with self._parts.lock.hold("recover"):
-            entries = self._parts.journal.entries()
+            entries = self._parts.journal.recent()
             begun = open_applies(entries, retry_failed=retry_failed)
             self._parts.plans.release()
             swept = self._parts.files.sweep_temporary() if begun else []
             reports = [self._one(entry, swept) for entry in reversed(begun)]
             known = {r.plan_id for r in reports}
+            if any(self._abandoned(known, ends(entries))):
+                # How such a plan ended may stand further back.
+                entries = self._parts.journal.entries()
             return reports + [self._settle(*found) for found in self._abandoned(known, ends(entries))]
 
     def _one(self, begin: Mapping[str, Any], swept: list[str]) -> RecoveryReport:
         plan_id, summary = str(begin["plan"]), str(begin.get("summary", ""))
         left = [Evidence(f"{len(swept)} unfinished temp files removed", ok=True)] if swept else []
         try:
-            plan = self._parts.plans.get(plan_id)
             status = self._parts.plans.status(plan_id)
+            if status.state is PlanState.DONE or (status.state is PlanState.APPLYING and status.step == "verified"):
+                return self._end(plan_id, summary, PlanState.DONE, status.evidence, status)
+            plan = self._parts.plans.get(plan_id)
+            self._parts.plans.load_undo(plan_id)
+        except VaultLocked as error:
+            # Not ended: the next call with the key finds it as it is now.
+            sealed = Evidence("left as it is: its undo data cannot be read", ok=False, detail=error.as_text())
+            return RecoveryReport(plan_id, summary, PlanState.APPLYING, (*left, sealed))
         except HomelabError as error:
             gone = Evidence(
                 "the plan's record is gone, so nothing can be undone from it", ok=False, detail=error.message
             )
             return self._end(plan_id, summary, PlanState.FAILED, (*left, gone), None)
-        if status.state is PlanState.DONE or (status.state is PlanState.APPLYING and status.step == "verified"):
-            return self._end(plan_id, summary, PlanState.DONE, status.evidence, status)
         if (why := self._parts.undo.out_of_reach(plan)) is not None:
             return RecoveryReport(plan_id, summary, PlanState.APPLYING, (*left, why))
         secrets = known_secrets(plan, self._parts.files)
@@ -106,7 +115,7 @@ class Recovery:
         """
         found: list[tuple[Plan, PlanStatus, PlanState | None]] = []
         now = self._parts.clock.now()
-        for plan, status in self._parts.plans.list(limit=50):
+        for plan, status in self._parts.plans.list(limit=50, outline=True):
             if plan.id in known or status.state not in _AT_WORK:
                 continue
             late = abs(now - status.updated) >= STARTING

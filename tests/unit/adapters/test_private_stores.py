@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,8 @@ from homelab_mcp.adapters.journal import JsonlJournal
 from homelab_mcp.adapters.lock import LabLock, held_since
 from homelab_mcp.adapters.plan_store import FilePlanStore
 from homelab_mcp.adapters.secrets import SystemSecrets
+from homelab_mcp.adapters.vault import key_of
+from homelab_mcp.core import plan_codec
 from homelab_mcp.core.plan_codec import seal
 from homelab_mcp.model.errors import InvalidInput, JournalUnwritable, LabLocked, NotFound
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, PlanState, PlanStatus, Requester, Risk
@@ -126,7 +129,11 @@ def test_a_plan_file_that_was_changed_is_refused(tmp_path: Path) -> None:
     path = tmp_path / ".homelab/plans" / plan.id / "plan.json"
     text = path.read_text()
     for changed in (
-        text.replace("A='b'", "A='c'"),
+        text.replace('"summary": "do"', '"summary": "harmless"'),
+        text.replace("hlv1.", "hlv2."),
+        re.sub(r"(hlv1\.\w{16}\.)(.)", lambda m: m[1] + ("A" if m[2] != "A" else "B"), text),
+        text.replace(key_of(text) + ".", key_of(text) + ".AAAA"),
+        plan_codec.plan_to_json(plan).replace("A='b'", "A='c'"),
         text[:-20],
         "[]",
         (path.parent.parent / f"{2:032x}/plan.json").read_text(),

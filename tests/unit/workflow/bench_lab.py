@@ -11,6 +11,7 @@ from homelab_mcp.adapters.git_history import GitHistory
 from homelab_mcp.adapters.journal import JsonlJournal
 from homelab_mcp.adapters.lock import LabLock
 from homelab_mcp.adapters.plan_store import FilePlanStore
+from homelab_mcp.adapters.snapshots import SecretSnapshots
 from homelab_mcp.model.finding import Finding
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import (
@@ -61,6 +62,7 @@ class BenchLab:
         self.files = LabFiles(root)
         self.plans = FilePlanStore(root)
         self.journal = JsonlJournal(root)
+        self.snapshots = SecretSnapshots(root)
         self.history = GitHistory(root)
         self.lock = LabLock(root)
         self.approver = KeyFileApprover(root / ".homelab" / "approver.json", self.clock)
@@ -88,6 +90,7 @@ class BenchLab:
             engine=self.docker,
             compose=self.compose,
             verifier=Verifier(engine=self.docker, probe=self.probe, clock=self.clock),
+            snapshots=self.snapshots,
         )
         self.recovery = Recovery(self.applier)
 

@@ -1,0 +1,18 @@
+"""Which files of a lab git must never hold, by their names."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from homelab_mcp.core.diff import is_env
+
+SECRET_NAMES = frozenset({"acme.json", "users_database.yml"})
+"""Certificates with their keys (Traefik), people with their password hashes (Authelia)."""
+
+_TEMPORARY = ".homelab-tmp"
+
+
+def is_secret_file(path: str) -> bool:
+    """Whether a file's content is kept out of git and shown nowhere."""
+    name = PurePosixPath(path).name
+    return not name.endswith(_TEMPORARY) and (is_env(name) or name in SECRET_NAMES)
