@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from homelab_mcp.cli import add, apply, approve, doctor, env, history, init, logs, remove, search, serve, status
+from homelab_mcp.cli import approvals as approvals_command
 from homelab_mcp.cli import plan as plan_command
 from homelab_mcp.cli import policy as policy_command
 from homelab_mcp.cli import rules as rules_command
@@ -65,6 +66,7 @@ for module in (
     plan_command,
     policy_command,
     approve,
+    approvals_command,
     apply,
     history,
     serve,
