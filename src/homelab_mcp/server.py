@@ -120,6 +120,8 @@ def serve_http(lab: Lab, host: str, port: int, token: str = "", *, offer: Offer 
     Raises:
         InvalidInput: the address is not loopback and there is no token.
     """
+    from homelab_mcp.web.app import approval_page
+
     _log_to_stderr()
     if host not in LOOPBACK and not token:
         raise InvalidInput(
@@ -135,6 +137,7 @@ def serve_http(lab: Lab, host: str, port: int, token: str = "", *, offer: Offer 
         allowed_origins=sorted(f"http://{n}:{port}" for n in names),
     )
     server = build(lab, offer=offer, token=token, auth_url=f"http://{name}:{port}")
+    server._custom_starlette_routes += approval_page(lab, host, port)
     _recover_in_background(lab)
     _warn_of_policy(lab)
     if not token:

@@ -2,45 +2,71 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 
+from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
 from homelab_mcp.web.guard import Guard
 from homelab_mcp.web.look import BASE
 from homelab_mcp.web.pages import Pages
-from homelab_mcp.web.site import Site
+from homelab_mcp.web.site import Site, site
 
 
-def routes(lab: Lab, site: Site) -> Starlette:
-    """The approval page of one lab, to be mounted at ``/approvals``; it lets in what the site says, and no more."""
-    pages = Pages(lab, site)
+def routes(lab: Lab, where: Site) -> Starlette:
+    """The approval page of one lab, to be mounted at ``/approvals``; it lets in what ``where`` says, and no more."""
+    pages = Pages(lab, where)
     guard: Any = Guard
     return Starlette(
         routes=pages.routes(),
-        middleware=[Middleware(guard, site=site, refuse=pages.look.problem)],
+        middleware=[Middleware(guard, site=where, refuse=pages.look.problem)],
         exception_handlers={404: pages.lost, 405: pages.lost},
     )
 
 
-def mounted(lab: Lab, site: Site) -> Mount:
-    """The page as a route for another Starlette application."""
-    return Mount(BASE, app=routes(lab, site), name="approvals")
+def mounted(lab: Lab, where: Site) -> list[Any]:
+    """The page as routes for another Starlette application."""
+
+    async def home(_: Request) -> RedirectResponse:
+        return RedirectResponse(f"{BASE}/", 303)
+
+    return [Route(BASE, home), Mount(BASE, app=routes(lab, where), name="approvals")]
 
 
-def serve(lab: Lab, site: Site, host: str, port: int, url: str = "") -> None:
+def approval_page(lab: Lab, host: str, port: int) -> list[Any]:
+    """Routes of the page beside MCP over HTTP; none where the PIN would travel in the clear, and a warning then.
+
+    HOMELAB_APPROVALS_URL is the https address that browsers use, HOMELAB_APPROVALS_PROXY whose word on them counts.
+    Raises InvalidInput: bad_url, bad_proxy.
+    """
+    url, proxies = os.environ.get("HOMELAB_APPROVALS_URL", ""), os.environ.get("HOMELAB_APPROVALS_PROXY", "")
+    try:
+        return mounted(lab, site(host, port, url=url, proxies=proxies.split(","), remote=True))
+    except InvalidInput as error:
+        if error.code != "tls_required":
+            raise
+        logging.getLogger("homelab_mcp").warning(
+            "no approval page at %s: without TLS the PIN would travel in the clear; set HOMELAB_APPROVALS_URL", BASE
+        )
+        return []
+
+
+def serve(lab: Lab, where: Site, host: str, port: int, url: str = "") -> None:
     """Serve the page, and nothing else, until the process is ended."""
     import uvicorn
 
-    async def home(_: Any) -> RedirectResponse:
+    async def home(_: Request) -> RedirectResponse:
         return RedirectResponse(f"{BASE}/", 303)
 
-    outer = Starlette(routes=[mounted(lab, site), Route("/", home), Route(BASE, home)])
+    outer = Starlette(routes=[*mounted(lab, where), Route("/", home)])
     name = f"[{host}]" if ":" in host else host
     print(f"homelab-mcp approvals: {url.rstrip('/') or f'http://{name}:{port}'}{BASE}/", file=sys.stderr)  # noqa: T201
     uvicorn.run(

@@ -93,7 +93,7 @@ async def read_form(request: Request) -> dict[str, str]:
             )
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
-        if kind != "application/x-www-form-urlencoded":
+        if body and kind != "application/x-www-form-urlencoded":
             raise ValueError(kind)
         pairs = parse_qsl(
             body.decode("ascii"), keep_blank_values=True, max_num_fields=FORM_FIELDS, encoding="utf-8", errors="strict"

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from homelab_mcp.core.diff import secrets_of, unified
+from homelab_mcp.core.diff import is_secret, secrets_of, unified
 from homelab_mcp.core.redact import safe, secret_values
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.finding import Severity
@@ -205,10 +205,12 @@ def asker(plan: Plan) -> str:
 
 def changed(edit: FileEdit, mask: Mask) -> dict[str, Any]:
     """One file's diff as lines of (kind, sign, text): kind is add, del, mod, hunk or same."""
-    lines = []
+    lines, told = [], is_secret(edit)
     for line in unified([edit], mask.secrets).splitlines()[2:]:
         kind = _SIGNS.get(line[:1], "same")
-        lines.append((kind, "" if kind in {"hunk", "same"} else line[0], line if kind == "hunk" else line[1:]))
+        text = line if kind == "hunk" else line[1:]
+        # Of a secret file names are told, not lines: the space after their sign is no indentation.
+        lines.append((kind, "" if kind in {"hunk", "same"} else line[0], text.strip() if told else text))
     cut = max(0, len(lines) - DIFF_LINES)
     return {
         "path": mask.text(edit.path),
