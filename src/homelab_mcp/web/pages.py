@@ -41,6 +41,8 @@ T = TypeVar("T")
 Endpoint = Callable[[Request], Awaitable[Response]]
 Inner = Callable[[Request, Session], Awaitable[Response]]
 
+_NOTHING = {"name": "", "reason": "", "wrong": ""}
+_ID = re.compile(r"[0-9a-f]{32}")
 _OWN_PLACE = re.compile(rf"{BASE}/(?:plans/[0-9a-f]{{32}}|history|journal)?")
 
 
@@ -65,7 +67,7 @@ class Pages:
             Route("/login", self._open_page(self._login), methods=["POST"]),
             Route("/logout", self._page(self._logout), methods=["POST"]),
             Route(plan, self._page(self._plan)),
-            Route(f"{plan}/answer", self._page(self._answer), methods=["POST"]),
+            Route(f"{plan}/answer", self._page(self._answer), methods=["GET", "POST"]),
             Route("/history", self._page(self._history)),
             Route("/journal", self._page(self._journal)),
             Route("/static/{name:str}", self._open_page(self._static)),
@@ -83,7 +85,7 @@ class Pages:
         @functools.wraps(inner)
         async def endpoint(request: Request) -> Response:
             plan_id = request.path_params.get("plan_id", "")
-            back = f"{BASE}/plans/{plan_id}" if _OWN_PLACE.fullmatch(f"{BASE}/plans/{plan_id}") else f"{BASE}/"
+            back = f"{BASE}/plans/{plan_id}" if _ID.fullmatch(plan_id) else f"{BASE}/"
             try:
                 return await inner(request)
             except HomelabError as error:
@@ -126,14 +128,11 @@ class Pages:
     # ------------------------------------------------------------ log-in
 
     async def _login_form(self, request: Request) -> Response:
-        place = request.query_params.get("next", "")
-        return self._login_page(200, place)
+        return self._login_page(200, request.query_params.get("next", ""))
 
     def _login_page(self, status: int, place: str, wrong: str = "") -> Response:
-        place = place if _OWN_PLACE.fullmatch(place) else ""
-        return self.look.page(
-            "login.html", status, place=place, wrong=wrong, session=None, ready=self._lab.approver.exists()
-        )
+        ready, place = self._lab.approver.exists(), place if _OWN_PLACE.fullmatch(place) else ""
+        return self.look.page("login.html", status, place=place, wrong=wrong, session=None, ready=ready)
 
     async def _login(self, request: Request) -> Response:
         form = await read_form(request)
@@ -196,8 +195,8 @@ class Pages:
     # ------------------------------------------------------------ plans
 
     async def _list(self, request: Request, session: Session) -> Response:
-        found = await anyio.to_thread.run_sync(views.listing, self._lab)
         template = "_list.html" if "live" in request.query_params else "list.html"
+        found = await anyio.to_thread.run_sync(views.listing, self._lab)
         return self.look.page(template, found=found, session=session, here="plans")
 
     async def _plan(self, request: Request, session: Session) -> Response:
@@ -215,6 +214,9 @@ class Pages:
 
     async def _answer(self, request: Request, session: Session) -> Response:
         plan_id = request.path_params["plan_id"]
+        if request.method != "POST":
+            # The address that a refused answer leaves behind, opened afresh.
+            return RedirectResponse(f"{BASE}/plans/{plan_id}" if _ID.fullmatch(plan_id) else f"{BASE}/", 303)
         form = await self._own_form(request, session)
         do, reason = form.get("do", ""), form.get("reason", "")
         if do not in {"ask", "approve", "approve_apply", "decline", "apply"}:
@@ -274,7 +276,7 @@ class Pages:
             except JournalUnwritable as error:
                 return f"{error.message} {error.hint}", 0, []
             end = len(entries) - PER_PAGE * (page - 1)
-            return wrong, len(entries), views.journal_rows(self._lab, entries[max(0, end - PER_PAGE) : max(0, end)])
+            return wrong, len(entries), views.journal_rows(self._lab, entries, max(0, end - PER_PAGE), max(0, end))
 
         wrong, count, rows = await anyio.to_thread.run_sync(read)
         return self.look.page(
@@ -287,9 +289,6 @@ class Pages:
             session=session,
             here="journal",
         )
-
-
-_NOTHING = {"name": "", "reason": "", "wrong": ""}
 
 
 def _number(text: str, default: int) -> int:

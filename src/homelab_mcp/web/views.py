@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -251,26 +252,35 @@ def past(lab: Lab, limit: int, offset: int) -> list[dict[str, Any]]:
     return rows
 
 
-def journal_rows(lab: Lab, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Journal entries for people, newest first."""
+def journal_rows(lab: Lab, entries: Sequence[Any], first: int, last: int) -> list[dict[str, Any]]:
+    """The entries from ``first`` to before ``last`` for people, newest first, each with its plan's summary."""
     zone, mask = zone_of(lab), mask_of(lab)
+    # A line that somebody wrote by hand may lack anything.
+    told = [(e, d if isinstance(d := e.get("data"), dict) else {}) for e in entries if isinstance(e, dict)]
+    summaries = {str(d.get("plan")): d.get("summary") for e, d in told if e.get("event") == "plan_made"}
     rows = []
-    for entry in reversed(entries):
-        data = entry.get("data") or {}
+    for entry, data in reversed(told[first:last]):
+        plan, who = str(data.get("plan", "")), str(data.get("who", ""))
+        about = str(data.get("summary") or summaries.get(plan) or data.get("cause") or "")
         rows.append(
             {
-                "seq": entry.get("seq", ""),
-                "when": clock_text(float(entry.get("time", 0)), zone),
+                "seq": str(entry.get("seq", "")),
+                "when": _when(entry.get("time"), zone),
                 "event": mask.text(str(entry.get("event", ""))).replace("_", " "),
-                "plan": str(data.get("plan", "")),
+                "plan": plan,
                 "data": mask.text(json.dumps(data, indent=1, ensure_ascii=False)),
-                "says": mask.text(str(data.get("summary") or data.get("who") or data.get("cause") or "")),
+                "says": mask.text(", ".join(t for t in (about, who and f"by {who}") if t)),
             }
         )
     return rows
 
 
-def _version(facts: Any) -> str:
-    import hashlib
+def _when(value: object, zone: tzinfo) -> str:
+    try:
+        return clock_text(float(str(value)), zone)
+    except (ValueError, OverflowError, OSError):
+        return ""
 
+
+def _version(facts: Any) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]

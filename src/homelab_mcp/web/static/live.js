@@ -1,6 +1,7 @@
 // Counts down, and every two seconds asks for what changed. Without it the pages work all the same.
 (() => {
   const ahead = Number(document.body.dataset.now) - Date.now() / 1000;
+  const place = document.querySelector("[data-live]")?.dataset.live; // not the address: a refused answer has another
   const parts = () => document.querySelectorAll("[data-live]");
 
   function tick() {
@@ -23,7 +24,7 @@
 
   async function ask() {
     if (document.hidden) return;
-    const answer = await fetch(`${location.pathname}?live=1`, { cache: "no-store", redirect: "error" });
+    const answer = await fetch(`${place}?live=1`, { cache: "no-store", redirect: "error" });
     if (answer.status === 401) return location.reload();
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -34,5 +35,5 @@
   tick();
   setInterval(tick, 1000);
   const again = () => setTimeout(() => ask().catch(() => undefined).finally(again), 2000);
-  if (parts().length) again();
+  if (place) again();
 })();
