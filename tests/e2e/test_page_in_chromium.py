@@ -19,7 +19,7 @@ from tests.e2e.browser import ENTER, Browser, chromium
 from tests.e2e.server import PIN, LabOnDisk
 from tests.e2e.test_page import ALONE, page
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ return found;
 """Elements whose text has a contrast under 4.5:1 (WCAG 2 AA)."""
 
 SMALL = """
-return [...document.querySelectorAll('button, input:not([type=hidden]), .button')]
+return [...document.querySelectorAll('button, select, .button, label.check, input:not([type=hidden], [type=checkbox])')]
   .filter(e => e.checkVisibility() && !e.classList.contains('unseen') && e.getBoundingClientRect().height < 40)
   .map(e => e.outerHTML);
 """
@@ -128,6 +128,8 @@ def test_a_plan_is_read_approved_and_applied_by_keyboard_alone(
             assert plan["summary"] in browser.text()
             shown_everywhere(browser, place, pictures)
         assert "The journal is whole" in browser.text()
+        browser.open(f"{url}set?stack=core")
+        shown_everywhere(browser, "set", pictures)
     assert "uptime-kuma" in (lab.root / "monitoring" / "compose.yaml").read_text()
     assert not [m for m in browser.complaints() if "Security Policy" in m or "Uncaught" in m]
 

@@ -116,7 +116,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asked for a plan: ``via`` is mcp, cli or worker; client name and version as the client gave them."""
+    """Who asked for a plan: ``via`` is mcp, cli, page or worker; client name and version as the client gave them."""
 
     via: str
     client: str = ""

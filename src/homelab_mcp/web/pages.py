@@ -8,7 +8,7 @@ import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -28,12 +28,13 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.web import views
 from homelab_mcp.web.guard import read_form
 from homelab_mcp.web.look import BASE, Look
+from homelab_mcp.web.reading import Reading
 from homelab_mcp.web.sessions import LONGEST_SECONDS, Session, Sessions, Tries
 from homelab_mcp.web.site import Site, client_of
+from homelab_mcp.web.values import propose_value
 from homelab_mcp.workflow.assembly import approvals
 from homelab_mcp.workflow.follow import start
 
-PER_PAGE = 25
 LONGEST_PIN = 200
 
 logger = logging.getLogger("homelab_mcp.web")
@@ -60,7 +61,7 @@ class Pages:
 
     def routes(self) -> list[Route]:
         """Where each page is, below the mount."""
-        plan = "/plans/{plan_id:str}"
+        plan, reading = "/plans/{plan_id:str}", Reading(self._lab, self.look)
         return [
             Route("/", self._page(self._list)),
             Route("/login", self._open_page(self._login_form)),
@@ -68,8 +69,9 @@ class Pages:
             Route("/logout", self._page(self._logout), methods=["POST"]),
             Route(plan, self._page(self._plan)),
             Route(f"{plan}/answer", self._page(self._answer), methods=["GET", "POST"]),
-            Route("/history", self._page(self._history)),
-            Route("/journal", self._page(self._journal)),
+            Route("/history", self._page(reading.history)),
+            Route("/journal", self._page(reading.journal)),
+            Route("/set", self._page(self._set), methods=["GET", "POST"]),
             Route("/static/{name:str}", self._open_page(self._static)),
         ]
 
@@ -257,42 +259,24 @@ class Pages:
         if do in {"approve_apply", "apply"}:
             start(self._lab, plan_id)
 
-    # ------------------------------------------------------------ what was
+    async def _set(self, request: Request, session: Session) -> Response:
+        if request.method != "POST":
+            given = {k: request.query_params.get(k, "") for k in ("stack", "name")}
+            return await self._set_form(200, session, **given)
+        form = await self._own_form(request, session)
+        try:
+            plan = await anyio.to_thread.run_sync(propose_value, self._lab, form)
+        except (InvalidInput, NotFound) as error:
+            # The value is not sent back: it would stand in the page's source.
+            kept = {k: form.get(k, "") for k in ("stack", "name")}
+            return await self._set_form(422, session, wrong=f"{error.message} {error.hint}", **kept)
+        return RedirectResponse(f"{BASE}/plans/{plan.id}", 303)
 
-    async def _history(self, request: Request, session: Session) -> Response:
-        page = _number(request.query_params.get("page", ""), 1)
-        rows = await anyio.to_thread.run_sync(views.past, self._lab, PER_PAGE + 1, PER_PAGE * (page - 1))
-        more = len(rows) > PER_PAGE
+    async def _set_form(self, status: int, session: Session, *, stack: str, name: str, wrong: str = "") -> Response:
+        stacks = [s for s, _ in await anyio.to_thread.run_sync(self._lab.files.stack_folders)]
         return self.look.page(
-            "history.html", rows=rows[:PER_PAGE], page=page, more=more, session=session, here="history"
+            "set.html", status, stacks=stacks, stack=stack, name=name, wrong=wrong, session=session, here="set"
         )
-
-    async def _journal(self, request: Request, session: Session) -> Response:
-        page = _number(request.query_params.get("page", ""), 1)
-
-        def read() -> tuple[str, int, list[dict[str, Any]]]:
-            try:
-                wrong, entries = self._lab.journal.verify(), self._lab.journal.entries()
-            except JournalUnwritable as error:
-                return f"{error.message} {error.hint}", 0, []
-            end = len(entries) - PER_PAGE * (page - 1)
-            return wrong, len(entries), views.journal_rows(self._lab, entries, max(0, end - PER_PAGE), max(0, end))
-
-        wrong, count, rows = await anyio.to_thread.run_sync(read)
-        return self.look.page(
-            "journal.html",
-            wrong=wrong,
-            count=count,
-            rows=rows,
-            page=page,
-            more=count > PER_PAGE * page,
-            session=session,
-            here="journal",
-        )
-
-
-def _number(text: str, default: int) -> int:
-    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 7 and int(text) else default
 
 
 def _minutes(seconds: float) -> str:
