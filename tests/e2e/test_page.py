@@ -42,6 +42,8 @@ def page(lab: LabOnDisk, *command: str) -> Iterator[str]:
     assert PIN not in said
 
 
+pytestmark = pytest.mark.timeout(120)
+
 ALONE, BESIDE = ("approvals", "--listen"), ("serve", "--http")
 
 
