@@ -394,6 +394,14 @@ class Snapshots(Protocol):
         ...
 
 
+class Signer(Protocol):
+    """The approver's key, unsealed by its PIN: what a person's session holds until it ends."""
+
+    def sign(self, plan: Plan, *, approved: bool, who: str, reason: str = "") -> Approval:
+        """A signed answer to the plan."""
+        ...
+
+
 class Approver(Protocol):
     """The approver's key: sealed with a PIN that no tool and no server process holds."""
 
@@ -404,6 +412,10 @@ class Approver(Protocol):
 
     def sign(self, pin: str, plan: Plan, *, approved: bool, who: str, reason: str = "") -> Approval:
         """A signed answer to the plan. Raises InvalidInput (code ``wrong_pin``)."""
+        ...
+
+    def unlock(self, pin: str) -> Signer:
+        """The unsealed key. Raises InvalidInput: no_approver, wrong_pin, pin_locked."""
         ...
 
     def verify(self, approval: Approval) -> bool:

@@ -122,13 +122,15 @@ def serve_http(lab: Lab, settings: HttpSettings, *, offer: Offer = Offer(), moun
     """
     from homelab_mcp.http.keyring import Keyring
     from homelab_mcp.http.serving import application, listener
+    from homelab_mcp.web.app import approval_page
 
     _log_to_stderr()
     settings.check(kept_tokens=any(not token.expired(lab.clock.now()) for token in lab.tokens.list()))
     keyring = Keyring(lab.tokens, settings.token, settings.token_scopes, always=settings.exposed)
     server = build(lab, offer=offer)
     server.token_needed = keyring.needed
-    listening = listener(application(server, settings, keyring, mounts), settings)
+    pages = [*approval_page(lab, settings), *mounts]
+    listening = listener(application(server, settings, keyring, pages), settings)
     _recover_in_background(lab)
     _warn_of_policy(lab)
     if not keyring.needed():

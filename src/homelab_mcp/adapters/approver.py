@@ -25,9 +25,33 @@ if TYPE_CHECKING:
 
 SHORTEST_PIN = 6
 TRIES = 5
+_VERSION = 2
 LOCK_SECONDS = 60.0
+_ARGON2 = {"time_cost": 3, "memory_cost": 1 << 16, "parallelism": 1}
+"""Argon2id, three passes over 64 MiB (RFC 9106's second choice, in one lane): about 0.2 s a guess."""
 _SCRYPT = {"n": 1 << 16, "r": 8, "p": 1}
-"""64 MiB and about 0.2 s a guess (RFC 7914's parameters, sized as its section 2 advises for interactive use)."""
+"""What files of version 1 were sealed with; the next right PIN seals them anew."""
+
+
+class KeySigner:
+    """Fulfils ``ports.Signer`` with a key that a PIN unsealed; the key is nowhere but in this object."""
+
+    def __init__(self, key: Ed25519PrivateKey, clock: Clock) -> None:
+        self._key = key
+        self._clock = clock
+
+    def sign(self, plan: Plan, *, approved: bool, who: str, reason: str = "") -> Approval:
+        """A signed answer to the plan."""
+        answer = Approval(
+            plan_id=plan.id,
+            digest=plan.digest,
+            kind=ApprovalKind.OUT_OF_BAND,
+            approved=approved,
+            who=who,
+            when=self._clock.now(),
+            reason=reason,
+        )
+        return dataclasses.replace(answer, signature=_text(self._key.sign(approval_message(answer))))
 
 
 class KeyFileApprover:
@@ -49,7 +73,6 @@ class KeyFileApprover:
     def create(self, pin: str) -> None:
         """Make a key pair. Raises InvalidInput: weak_pin (under 6 characters, or one repeated), approver_exists."""
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         if len(pin) < SHORTEST_PIN or len(set(pin)) < 3:
             raise InvalidInput(
@@ -63,29 +86,18 @@ class KeyFileApprover:
                 raise InvalidInput(
                     "There is an approver already.", code="approver_exists", hint="Remove its file to start anew."
                 )
-            key = Ed25519PrivateKey.generate()
-            public = key.public_key().public_bytes_raw()
-            salt, nonce = os.urandom(16), os.urandom(12)
-            sealed = AESGCM(_stretch(pin, salt)).encrypt(nonce, key.private_bytes_raw(), public)
-            parts = {"public": public, "salt": salt, "nonce": nonce, "sealed": sealed}
-            self._save({"version": 1, "failed": 0, "locked_until": 0.0, **{k: _text(v) for k, v in parts.items()}})
+            self._save(_seal(Ed25519PrivateKey.generate(), pin))
 
     def sign(self, pin: str, plan: Plan, *, approved: bool, who: str, reason: str = "") -> Approval:
         """A signed answer to the plan.
 
         Raises InvalidInput: no_approver, wrong_pin, pin_locked (five wrong ones in a row, for a minute).
         """
-        key = self._unseal(pin)
-        answer = Approval(
-            plan_id=plan.id,
-            digest=plan.digest,
-            kind=ApprovalKind.OUT_OF_BAND,
-            approved=approved,
-            who=who,
-            when=self._clock.now(),
-            reason=reason,
-        )
-        return dataclasses.replace(answer, signature=_text(key.sign(approval_message(answer))))
+        return self.unlock(pin).sign(plan, approved=approved, who=who, reason=reason)
+
+    def unlock(self, pin: str) -> KeySigner:
+        """The unsealed key, for as long as the caller keeps it. Raises InvalidInput as ``sign`` does."""
+        return KeySigner(self._unseal(pin), self._clock)
 
     def verify(self, approval: Approval) -> bool:
         """True when the signature is this approver's, over exactly this answer."""
@@ -102,10 +114,6 @@ class KeyFileApprover:
         return True
 
     def _unseal(self, pin: str) -> Ed25519PrivateKey:
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
         if not self.exists():
             raise InvalidInput(
                 "No approver has been set up.", code="no_approver", hint="A person sets a PIN with 'homelab-mcp init'."
@@ -113,16 +121,10 @@ class KeyFileApprover:
         with self._locked():
             state = self._load()
             self._count_try(state)
-            try:
-                raw = AESGCM(_stretch(pin, _bytes(state["salt"]))).decrypt(
-                    _bytes(state["nonce"]), _bytes(state["sealed"]), _bytes(state["public"])
-                )
-            except InvalidTag:
-                raise InvalidInput(
-                    "The PIN is wrong.", code="wrong_pin", hint="Try again; five wrong ones lock it for a minute."
-                ) from None
-            self._save({**state, "failed": 0, "locked_until": 0.0})
-        return Ed25519PrivateKey.from_private_bytes(raw)
+            key = _open(state, pin)
+            fresh = state if state["version"] == _VERSION else _seal(key, pin)
+            self._save({**fresh, "failed": 0, "locked_until": 0.0})
+        return key
 
     def _count_try(self, state: dict[str, Any]) -> None:
         """Count the try as wrong before it is made, so that a process killed half-way gains none."""
@@ -141,7 +143,7 @@ class KeyFileApprover:
     def _load(self) -> dict[str, Any]:
         try:
             state = json.loads(self._path.read_text("utf-8"))
-            if state["version"] != 1:
+            if state["version"] not in (1, _VERSION):
                 raise ValueError("unknown version")
             return dict(state)
         except (ValueError, KeyError, TypeError):
@@ -162,10 +164,40 @@ class KeyFileApprover:
             os.close(fd)
 
 
-def _stretch(pin: str, salt: bytes) -> bytes:
-    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+def _seal(key: Ed25519PrivateKey, pin: str) -> dict[str, Any]:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    return Scrypt(salt=salt, length=32, **_SCRYPT).derive(pin.encode("utf-8"))
+    public = key.public_key().public_bytes_raw()
+    salt, nonce = os.urandom(16), os.urandom(12)
+    sealed = AESGCM(_stretch(pin, salt, _VERSION)).encrypt(nonce, key.private_bytes_raw(), public)
+    parts = {"public": public, "salt": salt, "nonce": nonce, "sealed": sealed}
+    return {"version": _VERSION, "failed": 0, "locked_until": 0.0, **{k: _text(v) for k, v in parts.items()}}
+
+
+def _open(state: dict[str, Any], pin: str) -> Ed25519PrivateKey:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    try:
+        raw = AESGCM(_stretch(pin, _bytes(state["salt"]), state["version"])).decrypt(
+            _bytes(state["nonce"]), _bytes(state["sealed"]), _bytes(state["public"])
+        )
+    except InvalidTag:
+        raise InvalidInput(
+            "The PIN is wrong.", code="wrong_pin", hint="Try again; five wrong ones lock it for a minute."
+        ) from None
+    return Ed25519PrivateKey.from_private_bytes(raw)
+
+
+def _stretch(pin: str, salt: bytes, version: int) -> bytes:
+    if version == 1:
+        from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+        return Scrypt(salt=salt, length=32, **_SCRYPT).derive(pin.encode("utf-8"))
+    from argon2.low_level import Type, hash_secret_raw
+
+    return hash_secret_raw(pin.encode("utf-8"), salt, hash_len=32, type=Type.ID, **_ARGON2)
 
 
 def _text(raw: bytes) -> str:

@@ -25,6 +25,7 @@ from homelab_mcp.cli import (
     status,
     token,
 )
+from homelab_mcp.cli import approvals as approvals_command
 from homelab_mcp.cli import plan as plan_command
 from homelab_mcp.cli import policy as policy_command
 from homelab_mcp.cli import rules as rules_command
@@ -81,6 +82,7 @@ for module in (
     plan_command,
     policy_command,
     approve,
+    approvals_command,
     apply,
     history,
     review,

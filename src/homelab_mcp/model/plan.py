@@ -120,7 +120,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asked for a plan: ``via`` is mcp, cli or worker; client name and version as the client gave them.
+    """Who asked for a plan: ``via`` is mcp, cli, page or worker; client name and version as the client gave them.
 
     ``token`` is the name of the bearer token it came with, over HTTP: the one part that a client cannot choose.
     """

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
-from homelab_mcp.model.errors import PlanRefused
+from homelab_mcp.model.errors import InvalidInput, PlanRefused
 from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, PlanStatus
 from homelab_mcp.model.policy import POLICY_FILE
-from homelab_mcp.ports import Approver, Clock, Journal, Lock, PlanStore
+from homelab_mcp.ports import Approver, Clock, Journal, Lock, PlanStore, Signer
 
 RUNNING = frozenset({PlanState.QUEUED, PlanState.APPLYING})
 
@@ -101,14 +101,24 @@ class Approvals:
 
     def out_of_band(self, plan_id: str, pin: str, *, who: str, approved: bool, reason: str = "") -> Approval:
         """Record a signed answer. A no is final. Raises InvalidInput (wrong_pin, pin_locked), NotFound, PlanRefused."""
-        plan = self._answerable(plan_id)
-        if approved and not self._policy.required(plan):
-            raise PlanRefused(
-                "The lab's policy refuses this plan, whoever approves it.",
-                code="policy_refused",
-                hint=f"A person who wants it changes {POLICY_FILE}.",
-            )
+        plan = self._open_to_answer(plan_id, approved)
         approval = self._approver.sign(pin, plan, approved=approved, who=who[:200], reason=reason[:1000])
+        self._record(approval)
+        return approval
+
+    def signed(self, plan_id: str, signer: Signer, *, who: str, approved: bool, reason: str = "") -> Approval:
+        """Record an answer signed with a key that a session holds. A no is final.
+
+        Raises NotFound, PlanRefused, and InvalidInput (approver_changed) where the key is the approver's no more.
+        """
+        plan = self._open_to_answer(plan_id, approved)
+        approval = signer.sign(plan, approved=approved, who=who[:200], reason=reason[:1000])
+        if not self._approver.verify(approval):
+            raise InvalidInput(
+                "The approver's key was replaced since you logged in.",
+                code="approver_changed",
+                hint="Log in again with the PIN of the new key.",
+            )
         self._record(approval)
         return approval
 
@@ -126,6 +136,16 @@ class Approvals:
             status = self._plans.status(plan_id)
             return replace(status, error="The process that applied it is gone.", error_code="interrupted")
         return status
+
+    def _open_to_answer(self, plan_id: str, approved: bool) -> Plan:
+        plan = self._answerable(plan_id)
+        if approved and not self._policy.required(plan):
+            raise PlanRefused(
+                "The lab's policy refuses this plan, whoever approves it.",
+                code="policy_refused",
+                hint=f"A person who wants it changes {POLICY_FILE}.",
+            )
+        return plan
 
     def _answerable(self, plan_id: str) -> Plan:
         plan = self._plans.get(plan_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import multiprocessing
 import re
@@ -11,6 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from homelab_mcp.adapters.approver import KeyFileApprover
 from homelab_mcp.adapters.journal import JsonlJournal
@@ -262,6 +266,33 @@ def test_a_weak_pin_is_refused(tmp_path: Path, weak: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         KeyFileApprover(tmp_path / "a.json", FakeClock()).create(weak)
     assert caught.value.code == "weak_pin"
+
+
+def test_a_key_sealed_by_version_one_is_read_and_sealed_anew(tmp_path: Path) -> None:
+    path = tmp_path / "approver.json"
+    key, salt, nonce = Ed25519PrivateKey.generate(), b"s" * 16, b"n" * 12
+    public = key.public_key().public_bytes_raw()
+    stretched = Scrypt(salt=salt, length=32, n=1 << 16, r=8, p=1).derive(PIN.encode())
+    sealed = AESGCM(stretched).encrypt(nonce, key.private_bytes_raw(), public)
+    parts = {"public": public, "salt": salt, "nonce": nonce, "sealed": sealed}
+    old = {
+        "version": 1,
+        "failed": 0,
+        "locked_until": 0.0,
+        **{k: base64.b64encode(v).decode() for k, v in parts.items()},
+    }
+    path.write_text(json.dumps(old))
+    approver = KeyFileApprover(path, FakeClock())
+    with pytest.raises(InvalidInput):
+        approver.sign("another pin", a_plan(), approved=True, who="me")
+    assert json.loads(path.read_text())["version"] == 1
+    first = approver.sign(PIN, a_plan(), approved=True, who="me")
+    new = json.loads(path.read_text())
+    assert (new["version"], new["public"]) == (2, old["public"])
+    assert new["sealed"] != old["sealed"]
+    second = approver.unlock(PIN).sign(a_plan(), approved=False, who="me", reason="no")
+    assert approver.verify(first)
+    assert approver.verify(second)
 
 
 def test_five_wrong_pins_lock_for_a_minute_also_across_processes(tmp_path: Path) -> None:
