@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from homelab_mcp.core.plan_codec import plan_from_json
@@ -30,12 +31,17 @@ def outline_of(plan: Plan) -> Plan:
     """
     draft = dataclasses.replace(
         plan.draft,
-        edits=tuple(dataclasses.replace(e, before=None, after=None) for e in plan.draft.edits),
+        edits=_without_content(plan.draft.edits),
+        adopts=_without_content(plan.draft.adopts),
         risks=(),
         notes=(),
         secrets=(),
     )
     return dataclasses.replace(plan, draft=draft, reasons=(), findings=(), fingerprint={})
+
+
+def _without_content(edits: Iterable[FileEdit]) -> tuple[FileEdit, ...]:
+    return tuple(dataclasses.replace(e, before=None, after=None) for e in edits)
 
 
 def record(plan: Plan, sealed: str) -> str:
@@ -78,7 +84,8 @@ def whole_from(text: str, opened: str) -> Plan:
 
 def _outline(data: dict[str, Any]) -> Plan:
     draft = dict(data["draft"])
-    draft["edits"] = tuple(FileEdit(**e) for e in draft["edits"])
+    for part in ("edits", "adopts"):
+        draft[part] = tuple(FileEdit(**e) for e in draft.get(part, ()))
     draft["actions"] = tuple(
         EngineAction(**{**a, "kind": ActionKind(a["kind"]), "services": tuple(a["services"])}) for a in draft["actions"]
     )
