@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from homelab_mcp.core.catalog import Catalog
 from homelab_mcp.core.policy import Policy
+from homelab_mcp.core.redact import Redactor
 from homelab_mcp.model.judgement import Judged, Question
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import ContainerState
@@ -188,11 +189,20 @@ class History(Protocol):
         """Make the repository where there is none; True when it was made."""
         ...
 
-    def commit(self, paths: Sequence[str], message: str) -> str:
+    def commit(self, paths: Sequence[str], message: str, *, refuse_secrets: bool = False) -> str:
         """Commit these paths as they are on disk (missing: deleted), leaving everything else as it is; the id.
 
-        Returns "" when nothing differs. Other people's changes are never committed.
+        Returns "" when nothing differs. Other people's changes are never committed. A file with a new secret in it is
+        left out; with ``refuse_secrets`` HomelabError (code ``secret_in_commit``) unless it was met there before.
         """
+        ...
+
+    def withheld(self) -> list[str]:
+        """A sentence for each file that was left out of commits for a secret in it."""
+        ...
+
+    def text_of(self, path: str) -> str:
+        """The file's text in the last commit; empty where it has none."""
         ...
 
     def log(self, limit: int) -> list[Commit]: ...
@@ -331,6 +341,11 @@ class Lab(Protocol):
     @property
     def policy(self) -> Policy:
         """The lab's policy, read afresh. Raises InvalidInput (code ``bad_policy``)."""
+        ...
+
+    @property
+    def redactor(self) -> Redactor:
+        """Masks every secret of the lab that is known by now; never raises. Ask anew for each answer."""
         ...
 
     @property

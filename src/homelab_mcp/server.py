@@ -19,10 +19,12 @@ from mcp_types import CallToolResult, InputRequiredResult
 from pydantic import AnyHttpUrl, ValidationError
 
 from homelab_mcp import __version__
+from homelab_mcp.bootstrap import mask_output
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.model.errors import HomelabError, InvalidInput, LabLocked
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.ports import Lab
+from homelab_mcp.tools.masking import Masking
 from homelab_mcp.tools.registry import register_all
 from homelab_mcp.tools.shape import misfit
 
@@ -102,12 +104,13 @@ def build(lab: Lab, *, offer: Offer = Offer(), token: str = "", auth_url: str = 
         **auth,
     )
     register_all(server, lab, toolsets=offer.toolsets, read_only=read_only)
+    server.middleware.append(Masking(lab))
     return server
 
 
 def serve_stdio(lab: Lab, offer: Offer = Offer()) -> None:
     """Serve on stdin and stdout until the client closes them."""
-    _log_to_stderr()
+    _log_to_stderr(lab)
     server = build(lab, offer=offer)
     _recover_in_background(lab)
     _warn_of_policy(lab)
@@ -120,7 +123,7 @@ def serve_http(lab: Lab, host: str, port: int, token: str = "", *, offer: Offer 
     Raises:
         InvalidInput: the address is not loopback and there is no token.
     """
-    _log_to_stderr()
+    _log_to_stderr(lab)
     if host not in LOOPBACK and not token:
         raise InvalidInput(
             f"Serving on {host} would let anyone who reaches that address plan changes.",
@@ -162,8 +165,9 @@ def _warn_of_policy(lab: Lab) -> None:
         log.warning("nothing can be planned or applied: %s", error.as_text())
 
 
-def _log_to_stderr() -> None:
+def _log_to_stderr(lab: Lab) -> None:
     # stdout belongs to the protocol.
+    mask_output(lambda: lab.redactor, stdout=False)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 
 

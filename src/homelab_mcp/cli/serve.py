@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
         """Serve MCP on stdin and stdout, or over HTTP. HOMELAB_HTTP_TOKEN sets the bearer token."""
         from homelab_mcp.server import Offer
 
-        lab = lab_of(ctx)
+        lab = lab_of(ctx, protocol=True)
         offer = Offer(tuple(t for word in toolsets.split(",") if (t := word.strip())), read_only)
         if not http:
             from homelab_mcp.server import serve_stdio

@@ -50,11 +50,13 @@ def register(app: typer.Typer) -> None:
 
         Exit code 1 when a finding is an error, 2 when something could not be checked.
         """
-        from homelab_mcp.bootstrap import disk_reader
+        from homelab_mcp.bootstrap import disk_reader, mask_output, redactor_of
         from homelab_mcp.model.finding import Severity
         from homelab_mcp.queries.validate import validate_paths
 
-        outcome = validate_paths(paths or [globals_of(ctx).root], reader=disk_reader())
+        named = paths or [globals_of(ctx).root]
+        mask_output(redactor_of(*named), named=False)
+        outcome = validate_paths(named, reader=disk_reader())
 
         def show() -> None:
             colours = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}

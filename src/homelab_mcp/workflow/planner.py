@@ -11,6 +11,7 @@ from homelab_mcp.core import fingerprint, plan_codec
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
+from homelab_mcp.core.redact_shapes import marked_lines
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, SETTINGS_FILE
@@ -85,6 +86,7 @@ class Planner:
         self._check_room()
         self._check_still_as_read(draft)
         _check_no_secret_in_public(draft)
+        _check_no_marked_secret(draft)
         after = _as_it_would_be(snapshot.stacks, draft.edits)
         networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
         findings = _judge(lint(snapshot.stacks, networks, ()), lint(after, networks, draft.edits))
@@ -190,6 +192,22 @@ def _check_no_secret_in_public(draft: Draft) -> None:
                 f"{edit.path} would hold a secret's value in the clear.",
                 code="secret_in_public_file",
                 hint="Refer to it as ${NAME} and keep the value in the stack's .env.",
+            )
+
+
+def _check_no_marked_secret(draft: Draft) -> None:
+    """Refuse what looks like a secret in a line that a plan adds to a file that goes into git."""
+    for edit in draft.edits:
+        if is_secret(edit) or edit.after is None:
+            continue
+        before = {told for _, told in marked_lines(edit.before or "")}
+        line = next((line for line, told in marked_lines(edit.after) if told not in before), 0)
+        if line:
+            raise InvalidInput(
+                f"{edit.path} would hold what looks like a secret, in line {line}.",
+                code="secret_in_public_file",
+                hint="Refer to it as ${NAME} and keep the value in the stack's .env; a person sets it with "
+                "`homelab-mcp env set STACK NAME`.",
             )
 
 

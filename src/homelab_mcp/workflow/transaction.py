@@ -67,10 +67,11 @@ class Transaction:
         self._all((ActionKind.PULL,))
         self._step("committing")
         message = f"{self._plan.draft.summary}\n\nPlan: {self._plan.id}\nAsked by: {self._asked_by()}\n"
-        self._commit = self._parts.history.commit(public_paths(self._plan), message)
+        self._commit = self._parts.history.commit(public_paths(self._plan), message, refuse_secrets=True)
         self._all(_LAST)
         self._step("verifying")
-        return self._verify()
+        withheld = tuple(Evidence(told, ok=True) for told in self._parts.history.withheld())
+        return (*self._verify(), *withheld)
 
     def _all(self, kinds: Sequence[ActionKind]) -> None:
         """Every action of these kinds, in the plan's order."""
