@@ -62,7 +62,10 @@ class LabSecrets:
         with self._guard:
             values = set(self._learnt)
             for path in self._secret_files():
-                values |= self._values_of(path)
+                self._look_at(path)
+            # Of files that are gone by now, too: what they held may still stand in logs.
+            for _, held in self._files.values():
+                values |= held
             for found in self._of_containers():
                 values |= found
             if len(values) > MOST_VALUES:
@@ -143,19 +146,17 @@ class LabSecrets:
         self._folders[folder] = (stamp, sorted(folders), sorted(files))
         return self._folders[folder][1], self._folders[folder][2]
 
-    def _values_of(self, path: str) -> frozenset[str]:
+    def _look_at(self, path: str) -> None:
         known = self._files.get(path)
         try:
             stamp = _stamp(path)
             if known and known[0] == stamp:
-                return known[1]
+                return
             text = _read(path)
         except OSError:
-            # Gone: what it held may still stand in logs, so it stays known to this process.
-            return known[1] if known else frozenset()
-        values = frozenset(_values_in(path, text)) | (known[1] if known else frozenset())
-        self._files[path] = (stamp, values)
-        return values
+            return
+        # Former values stay known: a container may go on printing them.
+        self._files[path] = (stamp, frozenset(_values_in(path, text)) | (known[1] if known else frozenset()))
 
     def _of_containers(self) -> Iterable[frozenset[str]]:
         if self._environments is None:
@@ -170,7 +171,8 @@ def _values_in(path: str, text: str) -> set[str]:
     if is_env(os.path.basename(path)):  # noqa: PTH119
         # Both readings: Compose's own, and one that gets something out of what Compose refuses.
         pairs = [*env_pairs(text), *parse_or_empty(text).items()]
-        return set(telling_values(pairs))
+        # The first line of a key alone is no secret, and stands in public certificates' tools' words as well.
+        return {v for v in telling_values(pairs) if not v.startswith("-----") or "\n" in v}
     return {m[1] for m in _KEYED.finditer(text)} | {m[0] for m in _HASHED.finditer(text)}
 
 

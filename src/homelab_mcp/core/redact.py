@@ -69,12 +69,15 @@ class Redactor:
     def data(self, value: Any, keep: Collection[str] = ()) -> Any:
         """JSON-like data with every text in it masked, names of fields too unless they are plain words.
 
+        By known values and unmistakable shapes: what follows a name such as ``password:`` in this program's own words
+        is mostly a word. Text from outside goes through :meth:`safe` before it becomes data.
+
         Args:
             value: dicts, lists and texts; anything else is given back as it is.
             keep: names of fields whose values are left alone.
         """
         if isinstance(value, str):
-            return self.redact(value)
+            return self.redact(value, named=False)
         if isinstance(value, Mapping):
             return {self._name(k): v if k in keep else self.data(v, keep) for k, v in value.items()}
         if isinstance(value, (list, tuple)):
@@ -82,7 +85,7 @@ class Redactor:
         return value
 
     def _name(self, name: Any) -> Any:
-        return name if not isinstance(name, str) or _NAMES.fullmatch(name) else self.redact(name)
+        return name if not isinstance(name, str) or _NAMES.fullmatch(name) else self.redact(name, named=False)
 
     def secret_lines(self, text: str) -> list[tuple[int, str]]:
         """(line number, matched text) of every secret in a text that others will read, known or by its shape."""

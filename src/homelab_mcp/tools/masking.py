@@ -45,7 +45,7 @@ class Masking:
         except MCPError as error:
             hide = await self._now()
             told = error.error
-            raise MCPError(code=told.code, message=hide.safe(told.message), data=hide.data(told.data)) from None
+            raise MCPError(code=told.code, message=hide.data(told.message), data=hide.data(told.data)) from None
         if found is None:
             return None
         body = (

@@ -20,6 +20,7 @@ from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState,
 from homelab_mcp.model.policy import POLICY_FILE
 from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
 from homelab_mcp.queries.find import read_stacks
+from homelab_mcp.workflow.plan_facts import own_text
 from homelab_mcp.workflow.stack_engine import StackEngine
 
 Lint = Callable[[Sequence[StackFiles], Collection[str], Sequence[FileEdit]], Sequence[Finding]]
@@ -86,7 +87,8 @@ class Planner:
         self._check_room()
         self._check_still_as_read(draft)
         _check_no_secret_in_public(draft)
-        _check_no_marked_secret(draft)
+        if not own_text(draft):
+            _check_no_marked_secret(draft)
         after = _as_it_would_be(snapshot.stacks, draft.edits)
         networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
         findings = _judge(lint(snapshot.stacks, networks, ()), lint(after, networks, draft.edits))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import HomelabError, InvalidInput, JournalUnwritable, PlanRefused
 from homelab_mcp.model.plan import ActionKind, EngineAction, Evidence, Plan, PlanState, PlanStatus, Verification
-from homelab_mcp.workflow.plan_facts import folders_of, known_secrets, masked, public_paths
+from homelab_mcp.workflow.plan_facts import folders_of, known_secrets, masked, own_text, public_paths
 from homelab_mcp.workflow.stack_engine import take_away
 from homelab_mcp.workflow.undo import Before, Undone
 
@@ -67,7 +67,8 @@ class Transaction:
         self._all((ActionKind.PULL,))
         self._step("committing")
         message = f"{self._plan.draft.summary}\n\nPlan: {self._plan.id}\nAsked by: {self._asked_by()}\n"
-        self._commit = self._parts.history.commit(public_paths(self._plan), message, refuse_secrets=True)
+        strict = not own_text(self._plan.draft)
+        self._commit = self._parts.history.commit(public_paths(self._plan), message, refuse_secrets=strict)
         self._all(_LAST)
         self._step("verifying")
         withheld = tuple(Evidence(told, ok=True) for told in self._parts.history.withheld())
