@@ -84,10 +84,10 @@ async def drive(lab: LabOnDisk, hunt: Hunt, errlog: Path) -> int:
         asked.append(message)
         return types_the_name(message)
 
-    async def answer(_: Any, params: Any) -> ElicitResult:
+    async def answer(context: Any, params: Any) -> ElicitResult:
         return person(params.message)
 
-    async def progress(_: float, __: float | None, message: str | None) -> None:
+    async def progress(progress: float, total: float | None, message: str | None) -> None:
         hunt.look("progress", message or "")
 
     count = 0

@@ -56,7 +56,7 @@ def test_what_cannot_be_read_hides_nothing_else(tmp_path: Path) -> None:
 
 
 def test_containers_count_by_names_that_say_secret(tmp_path: Path) -> None:
-    met = {
+    met: dict[str, tuple[tuple[str, str], ...]] = {
         "a1": (("DB_PASSWORD", "from-container"), ("NGINX_VERSION", "1.27.0-long"), ("GPG_KEYS", "0123456789ABCDEF"))
     }
     secrets = LabSecrets(tmp_path, lambda: met)

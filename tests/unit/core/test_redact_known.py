@@ -7,6 +7,7 @@ import json
 import shlex
 import textwrap
 import time
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -19,7 +20,7 @@ from tests.canaries import Hunt, core_of, make
 
 VALUES = make()
 EVERY = Redactor(VALUES.values())
-WAYS = {
+WAYS: dict[str, Callable[[str], str]] = {
     "plain": str,
     "url": lambda v: quote(v, safe=""),
     "url path": quote,
@@ -73,7 +74,8 @@ def test_a_stream_lets_nothing_out_wherever_it_is_cut(cuts: list[int], number: i
     text = f"one line\nthen {told} goes on\n-----BEGIN RSA PRIVATE KEY-----\n{'TUlJRXZR' * 8}\n" * 2
     text += "-----END RSA PRIVATE KEY-----\nlast"
     stream = RedactStream(lambda: EVERY)
-    out, at = [], 0
+    out: list[str] = []
+    at = 0
     while at < len(text):
         size = cuts[len(out) % len(cuts)]
         out.append(stream.feed(text[at : at + size]))

@@ -66,7 +66,7 @@ async def test_no_tool_can_let_a_secret_out(tmp_path: Path, name: str, how: str)
     object.__setattr__(tool, "run", run)
     heard: list[str] = []
 
-    async def progress(_: float, __: float | None, message: str | None) -> None:
+    async def progress(progress: float, total: float | None, message: str | None) -> None:
         heard.append(message or "")
 
     hunt = Hunt(VALUES)
@@ -81,7 +81,7 @@ async def test_no_tool_can_let_a_secret_out(tmp_path: Path, name: str, how: str)
             assert MASK in text
             if how == "answer":
                 assert json.loads(text) == result.structured_content
-                assert result.structured_content["n"] == 1  # type: ignore[index]
+                assert result.structured_content["n"] == 1
     hunt.look("progress", "\n".join(heard))
     assert bool(heard) is (how == "progress")
     assert hunt.bytes > 100
