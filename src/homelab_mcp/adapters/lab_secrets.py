@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -80,11 +81,13 @@ class LabSecrets:
             self._learnt.update(values)
 
     def learn_plan(self, plan: Plan) -> None:
-        """The secrets of a plan."""
-        self.learn((*plan.draft.secrets, *secrets_of(plan.draft.edits)))
+        """The secrets of a plan that stand in no file yet; but what a model chose, the person who approves must see."""
+        found = {*plan.draft.secrets, *secrets_of(plan.draft.edits)}
         for edit in plan.draft.edits:
             if edit.secret and not is_env(edit.path):
-                self.learn(_values_in(edit.path, edit.after or ""))
+                found |= _values_in(edit.path, edit.after or "")
+        shown = "\n".join(plan.reasons)
+        self.learn(value for value in found if json.dumps(value)[1:-1] not in shown)
 
     def learn_new_plans(self, folder: Path, plans: Callable[..., list[tuple[Plan, PlanStatus]]]) -> None:
         """Learn from plans that were added since the last look, by any process; at first from the newest of all.
