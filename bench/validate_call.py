@@ -49,7 +49,7 @@ async def main(times: int) -> None:
             "hello": ("hello", {"name": "x"}),
             "hello, given the text": ("hello", {"name": text}),
             "validate_compose, a stack": ("validate_compose", {"stack": "ten"}),
-            "validate_compose, the text": ("validate_compose", {"content": text}),
+            "validate_compose, the text": ("validate_compose", {"content": [text]}),
         }
         seconds: dict[str, list[float]] = {name: [] for name in asked}
         async with Client(hello) as plain, Client(ours) as linter:

@@ -21,6 +21,7 @@ from homelab_mcp.ports import (
     Files,
     History,
     Journal,
+    Judge,
     Lock,
     PlanStore,
     Probe,
@@ -72,6 +73,13 @@ def redactor_of(*paths: str) -> Callable[[], Redactor]:
     return lambda: (
         Redactor(v for s in sources for v in s.redactor().values) if len(sources) != 1 else sources[0].redactor()
     )
+
+
+def compose_judge(root: str | None = None) -> Judge:
+    """Compose's own word on files, within bounds; ``root`` is the lab whose ``global.env`` counts."""
+    from homelab_mcp.adapters.compose_judge import ComposeJudge
+
+    return ComposeJudge(root)
 
 
 class LocalLab:
@@ -197,6 +205,11 @@ class LocalLab:
         everywhere = settings.bind_address in {"0.0.0.0", "::", ""}  # noqa: S104
         host = "127.0.0.1" if everywhere else settings.bind_address
         return TraefikProbe(host, settings.https_port, settings.acme.root_certificate)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """``docker compose config``, within bounds."""
+        return compose_judge(self.root)
 
     @cached_property
     def history(self) -> History:

@@ -324,7 +324,7 @@ async def test_costly_texts_are_refused_or_judged_at_once(lab: LabOnDisk) -> Non
             "services:\n  a:\n    image: " + "${A:-" * 20_000,
         ):
             begun = time.monotonic()
-            await call(client, "validate_compose", content=text)
+            await call(client, "validate_compose", content=[text])
             assert time.monotonic() - begun < 10, text[:40]
         assert data(await call(client, "lab_status"))["total"] == 2
 

@@ -21,10 +21,10 @@ def register(app: typer.Typer) -> None:
         as_json: JsonFlag = False,
     ) -> None:
         """List the lint rules, or show one with its reason and examples."""
-        from homelab_mcp.core.checks.frame import all_rules
+        from homelab_mcp.core.checks.engine_rules import listed_rules
         from homelab_mcp.model.errors import NotFound
 
-        listed = [r for r in all_rules() if not rule or r.id == rule.upper()]
+        listed = [r for r in listed_rules() if not rule or r.id == rule.upper()]
         if not listed:
             raise NotFound(f"There is no rule {rule!r}.", hint="`homelab-mcp rules` lists them.")
 
@@ -38,12 +38,15 @@ def register(app: typer.Typer) -> None:
 
 
 def _as_dict(rule: Rule) -> dict[str, Any]:
+    from homelab_mcp.core.checks.fixes import fix_word
+
     return {
         "id": rule.id,
         "severity": str(rule.severity),
         "title": rule.title,
         "why": rule.why,
         "link": rule.link,
+        "fix": fix_word(rule.id),
         "bad": rule.bad,
         "good": rule.good,
     }

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from homelab_mcp.core.checks import NO_FACTS, LabFacts, LintStack, lint
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.finding import Finding, Severity
+from homelab_mcp.ports import Judge
 
 
 class ComposeReader(Protocol):
@@ -70,11 +71,19 @@ class ValidationResult:
         return body
 
 
-def validate_paths(paths: Sequence[str], *, reader: ComposeReader, facts: LabFacts = NO_FACTS) -> ValidationResult:
+def validate_paths(
+    paths: Sequence[str],
+    *,
+    reader: ComposeReader,
+    facts: LabFacts = NO_FACTS,
+    judge: Judge | None = None,
+    fixes: bool = False,
+) -> ValidationResult:
     """Lint files and folders. Never raises for what is in a file.
 
     A folder of stacks is one lab: its stacks are compared (ports, names, routes). Files that are named one by one
-    may have nothing to do with each other, so each is judged alone.
+    may have nothing to do with each other, so each is judged alone. With ``judge``, Compose's own word is added; with
+    ``fixes``, each finding's fix where there is one.
     """
     findings: list[Finding] = []
     seen: dict[str, None] = {}
@@ -87,12 +96,20 @@ def validate_paths(paths: Sequence[str], *, reader: ComposeReader, facts: LabFac
             continue
         stacks = list(stacks_of(groups, reader, trouble))
         seen.update(dict.fromkeys(f for s in stacks for f in (s.file, *(other for other, _ in s.others))))
-        findings += lint(stacks, facts=facts)
+        found = lint(stacks, facts=facts, fixes=fixes)
+        findings += [*found, *_compose_says(stacks, found, judge, trouble)]
     findings.sort(key=lambda f: (f.file, f.line, f.column, f.rule))
     return ValidationResult(tuple(findings), tuple(seen), tuple(trouble))
 
 
-def validate_files(files: Sequence[str], *, reader: ComposeReader, facts: LabFacts = NO_FACTS) -> ValidationResult:
+def validate_files(
+    files: Sequence[str],
+    *,
+    reader: ComposeReader,
+    facts: LabFacts = NO_FACTS,
+    judge: Judge | None = None,
+    fixes: bool = False,
+) -> ValidationResult:
     """Lint one stack that these files make, merged in this order, as ``docker compose -f a -f b`` does.
 
     Relative paths and ``.env`` are those of the first file's folder. Never raises for what is in a file.
@@ -100,7 +117,40 @@ def validate_files(files: Sequence[str], *, reader: ComposeReader, facts: LabFac
     trouble: list[str] = []
     stacks = list(stacks_of([tuple(files)], reader, trouble))
     seen = tuple(dict.fromkeys(f for s in stacks for f in (s.file, *(other for other, _ in s.others))))
-    return ValidationResult(lint(stacks, facts=facts), seen, tuple(trouble))
+    found = lint(stacks, facts=facts, fixes=fixes)
+    said = _compose_says(stacks, found, judge, trouble)
+    findings = sorted((*found, *said), key=lambda f: (f.file, f.line, f.column, f.rule))
+    return ValidationResult(tuple(findings), seen, tuple(trouble))
+
+
+def stacks_on_disk(
+    paths: Sequence[str], reader: ComposeReader, trouble: list[str], *, together: bool
+) -> list[LintStack]:
+    """The stacks that paths stand for, or the one stack that they make ``together``.
+
+    What cannot be read is left out, and a sentence about it put into ``trouble``.
+    """
+    if together:
+        return list(stacks_of([tuple(paths)], reader, trouble))
+    groups: list[tuple[str, ...]] = []
+    for path in paths:
+        try:
+            groups += [g for g in reader.compose_files(path) if g not in groups]
+        except HomelabError as error:
+            trouble.append(error.as_text())
+    return list(stacks_of(groups, reader, trouble))
+
+
+def _compose_says(
+    stacks: Sequence[LintStack], findings: Sequence[Finding], judge: Judge | None, trouble: list[str]
+) -> tuple[Finding, ...]:
+    if judge is None or not stacks:
+        return ()
+    from homelab_mcp.queries.engine_word import ask_compose
+
+    word = ask_compose(stacks, findings, judge=judge)
+    trouble += word.not_asked
+    return word.findings
 
 
 def stacks_of(groups: Sequence[tuple[str, ...]], reader: ComposeReader, trouble: list[str]) -> Iterator[LintStack]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homelab_mcp.core.checks import LintStack, lint
 from homelab_mcp.model.errors import NotFound
 from homelab_mcp.model.finding import Finding, Severity
-from homelab_mcp.ports import Lab
+from homelab_mcp.ports import Judge, Lab
 from homelab_mcp.queries.find import read_stacks
+from homelab_mcp.queries.lab_facts import lab_facts, lint_settings
 from homelab_mcp.queries.lab_stacks import lint_stacks
 
 _ORDER = list(Severity)
@@ -17,13 +19,26 @@ _ORDER = list(Severity)
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Findings of at least the asked severity, worst first; ``counts`` counts all of them by severity."""
+    """Findings of at least the asked severity, worst first; ``counts`` counts all of them by severity.
+
+    ``not_asked`` says about which stacks Compose gave no word, and why; ``files`` are the compose files looked at.
+    """
 
     findings: tuple[Finding, ...]
     counts: dict[str, int]
+    not_asked: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
-def check(lab: Lab, *, stack: str = "", content: str | Sequence[str] = (), severity: str = "info") -> Checked:
+def check(
+    lab: Lab,
+    *,
+    stack: str = "",
+    content: str | Sequence[str] = (),
+    severity: str = "info",
+    judge: Judge | None = None,
+    fixes: bool = False,
+) -> Checked:
     """Lint the lab (or one stack of it, seen among the others), or ``content`` alone.
 
     Args:
@@ -32,14 +47,20 @@ def check(lab: Lab, *, stack: str = "", content: str | Sequence[str] = (), sever
         content: a compose text, or several that are merged in this order (``docker compose -f a -f b``). No file is
             read for it: what it includes or extends elsewhere stays unknown.
         severity: the least that is shown.
+        judge: Compose, where its own word is wanted too.
+        fixes: work out each finding's fix, where there is one.
 
     Raises:
         NotFound: no such stack.
     """
+    settings = lint_settings(lab)
+    asked: dict[str, Sequence[str]] = {}
     texts = [content] if isinstance(content, str) else list(content)
     if any(texts):
         (file, text), *others = [(f"pasted{n or ''}.yaml", t) for n, t in enumerate(texts)]
-        findings = lint([LintStack(name="pasted", file=file, text=text, env={}, others=tuple(others))])
+        pasted = LintStack(name="pasted", file=file, text=text, env={}, others=tuple(others))
+        findings = lint([pasted], settings=settings, fixes=fixes)
+        mine, asked = [pasted], {file: ()}
     else:
         folders = lab.files.stack_folders()
         if stack and stack not in {name for name, _ in folders}:
@@ -47,8 +68,24 @@ def check(lab: Lab, *, stack: str = "", content: str | Sequence[str] = (), sever
                 f"There is no stack '{stack}'.", hint=f"Stacks: {', '.join(n for n, _ in folders) or 'none yet'}."
             )
         stacks = lint_stacks(lab.files, read_stacks(lab.files))
-        findings = lint(stacks, report=[path for name, path in folders if name == stack] if stack else None)
+        found = lint(stacks, facts=lab_facts(lab), settings=settings, fixes=fixes)
+        # What a stack includes lies in its folder too.
+        findings = tuple(f for f in found if not stack or f.file.startswith(f"{stack}/"))
+        mine = [s for s in stacks if s.name == stack or not stack]
+        asked = {s.file: [posixpath.join(lab.root, file) for file in _files(s)] for s in mine}
+    not_asked: tuple[str, ...] = ()
+    if judge is not None:
+        from homelab_mcp.queries.engine_word import ask_compose
+
+        word = ask_compose(mine, findings, judge=judge, files=asked, settings=settings)
+        findings, not_asked = (*findings, *word.findings), word.not_asked
     counts = {str(s): sum(f.severity is s for f in findings) for s in Severity}
     least = _ORDER.index(Severity(severity))
     shown = sorted((f for f in findings if _ORDER.index(f.severity) <= least), key=lambda f: _ORDER.index(f.severity))
-    return Checked(findings=tuple(shown), counts=counts)
+    return Checked(
+        findings=tuple(shown), counts=counts, not_asked=not_asked, files=tuple(f for s in mine for f in _files(s))
+    )
+
+
+def _files(stack: LintStack) -> list[str]:
+    return [stack.file, *(file for file, _ in stack.others)]

@@ -36,6 +36,7 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         plans.register,
     ),
     "ops": (
+        validate_compose.register_fix,
         history.register_history,
         history.register_rollback,
     ),

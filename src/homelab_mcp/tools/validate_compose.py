@@ -1,19 +1,21 @@
-"""Tool ``validate_compose``."""
+"""Tools ``validate_compose`` and ``fix_compose``."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from homelab_mcp.ports import Lab
-from homelab_mcp.tools.shape import guarded, in_thread, result
+from homelab_mcp.tools.plan_result import PLAN_ONLY, PlanOutput, plan_result
+from homelab_mcp.tools.shape import guarded, in_thread, requester, result
 
 
 class FindingRow(BaseModel):
-    """One finding; line and column count from 1, 0 where unknown."""
+    """One finding; line and column count from 1, 0 where unknown; ``fix``: safe or suggestion, by fix_compose."""
 
     rule: str
     severity: str
@@ -22,6 +24,7 @@ class FindingRow(BaseModel):
     column: int
     service: str
     message: str
+    fix: str | None = None
 
 
 class ValidateOutput(BaseModel):
@@ -32,6 +35,7 @@ class ValidateOutput(BaseModel):
     findings: list[FindingRow]
     total: int
     next_offset: int | None = None
+    not_asked: list[str] | None = None
 
 
 def register(server: MCPServer[Any], lab: Lab) -> None:
@@ -41,26 +45,31 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
     async def validate_compose(
         stack: Annotated[str, Field(description="Only this stack; empty: the whole lab.", max_length=80)] = "",
         content: Annotated[
-            str, Field(description="Compose YAML to check instead of the lab's files.", max_length=2_000_000)
-        ] = "",
+            list[Annotated[str, Field(max_length=2_000_000)]],
+            Field(description="YAML to check instead of the lab's; several merge like -f files.", max_length=10),
+        ] = [],  # noqa: B006
+        engine: Annotated[bool, Field(description="Also ask `docker compose config`.")] = False,
         severity: Annotated[
             str, Field(description="Least severity shown: error, warning or info.", pattern="^(error|warning|info)$")
         ] = "warning",
         limit: Annotated[int, Field(ge=1, le=100)] = 30,
         offset: Annotated[int, Field(ge=0)] = 0,
     ) -> Annotated[CallToolResult, ValidateOutput]:
+        from homelab_mcp.core.checks.fixes import fix_word
         from homelab_mcp.queries.validate_lab import check
 
-        found = await in_thread(check, lab, stack=stack, content=content, severity=severity)
+        judge = lab.judge if engine else None
+        found = await in_thread(check, lab, stack=stack, content=content, severity=severity, judge=judge)
         page = found.findings[offset : offset + limit]
         more = offset + len(page)
         return result(
             ValidateOutput(
                 ok=not found.counts["error"],
                 counts=found.counts,
-                findings=[FindingRow(**f.as_dict()) for f in page],
+                findings=[FindingRow(**f.as_dict(), fix=fix_word(f.rule) or None) for f in page],
                 total=len(found.findings),
                 next_offset=more if more < len(found.findings) else None,
+                not_asked=list(found.not_asked) or None,
             )
         )
 
@@ -70,8 +79,35 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         title="Check compose files",
         description="Check a stack, the whole lab or pasted compose YAML for what Compose refuses, what cannot work "
         "and what endangers the lab. Works without Docker. Plans are checked by themselves: no need "
-        "to call this first.",
+        "to call this first; fix_compose mends what it finds.",
         annotations=ToolAnnotations(
             read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
         ),
+    )
+
+
+def register_fix(server: MCPServer[Any], lab: Lab) -> None:
+    """Add the tool ``fix_compose``."""
+
+    @guarded
+    async def fix_compose(
+        ctx: Context[Any],
+        stack: Annotated[str, Field(description="Only this stack; empty: the whole lab.", max_length=80)] = "",
+        rules: Annotated[list[str], Field(description="Only these rules, e.g. HL014.", max_length=30)] = [],  # noqa: B006
+        unsafe: Annotated[
+            bool, Field(description="Also suggestions that may change how a service works; ask the person first.")
+        ] = False,
+    ) -> Annotated[CallToolResult, PlanOutput]:
+        from homelab_mcp.workflow.proposals import propose_fix
+
+        plan = await in_thread(propose_fix, lab, stack, rules, requester(ctx), unsafe=unsafe)
+        return await plan_result(lab, plan)
+
+    server.add_tool(
+        fix_compose,
+        name="fix_compose",
+        title="Plan fixing compose files",
+        description="Plan the fixes that validate_compose has for its findings, in the person's own files and layout. "
+        "Changes nothing: returns a plan for apply_plan.",
+        annotations=PLAN_ONLY,
     )

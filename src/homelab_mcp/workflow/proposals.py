@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from homelab_mcp.core.operations.request import (
     AddServiceRequest,
+    FixRequest,
     RemoveServiceRequest,
     ServiceOptions,
     SetEnvRequest,
@@ -102,6 +103,24 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester) -> Plan:
 
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
     draft = rollback(lab.plans.get(plan_id), lab.plans.load_undo(plan_id), read=lab.files.read)
+    return _plan(lab, draft, snapshot, requester)
+
+
+def propose_fix(lab: Lab, stack: str, rules: Sequence[str], requester: Requester, *, unsafe: bool = False) -> Plan:
+    """A plan with the linter's fixes. Raises NotFound, InvalidInput (``nothing_to_do`` where there is none)."""
+    from homelab_mcp.core.operations.fix import fix
+    from homelab_mcp.queries.lab_facts import lab_facts, lint_settings
+    from homelab_mcp.queries.lab_stacks import lint_stacks
+
+    request = request_of(FixRequest, stack=stack, rules=tuple(r.upper() for r in rules) or None, unsafe=unsafe)
+    snapshot = planner(lab).snapshot(containers=not lab.files_only)
+    draft = fix(
+        snapshot,
+        request,
+        stacks=lint_stacks(lab.files, snapshot.stacks),
+        settings=lint_settings(lab),
+        facts=lab_facts(lab),
+    )
     return _plan(lab, draft, snapshot, requester)
 
 

@@ -17,6 +17,7 @@ from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.server import build
 
 READ_ONLY_OR_PLAN = {
+    "fix_compose",
     "history",
     "rollback",
     "search_catalog",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from homelab_mcp.core.checks.frame import LintContext, Rule
+from homelab_mcp.core.checks.frame import LintContext, Rule, all_rules
 from homelab_mcp.model.finding import Finding, Severity
 
 _HEAD = "services:\n  web:\n    image: nginx:1.29\n"
@@ -50,6 +50,12 @@ DISAGREES = Rule(
 
 ENGINE_RULES = (REFUSED, INCOMPLETE, DISAGREES)
 """Rules that speak only where ``docker compose`` was asked; no part of ``all_rules``."""
+
+
+def listed_rules() -> tuple[Rule, ...]:
+    """Every rule that a finding may name: those of this linter, and Compose's own word."""
+    return (*all_rules(), *ENGINE_RULES)
+
 
 STRUCTURE = frozenset({"HL001", "HL002", "HL004", "HL010", "HL011"})
 """Rules whose errors Compose sees in the file as written, before it puts a variable in."""

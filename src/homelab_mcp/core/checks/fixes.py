@@ -62,6 +62,13 @@ def fixable(*, unsafe: bool) -> frozenset[str]:
     return frozenset(all_fixers()) - (frozenset() if unsafe else _suggestions)
 
 
+def fix_word(rule: str) -> str:
+    """What fix a rule has: "safe", "suggestion" or ""."""
+    if rule in fixable(unsafe=False):
+        return "safe"
+    return "suggestion" if rule in fixable(unsafe=True) else ""
+
+
 def fix_for(lab: Lab, finding: Finding) -> Fix | None:
     """The change that settles a finding, None where no edit is known to."""
     function = all_fixers().get(finding.rule)

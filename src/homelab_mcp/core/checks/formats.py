@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from homelab_mcp.core.checks.frame import Rule, all_rules
+from homelab_mcp.core.checks.engine_rules import listed_rules
+from homelab_mcp.core.checks.frame import Rule
 from homelab_mcp.core.diff import is_env
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -21,7 +22,7 @@ def sarif(findings: Sequence[Finding], version: str) -> dict[str, Any]:
         version: of this program.
     """
     broken = {f.rule for f in findings}
-    rules = [r for r in all_rules() if r.id in broken]
+    rules = [r for r in listed_rules() if r.id in broken]
     order = {r.id: n for n, r in enumerate(rules)}
     return {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",

@@ -16,13 +16,14 @@ OWN = frozenset({"localhost", "127.0.0.1", "::1"})
 
 def names_of(service: ServiceView) -> set[str]:
     """Host names that other containers can find it by, on a network that both are on."""
-    found = {service.name, service.data.get("container_name"), service.data.get("hostname")}
+    given = (service.name, service.data.get("container_name"), service.data.get("hostname"))
+    found = {name for name in given if isinstance(name, str) and not is_open(name)}
     networks = service.data.get("networks")
     for options in networks.values() if isinstance(networks, dict) else ():
         aliases = options.get("aliases") if isinstance(options, dict) else None
         found |= {str(a) for a in aliases} if isinstance(aliases, list) else set()
     found |= {f"{service.stack.project}{sign}{service.name}{sign}1" for sign in "-_"}
-    return {str(name).lower() for name in found if name and not is_open(name)}
+    return {name.lower() for name in found if name}
 
 
 def by_name(lab: Lab) -> dict[str, list[ServiceView]]:
@@ -72,9 +73,9 @@ def host_in(text: str) -> tuple[str, int]:
         except ValueError:
             return "", 0
     host, _, port = text.partition(":")
-    if not _NAME.fullmatch(host) or (port and not port.isdigit()):
+    if not _NAME.fullmatch(host) or not re.fullmatch("[0-9]{0,5}", port):
         return "", 0
-    return host.lower(), int(port or 0) if len(port) < 6 else 0
+    return host.lower(), int(port or 0)
 
 
 def asked_hosts(service: ServiceView) -> Iterator[tuple[str, Entry]]:

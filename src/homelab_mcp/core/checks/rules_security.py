@@ -121,7 +121,7 @@ def sensitive_mount(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for mount in service.mounts:
             source = posixpath.normpath(mount.source) if mount.source.startswith(("/", "~")) else ""
-            sensitive = source in _SENSITIVE or source.startswith(("/root/", "/var/lib/docker/", "/etc/ssh/", "~/.ssh"))
+            sensitive = source in _SENSITIVE or source.startswith(("/root/", "/var/lib/docker/", "/etc/ssh/", *_KEYS))
             if sensitive and not mount.open:
                 severity = Severity.INFO if mount.read_only else None
                 yield ctx.on(service, mount.path, f"{source} of the host is mounted into it.", severity=severity)
@@ -135,6 +135,7 @@ _SENSITIVE = frozenset(
     {"/", "/etc", "/root", "/proc", "/sys", "/boot", "/dev", "/usr", "/var/lib/docker", "/var/run", "/run", "/home"}
     | {"/var", "/var/lib", "/bin", "/sbin", "/lib", "/etc/shadow", "/etc/passwd", "/etc/sudoers", "/etc/ssh", "~"}
 )
+_KEYS = tuple(f"~/{name}" for name in (".ssh", ".gnupg", ".aws", ".kube", ".docker"))
 _SENSITIVE_DEVICES = frozenset({"/dev", "/dev/mem", "/dev/kmem", "/dev/port"})
 
 

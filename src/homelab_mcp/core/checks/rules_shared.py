@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
@@ -52,11 +53,11 @@ def port_shared(ctx: LintContext) -> Iterable[Finding]:
 def _listens(service: ServiceView) -> dict[int, Path]:
     """Ports its program listens on, as far as the file or its image tells, and what says so."""
     told = [e for e in service.environment.values() if e.key.upper() in _PORT_VARIABLES]
-    given: dict[int, Path] = {int(e.value): e.path for e in told if e.value and e.value.isdigit() and not e.open}
     labelled = [e for _, e in tl.port_labels(service) if service.network_mode]
-    for entry in labelled:
-        if entry.value and entry.value.isdigit() and not entry.open:
-            given.setdefault(int(entry.value), entry.path)
+    given: dict[int, Path] = {}
+    for entry in [*told, *labelled]:
+        if re.fullmatch("[0-9]{1,5}", entry.value or "") and not entry.open:
+            given.setdefault(int(entry.value or 0), entry.path)
     own_words = any(service.data.get(field) for field in ("command", "entrypoint"))
     port = _PORTS.get(service.image_name, 0)
     if port and not given and not told and not own_words:

@@ -37,6 +37,7 @@ def fix(
     snapshot: Snapshot,
     request: FixRequest,
     *,
+    stacks: Sequence[LintStack] | None = None,
     settings: LintSettings | None = None,
     facts: LabFacts = NO_FACTS,
 ) -> Draft:
@@ -45,6 +46,8 @@ def fix(
     Args:
         snapshot: the lab as it is.
         request: which stack, which rules, and whether suggestions are applied too.
+        stacks: the same lab as the linter takes it, with what it may read; its compose files and ``.env`` alone when
+            unset.
         settings: how the lab sets the rules.
         facts: what is known of the lab beside its files.
 
@@ -61,9 +64,11 @@ def fix(
         raise InvalidInput(
             f"There is no rule {', '.join(unknown)}.", hint="List them with `homelab-mcp rules`.", code="rule_unknown"
         )
-    stacks = [
-        LintStack(s.name, s.compose_path, s.compose_text, env_file.parse_or_empty(s.env_text)) for s in snapshot.stacks
-    ]
+    if stacks is None:
+        stacks = [
+            LintStack(s.name, s.compose_path, s.compose_text, env_file.parse_or_empty(s.env_text))
+            for s in snapshot.stacks
+        ]
     result = fixed(
         stacks,
         settings,
