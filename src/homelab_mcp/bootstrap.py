@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from datetime import UTC, tzinfo
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from homelab_mcp.core.catalog import Catalog
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
@@ -33,7 +34,9 @@ from homelab_mcp.ports import (
 )
 
 if TYPE_CHECKING:
+    from homelab_mcp.adapters.lab_secrets import LabSecrets
     from homelab_mcp.core.policy import Policy
+    from homelab_mcp.core.redact import Redactor
     from homelab_mcp.queries.validate import ComposeReader
 
 
@@ -47,6 +50,32 @@ def disk_reader() -> ComposeReader:
     from homelab_mcp.adapters.paths_reader import PathsReader
 
     return PathsReader()
+
+
+def mask_output(redactor: Callable[[], Redactor], *, stdout: bool = True, named: bool = True) -> None:
+    """Put this process's stderr, and stdout where asked, behind a redactor until it ends.
+
+    Args:
+        redactor: asked at each line, so that it may know more by then.
+        stdout: not where stdout carries a protocol.
+        named: also mask what follows names such as ``password=``; not for output that is parsed.
+    """
+    from homelab_mcp.adapters.masked_output import mask_stream
+
+    mask_stream("stderr", redactor, named=named)
+    if stdout:
+        mask_stream("stdout", redactor, named=named)
+
+
+def redactor_of(*paths: str) -> Callable[[], Redactor]:
+    """For files outside a lab: masks what the env files in and below these folders hold."""
+    from homelab_mcp.adapters.lab_secrets import LabSecrets
+    from homelab_mcp.core.redact import Redactor
+
+    sources = [LabSecrets(path) for path in paths]
+    return lambda: (
+        Redactor(v for s in sources for v in s.redactor().values) if len(sources) != 1 else sources[0].redactor()
+    )
 
 
 def compose_judge(root: str | None = None) -> Judge:
@@ -105,6 +134,24 @@ class LocalLab:
             return ZoneInfo(self.settings.timezone)
         except (HomelabError, ValueError, OSError):
             return UTC
+
+    @cached_property
+    def _secrets_of_lab(self) -> LabSecrets:
+        from homelab_mcp.adapters.lab_secrets import LabSecrets
+
+        return LabSecrets(self.root, self._environments)
+
+    def _environments(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
+        """Of the containers that this process met; an engine that nobody asked for is not made for it."""
+        engine = self.__dict__.get("engine")
+        return getattr(engine, "environments", dict)() if engine is not None else {}
+
+    @property
+    def redactor(self) -> Redactor:
+        """Masks every secret of the lab that is known by now: env files, key files, containers met, open plans."""
+        secrets = self._secrets_of_lab
+        secrets.learn_new_plans(self._private / "plans", self._plain_plans.list)
+        return secrets.redactor()
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -171,19 +218,29 @@ class LocalLab:
     def history(self) -> History:
         """The lab's git repository."""
         from homelab_mcp.adapters.git_history import GitHistory
+        from homelab_mcp.adapters.outgoing import RedactedHistory
 
-        return GitHistory(self.root)
+        plain = GitHistory(self.root)
+        return cast("History", RedactedHistory(plain, self.files, lambda: self.redactor))
 
     @cached_property
     def journal(self) -> Journal:
         """The lab's journal."""
         from homelab_mcp.adapters.journal import JsonlJournal
+        from homelab_mcp.adapters.outgoing import RedactedJournal
 
-        return JsonlJournal(self.root)
+        return cast("Journal", RedactedJournal(JsonlJournal(self.root), lambda: self.redactor))
 
     @cached_property
     def plans(self) -> PlanStore:
         """The lab's plans."""
+        from homelab_mcp.adapters.outgoing import RedactedPlans
+
+        learn = self._secrets_of_lab.learn_plan
+        return cast("PlanStore", RedactedPlans(self._plain_plans, lambda: self.redactor, learn))
+
+    @cached_property
+    def _plain_plans(self) -> PlanStore:
         from homelab_mcp.adapters.plan_store import FilePlanStore
 
         return FilePlanStore(self.root)

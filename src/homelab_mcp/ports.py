@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from homelab_mcp.core.catalog import Catalog
 from homelab_mcp.core.policy import Policy
+from homelab_mcp.core.redact import Redactor
 from homelab_mcp.model.judgement import Judged, Question
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import ContainerMake, ContainerState
@@ -217,12 +218,15 @@ class History(Protocol):
         texts: Mapping[str, tuple[str | None, int]] | None = None,
         first: tuple[Mapping[str, tuple[str | None, int]], str] | None = None,
         allow_empty: bool = False,
+        refuse_secrets: bool = False,
     ) -> str:
         """Commit these paths as they are on disk (missing: deleted), leaving everything else as it is; the id.
 
         Returns "" when nothing differs, unless ``allow_empty``. Other people's changes are never committed.
         ``texts`` (path -> text, mode) stands for what is on disk. ``first`` (texts, message) is a commit of its own
         right before, where its texts differ from the last commit; both are there or neither is.
+        A file with a new secret in it is left out; with ``refuse_secrets`` HomelabError (code ``secret_in_commit``)
+        unless it was met there before.
         """
         ...
 
@@ -236,6 +240,14 @@ class History(Protocol):
 
     def ignored(self, paths: Sequence[str]) -> list[str]:
         """Those of the paths that never go into git: by our own rules or by the lab's ignore files."""
+        ...
+
+    def withheld(self) -> list[str]:
+        """A sentence for each file that was left out of commits for a secret in it."""
+        ...
+
+    def text_of(self, path: str) -> str:
+        """The file's text in the last commit; empty where it has none."""
         ...
 
     def log(self, limit: int) -> list[Commit]: ...
@@ -505,6 +517,11 @@ class Lab(Protocol):
     @property
     def policy(self) -> Policy:
         """The lab's policy, read afresh. Raises InvalidInput (code ``bad_policy``)."""
+        ...
+
+    @property
+    def redactor(self) -> Redactor:
+        """Masks every secret of the lab that is known by now; never raises. Ask anew for each answer."""
         ...
 
     @property

@@ -16,11 +16,13 @@ from mcp_types import CallToolResult, InputRequiredResult, ListToolsResult
 from pydantic import ValidationError
 
 from homelab_mcp import __version__
+from homelab_mcp.bootstrap import mask_output
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.model.errors import HomelabError, LabLocked, VaultLocked
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.access import may_call, require, token_in, token_of
+from homelab_mcp.tools.masking import Masking
 from homelab_mcp.tools.registry import register_all
 from homelab_mcp.tools.shape import misfit
 
@@ -102,12 +104,13 @@ def build(lab: Lab, *, offer: Offer = Offer()) -> HomelabServer:
         log_level="WARNING",
     )
     register_all(server, lab, toolsets=offer.toolsets, read_only=read_only)
+    server.middleware.append(Masking(lab))
     return server
 
 
 def serve_stdio(lab: Lab, offer: Offer = Offer()) -> None:
     """Serve on stdin and stdout until the client closes them."""
-    _log_to_stderr()
+    _log_to_stderr(lab)
     server = build(lab, offer=offer)
     _recover_in_background(lab)
     _warn_of_policy(lab)
@@ -124,7 +127,7 @@ def serve_http(lab: Lab, settings: HttpSettings, *, offer: Offer = Offer(), moun
     from homelab_mcp.http.serving import application, listener
     from homelab_mcp.web.app import approval_page
 
-    _log_to_stderr()
+    _log_to_stderr(lab)
     settings.check(kept_tokens=any(not token.expired(lab.clock.now()) for token in lab.tokens.list()))
     keyring = Keyring(lab.tokens, settings.token, settings.token_scopes, always=settings.exposed)
     server = build(lab, offer=offer)
@@ -159,8 +162,9 @@ def _warn_of_policy(lab: Lab) -> None:
         log.warning("nothing can be planned or applied: %s", error.as_text())
 
 
-def _log_to_stderr() -> None:
+def _log_to_stderr(lab: Lab) -> None:
     # stdout belongs to the protocol.
+    mask_output(lambda: lab.redactor, stdout=False)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 
 

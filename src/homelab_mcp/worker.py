@@ -10,7 +10,7 @@ import argparse
 import logging
 import sys
 
-from homelab_mcp.bootstrap import open_lab
+from homelab_mcp.bootstrap import mask_output, open_lab
 from homelab_mcp.model.errors import HomelabError, LabLocked, VaultLocked
 from homelab_mcp.ports import Lab
 
@@ -25,8 +25,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("command", choices=["apply"])
     parser.add_argument("plan_id")
     args = parser.parse_args(argv)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     lab = open_lab(args.root, files_only=args.files_only)
+    mask_output(lambda: lab.redactor)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     try:
         _put_right(lab)
         if lab.plans.used(args.plan_id):

@@ -84,6 +84,12 @@ def _pairs(env: list[str] | None) -> dict[str, str]:
     return {name: value for name, _, value in (entry.partition("=") for entry in env or ())}
 
 
+def environment(raw: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """(name, value) of each variable in ``GET /containers/ID/json``."""
+    pairs = ((raw.get("Config") or {}).get("Env")) or ()
+    return tuple((name, value) for name, _, value in (str(pair).partition("=") for pair in pairs))
+
+
 def _place(port: PublishedPort) -> tuple[int, int, str]:
     return port.container_port, port.host_port, port.host_ip
 

@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -43,6 +43,7 @@ class DockerEngine:
         self._read_seconds = read_seconds
         self._clients: dict[float, APIClient] = {}
         self._guard = threading.Lock()
+        self._environments: dict[str, tuple[tuple[str, str], ...]] = {}
 
     @property
     def address(self) -> str:
@@ -74,7 +75,9 @@ class DockerEngine:
 
         ``status`` holds the engine's own word on why it ended (out of memory, could not start), or is empty.
         """
-        return docker_answers.inspected(self._ask(lambda c: c.inspect_container(container_id)))
+        raw = self._ask(lambda c: c.inspect_container(container_id))
+        self._environments[container_id] = docker_answers.environment(raw)
+        return docker_answers.inspected(raw)
 
     def made_from(self, container_id: str) -> ContainerMake:
         """What a container was made from, beside what its image brings by itself. Values of variables are secret."""
@@ -128,6 +131,10 @@ class DockerEngine:
                 return
             first_seen = first
             asked *= _EARLIER
+
+    def environments(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
+        """By id, the variables of the containers that were inspected or whose logs were read, for masking alone."""
+        return self._environments
 
     def networks(self) -> frozenset[str]:
         """Names of all networks."""
@@ -222,6 +229,9 @@ class DockerEngine:
         from docker.errors import create_api_error_from_http_exception
         from requests.exceptions import HTTPError
 
+        if container_id not in self._environments:
+            # What a container was given is what it may print; a container's environment never changes.
+            self.inspect(container_id)
         # docker-py's own logs() drops the name of the stream.
         params = {"stdout": "1", "stderr": "1", "timestamps": "1", "tail": str(tail)}
         if since is not None:

@@ -68,11 +68,13 @@ class GitHistory:
         texts: Mapping[str, tuple[str | None, int]] | None = None,
         first: tuple[Mapping[str, tuple[str | None, int]], str] | None = None,
         allow_empty: bool = False,
+        refuse_secrets: bool = False,
     ) -> str:
         """Commit these paths as they are on disk (missing: deleted) onto HEAD's tree; the commit's id, or "".
 
-        Neither the index nor the working files of other paths matter or change. Env files, ``.homelab/`` and the
-        other excluded names are left out whoever asks. Raises HomelabError (code ``git_failed``).
+        What is in the files is looked at by ``RedactedHistory`` in front of this. Neither the index nor the working
+        files of other paths matter or change. Env files, ``.homelab/`` and the other excluded names are left out
+        whoever asks. Raises HomelabError (code ``git_failed``).
 
         Args:
             paths: relative to the lab's root.
@@ -81,6 +83,7 @@ class GitHistory:
             first: texts as in ``texts`` and their message, for a commit of its own right before (where they differ from
                 HEAD); the branch moves over both at once.
             allow_empty: also commit when nothing differs.
+            refuse_secrets: of no meaning here, see ``RedactedHistory``.
         """
         wanted = sorted({p for p in paths if not forbidden(p)})
         if not wanted and not allow_empty:
@@ -110,6 +113,19 @@ class GitHistory:
                 code="git_failed",
                 hint="Look at the repository with 'git status' and 'git fsck'.",
             ) from error
+
+    def withheld(self) -> list[str]:
+        """Nothing: files are left out by their names alone here."""
+        return []
+
+    def text_of(self, path: str) -> str:
+        """The file's text in the last commit; empty where it has none."""
+        repo = self._open()
+        if repo is None:
+            return ""
+        with contextlib.closing(repo):
+            found = _lookup(repo, self._prefix(repo) + path)
+            return repo.object_store[found[1]].as_raw_string().decode("utf-8", "replace") if found else ""
 
     def log(self, limit: int) -> list[Commit]:
         """The newest commits that touch the lab, newest first, with paths relative to the lab's root."""

@@ -30,6 +30,7 @@ class Globals:
     root: str
     files_only: bool
     json_errors: bool = False
+    lab: Lab | None = None
 
 
 def globals_of(ctx: typer.Context) -> Globals:
@@ -40,12 +41,21 @@ def globals_of(ctx: typer.Context) -> Globals:
     return found
 
 
-def lab_of(ctx: typer.Context) -> Lab:
-    """The lab that ``--root`` (or HOMELAB_ROOT, or the default) names."""
-    from homelab_mcp.bootstrap import open_lab
+def lab_of(ctx: typer.Context, *, protocol: bool = False) -> Lab:
+    """The lab that ``--root`` (or HOMELAB_ROOT, or the default) names.
+
+    From here on what this process prints goes through the lab's redactor; with ``protocol`` stderr alone, as stdout
+    then belongs to MCP, which is masked in its answers.
+    """
+    from homelab_mcp.bootstrap import mask_output, open_lab
 
     options = globals_of(ctx)
-    return open_lab(options.root, files_only=options.files_only)
+    if options.lab is None:
+        options.lab = lab = open_lab(options.root, files_only=options.files_only)
+        # By names alone nothing is masked: a person at a terminal must be able to read a token that was made for them,
+        # and a program the JSON.
+        mask_output(lambda: lab.redactor, stdout=not protocol, named=protocol)
+    return options.lab
 
 
 def console(*, error: bool = False) -> Console:
@@ -56,7 +66,10 @@ def console(*, error: bool = False) -> Console:
 
 
 def emit(data: Any, as_json: bool, show: Callable[[], None]) -> None:
-    """Print ``data`` as JSON, or call ``show`` for people."""
+    """Print ``data`` as JSON, or call ``show`` for people.
+
+    stdout itself is behind the lab's redactor from :func:`lab_of` on.
+    """
     if as_json:
         sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
     else:

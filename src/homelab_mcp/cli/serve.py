@@ -65,7 +65,7 @@ def register(app: typer.Typer) -> None:
         """Serve MCP on stdin and stdout, or over HTTP. HOMELAB_HTTP_TOKEN sets a bearer token, as --token-file does."""
         from homelab_mcp.server import Offer
 
-        lab = lab_of(ctx)
+        lab = lab_of(ctx, protocol=True)
         offer = Offer(tuple(t for word in toolsets.split(",") if (t := word.strip())), read_only)
         if not http:
             from homelab_mcp.server import serve_stdio

@@ -67,9 +67,11 @@ def register(app: typer.Typer) -> None:
 
         Exit code 1 when a finding is an error, 2 when something could not be checked.
         """
+        from homelab_mcp.bootstrap import mask_output, redactor_of
         from homelab_mcp.cli.validate_run import Asked, fix_plan_or_diff, validated
 
         asked = Asked(tuple(paths or ()), tuple(files or ()), globals_of(ctx).root, globals_of(ctx).files_only)
+        mask_output(redactor_of(*asked.looked_at(), *asked.files), named=False)
         if fix:
             raise typer.Exit(fix_plan_or_diff(asked, rules or (), unsafe=unsafe, as_json=as_json, plan_only=plan_only))
         outcome = validated(asked, engine=engine, fixes=form is Format.SARIF)

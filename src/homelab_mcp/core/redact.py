@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Iterable
-from urllib.parse import quote, quote_plus
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
-MASK = "[redacted]"
-SHORTEST = 6
-"""Values below this length are not searched for: they would match ordinary words."""
+from homelab_mcp.core.redact_forms import MASK, SHORTEST, Known, known
+from homelab_mcp.core.redact_shapes import has_token, marked_lines, mask_shapes
 
 PUBLIC_NAMES = frozenset({"DOMAIN", "TZ", "PUID", "PGID", "MEDIA_DIR", "DOWNLOADS_DIR"})
 """Lab settings that stand in every ``.env``; they are in git by ``homelab.yaml`` anyway."""
@@ -30,27 +28,69 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
     "\U000e0000-\U000e0fff]"
 )
-_KEY_BLOCK = re.compile(
-    r"-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10})-----.*?(?:-----END \1-----|\Z)", re.DOTALL
-)
-_URL_LOGIN = re.compile(r"\b([a-z][a-z0-9+.-]{1,30}://)([^\s/:@'\"]{0,256}):([^\s/@'\"]{1,256})@", re.IGNORECASE)
-_BEARER = re.compile(r"\b(bearer|basic)(\s+)([A-Za-z0-9+/=_~.-]{8,})", re.IGNORECASE)
-_ASSIGNED = re.compile(
-    r"(?P<name>(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|"
-    r"credentials?)[A-Za-z0-9_-]{0,20}[\"']?\s{0,3}[=:]\s{0,3})"
-    r"(?P<value>\"(?!\$\{)[^\"\n]{1,4096}\"|'(?!\$\{)[^'\n]{1,4096}'|(?!\$\{|\?)[^\s\"',;&}{]{1,4096})",
+_PLAIN = re.compile(
+    r"[a-z]{1,12}|(?:true|false|yes|no|on|off|null|none)|\d{1,9}(?:\.\d+)?(?:[smhdwkMGT]i?[bB]?)?|/[A-Za-z0-9._/-]*|"
+    r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?(?::\d{1,5})?|https?://[a-z0-9.:-]+(?:/[a-z0-9._/-]{0,60})?",
     re.IGNORECASE,
 )
-_TOKEN_SHAPES = re.compile(
-    r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|AKIA[0-9A-Z]{16}|"
-    r"xox[abprs]-[A-Za-z0-9-]{10,}|sk-[A-Za-z0-9_-]{20,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,})"
-)
+_PATH = re.compile(r"/(?:[A-Za-z0-9._-]+/?)+")
+_NAMES = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
 def clean(text: str) -> str:
     """The text without terminal sequences, control characters (but tab and newline), bidi and zero-width marks."""
     text = _ANSI.sub("", text.replace("\r\n", "\n"))
     return _INVISIBLE.sub("", _CONTROL.sub("", text))
+
+
+class Redactor:
+    """Masks a lab's known values, in each form they travel in, and what looks like a secret.
+
+    Made from a set of values once, used for everything that leaves until they change.
+    """
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self.values = frozenset(values)
+        self.known = Known(self.values)
+
+    def redact(self, text: str, *, named: bool = True) -> str:
+        """The text masked; ``named`` as in :func:`redact_shapes.mask_shapes`."""
+        return mask_shapes(self.known.mask(text), named=named)
+
+    def safe(self, text: str) -> str:
+        """Masked and cleaned text, for anything that came from a container, a file or another program.
+
+        Masked before and after the cleaning: a mark that is invisible may be part of a secret, or be put into one.
+        """
+        masked = self.redact(text)
+        cleaned = clean(masked)
+        return cleaned if cleaned == masked else self.redact(cleaned)
+
+    def data(self, value: Any, keep: Collection[str] = ()) -> Any:
+        """JSON-like data with every text in it masked, names of fields too unless they are plain words.
+
+        By known values and unmistakable shapes: what follows a name such as ``password:`` in this program's own words
+        is mostly a word. Text from outside goes through :meth:`safe` before it becomes data.
+
+        Args:
+            value: dicts, lists and texts; anything else is given back as it is.
+            keep: names of fields whose values are left alone.
+        """
+        if isinstance(value, str):
+            return self.redact(value, named=False)
+        if isinstance(value, Mapping):
+            return {self._name(k): v if k in keep else self.data(v, keep) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.data(one, keep) for one in value]
+        return value
+
+    def _name(self, name: Any) -> Any:
+        return name if not isinstance(name, str) or _NAMES.fullmatch(name) else self.redact(name, named=False)
+
+    def secret_lines(self, text: str) -> list[tuple[int, str]]:
+        """(line number, matched text) of every secret in a text that others will read, known or by its shape."""
+        spans = [(text.count("\n", 0, a) + 1, text[a:b]) for a, b in self.known.spans(text)]
+        return sorted({*spans, *marked_lines(text)})
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
@@ -60,22 +100,13 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
         text: any text.
         secrets: known values; those under 6 characters are left to the patterns.
     """
-    for form in _forms(secrets):
-        text = text.replace(form, MASK)
-    text = _KEY_BLOCK.sub(MASK, text)
-    text = _URL_LOGIN.sub(rf"\1\2:{MASK}@", text)
-    text = _BEARER.sub(_mask_bearer, text)
-    text = _TOKEN_SHAPES.sub(MASK, text)
-    return _ASSIGNED.sub(_mask_value, text)
+    return mask_shapes(known(tuple(secrets)).mask(text))
 
 
 def safe(text: str, secrets: Iterable[str] = ()) -> str:
-    """Redacted and cleaned text, for anything that came from a container, a file or another program.
-
-    Masked before and after the cleaning: a mark that is invisible may be part of a secret, or be put into one.
-    """
-    known = tuple(secrets)
-    return redact(clean(redact(text, known)), known)
+    """Redacted and cleaned text; as :meth:`Redactor.safe`."""
+    values = tuple(secrets)
+    return redact(clean(redact(text, values)), values)
 
 
 def secret_values(env_text: str) -> tuple[str, ...]:
@@ -113,33 +144,39 @@ def env_pairs(env_text: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _forms(secrets: Iterable[str]) -> list[str]:
-    forms: set[str] = set()
-    for value in secrets:
+def telling_values(pairs: Iterable[tuple[str, str]], *, named_only: bool = False) -> Iterator[str]:
+    """The values that are searched for in everything that leaves, of a lab's variables by (name, value).
+
+    A name that says secret makes any value of 6 characters one; a name that says setting makes none. Of all other
+    names a value counts unless it is plainly a setting: a word in letters, a number, a path, an address.
+
+    Args:
+        pairs: names and values.
+        named_only: only names that say secret (for a container's variables, most of which come from its image).
+    """
+    for name, value in pairs:
         if len(value) < SHORTEST:
             continue
-        raw = value.encode("utf-8", "replace")
-        forms |= {
-            value,
-            quote(value, safe=""),
-            quote_plus(value),
-            value.replace("$", "$$"),
-            value.replace("\\", "\\\\"),
-        }
-        forms |= {base64.b64encode(raw).decode().rstrip("="), base64.urlsafe_b64encode(raw).decode().rstrip("=")}
-        forms |= {line for line in value.splitlines() if len(line) >= SHORTEST}
-    return sorted(forms, key=lambda f: (-len(f), f))
+        if "://" in value and has_token(value):
+            yield value
+        elif is_secret_name(name) and not is_public_name(name):
+            if not _PATH.fullmatch(value):
+                yield value
+        elif not named_only and not is_public_name(name) and not _PLAIN.fullmatch(value):
+            yield value
 
 
-def _mask_bearer(match: re.Match[str]) -> str:
-    # "basic settings" is prose; a credential has a digit, an upper-case letter or padding in it.
-    if re.fullmatch(r"[a-z]+[.-]?", match[3]):
-        return match[0]
-    return f"{match[1]}{match[2]}{MASK}"
-
-
-def _mask_value(match: re.Match[str]) -> str:
-    value = match["value"]
-    if MASK in value or value in {"[redacted", "null", "true", "false"}:
-        return match[0]
-    return f"{match['name']}{MASK}"
+__all__ = [
+    "MASK",
+    "PUBLIC_NAMES",
+    "SHORTEST",
+    "Redactor",
+    "clean",
+    "env_pairs",
+    "is_public_name",
+    "is_secret_name",
+    "redact",
+    "safe",
+    "secret_values",
+    "telling_values",
+]

@@ -12,7 +12,8 @@ from typing import Any, cast
 
 from homelab_mcp.core import log_lines
 from homelab_mcp.core.log_lines import LogLine, Place
-from homelab_mcp.core.redact import safe, secret_values
+from homelab_mcp.core.redact import Redactor, secret_values
+from homelab_mcp.core.redact_stream import settled
 from homelab_mcp.core.status_view import declared, owner
 from homelab_mcp.core.yaml12 import YamlRefused
 from homelab_mcp.model.errors import InvalidInput, NotFound
@@ -25,6 +26,8 @@ MOST_CONTAINERS = 20
 SEARCHED_LINES = 20_000
 BATCH = 2_048
 DEADLINE = 10.0
+LOOKED_BACK = 400
+LOOKED_AT = 512
 SAME_MICROSECOND = 100
 PAGE_BYTES = 12_288
 """Leaves room, below a tool result's 16 KiB, for JSON's own quoting."""
@@ -70,7 +73,7 @@ class _Wanted:
     place: Place | None
     matches: Callable[[str], bool]
     searching: bool
-    secrets: tuple[str, ...]
+    redactor: Callable[[], Redactor]
     end: float
 
 
@@ -87,6 +90,7 @@ def read_logs(
     cursor: str = "",
     max_bytes: int = PAGE_BYTES,
     now: float | None = None,
+    redactor: Callable[[], Redactor] | None = None,
 ) -> LogPage:
     """The last lines of services, merged by time.
 
@@ -102,6 +106,7 @@ def read_logs(
         cursor: ``next_cursor`` of the page before.
         max_bytes: of the lines together.
         now: Unix seconds; the clock where None.
+        redactor: masks what the lab knows as secret, asked anew for each batch; None: what its env files hold.
 
     Raises:
         NotFound: no such stack or service, or it has no container.
@@ -120,7 +125,7 @@ def read_logs(
         place=place,
         matches=log_lines.matcher(grep),
         searching=bool(grep),
-        secrets=_secrets(files, stacks),
+        redactor=redactor or _of_env_files(files, stacks),
         end=time.monotonic() + DEADLINE,
     )
     containers = _containers(stacks, engine.containers(), files.root, services, stack)
@@ -158,6 +163,7 @@ def logs_of(
         cursor=cursor,
         max_bytes=max_bytes,
         now=lab.clock.now(),
+        redactor=lambda: lab.redactor,
     )
     return page.as_dict()
 
@@ -194,26 +200,40 @@ def _tail_of(engine: Engine, container: ContainerState, wanted: _Wanted) -> tupl
             if wanted.place is None or when <= wanted.place.time:
                 batch.append(LogLine(when, container.service, kind, raw))
             if len(batch) >= BATCH:
-                matched += _sift(batch, kept, wanted)
+                matched += _sift(batch, kept, wanted, last=False)
                 if time.monotonic() > wanted.end:
                     break
     matched += _sift(batch, kept, wanted)
     return list(kept), seen >= asked or matched > len(kept)
 
 
-def _sift(batch: list[LogLine], kept: deque[LogLine], wanted: _Wanted) -> int:
+def _sift(batch: list[LogLine], kept: deque[LogLine], wanted: _Wanted, *, last: bool = True) -> int:
+    """Mask and match a batch. Lines at its end that may begin a secret stay in it, unless it is the last."""
+    redactor = wanted.redactor()
+    ready = len(batch) if last else _settled(batch, redactor)
     # Matched as masked: otherwise a pattern could ask, letter by letter, what a secret is.
-    shown = log_lines.masked(batch, lambda text: safe(text, wanted.secrets), secrets.token_hex(8))
+    shown = log_lines.masked(batch[:ready], redactor.safe, secrets.token_hex(8))
     found = [line for line in shown if wanted.matches(line.text)]
     kept.extend(found)
-    batch.clear()
+    del batch[:ready]
     return len(found)
 
 
-def _secrets(files: Files, stacks: Sequence[StackFiles]) -> tuple[str, ...]:
+def _settled(batch: list[LogLine], redactor: Redactor) -> int:
+    """How many of the lines can be masked without those to come."""
+    tail = batch[-LOOKED_BACK:]
+    texts = [f"{line.text[:LOOKED_AT]}\n" for line in tail]
+    cut = settled("".join(texts), redactor)
+    while texts and cut > 0:
+        cut -= len(texts.pop(0))
+    return len(batch) - len(texts) if len(texts) < len(tail) else len(batch)
+
+
+def _of_env_files(files: Files, stacks: Sequence[StackFiles]) -> Callable[[], Redactor]:
     # Every stack's: services of one stack log what they were told by another's.
     texts = [files.read("global.env") or "", *(stack.env_text for stack in stacks)]
-    return tuple(dict.fromkeys(value for text in texts for value in secret_values(text)))
+    found = Redactor(value for text in texts for value in secret_values(text))
+    return lambda: found
 
 
 def _containers(

@@ -8,12 +8,13 @@ from homelab_mcp.core import fingerprint
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.redact import safe, secret_values
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.plan import ActionKind, Approval, Evidence, Plan
+from homelab_mcp.model.plan import ActionKind, Approval, Draft, Evidence, Plan
 from homelab_mcp.ports import Files
 from homelab_mcp.workflow.compose_facts import bind_folders, services_written
 
 TELLING = 8
 """Characters from which a secret's value is looked for in files that are not secret; shorter ones occur by chance."""
+_OWN_TEXT = frozenset({"rollback", "adopt", "discard"})
 
 
 def acted_stacks(plan: Plan) -> list[str]:
@@ -39,6 +40,11 @@ def folders_of(plan: Plan) -> list[str]:
         wanted = {s for a in starts for s in a.services} | set(seen.services if seen.stack == stack else written)
         found |= set(bind_folders(stack, edit.after, wanted))
     return sorted(found - edited)
+
+
+def own_text(draft: Draft) -> bool:
+    """Whether the plan's files are a person's own, put back or taken over: what stands in them is not the plan's."""
+    return draft.operation in _OWN_TEXT
 
 
 def public_paths(plan: Plan) -> list[str]:

@@ -11,6 +11,7 @@ from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.new_findings import brought_in
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
+from homelab_mcp.core.redact_shapes import marked_lines
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, SETTINGS_FILE
@@ -19,7 +20,7 @@ from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState,
 from homelab_mcp.model.policy import POLICY_FILE
 from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
 from homelab_mcp.queries.find import read_stacks
-from homelab_mcp.workflow.plan_facts import TELLING
+from homelab_mcp.workflow.plan_facts import TELLING, own_text
 from homelab_mcp.workflow.stack_engine import StackEngine
 
 Lint = Callable[[Sequence[StackFiles], Collection[str], Sequence[FileEdit]], Sequence[Finding]]
@@ -83,6 +84,8 @@ class Planner:
         self._check_room()
         self._check_still_as_read(draft)
         _check_no_secret_in_public(draft)
+        if not own_text(draft):
+            _check_no_marked_secret(draft)
         after = _as_it_would_be(snapshot.stacks, draft.edits)
         networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
         undone = [_reversed(e) for e in draft.adopts]
@@ -194,6 +197,22 @@ def _check_no_secret_in_public(draft: Draft) -> None:
                 f"{edit.path} would hold a secret's value in the clear.",
                 code="secret_in_public_file",
                 hint="Refer to it as ${NAME} and keep the value in the stack's .env.",
+            )
+
+
+def _check_no_marked_secret(draft: Draft) -> None:
+    """Refuse what looks like a secret in a line that a plan adds to a file that goes into git."""
+    for edit in draft.edits:
+        if is_secret(edit) or edit.after is None:
+            continue
+        before = {told for _, told in marked_lines(edit.before or "")}
+        line = next((line for line, told in marked_lines(edit.after) if told not in before), 0)
+        if line:
+            raise InvalidInput(
+                f"{edit.path} would hold what looks like a secret, in line {line}.",
+                code="secret_in_public_file",
+                hint="Refer to it as ${NAME} and keep the value in the stack's .env; a person sets it with "
+                "`homelab-mcp env set STACK NAME`.",
             )
 
 

@@ -16,6 +16,8 @@ from homelab_mcp.core.operations.request import (
     ServiceOptions,
     SetEnvRequest,
 )
+from homelab_mcp.core.redact import MASK, is_public_name, is_secret_name
+from homelab_mcp.core.redact_shapes import has_token, looks_random
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.finding import Finding
 from homelab_mcp.model.observed import Snapshot, StackFiles
@@ -246,11 +248,21 @@ def _with_values(draft: Draft, values: Mapping[str, str | None], requester: Requ
             hint="Give the value without it, or let the person run `homelab-mcp env set STACK NAME`.",
             code="bad_value",
         )
+    # A name that says setting has a value that people must see; any other long random word passed as one by mistake.
+    odd = [n for n, v in chosen.items() if has_token(v) or (looks_random(v) and not is_public_name(n))]
+    odd += [n for n, v in chosen.items() if n not in odd and v and is_secret_name(n) and not is_public_name(n)]
     # As JSON in ASCII: on one line, and with nothing invisible.
-    shown = ", ".join(f"{name}={json.dumps(value)}" for name, value in chosen.items())
+    shown = ", ".join(f"{name}={MASK if name in odd else json.dumps(value)}" for name, value in chosen.items())
     if len(shown) > _LONGEST_SHOWN:
         shown = f"{shown[:_LONGEST_SHOWN]}… ({len(shown) - _LONGEST_SHOWN} more characters)"
-    return replace(draft, risks=(RiskReason(Risk.MEDIUM, f"Sets {shown}."), *draft.risks))
+    risks = [RiskReason(Risk.MEDIUM, f"Sets {shown}.")]
+    if odd:
+        told = (
+            f"{', '.join(odd)} looks like a secret and came through a model, which may have kept it: change it later."
+        )
+        risks.insert(0, RiskReason(Risk.MEDIUM, told))
+    hidden = tuple(chosen[n] for n in odd)
+    return replace(draft, risks=(*risks, *draft.risks), secrets=(*draft.secrets, *hidden))
 
 
 def env_changes(
@@ -262,8 +274,6 @@ def env_changes(
         InvalidInput: a name stands in two of them, nothing is asked, or (``from_model``) a value that looks like a
             secret came through a model (code ``secret_in_argument``).
     """
-    from homelab_mcp.core.redact import is_secret_name
-
     names = [*values, *generate, *unset]
     if not names:
         raise InvalidInput("No variable was named.", hint="Give values, generate or unset.", code="nothing_to_do")

@@ -21,7 +21,15 @@ from homelab_mcp.model.plan import (
     PlanStatus,
     Verification,
 )
-from homelab_mcp.workflow.plan_facts import TELLING, commit_message, folders_of, known_secrets, masked, public_paths
+from homelab_mcp.workflow.plan_facts import (
+    TELLING,
+    commit_message,
+    folders_of,
+    known_secrets,
+    masked,
+    own_text,
+    public_paths,
+)
 from homelab_mcp.workflow.stack_engine import take_away
 from homelab_mcp.workflow.undo import Before, Undone
 
@@ -88,8 +96,15 @@ class Transaction:
         texts = {e.path: (e.after, self._mode(e)) for e in (*draft.edits, *draft.adopts) if e.path in mine}
         message = commit_message(self._plan, self._parts.plans.approval(self._plan.id), evidence)
         as_found = f"As found before: {draft.summary}\n\nPlan: {self._plan.id}\n"
-        self._commit = self._parts.history.commit(mine, message, texts=texts, first=(found, as_found), allow_empty=True)
-        return evidence
+        self._commit = self._parts.history.commit(
+            mine,
+            message,
+            texts=texts,
+            first=(found, as_found),
+            allow_empty=True,
+            refuse_secrets=not own_text(draft),
+        )
+        return (*evidence, *(Evidence(told, ok=True) for told in self._parts.history.withheld()))
 
     def _all(self, kinds: Sequence[ActionKind]) -> None:
         """Every action of these kinds, in the plan's order."""
