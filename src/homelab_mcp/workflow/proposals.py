@@ -15,6 +15,7 @@ from homelab_mcp.core.operations.request import (
     ServiceOptions,
     SetEnvRequest,
 )
+from homelab_mcp.core.redact import clean
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.finding import Finding
 from homelab_mcp.model.observed import Snapshot, StackFiles
@@ -44,6 +45,8 @@ def request_of(kind: type[M], **values: Any) -> M:
         return kind(**{k: v for k, v in values.items() if v not in (None, "", {})})
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(str(p) for p in e['loc']) or 'input'}: {e['msg']}" for e in error.errors())
+        # A key that was given may be among the places, of any length and with line ends in it.
+        wrong = " ".join(clean(wrong).split())[:1000]
         raise InvalidInput(
             f"This does not fit: {wrong}.", hint="Names are lower-case letters, digits, - and _.", code="invalid_input"
         ) from None
