@@ -77,7 +77,7 @@ def texts(outside: Path, marker: Path) -> dict[str, str]:
         "traefik rule": "x`) || Host(`auth.lab.test",
         "traefik rule 2": 'a")||PathPrefix("/',
         "env line": "a\nCOMPOSE_PROJECT_NAME=x",
-        "env value": "it's \"$HOME\" # $$ \\n",
+        "env value": 'it\'s "$HOME" # $$ \\n',
         "bomb": BOMB,
         "duplicate keys": "services:\n  a: {image: x:1, image: y:1}\nservices: {}\n",
         "merge": "<<: *nothing",
@@ -182,7 +182,7 @@ def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
     found = {}
     for path in sorted(folder.rglob("*")):
         mode = path.lstat().st_mode
-        body = os.readlink(path).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b""
+        body = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b""
         found[str(path.relative_to(folder))] = (mode, body)
     return found
 

@@ -13,7 +13,7 @@ from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
-from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, SETTINGS_FILE
+from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, PRIVATE_FOLDER, SETTINGS_FILE
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState, Requester
 from homelab_mcp.model.policy import POLICY_FILE
@@ -23,6 +23,11 @@ from homelab_mcp.workflow.stack_engine import StackEngine
 
 Lint = Callable[[Sequence[StackFiles], Collection[str], Sequence[FileEdit]], Sequence[Finding]]
 """Lints a whole lab: the files of all its stacks, the networks that a plan makes, and the edits seen as done."""
+
+_REFUSED_TO_MODELS = frozenset({"HL100"})
+"""Rules that warn a person, and refuse a plan that a model asked for: files outside of the stack's folder."""
+
+_OWN_FOLDERS = frozenset({".git", PRIVATE_FOLDER})
 
 _TELLING = 8
 """Characters from which a secret's value is looked for in files that are not secret; shorter ones occur by chance."""
@@ -76,18 +81,14 @@ class Planner:
             raise InvalidInput(
                 "Nothing would change.", code="nothing_to_do", hint="The lab already is as asked; no plan is needed."
             )
-        if any(e.path == POLICY_FILE for e in draft.edits):
-            raise InvalidInput(
-                f"No plan changes {POLICY_FILE}: it says whose yes plans need.",
-                code="policy_protected",
-                hint="A person edits it, and looks at it with `homelab-mcp policy check`.",
-            )
+        _check_not_the_guard(draft)
         self._check_room()
         self._check_still_as_read(draft)
         _check_no_secret_in_public(draft)
         after = _as_it_would_be(snapshot.stacks, draft.edits)
         networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
-        findings = _judge(lint(snapshot.stacks, networks, ()), lint(after, networks, draft.edits))
+        refused = _REFUSED_TO_MODELS if requester.via == "mcp" else frozenset()
+        findings = _judge(lint(snapshot.stacks, networks, ()), lint(after, networks, draft.edits), refused)
         draft = self._ask_compose(draft, after)
         if snapshot.containers is None and self._engine is not None and draft.actions:
             note = "Docker did not answer, so this plan was made without seeing the containers."
@@ -178,6 +179,23 @@ class Planner:
         return draft
 
 
+def _check_not_the_guard(draft: Draft) -> None:
+    """Refuse edits of what the guard itself rests on: its policy, its records, and git's own files."""
+    for edit in draft.edits:
+        if edit.path.casefold() == POLICY_FILE:
+            raise InvalidInput(
+                f"No plan changes {POLICY_FILE}: it says whose yes plans need.",
+                code="policy_protected",
+                hint="A person edits it, and looks at it with `homelab-mcp policy check`.",
+            )
+        if {part.casefold() for part in edit.path.split("/")} & _OWN_FOLDERS:
+            raise InvalidInput(
+                "No plan writes into .git or .homelab.",
+                code="path_refused",
+                hint="Ask for files of a stack.",
+            )
+
+
 def _one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
@@ -223,8 +241,11 @@ def _with(others: Sequence[tuple[str, str]], edit: FileEdit) -> tuple[tuple[str,
     return tuple((path, texts[path]) for path in order[:1])
 
 
-def _judge(before: Sequence[Finding], after: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The findings after; raises when errors are among them that were not there before (wherever they stood)."""
+def _judge(before: Sequence[Finding], after: Sequence[Finding], refused: Collection[str] = ()) -> tuple[Finding, ...]:
+    """The findings after; raises when errors are among them that were not there before (wherever they stood).
+
+    ``refused`` are rules whose warnings count as errors too.
+    """
 
     def key(finding: Finding) -> tuple[str, str, str, str]:
         return (finding.rule, finding.file, finding.service, finding.message)
@@ -234,7 +255,7 @@ def _judge(before: Sequence[Finding], after: Sequence[Finding]) -> tuple[Finding
     for finding in after:
         if old[key(finding)] > 0:
             old[key(finding)] -= 1
-        elif finding.severity is Severity.ERROR:
+        elif finding.severity is Severity.ERROR or (finding.rule in refused and finding.severity is Severity.WARNING):
             brought.append(finding)
     if brought:
         raise InvalidInput(

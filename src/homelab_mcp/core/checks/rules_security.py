@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks.frame import LintContext, rule
@@ -162,6 +163,11 @@ def _outside(path: str) -> bool:
     return posixpath.normpath(path).split("/")[0] == ".."
 
 
+def _remote(path: str) -> bool:
+    """Whether Compose fetches it: a compose file from there is somebody else's word on what runs here."""
+    return "://" in path or path.startswith(("git@", "github.com/")) or bool(re.match(r"[\w.-]+@[\w.-]+:", path))
+
+
 def _references(service: ServiceView) -> Iterator[tuple[str, Path]]:
     files = service.data.get("env_file")
     for n, item in enumerate(files if isinstance(files, list) else ()):
@@ -171,8 +177,23 @@ def _references(service: ServiceView) -> Iterator[tuple[str, Path]]:
     build = service.data.get("build")
     if isinstance(build, str):
         yield build, ("build",)
-    elif isinstance(build, dict) and isinstance(build.get("context"), str):
-        yield build["context"], ("build", "context")
+    elif isinstance(build, dict):
+        if isinstance(build.get("context"), str):
+            yield build["context"], ("build", "context")
+        if isinstance(build.get("dockerfile"), str):
+            # It is looked for in the context, and may lead out of it; a context outside is told by itself.
+            context = build.get("context") or "."
+            if isinstance(context, str) and not is_open(context) and "://" not in context and not _outside(context):
+                yield posixpath.join(context, build["dockerfile"]), ("build", "dockerfile")
+        extra = build.get("additional_contexts")
+        for name, place in extra.items() if isinstance(extra, dict) else ():
+            if isinstance(place, str) and place.startswith((".", "/", "~")):
+                yield place, ("build", "additional_contexts", name)
+    labels = service.data.get("label_file")
+    for n, item in enumerate(labels if isinstance(labels, list) else ()):
+        yield _path_of(item), ("label_file", n)
+    if isinstance(labels, str):
+        yield labels, ("label_file",)
 
 
 def _path_of(item: object) -> str:
@@ -203,7 +224,7 @@ def outside_files(ctx: LintContext) -> Iterable[Finding]:
                 yield ctx.on(service, mount.path, message, severity=Severity.INFO)
     for file in ctx.lab.files:
         for named, path in _of_file(file.model) if file.model else ():
-            if isinstance(named, str) and not is_open(named) and _outside(named):
+            if isinstance(named, str) and not is_open(named) and (_outside(named) or _remote(named)):
                 yield ctx.at(file, path, f"{str(named)!r} lies outside the stack's folder.")
 
 
@@ -211,9 +232,10 @@ def _of_file(model: ComposeFile) -> Iterator[tuple[object, Path]]:
     """Other compose files that one names itself: these are not in what the files come to."""
     included = model.data.get("include")
     for n, item in enumerate(included if isinstance(included, list) else ()):
-        paths = item.get("path") if isinstance(item, dict) else item
-        for each in paths if isinstance(paths, list) else [paths]:
-            yield each, ("include", n)
+        fields = [item.get(f) for f in ("path", "env_file", "project_directory")] if isinstance(item, dict) else [item]
+        for paths in fields:
+            for each in paths if isinstance(paths, list) else [paths]:
+                yield each, ("include", n)
     for name, body in model.services.items():
         extends = body.get("extends")
         if isinstance(extends, dict):
