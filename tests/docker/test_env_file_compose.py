@@ -10,7 +10,7 @@ import pytest
 
 from homelab_mcp.core.env_file import parse, set_values
 
-COUNT = 600
+COUNT = 5000
 ALPHABET = string.ascii_letters + string.digits + "'\"\\$#`{}()[]:;,.=+-*/!?&|<>~^%@_  äßé漢🙂\u00a0"
 PIECES = [
     "'", "\\'", "\\", "\\\\", '"', '\\"', "$", "$$", "${A}", "$HOME", "\\$", " #", "# ", "\\n", "\\t", "\\0", "\\x41",
@@ -42,7 +42,7 @@ def compose_reads(folder: Path, names: list[str]) -> dict[str, str]:
     return {name: value.replace("$$", "$") for name, value in read.items()}
 
 
-def test_compose_reads_600_random_values_exactly_as_they_were_set(tmp_path: Path) -> None:
+def test_compose_reads_5000_random_values_exactly_as_they_were_set(tmp_path: Path) -> None:
     values = random_values()
     text = set_values("# mine\nKEEP='as it is'\n", values)
     (tmp_path / ".env").write_text(text, encoding="utf-8")

@@ -127,15 +127,35 @@ def sensitive_mount(ctx: LintContext) -> Iterable[Finding]:
                 severity = Severity.INFO if mount.read_only else None
                 yield ctx.on(service, mount.path, f"{source} of the host is mounted into it.", severity=severity)
         for n, item in enumerate(_items(service, "devices")):
-            if item.partition(":")[0].rstrip("/") in _SENSITIVE_DEVICES:
-                message = f"{item.partition(':')[0]} gives it every device, or the memory, of the host."
+            device = item.partition(":")[0].rstrip("/")
+            if device in _SENSITIVE_DEVICES:
+                message = f"{device} gives it every device, or the memory, of the host."
                 yield ctx.on(service, ("devices", n), message)
+            elif _DISK.fullmatch(device):
+                yield ctx.on(
+                    service, ("devices", n), f"{device} gives it a whole disk of the host, past every permission."
+                )
+        for path in _shared_mounts(service):
+            yield ctx.on(service, path, "What it mounts there shows on the host (propagation shared).")
+
+
+def _shared_mounts(service: ServiceView) -> Iterator[Path]:
+    part = service.data.get("volumes")
+    for n, item in enumerate(part if isinstance(part, list) else ()):
+        if isinstance(item, str):
+            options = item.split(":")[2].split(",") if item.count(":") >= 2 else []
+        else:
+            bind = item.get("bind") if isinstance(item, dict) else None
+            options = [bind.get("propagation")] if isinstance(bind, dict) else []
+        if any(option in ("shared", "rshared") for option in options):
+            yield ("volumes", n)
 
 
 _SENSITIVE = frozenset(
     {"/", "/etc", "/root", "/proc", "/sys", "/boot", "/dev", "/usr", "/var/lib/docker", "/var/run", "/run", "/home"}
     | {"/var", "/var/lib", "/bin", "/sbin", "/lib", "/etc/shadow", "/etc/passwd", "/etc/sudoers", "/etc/ssh", "~"}
 )
+_DISK = re.compile(r"/dev/(?:[shv]d[a-z]+\d*|xvd[a-z]+\d*|nvme\d+n\d+(?:p\d+)?|mmcblk\d+(?:p\d+)?|dm-\d+|md\d+)")
 _SENSITIVE_DEVICES = frozenset({"/dev", "/dev/mem", "/dev/kmem", "/dev/port"})
 
 
