@@ -42,18 +42,19 @@ BY_HAND = f"{BYPASS}test_an_approval_written_by_hand_is_none"
 FLIPPED = f"{BYPASS}test_each_field_of_a_stored_plan_and_of_its_approval_flipped_is_refused"
 ANSWERS = f"{BYPASS}test_an_answer_and_its_state_hold_for_one_plan_one_time_and_one_server"
 KILLED = f"{_FLOW}/test_kill.py::test_an_apply_killed_at_every_touch_of_the_disk_is_recovered_whole"
-KILLED_REAL = f"{_DOCKER}/test_hard_times.py::test_a_worker_killed_at_any_moment_leaves_a_lab_that_recovers_to_before_or_after"
+HARD_TIMES = f"{_DOCKER}/test_hard_times.py::"
+KILLED_REAL = f"{HARD_TIMES}test_a_worker_killed_at_any_moment_leaves_a_lab_that_recovers_to_before_or_after"
 NO_JOURNAL = f"{APPLIER}test_without_a_journal_nothing_changes"
 EDIT = f"{APPLIER}test_an_edit_by_hand_during_the_apply_is_never_overwritten"
 
 THREATS = (
     Requirement("T01", "Instructions planted in logs, labels and image texts",
         "Text from outside is cleaned of what nobody sees, marked as untrusted, bounded; writes need a person anyway.",
-        "One text through every tool in both protocol eras: 0 raw characters; 50 orders given to the write tools: 0 changes.",
+        "One text through every tool, in both protocol eras: 0 raw characters; 50 orders to write tools: 0 changes.",
         (PLANTED, f"{_CORE}/test_redact.py::test_cleaning_takes_out_what_a_reader_cannot_see")),
     Requirement("T02", "A model approves its own plan",
         "No tool takes or returns anything that stands for a yes; a client that cannot ask gets a no.",
-        "300 calls a protocol era, in any order: 0 applies; clients that cannot ask: 100 % refused.",
+        "300 calls in any order, in both protocol eras: 0 applies; clients that cannot ask: 100 % refused.",
         (WALK, f"{STDIO}test_anything_but_the_typed_name_is_no_yes",
          f"{ATTACKS}test_no_argument_of_a_tool_stands_for_a_persons_yes",
          f"{CONTRACT}test_apply_plan_takes_nothing_that_could_stand_for_a_yes")),
@@ -80,7 +81,8 @@ THREATS = (
     Requirement("T07", "A name that is a path",
         "Names have a pattern; paths are walked part by part from the lab's root.",
         "10,000 generated names through every way in: 0 outside of the root.",
-        (f"{FILES}test_ten_thousand_names_lead_nowhere_outside", f"{FILES}test_no_generated_name_writes_outside", HOSTILE)),
+        (f"{FILES}test_ten_thousand_names_lead_nowhere_outside", f"{FILES}test_no_generated_name_writes_outside",
+         HOSTILE)),
     Requirement("T08", "Links that lead out",
         "Folders are opened one by one without following links.",
         "1,000 writes while the folder is swapped for a link: 0 escapes.",
@@ -132,7 +134,7 @@ THREATS = (
         (f"{_CORE}/checks/test_cis_section_5.py::test_what_the_benchmark_fails_has_its_finding",
          f"{_CORE}/checks/test_cis_section_5.py::test_every_check_of_the_section_is_found_or_left_out_with_a_reason")),
     Requirement("T17", "Compose files that read the host",
-        "A model's plan that brings in include, extends, env_file, label_file or build outside of the stack is refused.",
+        "A model's plan that brings in include, extends, env_file or build from outside is refused.",
         "A file for each key: 100 % refused; what a person has is a warning.",
         (f"{_FLOW}/test_outside_files.py::test_a_models_plan_that_brings_one_in_is_refused",
          f"{_FLOW}/test_outside_files.py::test_a_variable_does_not_hide_it",
@@ -244,7 +246,8 @@ RULES = (
          f"{BYPASS}test_hostile_dialogs_and_hostile_ids_apply_nothing",
          f"{BYPASS}test_no_tool_reaches_the_policy_the_approver_or_the_records",
          f"{_FLOW}/test_outside_files.py::test_no_plan_writes_what_the_guard_rests_on")),
-    Requirement("G05", "The boundary's end is said", "Private files are the owner's alone; docs/security.md says the rest.",
+    Requirement("G05", "The boundary's end is said",
+        "Private files are the owner's alone; docs/security.md says the rest.",
         "No file of ours readable by others.",
         (f"{ATTACKS}test_what_this_project_keeps_is_readable_by_its_owner_alone",)),
     Requirement("G06", "An apply is a transaction", "Journal, snapshot, write, commit, containers, verify.",

@@ -212,7 +212,7 @@ class Watch:
 
     def seen(self) -> list[str]:
         """What was opened or changed since the last look."""
-        found = []
+        found: list[str] = []
         while True:
             try:
                 raw = os.read(self.fd, 65536)

@@ -26,6 +26,7 @@ from homelab_mcp.workflow.assembly import applier, approvals
 from tests.e2e.hostile import tree
 from tests.e2e.server import ERAS, PIN, Era, LabOnDisk, call, connected, data, types_the_name, words
 
+CALLS = 300
 ADDS = ("uptime-kuma", "jellyfin", "dozzle", "homepage")
 
 
@@ -71,8 +72,8 @@ async def answered(
         return False, str(error)
     if isinstance(result, InputRequiredResult):
         return False, "asked again"
-    assert "internal_error" not in words(result)  # type: ignore[arg-type]
-    return not getattr(result, "is_error", False), words(result)  # type: ignore[arg-type]
+    assert "internal_error" not in words(result)
+    return not getattr(result, "is_error", False), words(result)
 
 
 @pytest.mark.timeout(90)
@@ -412,7 +413,7 @@ async def test_a_model_that_calls_everything_in_every_order_changes_nothing(lab:
     async with connected(lab, era, person) as client:
         walk = Walk(20261123 + ERAS.index(era), (await client.list_tools()).tools)
         walk.ids = [done, *walk.ids]
-        for _ in range(300):
+        for _ in range(CALLS // len(ERAS)):
             tool, arguments = walk.next()
             counts[tool] += 1
             try:
@@ -428,7 +429,7 @@ async def test_a_model_that_calls_everything_in_every_order_changes_nothing(lab:
                 if len(list((lab.root / ".homelab" / "plans").iterdir())) > 40:
                     for plan in walk.ids[1:7]:
                         shutil.rmtree(lab.root / ".homelab" / "plans" / plan, ignore_errors=True)
-    assert counts["apply_plan"] >= 10, counts
+    assert counts["apply_plan"] >= 5, counts
     assert set(counts) == {t.name for t in walk.tools}
     assert events(lab, "apply_begin") == begun
     assert untouched(lab, before)

@@ -143,7 +143,7 @@ def _shared_mounts(service: ServiceView) -> Iterator[Path]:
     part = service.data.get("volumes")
     for n, item in enumerate(part if isinstance(part, list) else ()):
         if isinstance(item, str):
-            options = item.split(":")[2].split(",") if item.count(":") >= 2 else []
+            options: list[object] = [*item.split(":")[2].split(",")] if item.count(":") >= 2 else []
         else:
             bind = item.get("bind") if isinstance(item, dict) else None
             options = [bind.get("propagation")] if isinstance(bind, dict) else []
