@@ -123,7 +123,7 @@ def access_of(definition: ServiceDefinition, subdomain: str | None, sso: str | N
             code="reason_needed",
         )
     if any(ord(c) < 32 or ord(c) == 127 for c in reason):
-        raise InvalidInput("The reason holds a control character.", code="bad_value")
+        raise InvalidInput("The reason holds a control character.", hint="Give it as one plain line.", code="bad_value")
     return Access(name, protected=wanted == "protect", why=reason.strip() or route.sso.why)
 
 

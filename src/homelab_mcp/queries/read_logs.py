@@ -134,7 +134,7 @@ def read_logs(
     texts, covered = log_lines.page(lines, max_bytes)
     truncated = more or covered < len(lines)
     reached = log_lines.place_of(lines, covered, place, horizon) if truncated else None
-    names = tuple(dict.fromkeys(c.service for c in containers))
+    names = tuple(dict.fromkeys(_shown(c.service) for c in containers))
     return LogPage(names, tuple(texts), truncated, reached.as_cursor() if reached else None)
 
 
@@ -193,18 +193,24 @@ def _tail_of(engine: Engine, container: ContainerState, wanted: _Wanted) -> tupl
     kept: deque[LogLine] = deque(maxlen=wanted.tail)
     batch: list[LogLine] = []
     seen = matched = 0
+    name = _shown(container.service)
     stream = engine.logs(container.id, tail=asked, since=wanted.since, until=until)
     with closing(cast("Any", stream)):
         for when, kind, raw in stream:
             seen += 1
             if wanted.place is None or when <= wanted.place.time:
-                batch.append(LogLine(when, container.service, kind, raw))
+                batch.append(LogLine(when, name, kind, raw))
             if len(batch) >= BATCH:
                 matched += _sift(batch, kept, wanted, last=False)
                 if time.monotonic() > wanted.end:
                     break
     matched += _sift(batch, kept, wanted)
     return list(kept), seen >= asked or matched > len(kept)
+
+
+def _shown(service: str) -> str:
+    """A service's name as it is shown: it is a label's text, which whoever made the container chose."""
+    return " ".join(safe(service).split())[:80]
 
 
 def _sift(batch: list[LogLine], kept: deque[LogLine], wanted: _Wanted, *, last: bool = True) -> int:

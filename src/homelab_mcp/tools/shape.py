@@ -18,6 +18,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, ValidationError
 
+from homelab_mcp.core.redact import clean
 from homelab_mcp.model.errors import HomelabError, storage_failed
 from homelab_mcp.model.plan import Requester
 from homelab_mcp.tools.access import token_of
@@ -28,6 +29,9 @@ P = ParamSpec("P")
 
 RESULT_LIMIT = 16_384
 """Characters of one result; clients cut or refuse much longer ones."""
+
+ERROR_LIMIT = 4_000
+"""Characters of one error; it may repeat a name that was given, and what is given may be of any length."""
 
 
 def result(model: BaseModel) -> CallToolResult:
@@ -45,11 +49,11 @@ def guarded(fn: Callable[P, Awaitable[CallToolResult]]) -> Callable[P, Awaitable
         try:
             return await fn(*args, **kwargs)
         except HomelabError as error:
-            raise ToolError(error.as_text()) from error
+            raise ToolError(told(error)) from error
         except (ToolError, AssertionError):
             raise
         except OSError as error:
-            raise ToolError(storage_failed(error, "A file of the lab").as_text()) from error
+            raise ToolError(told(storage_failed(error, "A file of the lab"))) from error
         except Exception as error:
             # The edge: the text of an unforeseen error may hold anything, so it goes to the log alone.
             reference = secrets.token_hex(4)
@@ -62,11 +66,27 @@ def guarded(fn: Callable[P, Awaitable[CallToolResult]]) -> Callable[P, Awaitable
     return wrapper
 
 
+def told(error: HomelabError) -> str:
+    """An error as a model reads it: with a way out, on a bounded length, and with nothing invisible in it."""
+    message = clean(error.message.rstrip())
+    hint = clean(error.hint) or "Correct the call, or ask the person."
+    room = ERROR_LIMIT - len(error.code)
+    if len(message) + len(hint) > room:
+        message, hint = _cut(message, room * 2 // 3), _cut(hint, room // 3 - 4)
+    return f"{message} {hint} [{error.code}]"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def misfit(error: ValidationError) -> ToolError:
     """Arguments that do not fit the tool's schema, a sentence each; what was given is not repeated."""
     wrong = "; ".join(
         f"{'.'.join(str(part) for part in e['loc']) or 'arguments'}: {e['msg']}" for e in error.errors()[:10]
     )
+    # A key that was given may be among the places.
+    wrong = _cut(" ".join(clean(wrong).split()), ERROR_LIMIT - 100)
     return ToolError(f"These arguments do not fit: {wrong}. Correct them and call again. [invalid_arguments]")
 
 

@@ -157,7 +157,20 @@ class Applier:
             return False
         if not plan.created - _SKEW <= approval.when < plan.expires or approval.when > now + _SKEW:
             return False
-        return approval.kind is not ApprovalKind.OUT_OF_BAND or self.approver.verify(approval)
+        if approval.kind is ApprovalKind.OUT_OF_BAND:
+            return self.approver.verify(approval)
+        return self._journalled(approval)
+
+    def _journalled(self, approval: Approval) -> bool:
+        """Whether the journal knows of this answer: a dialog's yes has no signature, so a file alone is none."""
+        wanted = {
+            "plan": approval.plan_id,
+            "digest": approval.digest,
+            "kind": str(approval.kind),
+            "who": approval.who,
+            "reason": approval.reason,
+        }
+        return any(e["event"] == "approved" and e["data"] == wanted for e in self.journal.entries())
 
     def _check_fresh(self, plan: Plan) -> None:
         changed = fingerprint.differences(plan.fingerprint, self.fingerprint_now(plan))

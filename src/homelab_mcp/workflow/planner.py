@@ -14,7 +14,7 @@ from homelab_mcp.core.redact import clean, safe
 from homelab_mcp.core.redact_shapes import marked_lines
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
-from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, SETTINGS_FILE
+from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, PRIVATE_FOLDER, SETTINGS_FILE
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState, Requester, Risk, RiskReason
 from homelab_mcp.model.policy import POLICY_FILE
@@ -25,6 +25,11 @@ from homelab_mcp.workflow.stack_engine import StackEngine
 
 Lint = Callable[[Sequence[StackFiles], Collection[str], Sequence[FileEdit]], Sequence[Finding]]
 """Lints a whole lab: the files of all its stacks, the networks that a plan makes, and the edits seen as done."""
+
+_REFUSED_TO_MODELS = frozenset({"HL100"})
+"""Rules that warn a person, and refuse a plan that a model asked for: files outside of the stack's folder."""
+
+_OWN_FOLDERS = frozenset({".git", PRIVATE_FOLDER})
 
 
 class Planner:
@@ -75,12 +80,7 @@ class Planner:
             raise InvalidInput(
                 "Nothing would change.", code="nothing_to_do", hint="The lab already is as asked; no plan is needed."
             )
-        if any(e.path == POLICY_FILE for e in draft.edits):
-            raise InvalidInput(
-                f"No plan changes {POLICY_FILE}: it says whose yes plans need.",
-                code="policy_protected",
-                hint="A person edits it, and looks at it with `homelab-mcp policy check`.",
-            )
+        _check_not_the_guard(draft)
         self._check_room()
         self._check_still_as_read(draft)
         _check_no_secret_in_public(draft)
@@ -91,7 +91,8 @@ class Planner:
         undone = [_reversed(e) for e in draft.adopts]
         there = lint(_as_it_would_be(snapshot.stacks, undone), networks, undone)
         findings = tuple(lint(after, networks, draft.edits))
-        draft = _judge(draft, brought_in(there, findings))
+        refused = _REFUSED_TO_MODELS if requester.via == "mcp" else frozenset()
+        draft = _judge(draft, brought_in(there, findings), refused)
         draft = self._ask_compose(draft, after)
         if snapshot.containers is None and self._engine is not None and draft.actions:
             note = "Docker did not answer, so this plan was made without seeing the containers."
@@ -184,6 +185,23 @@ class Planner:
         return draft
 
 
+def _check_not_the_guard(draft: Draft) -> None:
+    """Refuse edits of what the guard itself rests on: its policy, its records, and git's own files."""
+    for edit in draft.edits:
+        if edit.path.casefold() == POLICY_FILE:
+            raise InvalidInput(
+                f"No plan changes {POLICY_FILE}: it says whose yes plans need.",
+                code="policy_protected",
+                hint="A person edits it, and looks at it with `homelab-mcp policy check`.",
+            )
+        if {part.casefold() for part in edit.path.split("/")} & _OWN_FOLDERS:
+            raise InvalidInput(
+                "No plan writes into .git or .homelab.",
+                code="path_refused",
+                hint="Ask for files of a stack.",
+            )
+
+
 def _one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
@@ -250,9 +268,14 @@ def _reversed(edit: FileEdit) -> FileEdit:
     return replace(edit, before=edit.after, after=edit.before)
 
 
-def _judge(draft: Draft, brought: Sequence[Finding]) -> Draft:
-    """The draft, when it brings in no error; errors in what a person made already are a risk, for they are there."""
-    errors = [f for f in brought if f.severity is Severity.ERROR]
+def _judge(draft: Draft, brought: Sequence[Finding], refused: Collection[str] = ()) -> Draft:
+    """The draft, when it brings in no error; errors in what a person made already are a risk, for they are there.
+
+    ``refused`` are rules whose warnings count as errors too.
+    """
+    errors = [
+        f for f in brought if f.severity is Severity.ERROR or (f.rule in refused and f.severity is Severity.WARNING)
+    ]
     if not errors:
         return draft
     made_by_hand = {e.path for e in draft.adopts}

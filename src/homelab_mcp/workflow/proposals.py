@@ -16,7 +16,7 @@ from homelab_mcp.core.operations.request import (
     ServiceOptions,
     SetEnvRequest,
 )
-from homelab_mcp.core.redact import MASK, is_public_name, is_secret_name
+from homelab_mcp.core.redact import MASK, clean, is_public_name, is_secret_name
 from homelab_mcp.core.redact_shapes import has_token, looks_random
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.finding import Finding
@@ -47,6 +47,8 @@ def request_of(kind: type[M], **values: Any) -> M:
         return kind(**{k: v for k, v in values.items() if v not in (None, "", {})})
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(str(p) for p in e['loc']) or 'input'}: {e['msg']}" for e in error.errors())
+        # A key that was given may be among the places, of any length and with line ends in it.
+        wrong = " ".join(clean(wrong).split())[:1000]
         raise InvalidInput(
             f"This does not fit: {wrong}.", hint="Names are lower-case letters, digits, - and _.", code="invalid_input"
         ) from None

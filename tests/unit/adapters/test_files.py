@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import threading
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homelab_mcp.adapters.files import MAX_BYTES, LabFiles
-from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.errors import InvalidInput, StorageFailed
 
 
 @pytest.fixture
@@ -55,6 +56,36 @@ def test_no_generated_name_writes_outside(tmp_path_factory: pytest.TempPathFacto
     with contextlib.suppress(InvalidInput, IsADirectoryError):
         LabFiles(base / "lab").write_atomic(name, "x", 0o644)
     assert [p.name for p in base.iterdir()] == ["lab"]
+
+
+def test_ten_thousand_names_lead_nowhere_outside(tmp_path: Path) -> None:
+    """Pieces that mean something to a path, put together by chance; every way in that takes a path."""
+    chance = random.Random(7)
+    odd = ["\u202e", "\u2215", "\uff0e", "%2e", "link", "x" * 201]
+    pieces = ["..", ".", "/", "//", "a", "b", "\\", "~", "\0", "\n", " ", *odd]
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a").write_text("outside")
+    (tmp_path / "lab" / "a").mkdir(parents=True)
+    (tmp_path / "lab" / "link").symlink_to(outside)
+    files = LabFiles(tmp_path / "lab")
+    refused = 0
+    for _ in range(10_000):
+        name = "".join(chance.choice(pieces) for _ in range(chance.randint(1, 7)))
+        try:
+            found = files.read(name)
+            files.names(name)
+            files.mode(name)
+            files.write_atomic(name, "inside", 0o644)
+            files.make_folder(name)
+            files.remove(name)
+        except (InvalidInput, StorageFailed, IsADirectoryError):
+            refused += 1
+            continue
+        assert found in (None, "inside"), name
+    assert refused > 5_000
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["lab", "outside"]
+    assert [(p.name, p.read_text()) for p in outside.iterdir()] == [("a", "outside")]
 
 
 def test_symbolic_links_are_refused_at_every_depth(root: Path) -> None:

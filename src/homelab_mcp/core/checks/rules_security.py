@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks.frame import LintContext, rule
@@ -126,9 +127,28 @@ def sensitive_mount(ctx: LintContext) -> Iterable[Finding]:
                 severity = Severity.INFO if mount.read_only else None
                 yield ctx.on(service, mount.path, f"{source} of the host is mounted into it.", severity=severity)
         for n, item in enumerate(_items(service, "devices")):
-            if item.partition(":")[0].rstrip("/") in _SENSITIVE_DEVICES:
-                message = f"{item.partition(':')[0]} gives it every device, or the memory, of the host."
+            device = item.partition(":")[0].rstrip("/")
+            if device in _SENSITIVE_DEVICES:
+                message = f"{device} gives it every device, or the memory, of the host."
                 yield ctx.on(service, ("devices", n), message)
+            elif _DISK.fullmatch(device):
+                yield ctx.on(
+                    service, ("devices", n), f"{device} gives it a whole disk of the host, past every permission."
+                )
+        for path in _shared_mounts(service):
+            yield ctx.on(service, path, "What it mounts there shows on the host (propagation shared).")
+
+
+def _shared_mounts(service: ServiceView) -> Iterator[Path]:
+    part = service.data.get("volumes")
+    for n, item in enumerate(part if isinstance(part, list) else ()):
+        if isinstance(item, str):
+            options: list[object] = [*item.split(":")[2].split(",")] if item.count(":") >= 2 else []
+        else:
+            bind = item.get("bind") if isinstance(item, dict) else None
+            options = [bind.get("propagation")] if isinstance(bind, dict) else []
+        if any(option in ("shared", "rshared") for option in options):
+            yield ("volumes", n)
 
 
 _SENSITIVE = frozenset(
@@ -136,6 +156,7 @@ _SENSITIVE = frozenset(
     | {"/var", "/var/lib", "/bin", "/sbin", "/lib", "/etc/shadow", "/etc/passwd", "/etc/sudoers", "/etc/ssh", "~"}
 )
 _KEYS = tuple(f"~/{name}" for name in (".ssh", ".gnupg", ".aws", ".kube", ".docker"))
+_DISK = re.compile(r"/dev/(?:[shv]d[a-z]+\d*|xvd[a-z]+\d*|nvme\d+n\d+(?:p\d+)?|mmcblk\d+(?:p\d+)?|dm-\d+|md\d+)")
 _SENSITIVE_DEVICES = frozenset({"/dev", "/dev/mem", "/dev/kmem", "/dev/port"})
 
 
@@ -163,6 +184,11 @@ def _outside(path: str) -> bool:
     return posixpath.normpath(path).split("/")[0] == ".."
 
 
+def _remote(path: str) -> bool:
+    """Whether Compose fetches it: a compose file from there is somebody else's word on what runs here."""
+    return "://" in path or path.startswith(("git@", "github.com/")) or bool(re.match(r"[\w.-]+@[\w.-]+:", path))
+
+
 def _references(service: ServiceView) -> Iterator[tuple[str, Path]]:
     files = service.data.get("env_file")
     for n, item in enumerate(files if isinstance(files, list) else ()):
@@ -172,8 +198,23 @@ def _references(service: ServiceView) -> Iterator[tuple[str, Path]]:
     build = service.data.get("build")
     if isinstance(build, str):
         yield build, ("build",)
-    elif isinstance(build, dict) and isinstance(build.get("context"), str):
-        yield build["context"], ("build", "context")
+    elif isinstance(build, dict):
+        if isinstance(build.get("context"), str):
+            yield build["context"], ("build", "context")
+        if isinstance(build.get("dockerfile"), str):
+            # It is looked for in the context, and may lead out of it; a context outside is told by itself.
+            context = build.get("context") or "."
+            if isinstance(context, str) and not is_open(context) and "://" not in context and not _outside(context):
+                yield posixpath.join(context, build["dockerfile"]), ("build", "dockerfile")
+        extra = build.get("additional_contexts")
+        for name, place in extra.items() if isinstance(extra, dict) else ():
+            if isinstance(place, str) and place.startswith((".", "/", "~")):
+                yield place, ("build", "additional_contexts", name)
+    labels = service.data.get("label_file")
+    for n, item in enumerate(labels if isinstance(labels, list) else ()):
+        yield _path_of(item), ("label_file", n)
+    if isinstance(labels, str):
+        yield labels, ("label_file",)
 
 
 def _path_of(item: object) -> str:
@@ -204,7 +245,7 @@ def outside_files(ctx: LintContext) -> Iterable[Finding]:
                 yield ctx.on(service, mount.path, message, severity=Severity.INFO)
     for file in ctx.lab.files:
         for named, path in _of_file(file.model) if file.model else ():
-            if isinstance(named, str) and not is_open(named) and _outside(named):
+            if isinstance(named, str) and not is_open(named) and (_outside(named) or _remote(named)):
                 yield ctx.at(file, path, f"{str(named)!r} lies outside the stack's folder.")
 
 
@@ -212,9 +253,10 @@ def _of_file(model: ComposeFile) -> Iterator[tuple[object, Path]]:
     """Other compose files that one names itself: these are not in what the files come to."""
     included = model.data.get("include")
     for n, item in enumerate(included if isinstance(included, list) else ()):
-        paths = item.get("path") if isinstance(item, dict) else item
-        for each in paths if isinstance(paths, list) else [paths]:
-            yield each, ("include", n)
+        fields = [item.get(f) for f in ("path", "env_file", "project_directory")] if isinstance(item, dict) else [item]
+        for paths in fields:
+            for each in paths if isinstance(paths, list) else [paths]:
+                yield each, ("include", n)
     for name, body in model.services.items():
         extends = body.get("extends")
         if isinstance(extends, dict):

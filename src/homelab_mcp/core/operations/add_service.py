@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 
@@ -109,7 +110,11 @@ def add_service(
         actions=_actions(generated, stack_name),
         verification=_verification(generated, stack_name, route_works),
         risks=tuple(_risks(definition, generated, stack_name, used)),
-        notes=(*_notes(definition, generated, settings, lab, route_works, kept), *generated.notes),
+        notes=(
+            *_notes(definition, generated, settings, lab, route_works, kept),
+            *generated.notes,
+            _made_from(definition),
+        ),
         undo=f"Roll this plan back, or remove {generated.name} from stack {stack_name}; its data folders stay.",
         target=generated.name,
         secrets=generated.secrets,
@@ -227,6 +232,12 @@ def _risks(
             if volume.kind == "socket":
                 found.append(RiskReason(Risk.HIGH, f"Gets the Docker socket, so it commands the host: {volume.why}"))
     return found
+
+
+def _made_from(definition: ServiceDefinition) -> str:
+    """The definition's own digest, so that the plan's digest covers all of it and not only what reached a file."""
+    whole = hashlib.sha256(definition.model_dump_json().encode()).hexdigest()
+    return f"Made from definition {definition.id}, sha256 {whole[:32]}."
 
 
 def _notes(

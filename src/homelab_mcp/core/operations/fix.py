@@ -58,7 +58,11 @@ def fix(
     """
     wanted = snapshot.stack(request.stack) if request.stack else None
     if request.stack and wanted is None:
-        raise NotFound(f"There is no stack called {request.stack}.", code="stack_unknown")
+        raise NotFound(
+            f"There is no stack called {request.stack}.",
+            hint=f"Stacks: {', '.join(s.name for s in snapshot.stacks[:15]) or 'none yet'}.",
+            code="stack_unknown",
+        )
     unknown = sorted(set(request.rules or ()) - {r.id for r in all_rules()})
     if unknown:
         raise InvalidInput(

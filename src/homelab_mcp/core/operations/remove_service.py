@@ -36,7 +36,11 @@ def remove_service(
     """
     stack = snapshot.stack(request.stack)
     if stack is None:
-        raise NotFound(f"There is no stack called {request.stack}.", code="stack_unknown")
+        raise NotFound(
+            f"There is no stack called {request.stack}.",
+            hint=f"Stacks: {', '.join(s.name for s in snapshot.stacks[:15]) or 'none yet'}.",
+            code="stack_unknown",
+        )
     services = compose_meaning.services_of(compose_meaning.read(stack.compose_text))
     if request.service not in services:
         known = ", ".join(services) or "none"

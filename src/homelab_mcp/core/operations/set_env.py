@@ -38,7 +38,11 @@ def set_env(
     """
     stack = snapshot.stack(request.stack)
     if stack is None and read is None:
-        raise NotFound(f"There is no stack called {request.stack}.", code="stack_unknown")
+        raise NotFound(
+            f"There is no stack called {request.stack}.",
+            hint=f"Stacks: {', '.join(s.name for s in snapshot.stacks[:15]) or 'none yet'}.",
+            code="stack_unknown",
+        )
     path = f"{request.stack}/.env"
     before = (
         stack.env_text if stack and stack.env_text else (read(path) if read else (stack and stack.env_text) or None)
@@ -52,7 +56,7 @@ def set_env(
     old, new = env_file.parse(text), env_file.parse(after)
     changed = [n for n in request.values if old.get(n) != new.get(n)]
     if not changed:
-        raise InvalidInput("The variables already are as asked.", code="nothing_to_do")
+        raise InvalidInput("The variables already are as asked.", hint="No plan is needed.", code="nothing_to_do")
     services = compose_meaning.services_of(compose_meaning.read(stack.compose_text)) if stack else {}
     users = [name for name, service in services.items() if _uses(service, changed)]
     core = request.stack == "core" or any(labels_of(services[n]).get("homelab.category") == "core" for n in users)

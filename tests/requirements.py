@@ -1,0 +1,295 @@
+"""What this project promises about safety, by id, and the tests that hold each promise.
+
+T01 to T33 are the threats that ``docs/security.md`` speaks of, P1 to P6 its promises, G01 to G10 the guard's rules.
+``docs/requirements.md`` is written from here by ``script/requirements-doc``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Requirement(NamedTuple):
+    """One promise: what it is about, what keeps it, the figure that shows it, and the tests (path::function)."""
+
+    id: str
+    about: str
+    kept_by: str
+    figure: str
+    tests: tuple[str, ...]
+
+
+_E2E = "tests/e2e"
+_CORE = "tests/unit/core"
+_FLOW = "tests/unit/workflow"
+_DISK = "tests/unit/adapters"
+_DOCKER = "tests/docker"
+
+ATTACKS = f"{_E2E}/test_attacks.py::"
+BYPASS = f"{_E2E}/test_approval_bypass.py::"
+HOSTILE = f"{_E2E}/test_hostile_input.py::test_every_parameter_of_every_tool_takes_every_hostile_value"
+LINES = f"{_E2E}/test_hostile_input.py::test_lines_that_are_no_proper_message_neither_end_the_server_nor_show_anything"
+PLANTED = f"{_E2E}/test_planted_text.py::test_planted_text_comes_back_tame_from_every_tool_and_moves_nothing"
+STDIO = f"{_E2E}/test_guard_over_stdio.py::"
+POLICY = f"{_E2E}/test_policy.py::"
+APPLIER = f"{_FLOW}/test_applier.py::"
+HARD = f"{_FLOW}/test_hard_cases.py::"
+STORES = f"{_DISK}/test_private_stores.py::"
+FILES = f"{_DISK}/test_files.py::"
+CONTRACT = "tests/unit/tools/test_contract.py::"
+WALK = f"{BYPASS}test_a_model_that_calls_everything_in_every_order_changes_nothing"
+BY_HAND = f"{BYPASS}test_an_approval_written_by_hand_is_none"
+FLIPPED = f"{BYPASS}test_each_field_of_a_stored_plan_and_of_its_approval_flipped_is_refused"
+ANSWERS = f"{BYPASS}test_an_answer_and_its_state_hold_for_one_plan_one_time_and_one_server"
+KILLED = f"{_FLOW}/test_kill.py::test_an_apply_killed_at_every_touch_of_the_disk_is_recovered_whole"
+HARD_TIMES = f"{_DOCKER}/test_hard_times.py::"
+KILLED_REAL = f"{HARD_TIMES}test_a_worker_killed_at_any_moment_leaves_a_lab_that_recovers_to_before_or_after"
+NO_JOURNAL = f"{APPLIER}test_without_a_journal_nothing_changes"
+EDIT = f"{APPLIER}test_an_edit_by_hand_during_the_apply_is_never_overwritten"
+
+THREATS = (
+    Requirement("T01", "Instructions planted in logs, labels and image texts",
+        "Text from outside is cleaned of what nobody sees, marked as untrusted, bounded; writes need a person anyway.",
+        "One text through every tool, in both protocol eras: 0 raw characters; 50 orders to write tools: 0 changes.",
+        (PLANTED, f"{_CORE}/test_redact.py::test_cleaning_takes_out_what_a_reader_cannot_see")),
+    Requirement("T02", "A model approves its own plan",
+        "No tool takes or returns anything that stands for a yes; a client that cannot ask gets a no.",
+        "300 calls in any order, in both protocol eras: 0 applies; clients that cannot ask: 100 % refused.",
+        (WALK, f"{STDIO}test_anything_but_the_typed_name_is_no_yes",
+         f"{ATTACKS}test_no_argument_of_a_tool_stands_for_a_persons_yes",
+         f"{CONTRACT}test_apply_plan_takes_nothing_that_could_stand_for_a_yes")),
+    Requirement("T03", "A plan is used twice",
+        "A plan is consumed on disk, exclusively, before its first step.",
+        "50 at once and 1,000 after: exactly one yes.",
+        (f"{STORES}test_fifty_consumers_at_once_and_a_thousand_after_get_one_yes",
+         f"{ATTACKS}test_one_plan_applied_by_many_processes_at_once_runs_once", ANSWERS)),
+    Requirement("T04", "An approval of one plan used on another",
+        "An approval is bound to the digest over all of the plan, and signed, or told by the journal.",
+        "Every field of a stored plan and of its approval flipped, also with the digest made anew: 100 % refused.",
+        (FLIPPED, ANSWERS, BY_HAND, f"{_CORE}/test_plan_codec.py::test_every_single_field_that_is_flipped_is_refused",
+         f"{APPLIER}test_an_approval_for_one_plan_is_worth_nothing_for_another")),
+    Requirement("T05", "The lab changes between plan and apply",
+        "The fingerprint is read again under the lock; the stored bytes are applied.",
+        "Each observed file and container moved: 100 % stale.",
+        (f"{APPLIER}test_every_observed_part_that_moves_makes_the_plan_stale",
+         f"{BYPASS}test_a_plan_that_turned_stale_or_old_is_not_applied_on_its_approval")),
+    Requirement("T06", "Two agents at once",
+        "One lock a lab, that dies with its process.",
+        "8 clients: 0 lost updates, 0 applies twice.",
+        (f"{ATTACKS}test_eight_clients_at_once_lose_no_update_and_apply_no_plan_twice",
+         f"{APPLIER}test_while_another_holds_the_lock_nothing_begins", f"{STORES}test_the_lock_dies_with_its_process")),
+    Requirement("T07", "A name that is a path",
+        "Names have a pattern; paths are walked part by part from the lab's root.",
+        "10,000 generated names through every way in: 0 outside of the root.",
+        (f"{FILES}test_ten_thousand_names_lead_nowhere_outside", f"{FILES}test_no_generated_name_writes_outside",
+         HOSTILE)),
+    Requirement("T08", "Links that lead out",
+        "Folders are opened one by one without following links.",
+        "1,000 writes while the folder is swapped for a link: 0 escapes.",
+        (f"{FILES}test_a_folder_swapped_for_a_link_while_writing_leads_nowhere",
+         f"{FILES}test_symbolic_links_are_refused_at_every_depth", HOSTILE,
+         f"{ATTACKS}test_links_and_odd_stacks_are_neither_followed_nor_fatal")),
+    Requirement("T09", "Secrets in what is said",
+        "Known values in every form, and what looks like a secret, are masked at the exit.",
+        "200 secrets of many shapes through every tool, log, error and the journal: 0 bytes.",
+        (f"{STDIO}test_no_secret_of_an_env_file_comes_back_from_any_tool",
+         f"{_CORE}/test_redact.py::test_a_known_value_never_stays_whatever_is_around_it",
+         f"{APPLIER}test_no_secret_is_in_the_journal_the_status_the_diff_or_any_git_object")),
+    Requirement("T10", "Secrets in compose files and git",
+        "Files refer to names; values stay in .env, which git never holds.",
+        "Every git object searched: 0 secrets.",
+        (f"{_E2E}/test_cli.py::test_secrets_and_private_files_are_in_no_git_object",
+         f"{_DOCKER}/test_catalog_deployed.py::test_no_secret_is_in_git_or_readable_by_others",
+         f"{_FLOW}/test_planner.py::test_a_secret_in_a_file_that_goes_to_git_is_refused")),
+    Requirement("T11", "YAML that explodes",
+        "Size, depth and the nodes that aliases stand for are counted before anything is built.",
+        "A 332-byte bomb: refused within 50 ms and 50 MB.",
+        (f"{_CORE}/test_yaml12.py::test_an_alias_bomb_is_refused_in_50_ms_and_50_mb",
+         f"{_CORE}/test_yaml_limits.py::test_a_bomb_is_refused_on_its_count_and_builds_nothing",
+         f"{_DOCKER}/test_engine_word.py::test_the_bounded_reader_keeps_a_bomb_from_compose")),
+    Requirement("T12", "Templates in untrusted text",
+        "Compose files are built as data; no text is a template.",
+        "20 payloads: 0 evaluated; no call in the source that evaluates text.",
+        (f"{_CORE}/test_injection.py::test_no_template_in_a_definition_is_evaluated",
+         f"{_CORE}/test_injection.py::test_nothing_here_evaluates_text")),
+    Requirement("T13", "Values that break out of .env",
+        "Control characters and reserved names are refused; values are quoted.",
+        "5,000 random values: Compose itself reads each as it was set.",
+        (f"{_DOCKER}/test_env_file_compose.py::test_compose_reads_5000_random_values_exactly_as_they_were_set",
+         f"{_CORE}/test_env_file.py::test_control_characters_are_refused_and_the_value_is_not_repeated",
+         f"{_CORE}/test_env_file.py::test_names_that_steer_compose_or_are_none_are_refused")),
+    Requirement("T14", "Labels that bring a router along",
+        "Names and host names have a pattern; backticks in a model's values are refused.",
+        "A corpus of breaking values: 0 new routers.",
+        (f"{_CORE}/test_injection.py::test_no_name_or_address_brings_a_router_along",
+         f"{ATTACKS}test_a_person_sees_the_values_that_a_model_chose_and_no_line_that_it_made_up")),
+    Requirement("T15", "Arguments that become commands",
+        "Programs get lists of arguments, never a shell; names are checked before.",
+        "A corpus of shell signs and options to every tool, with canaries on the PATH: 0 programs run.",
+        (HOSTILE, f"{_DISK}/test_process.py::test_no_shell_reads_the_arguments",
+         f"{_DOCKER}/test_compose_cli.py::test_words_that_are_no_names_reach_no_program")),
+    Requirement("T16", "Compose files that hand over the host",
+        "Rules over what the files come to.",
+        "CIS section 5: one failing file a check, all found; what no rule looks at is named with a reason.",
+        (f"{_CORE}/checks/test_cis_section_5.py::test_what_the_benchmark_fails_has_its_finding",
+         f"{_CORE}/checks/test_cis_section_5.py::test_every_check_of_the_section_is_found_or_left_out_with_a_reason")),
+    Requirement("T17", "Compose files that read the host",
+        "A model's plan that brings in include, extends, env_file or build from outside is refused.",
+        "A file for each key: 100 % refused; what a person has is a warning.",
+        (f"{_FLOW}/test_outside_files.py::test_a_models_plan_that_brings_one_in_is_refused",
+         f"{_FLOW}/test_outside_files.py::test_a_variable_does_not_hide_it",
+         f"{_FLOW}/test_outside_files.py::test_a_person_is_warned_and_what_is_there_already_stays_a_warning")),
+    Requirement("T18", "A poisoned catalog",
+        "Images are pinned, unknown fields refused, and the definition's digest is in the plan.",
+        "Any character changed: no definition, or another plan digest (comments aside).",
+        (f"{_CORE}/test_injection.py::test_any_byte_of_a_definition_that_is_read_changes_the_plan",
+         f"{_CORE}/test_injection.py::test_another_image_is_another_plan",
+         f"{_DISK}/test_catalog_files.py::test_nothing_shipped_is_a_draft_or_unpinned")),
+    Requirement("T19", "A tool that changes its contract",
+        "Each tool's schema and words are reviewed as a snapshot.",
+        "Any change fails.", (f"{CONTRACT}test_each_tool_is_as_reviewed",)),
+    Requirement("T20", "HTTP that is open, or rebound",
+        "Standard input by default; HTTP asks for a token, checks Host and Origin, and binds to loopback.",
+        "Foreign Host 421, foreign Origin 403, no token 401, on every route.",
+        (f"{_E2E}/test_http_server.py::test_a_page_in_a_browser_cannot_reach_it",
+         f"{_E2E}/test_http_server.py::test_without_the_token_nothing_is_answered",
+         f"{_E2E}/test_http_server.py::test_an_open_address_needs_a_token")),
+    Requirement("T21", "Killed in the middle of an apply",
+        "A journal written ahead, what files were before, recovery at the next start.",
+        "Killed at every touch of the disk, and at 200 random moments: 0 half-written files, 100 % recovered.",
+        (KILLED, KILLED_REAL, f"{_FLOW}/test_kill.py::test_a_file_rewritten_while_being_killed_is_old_or_new")),
+    Requirement("T22", "Compose killed in the middle of up",
+        "Half-renamed containers are swept, then up; else down, never with volumes.",
+        "200 kills: 100 % healed, volumes intact.",
+        (f"{_DOCKER}/test_compose_cli.py::test_killed_in_the_middle_of_up_ten_times_it_heals_each_time",)),
+    Requirement("T23", "A full disk",
+        "Files are written beside and renamed; room to put them back is set aside first.",
+        "Full at any write: 0 lost originals.",
+        (f"{ATTACKS}test_a_full_disk_loses_nothing_and_says_so",
+         f"{HARD}test_a_disk_that_takes_no_status_keeps_no_roll_back_from_its_end")),
+    Requirement("T24", "Docker restarts in the middle of an apply",
+        "What is not known is looked at again.", "20 restarts: 100 % right in the end.",
+        (f"{_DOCKER}/test_hard_times.py::test_docker_gone_in_the_middle_and_back_again_leaves_the_lab_as_before",
+         f"{APPLIER}test_a_docker_that_goes_away_meanwhile_and_returns_leaves_the_lab_as_before")),
+    Requirement("T25", "An image that cannot be pulled",
+        "Everything is pulled before anything stops.", "0 s of downtime.",
+        (f"{_DOCKER}/test_apply.py::test_an_image_that_cannot_be_pulled_leaves_the_running_container_alone",
+         f"{APPLIER}test_a_failed_pull_stops_nothing")),
+    Requirement("T26", "A crash loop after an update",
+        "Restarts and health are watched for a while.", "Told within 35 s; the old version serves within 60 s.",
+        (f"{_DOCKER}/test_apply.py::test_a_crash_looping_update_is_rolled_back_and_the_old_version_serves",
+         f"{_FLOW}/test_verifier.py::test_a_crash_loop_is_told_within_seconds")),
+    Requirement("T27", "A roll-back that fails",
+        "It is told as failed, once, and waits for a person.", "One attempt, a clear state.",
+        (f"{APPLIER}test_a_roll_back_that_fails_is_told_once_and_not_repeated",
+         f"{APPLIER}test_a_failed_roll_back_is_tried_again_when_a_person_asks")),
+    Requirement("T28", "An update that changes data for good",
+        "A roll-back plan says that volumes and folders stay as they are.",
+        "Said in every roll-back plan; restoring data is another matter (backup).",
+        (f"{STDIO}test_an_apply_is_in_the_history_and_taken_back_by_a_plan_of_its_own",)),
+    Requirement("T29", "A clock that jumps",
+        "Time only ever shortens a plan's life.", "Jumps of an hour and a year, both ways: 0 accepted too late.",
+        (f"{APPLIER}test_a_jump_of_the_clock_never_lengthens_a_plan",)),
+    Requirement("T30", "Edits by hand",
+        "They are conflicts that a person sees; never overwritten, never committed.", "100 hand edits: 0 lost.",
+        (EDIT, f"{_DISK}/test_git_history.py::test_only_the_given_paths_are_committed_and_the_rest_stays_as_it_is",
+         f"{_CORE}/operations/test_rollback.py::test_a_later_edit_by_hand_is_a_conflict_for_a_person_to_judge")),
+    Requirement("T31", "A lock that git left",
+        "It is removed only under the lab's own lock.", "100 kills: every next commit goes through.",
+        (f"{_DISK}/test_git_history.py::test_a_stale_lock_is_cleared_only_under_the_labs_own_lock",
+         f"{_DISK}/test_git_history.py::test_a_lock_that_is_younger_than_ours_belongs_to_somebody")),
+    Requirement("T32", "No record can be kept",
+        "The journal comes first.", "An unwritable journal: 100 % refused.",
+        (NO_JOURNAL, f"{STORES}test_a_journal_that_cannot_be_written_says_so",
+         f"{STORES}test_the_chain_holds_and_any_change_to_a_line_shows")),
+    Requirement("T33", "Floods",
+        "Answers are bounded, plans that wait are limited, programs are ended with their children.",
+        "A 1 GB log: under 100 MB and 2 s; answers up to 100 KB.",
+        (HOSTILE, f"{POLICY}test_a_flood_of_plans_is_stopped",
+         f"{_DOCKER}/test_queries.py::test_a_long_log_is_read_in_bounded_time_and_memory",
+         f"{_DISK}/test_process.py::test_time_running_out_ends_grandchildren_too")),
+)  # fmt: skip
+
+PROMISES = (
+    Requirement("P1", "No write without a person's approval of exactly that plan", "The applier, on every apply.",
+        "0 unapproved changes in every way round it.", (WALK, FLIPPED, ANSWERS, BY_HAND)),
+    Requirement("P2", "No file half-written", "Written beside, flushed, renamed.",
+        "0 at any kill.", (KILLED, f"{_FLOW}/test_kill.py::test_a_file_rewritten_while_being_killed_is_old_or_new")),
+    Requirement("P3", "After any crash, one command tells and restores the truth", "`homelab-mcp recover`.",
+        "Before or after, never between; a second recovery does nothing.",
+        (f"{ATTACKS}test_a_worker_killed_at_any_moment_is_put_right_by_the_next_call", KILLED_REAL)),
+    Requirement("P4", "A failed update leaves the old version serving", "Verified, or rolled back.",
+        "Old image and configuration run again.",
+        (f"{_DOCKER}/test_apply.py::test_a_crash_looping_update_is_rolled_back_and_the_old_version_serves",
+         f"{_DOCKER}/test_hard_times.py::test_a_service_that_does_not_hold_leaves_the_lab_as_before")),
+    Requirement("P5", "Secrets never in output, git or logs", "One redactor; .env is never committed.",
+        "0 bytes.", (f"{STDIO}test_no_secret_of_an_env_file_comes_back_from_any_tool",
+                     f"{_E2E}/test_cli.py::test_secrets_and_private_files_are_in_no_git_object")),
+    Requirement("P6", "Hand edits never lost", "A fingerprint before, a look again during the apply.",
+        "0 lost.", (EDIT, f"{STDIO}test_a_file_changed_meanwhile_makes_the_plan_stale",
+                    f"{HARD}test_a_person_who_edits_while_a_container_is_being_removed_loses_nothing")),
+)  # fmt: skip
+
+RULES = (
+    Requirement("G01", "A tool that would change something returns a plan", "Only apply_plan is no reader.",
+        "Every tool but one changes nothing.",
+        (f"{CONTRACT}test_only_apply_plan_says_that_it_changes_anything", HOSTILE)),
+    Requirement("G02", "A plan says all that a person must know", "One record, sealed with a digest.",
+        "Every field comes back and counts.", (f"{_CORE}/test_plan_codec.py::test_a_plan_comes_back_equal", FLIPPED)),
+    Requirement("G03", "apply_plan refuses with a way on", "A code and a hint on each refusal.",
+        "Unknown, expired, used, not approved, declined, stale: each told.",
+        (f"{APPLIER}test_a_plan_is_refused_when_unknown_not_approved_used_expired_or_declined",
+         f"{STDIO}test_wrong_calls_get_an_error_with_a_way_out")),
+    Requirement("G04", "Approval comes from a person, by what the policy asks", "Dialog with a typed name, or a PIN.",
+        "High risk never by dialog; no plan or tool writes policy, approver or records.",
+        (f"{STDIO}test_high_risk_is_never_asked_in_the_dialog", f"{STDIO}test_a_wrong_pin_approves_nothing",
+         f"{BYPASS}test_hostile_dialogs_and_hostile_ids_apply_nothing",
+         f"{BYPASS}test_no_tool_reaches_the_policy_the_approver_or_the_records",
+         f"{_FLOW}/test_outside_files.py::test_no_plan_writes_what_the_guard_rests_on")),
+    Requirement("G05", "The boundary's end is said",
+        "Private files are the owner's alone; docs/security.md says the rest.",
+        "No file of ours readable by others.",
+        (f"{ATTACKS}test_what_this_project_keeps_is_readable_by_its_owner_alone",)),
+    Requirement("G06", "An apply is a transaction", "Journal, snapshot, write, commit, containers, verify.",
+        "Rolled back to the last byte.",
+        (f"{APPLIER}test_an_approved_plan_is_applied_verified_committed_and_journalled",
+         f"{APPLIER}test_a_service_that_does_not_hold_is_rolled_back_to_the_last_byte")),
+    Requirement("G07", "One apply at a time", "A lock; the second plan turns stale.", "0 lost updates.",
+        (f"{APPLIER}test_of_two_plans_on_one_file_the_second_turns_stale",
+         f"{ATTACKS}test_eight_clients_at_once_lose_no_update_and_apply_no_plan_twice")),
+    Requirement("G08", "An apply outlives its caller", "A process of its own, followed by its status.",
+        "The server killed: the apply ends all the same.",
+        (f"{ATTACKS}test_the_server_killed_during_an_apply_does_not_end_it",
+         f"{_DOCKER}/test_hard_times.py::test_a_plan_whose_worker_was_killed_says_so_and_apply_plan_puts_it_right")),
+    Requirement("G09", "What containers say is data", "Cleaned, masked, marked.", "0 raw characters.",
+        (PLANTED, f"{_DOCKER}/test_queries.py::test_logs_are_masked_cleaned_and_counted")),
+    Requirement("G10", "The journal is a chain without secrets", "A hash of the line before in each line.",
+        "Any change shows.", (f"{STORES}test_the_chain_holds_and_any_change_to_a_line_shows",
+        f"{APPLIER}test_no_secret_is_in_the_journal_the_status_the_diff_or_any_git_object")),
+    Requirement("G11", "Nothing that arrives ends the server", "Every error is ours, bounded, and says what to do.",
+        "Every hostile value and 18 malformed messages: 0 tracebacks.", (HOSTILE, LINES)),
+)  # fmt: skip
+
+ALL = (*THREATS, *PROMISES, *RULES)
+
+PENDING: dict[str, str] = {
+    "T03": "1,000 replays through the applier itself",
+    "T05": "every observed field, on a real engine",
+    "T06": "2 x 100 applies",
+    "T09": "200 secrets",
+    "T10": "the check before each commit",
+    "T20": "every route, with the approval page and tokens per client",
+    "T21": "200 random kills with real containers",
+    "T22": "200 kills",
+    "T23": "full at every write",
+    "T24": "20 restarts",
+    "T25": "downtime measured",
+    "T26": "50 of 50",
+    "T27": "on a real engine",
+    "T29": "on a real engine",
+    "T30": "100 hand edits",
+    "T31": "100 kills",
+    "T32": "rotation and encryption",
+    "T33": "a 1 GB log; request rates",
+}
+"""Rows that have a test, whose figure is not reached by one yet: what is missing."""
