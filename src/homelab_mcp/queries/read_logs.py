@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from homelab_mcp.core import log_lines
 from homelab_mcp.core.log_lines import LogLine, Place
-from homelab_mcp.core.redact import Redactor, secret_values
+from homelab_mcp.core.redact import Redactor, clean, secret_values
 from homelab_mcp.core.redact_stream import settled
 from homelab_mcp.core.status_view import declared, owner
 from homelab_mcp.core.yaml12 import YamlRefused
@@ -210,7 +210,7 @@ def _tail_of(engine: Engine, container: ContainerState, wanted: _Wanted) -> tupl
 
 def _shown(service: str) -> str:
     """A service's name as it is shown: it is a label's text, which whoever made the container chose."""
-    return " ".join(safe(service).split())[:80]
+    return " ".join(clean(service).split())[:80]
 
 
 def _sift(batch: list[LogLine], kept: deque[LogLine], wanted: _Wanted, *, last: bool = True) -> int:
