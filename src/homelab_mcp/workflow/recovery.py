@@ -74,13 +74,18 @@ class Recovery:
             return RecoveryReport(plan_id, summary, PlanState.APPLYING, (*left, why))
         secrets = known_secrets(plan, self._parts.files)
         undone = self._parts.undo.put_back(plan, Before.of(begin))
-        evidence = masked((*left, *undone.evidence), secrets) or (Evidence("nothing had been changed yet", ok=True),)
+        if undone.unknown:
+            return RecoveryReport(plan_id, summary, PlanState.APPLYING, masked((*left, *undone.evidence), secrets))
+        # Why it was being taken back already, when it was.
+        why_not = tuple(e for e in status.evidence if not e.ok) if status.error else ()
+        evidence = masked((*why_not, *left, *undone.evidence), secrets) or (Evidence("nothing had been changed yet", ok=True),)
         outcome = PlanState.ROLLED_BACK if undone.ok else PlanState.FAILED
+        told = "The apply was interrupted and taken back." if undone.ok else "The apply was interrupted."
         ended = PlanStatus(
             outcome,
             evidence=evidence,
             commit=undone.commit or status.commit,
-            error="The apply was interrupted and taken back." if undone.ok else "The apply was interrupted.",
+            error=f"{status.error} {told}".strip(),
             error_code="interrupted",
         )
         return self._end(plan_id, summary, outcome, evidence, ended)
