@@ -95,7 +95,7 @@ def pointed_lab(root: str, at: Callable[[str], None], *, files_only: bool = Fals
 
 def main() -> int:
     """The worker, pointed."""
-    worker.open_lab = lambda root, *, files_only=False: pointed_lab(root, by_environment, files_only=files_only)  # type: ignore[attr-defined,assignment] # the one place where it gets its parts
+    worker.open_lab = lambda root, *, files_only=False: pointed_lab(root, by_environment, files_only=files_only)  # type: ignore[attr-defined] # the one place where it gets its parts
     return worker.main(sys.argv[1:])
 
 

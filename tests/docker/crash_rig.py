@@ -172,7 +172,7 @@ class CrashRig:
             assert {p: c for p, (c, _) in self.files().items() if p not in OURS} == texts, where
         else:
             assert self.files() == files, where
-        assert [p for p in self.root.rglob("*") if p.name.endswith((".homelab-tmp", ".tmp"))] == [], where
+        assert [p for p in self.root.rglob("*.homelab-tmp") if ".homelab" not in p.parts] == [], where
         assert self.lab.journal.verify() == "", where
         assert self.containers() == self.wanted(idle=idle), where
         if self.side or status.state is not PlanState.DONE:
@@ -186,6 +186,7 @@ class CrashRig:
         assert not recovery(self.lab).needed(), where
         assert recovery(self.lab).recover() == [], where
         assert (len(self.lab.journal.entries()), self.files()) == (lines, now), where
+        assert list(self.root.rglob("*.homelab-tmp")) == [], where
         return status.state
 
     def finish(self, plan: Plan) -> PlanStatus:

@@ -57,7 +57,7 @@ def points_of_next(rig: CrashRig) -> list[str]:
 def kill_at_random(rig: CrashRig, times: int, chance: random.Random) -> Counter[str]:
     ended: Counter[str] = Counter()
     length = measured(rig)
-    print(f"an apply takes {length:.1f} s")  # noqa: T201 - the figures
+    print(f"an apply takes {length:.1f} s")
     for number in range(times):
         plan, files = rig.plan(), rig.files()
         moment = chance.uniform(0.0, length)
@@ -77,6 +77,8 @@ def kill_at_random(rig: CrashRig, times: int, chance: random.Random) -> Counter[
         ended[f"killed at: {step}"] += 1
         ended[rig.judge(plan, files, (number, moment, step, way, whole))] += 1
         rig.rest()
+        if number % 20 == 19:
+            print(number + 1, dict(ended), flush=True)
     return ended
 
 
@@ -117,10 +119,10 @@ def test_an_apply_killed_at_some_random_moments_and_points_recovers_to_before_or
 @pytest.mark.timeout(5400)
 def test_an_apply_killed_at_200_random_moments_recovers_to_before_or_after(rig: CrashRig) -> None:
     seed = int(os.environ.get("KILL_SEED") or random.SystemRandom().randrange(1 << 32))
-    print(f"seed {seed}")  # noqa: T201 - to repeat a failing run
+    print(f"seed {seed}")
     begun = time.monotonic()
     ended = kill_at_random(rig, int(os.environ.get("KILLS") or 200), random.Random(seed))
-    print(dict(ended), f"{time.monotonic() - begun:.0f} s")  # noqa: T201 - the figures
+    print(dict(ended), f"{time.monotonic() - begun:.0f} s")
     assert ended["rolled_back"] >= 50, ended
     assert volume_is_there(rig)
 
@@ -130,7 +132,7 @@ def test_an_apply_killed_at_200_random_moments_recovers_to_before_or_after(rig: 
 def test_an_apply_killed_before_and_after_every_step_recovers_to_before_or_after(rig: CrashRig) -> None:
     begun = time.monotonic()
     ended = kill_at_points(rig, lambda points: points, random.Random(1))
-    print(dict(ended), f"{time.monotonic() - begun:.0f} s")  # noqa: T201 - the figures
+    print(dict(ended), f"{time.monotonic() - begun:.0f} s")
     assert ended["rolled_back"] + ended["done"] + ended["approved"] == ended["points"]
     assert ended["done"] >= 2
     assert volume_is_there(rig)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core import fingerprint, plan_codec
@@ -83,7 +83,10 @@ class Planner:
                 hint="A person edits it, and looks at it with `homelab-mcp policy check`.",
             )
         self._check_room()
-        self._check_still_as_read(draft)
+        # Before the judging, which takes a second: what is judged and what the plan holds to must be the same files.
+        paths = fingerprint.watched_files(draft, {s.name: s.compose_path for s in snapshot.stacks})
+        observed = {path: self._files.read(path) for path in paths}
+        _check_still_as_read(draft, snapshot, observed)
         _check_no_secret_in_public(draft)
         after = _as_it_would_be(snapshot.stacks, draft.edits)
         networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
@@ -92,7 +95,7 @@ class Planner:
         if snapshot.containers is None and self._engine is not None and draft.actions:
             note = "Docker did not answer, so this plan was made without seeing the containers."
             draft = replace(draft, notes=(*draft.notes, note))
-        plan = self._seal(draft, snapshot, requester, findings)
+        plan = self._seal(draft, snapshot, requester, findings, observed)
         self._journal.append(
             "plan_made",
             {
@@ -107,12 +110,17 @@ class Planner:
         self._plans.add(plan)
         return plan
 
-    def _seal(self, draft: Draft, snapshot: Snapshot, requester: Requester, findings: Sequence[Finding]) -> Plan:
+    def _seal(
+        self,
+        draft: Draft,
+        snapshot: Snapshot,
+        requester: Requester,
+        findings: Sequence[Finding],
+        observed: Mapping[str, str | None],
+    ) -> Plan:
         risk, reasons = self._policy.assess(draft, requester)
         # A dialog and a terminal show these line by line: nobody's text may look like a line of its own.
         draft = replace(draft, summary=_one_line(draft.summary), target=_one_line(draft.target))
-        paths = fingerprint.watched_files(draft, {s.name: s.compose_path for s in snapshot.stacks})
-        observed = {path: self._files.read(path) for path in paths}
         now = self._clock.now()
         return plan_codec.seal(
             Plan(
@@ -144,19 +152,6 @@ class Planner:
                 hint="Let the person approve or decline some (`homelab-mcp plan`), or wait until they expire.",
             )
 
-    def _check_still_as_read(self, draft: Draft) -> None:
-        paths = [e.path for e in draft.edits]
-        if len(set(paths)) != len(paths):
-            raise InvalidInput("The draft edits one file twice.", hint="Report this: it is a fault of the operation.")
-        moved = [e.path for e in draft.edits if self._files.read(e.path) != e.before]
-        if moved:
-            raise PlanRefused(
-                f"While the plan was made, someone changed {', '.join(moved)}.",
-                code="plan_stale",
-                hint="Ask for the plan again.",
-                details={"changed": moved},
-            )
-
     def _ask_compose(self, draft: Draft, after: Sequence[StackFiles]) -> Draft:
         """Let Compose itself judge each stack whose files change; without Compose the plan says so."""
         if self._compose is None:
@@ -176,6 +171,26 @@ class Planner:
             except EngineUnavailable:
                 return replace(draft, notes=(*draft.notes, "Docker Compose was not there to judge the files."))
         return draft
+
+
+def _check_still_as_read(draft: Draft, snapshot: Snapshot, observed: Mapping[str, str | None]) -> None:
+    paths = [e.path for e in draft.edits]
+    if len(set(paths)) != len(paths):
+        raise InvalidInput("The draft edits one file twice.", hint="Report this: it is a fault of the operation.")
+    # An empty text in a snapshot may stand for a file that is not there or not readable.
+    read: dict[str, str | None] = {}
+    for stack in snapshot.stacks:
+        texts = ((stack.compose_path, stack.compose_text), (stack.env_path, stack.env_text), *stack.others)
+        read |= {path: text for path, text in texts if text}
+    read |= {e.path: e.before for e in draft.edits}
+    moved = [path for path, now in observed.items() if path in read and read[path] != now]
+    if moved:
+        raise PlanRefused(
+            f"While the plan was made, someone changed {', '.join(moved)}.",
+            code="plan_stale",
+            hint="Ask for the plan again.",
+            details={"changed": moved},
+        )
 
 
 def _one_line(text: str) -> str:

@@ -52,7 +52,7 @@ class Recovery:
             entries = self._parts.journal.entries()
             begun = open_applies(entries, retry_failed=retry_failed)
             self._parts.plans.release()
-            swept = self._parts.files.sweep_temporary() if begun else []
+            swept = self._parts.files.sweep_temporary()
             reports = [self._one(entry, swept) for entry in reversed(begun)]
             known = {r.plan_id for r in reports}
             return reports + [self._settle(*found) for found in self._abandoned(known, ends(entries))]
@@ -78,7 +78,8 @@ class Recovery:
             return RecoveryReport(plan_id, summary, PlanState.APPLYING, masked((*left, *undone.evidence), secrets))
         # Why it was being taken back already, when it was.
         why_not = tuple(e for e in status.evidence if not e.ok) if status.error else ()
-        evidence = masked((*why_not, *left, *undone.evidence), secrets) or (Evidence("nothing had been changed yet", ok=True),)
+        told_of = masked((*why_not, *left, *undone.evidence), secrets)
+        evidence = told_of or (Evidence("nothing had been changed yet", ok=True),)
         outcome = PlanState.ROLLED_BACK if undone.ok else PlanState.FAILED
         told = "The apply was interrupted and taken back." if undone.ok else "The apply was interrupted."
         ended = PlanStatus(
