@@ -63,9 +63,12 @@ def kill_at_random(rig: CrashRig, times: int, chance: random.Random) -> Counter[
         moment = chance.uniform(0.0, length)
         whole = chance.random() < 0.5
         way = chance.choice(WAYS)
+        begun = time.monotonic()
         child = rig.worker(plan)
         try:
             child.wait(timeout=moment)
+            # The machine is less busy by now; the next moments are to be within an apply again.
+            length = time.monotonic() - begun
         except subprocess.TimeoutExpired:
             if whole:
                 kill_all(child)
