@@ -62,12 +62,9 @@ class CrashRig:
 
     def texts(self, side: int) -> dict[str, str | None]:
         """The lab's files on either side of the change."""
-        tail = f"    stop_grace_period: 1s\n{CHECK}"
+        tail = f"    restart: unless-stopped\n    stop_grace_period: 1s\n{CHECK}"
         image = f"    image: {self.images[side]}\n"
-        front = (
-            f"# by hand\nservices:\n  web:\n{image}    restart: unless-stopped\n    volumes: ['data:/data']\n{tail}"
-            f"  idle:\n{image}{tail}"
-        )
+        front = f"# by hand\nservices:\n  web:\n{image}    volumes: ['data:/data']\n{tail}  idle:\n{image}{tail}"
         nets = ""
         if side:
             front += f"  app:\n{image}    environment: ['PASSWORD=${{PASSWORD}}']\n    networks: [own]\n{tail}"
@@ -77,7 +74,7 @@ class CrashRig:
             f"{self.front}/.env": "TZ='Etc/UTC'\n" + ("PASSWORD='canary-91aa7d5f2c'\n" if side else ""),
             f"{self.front}/web/old.conf": None if side else "listen = 80\n" * 200,
             f"{self.front}/app/conf/new.conf": "listen = 81\n" * 200 if side else None,
-            f"{self.back}/compose.yaml": f"services:\n  api:\n{image}    restart: unless-stopped\n{tail}",
+            f"{self.back}/compose.yaml": f"services:\n  api:\n{image}{tail}",
         }
 
     def rest(self) -> None:

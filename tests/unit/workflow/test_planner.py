@@ -116,9 +116,7 @@ def test_a_file_that_moved_since_it_was_read_makes_no_plan(lab: BenchLab) -> Non
 
 
 def test_a_plan_whose_files_move_while_it_is_judged_is_stale_from_the_start(lab: BenchLab) -> None:
-    def judge(
-        stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]
-    ) -> Sequence[Finding]:
+    def judge(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
         lab.compose_file.write_text(OLD + "# another client's apply\n")
         return ()
 
