@@ -54,7 +54,9 @@ def interrupted(rig: CrashRig, engine: PrivateEngine, point: str, seconds: float
     plan, files = rig.plan(), rig.files()
     held = rig.root.parent / "held"
     child = rig.worker(plan, HOMELAB_AT=point, HOMELAB_THEN=f"hold {held}")
-    assert reaches(60, held.exists), (point, rig.lab.plans.status(plan.id))
+    if not reaches(60, held.exists):
+        log = (rig.root.parent / "worker.log").read_text()[-2000:]
+        pytest.fail(f"{point} was not reached: {rig.lab.plans.status(plan.id)} {child.poll()} {log}")
     if into:
         held.unlink()
         time.sleep(into)
@@ -93,6 +95,7 @@ def test_an_engine_stopped_for_five_seconds_at_each_step_leaves_before_or_after(
             rig.finish(rig.plan())
             rig.rest()
         interrupted(rig, engine, point, 5)
+        print(SEEN, flush=True)
     for point in BACK_STEPS:
         if not rig.side:
             rig.finish(rig.plan())
