@@ -27,6 +27,8 @@ from testbed import LocalImage, Scratch
 
 ROOT = Path(__file__).parents[2]
 CHECK = "    healthcheck: {test: ['CMD', 'true'], interval: 300ms, retries: 3}\n"
+NOT_BEGUN = {PlanState.APPROVED, PlanState.QUEUED}
+"""A process that died before it took the plan leaves it queued: for half a minute another may be starting."""
 OURS = {"homelab.yaml", ".gitignore"}
 ENDED = {PlanState.DONE: {"apply_done", "recovered"}, PlanState.ROLLED_BACK: {"rolled_back", "recovered"}}
 
@@ -118,6 +120,7 @@ class CrashRig:
     def worker(self, plan: Plan, **environment: str) -> subprocess.Popen[bytes]:
         """The apply in a process of its own, with named points."""
         argv = [sys.executable, "-m", "tests.failpoints", "--root", str(self.root), "apply", plan.id]
+        self.lab.plans.set_status(plan.id, PlanStatus(PlanState.QUEUED, "starting", updated=time.time()))
         log = (self.root.parent / "worker.log").open("ab")
         with log:
             return subprocess.Popen(argv, cwd=ROOT, env={**os.environ, **environment}, stdout=log, stderr=log)
@@ -161,7 +164,7 @@ class CrashRig:
         """Hold the lab against what must be true after a recovery; how the plan ended."""
         status = self.lab.plans.status(plan.id)
         where = (where, plan.id, status)
-        assert status.state in {PlanState.DONE, PlanState.ROLLED_BACK, PlanState.APPROVED}, where
+        assert status.state in {PlanState.DONE, PlanState.ROLLED_BACK, *NOT_BEGUN}, where
         idle = bool(self.side)
         if status.state is PlanState.DONE:
             self.side, idle = 1 - self.side, True
@@ -175,7 +178,7 @@ class CrashRig:
         if self.side or status.state is not PlanState.DONE:
             assert (self.network in self.lab.engine.networks()) is bool(self.side), where
         ends = [e["event"] for e in self.lab.journal.entries() if (e["data"] or {}).get("plan") == plan.id]
-        if status.state is PlanState.APPROVED or "apply_begin" not in ends:
+        if status.state in NOT_BEGUN or "apply_begin" not in ends:
             assert not self.lab.plans.used(plan.id) or status.state is PlanState.ROLLED_BACK, where
         else:
             assert ends[-1] in ENDED[status.state], (where, ends)

@@ -14,7 +14,9 @@ from testbed import TestbedError
 
 
 class PrivateEngine:
-    """A ``dockerd`` with its own folder, socket and containerd; it touches no firewall and no other engine's objects.
+    """A ``dockerd`` with its own folder, socket, containerd and network namespace: it reaches nothing of another's.
+
+    Its containers can be reached by nobody outside, and can pull nothing.
 
     Raises:
         TestbedError: not root, no ``dockerd``, or it does not come up.
@@ -23,8 +25,9 @@ class PrivateEngine:
     def __init__(self) -> None:
         if os.getuid() != 0:
             raise TestbedError("an engine of one's own needs root; run these tests as root")
-        if shutil.which("dockerd") is None:
-            raise TestbedError("dockerd is not on PATH (Debian: docker.io)")
+        for program in ("dockerd", "unshare"):
+            if shutil.which(program) is None:
+                raise TestbedError(f"{program} is not on PATH (Debian: docker.io, util-linux)")
         # Short, as a socket's path must be.
         self.folder = Path(tempfile.mkdtemp(prefix="hl-engine-"))
         (self.folder / "config.json").write_text("{}")
@@ -44,6 +47,9 @@ class PrivateEngine:
         with (place / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
+                    # With --bridge=none it removes docker0, wherever that comes from: here there is none but its own.
+                    "unshare",
+                    "--net",
                     "dockerd",
                     f"--config-file={place}/config.json",
                     f"--data-root={place}/data",

@@ -17,7 +17,8 @@ from testbed import LocalImage, Scratch
 from tests.docker.crash_rig import CrashRig, kill_all
 
 WAYS = ("call", "call", "call", "recover", "worker")
-SHORT_RANDOM, SHORT_POINTS = 5, 5
+STATES = ("done", "rolled_back", "queued", "approved")
+SHORT_RANDOM, SHORT_POINTS = 5, 3
 
 
 @pytest.fixture
@@ -113,8 +114,8 @@ def volume_is_there(rig: CrashRig) -> bool:
 def test_an_apply_killed_at_some_random_moments_and_points_recovers_to_before_or_after(rig: CrashRig) -> None:
     chance = random.Random()
     ended = kill_at_random(rig, SHORT_RANDOM, chance)
-    ended += kill_at_points(rig, lambda points: chance.sample(points, SHORT_POINTS // 2), chance)
-    assert ended["rolled_back"] + ended["done"] + ended["approved"] >= SHORT_RANDOM, ended
+    ended += kill_at_points(rig, lambda points: chance.sample(points, SHORT_POINTS), chance)
+    assert sum(ended[state] for state in STATES) >= SHORT_RANDOM, ended
     assert volume_is_there(rig)
 
 
@@ -136,6 +137,6 @@ def test_an_apply_killed_before_and_after_every_step_recovers_to_before_or_after
     begun = time.monotonic()
     ended = kill_at_points(rig, lambda points: points, random.Random(1))
     print(dict(ended), f"{time.monotonic() - begun:.0f} s")
-    assert ended["rolled_back"] + ended["done"] + ended["approved"] == ended["points"]
+    assert sum(ended[state] for state in STATES) == ended["points"]
     assert ended["done"] >= 2
     assert volume_is_there(rig)
