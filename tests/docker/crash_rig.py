@@ -86,7 +86,7 @@ class CrashRig:
             self.lab.engine.remove_network(self.network)
 
     def plan(self) -> Plan:
-        """The change to the other side, approved."""
+        """The change to the other side, approved and queued."""
         before, after = self.texts(self.side), self.texts(1 - self.side)
         edits = []
         for path, text in after.items():
@@ -115,12 +115,12 @@ class CrashRig:
         desk = planner(self.lab)
         made = desk.make(draft, desk.snapshot(containers=True), Requester("cli"), lambda stacks, networks, edits: ())
         approvals(self.lab).dialog(made, "web", "test")
+        self.lab.plans.set_status(made.id, PlanStatus(PlanState.QUEUED, "starting", updated=time.time()))
         return made
 
     def worker(self, plan: Plan, **environment: str) -> subprocess.Popen[bytes]:
         """The apply in a process of its own, with named points."""
         argv = [sys.executable, "-m", "tests.failpoints", "--root", str(self.root), "apply", plan.id]
-        self.lab.plans.set_status(plan.id, PlanStatus(PlanState.QUEUED, "starting", updated=time.time()))
         log = (self.root.parent / "worker.log").open("ab")
         with log:
             return subprocess.Popen(argv, cwd=ROOT, env={**os.environ, **environment}, stdout=log, stderr=log)

@@ -88,8 +88,9 @@ def kill_at_random(rig: CrashRig, times: int, chance: random.Random) -> Counter[
 
 def kill_at_points(rig: CrashRig, chosen: Callable[[list[str]], list[str]], chance: random.Random) -> Counter[str]:
     ended: Counter[str] = Counter()
-    both = [points_of_next(rig), points_of_next(rig)]
-    for side, points in enumerate(both):
+    first = rig.side
+    both = {first: points_of_next(rig), 1 - first: points_of_next(rig)}
+    for side, points in both.items():
         for point in chosen(points):
             if rig.side != side:
                 rig.finish(rig.plan())
@@ -101,7 +102,7 @@ def kill_at_points(rig: CrashRig, chosen: Callable[[list[str]], list[str]], chan
             rig.put_right(plan, way)
             ended[rig.judge(plan, files, (side, point, way))] += 1
             rig.rest()
-    ended["points"] = sum(len(points) for points in both)
+    ended["points"] = sum(len(points) for points in both.values())
     return ended
 
 
