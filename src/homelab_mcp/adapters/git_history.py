@@ -215,7 +215,7 @@ class GitHistory:
 
     @contextlib.contextmanager
     def _own_locks_cleared(self, repo: Repo) -> Iterator[None]:
-        """Take away what a commit that fails in the block (a full disk) leaves locked, or the roll-back's would fail."""
+        """Take away what a commit that fails in the block (a full disk) leaves locked: the roll-back commits too."""
         there = set(_locks(repo))
         try:
             yield
