@@ -19,6 +19,7 @@ missing_key = pytest.StashKey[str]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-docker", action="store_true", help="leave out the docker and e2e tests, and say so")
+    parser.addoption("--nightly", action="store_true", help="run the long tests as well (marked nightly)")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,6 +42,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 # After pytest's own -m and -k, so that the count says what this option alone left out.
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--nightly"):
+        long = [item for item in items if item.get_closest_marker("nightly")]
+        items[:] = [item for item in items if not item.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=long)
     if not config.getoption("--no-docker"):
         return
     left_out = [item for item in items if needs_docker(item)]

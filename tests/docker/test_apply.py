@@ -19,11 +19,13 @@ from homelab_mcp.adapters.http_probe import TraefikProbe
 from homelab_mcp.adapters.journal import JsonlJournal
 from homelab_mcp.adapters.lock import LabLock
 from homelab_mcp.adapters.plan_store import FilePlanStore
+from homelab_mcp.model.errors import PlanRefused
 from homelab_mcp.model.plan import (
     ActionKind,
     Draft,
     EngineAction,
     FileEdit,
+    Plan,
     PlanState,
     PlanStatus,
     Requester,
@@ -68,6 +70,9 @@ class RealLab:
         )
 
     def apply(self, after: str, service: str, *actions: EngineAction, gone: tuple[str, ...] = ()) -> PlanStatus:
+        return self.applier.run(self.plan(after, service, *actions, gone=gone).id)
+
+    def plan(self, after: str, service: str, *actions: EngineAction, gone: tuple[str, ...] = ()) -> Plan:
         draft = Draft(
             operation="test",
             summary=f"Change {service}",
@@ -79,7 +84,7 @@ class RealLab:
         snapshot = self.planner.snapshot(containers=True)
         plan = self.planner.make(draft, snapshot, Requester("cli"), lambda stacks, networks, edits: ())
         self.approvals.dialog(plan, service, "test")
-        return self.applier.run(plan.id)
+        return plan
 
     def up(self, service: str) -> tuple[EngineAction, ...]:
         return (
@@ -156,6 +161,43 @@ def test_an_image_that_cannot_be_pulled_leaves_the_running_container_alone(lab: 
     assert status.state is PlanState.ROLLED_BACK, status
     assert {c.id: c.started_at for c in lab.engine.containers(lab.stack)} == ids
     assert lab.compose_file.read_text() == old
+
+
+def test_what_moves_between_plan_and_apply_makes_it_stale_and_a_tag_that_moves_does_not(lab: RealLab) -> None:
+    old = lab.compose_file.read_text()
+    new = old.replace(lab.images["good"], lab.images["next"])
+    (web,) = lab.engine.containers(lab.stack)
+
+    def docker(*arguments: str) -> int:
+        return subprocess.run(["docker", *arguments], capture_output=True, check=True, timeout=30).returncode
+
+    def recreate() -> None:
+        docker("rm", "-f", web.id)
+        lab.compose.up(lab.stack, ())
+
+    moves: dict[str, Callable[[], object]] = {
+        f"file {lab.stack}/compose.yaml changed": lambda: lab.compose_file.write_text(old + "# by hand\n"),
+        f"file {lab.stack}/.env appeared": lambda: (lab.root / lab.stack / ".env").write_text("A=b\n"),
+        "file homelab.yaml appeared": lambda: (lab.root / "homelab.yaml").write_text("domain: lab.test\n"),
+        "stopped": lambda: docker("stop", "--time", "1", web.id),
+        "started and paused": lambda: [docker(verb, web.id) for verb in ("start", "pause")],
+        "recreated": recreate,
+        f"container {lab.stack}/web removed": lambda: lab.compose.remove(lab.stack, ("web",)),
+    }
+    for what, move in moves.items():
+        plan = lab.plan(new, "web", *lab.up("web"))
+        move()
+        with pytest.raises(PlanRefused) as caught:
+            lab.applier.run(plan.id)
+        assert caught.value.code == "plan_stale", what
+        moved = caught.value.details["changed"]
+        assert what in str(moved) or f"container {lab.stack}/web" in str(moved), (what, moved)
+        lab.compose_file.write_text(old)
+    lab.compose.up(lab.stack, ())
+    plan = lab.plan(new, "web", *lab.up("web"))
+    docker("tag", lab.images["crash"], lab.images["good"])
+    assert next(iter(lab.running().values()))[0] != lab.images["good"], "the engine calls its image by another name now"
+    assert lab.applier.run(plan.id).state is PlanState.DONE
 
 
 def test_an_apply_that_died_after_it_started_containers_is_undone(lab: RealLab) -> None:

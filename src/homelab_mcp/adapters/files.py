@@ -8,10 +8,10 @@ import os
 import re
 import secrets
 import stat
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from homelab_mcp.adapters.private import is_held
 from homelab_mcp.model.errors import InvalidInput, StorageFailed, storage_failed
 from homelab_mcp.model.lab import COMPOSE_NAMES, NAME_PATTERN, PRIVATE_FOLDER
 
@@ -19,7 +19,6 @@ MAX_BYTES = 10 * 1024 * 1024
 _TEMP = re.compile(r"\..+\.[0-9a-f]{12}\.homelab-tmp")
 _SWEEP_DEPTH = 5
 _SWEEP_ENTRIES = 50_000
-_LIVE_SECONDS = 60.0
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _IS_LINK = {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}
 
@@ -196,8 +195,8 @@ class LabFiles:
     def sweep_temporary(self) -> list[str]:
         """Remove temp files that a killed write left; their relative paths.
 
-        Looks five folders deep, where this project writes; in ``.homelab`` only at files older than a minute, as
-        another process may be writing there.
+        Looks five folders deep, where this project writes; in ``.homelab``, where other processes write at any
+        time, only at files that nobody holds.
         """
         removed, seen = [], 0
         for here, folders, names in os.walk(self._root, followlinks=False):
@@ -210,8 +209,7 @@ class LabFiles:
             folders[:] = [f for f in folders if not f.startswith(".") or (f == PRIVATE_FOLDER and not below.parts)]
             for name in names:
                 full = Path(here, name)
-                live = below.parts[:1] == (PRIVATE_FOLDER,) and time.time() - full.lstat().st_mtime < _LIVE_SECONDS
-                if _TEMP.fullmatch(name) and not live:
+                if _TEMP.fullmatch(name) and not (below.parts[:1] == (PRIVATE_FOLDER,) and is_held(full)):
                     with contextlib.suppress(FileNotFoundError):
                         full.unlink()
                         removed.append(str(below / name))

@@ -94,16 +94,17 @@ class GitHistory:
         try:
             with self._repo() as repo:
                 self._clear_stale_locks(repo)
-                head = tip = _head(repo)
-                if first is not None:
-                    kept = {p: state for p, state in first[0].items() if not forbidden(p)}
-                    tip = self._on(repo, tip, sorted(kept), first[1], kept, allow_empty=False) or tip
-                new = self._on(repo, tip, wanted, message, texts, allow_empty=allow_empty)
-                if new:
-                    _move(repo, head, new)
-                done = new.decode() if new else ""
-                if done:
-                    self._refresh_index(repo, wanted)
+                with self._own_locks_cleared(repo):
+                    head = tip = _head(repo)
+                    if first is not None:
+                        kept = {p: state for p, state in first[0].items() if not forbidden(p)}
+                        tip = self._on(repo, tip, sorted(kept), first[1], kept, allow_empty=False) or tip
+                    new = self._on(repo, tip, wanted, message, texts, allow_empty=allow_empty)
+                    if new:
+                        _move(repo, head, new)
+                    done = new.decode() if new else ""
+                    if done:
+                        self._refresh_index(repo, wanted)
                 return done
         except (FileLocked, OSError, KeyError, ValueError) as error:
             if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}:
@@ -308,13 +309,22 @@ class GitHistory:
         since = held_since(self._root)
         if since is None:
             return
-        control, common = Path(repo.controldir()), Path(repo.commondir())
-        fixed = (control / "index.lock", control / "HEAD.lock", common / "packed-refs.lock")
-        # dulwich, unlike git itself, also locks each object that it writes.
-        for lock in (*fixed, *(common / "refs" / "heads").rglob("*.lock"), *(common / "objects").glob("??/*.lock")):
+        for lock in _locks(repo):
             with contextlib.suppress(FileNotFoundError):
                 if lock.lstat().st_mtime < since and not _git_alive(self._worktree(repo)):
                     lock.unlink()
+
+    @contextlib.contextmanager
+    def _own_locks_cleared(self, repo: Repo) -> Iterator[None]:
+        """Take away what a commit that fails in the block (a full disk) leaves locked: the roll-back commits too."""
+        there = set(_locks(repo))
+        try:
+            yield
+        except OSError:
+            if held_since(self._root) is not None and not _git_alive(self._worktree(repo)):
+                for lock in set(_locks(repo)) - there:
+                    lock.unlink(missing_ok=True)
+            raise
 
     def _exclude(self, repo: Repo) -> None:
         path = Path(repo.commondir()) / "info" / "exclude"
@@ -371,6 +381,15 @@ def forbidden(path: str) -> bool:
     parts = PurePosixPath(path).parts
     outside = not parts or path.startswith("/") or ".." in parts
     return outside or is_env(path) or parts[-1] in SECRET_NAMES or bool({PRIVATE_FOLDER, ".git"} & set(parts))
+
+
+def _locks(repo: Repo) -> Iterator[Path]:
+    control, common = Path(repo.controldir()), Path(repo.commondir())
+    fixed = (control / "index.lock", control / "HEAD.lock", common / "packed-refs.lock")
+    yield from (lock for lock in fixed if lock.exists())
+    yield from (common / "refs" / "heads").rglob("*.lock")
+    # dulwich, unlike git itself, also locks each object that it writes.
+    yield from (common / "objects").glob("??/*.lock")
 
 
 def _head(repo: Repo) -> ObjectID | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import stat
+import time
 from pathlib import Path
 
 from homelab_mcp.model.errors import InvalidInput, StorageFailed, storage_failed
@@ -88,6 +90,8 @@ def _write(path: Path, text: str) -> None:
     temp = path.with_name(f".{path.name}.{secrets.token_hex(6)}.homelab-tmp")
     fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
+        # Until this process has ended: nobody then takes the file for one that a killed process left.
+        fcntl.flock(fd, fcntl.LOCK_EX)
         with os.fdopen(fd, "w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
@@ -106,3 +110,20 @@ def sync_folder(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process is writing this temp file; looks twice, as one is not held in its first instant."""
+    for wait in (0.1, 0.0):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return True
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        time.sleep(wait)
+    return False

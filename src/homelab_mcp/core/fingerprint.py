@@ -25,12 +25,13 @@ def of_text(text: str | None) -> str:
 def of_containers(containers: Sequence[ContainerState]) -> str:
     """One hash over the containers of one service; "absent" for none.
 
-    Identity is id, image, config hash and whether it is up, down or paused. A crash loop's flicker between
-    running and restarting is no change, nor are uptime and health.
+    Identity is id, config hash and whether it is up, down or paused. A crash loop's flicker between running and
+    restarting is no change, nor are uptime and health. A container keeps its image for life; only its name in the
+    engine's list changes, once the image's tag has moved on to another.
     """
     if not containers:
         return ABSENT
-    rows = sorted([c.id, c.image, c.config_hash, _STATE_CLASS.get(c.state, c.state)] for c in containers)
+    rows = sorted([c.id, c.config_hash, _STATE_CLASS.get(c.state, c.state)] for c in containers)
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 

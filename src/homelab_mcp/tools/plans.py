@@ -16,10 +16,11 @@ from mcp.server.mcpserver.resolve import Elicit, Resolve
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, Field
 
-from homelab_mcp.model.plan import FINAL_STATES, Plan, PlanState, PlanStatus
+from homelab_mcp.model.plan import Plan, PlanState, PlanStatus
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.plan_result import PlanOutput, plan_result
 from homelab_mcp.tools.shape import can_ask, guarded, in_thread, requester
+from homelab_mcp.workflow.approvals import UNKNOWN
 from homelab_mcp.workflow.assembly import approvals
 from homelab_mcp.workflow.follow import RUNNING, start
 
@@ -137,6 +138,6 @@ async def _follow(ctx: Context[Any], lab: Lab, plan_id: str, seconds: float) -> 
                 count += 1
                 last = said
                 await ctx.report_progress(count, None, said)
-            if status.state in FINAL_STATES or status.state not in RUNNING or status.error_code == "interrupted":
+            if status.state not in RUNNING or status.error_code in ("interrupted", UNKNOWN):
                 return
             await anyio.sleep(POLL_SECONDS)

@@ -87,6 +87,9 @@ class Applier:
     def run(self, plan_id: str, progress: Progress | None = None) -> PlanStatus:
         """Apply the plan, in the calling process, and return its final status (done, rolled_back or failed).
 
+        Where Docker stays away for longer than a minute it is applying, with error_code ``outcome_unknown``: the next
+        recovery looks again and puts the lab right.
+
         A SIGTERM or SIGINT meanwhile finishes the step at work and rolls back.
 
         Raises what ``check`` raises, LabLocked and JournalUnwritable before anything is changed; nothing after.

@@ -12,6 +12,9 @@ from homelab_mcp.ports import Approver, Clock, Journal, Lock, PlanStore, Signer
 
 RUNNING = frozenset({PlanState.QUEUED, PlanState.APPLYING})
 
+UNKNOWN = "outcome_unknown"
+"""The error code of an apply that Docker left in the middle, and that is to be put right once it is back."""
+
 STARTING = 30.0
 """Seconds that a queued plan is given to begin before it counts as abandoned."""
 
@@ -34,6 +37,13 @@ def abandoned(plans: PlanStore, lock: Lock, clock: Clock, plan_id: str) -> bool:
     if status.state is PlanState.APPLYING or (status.state is PlanState.QUEUED and plans.used(plan_id)):
         return not lock.holder()
     return status.state is PlanState.QUEUED and abs(clock.now() - status.updated) >= STARTING
+
+
+def left_open(status: PlanStatus) -> PlanStatus:
+    """The status of an apply whose process is gone, which says so or why."""
+    if status.error_code == UNKNOWN:
+        return status
+    return replace(status, error="The process that applied it is gone.", error_code="interrupted")
 
 
 class Approvals:
@@ -133,8 +143,7 @@ class Approvals:
         if status.state in _OPEN and lapsed(plan, self._clock.now()):
             return replace(status, state=PlanState.EXPIRED)
         if self._lock is not None and abandoned(self._plans, self._lock, self._clock, plan_id):
-            status = self._plans.status(plan_id)
-            return replace(status, error="The process that applied it is gone.", error_code="interrupted")
+            return left_open(self._plans.status(plan_id))
         return status
 
     def _open_to_answer(self, plan_id: str, approved: bool) -> Plan:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from homelab_mcp.model.plan import FINAL_STATES, PlanState, PlanStatus
 from homelab_mcp.ports import Lab
-from homelab_mcp.workflow.approvals import RUNNING, abandoned
+from homelab_mcp.workflow.approvals import RUNNING, abandoned, left_open
 
 __all__ = ["RUNNING", "follow", "start"]
 
@@ -80,7 +80,7 @@ def follow(
             return status
         if abandoned(lab.plans, lab.lock, lab.clock, plan_id):
             if replaced:
-                return replace(status, error="The process that applied it is gone.", error_code="interrupted")
+                return left_open(status)
             replaced = True
             lab.worker.start(plan_id)
             clock.sleep(REPLACED_SECONDS)

@@ -8,6 +8,7 @@ from homelab_mcp.core.diff import unified
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.model.finding import Severity
 from homelab_mcp.model.plan import ActionKind, ApprovalKind, EngineAction, Plan, PlanState, PlanStatus
+from homelab_mcp.workflow.approvals import UNKNOWN
 
 DIFF_LIMIT = 9_000
 FINDINGS_LIMIT = 20
@@ -64,6 +65,11 @@ def action_line(action: EngineAction) -> str:
 
 def next_step(plan: Plan, status: PlanStatus, policy: Policy = DEFAULT_POLICY) -> str:
     """What to do now, for a model and a person."""
+    if status.error_code == UNKNOWN and status.state is PlanState.APPLYING:
+        return (
+            "Docker went away in the middle, so how containers stand is not known. Once it is back, call apply_plan"
+            " again with the same id (or run `homelab-mcp recover`): the lab is looked at again and put right."
+        )
     if status.error_code == "interrupted" and status.state in (PlanState.QUEUED, PlanState.APPLYING):
         return "Call apply_plan again with the same id (or run `homelab-mcp recover`): the lab is put right first."
     match status.state:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core import fingerprint, plan_codec
@@ -82,7 +82,10 @@ class Planner:
             )
         _check_not_the_guard(draft)
         self._check_room()
-        self._check_still_as_read(draft)
+        # Before the judging, which takes a second: what is judged and what the plan holds to must be the same files.
+        paths = fingerprint.watched_files(draft, {s.name: s.compose_path for s in snapshot.stacks})
+        observed = {path: self._files.read(path) for path in paths}
+        _check_still_as_read(draft, snapshot, observed)
         _check_no_secret_in_public(draft)
         if not own_text(draft):
             _check_no_marked_secret(draft)
@@ -97,7 +100,7 @@ class Planner:
         if snapshot.containers is None and self._engine is not None and draft.actions:
             note = "Docker did not answer, so this plan was made without seeing the containers."
             draft = replace(draft, notes=(*draft.notes, note))
-        plan = self._seal(draft, snapshot, requester, findings)
+        plan = self._seal(draft, snapshot, requester, findings, observed)
         self._journal.append(
             "plan_made",
             {
@@ -112,12 +115,17 @@ class Planner:
         self._plans.add(plan)
         return plan
 
-    def _seal(self, draft: Draft, snapshot: Snapshot, requester: Requester, findings: Sequence[Finding]) -> Plan:
+    def _seal(
+        self,
+        draft: Draft,
+        snapshot: Snapshot,
+        requester: Requester,
+        findings: Sequence[Finding],
+        observed: Mapping[str, str | None],
+    ) -> Plan:
         risk, reasons = self._policy.assess(draft, requester)
         # A dialog and a terminal show these line by line: nobody's text may look like a line of its own.
         draft = replace(draft, summary=_one_line(draft.summary), target=_one_line(draft.target))
-        paths = fingerprint.watched_files(draft, {s.name: s.compose_path for s in snapshot.stacks})
-        observed = {path: self._files.read(path) for path in paths}
         now = self._clock.now()
         return plan_codec.seal(
             Plan(
@@ -147,20 +155,6 @@ class Planner:
                 f"{len(waiting)} plans wait for an answer already.",
                 code="too_many_plans",
                 hint="Let the person approve or decline some (`homelab-mcp plan`), or wait until they expire.",
-            )
-
-    def _check_still_as_read(self, draft: Draft) -> None:
-        paths = [e.path for e in (*draft.edits, *draft.adopts)]
-        if len(set(paths)) != len(paths):
-            raise InvalidInput("The draft edits one file twice.", hint="Report this: it is a fault of the operation.")
-        moved = [e.path for e in draft.edits if self._files.read(e.path) != e.before]
-        moved += [e.path for e in draft.adopts if self._files.read(e.path) != e.after]
-        if moved:
-            raise PlanRefused(
-                f"While the plan was made, someone changed {', '.join(moved)}.",
-                code="plan_stale",
-                hint="Ask for the plan again.",
-                details={"changed": moved},
             )
 
     def _ask_compose(self, draft: Draft, after: Sequence[StackFiles]) -> Draft:
@@ -200,6 +194,26 @@ def _check_not_the_guard(draft: Draft) -> None:
                 code="path_refused",
                 hint="Ask for files of a stack.",
             )
+
+
+def _check_still_as_read(draft: Draft, snapshot: Snapshot, observed: Mapping[str, str | None]) -> None:
+    paths = [e.path for e in (*draft.edits, *draft.adopts)]
+    if len(set(paths)) != len(paths):
+        raise InvalidInput("The draft edits one file twice.", hint="Report this: it is a fault of the operation.")
+    # An empty text in a snapshot may stand for a file that is not there or not readable.
+    read: dict[str, str | None] = {}
+    for stack in snapshot.stacks:
+        texts = ((stack.compose_path, stack.compose_text), (stack.env_path, stack.env_text), *stack.others)
+        read |= {path: text for path, text in texts if text}
+    read |= {e.path: e.before for e in draft.edits} | {e.path: e.after for e in draft.adopts}
+    moved = [path for path, now in observed.items() if path in read and read[path] != now]
+    if moved:
+        raise PlanRefused(
+            f"While the plan was made, someone changed {', '.join(moved)}.",
+            code="plan_stale",
+            hint="Ask for the plan again.",
+            details={"changed": moved},
+        )
 
 
 def _one_line(text: str) -> str:

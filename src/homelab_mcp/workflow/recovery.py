@@ -53,7 +53,7 @@ class Recovery:
             entries = self._parts.journal.recent()
             begun = open_applies(entries, retry_failed=retry_failed)
             self._parts.plans.release()
-            swept = self._parts.files.sweep_temporary() if begun else []
+            swept = self._parts.files.sweep_temporary()
             reports = [self._one(entry, swept) for entry in reversed(begun)]
             known = {r.plan_id for r in reports}
             if any(self._abandoned(known, ends(entries))):
@@ -83,13 +83,19 @@ class Recovery:
             return RecoveryReport(plan_id, summary, PlanState.APPLYING, (*left, why))
         secrets = known_secrets(plan, self._parts.files)
         undone = self._parts.undo.put_back(plan, Before.of(begin))
-        evidence = masked((*left, *undone.evidence), secrets) or (Evidence("nothing had been changed yet", ok=True),)
+        if undone.unknown:
+            return RecoveryReport(plan_id, summary, PlanState.APPLYING, masked((*left, *undone.evidence), secrets))
+        # Why it was being taken back already, when it was.
+        why_not = tuple(e for e in status.evidence if not e.ok) if status.error else ()
+        told_of = masked((*why_not, *left, *undone.evidence), secrets)
+        evidence = told_of or (Evidence("nothing had been changed yet", ok=True),)
         outcome = PlanState.ROLLED_BACK if undone.ok else PlanState.FAILED
+        told = "The apply was interrupted and taken back." if undone.ok else "The apply was interrupted."
         ended = PlanStatus(
             outcome,
             evidence=evidence,
             commit=undone.commit or status.commit,
-            error="The apply was interrupted and taken back." if undone.ok else "The apply was interrupted.",
+            error=f"{status.error} {told}".strip(),
             error_code="interrupted",
         )
         return self._end(plan_id, summary, outcome, evidence, ended)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from homelab_mcp.model.plan import (
     PlanStatus,
     Verification,
 )
+from homelab_mcp.workflow.approvals import UNKNOWN
 from homelab_mcp.workflow.plan_facts import (
     TELLING,
     commit_message,
@@ -209,6 +210,8 @@ class Transaction:
         except Exception as problem:  # noqa: BLE001 - one attempt, then a clear state for a person
             undone = Undone((Evidence("the roll-back itself failed", ok=False, detail=self._told(problem)[0]),))
         evidence = masked((*seen, *undone.evidence), self._secrets)
+        if undone.unknown:
+            return self._unknown(evidence, text)
         state = PlanState.ROLLED_BACK if undone.ok else PlanState.FAILED
         event = "rolled_back" if undone.ok else "rollback_failed"
         severity = {} if undone.ok else {"severity": "CRITICAL"}
@@ -217,6 +220,13 @@ class Transaction:
         except JournalUnwritable as problem:
             text = f"{text} {problem.message}"
         return self._tell(PlanStatus(state, "", evidence, undone.commit or self._commit, text, code))
+
+    def _unknown(self, evidence: tuple[Evidence, ...], text: str) -> PlanStatus:
+        """Docker stayed away, so nobody can tell how containers stand: the apply stays open for a recovery to end."""
+        record = {**self._record(evidence), "error": text, "code": UNKNOWN, "severity": "CRITICAL"}
+        with suppress(JournalUnwritable):
+            self._parts.journal.append(UNKNOWN, record)
+        return self._tell(PlanStatus(PlanState.APPLYING, "outcome unknown", evidence, self._commit, text, UNKNOWN))
 
     def _told(self, error: Exception) -> tuple[str, str, tuple[Evidence, ...]]:
         """An error as (sentence, code, evidence), without secrets."""

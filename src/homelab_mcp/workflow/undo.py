@@ -52,10 +52,14 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What putting back came to: ``ok`` when the lab is as before."""
+    """What putting back came to: ``ok`` when the lab is as before.
+
+    ``unknown`` when Docker stayed away, so that nobody can tell how containers stand: it is for a recovery to end.
+    """
 
     evidence: tuple[Evidence, ...]
     commit: str = ""
+    unknown: bool = False
 
     @property
     def ok(self) -> bool:
@@ -101,23 +105,28 @@ class Undo:
         return Before(containers, networks, self._missing_folders(plan))
 
     def put_back(self, plan: Plan, before: Before) -> Undone:
-        """Return the lab to what was remembered: each part is tried once, and the evidence tells."""
+        """Return the lab to what was remembered: each part is tried once, and the evidence tells.
+
+        Where Docker stays away before the files are put back, they are left as they are: Compose removes what an
+        apply added by the file that names it.
+        """
         self._plans.release()
         seen: list[Evidence] = []
-        reached = self._engine is None or not plan.draft.actions or self._await_engine(seen)
-        if reached:
-            self._try(seen, "containers that the apply added are removed", lambda: self._remove_added(plan, before))
+        added = "containers that the apply added are removed"
+        if plan.draft.actions and not self._through(seen, added, lambda: self._remove_added(plan, before)):
+            return Undone(tuple(seen), unknown=True)
         self._restore_files(plan, seen)
         self._try(seen, "", lambda: self._files.remove_empty_folders(before.folders))
-        if reached:
-            self._try(seen, "", lambda: self._bring_back(plan, before, seen))
-            self._try(seen, "", lambda: self._remove_networks(before.networks, seen))
+        reached = not plan.draft.actions or (
+            self._through(seen, "", lambda: self._bring_back(plan, before, seen))
+            and self._through(seen, "", lambda: self._remove_networks(before.networks, seen))
+        )
         commit = ""
         try:
             commit = self._uncommit(plan)
         except (HomelabError, OSError) as error:
             seen.append(Evidence("the roll-back is not in git", ok=False, detail=_words(error)))
-        return Undone(tuple(seen), commit)
+        return Undone(tuple(seen), commit, unknown=not reached)
 
     def out_of_reach(self, plan: Plan) -> Evidence | None:
         """Why this plan's containers cannot be put back now: files-only mode, or a Docker that does not answer."""
@@ -263,6 +272,34 @@ class Undo:
                     seen.append(Evidence(text, ok=False, detail=_words(error)))
                     return False
                 self._clock.sleep(_POLL)
+
+    def _through(self, seen: list[Evidence], what: str, step: Callable[[], None]) -> bool:
+        """Do a step on containers, once more where Docker was restarted meanwhile; False where it stays away."""
+        if self._engine is None:
+            return True
+        for again in (True, False):
+            if not self._await_engine(seen):
+                return False
+            kept = len(seen)
+            try:
+                step()
+                return True
+            except (HomelabError, OSError) as error:
+                del seen[kept:]
+                # What Docker said while it went down looks like any other refusal; its silence now tells them apart.
+                if again and (isinstance(error, EngineUnavailable) or not self._answers()):
+                    continue
+                seen.append(Evidence(f"not put back{f' ({what})' if what else ''}", ok=False, detail=_words(error)))
+                return not isinstance(error, EngineUnavailable)
+        return False
+
+    def _answers(self) -> bool:
+        try:
+            if self._engine is not None:
+                self._engine.networks()
+        except (EngineUnavailable, EngineFailed):
+            return False
+        return True
 
     def _try(self, seen: list[Evidence], what: str, step: Callable[[], None]) -> None:
         try:

@@ -212,13 +212,10 @@ def test_stacks_are_folders_with_a_compose_file(root: Path) -> None:
 def test_only_our_own_temp_files_are_swept(root: Path) -> None:
     ours = root / "media" / ".compose.yaml.0123456789ab.homelab-tmp"
     theirs = root / "media" / "notes.homelab-tmp"
-    live = root / ".homelab" / "plans" / ".status.json.0123456789ab.homelab-tmp"
-    live.parent.mkdir(parents=True)
-    for path in (ours, theirs, live):
+    for path in (ours, theirs):
         path.touch()
     assert LabFiles(root).sweep_temporary() == ["media/.compose.yaml.0123456789ab.homelab-tmp"]
     assert theirs.exists()
-    assert live.exists()
 
 
 def test_a_root_that_is_not_there_yet_reads_as_empty_and_can_be_made(tmp_path: Path) -> None:
@@ -229,3 +226,20 @@ def test_a_root_that_is_not_there_yet_reads_as_empty_and_can_be_made(tmp_path: P
     assert not files.make_folder("")
     files.write_atomic("homelab.yaml", "x", 0o644)
     assert files.read("homelab.yaml") == "x"
+
+
+def test_a_temp_file_of_ours_is_swept_once_its_writer_is_gone_and_not_before(tmp_path: Path) -> None:
+    import fcntl
+    import os
+
+    from homelab_mcp.adapters.private import private_folder
+
+    folder = private_folder(tmp_path, "plans")
+    left, live = folder / ".status.json.0123456789ab.homelab-tmp", folder / ".status.json.ba9876543210.homelab-tmp"
+    for path in (left, live):
+        path.write_text("half")
+    fd = os.open(live, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    assert LabFiles(tmp_path).sweep_temporary() == [f".homelab/plans/{left.name}"]
+    os.close(fd)
+    assert LabFiles(tmp_path).sweep_temporary() == [f".homelab/plans/{live.name}"]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -150,3 +154,61 @@ def test_a_lock_that_is_younger_than_ours_belongs_to_somebody(root: Path) -> Non
         with pytest.raises(HomelabError):
             history.commit(["media/compose.yaml"], "x")
     assert branch.exists()
+
+
+def killed_while(work: Callable[[], object], calls: int) -> bool:
+    """Run the work in a child that is killed at its nth call of a function that touches the disk."""
+    touches = {"open", "write", "rename", "replace", "unlink", "remove", "fsync", "close", "mkdir", "link", "fdopen"}
+    child = os.fork()
+    if child == 0:
+        left = calls
+
+        def count(_frame: object, event: str, arg: object) -> None:
+            nonlocal left
+            if event in {"c_call", "c_return"} and getattr(arg, "__name__", "") in touches:
+                left -= 1
+                if left <= 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.setprofile(count)
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.parametrize("turns", [10, pytest.param(50, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("whose", ["ours", "a person's"])
+@pytest.mark.timeout(120)
+def test_after_every_one_of_a_hundred_killed_commits_the_next_one_works(root: Path, whose: str, turns: int) -> None:
+    history, lock = GitHistory(root), LabLock(root)
+    history.ensure()
+    kills, left = 0, 0
+    stack = root / "media"
+    for turn in range(50 // turns, 51, 50 // turns):
+        (stack / "compose.yaml").write_text(f"services: {{}}\n# {turn}\n")
+
+        def commit(turn: int = turn) -> None:
+            with lock.hold("apply"):
+                history.commit(["media/compose.yaml"], f"turn {turn}")
+
+        if whose == "ours":
+            kills += killed_while(commit, 2 * turn)
+        else:
+            script = "git add -A && git -c user.name=a -c user.email=a@b commit -qm theirs"
+            child = subprocess.Popen(["sh", "-c", script], cwd=root, start_new_session=True)
+            time.sleep(turn * 0.0004)
+            os.killpg(child.pid, signal.SIGKILL)
+            kills += child.wait() != 0
+            time.sleep(0.01)
+        left += any((root / ".git").rglob("*.lock"))
+        (stack / "compose.yaml").write_text(f"services: {{}}\n# {turn} again\n")
+        with lock.hold("apply"):
+            assert history.commit(["media/compose.yaml"], f"again {turn}"), turn
+        assert git(root, "show", "HEAD:media/compose.yaml").endswith("again"), turn
+        git(root, "add", "--all")
+        git(root, "commit", "--quiet", "--allow-empty", "--message", "a person's next one")
+    assert kills >= turns // 2
+    assert left >= 1, "a kill left a lock behind"
+    assert "error" not in git(root, "fsck", "--no-dangling")

@@ -244,7 +244,6 @@ def test_every_observed_part_that_moves_makes_the_plan_stale(lab: BenchLab) -> N
         "homelab.yaml": lambda: (lab.root / "homelab.yaml").write_text("domain: a.test\n"),
         "media/web appeared": lambda: None,
         "media/web id": recreated,
-        "media/web image": lambda: setattr(web, "image", "web:other"),
         "media/web config": lambda: setattr(web, "config_hash", "f" * 12),
         "media/web state": lambda: setattr(web, "state", "paused"),
         "media/web gone": lambda: lab.docker.containers_now.clear(),

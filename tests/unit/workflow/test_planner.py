@@ -115,6 +115,27 @@ def test_a_file_that_moved_since_it_was_read_makes_no_plan(lab: BenchLab) -> Non
     assert caught.value.code == "plan_stale"
 
 
+def test_a_plan_whose_files_move_while_it_is_judged_is_stale_from_the_start(lab: BenchLab) -> None:
+    def judge(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
+        lab.compose_file.write_text(OLD + "# another client's apply\n")
+        return ()
+
+    plan = lab.planner.make(lab.change_draft("web:2"), lab.planner.snapshot(containers=True), Requester("mcp"), judge)
+    lab.approvals.dialog(plan, "web", "test")
+    with pytest.raises(PlanRefused) as caught:
+        lab.applier.run(plan.id)
+    assert caught.value.code == "plan_stale", "nothing was begun, so nothing was rolled back"
+    assert "apply_begin" not in lab.events()
+
+
+def test_a_file_that_is_only_watched_and_moved_since_the_snapshot_makes_no_plan(lab: BenchLab) -> None:
+    seen = lab.planner.snapshot(containers=True)
+    lab.env_file.write_text("TZ=Europe/Paris\n")
+    with pytest.raises(PlanRefused) as caught:
+        lab.planner.make(lab.change_draft("web:2"), seen, Requester("mcp"), no_findings)
+    assert caught.value.code == "plan_stale"
+
+
 def test_a_secret_in_a_file_that_goes_to_git_is_refused(lab: BenchLab) -> None:
     draft = lab.add_draft()
     leaky = replace(draft.edits[0], after=(draft.edits[0].after or "") + f"# {SECRET}\n")

@@ -1,0 +1,231 @@
+"""What can go wrong in an apply, on a real engine: told with evidence, put back, and the old version serves on."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from homelab_mcp.bootstrap import LocalLab
+from homelab_mcp.model.plan import (
+    ActionKind,
+    Draft,
+    EngineAction,
+    FileEdit,
+    Plan,
+    PlanState,
+    PlanStatus,
+    Requester,
+    RouteCheck,
+    Verification,
+)
+from homelab_mcp.workflow.assembly import applier, approvals, planner, recovery
+from testbed import LocalImage, Scratch, free_port
+from testbed.docker_engine import wait_until
+from tests.docker.crash_rig import CrashRig
+
+pytestmark = pytest.mark.timeout(240)
+DETECTED, SERVING = 35.0, 60.0
+"""Seconds until a crash loop is told, and until the old version serves again (threat 26)."""
+
+
+class Web:
+    """A stack whose ``web`` answers on a port of the host; ``watched`` asks it all the while."""
+
+    def __init__(self, root: Path, scratch: Scratch, stand_in: Callable[..., LocalImage]) -> None:
+        run = scratch.run_id
+        self.stack, self.port, self.taken = scratch.claim_project(f"fault-{run}"), free_port(), free_port()
+        name = f"homelab-testbed/fault:{run}"
+        self.good = stand_in(f"{name}-good", service="web", ports=[80]).reference
+        self.crash = stand_in(f"{name}-crash", service="web", variant="crash_loop").reference
+        self.traefik = stand_in(f"homelab-testbed/{run}/traefik:1", service="traefik", ports=[80]).reference
+        self.nowhere = f"{name}-nowhere"
+        self.file = root / self.stack / "compose.yaml"
+        self.file.parent.mkdir(parents=True)
+        (root / "homelab.yaml").write_text(f"domain: lab.test\nbind_address: 127.0.0.1\nhttps_port: {free_port()}\n")
+        self.file.write_text(self.text(self.good))
+        self.lab = LocalLab(str(root))
+        self.lab.history.ensure()
+        self.lab.compose.up(self.stack, ())
+        wait_until(lambda: self.serves() or None, "web to answer")
+
+    def text(self, image: str, more: str = "", *, check: bool = True) -> str:
+        health = "    healthcheck: {test: ['CMD', 'true'], interval: 300ms}\n" if check else ""
+        return (
+            f"services:\n  web:\n    image: {image}\n    restart: unless-stopped\n    stop_grace_period: 1s\n"
+            f"{health}"
+            f"    ports: ['127.0.0.1:{self.port}:80'{more}]\n"
+        )
+
+    def serves(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                return connection.recv(64).startswith(b"HTTP/1.1 200")
+        except OSError:
+            return False
+
+    def plan(self, after: str, routes: tuple[RouteCheck, ...] = ()) -> Plan:
+        old = self.file.read_text()
+        draft = Draft(
+            operation="test",
+            summary="Update web",
+            edits=(FileEdit(f"{self.stack}/compose.yaml", old, after),),
+            actions=(
+                EngineAction(ActionKind.PULL, "image", self.stack, ("web",)),
+                EngineAction(ActionKind.UP, "start", self.stack, ("web",)),
+            ),
+            verification=Verification(self.stack, ("web",), routes=routes),
+            target="web",
+        )
+        desk = planner(self.lab)
+        made = desk.make(draft, desk.snapshot(containers=True), Requester("cli"), lambda stacks, networks, edits: ())
+        approvals(self.lab).dialog(made, "web", "test")
+        return made
+
+    def fails(self, after: str, said: str, routes: tuple[RouteCheck, ...] = ()) -> tuple[PlanStatus, float, float]:
+        """Apply what cannot hold: rolled back to the byte, the old version running; seconds to the verdict and end."""
+        text = self.file.read_bytes()
+        before = {(c.image, c.config_hash, c.state) for c in self.lab.engine.containers(self.stack)}
+        plan, begun, told = self.plan(after, routes), time.monotonic(), []
+
+        def note(status: PlanStatus) -> None:
+            if status.step == "rolling back":
+                told.append(time.monotonic() - begun)
+
+        status = applier(self.lab).run(plan.id, note)
+        wait_until(lambda: self.serves() or None, "the old version to serve", within=20, every=0.02)
+        ended = time.monotonic() - begun
+        assert status.state is PlanState.ROLLED_BACK, status
+        assert said in " ".join([status.error, *(f"{e.what} {e.detail}" for e in status.evidence)]), status
+        assert self.file.read_bytes() == text
+        assert {(c.image, c.config_hash, c.state) for c in self.lab.engine.containers(self.stack)} == before
+        assert self.lab.journal.verify() == ""
+        assert recovery(self.lab).recover() == []
+        return status, told[0], ended
+
+    @contextmanager
+    def watched(self) -> Iterator[Counter[bool]]:
+        """How often it answered, and how often not, asked every 20 ms."""
+        seen: Counter[bool] = Counter()
+        over = threading.Event()
+
+        def ask() -> None:
+            while not over.is_set():
+                seen[self.serves()] += 1
+                time.sleep(0.02)
+
+        asker = threading.Thread(target=ask)
+        asker.start()
+        try:
+            yield seen
+        finally:
+            over.set()
+            asker.join()
+
+
+@pytest.fixture
+def web(tmp_path: Path, testbed_run: Scratch, stand_in: Callable[..., LocalImage]) -> Iterator[Web]:
+    with Scratch() as scratch:
+        made = Web(tmp_path / "lab", scratch, stand_in)
+        yield made
+        made.lab.compose.down(made.stack)
+
+
+def test_a_failed_pull_costs_no_request_and_a_taken_port_brings_the_old_version_back(web: Web) -> None:
+    ids = [c.id for c in web.lab.engine.containers(web.stack)]
+    with web.watched() as seen:
+        web.fails(web.text(web.nowhere), "pull")
+    assert seen[True] > 3
+    assert seen[False] == 0, seen
+    assert [c.id for c in web.lab.engine.containers(web.stack)] == ids
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", web.taken))
+        other.listen()
+        web.fails(
+            web.text(web.good, f", '127.0.0.1:{web.taken}:81'"), "already "
+        )  # allocated, or in use, by who holds it
+
+
+def test_a_crash_loop_is_told_in_time_and_the_old_version_serves_again(web: Web) -> None:
+    _, told, ended = web.fails(web.text(web.crash, check=False), "crash-loops")
+    print(f"told after {told:.1f} s, old version back after {ended:.1f} s")
+    assert told <= DETECTED
+    assert ended <= SERVING
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+def test_fifty_crash_loops_are_told_in_time_and_the_old_version_serves_again(web: Web) -> None:
+    times = [
+        web.fails(web.text(web.crash, check=False), "crash-loops")[1:]
+        for _ in range(int(os.environ.get("CRASHES") or 50))
+    ]
+    told, ended = max(t for t, _ in times), max(e for _, e in times)
+    print(f"{len(times)} times; told after at most {told:.1f} s, old version back after at most {ended:.1f} s")
+    assert told <= DETECTED
+    assert ended <= SERVING
+
+
+@pytest.mark.nightly
+def test_a_route_that_nobody_answers_is_rolled_back(web: Web, testbed_run: Scratch) -> None:
+    labels = {"com.docker.compose.project": "core", "com.docker.compose.service": "traefik"}
+    box = testbed_run.container(web.traefik, what="traefik", network=testbed_run.network("core"), labels=labels)
+    try:
+        route = RouteCheck("web", "web.lab.test")
+        _, told, _ = web.fails(web.text(web.good).replace("300ms", "301ms"), "https://web.lab.test/", (route,))
+        print(f"told after {told:.1f} s")
+    finally:
+        box.remove()
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    if os.geteuid() != 0:
+        pytest.fail("mounting a small disk needs root; run this test as root or leave it out by name")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+def test_a_disk_of_one_megabyte_that_runs_full_at_any_point_leaves_before_or_after(
+    small: Path, testbed_run: Scratch, stand_in: Callable[..., LocalImage]
+) -> None:
+    ended: Counter[str] = Counter()
+    with Scratch() as scratch:
+        rig = CrashRig(small / "lab", scratch, stand_in)
+        ballast = small / "ballast"
+        for left in (0, 4, 12, 24, 40, 60, 90, 130, 180, 240, 260, 270, 280, 290, 300, 320, 360):
+            plan, files = rig.plan(), rig.files()
+            free = os.statvfs(small)
+            size = free.f_bavail * free.f_bsize - left * 1024
+            if size < 0:
+                ended["no room left to fill"] += 1
+                continue
+            ballast.write_bytes(b"x" * size)
+            rig.worker(plan).wait(timeout=120)
+            ballast.unlink()
+            rig.put_right(plan, "call")
+            ended[rig.judge(plan, files, left)] += 1
+            rig.rest()
+        for stack in (rig.front, rig.back):
+            rig.lab.compose.down(stack)
+        rig.lab.engine.remove_network(rig.network)
+    print(dict(ended))
+    assert sum(ended[state] for state in ("queued", "approved", "rolled_back")) > 8, ended
+    assert ended["done"] >= 1, ended
