@@ -43,14 +43,15 @@ FLIPPED = f"{BYPASS}test_each_field_of_a_stored_plan_and_of_its_approval_flipped
 ANSWERS = f"{BYPASS}test_an_answer_and_its_state_hold_for_one_plan_one_time_and_one_server"
 KILLED = f"{_FLOW}/test_kill.py::test_an_apply_killed_at_every_touch_of_the_disk_is_recovered_whole"
 HARD_TIMES = f"{_DOCKER}/test_hard_times.py::"
-KILLED_REAL = f"{_DOCKER}/test_kill_apply.py::test_an_apply_killed_at_some_random_moments_and_points_recovers_to_before_or_after"
+KILLS = f"{_DOCKER}/test_kill_apply.py::"
+KILLED_REAL = f"{KILLS}test_an_apply_killed_at_some_random_moments_and_points_recovers_to_before_or_after"
 NO_JOURNAL = f"{APPLIER}test_without_a_journal_nothing_changes"
 EDIT = f"{APPLIER}test_an_edit_by_hand_during_the_apply_is_never_overwritten"
 
 THREATS = (
     Requirement("T01", "Instructions planted in logs, labels and image texts",
         "Text from outside is cleaned of what nobody sees, marked as untrusted, bounded; writes need a person anyway.",
-        "One text through every tool, in both protocol eras: 0 raw characters; 50 texts beside calls to write tools: 0 changes.",
+        "One text through every tool, both eras: 0 raw characters; 50 texts beside calls to write tools: 0 changes.",
         (PLANTED, f"{_CORE}/test_redact.py::test_cleaning_takes_out_what_a_reader_cannot_see")),
     Requirement("T02", "A model approves its own plan",
         "No tool takes or returns anything that stands for a yes; a client that cannot ask gets a no.",

@@ -238,7 +238,13 @@ async def test_each_field_of_a_stored_plan_and_of_its_approval_flipped_is_refuse
         else:
             pytest.fail(f"{what} flipped, and the plan may still be applied")
 
-    whole = (folder / "plan.json").read_text()
+    kept = (folder / "plan.json").read_text()
+    for what, changed in _records_touched(kept):
+        (folder / "plan.json").write_text(changed)
+        refused(what)
+    (folder / "plan.json").write_text(kept)
+    # Who has the key too, or writes a record of the time before there was one, meets the digest.
+    whole = plan_codec.plan_to_json(inside.plans.get(plan_id))
     for path in _leaves(json.loads(whole)["plan"]):
         changed = json.loads(whole)
         place = changed["plan"]
@@ -266,6 +272,21 @@ async def test_each_field_of_a_stored_plan_and_of_its_approval_flipped_is_refuse
     assert sum(codes.values()) > 100, codes
     assert set(codes) <= {"plan_corrupt", "plan_not_approved", "plan_declined", "plan_expired", "plan_stale"}, codes
     assert untouched(lab, before)
+
+
+def _records_touched(kept: str) -> Iterator[tuple[object, str]]:
+    """A stored record with each leaf of its outline flipped, and with its sealed part changed at many places."""
+    for path in _leaves(json.loads(kept)["outline"]):
+        changed = json.loads(kept)
+        place = changed["outline"]
+        for part in path[:-1]:
+            place = place[part]
+        place[path[-1]] = _flip(place[path[-1]])
+        yield ("outline", *path), json.dumps(changed)
+    sealed = json.loads(kept)["sealed"]
+    for at in range(0, len(sealed), max(len(sealed) // 40, 1)):
+        other = "A" if sealed[at] != "A" else "B"
+        yield ("sealed", at), json.dumps({**json.loads(kept), "sealed": f"{sealed[:at]}{other}{sealed[at + 1 :]}"})
 
 
 def _sealed_anew(changed: dict[str, Any]) -> Plan:

@@ -96,6 +96,8 @@ def _outline(data: dict[str, Any]) -> Plan:
         gone=tuple(seen["gone"]),
         routes=tuple(RouteCheck(**r) for r in seen["routes"]),
     )
+    if any((draft["risks"], draft["notes"], draft["secrets"], data["reasons"], data["findings"], data["fingerprint"])):
+        raise ValueError("an outline holds no such thing")
     draft["risks"] = draft["notes"] = draft["secrets"] = ()
     return Plan(
         **{
