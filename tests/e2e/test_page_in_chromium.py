@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from homelab_mcp.core.plan_codec import plan_from_json, plan_to_json, seal
+from homelab_mcp.bootstrap import open_lab
+from homelab_mcp.core.plan_codec import seal
 from tests.e2e.browser import ENTER, Browser, chromium
 from tests.e2e.server import PIN, LabOnDisk
 from tests.e2e.test_page import ALONE, page
@@ -180,12 +180,11 @@ def test_it_works_without_scripts(lab: LabOnDisk, browser: Browser) -> None:
 
 def test_the_page_with_fifty_plans_is_quick(lab: LabOnDisk, browser: Browser, pictures: Path | None) -> None:
     made = lab.json("add", "uptime-kuma", "--plan-only", code=3)["plan_id"]
-    folder = lab.root / ".homelab" / "plans"
-    pattern = plan_from_json((folder / made / "plan.json").read_text())
+    store = open_lab(str(lab.root), files_only=True).plans
+    pattern = store.get(made)
     for number in range(49):
         copy = seal(replace(pattern, id=f"{number:032x}", created=pattern.created + number / 100))
-        shutil.copytree(folder / made, folder / copy.id)
-        (folder / copy.id / "plan.json").write_text(plan_to_json(copy))
+        store.add(copy)
     with page(lab, *ALONE) as url:
         browser.look(width=1280)
         log_in(browser, url)

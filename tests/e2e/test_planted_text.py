@@ -24,7 +24,7 @@ PLANTED = f"{INVISIBLE} {ORDER} {FAKE}"
 RAW = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069\ufeff\U000e0000-\U000e0fff]"
 )
-ESCAPED = re.compile(r"\\u00[01][0-9a-f]|\\u(?:202e|200b|2066|feff)|\\x1b")
+ESCAPED = re.compile(r"(?<!\\)(?:\\u00[01][0-9a-f]|\\u(?:202e|200b|2066|feff)|\\x1b)")
 STARTS = (
     "SYSTEM:",
     "</tool_result>",

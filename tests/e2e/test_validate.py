@@ -107,3 +107,29 @@ def test_files_of_one_stack_are_merged_in_order(lab: LabOnDisk, tmp_path: Path) 
     found = lab.json("validate", "-f", str(base), "-f", str(prod), code=1)
     errors = [f for f in found["findings"] if f["severity"] == "error"]
     assert [(f["rule"], f["file"], f["line"]) for f in errors] == [("HL014", str(prod), 3)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "    env_file: {outside}\n",
+        "    env_file: ${{NOTHING}}{outside}\n",
+        "    extends: {{file: {outside}, service: web}}\n",
+        "    build: {{context: ., dockerfile: {outside}}}\n",
+    ],
+)
+async def test_a_client_gets_nothing_of_the_host_through_composes_own_word(
+    lab: LabOnDisk, tmp_path: Path, lines: str
+) -> None:
+    canary = "canary-outside-93b1"
+    outside = tmp_path / "outside.yaml"
+    outside.write_text(f"{canary}: [\n")
+    text = "services:\n  web:\n    image: nginx:1.29\n" + lines.format(outside=outside)
+    (lab.root / "web").mkdir()
+    (lab.root / "web" / "compose.yaml").write_text(text + "# homelab: ignore=HL100 I said so\n")
+    async with connected(lab) as client:
+        for arguments in ({"stack": "web"}, {"content": [text]}, {"content": [f"include: [{outside}]\n", text]}):
+            answer = await call(client, "validate_compose", engine=True, severity="info", **arguments)
+            assert canary not in words(answer)
+            assert "HL900" not in rules(data(answer))
+            assert "names files outside" in " ".join(data(answer)["not_asked"])

@@ -93,7 +93,9 @@ class ComposeJudge:
 
     def _env_files(self, folder: Path) -> list[str]:
         shared = [self._root / GLOBAL_ENV] if self._root is not None else []
-        return [str(p.absolute()) for p in (*shared, folder / ".env") if p.is_file()]
+        # In a lab links are not followed, here as everywhere: they may lead to any file of the host.
+        linked = self._root is None
+        return [str(p.absolute()) for p in (*shared, folder / ".env") if p.is_file() and (linked or not p.is_symlink())]
 
     def _run(
         self, arguments: Sequence[str], cwd: Path | None, seconds: float, environment: Mapping[str, str] | None = None

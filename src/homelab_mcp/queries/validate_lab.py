@@ -75,10 +75,19 @@ def check(
         asked = {s.file: [posixpath.join(lab.root, file) for file in _files(s)] for s in mine}
     not_asked: tuple[str, ...] = ()
     if judge is not None:
+        from homelab_mcp.core.checks.rules_security import reaches_outside
+        from homelab_mcp.core.checks.view import StackView
         from homelab_mcp.queries.engine_word import ask_compose
 
-        word = ask_compose(mine, findings, judge=judge, files=asked, settings=settings)
+        # Compose reads what a file names, and its refusals quote it: nothing of the host beyond the stack is asked for.
+        kept = [s for s in mine if not reaches_outside(StackView(s))]
+        word = ask_compose(kept, findings, judge=judge, files=asked, settings=settings)
         findings, not_asked = (*findings, *word.findings), word.not_asked
+        not_asked += tuple(
+            f"Compose was not asked about {s.file}: it names files outside the stack's folder (HL100)."
+            for s in mine
+            if s not in kept
+        )
     counts = {str(s): sum(f.severity is s for f in findings) for s in Severity}
     least = _ORDER.index(Severity(severity))
     shown = sorted((f for f in findings if _ORDER.index(f.severity) <= least), key=lambda f: _ORDER.index(f.severity))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.checks.view import ServiceView, StackView
 from homelab_mcp.core.compose_model import ComposeFile, is_open
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
@@ -247,6 +247,13 @@ def outside_files(ctx: LintContext) -> Iterable[Finding]:
         for named, path in _of_file(file.model) if file.model else ():
             if isinstance(named, str) and not is_open(named) and (_outside(named) or _remote(named)):
                 yield ctx.at(file, path, f"{str(named)!r} lies outside the stack's folder.")
+
+
+def reaches_outside(stack: StackView) -> bool:
+    """Whether Compose, asked about the stack, may read a file outside its folder; where a variable hides it: yes."""
+    named: list[object] = [text for service in stack.services for text, _ in _references(service)]
+    named += [text for file in stack.files for text, _ in (_of_file(file.model) if file.model else ())]
+    return any(isinstance(t, str) and (is_open(t) or _outside(t) or _remote(t)) for t in named)
 
 
 def _of_file(model: ComposeFile) -> Iterator[tuple[object, Path]]:
