@@ -156,8 +156,10 @@ class Everything:
 
     def __init__(self, root: Path, engine: DockerEngine) -> None:
         from homelab_mcp.adapters.approver import KeyFileApprover
+        from homelab_mcp.adapters.clock import SystemClock
         from homelab_mcp.adapters.journal import JsonlJournal
         from homelab_mcp.adapters.plan_store import FilePlanStore
+        from homelab_mcp.adapters.token_store import FileTokenStore
         from homelab_mcp.adapters.vault import Vault
 
         self.root, self.files_only, self.engine = str(root), False, engine
@@ -166,6 +168,7 @@ class Everything:
         self.journal, self.plans = JsonlJournal(str(root)), FilePlanStore(str(root))
         self.approver = KeyFileApprover(str(root / "approver.json"))
         self.vault = Vault(root)
+        self.tokens, self.clock = FileTokenStore(str(root)), SystemClock()
 
 
 def test_the_doctor_sees_what_is_wrong_and_goes_on(tmp_path: Path) -> None:

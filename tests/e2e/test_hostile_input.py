@@ -21,7 +21,8 @@ from tests.e2e.hostile import Case, Watch, cases, huge, texts, tree
 from tests.e2e.server import ERAS, Era, LabOnDisk, connected, words
 
 SECRET = "outside-canary-5d1f9c"
-PROGRAMS = ("homelab-canary", "sh", "bash", "touch", "curl", "wget", "id", "python3", "git", "docker")
+# Not docker: validate_compose asks `docker compose` where it is told to.
+PROGRAMS = ("homelab-canary", "sh", "bash", "touch", "curl", "wget", "id", "python3", "git", "nc")
 RAW_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069\ufeff]")
 WAY_OUT = re.compile(r"\S.*[.?!)] \S.*\[[a-z_]+\]", re.DOTALL)
 """A sentence, what to do next, and a stable code."""
