@@ -188,7 +188,8 @@ async def test_revoked_and_new_tokens_count_without_a_restart(served: Served, er
         assert listed[f"passing-{era}"]["used"] is not None
         assert listed[f"passing-{era}"]["scopes"] == ["read"]
         open_lab(str(served.lab.root)).tokens.revoke(f"passing-{era}")
-        with pytest.raises(Exception, match="token"):
+        # Once an address was refused often enough, it is told to wait instead.
+        with pytest.raises(Exception, match=r"token|[Ww]ait|[Tt]oo many"):
             await client.call_tool("search_catalog", {"query": "kuma"})
     assert served.post(**bearer(value)).status_code in (401, 429)
 

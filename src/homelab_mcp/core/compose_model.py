@@ -56,10 +56,11 @@ class MissingVariable:
 
 @dataclass(frozen=True, slots=True)
 class BadInterpolation:
-    """A ``$`` that Compose refuses, and where."""
+    """A ``$`` that Compose refuses, and where: at ``index`` of the value at the path."""
 
     message: str
     path: Path
+    index: int = 0
 
 
 class ComposeFile:
@@ -133,7 +134,7 @@ class ComposeFile:
         try:
             result = interpolate(value, variables)
         except InterpolationInvalid as error:
-            self.bad.append(BadInterpolation(error.message, path))
+            self.bad.append(BadInterpolation(error.message, path, error.index))
             return Text.of(value, value, (Missing(""),))
         self.missing.extend(MissingVariable(m.name, m.required, path) for m in result.missing)
         return Text.of(result.text, value, result.missing) if result.names else result.text

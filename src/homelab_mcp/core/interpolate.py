@@ -22,9 +22,10 @@ _MAX_NESTING = 20
 
 
 class InterpolationInvalid(InvalidInput):
-    """A ``${`` that Compose refuses."""
+    """A ``${`` that Compose refuses; ``index`` is where in the text the outermost one begins."""
 
     default_code = "interpolation_invalid"
+    index = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,11 @@ def interpolate(text: str, variables: Mapping[str, str]) -> Interpolated:
     if "$" not in text:
         return Interpolated(text)
     run = _Run(variables)
-    expanded = run.expand(text)
+    try:
+        expanded = run.expand(text)
+    except InterpolationInvalid as error:
+        error.index = run.at
+        raise
     return Interpolated(expanded, tuple(run.names), tuple(run.missing) if run.missing else ())
 
 
@@ -66,6 +71,7 @@ class _Run:
         self.variables = variables
         self.names: dict[str, None] = {}
         self.missing: dict[Missing, None] = {}
+        self.at = 0
 
     def expand(self, text: str, nesting: int = 0) -> str:
         out: list[str] = []
@@ -76,6 +82,8 @@ class _Run:
                 out.append(text[at:])
                 return "".join(out)
             out.append(text[at:dollar])
+            if not nesting:
+                self.at = dollar
             follows = text[dollar + 1 : dollar + 2]
             if follows == "$":
                 out.append("$")

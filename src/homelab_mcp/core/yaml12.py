@@ -209,11 +209,15 @@ def _construct(node: Node, duplicates: list[Duplicate], room: int) -> Any:
     result: dict[Any, Any] = {}
     seen: dict[Any, Node] = {}
     merges: list[Node] = []
+    merge: Node | None = None
     for key_node, value_node in node.value:
         if type(key_node) is not ScalarNode:
             raise YamlRefused("bad_key", "a key must be a single word or text.", mark_of(key_node))
         key = _scalar(key_node)
         if key == "<<" and _is_merge(key_node):
+            if merge is not None:
+                duplicates.append(Duplicate(key, mark_of(merge), mark_of(key_node)))
+            merge = key_node
             merges.append(value_node)
             continue
         if key in seen:

@@ -99,6 +99,8 @@ def _mark_at(text: str, index: int) -> Mark:
 
 # --- nodes ----------------------------------------------------------------------------------------------------------
 
+# Seen with go-yaml v3: only 1.1 is taken, though it reads much as 1.2 does.
+_OTHER_VERSION = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n|%(?!YAML)[^\n]*\n)*(%YAML[ \t]+(?!1\.1\b)[0-9]+\.[0-9]+)")
 PLAIN = "plain"
 QUOTED = "quoted"
 # Below this many levels the C composer, which recurses, is far from the end of its stack.
@@ -124,6 +126,10 @@ def compose(text: str, limits: Limits) -> Node | None:
     Raises:
         YamlRefused: syntax, too_deep, multiple_documents.
     """
+    other = _OTHER_VERSION.match(text) if "%YAML" in text else None
+    if other:
+        hint = "Take the '%YAML' line out: Compose, Docker and Traefik read no file that says another version than 1.1."
+        raise YamlRefused("syntax", "found incompatible YAML document.", _mark_at(text, other.start(1)), hint=hint)
     parser = _Parser(text)
     try:
         if len(text) <= 2 * limits.nodes and _deepest(text) <= _SAFE_NESTING:
@@ -219,8 +225,14 @@ def _event_mark(event: Any) -> Mark:
     return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
 
 
+_BEGINS_BEFORE = ("could not find expected ':'", "found unexpected end of stream")
+"""Problems that the parser notices further down: a line without its colon, a quote that is never closed."""
+
+
 def _mark_in(error: yaml.MarkedYAMLError) -> Mark:
     mark = error.problem_mark or error.context_mark
+    if str(error.problem) in _BEGINS_BEFORE:
+        mark = error.context_mark or mark
     return Mark(mark.line + 1, mark.column + 1) if mark else Mark(1, 1)
 
 

@@ -26,8 +26,8 @@ from homelab_mcp.workflow.stack_engine import StackEngine
 Lint = Callable[[Sequence[StackFiles], Collection[str], Sequence[FileEdit]], Sequence[Finding]]
 """Lints a whole lab: the files of all its stacks, the networks that a plan makes, and the edits seen as done."""
 
-_REFUSED_TO_MODELS = frozenset({"HL100"})
-"""Rules that warn a person, and refuse a plan that a model asked for: files outside of the stack's folder."""
+_REFUSED_TO_MODELS = frozenset({("HL100", Severity.WARNING), ("HL219", Severity.INFO)})
+"""Findings that a person is told, and that refuse a plan a model asked for: files outside of the stack's folder."""
 
 _OWN_FOLDERS = frozenset({".git", PRIVATE_FOLDER})
 
@@ -282,14 +282,12 @@ def _reversed(edit: FileEdit) -> FileEdit:
     return replace(edit, before=edit.after, after=edit.before)
 
 
-def _judge(draft: Draft, brought: Sequence[Finding], refused: Collection[str] = ()) -> Draft:
+def _judge(draft: Draft, brought: Sequence[Finding], refused: Collection[tuple[str, Severity]] = ()) -> Draft:
     """The draft, when it brings in no error; errors in what a person made already are a risk, for they are there.
 
-    ``refused`` are rules whose warnings count as errors too.
+    ``refused`` are findings, by rule and severity, that count as errors too.
     """
-    errors = [
-        f for f in brought if f.severity is Severity.ERROR or (f.rule in refused and f.severity is Severity.WARNING)
-    ]
+    errors = [f for f in brought if f.severity is Severity.ERROR or (f.rule, f.severity) in refused]
     if not errors:
         return draft
     made_by_hand = {e.path for e in draft.adopts}

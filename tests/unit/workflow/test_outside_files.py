@@ -61,7 +61,7 @@ def test_a_models_plan_that_brings_one_in_is_refused(lab: LocalLab, text: str) -
     with pytest.raises(InvalidInput) as caught:
         make(lab, OLD, text, MODEL)
     assert caught.value.code == "lint_refused"
-    assert "HL100" in str(caught.value.details)
+    assert {"HL100", "HL219"} & {f["rule"] for f in caught.value.details["findings"]}
 
 
 def test_a_person_is_warned_and_what_is_there_already_stays_a_warning(lab: LocalLab) -> None:
@@ -70,6 +70,18 @@ def test_a_person_is_warned_and_what_is_there_already_stays_a_warning(lab: Local
     (Path(lab.root) / "media" / "compose.yaml").write_text(outside)
     plan = make(lab, outside, outside + "    init: true\n", MODEL)
     assert "HL100" in {f.rule for f in plan.findings}
+
+
+def test_another_stacks_file_is_an_info_to_a_person_and_refuses_a_models_plan(lab: LocalLab) -> None:
+    (Path(lab.root) / "other").mkdir(exist_ok=True)
+    (Path(lab.root) / "other" / "compose.yaml").write_text("services:\n  more:\n    image: nginx:1.29\n")
+    text = ESCAPES["include upwards"]
+    found = {f.rule: str(f.severity) for f in make(lab, OLD, text, PERSON).findings}
+    assert found["HL219"] == "info"
+    assert "HL100" not in found
+    with pytest.raises(InvalidInput) as caught:
+        make(lab, OLD, text, MODEL)
+    assert [f["rule"] for f in caught.value.details["findings"]] == ["HL219"]
 
 
 def test_a_variable_does_not_hide_it(lab: LocalLab) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from homelab_mcp.core.checks.view import ServiceView
 
 DATABASES = frozenset(
@@ -28,6 +30,9 @@ DATA_FOLDERS = {
 }
 """Where the official images, and those made from them, keep their data (their documentation on Docker Hub)."""
 
+DATABASE_PORTS = frozenset({1433, 1521, 3306, 5432, 5984, 6379, 7687, 9042, 9200, 11211, 26257, 27017, 28015})
+"""Ports that databases and caches listen on, and hardly anything else."""
+
 SCHEDULERS = frozenset(
     {"backrest", "duplicati", "watchtower", "ofelia", "diun", "autorestic", "borgmatic", "uptime-kuma", "prometheus"}
     | {"home-assistant", "gluetun", "scrutiny", "changedetection.io", "speedtest-tracker", "healthchecks", "mosquitto"}
@@ -51,6 +56,34 @@ AUTH_WORDS = (*SIGN_ON, "auth", "sso", "oidc", "login")
 def is_database(service: ServiceView) -> bool:
     """True for a well-known database or cache image."""
     return service.image_name in DATABASES
+
+
+def words_of(service: ServiceView, field: str) -> list[str]:
+    """A command or entrypoint, in words."""
+    part = service.data.get(field)
+    return part.split() if isinstance(part, str) else [str(word) for word in part] if isinstance(part, list) else []
+
+
+def is_client(service: ServiceView) -> bool:
+    """True when a database's image is used for its tools: its server is not what the container runs."""
+    words = [*words_of(service, "entrypoint"), *words_of(service, "command")]
+    words = words[1:] if words and words[0].endswith("docker-entrypoint.sh") else words
+    first = words[0].rpartition("/")[2] if words else ""
+    if first in _TOOLS:
+        return True
+    return first in _SHELLS and "-c" in words[1:3] and not _SERVER.search(" ".join(words[1:]))
+
+
+_SHELLS = frozenset({"sh", "bash", "ash"})
+_TOOLS = frozenset(
+    {"psql", "pg_dump", "pg_dumpall", "pg_restore", "pg_isready", "pg_basebackup", "createdb", "vacuumdb", "crond"}
+    | {"mysql", "mysqldump", "mysqladmin", "mariadb", "mariadb-dump", "mariadb-admin", "mariadb-backup", "redis-cli"}
+    | {"valkey-cli", "mongosh", "mongo", "mongodump", "mongorestore", "influx", "clickhouse-client", "sleep", "tail"}
+)
+_SERVER = re.compile(
+    r"docker-entrypoint|mysqld|mariadbd|mongod\b|redis-server|valkey-server|pg_ctl|influxd|clickhouse-server"
+    r"|(?:^|-c|exec|gosu \w+|&&|;)[\s\"']*(?:\S*/)?postgres\b|\.sh\b"
+)
 
 
 def is_sign_on(service: ServiceView) -> bool:

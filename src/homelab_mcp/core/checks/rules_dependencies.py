@@ -126,7 +126,7 @@ def unhealthy_dependency(ctx: LintContext) -> Iterable[Finding]:
                     service,
                     path,
                     f"It waits until {name!r} is healthy, which has no health check here.",
-                    severity=Severity.ERROR if off else None,
+                    severity=Severity.ERROR if off or _has_none(other) else None,
                     key=True,
                 )
 
@@ -136,6 +136,23 @@ _CHECK_THEMSELVES = frozenset(
     | {"paperless-ngx", "pihole", "pms-docker", "uptime-kuma"}
 )
 """Images that are known to bring a health check (HEALTHCHECK in their Dockerfiles)."""
+
+
+_CHECK_NOTHING = frozenset(
+    {"redis", "postgres", "mariadb", "mysql", "mongo", "memcached", "rabbitmq", "influxdb", "elasticsearch", "couchdb"}
+    | {"nginx", "httpd", "caddy", "traefik", "alpine", "busybox", "debian", "ubuntu", "node", "python"}
+    | {"valkey/valkey", "eclipse-mosquitto", "linuxserver/mariadb", "pgvector/pgvector", "postgis/postgis"}
+)
+"""Repositories of Docker Hub that are known to bring none (no HEALTHCHECK in their Dockerfiles)."""
+
+
+def _has_none(service: ServiceView) -> bool:
+    repository = service.image.partition("@")[0].lower()
+    if ":" in repository.rpartition("/")[2]:
+        repository = repository.rpartition(":")[0]
+    for prefix in ("docker.io/", "lscr.io/", "library/"):
+        repository = repository.removeprefix(prefix)
+    return repository in _CHECK_NOTHING and not service.data.get("build")
 
 
 def _checks_itself(service: ServiceView) -> bool:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
+
+from yaml.nodes import ScalarNode
 
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.open_values import left_empty
 from homelab_mcp.core.checks.ports_syntax import PublishedInvalid, parse_port
-from homelab_mcp.core.compose_model import MissingVariable, is_open
+from homelab_mcp.core.checks.view import FileView
+from homelab_mcp.core.compose_model import BadInterpolation, MissingVariable, is_open
+from homelab_mcp.core.yaml12 import Mark
 from homelab_mcp.model.finding import Finding, Severity
 
 VARIABLES = "https://docs.docker.com/reference/compose-file/interpolation/"
@@ -68,7 +73,26 @@ def bad_dollar(ctx: LintContext) -> Iterable[Finding]:
     """An interpolation that Compose cannot read."""
     for stack in ctx.lab.files:
         for bad in stack.model.bad if stack.model else ():
-            yield ctx.at(stack, bad.path, f"{bad.message} Double a '$' that is meant as such.")
+            message = f"{bad.message} Double a '$' that is meant as such."
+            finding = ctx.at(stack, bad.path, message)
+            mark = _dollar(stack, bad)
+            yield replace(finding, line=mark.line, column=mark.column) if mark else finding
+
+
+def _dollar(file: FileView, bad: BadInterpolation) -> Mark | None:
+    """Where the ``$`` stands in a value of several lines; None for one of a single line."""
+    node = file.model.node(bad.path) if file.model else None
+    if not isinstance(node, ScalarNode) or node.end_mark.line <= node.start_mark.line:
+        return None
+    before = node.value.count("$", 0, bad.index)
+    lines = file.model.document.text.split("\n") if file.model else []
+    for n in range(node.start_mark.line, min(node.end_mark.line + 1, len(lines))):
+        start = node.start_mark.column if n == node.start_mark.line else 0
+        here = [i for i in range(start, len(lines[n])) if lines[n][i] == "$"]
+        if before < len(here):
+            return Mark(n + 1, here[before] + 1)
+        before -= len(here)
+    return None
 
 
 @rule(
@@ -128,7 +152,7 @@ def literal_secret(ctx: LintContext) -> Iterable[Finding]:
     """A variable whose name says secret has a value written out. The value is never shown."""
     for service in ctx.services():
         for entry in service.environment.values():
-            if _SECRET.search(entry.key) and not _NO_SECRET.search(entry.key):
+            if SECRET.search(entry.key) and not NO_SECRET.search(entry.key):
                 default = _DEFAULT.fullmatch(entry.raw.strip())
                 if _looks_secret(entry.raw):
                     yield ctx.on(service, entry.path, f"{entry.key} is written out; move its value to .env.")
@@ -136,11 +160,11 @@ def literal_secret(ctx: LintContext) -> Iterable[Finding]:
                     yield ctx.on(service, entry.path, f"{entry.key} has a default that everybody can read.")
 
 
-_SECRET = re.compile(
+SECRET = re.compile(
     r"(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|APP_KEY|PRIVATE_?KEY|ENCRYPTION_?KEY|_PASS$|^PASS$|_PWD$|JWT)",
     re.IGNORECASE,
 )
-_NO_SECRET = re.compile(
+NO_SECRET = re.compile(
     r"(?:_FILE$|_PATH$|_URL$|_TTL$|EXPIR|LIFETIME|LENGTH|POLICY|_NAME$|ENABLE|ALLOW|DISABLE|REQUIRE|HASH_ALGO|ISSUER|_TYPE$"
     r"|TIMEOUT|_HEADER$|_ALG|ROTAT|RESET|ALGORITHM|_LIMIT|MAX_|TOKENIZ|PASSWORDLESS|_DIR$|_HOST$|_MODE$|_METHOD$|_FIELD$"
     r"|_USERS$|_ROLES?$|_AUD(?:IENCE)?$|REALM$|HOSTNAME$|_URI$|PUBLIC_?KEY)",

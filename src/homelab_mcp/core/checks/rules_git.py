@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterable
 
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.rules_environment import NO_SECRET, SECRET
+from homelab_mcp.core.env_file import parse_or_empty
+from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.finding import Finding, Severity
 
 _NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -52,6 +55,20 @@ def secret_in_git(ctx: LintContext) -> Iterable[Finding]:
     """A file of git's index whose name says what it holds; silent where nobody looked."""
     for path in ctx.lab.facts.tracked or ():
         kind = secret_kind(path)
-        if kind:
+        if kind and not _is_empty(ctx, path):
             message = f"git tracks this file, which holds {kind}."
             yield Finding("HL173", Severity.WARNING, message, path, 1, 1)
+
+
+def _is_empty(ctx: LintContext, path: str) -> bool:
+    """True for an env file with variables for secrets that hold nothing; False where nobody can read it."""
+    read = next((s.read for s in ctx.lab.stacks if s.read is not None), None)
+    if read is None or not re.search(r"(?:^|[./])env(?:\.|$)", path.rpartition("/")[2], re.IGNORECASE):
+        return False
+    try:
+        values = parse_or_empty(read(path) or "")
+    except HomelabError:
+        return False
+    secrets = [v for name, v in values.items() if SECRET.search(name) and not NO_SECRET.search(name)]
+    # Without a name that says secret any value may be one.
+    return bool(secrets) and not any(secrets) and not any("://" in v and "@" in v for v in values.values())

@@ -115,7 +115,7 @@ def _external(body: Any) -> bool:
 
 @rule(
     "HL210",
-    Severity.WARNING,
+    Severity.ERROR,
     "A container that is called otherwise",
     why="'container:' wants a container's name. A service's container is called as its container_name says, or "
     "project-service-1: the engine finds no other and the container does not start.",

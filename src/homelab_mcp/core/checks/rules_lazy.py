@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.images import SCHEDULERS, is_database, is_sign_on
+from homelab_mcp.core.checks.images import SCHEDULERS, is_client, is_database, is_sign_on
 from homelab_mcp.core.checks.log_in import LogIn
 from homelab_mcp.core.checks.view import Lab, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
@@ -127,7 +127,7 @@ def groups_of(service: ServiceView) -> list[str]:
 def database_stays_down(ctx: LintContext) -> Iterable[Finding]:
     """A database with ``restart: no`` and no Sablier group."""
     for service in ctx.services():
-        if is_database(service) and service.restart == "no" and not is_lazy(service):
+        if is_database(service) and service.restart == "no" and not is_lazy(service) and not is_client(service):
             yield ctx.on(service, ("restart",), "Nothing starts this database again after a reboot.")
 
 

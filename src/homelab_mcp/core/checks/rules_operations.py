@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.images import CACHES, DATA_FOLDERS
+from homelab_mcp.core.checks.images import CACHES, DATA_FOLDERS, is_client
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.core.yaml12 import Path
@@ -29,7 +29,8 @@ _MOVING = frozenset({"latest", "stable", "nightly", "edge", "main", "master", "d
 def moving_tag(ctx: LintContext) -> Iterable[Finding]:
     """``latest`` and the like without a digest."""
     for service in ctx.services():
-        if service.image and "@" not in service.image:
+        # What is built here is called by a name of one's own, and pulled from nowhere.
+        if service.image and "@" not in service.image and not service.data.get("build"):
             tag = service.image.rsplit("/", 1)[-1].partition(":")[2].lower()
             if tag in _MOVING or tag.startswith(("latest-", "nightly-")) or tag.endswith("-latest"):
                 yield ctx.on(service, ("image",), f"The tag {tag!r} moves; pin a release.")
@@ -157,12 +158,12 @@ def endless_logs(ctx: LintContext) -> Iterable[Finding]:
 def forgetful_database(ctx: LintContext) -> Iterable[Finding]:
     """A database image without a volume over its data folder."""
     for service in ctx.services():
-        folder = _data_folder(service)
-        if not service.partial and folder and not _keeps(service, folder):
+        folder = data_folder(service)
+        if not service.partial and folder and not _keeps(service, folder) and not is_client(service):
             yield ctx.on(service, (), f"Nothing is mounted at {folder}: its data goes with the container.")
 
 
-def _data_folder(service: ServiceView) -> str:
+def data_folder(service: ServiceView) -> str:
     """Where a database's image keeps its data; "" where nobody knows. Other makers have places of their own."""
     name = service.image_name
     repository = str(service.data.get("image") or "").lower()

@@ -1,10 +1,12 @@
-"""HL008 and HL108: stacks of more than one file."""
+"""HL008, HL108 and HL219: stacks of more than one file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.rules_security import is_of_lab, of_file
+from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.model.finding import Finding, Severity
 
 DOCS = "https://docs.docker.com/reference/compose-file/"
@@ -40,3 +42,21 @@ def unseen(ctx: LintContext) -> Iterable[Finding]:
     """An included or extended file that may not be read here, or is on another machine."""
     for stack in ctx.lab.stacks:
         yield from ctx.troubles(stack, "unseen")
+
+
+@rule(
+    "HL219",
+    Severity.INFO,
+    "A file of another stack",
+    why="include and extends of a file inside the lab work, but the two stacks hang together: a change of the one is a "
+    "change of the other, and neither can be moved alone. A plan that a model asks for may not bring one in.",
+    link=f"{DOCS}include/",
+    bad=f"include: [../other/compose.yaml]\n{HEAD}",
+    good=HEAD,
+)
+def of_another_stack(ctx: LintContext) -> Iterable[Finding]:
+    """``include`` or ``extends`` of a file of the lab outside the stack's own folder."""
+    for file in ctx.lab.files:
+        for named, path, compose in of_file(file.model) if file.model else ():
+            if compose and isinstance(named, str) and not is_open(named) and is_of_lab(file.file, named):
+                yield ctx.at(file, path, f"{str(named)!r} is another stack's.")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.images import is_database
+from homelab_mcp.core.checks.images import DATABASE_PORTS, is_database
 from homelab_mcp.core.checks.ports_syntax import Published
 from homelab_mcp.core.checks.view import PortEntry, ServiceView
 from homelab_mcp.core.compose_model import is_open
@@ -142,16 +142,14 @@ def container_name_twice(ctx: LintContext) -> Iterable[Finding]:
     good="services:\n  db:\n    image: postgres:17.2\n    ports: ['127.0.0.1:5432:5432']\n",
 )
 def open_database(ctx: LintContext) -> Iterable[Finding]:
-    """A database's port published on every address."""
+    """A database's port published on every address; of other images the ports that are databases' alone."""
     for service in ctx.services():
-        if is_database(service):
-            for entry, published in service.published:
-                if published.everywhere:
-                    yield ctx.on(
-                        service,
-                        entry.path,
-                        f"{published.shown} is open to every network; bind it to 127.0.0.1 or leave it out.",
-                    )
+        for entry, published in service.published:
+            first, last = published.container
+            by_port = first == last and first in DATABASE_PORTS and published.protocol == "tcp"
+            if published.everywhere and (by_port or is_database(service)):
+                message = f"{published.shown} is open to every network; {_INSTEAD}"
+                yield ctx.on(service, entry.path, message)
 
 
 @rule(

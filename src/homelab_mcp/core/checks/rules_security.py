@@ -244,27 +244,37 @@ def outside_files(ctx: LintContext) -> Iterable[Finding]:
                 message = f"{mount.source!r} lies outside the stack's folder."
                 yield ctx.on(service, mount.path, message, severity=Severity.INFO)
     for file in ctx.lab.files:
-        for named, path in _of_file(file.model) if file.model else ():
-            if isinstance(named, str) and not is_open(named) and (_outside(named) or _remote(named)):
+        for named, path, compose in of_file(file.model) if file.model else ():
+            away = isinstance(named, str) and not is_open(named) and (_outside(named) or _remote(named))
+            if away and not (compose and is_of_lab(file.file, str(named))):
                 yield ctx.at(file, path, f"{str(named)!r} lies outside the stack's folder.")
 
 
 def reaches_outside(stack: StackView) -> bool:
     """Whether Compose, asked about the stack, may read a file outside its folder; where a variable hides it: yes."""
     named: list[object] = [text for service in stack.services for text, _ in _references(service)]
-    named += [text for file in stack.files for text, _ in (_of_file(file.model) if file.model else ())]
+    named += [text for file in stack.files for text, *_ in (of_file(file.model) if file.model else ())]
     return any(isinstance(t, str) and (is_open(t) or _outside(t) or _remote(t)) for t in named)
 
 
-def _of_file(model: ComposeFile) -> Iterator[tuple[object, Path]]:
-    """Other compose files that one names itself: these are not in what the files come to."""
+def is_of_lab(file: str, named: str) -> bool:
+    """Whether a file that ``file`` (by its path in the lab) names is another stack's of the same lab."""
+    if file.startswith("/") or named.startswith("/") or not _outside(named) or _remote(named):
+        return False
+    place = posixpath.normpath(posixpath.join(posixpath.dirname(file), named))
+    return not named.startswith("~") and place.split("/")[0] != ".."
+
+
+def of_file(model: ComposeFile) -> Iterator[tuple[object, Path, bool]]:
+    """Other files that one names itself: these are not in what the files come to. True for a compose file."""
     included = model.data.get("include")
     for n, item in enumerate(included if isinstance(included, list) else ()):
-        fields = [item.get(f) for f in ("path", "env_file", "project_directory")] if isinstance(item, dict) else [item]
-        for paths in fields:
+        fields = item if isinstance(item, dict) else {"path": item}
+        for field in ("path", "env_file", "project_directory"):
+            paths = fields.get(field)
             for each in paths if isinstance(paths, list) else [paths]:
-                yield each, ("include", n)
+                yield each, ("include", n), field == "path"
     for name, body in model.services.items():
         extends = body.get("extends")
         if isinstance(extends, dict):
-            yield extends.get("file"), ("services", name, "extends", "file")
+            yield extends.get("file"), ("services", name, "extends", "file"), True

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.traefik_label_problem import drops_the_container, label_problem
 from homelab_mcp.core.checks.traefik_rule import RuleInvalid, old_syntax_problem, value_problem, version_problem
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.model.finding import Finding, Severity
@@ -189,7 +190,8 @@ def bad_rule(ctx: LintContext) -> Iterable[Finding]:
     "HL065",
     Severity.WARNING,
     "A label that Traefik does not know",
-    why="Traefik 3 refuses the whole container's labels over one it cannot place, and says so only in its log.",
+    why="Traefik 3 drops all labels of a container over one below http, tcp, udp or docker that it cannot place, and "
+    "says so only in its log. Others it passes over.",
     link=DOCS,
     bad=f"{LABELS}      traefik.http.router.web.rule: Host(`web.example.org`)\n",
     good=f"{LABELS}{RULE}",
@@ -199,53 +201,10 @@ def unknown_label(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for key, entry in service.labels.items():
             if key.lower().startswith("traefik.") and "$" not in key:
-                problem = _label_problem(key.lower())
+                problem = label_problem(key.lower())
                 if problem:
-                    yield ctx.on(service, entry.path, f"{key}: {problem}", key=True)
-
-
-_TOP = frozenset({"enable", "docker", "swarm", "http", "tcp", "udp", "tls", "tags", "constraint-label"})
-_TOP_ONE = frozenset({"frontend", "backend", "port", "protocol", "weight", "frontends", "default"})
-
-
-def _label_problem(key: str) -> str:
-    parts = key.split(".")
-    if parts[1] in _TOP_ONE:
-        return "this is Traefik 1's; today's Traefik ignores it."
-    if parts[1] not in _TOP:
-        near = difflib.get_close_matches(parts[1], _TOP, n=1)
-        return "Traefik has no such label." + (f" Did you mean 'traefik.{near[0]}'?" if near else "")
-    if parts[1] not in {"http", "tcp", "udp"}:
-        return ""
-    kinds = ("routers", "services", "middlewares", "serverstransports")
-    if len(parts) < 3 or parts[2] not in kinds:
-        near = difflib.get_close_matches(parts[2] if len(parts) > 2 else "", kinds, n=1)
-        return "Traefik has no such label." + (f" Did you mean '{near[0]}'?" if near else "")
-    if len(parts) < 5:
-        return "an option after the name is missing."
-    return http_problem(parts[2], parts[4], ".".join(parts[4:])) if parts[1] == "http" else ""
-
-
-def http_problem(kind: str, head: str, option: str) -> str:
-    """What is wrong with an option (lower case, ``head`` its first word) below ``http``; "" where nothing is."""
-    if kind == "routers" and option not in tl.ROUTER_OPTIONS and not option.startswith(tl.DEEP_ROUTER_OPTIONS):
-        options = [*tl.ROUTER_OPTIONS, "tls.certresolver", "tls.options"]
-        near = difflib.get_close_matches(option, options, n=1)
-        return f"a router has no option {option!r}." + (f" Did you mean {near[0]!r}?" if near else "")
-    if kind == "middlewares" and head not in tl.MIDDLEWARES:
-        near = difflib.get_close_matches(head, tl.MIDDLEWARES, n=1)
-        return f"there is no middleware {head!r}." + (f" Did you mean {near[0]!r}?" if near else "")
-    known = tl.MIDDLEWARE_OPTIONS.get(head, ()) if kind == "middlewares" else ()
-    if kind == "services" and head == "loadbalancer":
-        known = tl.BALANCER_OPTIONS
-    first = option.split(".")[1].partition("[")[0] if "." in option else ""
-    if known and first and first not in known:
-        near = difflib.get_close_matches(first, known, n=1)
-        return f"{head!r} has no option {first!r}." + (f" Did you mean {near[0]!r}?" if near else "")
-    if kind == "services" and head not in tl.SERVICE_KINDS:
-        near = difflib.get_close_matches(head, tl.SERVICE_KINDS, n=1)
-        return f"a service has no {head!r}." + (f" Did you mean {near[0]!r}?" if near else "")
-    return ""
+                    severity = Severity.ERROR if drops_the_container(key.lower()) else None
+                    yield ctx.on(service, entry.path, f"{key}: {problem}", key=True, severity=severity)
 
 
 @rule(

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.rules_traefik import http_problem
 from homelab_mcp.core.checks.traefik_files import KINDS, FileService
+from homelab_mcp.core.checks.traefik_label_problem import http_problem
 from homelab_mcp.model.finding import Finding, Severity
 
 INSTALL = "https://doc.traefik.io/traefik/reference/install-configuration/"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.traefik_known import DYNAMIC, unknown_in
 from homelab_mcp.core.checks.traefik_static import StaticConfig
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -118,39 +119,56 @@ def no_challenge(ctx: LintContext) -> Iterable[Finding]:
     "HL204",
     Severity.ERROR,
     "An option that Traefik does not know",
-    why="Over an option on the command line, or an entry point's in its file, that it does not know Traefik does not "
-    "start. A section of the file that it does not know it passes over.",
+    why="Over an option on its command line, or inside a section of its file, that it does not know Traefik does not "
+    "start. A whole section of the file that it does not know, http or tls for one, it passes over.",
     link=f"{INSTALL}configuration-options/",
     bad=f"{PROXY}    command:\n      - --entrypoint.web.address=:80\n",
     good=f"{PROXY}    command:\n{POINT}",
 )
 def unknown_option(ctx: LintContext) -> Iterable[Finding]:
-    """The first word of an option, or an entry point's option, that is close to one and none."""
+    """An option, or a section of the file, that Traefik's own list of options has not."""
     static = tl.static_config(ctx.lab)
+    if static is None or static.source == "environment":
+        return
     told: set[str] = set()
-    for option in static.options if static else ():
-        words = option.partition("[")[0].split(".")
-        deep = words[0] == "entrypoints" and len(words) > 2
-        word, known = (words[2], _POINT) if deep else (words[0].removeprefix("traefik."), _STATIC)
-        if not static or word in known or word in told or static.source == "environment":
+    for option in static.options:
+        words = re.sub(r"\[[0-9]+\]", "", option.removeprefix("traefik.")).split(".")
+        unknown = unknown_in(words)
+        if unknown is None or (unknown.depth and tl.version(ctx.lab) == 2 and not unknown.near):
             continue
-        told.add(word)
-        near = difflib.get_close_matches(word, known, n=1)
-        passed_over = static.source == "file" and not deep
-        if near:
-            message = f"Traefik has no option {word!r}. Did you mean {near[0]!r}?"
-            yield _told(ctx, static, option, message, Severity.WARNING if passed_over else None)
+        name = ".".join(words[: unknown.depth + 1])
+        passed_over = static.source == "file" and not unknown.depth
+        own = passed_over and (name.startswith("x-") or (name in DYNAMIC and _is_dynamic_too(ctx, static)))
+        if name in told or own:
+            continue
+        told.add(name)
+        where = f" in {unknown.section!r}" if unknown.section else ""
+        message = f"Traefik has no option {words[unknown.depth]!r}{where}."
+        if passed_over and name in DYNAMIC:
+            message = f"Traefik does not look at {name!r} in its static file: it belongs into one of its dynamic files."
+        elif unknown.near:
+            message = f"{message} Did you mean {unknown.near!r}?"
+        elif name in DYNAMIC:
+            message = f"{message} Routers, services and middlewares stand in labels and dynamic files."
+        listed = ctx.lab.traefik is not None and _LISTED.search(ctx.lab.traefik.image)
+        unsure = passed_over or not (unknown.near or name in DYNAMIC or listed)
+        severity = Severity.WARNING if unsure else None
+        path = static.where[option]
+        if static.file is not None and len(path) > unknown.depth:
+            yield ctx.at(static.file, path[: unknown.depth + 1], message, key=True, severity=severity)
+        else:
+            yield _told(ctx, static, option, message, severity)
 
 
-_STATIC = (
-    *("global", "serverstransport", "tcpserverstransport", "entrypoints", "providers", "api", "metrics", "ping", "log"),
-    *("accesslog", "tracing", "hostresolver", "certificatesresolvers", "experimental", "core", "spiffe", "ocsp"),
-    *("pilot", "traefik", "configfile"),
-)
-_POINT = (
-    *("address", "allowacmebypass", "reuseport", "asdefault", "transport", "proxyprotocol", "forwardedheaders"),
-    *("http", "http2", "http3", "udp", "observability", "enablehttp3"),
-)
+_LISTED = re.compile(r":v?3\.[0-7](?![0-9])")
+"""Tags of the releases whose options are all in the list; a later one may have more."""
+
+
+def _is_dynamic_too(ctx: LintContext, static: StaticConfig) -> bool:
+    """True when the static file may be one of the dynamic files as well."""
+    files = ctx.lab.traefik_files
+    mine = static.file.file if static.file else ""
+    return not files.complete or any(s.source.file == mine for s in files.services)
 
 
 @rule(

@@ -126,24 +126,38 @@ def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
     if ctx.lab.traefik is None:
         return
     known = tl.defined_middlewares(ctx.lab)
+    in_files = ctx.lab.traefik_files.names("middlewares") or frozenset()
+    sure = Severity.ERROR if _all_seen(ctx) else None
     for router in tl.all_routers(ctx.lab):
         entry = router.options.get("middlewares")
         for name in router.middlewares if entry and not entry.open else ():
             bare, _, provider = name.partition("@")
             if provider in {"", "docker"} and bare.lower() not in known:
                 near = difflib.get_close_matches(bare.lower(), known, n=1)
+                if bare in in_files:
+                    near = [f"{bare}@file"]
                 tail = f" Did you mean {near[0]!r}?" if near else ""
-                yield ctx.on(router.service, router.options["middlewares"].path, f"No label defines {name!r}.{tail}")
+                message = f"No label defines {name!r}.{tail}"
+                yield ctx.on(router.service, router.options["middlewares"].path, message, severity=sure)
             elif provider == "file" and (message := _not_in_files(ctx, bare)):
-                yield ctx.on(router.service, router.options["middlewares"].path, message)
+                yield ctx.on(router.service, router.options["middlewares"].path, message, severity=Severity.ERROR)
     for service in ctx.lab.routing:
         for _, option, chain in tl.http_labels(service, "middlewares"):
             for name in (chain.value or "").split(",") if option == "chain.middlewares" and not chain.open else ():
                 bare, _, provider = name.strip().partition("@")
                 if provider in {"", "docker"} and bare.lower() not in known:
-                    yield ctx.on(service, chain.path, f"No label defines {bare!r}.")
+                    tail = f" Did you mean '{bare}@file'?" if bare in in_files else ""
+                    yield ctx.on(service, chain.path, f"No label defines {bare!r}.{tail}", severity=sure)
                 elif provider == "file" and (message := _not_in_files(ctx, bare)):
-                    yield ctx.on(service, chain.path, message)
+                    yield ctx.on(service, chain.path, message, severity=Severity.ERROR)
+
+
+def _all_seen(ctx: LintContext) -> bool:
+    """True when no label is somewhere else and Traefik's options and files were read completely."""
+    if not ctx.lab.traefik_files.complete or any(s.partial or s.model is None for s in ctx.lab.stacks):
+        return False
+    elsewhere = any(s.partial or s.data.get("label_file") for s in ctx.services())
+    return not elsewhere and "" not in tl.defined_middlewares(ctx.lab)
 
 
 def _not_in_files(ctx: LintContext, name: str) -> str:
@@ -156,3 +170,39 @@ def _not_in_files(ctx: LintContext, name: str) -> str:
         return f"Traefik's options have no file provider, where '{name}@file' would be."
     near = difflib.get_close_matches(name, known, n=1)
     return f"No file of Traefik's defines the middleware {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+
+
+@rule(
+    "HL220",
+    Severity.WARNING,
+    "A page that speaks HTTPS, asked by HTTP",
+    why="Traefik asks a container by HTTP unless it is told otherwise: a port that speaks TLS answers with an error "
+    "(400 or 502). Set loadbalancer.server.scheme to https; a certificate of its own needs a serversTransport too.",
+    link="https://doc.traefik.io/traefik/reference/routing-configuration/http/load-balancing/service/",
+    bad="services:\n  portainer:\n    image: portainer/portainer-ce:2.31.0\n    labels:\n"
+    "      traefik.http.services.portainer.loadbalancer.server.port: '9443'\n",
+    good="services:\n  portainer:\n    image: portainer/portainer-ce:2.31.0\n    labels:\n"
+    "      traefik.http.services.portainer.loadbalancer.server.port: '9443'\n"
+    "      traefik.http.services.portainer.loadbalancer.server.scheme: https\n",
+)
+def asked_by_http(ctx: LintContext) -> Iterable[Finding]:
+    """A port label of 443, 9443 or a well-known image's HTTPS port without ``loadbalancer.server.scheme``."""
+    for service in ctx.services():
+        own = next((ports for word, ports in _HTTPS_PORTS.items() if word in service.image_name), frozenset())
+        told = {n.lower() for n, o, _ in tl.http_labels(service, "services") if o == "loadbalancer.server.scheme"}
+        for name, entry in tl.port_labels(service):
+            value = (entry.value or "").strip()
+            if not entry.open and name.lower() not in told and value in {"443", "9443"} | own:
+                message = f"Port {value} speaks HTTPS; set traefik.http.services.{name}.loadbalancer.server.scheme."
+                yield ctx.on(service, entry.path, message)
+
+
+_HTTPS_PORTS: dict[str, frozenset[str]] = {
+    **dict.fromkeys(("unifi", "portainer"), frozenset({"8443", "9443"})),
+    **dict.fromkeys(("proxmox", "pve-"), frozenset({"8006", "8443"})),
+    "omada": frozenset({"8043", "8843"}),
+    "keycloak": frozenset({"8443"}),
+    "kasm": frozenset({"3001", "6901"}),
+    "webtop": frozenset({"3001"}),
+}
+"""Ports that speak HTTPS only, by a word of the image's name (the images' own documentation)."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from yaml.nodes import ScalarNode
+
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.view import StackView
+from homelab_mcp.core.checks.view import FileView, StackView
 from homelab_mcp.core.compose_model import raw_text
 from homelab_mcp.core.yaml12 import Path
+from homelab_mcp.core.yaml_words import handed_on
 from homelab_mcp.model.finding import Finding, Severity
 
 YAML = "https://yaml.org/spec/1.2.2/"
@@ -80,13 +84,18 @@ def limits(ctx: LintContext) -> Iterable[Finding]:
     good="services:\n  web:\n    image: nginx:1.29\n    environment:\n      SINCE: '2024-01-01'\n",
 )
 def unquoted_date(ctx: LintContext) -> Iterable[Finding]:
-    """A plain scalar that go-yaml reads as a timestamp."""
+    """A plain scalar that go-yaml reads as a timestamp; as a key everywhere, in fields that begin with x- too."""
     for stack in ctx.lab.files:
         if not stack.model or not _END_OF_DATE.search(stack.text):
             continue
         for path, value in _scalars(stack.model.raw, ()):
             if isinstance(value, str) and _DATE.fullmatch(value) and stack.model.document.is_plain(path):
                 yield ctx.at(stack, path, f"{value} is read as a date, which Compose refuses here; quote it.")
+        for path in _keys(stack.model.raw, ()):
+            key = str(path[-1])
+            found = stack.model.document.find(path) if _DATE.fullmatch(key) else None
+            if found and isinstance(found[0], ScalarNode) and not found[0].style:
+                yield ctx.at(stack, path, f"The key {key} is read as a date, and no text; quote it.", key=True)
 
 
 _FREE_KEYS = frozenset({"environment", "labels", "args", "annotations", "options", "driver_opts", "extra_hosts"})
@@ -135,8 +144,65 @@ def sexagesimal(ctx: LintContext) -> Iterable[Finding]:
 _SEXAGESIMAL = re.compile(r"[1-9][0-9]*(?::[0-5]?[0-9])+")
 
 
+@rule(
+    "HL007",
+    Severity.WARNING,
+    "A value that arrives as another text",
+    why="Compose reads a value without quotes as YAML does and hands on what that means: 022 is octal and arrives as "
+    "18, 1.10 as 1.1, 1_000 as 1000.",
+    link=f"{YAML}#1032-tag-resolution",
+    bad="services:\n  web:\n    image: nginx:1.29\n    environment:\n      UMASK: 022\n",
+    good="services:\n  web:\n    image: nginx:1.29\n    environment:\n      UMASK: '022'\n",
+)
+def other_text(ctx: LintContext) -> Iterable[Finding]:
+    """Unquoted numbers and switches in environment, labels, annotations and build arguments that change on the way."""
+    for file in ctx.lab.files:
+        for path, value in _handed_on(file):
+            node = file.model.node(path) if file.model else None
+            if not isinstance(node, ScalarNode) or node.style or _is_too_big(node.value, value):
+                continue
+            told = handed_on(value)
+            if told != node.value:
+                severity = Severity.INFO if isinstance(value, bool) else None
+                message = f"{node.value} arrives as {told!r}; quote it if it is meant as written."
+                yield ctx.at(file, path, message, severity=severity)
+
+
+def _handed_on(file: FileView) -> Iterator[tuple[Path, bool | int | float]]:
+    """Numbers and switches in the mappings whose values a container gets as text."""
+    raw = file.model.raw if file.model and file.judged else None
+    services = raw.get("services") if isinstance(raw, dict) else None
+    for name, body in services.items() if isinstance(services, dict) else ():
+        for inside in _HANDED_ON:
+            part = body
+            for step in inside:
+                part = part.get(step) if isinstance(part, dict) else None
+            for key, value in part.items() if isinstance(part, dict) else ():
+                if isinstance(value, int | float):
+                    yield ("services", name, *inside, key), value
+
+
+_HANDED_ON = (
+    *(("environment",), ("labels",), ("annotations",)),
+    *(("build", "args"), ("build", "labels"), ("deploy", "labels")),
+)
+
+
+def _is_too_big(written: str, value: float) -> bool:
+    """True for a number beyond Go's float64, which stays a text."""
+    return math.isinf(value) and written.lstrip("+-")[:1] != "."
+
+
 def _plain(stack: StackView, path: Path) -> bool:
     return stack.is_plain(path)
+
+
+def _keys(value: Any, path: Path) -> Iterator[Path]:
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, item in pairs:
+        if isinstance(value, dict):
+            yield (*path, step)
+        yield from _keys(item, (*path, step))
 
 
 def _scalars(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
