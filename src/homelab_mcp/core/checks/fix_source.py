@@ -80,12 +80,6 @@ class Source:
         """The item or the entry whose value begins at a finding's place."""
         return self._by_value.get(self._offset(line, column))
 
-    def around(self, line: int, column: int) -> Slot | None:
-        """The single value that a finding's place lies inside of."""
-        offset = self._offset(line, column)
-        slots = (s for s in self._by_value.values() if not s.value.children)
-        return next((s for s in slots if s.value.start <= offset < s.value.end), None)
-
     def _offset(self, line: int, column: int) -> int:
         return self._lines[line - 1] + column - 1 if 0 < line <= len(self._lines) else -1
 

@@ -18,7 +18,7 @@ _GOOD = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?:\}|:?[-?+])")
 @fixer("HL052")
 def bad_dollar(spot: Spot) -> Change | None:
     """Safe: Compose refuses the file, and a '$' that begins no variable can only have been meant as such."""
-    slot = spot.value or spot.source.around(spot.finding.line, spot.finding.column)
+    slot = spot.value
     value = data_at(spot, slot.path) if slot else None
     if slot is None or not isinstance(value, str):
         return None

@@ -147,9 +147,13 @@ def open_database(ctx: LintContext) -> Iterable[Finding]:
         for entry, published in service.published:
             first, last = published.container
             by_port = first == last and first in DATABASE_PORTS and published.protocol == "tcp"
+            by_port = by_port and (first != 9200 or service.image_name not in _PAGE_ON_9200)
             if published.everywhere and (by_port or is_database(service)):
                 message = f"{published.shown} is open to every network; {_INSTEAD}"
                 yield ctx.on(service, entry.path, message)
+
+
+_PAGE_ON_9200 = frozenset({"ocis", "opencloud", "opencloud-rolling"})
 
 
 @rule(

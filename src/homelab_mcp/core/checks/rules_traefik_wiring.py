@@ -1,4 +1,4 @@
-"""HL068 to HL071: what a route needs beside its own labels: the network, TLS, Traefik's static configuration."""
+"""HL068 to HL071, HL220: what a route needs beside its own labels: network, TLS, scheme, Traefik's static options."""
 
 from __future__ import annotations
 
