@@ -96,7 +96,7 @@ def test_a_crash_loop_shows_in_the_restart_count_and_the_exit_code(
 
 
 def test_streams_times_and_tail_of_a_log(engine: DockerEngine, image: str, testbed_run: Scratch) -> None:
-    script = "for i in $(seq 1 50); do echo out $i; done; sleep 0.3; echo err é 51 >&2; echo; echo last"
+    script = "for i in $(seq 1 50); do echo out $i; done; sleep 0.3; echo err é 51 >&2; sleep 0.3; echo; echo last"
     box = testbed_run.container(image, "-c", script, options=["--entrypoint=/bin/sh"])
     wait_until(lambda: box.inspect("{{.State.Status}}") == "exited", "its end")
     lines = list(engine.logs(box.name, tail=5))
