@@ -57,6 +57,8 @@ def data_folder(service: ServiceView) -> str:
 
 
 def _keeps(service: ServiceView, folder: str) -> bool:
+    if service.image_name in CACHES:
+        return any(_is_in(folder, m.target) for m in service.mounts if m.target)
     moved = service.environment.get("PGDATA")
     places = [folder] + ([moved.value] if moved and moved.value else [])
     return any(_covers(m.target, p) for m in service.mounts for p in places) or any(
@@ -93,7 +95,12 @@ def _is_near(service: ServiceView, mount: Mount, folder: str) -> bool:
     if not target or mount.read_only or mount.kind == "tmpfs" or "." in posixpath.basename(target):
         return False
     if service.image_name in CACHES:
-        told = "--dir" in words or ".conf" in words or service.image_name not in {"redis", "valkey"}
+        told = (
+            "--dir" in words
+            or ".conf" in words
+            or "bitnami" in service.image
+            or service.image_name not in {"redis", "valkey"}
+        )
         return not told and (target in _NEAR_REDIS or target.startswith("/data"))
     if target.startswith(("/docker-entrypoint", "/etc/", "/var/log", "/var/run", "/run", "/tmp", "/backup")):  # noqa: S108
         return False

@@ -180,11 +180,11 @@ def other_text(ctx: LintContext) -> Iterable[Finding]:
 def value_in_comment(ctx: LintContext) -> Iterable[Finding]:
     """An environment variable, label or build argument without a value before a comment without a blank."""
     for file in ctx.lab.files:
-        lines = file.model.document.text.split("\n") if file.model and " #" in file.text else []
-        for path, value in _handed_on(file) if lines else ():
+        empty = [path for path, value in _handed_on(file) if value is None] if "#" in file.text else []
+        lines = file.model.document.text.split("\n") if file.model and empty else []
+        for path in empty:
             finding = ctx.at(file, path, "Everything after '#' is a comment; quote the value.", key=True)
-            written = lines[finding.line - 1][finding.column - 1 :] if value is None else ""
-            if _ALL_COMMENT.match(written):
+            if _ALL_COMMENT.match(lines[finding.line - 1][finding.column - 1 :]):
                 yield finding
 
 
