@@ -53,6 +53,19 @@ SIGN_ON = (
 AUTH_WORDS = (*SIGN_ON, "auth", "sso", "oidc", "login")
 
 
+def postgres_major(service: ServiceView) -> int:
+    """The major version of an image that is made from the official PostgreSQL's, by its tag; 0 where that is none."""
+    if service.image_name not in _OF_POSTGRES or "bitnami" in service.image:
+        return 0
+    tag = service.image.rsplit("/", 1)[-1].partition(":")[2]
+    alone = "^|" if service.image_name in {"postgres", "postgis"} else ""
+    match = re.search(rf"(?:{alone}pg)([0-9]{{1,2}})(?![0-9])", tag)
+    return int(match.group(1)) if match else 0
+
+
+_OF_POSTGRES = frozenset({"postgres", "pgvector", "postgis", "timescaledb"})
+
+
 def is_database(service: ServiceView) -> bool:
     """True for a well-known database or cache image."""
     return service.image_name in DATABASES

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import CACHES, is_client, is_database
-from homelab_mcp.core.checks.rules_operations import data_folder
+from homelab_mcp.core.checks.rules_keeping import data_folder
 from homelab_mcp.core.checks.view import Mount, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 

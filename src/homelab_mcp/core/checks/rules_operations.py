@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.images import CACHES, DATA_FOLDERS, is_client
-from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
@@ -144,41 +142,3 @@ def endless_logs(ctx: LintContext) -> Iterable[Finding]:
             path: Path = ("logging",) if logging else ()
             message = "Its log has no size limit here (the engine's daemon.json may set one)."
             yield ctx.on(service, path, message, key=True)
-
-
-@rule(
-    "HL116",
-    Severity.WARNING,
-    "A database that keeps nothing",
-    why="Without a volume the data goes with the container, at the next update at the latest.",
-    link="https://docs.docker.com/engine/storage/volumes/",
-    bad="services:\n  db:\n    image: mongo:7.0\n",
-    good="services:\n  db:\n    image: mongo:7.0\n    volumes: ['./db:/data/db']\n",
-)
-def forgetful_database(ctx: LintContext) -> Iterable[Finding]:
-    """A database image without a volume over its data folder."""
-    for service in ctx.services():
-        folder = data_folder(service)
-        if not service.partial and folder and not _keeps(service, folder) and not is_client(service):
-            yield ctx.on(service, (), f"Nothing is mounted at {folder}: its data goes with the container.")
-
-
-def data_folder(service: ServiceView) -> str:
-    """Where a database's image keeps its data; "" where nobody knows. Other makers have places of their own."""
-    name = service.image_name
-    repository = str(service.data.get("image") or "").lower()
-    if name in CACHES:
-        return ""
-    if "bitnami" in repository:
-        return f"/bitnami/{name}" if name in {"postgresql", "mariadb", "mysql", "mongodb"} else ""
-    return "/config" if "linuxserver/" in repository and name in DATA_FOLDERS else DATA_FOLDERS.get(name, "")
-
-
-def _keeps(service: ServiceView, folder: str) -> bool:
-    moved = service.environment.get("PGDATA")
-    places = [folder] + ([moved.value] if moved and moved.value else [])
-    return "volumes_from" in service.data or any(m.open or _covers(m.target, p) for m in service.mounts for p in places)
-
-
-def _covers(target: str, folder: str) -> bool:
-    return bool(target) and (f"{folder}/".startswith(f"{target.rstrip('/')}/") or target.startswith(folder))

@@ -1,7 +1,8 @@
-"""HL084 to HL089: Sablier middlewares that cannot work, and admin pages that anybody may open."""
+"""HL084 to HL089 and HL223: Sablier middlewares that cannot work, and admin pages that anybody may open."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
@@ -10,6 +11,7 @@ from homelab_mcp.core.checks.images import OPEN_ADMIN
 from homelab_mcp.core.checks.log_in import LogIn
 from homelab_mcp.core.checks.rules_lazy import groups_of, is_lazy
 from homelab_mcp.core.checks.view import Entry, ServiceView
+from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.model.finding import Finding, Severity
 
 SABLIER = "https://sablierapp.dev/"
@@ -20,6 +22,7 @@ ROUTE = (
 )
 GROUP = "      traefik.http.middlewares.lazy.plugin.sablier.group: "
 URL = "      traefik.http.middlewares.lazy.plugin.sablier.sablierUrl: "
+NAMES = "      traefik.http.middlewares.lazy.plugin.sablier.names: "
 SERVER = "  sablier:\n    image: sablierapp/sablier:1.10.1\n"
 PROXY = "  proxy:\n    image: traefik:v3.6.1\n    command:\n      - --entrypoints.web.address=:80\n"
 
@@ -47,6 +50,36 @@ def empty_group(ctx: LintContext) -> Iterable[Finding]:
     for service, entry in _options(ctx, "group"):
         if entry.value and not entry.open and entry.value.lower() not in groups:
             yield ctx.on(service, entry.path, f"No container of the lab is in the group {entry.value!r}.")
+
+
+@rule(
+    "HL223",
+    Severity.WARNING,
+    "A Sablier name that no container has",
+    why="The middleware asks Sablier to start a container that is not there: the visitor waits for ever.",
+    link=SABLIER,
+    bad=f"{LAZY}    container_name: web\n{SERVER}    labels:\n{NAMES}wbe\n",
+    good=f"{LAZY}    container_name: web\n{SERVER}    labels:\n{NAMES}web\n",
+)
+def unknown_name(ctx: LintContext) -> Iterable[Finding]:
+    """A middleware's ``names`` with one that is no container's: ``container_name``, or what Compose calls it."""
+    services = list(ctx.services())
+    if any(is_open(s.data.get("container_name")) for s in services):
+        return
+    own = {str(s.data.get("container_name") or "") for s in services}
+    unsure = {s.name for s in services if s.partial or s.stack.partial}
+    made = {s.name for s in services if not s.data.get("container_name")}
+    for service, entry in _options(ctx, "names"):
+        for name in (entry.value or "").split(",") if not entry.open else ():
+            # Compose's own names: project-service-1, with '_' in older releases; Swarm's are stack_service.
+            word = name.strip().removeprefix("/")
+            fits = word in own | unsure or any(
+                re.fullmatch(rf".+[-_]{re.escape(m)}(?:[-_][0-9]+)?", word) for m in made
+            )
+            if word and not fits:
+                same = next((s for s in services if s.name == word and s.name in made), None)
+                more = f" Without container_name {word!r} is called {same.stack.project}-{word}-1." if same else ""
+                yield ctx.on(service, entry.path, f"No container of the lab is called {word!r}.{more}")
 
 
 @rule(

@@ -42,8 +42,11 @@ def unknown_key(ctx: LintContext) -> Iterable[Finding]:
     """A key that the specification has not, or one that is no text."""
     yield from _schema(ctx, unknown=True)
     for stack in ctx.lab.files:
+        # A mapping that should be none is HL010's.
+        wrong = {problem.path for problem in stack.schema_problems if not problem.key}
         for path in non_text_keys(stack.model.raw) if stack.model else ():
-            yield ctx.at(stack, path, f"The key {path[-1]!r} must be text; quote it.", key=True)
+            if path[:-1] not in wrong:
+                yield ctx.at(stack, path, f"The key {path[-1]!r} must be text; quote it.", key=True)
 
 
 def _schema(ctx: LintContext, *, unknown: bool) -> Iterator[Finding]:

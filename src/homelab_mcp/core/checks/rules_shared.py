@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.hosts import asked_hosts, by_name, owner
 from homelab_mcp.core.checks.images import CACHES, is_database
+from homelab_mcp.core.checks.listening import listens
 from homelab_mcp.core.checks.rules_dependencies import dependencies
 from homelab_mcp.core.checks.rules_lazy import groups_of, is_lazy
 from homelab_mcp.core.checks.view import ServiceView
@@ -43,43 +43,11 @@ def port_shared(ctx: LintContext) -> Iterable[Finding]:
     for services in shared.values():
         seen: dict[int, ServiceView] = {}
         for service in sorted(services, key=lambda s: bool(s.network_mode)) if len(services) > 1 else ():
-            for port, path in _listens(service).items():
+            for port, path in listens(service).items():
                 other = seen.setdefault(port, service)
                 if other is not service and service.is_beside(other):
                     message = f"{other.name!r}, in the same network, listens on {port} too."
                     yield ctx.on(service, path or ("network_mode",), message)
-
-
-def _listens(service: ServiceView) -> dict[int, Path]:
-    """Ports its program listens on, as far as the file or its image tells, and what says so."""
-    told = [e for e in service.environment.values() if e.key.upper() in _PORT_VARIABLES]
-    labelled = [e for _, e in tl.port_labels(service) if service.network_mode]
-    given: dict[int, Path] = {}
-    for entry in [*told, *labelled]:
-        if re.fullmatch("[0-9]{1,5}", entry.value or "") and not entry.open:
-            given.setdefault(int(entry.value or 0), entry.path)
-    own_words = any(service.data.get(field) for field in ("command", "entrypoint"))
-    port = _PORTS.get(service.image_name, 0)
-    if port and not given and not told and not own_words:
-        given[port] = ()
-    return given
-
-
-_PORT_VARIABLES = frozenset(
-    ["WEBUI_PORT", "WEBUI_PORTS", "WEB_PORT", "HTTP_PORT", "LISTEN_PORT", "SERVER_PORT", "APP_PORT", "PORT", "UI_PORT"]
-)
-_PORTS = {
-    **{"qbittorrent": 8080, "qbittorrent-nox": 8080, "sabnzbd": 8080, "transmission": 9091, "deluge": 8112},
-    **{"sonarr": 8989, "radarr": 7878, "lidarr": 8686, "readarr": 8787, "prowlarr": 9696, "bazarr": 6767},
-    **{"jackett": 9117, "nzbget": 6789, "nzbhydra2": 5076, "overseerr": 5055, "jellyseerr": 5055, "mylar3": 8090},
-    **{"flaresolverr": 8191, "tautulli": 8181, "jellyfin": 8096, "emby": 8096, "navidrome": 4533, "slskd": 5030},
-    **{"nginx": 80, "httpd": 80, "caddy": 80, "whoami": 80, "filebrowser": 80, "vaultwarden": 80},
-    **{"grafana": 3000, "gitea": 3000, "homepage": 3000, "adguardhome": 3000, "uptime-kuma": 3001, "prometheus": 9090},
-    **{"dozzle": 8080, "cadvisor": 8080, "adminer": 8080, "scrutiny": 8080, "privoxy": 8118, "gluetun": 8000},
-    **{"postgres": 5432, "mariadb": 3306, "mysql": 3306, "redis": 6379, "valkey": 6379, "mongo": 27017},
-    **{"memcached": 11211, "rabbitmq": 5672, "mosquitto": 1883, "portainer-ce": 9000, "phpmyadmin": 80},
-}
-"""Where well-known images listen unless told otherwise (their own documentation)."""
 
 
 @rule(

@@ -8,7 +8,10 @@ from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.listening import label_problem as port_problem
+from homelab_mcp.core.checks.listening import port_variables
 from homelab_mcp.core.checks.traefik_label_problem import drops_the_container, label_problem
+from homelab_mcp.core.checks.traefik_regex import braces_problem, regex_problem
 from homelab_mcp.core.checks.traefik_rule import RuleInvalid, old_syntax_problem, value_problem, version_problem
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.model.finding import Finding, Severity
@@ -70,26 +73,32 @@ def host_port_label(ctx: LintContext) -> Iterable[Finding]:
     "HL061",
     Severity.WARNING,
     "A port the container is not known to have",
-    why="Traefik gets no answer from a port nothing listens on. The file publishes other ports of this container.",
+    why="Traefik gets no answer from a port nothing listens on. What the file publishes, the container's variables or "
+    "its well-known image tell of others.",
     link=DOCS,
     bad=f"{HEAD}    ports: ['8080:80']\n    labels:\n{RULE}{PORT}'81'\n",
     good=f"{HEAD}    ports: ['8080:80']\n    labels:\n{RULE}{PORT}'80'\n",
 )
 def unknown_port_label(ctx: LintContext) -> Iterable[Finding]:
-    """``loadbalancer.server.port`` is neither published nor exposed, though other ports are."""
+    """``loadbalancer.server.port`` is not among the ports that ``ports``, variables or the image tell."""
     for service in ctx.services():
-        inside = container_ports(service)
-        if not inside - _NO_WEB or any(_borrows(other, service) for other in service.stack.services):
+        if not service.http_labels or any(_borrows(other, service) for other in service.stack.services):
             continue
+        inside = container_ports(service)
+        variables = {e.value for e in port_variables(service)}
         hosts = {
             p for _, x in service.published if x.host for p in range(x.host[0], min(x.host[1], x.host[0] + 500) + 1)
         }
         for _, entry in tl.port_labels(service):
             value = entry.value or ""
-            if not entry.open and value.isdigit() and int(value) not in inside | hosts:
-                yield ctx.on(
-                    service, entry.path, f"The container's ports named here are {_numbers(inside)}, not {value}."
-                )
+            if entry.open or not value.isdigit() or value in variables or int(value) in hosts - inside:
+                continue
+            if inside - _NO_WEB and int(value) not in inside:
+                message = f"The container's ports named here are {_numbers(inside)}, not {value}."
+            else:
+                message = port_problem(service, int(value), inside - _NO_WEB)
+            if message:
+                yield ctx.on(service, entry.path, message)
 
 
 _NO_WEB = frozenset(
@@ -167,6 +176,8 @@ def rule_twice(ctx: LintContext) -> Iterable[Finding]:
 def bad_rule(ctx: LintContext) -> Iterable[Finding]:
     """A rule that Traefik cannot read, or that no request can match."""
     version = tl.version(ctx.lab)
+    static = tl.static_config(ctx.lab)
+    usual = static.options.get("core.defaultrulesyntax", "").lower() if static else ""
     for router in tl.all_routers(ctx.lab):
         entry = router.options.get("rule")
         if entry is None or entry.value is None or (entry.open and not router.known_rule):
@@ -177,13 +188,19 @@ def bad_rule(ctx: LintContext) -> Iterable[Finding]:
             yield ctx.on(router.service, entry.path, str(error))
             continue
         problem = "" if entry.open else value_problem(matchers)
-        syntax = router.value("rulesyntax").lower()
+        syntax = router.value("rulesyntax").lower() or usual
         if syntax == "v2":
             problem = problem or old_syntax_problem(matchers)
         elif syntax == "v3" or (version == 3 and not syntax):
             problem = problem or version_problem(matchers)
+        severity = None
+        if not problem and syntax != "v2" and version not in {1, 2}:
+            # A backslash in double quotes is Go's, not the expression's.
+            problem = "" if '"' in router.known_rule else regex_problem(matchers)
+            if not problem and (problem := braces_problem(matchers)):
+                severity = None if version == 3 or syntax == "v3" else Severity.WARNING
         if problem:
-            yield ctx.on(router.service, entry.path, problem)
+            yield ctx.on(router.service, entry.path, problem, severity=severity)
 
 
 @rule(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.images import CACHES, DATABASES, is_database
+from homelab_mcp.core.checks.images import CACHES, DATABASES, is_database, postgres_major
 from homelab_mcp.core.checks.rules_dependencies import dependencies
 from homelab_mcp.core.checks.view import Entry, ServiceView, StackView
 from homelab_mcp.core.compose_model import is_open
@@ -242,9 +242,8 @@ _SERVERS = frozenset({"postgres", "mariadbd", "mysqld", "docker-entrypoint.sh"})
 def postgres_path(ctx: LintContext) -> Iterable[Finding]:
     """``postgres:18`` or later with a volume at the path of 17, and no PGDATA of its own."""
     for service in ctx.services():
-        major = re.search(r"(?:^|pg)([0-9]{2})(?![0-9])", service.image.rsplit("/", 1)[-1].partition(":")[2])
-        made_from = service.image_name in {"postgres", "pgvector", "postgis"} and "bitnami" not in service.image
-        if not made_from or not major or int(major.group(1)) < 18 or "PGDATA" in service.environment:
+        known = service.image_name != "timescaledb"
+        if not known or postgres_major(service) < 18 or "PGDATA" in service.environment:
             continue
         for mount in service.mounts:
             if mount.target.rstrip("/") == "/var/lib/postgresql/data" and not is_open(mount.target):

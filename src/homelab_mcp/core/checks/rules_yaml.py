@@ -158,7 +158,7 @@ def other_text(ctx: LintContext) -> Iterable[Finding]:
     """Unquoted numbers and switches in environment, labels, annotations and build arguments that change on the way."""
     for file in ctx.lab.files:
         for path, value in _handed_on(file):
-            node = file.model.node(path) if file.model else None
+            node = file.model.node(path) if file.model and isinstance(value, int | float) else None
             if not isinstance(node, ScalarNode) or node.style or _is_too_big(node.value, value):
                 continue
             told = handed_on(value)
@@ -168,8 +168,33 @@ def other_text(ctx: LintContext) -> Iterable[Finding]:
                 yield ctx.at(file, path, message, severity=severity)
 
 
-def _handed_on(file: FileView) -> Iterator[tuple[Path, bool | int | float]]:
-    """Numbers and switches in the mappings whose values a container gets as text."""
+@rule(
+    "HL222",
+    Severity.WARNING,
+    "A value that is a comment",
+    why="A '#' behind a blank begins a comment: the value is empty, and what follows reaches nobody.",
+    link=f"{YAML}#66-comments",
+    bad="services:\n  web:\n    image: nginx:1.29\n    environment:\n      COLOR: #ff8800\n",
+    good="services:\n  web:\n    image: nginx:1.29\n    environment:\n      COLOR: '#ff8800'\n",
+)
+def value_in_comment(ctx: LintContext) -> Iterable[Finding]:
+    """An environment variable, label or build argument without a value before a comment without a blank."""
+    for file in ctx.lab.files:
+        empty = [path for path, value in _handed_on(file) if value is None] if "#" in file.text else []
+        lines = file.model.document.text.split("\n") if file.model and empty else []
+        for path in empty:
+            finding = ctx.at(file, path, "Everything after '#' is a comment; quote the value.", key=True)
+            if _ALL_COMMENT.match(lines[finding.line - 1][finding.column - 1 :]):
+                yield finding
+
+
+_ALL_COMMENT = re.compile(
+    r"(?:\"[^\"]*\"|'[^']*'|[^\s#'\"{][^\s#]*?)[ \t]*:[ \t]+#(?!\s*homelab:)[^\s#]",
+)
+
+
+def _handed_on(file: FileView) -> Iterator[tuple[Path, Any]]:
+    """What is in the mappings whose values a container gets as text."""
     raw = file.model.raw if file.model and file.judged else None
     services = raw.get("services") if isinstance(raw, dict) else None
     for name, body in services.items() if isinstance(services, dict) else ():
@@ -178,8 +203,7 @@ def _handed_on(file: FileView) -> Iterator[tuple[Path, bool | int | float]]:
             for step in inside:
                 part = part.get(step) if isinstance(part, dict) else None
             for key, value in part.items() if isinstance(part, dict) else ():
-                if isinstance(value, int | float):
-                    yield ("services", name, *inside, key), value
+                yield ("services", name, *inside, key), value
 
 
 _HANDED_ON = (
