@@ -259,7 +259,7 @@ def bad_health_check(ctx: LintContext) -> Iterable[Finding]:
         path = ("healthcheck", "test")
         if not test:
             yield ctx.on(service, path, "An empty test checks nothing.", severity=Severity.WARNING)
-        elif test[0] not in {"CMD", "CMD-SHELL", "NONE"}:
+        elif test[0] not in ("CMD", "CMD-SHELL", "NONE"):
             yield ctx.on(service, path, "The list must begin with CMD or CMD-SHELL.")
         elif test[0] == "CMD-SHELL" and len(test) > 2:
             message = "CMD-SHELL takes one text; what follows it is not part of the command."

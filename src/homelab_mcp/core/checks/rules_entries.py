@@ -110,7 +110,7 @@ def bad_grant(ctx: LintContext) -> Iterable[Finding]:
             mode = item.get("mode")
             if isinstance(mode, str) and not is_open(mode) and not re.fullmatch("[0-7]{1,6}", mode):
                 yield ctx.on(service, (*path, "mode"), "A mode is octal, such as 0440.")
-            elif mode in _DECIMALS and isinstance(mode, int):
+            elif isinstance(mode, int) and mode in _DECIMALS:
                 message = f"{mode} is read as a decimal number, mode {mode:o}; write 0{mode}."
                 yield ctx.on(service, (*path, "mode"), message, severity=Severity.WARNING)
             body = service.stack.section(field).get(source) if isinstance(source, str) else None

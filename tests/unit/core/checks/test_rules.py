@@ -203,6 +203,11 @@ def test_cases(rule: str, line: int, texts: tuple[str, ...]) -> None:
         assert [f.as_line() for f in hits] == []
 
 
+def test_a_health_check_of_odd_things_is_told_and_does_not_raise() -> None:
+    text = f"{WEB}    healthcheck: {{test: [{{CMD: curl}}, [a]]}}\n"
+    assert found("HL137", text)
+
+
 def test_did_you_mean() -> None:
     assert "Did you mean 'environment'?" in found("HL011", f"{WEB}    enviroment: {{}}\n")[0].message
     assert "Did you mean 'routers'?" in found("HL065", f"{LABELS}      traefik.http.router.a.rule: x\n")[0].message
