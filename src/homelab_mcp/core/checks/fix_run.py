@@ -17,7 +17,7 @@ from homelab_mcp.model.errors import EditRefused
 from homelab_mcp.model.finding import Finding, Severity, TextEdit
 from homelab_mcp.model.lab import LintSettings
 
-ROUNDS = 5
+ROUNDS = 20
 _ORDER = list(Severity)
 _MOVING = re.compile(r"\bline [0-9]+|\([0-9]+ places\)")
 
@@ -50,7 +50,7 @@ def fixed(
     rules: Collection[str] | None = None,
     unsafe: bool = False,
 ) -> Fixed:
-    """Apply the fixes of a lab's findings, in at most five rounds (a fix can stand in another's way).
+    """Apply the fixes of a lab's findings, in rounds (a fix can stand in another's way).
 
     A fix stays only when its finding is gone afterwards and nothing as severe is new; what was hidden behind an
     error (the value of a key that was misspelt) may show as something less severe.
