@@ -43,6 +43,8 @@ class FileEdit:
         after: the text then; None to delete the file.
         mode: permission bits of a file that is made; a file that exists keeps its own.
         secret: the content never leaves through a diff, a journal line or a git commit.
+        derived: the content follows from the lab as it would be (``core/derived``), so a roll-back makes it anew
+            instead of putting it back.
     """
 
     path: str
@@ -50,6 +52,7 @@ class FileEdit:
     after: str | None
     mode: int = 0o644
     secret: bool = False
+    derived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,13 @@ class Draft:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     adopts: tuple[FileEdit, ...] = ()
     """Files that are on disk as ``after`` already, made by hand: committed as they are, never written."""
+    also_verify: tuple[Verification, ...] = ()
+    """What is looked at besides ``verification``, where a draft touches more than one stack."""
+
+    @property
+    def verifications(self) -> tuple[Verification, ...]:
+        """All that is looked at after the engine actions."""
+        return tuple(v for v in (self.verification, *self.also_verify) if v != Verification())
 
 
 @dataclass(frozen=True, slots=True)

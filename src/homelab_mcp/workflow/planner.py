@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core import fingerprint, plan_codec
+from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.new_findings import brought_in
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
@@ -14,7 +15,7 @@ from homelab_mcp.core.redact import clean, safe
 from homelab_mcp.core.redact_shapes import marked_lines
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
-from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, PRIVATE_FOLDER, SETTINGS_FILE
+from homelab_mcp.model.lab import PRIVATE_FOLDER, SETTINGS_FILE
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState, Requester, Risk, RiskReason
 from homelab_mcp.model.policy import POLICY_FILE
@@ -89,10 +90,10 @@ class Planner:
         _check_no_secret_in_public(draft)
         if not own_text(draft):
             _check_no_marked_secret(draft)
-        after = _as_it_would_be(snapshot.stacks, draft.edits)
+        after = stacks_after(snapshot.stacks, draft.edits)
         networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
         undone = [_reversed(e) for e in draft.adopts]
-        there = lint(_as_it_would_be(snapshot.stacks, undone), networks, undone)
+        there = lint(stacks_after(snapshot.stacks, undone), networks, undone)
         findings = tuple(lint(after, networks, draft.edits))
         refused = _REFUSED_TO_MODELS if requester.via == "mcp" else frozenset()
         draft = _judge(draft, brought_in(there, findings), refused)
@@ -246,36 +247,6 @@ def _check_no_marked_secret(draft: Draft) -> None:
                 hint="Refer to it as ${NAME} and keep the value in the stack's .env; a person sets it with "
                 "`homelab-mcp env set STACK NAME`.",
             )
-
-
-def _as_it_would_be(stacks: Sequence[StackFiles], edits: Sequence[FileEdit]) -> tuple[StackFiles, ...]:
-    found = {s.name: s for s in stacks}
-    for edit in edits:
-        name, _, rest = edit.path.partition("/")
-        stack = found.get(name)
-        if stack is not None and edit.path == stack.compose_path:
-            if edit.after is None:
-                del found[name]
-            else:
-                found[name] = replace(stack, compose_text=edit.after)
-        elif stack is None and rest in COMPOSE_NAMES and edit.after is not None:
-            found[name] = StackFiles(name, edit.path, edit.after)
-        elif stack is not None and rest in OVERRIDE_NAMES:
-            found[name] = replace(stack, others=_with(stack.others, edit))
-    for edit in edits:
-        stack = found.get(edit.path.partition("/")[0])
-        if stack is not None and edit.path == stack.env_path:
-            found[stack.name] = replace(stack, env_text=edit.after or "")
-    return tuple(found[name] for name in sorted(found))
-
-
-def _with(others: Sequence[tuple[str, str]], edit: FileEdit) -> tuple[tuple[str, str], ...]:
-    """The override files after an edit of one; Compose takes the first there is."""
-    texts = {path: text for path, text in others if path != edit.path}
-    if edit.after is not None:
-        texts[edit.path] = edit.after
-    order = [path for name in OVERRIDE_NAMES for path in texts if path.endswith(f"/{name}")]
-    return tuple((path, texts[path]) for path in order[:1])
 
 
 def _reversed(edit: FileEdit) -> FileEdit:

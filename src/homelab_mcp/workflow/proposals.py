@@ -24,6 +24,7 @@ from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester, Risk, RiskReason, Verification
 from homelab_mcp.ports import Lab
 from homelab_mcp.workflow.assembly import planner
+from homelab_mcp.workflow.derive import with_derived
 from homelab_mcp.workflow.planner import Lint
 
 M = TypeVar("M", bound=BaseModel)
@@ -208,12 +209,14 @@ def plan_of(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) ->
 
 
 def _plan(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) -> Plan:
+    draft = with_derived(lab, draft, snapshot)
     if lab.files_only:
         # Said in the plan itself, so that nobody takes the written files for a running service.
         draft = replace(
             draft,
             actions=(),
             verification=Verification(),
+            also_verify=(),
             notes=(
                 *draft.notes,
                 "Files only: nothing is started, stopped or verified; run `docker compose up -d` later.",

@@ -19,7 +19,6 @@ from homelab_mcp.model.plan import (
     Plan,
     PlanState,
     PlanStatus,
-    Verification,
 )
 from homelab_mcp.workflow.approvals import UNKNOWN
 from homelab_mcp.workflow.plan_facts import (
@@ -180,13 +179,17 @@ class Transaction:
         return seen
 
     def _verify(self) -> tuple[Evidence, ...]:
-        what, verifier = self._plan.draft.verification, self._parts.verifier
-        if verifier is None or what == Verification():
+        parts, verifier = self._plan.draft.verifications, self._parts.verifier
+        if verifier is None or not parts:
             return (Evidence("files written; there was nothing more to verify", ok=True),)
-        text = next((self._parts.files.read(p) for n, p in self._parts.files.stack_folders() if n == what.stack), None)
-        evidence = verifier.verify(what, compose_text=text or "", secrets=self._secrets, pause=self._pause)
-        if not all(e.ok for e in evidence):
-            raise NotVerified(evidence)
+        paths = dict(self._parts.files.stack_folders())
+        evidence: tuple[Evidence, ...] = ()
+        for what in parts:
+            text = self._parts.files.read(paths[what.stack]) if what.stack in paths else None
+            seen = verifier.verify(what, compose_text=text or "", secrets=self._secrets, pause=self._pause)
+            evidence = (*evidence, *seen)
+            if not all(e.ok for e in seen):
+                raise NotVerified(evidence)
         return evidence
 
     def _done(self, evidence: tuple[Evidence, ...]) -> PlanStatus:

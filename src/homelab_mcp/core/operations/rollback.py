@@ -45,7 +45,8 @@ def rollback(
     edits, conflicts = [], []
     for path, (text, mode) in before.items():
         now = read(path)
-        if now == text:
+        # What follows from the lab is made anew from the lab as it will be.
+        if now == text or (path in meant and meant[path].derived):
             continue
         if path in meant and now != meant[path].after:
             conflicts.append(path)
@@ -64,13 +65,14 @@ def rollback(
     ]
     notes = cannot_undo(edits)
     notes += [f"Conflict: {path} was edited after that plan; look at its diff." for path in conflicts]
-    actions, verification = containers_back(edits)
+    actions, verifications = containers_back(edits)
     return Draft(
         operation="rollback",
         summary=f"Roll back: {plan.draft.summary}",
         edits=tuple(edits),
         actions=actions,
-        verification=verification,
+        verification=next(iter(verifications), Verification()),
+        also_verify=verifications[1:],
         risks=tuple(risks),
         notes=tuple(notes),
         undo="Roll back this plan in turn.",
@@ -114,8 +116,8 @@ def _by(path: str, later: Sequence[Plan]) -> str:
     return f" by '{names[-1]}'" if names else " by hand"
 
 
-def containers_back(edits: Sequence[FileEdit]) -> tuple[tuple[EngineAction, ...], Verification]:
-    """The actions that follow files being put back: what only the present files have goes, what changed comes up."""
+def containers_back(edits: Sequence[FileEdit]) -> tuple[tuple[EngineAction, ...], tuple[Verification, ...]]:
+    """What follows files being put back: what only the present ones have goes, what changed comes up; each verified."""
     actions: list[EngineAction] = []
     verifications: list[Verification] = []
     stacks = sorted({e.path.partition("/")[0] for e in edits if "/" in e.path})
@@ -136,9 +138,7 @@ def containers_back(edits: Sequence[FileEdit]) -> tuple[tuple[EngineAction, ...]
                 EngineAction(ActionKind.UP, "Runs them from the earlier files.", stack, back if not others else ())
             )
         verifications.append(Verification(stack=stack, services=back, gone=added))
-    # One stack is what plans touch; of several, the one with the most to look at is verified.
-    chosen = max(verifications, key=lambda v: len(v.services) + len(v.gone), default=Verification())
-    return tuple(actions), chosen
+    return tuple(actions), tuple(v for v in verifications if v.services or v.gone)
 
 
 def services_in(text: str | None) -> dict[str, object]:
