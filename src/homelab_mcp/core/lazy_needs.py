@@ -97,5 +97,7 @@ def notes_of(
         yield "Who uses its published ports does not wake it."
     if along:
         yield f"{', '.join(along)} sleeps and wakes with it."
+    if definition is not None and definition.container.health is None:
+        yield "It has no health check, so for a moment after it wakes visitors may get an error."
     if definition is not None:
         yield f"Fits: {definition.lazy.why}"

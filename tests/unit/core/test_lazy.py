@@ -1,8 +1,9 @@
-"""Lazy loading: labels, middleware, Traefik's plugin, who may sleep, and that turning off gives the bytes from before."""
+"""Lazy loading: labels, middleware, Traefik's plugin, who may sleep; turning off gives the bytes from before."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def lab(apps: str = APPS, core: str = TRAEFIK, containers: tuple[ContainerState,
     )
 
 
-def ask(snapshot: Snapshot, service: str = "wiki", *, on: bool = True, **options: str) -> Draft:
+def ask(snapshot: Snapshot, service: str = "wiki", *, on: bool = True, **options: Any) -> Draft:
     request = LazyRequest.model_validate({"stack": "apps", "service": service, "on": on, **options})
     return set_lazy_loading(snapshot, SETTINGS, request, find=find, read=lambda path: None)
 
@@ -135,7 +136,8 @@ def test_off_gives_the_bytes_from_before(labels: str) -> None:
         apps = apps.replace('- "traefik.http.routers.wiki.rule=', 'traefik.http.routers.wiki.rule: "')
         apps = apps.replace('- "traefik.http.routers.wiki-api.rule=', 'traefik.http.routers.wiki-api.rule: "')
         apps = apps.replace("- traefik.http.routers.wiki.middlewares=", "traefik.http.routers.wiki.middlewares: ")
-    for options in ({}, {"strategy": "blocking"}, {"theme": "matrix", "session": "1h30m"}):
+    choices: tuple[dict[str, Any], ...] = ({}, {"strategy": "blocking"}, {"theme": "matrix", "session": "1h30m"})
+    for options in choices:
         slept = after(lab(apps), ask(lab(apps), **options))
         assert slept != lab(apps)
         assert after(slept, ask(slept, on=False)) == lab(apps)
