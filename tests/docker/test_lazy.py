@@ -1,0 +1,100 @@
+"""A service that sleeps: the real Traefik keeps the route of a stopped container, and the next visit starts it."""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed import LocalImage, Scratch
+from testbed.docker_engine import docker, wait_until
+from tests.sablier_stand_in import PLUGIN_FLAG, SablierStandIn, put_plugin
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_a_stopped_container_keeps_its_route_and_is_started_by_a_visit(
+    testbed_run: Scratch, traefik_image: str, stand_in: Callable[..., LocalImage], tmp_path: Path
+) -> None:
+    network = testbed_run.network("lazy")
+    subnet = docker("network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", network)
+    gateway = str(next(ipaddress.ip_network(subnet).hosts()))
+    image = stand_in(f"homelab-testbed/wiki:{testbed_run.run_id}", service="wiki")
+    put_plugin(tmp_path)
+    router = "traefik.http.routers"
+    plugin = "traefik.http.middlewares.sleep.plugin.sablier"
+
+    def running(name: str) -> bool:
+        return docker("inspect", "--format", "{{.State.Running}}", name) == "true"
+
+    with SablierStandIn(running, lambda name: docker("start", name) and None).serving(gateway) as sablier:
+        traefik = testbed_run.container(
+            traefik_image,
+            "--providers.docker=true",
+            "--providers.docker.exposedbydefault=false",
+            f"--providers.docker.network={network}",
+            f"--providers.docker.constraints=Label(`homelab.testbed`,`{testbed_run.run_id}`)",
+            "--entrypoints.web.address=:80",
+            "--entrypoints.traefik.address=:8080",
+            "--api.insecure=true",
+            PLUGIN_FLAG,
+            what="traefik",
+            network=network,
+            publish={80: None, 8080: None},
+            volumes={
+                "/var/run/docker.sock": "/var/run/docker.sock:ro",
+                f"{tmp_path}/plugins-local": "/plugins-local:ro",
+            },
+        )
+        services = {}
+        for what, keep in (("kept", "true"), ("lost", "false")):
+            name = testbed_run.name(what)
+            labels = {
+                "traefik.enable": "true",
+                "traefik.docker.allownonrunning": keep,
+                f"{router}.{what}.rule": f"Host(`{what}.lab.test`)",
+                f"{router}.{what}.entrypoints": "web",
+                f"{router}.{what}.middlewares": f"{what}-sleep",
+                f"{plugin.replace('sleep', f'{what}-sleep')}.sablierurl": sablier.url,
+                f"{plugin.replace('sleep', f'{what}-sleep')}.group": name,
+                f"{plugin.replace('sleep', f'{what}-sleep')}.dynamic.displayname": what,
+                f"traefik.http.services.{what}.loadbalancer.server.port": "80",
+                "homelab.testbed": testbed_run.run_id,
+            }
+            flags = [f"--label={k}={v}" for k, v in labels.items()]
+            docker("create", "--name", name, "--network", network, "--restart=unless-stopped", *flags, image.reference)
+            docker("start", name)
+            services[what] = name
+
+        def get(port: int, path: str = "/", host: str = "localhost") -> tuple[int, str]:
+            connection = http.client.HTTPConnection("127.0.0.1", traefik.published_port(port), timeout=10)
+            try:
+                connection.request("GET", path, headers={"Host": host})
+                answer = connection.getresponse()
+                return answer.status, answer.read().decode()
+            finally:
+                connection.close()
+
+        def routers() -> set[str]:
+            try:
+                found: Any = json.loads(get(8080, "/api/http/routers")[1])
+            except (OSError, ValueError):
+                return set()
+            return {r["name"] for r in found if r["status"] == "enabled"}
+
+        wait_until(lambda: {"kept@docker", "lost@docker"} <= routers(), "both routes")
+        for name in services.values():
+            docker("stop", "--time", "0", name)
+        wait_until(lambda: "lost@docker" not in routers(), "the route that goes with its container")
+        assert "kept@docker" in routers()
+        assert get(80, host="lost.lab.test")[0] == 404
+        assert get(80, host="kept.lab.test") == (200, "waiting for kept")
+        page = wait_until(lambda: (a := get(80, host="kept.lab.test"))[0] == 200 and "stand-in for wiki" in a[1], "it")
+        assert page
+        # Asleep over a restart of the engine too: Docker keeps down what was stopped, with unless-stopped.
+        assert docker("inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", services["kept"]) == "unless-stopped"
