@@ -10,7 +10,9 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from homelab_mcp.adapters.compose_cli import CRASH, GLOBAL_ENV, compose_environment, find_compose, project_arguments
+from homelab_mcp.adapters.compose_failure import CRASH
+from homelab_mcp.adapters.compose_files import GLOBAL_ENV, project_arguments
+from homelab_mcp.adapters.compose_program import compose_environment, find_compose
 from homelab_mcp.adapters.process import Finished, Limits, run
 from homelab_mcp.model.judgement import Judged, Question
 from homelab_mcp.model.lab import COMPOSE_NAMES

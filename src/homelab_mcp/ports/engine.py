@@ -77,7 +77,7 @@ class Compose(Protocol):
         """Let Compose itself judge the stack's files (no daemon needed); EngineFailed holds what it said."""
         ...
 
-    def check_text(self, stack: str, compose_text: str, env_text: str, others: Sequence[tuple[str, str]] = ()) -> None:
+    def check_text(self, stack: str, text: str, env_text: str, others: Sequence[tuple[str, str]] = ()) -> None:
         """As ``config``, for texts that are not on disk yet; ``others`` (path, text) are merged over the first."""
         ...
 
