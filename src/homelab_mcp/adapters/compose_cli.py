@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,11 @@ from homelab_mcp.adapters.compose_files import (
     compose_file,
     compose_text,
     is_plain,
-    mirror,
-    private,
     project_arguments,
     secrets_of,
 )
 from homelab_mcp.adapters.compose_program import compose_environment, find_compose
+from homelab_mcp.adapters.compose_scratch import laid_out
 from homelab_mcp.adapters.process import Finished, Limits, read, run
 from homelab_mcp.core.redact import safe, secret_values
 from homelab_mcp.model.errors import InvalidInput, NotFound
@@ -62,28 +60,23 @@ class ComposeCli:
         self._on_stack(stack, ["config", "--quiet"], timeout=CONFIG_SECONDS, limits=_CHECK_LIMITS)
 
     def check_text(self, stack: str, text: str, env_text: str, others: Sequence[tuple[str, str]] = ()) -> None:
-        """As ``config``, for texts that are not on disk yet; in a private folder that is removed afterwards."""
+        """As ``config``, for texts that are not on disk yet, and never get there."""
         self._known(stack, must_exist=False)
-        with tempfile.TemporaryDirectory(prefix="homelab-check-") as folder:
-            place = Path(folder) / stack
-            place.mkdir(mode=0o700)
-            mirror(self._root, Path(folder), {stack})
-            mirror(self._root / stack, place, {*COMPOSE_NAMES, *OVERRIDE_NAMES, ".env"})
-            private(place / COMPOSE_NAMES[0], text)
-            over = [private(place / Path(path).name, other) for path, other in others]
-            private(place / ".env", env_text)
+        over = {Path(path).name: other for path, other in others}
+        with laid_out(self._root, stack, {COMPOSE_NAMES[0]: text, **over, ".env": env_text}) as place:
             env_files = [str(place / ".env")]
             shared = self._root / GLOBAL_ENV
             if shared.is_file():
                 env_files.insert(0, str(shared))
-            arguments = project_arguments(stack, place / COMPOSE_NAMES[0], text, env_files, over)
+            files = [place / name for name in over]
+            arguments = project_arguments(stack, place / COMPOSE_NAMES[0], text, env_files, files)
             self._run(
                 [*arguments, "config", "--quiet"],
                 cwd=place,
                 timeout=CONFIG_SECONDS,
                 limits=_CHECK_LIMITS,
                 secrets=[*secret_values(env_text), *secrets_of(shared)],
-                hide=folder,
+                hide=str(place.parent),
             )
 
     def resolved(self, stack: str) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""A stack's files as Compose is told of them, on disk or laid out in a folder apart."""
+"""A stack's files as Compose is told of them."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,14 +23,6 @@ def project_arguments(
     return arguments + [f"--env-file={path}" for path in env_files]
 
 
-def mirror(folder: Path, into: Path, without: set[str]) -> None:
-    """Links to everything in a folder, so that relative paths (env_file, include) lead where they lead from there."""
-    if folder.is_dir():
-        for entry in sorted(folder.iterdir()):
-            if entry.name not in without:
-                (into / entry.name).symlink_to(entry.absolute())
-
-
 def secrets_of(path: Path) -> tuple[str, ...]:
     """The secrets in an env file; none where there is no such file."""
     return secret_values(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else ()
@@ -51,10 +42,3 @@ def compose_text(folder: Path) -> str:
 def is_plain(path: Path) -> bool:
     """A file of its own: where the lab's files are read, links are not followed either."""
     return path.is_file() and not path.is_symlink()
-
-
-def private(path: Path, text: str) -> Path:
-    """Write a new file that its owner alone can read."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    return path
