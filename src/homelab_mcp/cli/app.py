@@ -25,6 +25,7 @@ from homelab_mcp.cli import (
     serve,
     status,
     token,
+    vpn,
 )
 from homelab_mcp.cli import approvals as approvals_command
 from homelab_mcp.cli import plan as plan_command
@@ -81,6 +82,7 @@ for module in (
     logs,
     env,
     lazy,
+    vpn,
     plan_command,
     policy_command,
     approve,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from homelab_mcp.cli.common import JsonFlag, emit, lab_of
+from homelab_mcp.cli.common import FAILED, OK, JsonFlag, console, emit, lab_of
 from homelab_mcp.cli.lazy import OnOff
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
+
+if TYPE_CHECKING:
+    from homelab_mcp.core.vpn_providers import Provider
 
 _Stack = Annotated[str, typer.Option(help="The stack; needed only where it is not clear.")]
 _Provider = Annotated[str, typer.Option(help="The provider, such as mullvad (see vpn providers).")]
@@ -69,17 +73,7 @@ def register(app: typer.Typer) -> None:
         """List the providers that the gateway knows, and what each needs."""
         from homelab_mcp.core.vpn_providers import PROVIDERS
 
-        rows = [
-            {
-                "provider": p.id,
-                "name": p.name,
-                **{kind: ", ".join(p.needs(kind)) for kind in p.types},
-                "port_forwarding": p.forwarding,
-                "note": p.note,
-            }
-            for p in PROVIDERS.values()
-        ]
-        emit(rows, as_json=as_json, columns=("provider", "wireguard", "openvpn", "port_forwarding"))
+        emit({"providers": [_row(p) for p in PROVIDERS.values()]}, as_json, lambda: _show_providers(PROVIDERS.values()))
 
     @vpn.command()
     def check(ctx: typer.Context, stack: _Stack = "", as_json: JsonFlag = False) -> None:
@@ -87,5 +81,40 @@ def register(app: typer.Typer) -> None:
         from homelab_mcp.queries.check_vpn import check_vpn
 
         found = check_vpn(lab_of(ctx), stack)
-        show(found, as_json=as_json)
-        raise typer.Exit(0 if all(g["ok"] is not False for g in found["gateways"]) else 1)
+
+        emit(found, as_json, lambda: _show_check(found))
+        raise typer.Exit(FAILED if found["verdict"] == "bad" else OK)
+
+
+def _row(provider: Provider) -> dict[str, Any]:
+    return {
+        "provider": provider.id,
+        "name": provider.name,
+        **{kind: list(provider.needs(kind)) for kind in provider.types},
+        "port_forwarding": provider.forwarding,
+        "note": provider.note,
+    }
+
+
+def _show_providers(providers: Iterable[Provider]) -> None:
+    for provider in providers:
+        console().print(f"{provider.id}: {provider.name}")
+        for kind in provider.types:
+            console().print(f"  {kind:<10} {', '.join(provider.needs(kind)) or 'files'}")
+        if provider.forwarding:
+            console().print(f"  ports      {provider.forwarding} ({', '.join(provider.forwarding_types)})")
+        if provider.note:
+            console().print(f"  {provider.note}")
+
+
+def _show_check(found: dict[str, Any]) -> None:
+    for gateway in found["gateways"]:
+        word = {"ok": "ok", "bad": "BAD", "unseen": "not all seen"}[gateway["verdict"]]
+        address = gateway.get("address", "no address seen")
+        console().print(f"{gateway['gateway']}: {word}, {gateway['state']}, {address}")
+        for client in gateway["clients"]:
+            console().print(f"  {client['service']:<20} {client.get('address', '?'):<16} {client['how']}")
+        for problem in gateway.get("problems", ()):
+            console().print(f"  ! {problem}")
+        for unseen in gateway.get("not_seen", ()):
+            console().print(f"  ? not seen: {unseen}")

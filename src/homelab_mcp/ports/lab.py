@@ -11,6 +11,7 @@ from homelab_mcp.core.redact import Redactor
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, Judge, Probe
+from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.plans import Approver, PlanStore, Worker
 from homelab_mcp.ports.record import History, Journal
 from homelab_mcp.ports.secrets import SecretSource, Snapshots, TokenStore, Vault
@@ -64,6 +65,8 @@ class Lab(Protocol):
     def compose(self) -> Compose: ...
     @property
     def judge(self) -> Judge: ...
+    @property
+    def inside(self) -> Inside: ...
     @property
     def probe(self) -> Probe: ...
     @property

@@ -22,6 +22,7 @@ from homelab_mcp.tools import (
     set_env,
     set_lazy_loading,
     validate_compose,
+    vpn,
 )
 
 Register = Callable[[MCPServer[Any], Lab], None]
@@ -44,7 +45,7 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         review.register_review,
         review.register_resolve,
     ),
-    "platform": (set_lazy_loading.register,),
+    "platform": (set_lazy_loading.register, vpn.register_set, vpn.register_check),
 }
 """Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
 
@@ -56,6 +57,7 @@ READERS: frozenset[Register] = frozenset(
         validate_compose.register,
         history.register_history,
         review.register_review,
+        vpn.register_check,
     }
 )
 """What is left of them in read-only mode: no tool that plans, approves or applies."""

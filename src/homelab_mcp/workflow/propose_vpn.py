@@ -54,7 +54,6 @@ def propose_vpn(
             )
         stack = found[0]
     on = {"": None, "on": True, "off": False}[state]
-    # request_of leaves out what is unset, and False is an answer here.
     request = request_of(VpnRequest, stack=stack, service=service, on=on, provider=provider, type=kind.lower())
     draft = set_vpn(snapshot, lab.settings, request, find=lab.catalog.get, root=lab.root)
     return plan_of(lab, draft, snapshot, requester)
