@@ -61,14 +61,16 @@ def _reasons(service: Known, neighbours: Mapping[str, object], definition: Servi
 
 
 def check_ports(
-    service: Known, gateway: str, others: Iterable[tuple[Known, ServiceDefinition | None]], mine: Collection[int]
+    service: Known, gateway: Known, others: Iterable[tuple[Known, ServiceDefinition | None]], mine: Collection[int]
 ) -> None:
     """Refuse two listeners on one port: behind a gateway all share one network, and there is no way around it.
 
     Raises:
         InvalidInput: code ``vpn_port_clash``.
     """
-    holders = {port: gateway for port in OWN_PORTS}
+    # Routes and published ports of who is behind it are the gateway's.
+    holders = dict.fromkeys(listening(gateway), f"a service behind {gateway.name}")
+    holders |= dict.fromkeys(OWN_PORTS, gateway.name)
     for other, definition in others:
         holders |= dict.fromkeys(listening(other, definition), other.name)
     if clash := sorted(set(mine) & holders.keys()):

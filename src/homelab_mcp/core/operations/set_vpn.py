@@ -101,7 +101,7 @@ def _on(work: _Work, name: str, root: str) -> Draft:
         _provider(work, gateway, must=False)
     others = [work.known(n) for n in vpn.clients(work.services, gateway)]
     mine = vpn.listening(service, definition)
-    check_ports(service, gateway, ((o, definition_of(o, work.find)) for o in others), mine)
+    check_ports(service, work.known(gateway), ((o, definition_of(o, work.find)) for o in others), mine)
     port = definition.route.port if definition and definition.route else next(iter(mine)) if len(mine) == 1 else None
     work.text = vpn_move.join(work.text, name, gateway, port)
     if service.data.get("ports"):
