@@ -81,6 +81,7 @@ def propose_add_service(lab: Lab, service: str, stack: str, options: dict[str, A
 
 def propose_remove_service(lab: Lab, service: str, stack: str, requester: Requester) -> Plan:
     """A plan that removes a service and its companions and keeps their data. Raises InvalidInput, NotFound."""
+    from homelab_mcp.core.operations.leave_gateway import before_removal, removed_from
     from homelab_mcp.core.operations.remove_service import remove_service
     from homelab_mcp.queries.find import find_service
 
@@ -88,7 +89,9 @@ def propose_remove_service(lab: Lab, service: str, stack: str, requester: Reques
         stack, service = find_service(lab.files, service)
     request = request_of(RemoveServiceRequest, service=service, stack=stack)
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
-    draft = remove_service(snapshot, lab.settings, request, find=lab.catalog.get)
+    off, gateway = before_removal(snapshot, request.stack, request.service)
+    draft = remove_service(off, lab.settings, request, find=lab.catalog.get)
+    draft = removed_from(draft, snapshot, request.stack, gateway)
     return _plan(lab, draft, snapshot, requester)
 
 

@@ -12,6 +12,9 @@ from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.labels import labels_of
 from homelab_mcp.core.network_sharers import with_sharers
+from homelab_mcp.core.operations.leave_gateway import before_removal, removed_from
+from homelab_mcp.core.operations.remove_service import remove_service
+from homelab_mcp.core.operations.request import RemoveServiceRequest
 from homelab_mcp.core.operations.set_vpn import set_vpn
 from homelab_mcp.core.operations.vpn_request import VpnRequest
 from homelab_mcp.core.vpn_providers import KNOWN_VARIABLES, PROVIDERS, provider_of
@@ -281,6 +284,31 @@ def test_providers_say_what_they_need() -> None:
         "privatevpn",
         "perfect privacy",
     ]
+
+
+def test_who_is_removed_takes_its_route_and_ports_off_a_gateway_that_stays() -> None:
+    both = lab()
+    for name in ("other", "indexer"):
+        both = after(both, ask(both, name, True))
+    off, gateway = before_removal(both, "dl", "indexer")
+    draft = remove_service(off, SETTINGS, RemoveServiceRequest(stack="dl", service="indexer"), find=CATALOG.get)
+    draft = removed_from(draft, both, "dl", gateway)
+    left = services(after(both, draft))
+    assert list(left) == ["gluetun", "other", "cache"]
+    assert "ports" not in left["gluetun"]
+    assert [k for k in labels_of(left["gluetun"]) if "indexer" in k] == []
+    assert labels_of(left["gluetun"])["traefik.http.routers.other.service"] == "other"
+    assert draft.edits[0].before == both.stacks[0].compose_text
+    assert draft.actions[-1].services == ("gluetun",)
+
+
+def test_a_gateway_made_for_one_belongs_to_another_who_stays() -> None:
+    start = lab(ALONE + "  more:\n    image: example/more:1\n")
+    now = after(start, ask(start, "tool", True))
+    now = after(now, ask(now, "more", True))
+    now = after(now, ask(now, "tool", False))
+    assert labels_of(services(now)["gluetun"])["homelab.companion-of"] == "more"
+    assert list(services(after(now, ask(now, "more", False)))) == ["tool", "more"]
 
 
 CHAIN = """services:
