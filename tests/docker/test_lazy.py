@@ -32,7 +32,10 @@ def test_a_stopped_container_keeps_its_route_and_is_started_by_a_visit(
     def running(name: str) -> bool:
         return docker("inspect", "--format", "{{.State.Running}}", name) == "true"
 
-    with SablierStandIn(running, lambda name: docker("start", name) and None).serving(gateway) as sablier:
+    def start(name: str) -> None:
+        docker("start", name)
+
+    with SablierStandIn(running, start).serving(gateway) as sablier:
         traefik = testbed_run.container(
             traefik_image,
             "--providers.docker=true",

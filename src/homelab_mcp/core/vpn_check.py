@@ -64,7 +64,7 @@ def verdict(seen: SeenGateway, host: str) -> dict[str, Any]:
         "gateway": seen.where,
         "state": seen.state or "missing",
         "health": seen.health,
-        "address": seen.address,
+        "address": "" if seen.address == host else seen.address,
         "verdict": "bad" if bad else "unseen" if unseen else "ok",
         "clients": [_client(c, seen, host) for c in seen.clients],
         "problems": bad,
