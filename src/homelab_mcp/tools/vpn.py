@@ -71,5 +71,7 @@ def register_check(server: MCPServer[Any], lab: Lab) -> None:
         title="Check the VPN",
         description="Compare the addresses that the host, the VPN gateway and its clients are seen with, look for DNS "
         "leaks and a kill switch that is off. Asks an address service on the internet.",
-        annotations=ToolAnnotations(read_only_hint=True, open_world_hint=True),
+        annotations=ToolAnnotations(
+            read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
+        ),
     )
