@@ -16,7 +16,7 @@ from homelab_mcp.core.redact import clean, safe
 from homelab_mcp.core.redact_shapes import marked_lines
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
-from homelab_mcp.model.lab import PRIVATE_FOLDER, SETTINGS_FILE
+from homelab_mcp.model.lab import PRIVATE_FOLDER, SETTINGS_FILE, SHARED_ENV
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState, Requester, Risk, RiskReason
 from homelab_mcp.model.policy import POLICY_FILE
@@ -59,13 +59,19 @@ class Planner:
     def snapshot(self, *, containers: bool) -> Snapshot:
         """Read the lab once. An engine that does not answer leaves ``containers`` None and says why."""
         stacks = read_stacks(self._files)
-        settings = self._files.read(SETTINGS_FILE)
+        files = Snapshot(stacks, self._files.read(SETTINGS_FILE), shared_env=self._shared_env())
         if not containers or self._engine is None:
-            return Snapshot(stacks, settings)
+            return files
         try:
-            return Snapshot(stacks, settings, self._engine.containers())
+            return replace(files, containers=self._engine.containers())
         except (EngineUnavailable, EngineFailed) as error:
-            return Snapshot(stacks, settings, None, error.message)
+            return replace(files, engine_error=error.message)
+
+    def _shared_env(self) -> str:
+        try:
+            return self._files.read(SHARED_ENV) or ""
+        except InvalidInput:
+            return ""
 
     def make(self, draft: Draft, snapshot: Snapshot, requester: Requester, lint: Lint) -> Plan:
         """A stored plan of this draft.
