@@ -33,11 +33,7 @@ PlanId = Annotated[str, Field(description="The plan_id a tool returned.", min_le
 
 
 class Confirmation(BaseModel):
-    """What the person types into the client's dialog.
-
-    The form asks for a name. A client that accepts it by itself, empty, has given no answer: that is told as such, with
-    how a person can approve, and not as a fault of the form.
-    """
+    """What the person types into the client's dialog."""
 
     name: str = Field(
         title="Name", description="Type the name shown above to approve this plan.", json_schema_extra={"minLength": 1}
@@ -46,6 +42,8 @@ class Confirmation(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _nothing_typed(cls, given: Any) -> Any:
+        # A client that accepts the form by itself, empty, has given no answer: it is told how a person can approve,
+        # and not that its form has a fault.
         name = given.get("name") if isinstance(given, dict) else None
         return {"name": name if isinstance(name, str) else ""}
 
