@@ -15,13 +15,18 @@ _STATIC_FILES = ("traefik.yml", "traefik.yaml", "traefik.toml")
 
 
 def definition_of(service: Known, find: Callable[[str], ServiceDefinition]) -> ServiceDefinition | None:
-    """What a service was made from, by its label or its image's name; None where the catalog does not know it."""
-    for word in (service.labels.get("homelab.service"), image_name(service.data)):
-        if word:
-            try:
-                return find(word)
-            except NotFound:
-                continue
+    """What a service was made from, by its label, or what has its image; None where the catalog does not know it."""
+    image = image_name(service.data)
+    for word, by_image in ((service.labels.get("homelab.service"), False), (image, True)):
+        if not word:
+            continue
+        try:
+            found = find(word)
+        except NotFound:
+            continue
+        # An image may be called as some definition's alias is.
+        if not by_image or found.container.image.repository.rpartition("/")[2] == image:
+            return found
     return None
 
 

@@ -201,10 +201,17 @@ def test_who_must_not_sleep_is_refused_with_the_reason(apps: str, code: str, wor
 
 def test_the_catalog_s_own_reason_is_given() -> None:
     never = definition("wiki", lazy={"ok": False, "why": "It counts the hours."})
+    assert never.container.image.repository == "example/wiki"
     request = LazyRequest(stack="apps", service="wiki", on=True)
     with pytest.raises(InvalidInput) as refused:
         set_lazy_loading(lab(), SETTINGS, request, find=lambda name: never, read=lambda path: None)
     assert "It counts the hours." in refused.value.message
+
+
+def test_a_definition_whose_alias_is_the_image_s_name_is_not_it() -> None:
+    other = definition("encyclopedia", lazy={"ok": False, "why": "No."})
+    request = LazyRequest(stack="apps", service="wiki", on=True)
+    assert set_lazy_loading(lab(), SETTINGS, request, find=lambda name: other, read=lambda path: None).edits
 
 
 def test_a_health_check_of_the_image_counts() -> None:

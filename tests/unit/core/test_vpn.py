@@ -195,7 +195,7 @@ def test_a_catalog_service_made_behind_the_vpn_comes_out_of_it() -> None:
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
-        (("example/other:1", "postgres:17"), "vpn_not_possible", "database"),
+        (("example/other:1", "rethinkdb:2.4"), "vpn_not_possible", "database"),
         (("example/other:1", "traefik:v3.7"), "vpn_not_possible", "own address"),
         (("example/other:1", "goauthentik/server:2025.8"), "vpn_not_possible", "log-in"),
         (("example/other:1", "pihole/pihole:2025.08"), "vpn_not_possible", ""),
