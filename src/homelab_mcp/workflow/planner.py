@@ -9,8 +9,8 @@ from dataclasses import replace
 from homelab_mcp.core import fingerprint, plan_codec
 from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.diff import is_secret, secrets_of
-from homelab_mcp.core.network_sharers import with_sharers
 from homelab_mcp.core.new_findings import brought_in
+from homelab_mcp.core.plan_completion import completed
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
 from homelab_mcp.core.redact_shapes import marked_lines
@@ -85,7 +85,7 @@ class Planner:
             JournalUnwritable: no plan without a journal.
         """
         draft = replace(draft, edits=tuple(e for e in draft.edits if e.before != e.after))
-        draft = with_sharers(draft, stacks_after(snapshot.stacks, draft.edits))
+        draft = completed(draft, snapshot)
         if not draft.edits and not draft.actions and not draft.adopts:
             raise InvalidInput(
                 "Nothing would change.", code="nothing_to_do", hint="The lab already is as asked; no plan is needed."

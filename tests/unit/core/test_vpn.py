@@ -17,10 +17,11 @@ from homelab_mcp.core.operations.remove_service import remove_service
 from homelab_mcp.core.operations.request import RemoveServiceRequest
 from homelab_mcp.core.operations.set_vpn import set_vpn
 from homelab_mcp.core.operations.vpn_request import VpnRequest
+from homelab_mcp.core.ports_freed import with_ports_freed
 from homelab_mcp.core.vpn_providers import KNOWN_VARIABLES, PROVIDERS, provider_of
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.observed import Snapshot, StackFiles
-from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Verification
+from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Verification
 from tests.unit.core.operation_parts import SETTINGS
 
 CATALOG = load_catalog()
@@ -337,3 +338,38 @@ def test_nobody_else_comes_along() -> None:
     ):
         draft = Draft("any", "Any", (), (action,))
         assert with_sharers(draft, lab(CHAIN).stacks) == draft
+
+
+MOVED = ('ports: ["8080:80", ', "ports: [")
+PORTS = """services:
+  old: {image: "a:1", ports: ["8080:80", "53:53/udp"]}
+  new: {image: "b:1"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "up", "removed"),
+    [
+        (PORTS.replace(*MOVED).replace('"b:1"', '"b:1", ports: ["8080:81"]'), ("old", "new"), True),
+        (PORTS.replace(*MOVED).replace('"b:1"', '"b:1", ports: ["8081:81"]'), ("old", "new"), False),
+        (PORTS.replace(*MOVED).replace('"b:1"', '"b:1", ports: ["8080:81"]'), ("new",), False),
+        (PORTS.replace("b:1", "b:2"), ("old", "new"), False),
+    ],
+)
+def test_who_loses_a_published_port_lets_go_of_it_first(text: str, up: tuple[str, ...], removed: bool) -> None:
+    draft = Draft("any", "Any", (), (EngineAction(ActionKind.UP, "why", "dl", up),))
+    freed = with_ports_freed(draft, lab(PORTS), lab(text))
+    assert [(a.kind, a.services) for a in freed.actions] == [
+        *([(ActionKind.REMOVE, ("old",))] if removed else []),
+        (ActionKind.UP, up),
+    ]
+
+
+def test_taking_a_move_back_frees_the_ports_again() -> None:
+    from homelab_mcp.core.operations.rollback import containers_back
+
+    there = after(lab(), ask(lab(), "indexer", True))
+    edits = [FileEdit("dl/compose.yaml", there.stacks[0].compose_text, BEHIND)]
+    back, _ = containers_back(edits)
+    freed = with_ports_freed(Draft("rollback", "Back", tuple(edits), back), there, lab())
+    assert [a.services for a in freed.actions if a.kind is ActionKind.REMOVE] == [("gluetun",)]
