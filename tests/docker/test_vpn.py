@@ -19,7 +19,7 @@ from homelab_mcp.model.plan import Plan, PlanState, Requester
 from homelab_mcp.queries.check_vpn import check_vpn
 from homelab_mcp.workflow.assembly import applier, approvals
 from homelab_mcp.workflow.init_lab import init_lab
-from homelab_mcp.workflow.proposals import propose_set_env
+from homelab_mcp.workflow.proposals import propose_rollback, propose_set_env
 from homelab_mcp.workflow.propose_vpn import propose_vpn
 from testbed import LocalImage, Scratch, free_port
 from testbed.docker_engine import docker
@@ -168,3 +168,9 @@ def test_a_service_goes_behind_the_gateway_reaches_nothing_without_it_and_comes_
     after = compose.read_text()
     assert "x-homelab-vpn" not in after
     assert services_of(read(after)) == services_of(read(before))
+
+    moved = propose_vpn(home.lab, PERSON, service="tool", state="on")
+    home.apply(moved)
+    home.apply(propose_rollback(home.lab, moved.id, PERSON))
+    assert compose.read_text() == after, "taken back to the byte"
+    assert "stand-in for tool" in home.page(), "and the gateway let go of the port first"
