@@ -301,8 +301,8 @@ def test_a_look_at_a_planned_text_keeps_no_text_on_disk_not_even_when_killed(sta
     )
     child = subprocess.Popen([sys.executable, "-c", script, str(stack.root), stack.name, text])
     checks = stack.root / ".homelab/checks"
-    wait_until(lambda: list(checks.glob("*/*/.env")), "the look to begin", within=20, every=0.01)
-    wait_until(lambda: Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text(), "Compose", every=0.01)
+    wait_until(lambda: list(checks.glob("*/*/.env")) or None, "the look to begin", within=20, every=0.01)
+    wait_until(lambda: Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text() or None, "Compose", every=0.01)
     assert {stat.S_IMODE(p.stat().st_mode) for p in (checks, *checks.iterdir())} == {0o700}
     kill_all(child)
     assert list(checks.iterdir()), "it was killed before it ended"
