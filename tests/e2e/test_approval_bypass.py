@@ -293,7 +293,7 @@ def _sealed_anew(changed: dict[str, Any]) -> Plan:
     return plan_codec.seal(plan_codec._plan(changed))
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(150)
 def test_an_approval_written_by_hand_is_none(lab: LabOnDisk, tmp_path: Path) -> None:
     before = lab.files()
     inside = open_lab(str(lab.root), files_only=True)
