@@ -13,6 +13,7 @@ from homelab_mcp.cli import (
     add,
     apply,
     approve,
+    catalog,
     doctor,
     env,
     history,
@@ -72,6 +73,7 @@ def _options(
 for module in (
     init,
     search,
+    catalog,
     add,
     remove,
     validate_command,
