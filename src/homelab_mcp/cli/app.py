@@ -14,6 +14,7 @@ from homelab_mcp.cli import (
     apply,
     approve,
     approver,
+    catalog,
     doctor,
     env,
     history,
@@ -75,6 +76,7 @@ def _options(
 for module in (
     init,
     search,
+    catalog,
     add,
     remove,
     validate_command,

@@ -12,6 +12,9 @@ PRIVATE_FOLDER = ".homelab"
 SHARED_ENV = "global.env"
 """Variables of every stack, at the lab's root, as Dockge has them; a stack's own ``.env`` goes before it."""
 
+CHECKS_FOLDER = "checks"
+"""Below the private folder: stacks laid out for Compose's look, of links alone."""
+
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """File names in the order Compose itself looks for them (compose-go, ``DefaultFileNames``)."""
 
