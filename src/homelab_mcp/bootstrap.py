@@ -17,6 +17,7 @@ from homelab_mcp.ports import (
     Approver,
     Clock,
     Compose,
+    Data,
     Engine,
     Files,
     History,
@@ -184,6 +185,13 @@ class LocalLab:
             # Whoever needs the settings is told what is wrong with them; files can be read all the same.
             return plain
         return LabFiles(self.root, owner=(settings.puid, settings.pgid))
+
+    @cached_property
+    def data(self) -> Data:
+        """The services' data in the lab's folder."""
+        from homelab_mcp.adapters.data_folders import LabData
+
+        return LabData(self.root)
 
     @cached_property
     def engine(self) -> Engine:

@@ -1,10 +1,15 @@
-"""What a container may use: limits and reservations by resource class, and how much it may log."""
+"""What a container may use: limits and reservations by resource class and host, and how much it may log."""
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from homelab_mcp.model.definition import ResourceClass
+from homelab_mcp.model.errors import InvalidInput
 
 # class: (limit cpus, memory, pids), (reserved cpus, memory). Source: the conventions' resource profiles.
 _PROFILES: dict[ResourceClass, tuple[tuple[str, str, int], tuple[str, str]]] = {
@@ -20,17 +25,90 @@ _PROFILES: dict[ResourceClass, tuple[tuple[str, str, int], tuple[str, str]]] = {
     "large": (("2.0", "4G", 4096), ("1.0", "2G")),
     "model": (("2.0", "16G", 4096), ("1.0", "4G")),
 }
+CLASSES: tuple[ResourceClass, ...] = tuple(_PROFILES)
+
+_UNITS = {"": 1, "b": 1, "k": 2**10, "kb": 2**10, "m": 2**20, "mb": 2**20, "g": 2**30, "gb": 2**30}
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmg]?b?)", re.IGNORECASE)
+_STEP = 64 * 2**20
+_LEAST_MEMORY = 64 * 2**20
 
 
-def deploy_of(kind: ResourceClass) -> dict[str, Any]:
-    """The ``deploy`` block of a resource class."""
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a machine has: processors, and memory in bytes."""
+
+    cpus: int
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a container used at one moment: memory in bytes, processors (1.0 is one at work), processes."""
+
+    memory: int
+    cpus: float
+    pids: int
+
+
+def deploy_of(kind: ResourceClass, host: Host | None = None) -> dict[str, Any]:
+    """The ``deploy`` block of a resource class, scaled down where the host is smaller.
+
+    Docker refuses a limit of more processors than the host has, and memory beyond three quarters of it would leave the
+    rest of the lab nothing.
+    """
     (cpus, memory, pids), (reserved_cpus, reserved_memory) = _PROFILES[kind]
+    if host is not None and host.cpus and host.cpus < float(cpus):
+        reserved_cpus = _decimal(float(reserved_cpus) * host.cpus / float(cpus))
+        cpus = _decimal(host.cpus)
+    if host is not None and host.memory and host.memory * 3 // 4 < size_of(memory):
+        most = max(host.memory * 3 // 4 // 2**20, 32) * 2**20
+        reserved_memory = size_text(most // 2)
+        memory = size_text(most)
     return {
         "resources": {
             "limits": {"cpus": cpus, "memory": memory, "pids": pids},
             "reservations": {"cpus": reserved_cpus, "memory": reserved_memory},
         }
     }
+
+
+def scaled_note(kind: ResourceClass, host: Host | None) -> str:
+    """A sentence where the host made the class smaller; "" where it fits."""
+    full, fit = deploy_of(kind)["resources"]["limits"], deploy_of(kind, host)["resources"]["limits"]
+    changed = [f"{name} {fit[name]} instead of {full[name]}" for name in ("cpus", "memory") if full[name] != fit[name]]
+    return f"Limits of class {kind} are scaled to this host: {', '.join(changed)}." if changed else ""
+
+
+def suggested(samples: Sequence[Usage], host: Host | None) -> dict[str, str]:
+    """Limits from measured use: half again the highest memory, twice the busiest moment, four times the processes.
+
+    Rounded up to steps that people write, never below what an idle container needs to start, never past the host.
+    """
+    memory = max(math.ceil(max(s.memory for s in samples) * 1.5 / _STEP) * _STEP, _LEAST_MEMORY)
+    cpus = max(math.ceil(max(s.cpus for s in samples) * 2 / 0.25) * 0.25, 0.25)
+    pids = max(math.ceil(max(s.pids for s in samples) * 4 / 64) * 64, 128)
+    if host is not None and host.memory:
+        memory = min(memory, max(host.memory * 3 // 4 // 2**20, 32) * 2**20)
+    if host is not None and host.cpus:
+        cpus = min(cpus, float(host.cpus))
+    return {"memory": size_text(memory), "cpus": _decimal(cpus), "pids": str(pids)}
+
+
+def size_of(text: str) -> int:
+    """Bytes of a size as Compose takes it ("512M", "1.5g", "1024"). Raises InvalidInput (``bad_value``)."""
+    found = _SIZE.fullmatch(str(text).strip())
+    if not found:
+        raise InvalidInput(f"{str(text)[:40]!r} is no size.", hint="Write it as 512M or 2G.", code="bad_value")
+    return int(float(found[1]) * _UNITS[found[2].lower()])
+
+
+def size_text(size: int) -> str:
+    """A size as people write it: whole gigabytes, else megabytes."""
+    return f"{size // 2**30}G" if size % 2**30 == 0 else f"{max(size // 2**20, 1)}M"
+
+
+def _decimal(number: float) -> str:
+    return f"{number:.2f}".rstrip("0").ljust(3, "0") if number % 1 else f"{number:.1f}"
 
 
 def logging_of() -> dict[str, Any]:

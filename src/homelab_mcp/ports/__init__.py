@@ -1,5 +1,6 @@
 """What the middle needs from the world, as Protocols; ``adapters/`` fulfils them, ``bootstrap`` joins the two."""
 
+from homelab_mcp.ports.data import Data, Owned, Owners
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, EngineInfo, Judge, Probe, ProbeResult
 from homelab_mcp.ports.lab import Lab, PromptText
@@ -12,6 +13,7 @@ __all__ = [
     "Clock",
     "Commit",
     "Compose",
+    "Data",
     "Engine",
     "EngineInfo",
     "Files",
@@ -21,6 +23,8 @@ __all__ = [
     "KeptFile",
     "Lab",
     "Lock",
+    "Owned",
+    "Owners",
     "PlanStore",
     "Probe",
     "ProbeResult",

@@ -51,6 +51,7 @@ def applier(lab: Lab) -> Applier:
     reach = not lab.files_only
     return Applier(
         files=lab.files,
+        data=lab.data,
         history=lab.history,
         journal=lab.journal,
         plans=lab.plans,

@@ -20,6 +20,7 @@ from homelab_mcp.model.plan import (
     PlanState,
     PlanStatus,
 )
+from homelab_mcp.workflow import data_steps
 from homelab_mcp.workflow.approvals import UNKNOWN
 from homelab_mcp.workflow.plan_facts import (
     TELLING,
@@ -80,6 +81,7 @@ class Transaction:
         self._parts.history.held()
         # Compose removes only what its file still names, so removals come before the files change.
         self._all(_FIRST)
+        data_steps.carry_out(self._parts.data, self._plan, self._before.moves, self._step)
         self._step("writing files")
         self._write()
         # And it pulls what its file names by then; nothing that stays has been stopped yet.

@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from homelab_mcp.core import compose_edit, compose_meaning
+from homelab_mcp.core import compose_edit
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE, labels_of
+from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.request import RemoveServiceRequest
 from homelab_mcp.core.references import variables_in
@@ -34,22 +35,9 @@ def remove_service(
         InvalidInput: it is a companion (``is_companion``), or others need it (``has_dependents``).
         EditRefused: it cannot be cut out of the file alone.
     """
-    stack = snapshot.stack(request.stack)
-    if stack is None:
-        raise NotFound(
-            f"There is no stack called {request.stack}.",
-            hint=f"Stacks: {', '.join(s.name for s in snapshot.stacks[:15]) or 'none yet'}.",
-            code="stack_unknown",
-        )
-    services = compose_meaning.services_of(compose_meaning.read(stack.compose_text))
-    if request.service not in services:
-        known = ", ".join(services) or "none"
-        raise NotFound(
-            f"Stack {stack.name} has no service called {request.service}.",
-            hint=f"Its services: {known}.",
-            code="service_unknown",
-        )
-    going = [request.service, *_companions(services, request.service)]
+    stack = service_parts.stack_of(snapshot, request.stack)
+    services = service_parts.services_in(stack, request.service)
+    going = [request.service, *service_parts.companions(services, request.service)]
     _refuse_needed(services, going, request.service)
     last = len(going) == len(services)
     after = None if last else compose_edit.remove_services(stack.compose_text, going)
@@ -66,10 +54,6 @@ def remove_service(
     )
 
 
-def _companions(services: Mapping[str, Any], service: str) -> list[str]:
-    return [n for n, s in services.items() if labels_of(s).get(COMPANION_OF) == service and n != service]
-
-
 def _action(stack: StackFiles, going: list[str], last: bool) -> EngineAction:
     why = "The stack's last service goes." if last else f"{going[0]} leaves the stack."
     return EngineAction(ActionKind.REMOVE, why, stack.name, tuple(going))
@@ -81,7 +65,7 @@ def _refuse_needed(services: Mapping[str, Any], going: list[str], service: str) 
         raise InvalidInput(
             f"{service} belongs to {owner} and goes with it.", hint=f"Remove {owner}.", code="is_companion"
         )
-    needing = [n for n, s in services.items() if n not in going and set(going) & set(_needs(s))]
+    needing = [n for n, s in services.items() if n not in going and set(going) & set(service_parts.needs(s))]
     if needing:
         raise InvalidInput(
             f"{service} is needed by {', '.join(needing)}.",
@@ -89,25 +73,6 @@ def _refuse_needed(services: Mapping[str, Any], going: list[str], service: str) 
             code="has_dependents",
             details={"dependents": needing},
         )
-
-
-def _needs(service: Any) -> Iterator[str]:
-    """Services of the same file that a service names."""
-    if not isinstance(service, Mapping):
-        return
-    for key in ("depends_on", "links", "volumes_from"):
-        value = service.get(key)
-        if isinstance(value, (list, Mapping)):
-            yield from (str(item).partition(":")[0] for item in value)
-    for key in ("network_mode", "ipc", "pid"):
-        kind, _, name = str(service.get(key, "")).partition(":")
-        if kind == "service":
-            yield name
-    extends = service.get("extends")
-    if isinstance(extends, str):
-        yield extends
-    elif isinstance(extends, Mapping) and "file" not in extends:
-        yield str(extends.get("service", ""))
 
 
 def _risks(
