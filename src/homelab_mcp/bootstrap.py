@@ -20,6 +20,7 @@ from homelab_mcp.ports import (
     Data,
     Engine,
     Files,
+    Hardware,
     History,
     Journal,
     Judge,
@@ -192,6 +193,13 @@ class LocalLab:
         from homelab_mcp.adapters.data_folders import LabData
 
         return LabData(self.root)
+
+    @cached_property
+    def hardware(self) -> Hardware:
+        """This machine."""
+        from homelab_mcp.adapters.hardware import LinuxHardware
+
+        return LinuxHardware()
 
     @cached_property
     def engine(self) -> Engine:

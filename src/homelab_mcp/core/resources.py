@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,32 +51,45 @@ class Usage:
 
 
 def deploy_of(kind: ResourceClass, host: Host | None = None) -> dict[str, Any]:
-    """The ``deploy`` block of a resource class, scaled down where the host is smaller.
+    """The ``deploy`` block of a resource class, scaled down where the host is smaller (see :func:`fitted`)."""
+    (cpus, memory, pids), (reserved_cpus, reserved_memory) = _PROFILES[kind]
+    limits = {"cpus": cpus, "memory": memory, "pids": pids}
+    deploy = {"resources": {"limits": limits, "reservations": {"cpus": reserved_cpus, "memory": reserved_memory}}}
+    return fitted(deploy, host)[0]
+
+
+def fitted(deploy: Mapping[str, Any], host: Host | None) -> tuple[dict[str, Any], list[str]]:
+    """A ``deploy`` block of this project with limits that the host can give, and what became smaller.
 
     Docker refuses a limit of more processors than the host has, and memory beyond three quarters of it would leave the
-    rest of the lab nothing.
+    rest of the lab nothing. Reservations shrink with their limits.
     """
-    (cpus, memory, pids), (reserved_cpus, reserved_memory) = _PROFILES[kind]
-    if host is not None and host.cpus and host.cpus < float(cpus):
-        reserved_cpus = _decimal(float(reserved_cpus) * host.cpus / float(cpus))
-        cpus = _decimal(host.cpus)
-    if host is not None and host.memory and host.memory * 3 // 4 < size_of(memory):
-        most = max(host.memory * 3 // 4 // 2**20, 32) * 2**20
-        reserved_memory = size_text(most // 2)
-        memory = size_text(most)
-    return {
-        "resources": {
-            "limits": {"cpus": cpus, "memory": memory, "pids": pids},
-            "reservations": {"cpus": reserved_cpus, "memory": reserved_memory},
-        }
-    }
+    limits, reserved = dict(deploy["resources"]["limits"]), dict(deploy["resources"]["reservations"])
+    changed = []
+    if host is not None and host.cpus and host.cpus < float(limits["cpus"]):
+        reserved["cpus"] = _decimal(float(reserved["cpus"]) * host.cpus / float(limits["cpus"]))
+        changed.append(f"cpus {_decimal(host.cpus)} instead of {limits['cpus']}")
+        limits["cpus"] = _decimal(host.cpus)
+    if host is not None and host.memory and _most(host) < size_of(limits["memory"]):
+        reserved["memory"] = size_text(_most(host) // 2)
+        changed.append(f"memory {size_text(_most(host))} instead of {limits['memory']}")
+        limits["memory"] = size_text(_most(host))
+    return {"resources": {"limits": limits, "reservations": reserved}}, changed
 
 
-def scaled_note(kind: ResourceClass, host: Host | None) -> str:
-    """A sentence where the host made the class smaller; "" where it fits."""
-    full, fit = deploy_of(kind)["resources"]["limits"], deploy_of(kind, host)["resources"]["limits"]
-    changed = [f"{name} {fit[name]} instead of {full[name]}" for name in ("cpus", "memory") if full[name] != fit[name]]
-    return f"Limits of class {kind} are scaled to this host: {', '.join(changed)}." if changed else ""
+def fit_services(services: Mapping[str, dict[str, Any]], host: Host | None) -> list[str]:
+    """Scale the services of a definition to the host, in place; a sentence for each that became smaller."""
+    notes = []
+    for name, block in services.items():
+        if "deploy" in block:
+            block["deploy"], changed = fitted(block["deploy"], host)
+            if changed:
+                notes.append(f"{name} is limited to what this host has: {', '.join(changed)}.")
+    return notes
+
+
+def _most(host: Host) -> int:
+    return max(host.memory * 3 // 4 // 2**20, 32) * 2**20
 
 
 def suggested(samples: Sequence[Usage], host: Host | None) -> dict[str, str]:
@@ -88,7 +101,7 @@ def suggested(samples: Sequence[Usage], host: Host | None) -> dict[str, str]:
     cpus = max(math.ceil(max(s.cpus for s in samples) * 2 / 0.25) * 0.25, 0.25)
     pids = max(math.ceil(max(s.pids for s in samples) * 4 / 64) * 64, 128)
     if host is not None and host.memory:
-        memory = min(memory, max(host.memory * 3 // 4 // 2**20, 32) * 2**20)
+        memory = min(memory, _most(host))
     if host is not None and host.cpus:
         cpus = min(cpus, float(host.cpus))
     return {"memory": size_text(memory), "cpus": _decimal(cpus), "pids": str(pids)}

@@ -3,6 +3,7 @@
 from homelab_mcp.ports.data import Data, Owned, Owners
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, EngineInfo, Judge, Probe, ProbeResult
+from homelab_mcp.ports.hardware import Hardware, Place
 from homelab_mcp.ports.lab import Lab, PromptText
 from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
 from homelab_mcp.ports.record import Commit, History, Journal
@@ -17,6 +18,7 @@ __all__ = [
     "Engine",
     "EngineInfo",
     "Files",
+    "Hardware",
     "History",
     "Journal",
     "Judge",
@@ -25,6 +27,7 @@ __all__ = [
     "Lock",
     "Owned",
     "Owners",
+    "Place",
     "PlanStore",
     "Probe",
     "ProbeResult",

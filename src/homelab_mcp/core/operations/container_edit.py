@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from homelab_mcp.core import env_file
+from homelab_mcp.core.operations import volume_edit
 from homelab_mcp.core.operations.change_request import Limits
 from homelab_mcp.core.redact import is_public_name, is_secret_name
-from homelab_mcp.core.resources import Host, deploy_of, scaled_note, size_of, size_text
+from homelab_mcp.core.resources import Host, deploy_of, fitted, size_of, size_text
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.model.definition import ResourceClass
 from homelab_mcp.model.errors import InvalidInput
@@ -91,13 +92,13 @@ def limit(edit: ServiceEdit, limits: Limits, host: Host | None) -> None:
 
 def classify(edit: ServiceEdit, kind: ResourceClass, host: Host | None) -> list[str]:
     """The limits and reservations of a class, as the host allows; notes."""
-    resources = deploy_of(kind, host)["resources"]
+    deploy, changed = fitted(deploy_of(kind), host)
     for old in (*_OLD_KEYS.values(), "mem_reservation", "memswap_limit"):
         edit.remove(old)
-    for part, values in resources.items():
+    for part, values in deploy["resources"].items():
         for name, value in values.items():
             edit.set(f"deploy.resources.{part}.{name}", value)
-    return [note] if (note := scaled_note(kind, host)) else []
+    return [f"Class {kind} is scaled to what this host has: {', '.join(changed)}."] if changed else []
 
 
 def set_variables(
@@ -172,8 +173,8 @@ def copies(edit: ServiceEdit, count: int) -> None:
             why.append("it publishes ports on the host")
         if str(edit.get("network_mode") or "").partition(":")[0] in {"host", "service", "container"}:
             why.append("it lives in another's network")
-        if kept := [v for v in edit.items("volumes") if _writes(v)]:
-            why.append(f"several copies would write the same data ({_target(kept[0])})")
+        if kept := [v for v in edit.items("volumes") if volume_edit.writes(v)]:
+            why.append(f"several copies would write the same data ({volume_edit.target_of(kept[0])})")
     if why:
         raise InvalidInput(
             f"{edit.service} cannot run {count} times: {'; '.join(why)}.",
@@ -191,14 +192,3 @@ def _fixed(port: object) -> bool:
     if isinstance(port, Mapping):
         return bool(port.get("published"))
     return ":" in str(port)
-
-
-def _writes(volume: object) -> bool:
-    if isinstance(volume, Mapping):
-        return volume.get("type") in {"bind", "volume"} and not volume.get("read_only")
-    parts = str(volume).split(":")
-    return len(parts) > 1 and "ro" not in parts[-1].split(",")
-
-
-def _target(volume: object) -> str:
-    return str(volume.get("target")) if isinstance(volume, Mapping) else str(volume).split(":")[1]

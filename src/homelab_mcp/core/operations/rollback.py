@@ -10,9 +10,11 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES
 from homelab_mcp.model.plan import (
     ActionKind,
+    DataMove,
     Draft,
     EngineAction,
     FileEdit,
+    OwnerChange,
     Plan,
     Risk,
     RiskReason,
@@ -26,6 +28,7 @@ def rollback(
     *,
     read: Callable[[str], str | None],
     later: Sequence[Plan] = (),
+    exists: Callable[[str], bool] = lambda path: False,
 ) -> Draft:
     """A draft that puts the files of an applied plan back, and the containers with them.
 
@@ -37,6 +40,7 @@ def rollback(
         undo: what its files were before it: path -> (text or None, mode). Empty: taken from the plan's own edits.
         read: a file's text now.
         later: what was applied after it, oldest first, to name who changed a file since.
+        exists: whether a path of the lab is there, for data that the plan moved.
 
     Raises InvalidInput (nothing_to_do) when every file is as it was before the plan.
     """
@@ -52,7 +56,11 @@ def rollback(
             conflicts.append(path)
         secret = path in meant and is_secret(meant[path])
         edits.append(FileEdit(path, now, text, mode, secret))
-    if not edits:
+    moves, stuck = moved_back([(m.target, m.source) for m in reversed(plan.draft.moves)], exists)
+    owners = tuple(
+        OwnerChange(o.path, o.was_uid, o.was_gid, o.uid, o.gid) for o in reversed(plan.draft.owners) if not o.whole
+    )
+    if not (edits or moves or owners):
         raise InvalidInput(
             "Every file is already as it was before that plan.",
             code="nothing_to_do",
@@ -64,6 +72,7 @@ def rollback(
         for path in conflicts
     ]
     notes = cannot_undo(edits)
+    notes += stuck
     notes += [f"Conflict: {path} was edited after that plan; look at its diff." for path in conflicts]
     actions, verifications = containers_back(edits)
     return Draft(
@@ -73,12 +82,30 @@ def rollback(
         actions=actions,
         verification=next(iter(verifications), Verification()),
         also_verify=verifications[1:],
+        moves=moves,
+        owners=owners,
         risks=tuple(risks),
         notes=tuple(notes),
         undo="Roll back this plan in turn.",
         target=plan.draft.target,
         secrets=tuple(dict.fromkeys((*plan.draft.secrets, *secrets_of(edits)))),
     )
+
+
+def moved_back(
+    pairs: Sequence[tuple[str, str]], exists: Callable[[str], bool]
+) -> tuple[tuple[DataMove, ...], list[str]]:
+    """Moves of data to where it was, each (from, to); a sentence for each that cannot be."""
+    moves: list[DataMove] = []
+    stuck = []
+    for here, there in pairs:
+        if not exists(here):
+            stuck.append(f"The data that was in {there} is no longer at {here}, so it does not come back.")
+        elif exists(there):
+            stuck.append(f"The data that was in {there} stays at {here}: something else is in its place by now.")
+        else:
+            moves.append(DataMove(here, there, "Moves the data back."))
+    return tuple(moves), stuck
 
 
 def cannot_undo(edits: Sequence[FileEdit]) -> list[str]:

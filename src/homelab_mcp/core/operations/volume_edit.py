@@ -7,7 +7,7 @@ with the ``local`` driver). Docker keeps a volume's options in the clear, the pa
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from homelab_mcp.core.service_edit import ServiceEdit
@@ -83,9 +83,12 @@ def split(volume: str) -> tuple[str, str, str]:
     return (found[1], ":", found[2]) if found else (volume, "", "")
 
 
-def mounts(volumes: Sequence[Any]) -> list[tuple[str, str]]:
-    """(source, target) of every mount with a source."""
-    return [(source_of(v), target_of(v)) for v in volumes if source_of(v)]
+def writes(volume: Any) -> bool:
+    """Whether a mount with a source may be written to."""
+    if isinstance(volume, Mapping):
+        return volume.get("type") in {"bind", "volume"} and not volume.get("read_only")
+    _, mark, rest = split(str(volume))
+    return bool(mark) and "ro" not in rest.rpartition(":")[2].split(",")
 
 
 def _add_share(edit: ServiceEdit, share: re.Match[str], env: Mapping[str, str]) -> list[str]:
