@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.compose_meaning import RECORD, read, services_of
@@ -88,8 +89,18 @@ def _draft(move: Move, settings: LabSettings, lab: LabView) -> Draft:
     blocks = {n: {k: v for k, v in move.services[n].items() if k != RECORD} for n in move.group}
     nets, left = networks(move)
     vols, volume_notes = volumes(move)
-    after = compose_edit.add_services(target.compose_text, blocks, networks=nets, volumes=vols, urls=urls_of(move))
+    own = {"networks": _own(nets), "volumes": _own(vols)}
+    after = compose_edit.add_services(
+        target.compose_text, blocks, networks=own["networks"], volumes=own["volumes"], urls=urls_of(move)
+    )
     after = transplanted(source.compose_text, target.compose_text, after, move.group)
+    edit = ServiceEdit(after, move.name)
+    for section, wanted in (("networks", nets), ("volumes", vols)):
+        for name in wanted.keys() - own[section].keys():
+            # A person's own form of it: a removal of the service leaves it, as it always did.
+            if name not in (edit.document.get(section) or {}):
+                edit.set_at((section, name), wanted[name])
+    after = edit.text
     rest = None if not move.rest else compose_edit.remove_services(source.compose_text, move.group)
     env_edits, env_notes = variables(move, settings)
     moves = tuple(DataMove(p, target_of(move, p), f"The data of {move.name} goes with it.") for p in move.data.own)
@@ -131,6 +142,11 @@ def _draft(move: Move, settings: LabSettings, lab: LabView) -> Draft:
         undo=f"Roll this plan back: {move.name} runs in {source.name} again, with its data moved back.",
         target=move.name,
     )
+
+
+def _own(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """The declarations that are in a form of this project, which a removal takes along."""
+    return {n: s for n, s in declared.items() if s in compose_edit.OWN_FORMS}
 
 
 def _checks(
