@@ -6,15 +6,19 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from homelab_mcp.adapters.files import LabFiles
 from homelab_mcp.model.errors import InvalidInput, StorageFailed, storage_failed
+from homelab_mcp.model.lab import TRASH
 from homelab_mcp.ports.data import Owned, Owners
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_THROWN = re.compile(r"[0-9]{8}-[0-9]{6}-")
 _NOREPLACE = 1  # RENAME_NOREPLACE, renameat2(2)
 
 
@@ -93,9 +97,20 @@ class LabData(LabFiles):
                 more += 1
         return Owners(tuple(found), more, left)
 
-    def size(self, path: str) -> int:
-        """The files' own sizes added up."""
-        return sum(seen.st_size for _, seen in self._walk(path) if stat.S_ISREG(seen.st_mode))
+    def trash(self, before: str) -> list[str]:
+        """By their names alone, which begin with when they were thrown away."""
+        names = self.names(TRASH) or []
+        return [n.rstrip("/") for n in names if _THROWN.match(n) and n[:15] < before]
+
+    def drop_trash(self, name: str) -> None:
+        """The whole folder, by open folders (``shutil.rmtree`` follows no link)."""
+        with self._parent(f"{TRASH}/{name}") as (folder, last):
+            if folder is None or not _THROWN.match(name):
+                return
+            try:
+                shutil.rmtree(last, dir_fd=folder)
+            except OSError as error:
+                raise storage_failed(error, f"{TRASH}/{name}") from error
 
     def _walk(self, path: str) -> Iterator[tuple[str, os.stat_result]]:
         with self._parent(path) as (folder, name):

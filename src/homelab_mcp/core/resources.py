@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,27 @@ def fit_services(services: Mapping[str, dict[str, Any]], host: Host | None) -> l
             if changed:
                 notes.append(f"{name} is limited to what this host has: {', '.join(changed)}.")
     return notes
+
+
+def reserved(services: Iterable[Mapping[str, Any]]) -> int:
+    """Bytes of memory that these services reserve; what a variable says is not counted."""
+    total = 0
+    for block in services:
+        found: Any = block
+        for part in ("deploy", "resources", "reservations", "memory"):
+            found = found.get(part) if isinstance(found, Mapping) else None
+        found = found or block.get("mem_reservation")
+        if found and _SIZE.fullmatch(str(found).strip()):
+            total += size_of(str(found))
+    return total
+
+
+def overbooked(services: Iterable[Mapping[str, Any]], host: Host | None) -> list[str]:
+    """A sentence where services together reserve more memory than the host has."""
+    total = reserved(services)
+    if host is None or not host.memory or total <= host.memory:
+        return []
+    return [f"The lab's services reserve {size_text(total)} of memory, and the host has {size_text(host.memory)}."]
 
 
 def _most(host: Host) -> int:

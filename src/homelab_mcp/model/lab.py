@@ -9,6 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 SETTINGS_FILE = "homelab.yaml"
 PRIVATE_FOLDER = ".homelab"
+TRASH = f"{PRIVATE_FOLDER}/trash"
+"""Where data that is to go is kept for a while; git knows nothing of it."""
+
+TRASH_DAYS = 30
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """File names in the order Compose itself looks for them (compose-go, ``DefaultFileNames``)."""
 

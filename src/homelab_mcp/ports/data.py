@@ -63,6 +63,10 @@ class Data(Protocol):
         """Entries at and below the path that do not belong to that owner; never past a link or a mount."""
         ...
 
-    def size(self, path: str) -> int:
-        """Bytes of the files at and below the path (0 where there is none), links not followed."""
+    def trash(self, before: str) -> list[str]:
+        """Names in the trash that are older than that moment, written as they begin (``20261128-160500``)."""
+        ...
+
+    def drop_trash(self, name: str) -> None:
+        """Delete one of them for good, following no link. Raises StorageFailed."""
         ...

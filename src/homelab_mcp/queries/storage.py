@@ -129,7 +129,8 @@ def _of_owner(lab: Lab, settings: LabSettings, one: Known, path: str, place: Pla
     if path.startswith(".") and not below.startswith(".."):
         seen = lab.data.strangers(below, settings.puid, settings.pgid, 1)
         if seen.found:
-            yield f"{len(seen.found) + seen.more} files or folders do not belong to {wanted} (fix_permissions)."
+            count = len(seen.found) + seen.more
+            yield f"{count} entries belong to others than {wanted} (fix_permissions gives them to it)."
     elif place.uid != settings.puid and place.mode & 0o002 == 0:
         yield f"belongs to {place.uid}:{place.gid}, and the service writes as {wanted}."
 

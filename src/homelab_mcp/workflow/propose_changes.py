@@ -15,6 +15,7 @@ from homelab_mcp.core.operations.change_request import (
 )
 from homelab_mcp.core.operations.request import RemoveServiceRequest
 from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.lab import TRASH
 from homelab_mcp.model.plan import Draft, Plan, Requester
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import find_service
@@ -60,7 +61,7 @@ def propose_remove_service(
 
     Raises InvalidInput, NotFound.
     """
-    from homelab_mcp.core.operations.remove_service import TRASH, remove_service
+    from homelab_mcp.core.operations.remove_service import remove_service
 
     if not stack:
         stack, service = find_service(lab.files, service)

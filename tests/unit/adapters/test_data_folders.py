@@ -1,5 +1,6 @@
 """Data changes place by one rename and owners by their own entries; nothing leaves the lab or follows a link."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -79,7 +80,6 @@ def test_strangers_are_counted_without_links_and_hard_links(data: LabData, tmp_p
 
     seen = data.strangers("apps/wiki", *SOMEBODY, 2)
     assert ([o.path for o in seen.found], seen.more, seen.left) == (["apps/wiki", "apps/wiki/page"], 2, 2)
-    assert data.size("apps/wiki") == 4 + 5 + 1
     assert data.owner("apps/wiki") == (os.getuid(), os.getgid())
     if ROOT_ONLY:
         for one in data.strangers("apps/wiki", *SOMEBODY, 100).found:
@@ -89,3 +89,20 @@ def test_strangers_are_counted_without_links_and_hard_links(data: LabData, tmp_p
     else:
         with pytest.raises(StorageFailed):
             data.give("apps/wiki/page", *SOMEBODY)
+
+
+def test_the_trash_is_emptied_by_age_and_never_past_a_link(data: LabData, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("x")
+    for name in ("20260101-000000-old", "20260301-000000-new", "mine"):
+        data.make_folder(f".homelab/trash/{name}/apps/wiki")
+    (Path(data.root) / ".homelab/trash/20260101-000000-old/apps/link").symlink_to(outside)
+
+    old = data.trash("20260201-000000")
+    assert old == ["20260101-000000-old"]
+    for name in (*old, "mine", "../../apps"):
+        with contextlib.suppress(HomelabError):
+            data.drop_trash(name)
+    assert data.names(".homelab/trash") == ["20260301-000000-new/", "mine/"]
+    assert (outside / "kept").exists() and data.identity("apps/wiki")

@@ -10,7 +10,7 @@ from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.generator import Generated, generate
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.request import AddServiceRequest
-from homelab_mcp.core.resources import Host
+from homelab_mcp.core.resources import Host, overbooked
 from homelab_mcp.model.definition import Container, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LabSettings
@@ -117,6 +117,7 @@ def add_service(
         notes=(
             *_notes(definition, generated, settings, lab, route_works, kept),
             *generated.notes,
+            *overbooked([*(s.data for s in lab.services), *generated.services.values()], host),
             _made_from(definition),
         ),
         undo=f"Roll this plan back, or remove {generated.name} from stack {stack_name}; its data folders stay.",

@@ -74,7 +74,7 @@ def connect_services(snapshot: Snapshot, settings: LabSettings, request: Connect
         network, fresh = _network(a, b, request, settings)
         joining = [s for s in (a, b) if network not in [s.known_as(n) for n in s.joined]]
     for side in joining:
-        _join(side, network, texts)
+        _join(side, network, settings.route_network, texts)
     host = _host(b, snapshot)
     port = request.port or _port(b)
     aside = Aside()
@@ -117,14 +117,19 @@ def _network(a: _Side, b: _Side, request: ConnectServicesRequest, settings: LabS
     return f"{a.name}-{b.name}"[:63], True
 
 
-def _join(side: _Side, network: str, texts: dict[str, str]) -> None:
+def _join(side: _Side, network: str, route: str, texts: dict[str, str]) -> None:
+    known = [side.known_as(n) for n in side.joined]
     edit = ServiceEdit(texts[side.stack.name], side.holder)
     key = next((k for k in side.declared if side.known_as(k) == network), network)
-    edit.declare("networks", key, {"external": True})
     if not edit.names("networks"):
         # Without a list it is on the stack's default network, which a list alone would take away.
         edit.add_name("networks", "default")
     edit.add_name("networks", key)
+    edit.declare("networks", key, {"external": True})
+    labels = edit.entries("labels")
+    if labels.get("traefik.enable") == "true" and "traefik.docker.network" not in labels and route in known:
+        # On several networks Traefik takes one by chance, unless it is told which.
+        edit.set_entry("labels", "traefik.docker.network", route)
     texts[side.stack.name] = edit.text
 
 

@@ -15,14 +15,9 @@ from homelab_mcp.core.operations.request import RemoveServiceRequest
 from homelab_mcp.core.references import variables_in
 from homelab_mcp.model.definition import LAB_VARIABLES, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
-from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.model.lab import TRASH_DAYS, LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, DataMove, Draft, EngineAction, FileEdit, Risk, RiskReason, Verification
-
-TRASH = ".homelab/trash"
-"""Where data that is to go is kept for a while; the lab's git ignores it."""
-
-TRASH_DAYS = 30
 
 
 def remove_service(

@@ -55,7 +55,9 @@ def _one(source: str, text: str, name: str) -> str:
         lines += entry(RECORD, record, becomes, style)
     end = new.line_end(here[1].end)
     block = style.newline.join(lines) + (style.newline if text[:end].endswith("\n") else "")
-    moved = text[: new.line_end(here[0].end)] + block + text[end:]
+    # What stands behind the key: its colon, and a comment.
+    behind = bare[there[0].end : old.line_end(there[0].end)].rstrip("\r\n") + style.newline
+    moved = text[: here[0].end] + behind + block + text[end:]
     check_meaning(moved, read(text))
     return moved
 

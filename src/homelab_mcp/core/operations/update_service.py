@@ -8,13 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from homelab_mcp.core import env_file
+from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.labels import SERVICE, labels_of
 from homelab_mcp.core.operations import container_edit, service_parts
-from homelab_mcp.core.operations.change_request import UpdateServiceRequest
+from homelab_mcp.core.operations.change_request import Limits, UpdateServiceRequest
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.route_edit import Route
 from homelab_mcp.core.operations.update_work import Machine, Work, change_container
 from homelab_mcp.core.references import variables_in
+from homelab_mcp.core.resources import overbooked
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
@@ -62,7 +64,10 @@ def update_service(
     _image(work, request, definition)
     change_container(work, request, definition, machine)
     host = _route(work, request, definition, settings, lab)
-    return _draft(work, request, settings, lab, host)
+    if request.resources or request.limits != Limits():
+        others = [s.data for s in lab.services if s.stack != stack.name]
+        work.aside.notes += overbooked([*others, *services_of(read(work.text)).values()], machine.host)
+    return _draft(work, settings, lab, host)
 
 
 def _definition(service: Any, find: Callable[[str], ServiceDefinition]) -> ServiceDefinition | None:
@@ -154,7 +159,7 @@ def _follow(work: Work, before: str, new: str) -> None:
     )
 
 
-def _draft(work: Work, request: UpdateServiceRequest, settings: LabSettings, lab: LabView, host_before: str) -> Draft:
+def _draft(work: Work, settings: LabSettings, lab: LabView, host_before: str) -> Draft:
     stack = work.stack
     before = stack.env_text or None
     after = env_file.set_values(before or "", {k: v for k, v in work.aside.env.items() if v is not None})

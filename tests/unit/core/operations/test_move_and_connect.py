@@ -21,7 +21,7 @@ from tests.unit.core.test_operations_remove_and_env import apply
 
 APPS = """\
 services:
-  wiki:
+  wiki:   # ours
     # the family's notes
     image: wiki:1
     environment: {KEY: "${WIKI_KEY}", ZONE: "${TZ}"}   # both
@@ -70,7 +70,7 @@ def test_a_service_moves_with_its_lines_variables_data_and_volume() -> None:
 
     after = text_of(draft, "docs/docker-compose.yml")
     assert after.startswith(DOCS.rstrip("\n"))
-    assert "    # the family's notes\n    image: wiki:1\n" in after
+    assert "  wiki:   # ours\n    # the family's notes\n    image: wiki:1\n" in after
     assert '    environment: {KEY: "${WIKI_KEY}", ZONE: "${TZ}"}   # both\n' in after
     meant = yaml12.load(after)
     assert meant["volumes"] == {"pages": {"name": "apps_pages", "external": True}}
