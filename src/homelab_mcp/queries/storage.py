@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from homelab_mcp.core.operations.fix_permissions import runs_as_lab_user
 from homelab_mcp.core.operations.lab_view import Known, expand, view
 from homelab_mcp.core.operations.volume_edit import source_of, target_of, writes
-from homelab_mcp.model.lab import LabSettings
-from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.lab import COMPOSE_NAMES, LabSettings
+from homelab_mcp.model.observed import Snapshot, StackFiles
+from homelab_mcp.model.plan import Draft
 from homelab_mcp.ports import Lab, Place
 from homelab_mcp.queries.find import find_in, read_stacks
 
@@ -77,13 +78,25 @@ def check_storage(lab: Lab, service: str = "", stack: str = "") -> Storage:
     return Storage(tuple(rows), (*shared, *told))
 
 
-def storage_notes(lab: Lab, sources: list[str]) -> list[str]:
-    """A sentence for each host path that is missing or nearly full, for a plan that mounts it."""
-    notes = []
-    for path in sources:
-        place = lab.hardware.place(path)
-        notes += [f"{path}: {why}" for why in _room(place)]
-    return notes
+def with_storage_notes(lab: Lab, draft: Draft) -> Draft:
+    """The draft with a sentence for each host folder that it newly mounts and that is missing or nearly full."""
+    notes: list[str] = []
+    env = {e.path.partition("/")[0]: e.after or "" for e in draft.edits if e.path.endswith("/.env")}
+    for edit in (e for e in draft.edits if e.path.partition("/")[2] in COMPOSE_NAMES and e.after):
+        stack = edit.path.partition("/")[0]
+        text = env.get(stack, lab.files.read(f"{stack}/.env") or "")
+        had = _host_paths(stack, edit.path, edit.before or "", text)
+        for path in sorted(_host_paths(stack, edit.path, edit.after or "", text) - had):
+            notes += [f"{path}: {why}" for why in _room(lab.hardware.place(path))]
+    return replace(draft, notes=(*draft.notes, *notes))
+
+
+def _host_paths(stack: str, path: str, text: str, env: str) -> set[str]:
+    """Absolute host paths that the services of a compose text mount."""
+    known = view(Snapshot((StackFiles(stack, path, text, env),), None)).services
+    rows = [(k, v) for k in known for v in (k.data.get("volumes") or ()) if isinstance(k.data.get("volumes"), list)]
+    found = {expand(source_of(volume), one.env) for one, volume in rows}
+    return {p for p in found if p.startswith("/") and not p.endswith(".sock") and "$" not in p}
 
 
 def _shared(settings: LabSettings) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester, Risk, RiskReason, Verification
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.machine import host_of
+from homelab_mcp.queries.storage import with_storage_notes
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.derive import with_derived
 from homelab_mcp.workflow.planner import Lint
@@ -73,6 +74,7 @@ def propose_add_service(lab: Lab, service: str, stack: str, options: dict[str, A
         read=lab.files.read,
         host=host_of(lab),
     )
+    draft = with_storage_notes(lab, draft)
     return _plan(lab, with_values(draft, options.get("variables") or {}, requester), snapshot, requester)
 
 

@@ -19,6 +19,7 @@ from homelab_mcp.model.lab import TRASH
 from homelab_mcp.model.plan import Draft, Plan, Requester
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import find_service
+from homelab_mcp.queries.storage import with_storage_notes
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.proposals import plan_of, request_of, with_values
 
@@ -51,6 +52,7 @@ def propose_update_service(
         used, looked = measure(lab, [c.id for c in mine if c.state == "running"], LOOK_SECONDS)
         machine = replace(machine, used=used, looked=looked)
     draft = update_service(snapshot, lab.settings, request, find=lab.catalog.get, machine=machine)
+    draft = with_storage_notes(lab, draft) if request.volumes_add else draft
     return plan_of(lab, with_values(draft, request.env_set, requester), snapshot, requester)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from homelab_mcp.bootstrap import LocalLab
+from homelab_mcp.model.plan import Draft, FileEdit
 from homelab_mcp.ports import Place
-from homelab_mcp.queries.storage import check_storage
+from homelab_mcp.queries.storage import check_storage, with_storage_notes
 
 
 class MadeUpDisks:
@@ -80,3 +81,11 @@ def test_files_of_another_owner_are_counted(lab: LocalLab) -> None:
 
     row = next(r for r in check_storage(lab, "app").rows if r.source == "./app/config")
     assert row.problems == ("2 entries belong to others than 4000:4000 (fix_permissions gives them to it).",)
+
+
+def test_a_plan_that_mounts_a_folder_says_what_is_wrong_with_it(lab: LocalLab) -> None:
+    new = COMPOSE.replace("named:/n", "named:/n, /mnt/media:/m, /srv/full/x:/y")
+    draft = Draft("x", "x", (FileEdit("apps/compose.yaml", COMPOSE, new),), ())
+
+    told = with_storage_notes(lab, draft).notes
+    assert [note.partition(":")[0] for note in told] == ["/mnt/media", "/srv/full/x"]
