@@ -20,7 +20,7 @@ from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Risk, RiskReason, Verification
 
 _PORT = re.compile(r"traefik\.http\.services\.[^.]+\.loadbalancer\.server\.port", re.IGNORECASE)
-_OWN_NETWORK = ("host", "none", "container")
+_OWN_NETWORK = ("host", "none", "container", "bridge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class _Side:
         spec = self.declared.get(network)
         if not isinstance(spec, Mapping) or not (spec.get("external") or spec.get("name")):
             return ""
-        return str(spec.get("name") or network)
+        name = expand(str(spec.get("name") or network), env_file.parse_or_empty(self.stack.env_text))
+        return "" if "$" in name else name
 
 
 def connect_services(snapshot: Snapshot, settings: LabSettings, request: ConnectServicesRequest) -> Draft:

@@ -166,6 +166,17 @@ def test_without_a_network_to_share_they_get_one_of_their_own() -> None:
     assert refusal(connect, lab(apps=(plain, ENV), docs=(DOCS, "")), variables={"U": "{url}"}) == "missing_input"
 
 
+def test_a_network_is_known_by_the_name_that_its_variable_gives() -> None:
+    shared = APPS.replace("{external: true}", "{external: true, name: '${NET:-lan}'}")
+    draft = connect(lab(apps=(shared, ENV), docs=(DOCS, "")))
+
+    assert "over network lan" in draft.notes[0]
+    assert yaml12.load(text_of(draft, "docs/docker-compose.yml"))["networks"] == {"lan": {"external": True}}
+    joined = DOCS + "    networks: [l]\nnetworks:\n  l: {external: true, name: lan}\n"
+    assert refusal(connect, lab(apps=(shared, ENV), docs=(joined, ""))) == "nothing_to_do"
+    assert refusal(connect, lab(apps=(APPS, ENV), docs=(DOCS + "    network_mode: bridge\n", ""))) == "no_network"
+
+
 def test_what_is_connected_already_or_cannot_be_is_said() -> None:
     plain = APPS.replace("    networks: [homelab-network]\n", "")
     assert refusal(connect, lab(apps=(plain, ENV)), "wiki", "other", b_stack="apps") == "nothing_to_do"
