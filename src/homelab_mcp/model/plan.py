@@ -29,6 +29,8 @@ class ActionKind(StrEnum):
     UP = "up"
     REMOVE = "remove"
     RESTART = "restart"
+    REMOVE_NETWORK = "remove_network"
+    """Removes a shared network that nothing joins any more, after all else has held."""
     REMOVE_ORPHANS = "remove_orphans"
     """Removes containers that no file knows. Nothing brings them back, so it is done after all else has held."""
 

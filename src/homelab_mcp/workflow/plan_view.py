@@ -50,6 +50,8 @@ def action_line(action: EngineAction) -> str:
     match action.kind:
         case ActionKind.CREATE_NETWORK:
             what = f"create network {action.name}"
+        case ActionKind.REMOVE_NETWORK:
+            what = f"remove network {action.name}"
         case ActionKind.PULL:
             what = f"pull the images of {services} in {action.stack}"
         case ActionKind.UP:

@@ -12,7 +12,7 @@ from homelab_mcp.core.compose_meaning import names_in, read
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.change_request import ConnectServicesRequest
 from homelab_mcp.core.operations.container_edit import Aside, set_variables
-from homelab_mcp.core.operations.lab_view import expand, view
+from homelab_mcp.core.operations.lab_view import expand, known_name, view
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LabSettings
@@ -40,11 +40,7 @@ class _Side:
 
     def known_as(self, network: str) -> str:
         """The engine's name of a network, where all stacks mean the same by it; "" for a stack's own."""
-        spec = self.declared.get(network)
-        if not isinstance(spec, Mapping) or not (spec.get("external") or spec.get("name")):
-            return ""
-        name = expand(str(spec.get("name") or network), env_file.parse_or_empty(self.stack.env_text))
-        return "" if "$" in name else name
+        return known_name(self.declared.get(network), network, env_file.parse_or_empty(self.stack.env_text))
 
 
 def connect_services(snapshot: Snapshot, settings: LabSettings, request: ConnectServicesRequest) -> Draft:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from homelab_mcp.core import compose_edit, env_file
+from homelab_mcp.core.compose_meaning import names_in, read, record_of
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE, labels_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.data_places import Places, places
-from homelab_mcp.core.operations.lab_view import LabView, view
+from homelab_mcp.core.operations.lab_view import Known, LabView, known_name, view
 from homelab_mcp.core.operations.request import RemoveServiceRequest
 from homelab_mcp.core.references import variables_in
 from homelab_mcp.model.definition import LAB_VARIABLES, ServiceDefinition
@@ -62,7 +63,7 @@ def remove_service(
         summary=f"Remove {request.service} from stack {stack.name}",
         edits=(FileEdit(stack.compose_path, stack.compose_text, after), *_env_edit(stack, request, unused)),
         moves=moves,
-        actions=(_action(stack, going, last),),
+        actions=(_action(stack, going, last), *_networks(snapshot, stack, going, settings)),
         verification=Verification(stack=stack.name, gone=tuple(going)),
         risks=(
             *_data_risks(request, moves),
@@ -78,6 +79,28 @@ def remove_service(
 def _action(stack: StackFiles, going: list[str], last: bool) -> EngineAction:
     why = "The stack's last service goes." if last else f"{going[0]} leaves the stack."
     return EngineAction(ActionKind.REMOVE, why, stack.name, tuple(going))
+
+
+def _networks(
+    snapshot: Snapshot, stack: StackFiles, going: Sequence[str], settings: LabSettings
+) -> Iterator[EngineAction]:
+    """Shared networks that came for these services and that nobody else of the lab joins."""
+    lab = view(snapshot)
+    declared = {
+        s.name: read(s.compose_text).get("networks") or {} for s in snapshot.stacks if s.name not in lab.unreadable
+    }
+
+    def joined(service: Known) -> set[str]:
+        specs = declared.get(service.stack, {})
+        return {known_name(specs.get(n), n, service.env) for n in names_in(service.data.get("networks"))}
+
+    mine = [s for s in lab.services if s.stack == stack.name and s.name in going]
+    others = {n for s in lab.services if s not in mine for n in joined(s)}
+    came = {t.partition(":")[2] for s in mine for t in record_of(s.data) if t.startswith("networks:")}
+    shared = {settings.route_network, settings.internal_network, ""}
+    names = {known_name(declared[stack.name].get(n), n, s.env) for s in mine for n in came}
+    for name in sorted(names - others - shared):
+        yield EngineAction(ActionKind.REMOVE_NETWORK, f"It came with {going[0]}, and nothing else joins it.", name=name)
 
 
 def _refuse_needed(services: Mapping[str, Any], going: list[str], service: str) -> None:

@@ -156,6 +156,8 @@ def containers_back(edits: Sequence[FileEdit]) -> tuple[tuple[EngineAction, ...]
         added = tuple(s for s in now if s not in then)
         others = any(e is not compose for e in mine)
         back = tuple(s for s in then if s not in now or now[s] != then[s])
+        if back:
+            actions += _networks_back(compose)
         if added:
             actions.append(EngineAction(ActionKind.REMOVE, "They were not there before that plan.", stack, added))
         if back:
@@ -166,6 +168,28 @@ def containers_back(edits: Sequence[FileEdit]) -> tuple[tuple[EngineAction, ...]
             )
         verifications.append(Verification(stack=stack, services=back, gone=added))
     return tuple(actions), tuple(v for v in verifications if v.services or v.gone)
+
+
+def _networks_back(compose: FileEdit | None) -> list[EngineAction]:
+    """Shared networks that only the restored file names: whoever left them last may have taken them away."""
+    if compose is None:
+        return []
+    now, names = networks_in(compose.before), []
+    for key, spec in networks_in(compose.after).items():
+        if key not in now and isinstance(spec, dict) and spec.get("external"):
+            names.append(str(spec.get("name") or key))
+    why = "Only made where it is missing."
+    return [EngineAction(ActionKind.CREATE_NETWORK, why, name=n) for n in names if "$" not in n]
+
+
+def networks_in(text: str | None) -> dict[str, object]:
+    """The networks that a compose text declares; none where it cannot be read."""
+    try:
+        data = load(text) if text else None
+    except YamlRefused:
+        return {}
+    networks = data.get("networks") if isinstance(data, dict) else None
+    return {str(k): v for k, v in networks.items()} if isinstance(networks, dict) else {}
 
 
 def services_in(text: str | None) -> dict[str, object]:

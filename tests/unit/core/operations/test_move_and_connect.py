@@ -237,3 +237,24 @@ def test_few_owners_are_kept_for_the_way_back_and_many_are_high_risk() -> None:
     assert [(o.path, o.whole) for o in many.owners] == [("apps/wiki", True)]
     assert worst(many) is Risk.HIGH
     assert refusal(fix_permissions, "apps", "wiki", (0, 0), {"apps/wiki": ([], 0, 1)}) == "nothing_to_do"
+
+
+def test_a_network_that_two_had_alone_goes_with_the_last_of_them_and_comes_back() -> None:
+    plain = lab(apps=(APPS.replace("    networks: [homelab-network]\n", ""), ENV), docs=(DOCS, ""))
+    joined = apply(plain, connect(plain))
+
+    def remove(snapshot: Snapshot, stack: str, service: str) -> Draft:
+        return remove_service(snapshot, SETTINGS, RemoveServiceRequest(stack=stack, service=service), find=find)
+
+    first = remove(joined, "docs", "reader")
+    assert [a.kind for a in first.actions] == [ActionKind.REMOVE], "wiki is still on it"
+    docs = next(e for e in first.edits)
+    left = Snapshot(tuple(s for s in joined.stacks if s.name != "docs"), None)
+    last = remove(left, "apps", "wiki")
+    assert [(a.kind, a.name) for a in last.actions][1:] == [(ActionKind.REMOVE_NETWORK, "wiki-reader")]
+
+    plan = Plan("p", last, Risk.HIGH, (), (), {}, Requester("cli"), 0, 1)
+    now = {e.path: e.after for e in last.edits}
+    back = rollback(plan, {}, read=lambda path: now.get(path))
+    assert (back.actions[0].kind, back.actions[0].name) == (ActionKind.CREATE_NETWORK, "wiki-reader")
+    assert docs.after is None
