@@ -40,8 +40,8 @@ class Storage:
     rows: tuple[StorageRow, ...]
     problems: tuple[str, ...]
 
-    def as_dict(self, *, most: int = 60) -> dict[str, Any]:
-        """``problems`` first, then mounts, those with problems before others; ``more`` says how many were left out."""
+    def as_dict(self, *, most: int = 40) -> dict[str, Any]:
+        """``problems`` first, then mounts, those with problems before others; at most ``most`` of each."""
         ordered = sorted(self.rows, key=lambda r: not r.problems)
         rows = [
             {
@@ -56,7 +56,9 @@ class Storage:
             }
             for r in ordered[:most]
         ]
-        found: dict[str, Any] = {"problems": list(self.problems), "mounts": rows, "total": len(self.rows)}
+        found: dict[str, Any] = {"problems": list(self.problems[:most]), "mounts": rows, "total": len(self.rows)}
+        if len(self.problems) > most:
+            found["problems"].append(f"… and {len(self.problems) - most} more; name a stack or a service.")
         return found | ({"more": len(ordered) - most} if len(ordered) > most else {})
 
 

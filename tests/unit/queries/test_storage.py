@@ -71,6 +71,7 @@ def test_one_service_and_what_does_not_fit_are_told_apart(lab: LocalLab) -> None
     told = check_storage(lab).as_dict(most=2)
     assert (len(told["mounts"]), told["more"], told["total"]) == (2, 4, 6)
     assert all("problems" in row for row in told["mounts"]), "those with problems come first"
+    assert told["problems"][2].startswith("… and ") and len(told["problems"]) == 3
 
 
 def test_files_of_another_owner_are_counted(lab: LocalLab) -> None:
