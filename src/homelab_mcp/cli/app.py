@@ -14,6 +14,7 @@ from homelab_mcp.cli import (
     apply,
     approve,
     approver,
+    catalog,
     change,
     doctor,
     env,
@@ -74,6 +75,7 @@ def _options(
 for module in (
     init,
     search,
+    catalog,
     add,
     remove,
     change,

@@ -145,6 +145,12 @@ def _decimal(number: float) -> str:
     return f"{number:.2f}".rstrip("0").ljust(3, "0") if number % 1 else f"{number:.1f}"
 
 
+def reserved_mib(kind: ResourceClass) -> int:
+    """Memory that a resource class sets aside, MiB."""
+    memory = _PROFILES[kind][1][1]
+    return int(memory[:-1]) * (1024 if memory.endswith("G") else 1)
+
+
 def logging_of() -> dict[str, Any]:
     """The ``logging`` block: Docker's own json-file, which grows without end unless told otherwise."""
     return {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
