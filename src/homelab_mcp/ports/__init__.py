@@ -1,7 +1,9 @@
 """What the middle needs from the world, as Protocols; ``adapters/`` fulfils them, ``bootstrap`` joins the two."""
 
+from homelab_mcp.ports.data import Data, Owned, Owners
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, EngineInfo, Judge, Probe, ProbeResult
+from homelab_mcp.ports.hardware import Hardware, Place
 from homelab_mcp.ports.lab import Lab, PromptText
 from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
 from homelab_mcp.ports.record import Commit, History, Journal
@@ -12,15 +14,20 @@ __all__ = [
     "Clock",
     "Commit",
     "Compose",
+    "Data",
     "Engine",
     "EngineInfo",
     "Files",
+    "Hardware",
     "History",
     "Journal",
     "Judge",
     "KeptFile",
     "Lab",
     "Lock",
+    "Owned",
+    "Owners",
+    "Place",
     "PlanStore",
     "Probe",
     "ProbeResult",

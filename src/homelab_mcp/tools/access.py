@@ -24,6 +24,11 @@ SCOPES: Mapping[str, Scope] = {
     "rollback": Scope.PLAN,
     "fix_compose": Scope.PLAN,
     "resolve_drift": Scope.PLAN,
+    "update_service": Scope.PLAN,
+    "move_service": Scope.PLAN,
+    "connect_services": Scope.PLAN,
+    "fix_permissions": Scope.PLAN,
+    "check_storage": Scope.READ,
     "apply_plan": Scope.APPLY,
 }
 """The scope that each tool needs. One that is not named here is open to no token."""

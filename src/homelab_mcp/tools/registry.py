@@ -11,6 +11,7 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
+    change_service,
     history,
     lab_status,
     plans,
@@ -43,6 +44,13 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         review.register_review,
         review.register_resolve,
     ),
+    "platform": (
+        change_service.register_update,
+        change_service.register_move,
+        change_service.register_connect,
+        change_service.register_permissions,
+        change_service.register_storage,
+    ),
 }
 """Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
 
@@ -54,6 +62,7 @@ READERS: frozenset[Register] = frozenset(
         validate_compose.register,
         history.register_history,
         review.register_review,
+        change_service.register_storage,
     }
 )
 """What is left of them in read-only mode: no tool that plans, approves or applies."""
