@@ -17,8 +17,10 @@ from homelab_mcp.ports import (
     Approver,
     Clock,
     Compose,
+    Data,
     Engine,
     Files,
+    Hardware,
     History,
     Inside,
     Journal,
@@ -185,6 +187,20 @@ class LocalLab:
             # Whoever needs the settings is told what is wrong with them; files can be read all the same.
             return plain
         return LabFiles(self.root, owner=(settings.puid, settings.pgid))
+
+    @cached_property
+    def data(self) -> Data:
+        """The services' data in the lab's folder."""
+        from homelab_mcp.adapters.data_folders import LabData
+
+        return LabData(self.root)
+
+    @cached_property
+    def hardware(self) -> Hardware:
+        """This machine."""
+        from homelab_mcp.adapters.hardware import LinuxHardware
+
+        return LinuxHardware()
 
     @cached_property
     def engine(self) -> Engine:

@@ -15,6 +15,11 @@ SHARED_ENV = "global.env"
 CHECKS_FOLDER = "checks"
 """Below the private folder: stacks laid out for Compose's look, of links alone."""
 
+TRASH = f"{PRIVATE_FOLDER}/trash"
+"""Where data that is to go is kept for a while; git knows nothing of it."""
+
+TRASH_DAYS = 30
+
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """File names in the order Compose itself looks for them (compose-go, ``DefaultFileNames``)."""
 

@@ -1,7 +1,9 @@
 """What the middle needs from the world, as Protocols; ``adapters/`` fulfils them, ``bootstrap`` joins the two."""
 
+from homelab_mcp.ports.data import Data, Owned, Owners
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, EngineInfo, Judge, Probe, ProbeResult
+from homelab_mcp.ports.hardware import Hardware, Place
 from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.lab import Lab, PromptText
 from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
@@ -13,9 +15,11 @@ __all__ = [
     "Clock",
     "Commit",
     "Compose",
+    "Data",
     "Engine",
     "EngineInfo",
     "Files",
+    "Hardware",
     "History",
     "Inside",
     "Journal",
@@ -23,6 +27,9 @@ __all__ = [
     "KeptFile",
     "Lab",
     "Lock",
+    "Owned",
+    "Owners",
+    "Place",
     "PlanStore",
     "Probe",
     "ProbeResult",

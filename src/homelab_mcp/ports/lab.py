@@ -9,8 +9,10 @@ from homelab_mcp.core.catalog import Catalog
 from homelab_mcp.core.policy import Policy
 from homelab_mcp.core.redact import Redactor
 from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.ports.data import Data
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, Judge, Probe
+from homelab_mcp.ports.hardware import Hardware
 from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.plans import Approver, PlanStore, Worker
 from homelab_mcp.ports.record import History, Journal
@@ -59,6 +61,10 @@ class Lab(Protocol):
     def prompts(self) -> tuple[PromptText, ...]: ...
     @property
     def files(self) -> Files: ...
+    @property
+    def data(self) -> Data: ...
+    @property
+    def hardware(self) -> Hardware: ...
     @property
     def engine(self) -> Engine: ...
     @property

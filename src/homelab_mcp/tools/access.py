@@ -27,6 +27,11 @@ SCOPES: Mapping[str, Scope] = {
     "resolve_drift": Scope.PLAN,
     "set_lazy_loading": Scope.PLAN,
     "set_vpn": Scope.PLAN,
+    "update_service": Scope.PLAN,
+    "move_service": Scope.PLAN,
+    "connect_services": Scope.PLAN,
+    "fix_permissions": Scope.PLAN,
+    "check_storage": Scope.READ,
     "apply_plan": Scope.APPLY,
 }
 """The scope that each tool needs. One that is not named here is open to no token."""

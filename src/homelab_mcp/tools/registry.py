@@ -11,6 +11,7 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
+    change_service,
     history,
     lab_status,
     plans,
@@ -45,7 +46,16 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         review.register_review,
         review.register_resolve,
     ),
-    "platform": (set_lazy_loading.register, vpn.register_set, vpn.register_check),
+    "platform": (
+        set_lazy_loading.register,
+        vpn.register_set,
+        vpn.register_check,
+        change_service.register_update,
+        change_service.register_move,
+        change_service.register_connect,
+        change_service.register_permissions,
+        change_service.register_storage,
+    ),
 }
 """Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
 
@@ -58,6 +68,7 @@ READERS: frozenset[Register] = frozenset(
         history.register_history,
         review.register_review,
         vpn.register_check,
+        change_service.register_storage,
     }
 )
 """What is left of them in read-only mode: no tool that plans, approves or applies."""

@@ -23,7 +23,8 @@ from homelab_mcp.model.plan import Plan, PlanState, Requester
 from homelab_mcp.queries.review import review
 from homelab_mcp.workflow.assembly import applier, approvals
 from homelab_mcp.workflow.init_lab import init_lab
-from homelab_mcp.workflow.proposals import propose_add_service, propose_remove_service, propose_resolve_drift
+from homelab_mcp.workflow.proposals import propose_add_service, propose_resolve_drift
+from homelab_mcp.workflow.propose_changes import propose_remove_service
 
 PIN = "27182818"
 PERSON = Requester("cli")

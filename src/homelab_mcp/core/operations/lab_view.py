@@ -110,6 +110,14 @@ def view(snapshot: Snapshot) -> LabView:
     return LabView(tuple(found), tuple(unreadable))
 
 
+def known_name(spec: Any, key: str, env: Mapping[str, str]) -> str:
+    """The engine's name of a declared network that several stacks may mean; "" for a stack's own, or an unknown one."""
+    if not isinstance(spec, Mapping) or not (spec.get("external") or spec.get("name")):
+        return ""
+    name = expand(str(spec.get("name") or key), env)
+    return "" if "$" in name else name
+
+
 def expand(text: str, env: Mapping[str, str]) -> str:
     """``${NAME}``, ``${NAME:-default}`` and ``$NAME`` filled in from the stack's ``.env``; unknown ones stay."""
 
