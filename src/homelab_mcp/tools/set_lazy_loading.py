@@ -44,8 +44,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         set_lazy_loading,
         name="set_lazy_loading",
         title="Plan lazy loading",
-        description="Plan to let Sablier stop a service while nobody visits it and start it on the next visit. "
-        "Refused, with the reason, for databases, schedulers, brokers, log-in, proxies and VPN. Changes nothing: "
-        "returns a plan.",
+        description="Plan to stop a service while nobody visits it; the next visit starts it. Refused with the reason "
+        "where that would harm. Changes nothing: returns a plan.",
         annotations=PLAN_ONLY,
     )
