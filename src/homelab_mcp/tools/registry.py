@@ -21,7 +21,9 @@ from homelab_mcp.tools import (
     review,
     search_catalog,
     set_env,
+    set_lazy_loading,
     validate_compose,
+    vpn,
 )
 
 Register = Callable[[MCPServer[Any], Lab], None]
@@ -45,6 +47,9 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         review.register_resolve,
     ),
     "platform": (
+        set_lazy_loading.register,
+        vpn.register_set,
+        vpn.register_check,
         change_service.register_update,
         change_service.register_move,
         change_service.register_connect,
@@ -62,6 +67,7 @@ READERS: frozenset[Register] = frozenset(
         validate_compose.register,
         history.register_history,
         review.register_review,
+        vpn.register_check,
         change_service.register_storage,
     }
 )
