@@ -99,22 +99,24 @@ def granted(database: ServiceView) -> dict[str, set[str]]:
     scripts = any(m.target.startswith("/docker-entrypoint-initdb.d") for m in database.mounts)
     if unseen or scripts or kind not in ("postgres", "mysql"):
         return {}
-    given = {k: e for k, e in database.environment.items()}
-    if any(k.endswith("_FILE") for k in given) or any(e.open for e in given.values()):
+    given = database.environment
+    if any(k.endswith("_FILE") for k in given):
         return {}
     if kind == "postgres":
-        user = _value(given, "POSTGRES_USER") or "postgres"
-        found = {"user": {user}, "name": {_value(given, "POSTGRES_DB") or user, "postgres"}}
-        password = _value(given, "POSTGRES_PASSWORD")
-        return {**found, "password": {password}} if password else found
-    users = {_value(given, k) for k in ("MARIADB_USER", "MYSQL_USER")} - {""}
-    names = {_value(given, k) for k in ("MARIADB_DATABASE", "MYSQL_DATABASE")} - {""}
-    own = {_value(given, k) for k in ("MARIADB_PASSWORD", "MYSQL_PASSWORD")} - {""}
-    return {"user": users | {"root"}, "name": names, "password": own} if users and own else {}
+        user = "postgres" if "POSTGRES_USER" not in given else _value(given, "POSTGRES_USER")
+        name = user if "POSTGRES_DB" not in given else _value(given, "POSTGRES_DB")
+        found = {"user": {user}, "name": {name, "postgres"} if name else set(), "password": {_value(given, "POSTGRES_PASSWORD")}}
+        return {what: known - {""} for what, known in found.items()}
+    found = {what: {_value(given, f"{brand}_{what}") for brand in ("MARIADB", "MYSQL")} - {""} for what in _SET_UP}
+    users = found["USER"]
+    return {"user": users | {"root"}, "name": found["DATABASE"], "password": found["PASSWORD"]} if users else {}
+
+
+_SET_UP = ("USER", "DATABASE", "PASSWORD")
 
 
 def _value(given: Mapping[str, Entry], key: str) -> str:
-    return (given[key].value or "").strip() if key in given else ""
+    return (given[key].value or "").strip() if key in given and not given[key].open else ""
 
 
 def wants_password(cache: ServiceView) -> bool:
