@@ -229,7 +229,7 @@ def bad_dns_challenge(ctx: LintContext) -> Iterable[Finding]:
             message = f"The provider {value!r} needs {' or '.join(' and '.join(n.split()) for n in needed)}."
             wrong = [e for n, e in traefik.environment.items() if _is_near(n, needed)]
             if wrong:
-                yield ctx.on(traefik, wrong[0].path, message)
+                yield ctx.on(traefik, wrong[0].path, message, severity=Severity.ERROR)
             else:
                 yield told(ctx, static, option, message)
     yield from _wildcards(ctx, static)

@@ -39,7 +39,7 @@ def unknown_zone(ctx: LintContext) -> Iterable[Finding]:
                 continue
             text = (entry.value or "").strip()
             sure = key == "TZ" or key.endswith(("_TZ", "TIMEZONE", "TIME_ZONE")) and "/" in text
-            if not text or entry.open or not sure or time_zones.is_zone(text):
+            if not text or entry.open or not sure or text[0] in "\"'{" or time_zones.is_zone(text):
                 continue
             near = _near_zone(text)
             yield ctx.on(service, entry.path, f"{key}: there is no time zone {text!r}.{near}")
@@ -160,7 +160,7 @@ def odd_value(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for key, entry in service.environment.items():
             judge = _EVERY.get(key) or (_OF_IMAGE.get((service.image_name, key)) if service.image_name in _IMAGES else None)
-            if judge and entry.value and not entry.open:
+            if judge and entry.value and not entry.open and entry.value[0] not in "\"'":
                 message = judge(entry.value.strip())
                 if message:
                     yield ctx.on(service, entry.path, f"{key}: {message}")
@@ -243,7 +243,7 @@ def mistyped_address(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for entry in _texts(service):
             text = entry.value or ""
-            if text[:1] in "hHwW" and _MISTYPED.match(text):
+            if text[:1] in "hHwW" and not entry.open and _MISTYPED.match(text):
                 yield ctx.on(service, entry.path, f"{entry.key}: the address begins with {text[:9].strip()!r}.")
             elif isinstance(entry.path[1], int) and entry.path[0] == "environment" and text[:1] == " " and text.strip():
                 yield ctx.on(service, entry.path, f"{entry.key}: the blank after '=' is part of the value.")

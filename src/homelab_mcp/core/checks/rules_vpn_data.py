@@ -81,7 +81,10 @@ def _dedicated(service: ServiceView) -> bool:
 def orphan_database(ctx: LintContext) -> Iterable[Finding]:
     """A database on the stack's own networks that no other service's settings mention."""
     for stack in ctx.lab.stacks:
-        if stack.partial or all(is_database(s) for s in stack.services):
+        if stack.partial:
+            continue
+        if all(is_database(s) for s in stack.services):
+            yield from _left_over(ctx, stack)
             continue
         for db in stack.services:
             if (
@@ -96,6 +99,21 @@ def orphan_database(ctx: LintContext) -> Iterable[Finding]:
             names = {db.name, str(db.data.get("container_name") or ""), str(db.data.get("hostname") or "")} - {""}
             if not any(_mentions(s, names) for s in stack.services if s is not db):
                 yield ctx.on(db, (), "No other service of this stack names it.")
+
+
+def _left_over(ctx: LintContext, stack: StackView) -> Iterable[Finding]:
+    """Databases in a stack of their own that nothing in the whole lab names; only told where the lab has more."""
+    others = [s for s in ctx.services() if not is_database(s)]
+    for db in stack.services if others else ():
+        names = {db.name, str(db.data.get("container_name") or ""), str(db.data.get("hostname") or "")} - {""}
+        if not _dedicated(db) or db.partial or db.published or db.network_mode or not _serves(db):
+            continue
+        if not any(_mentions(s, names) for s in others if s.real_networks & db.real_networks or _reads_files(s)):
+            yield ctx.on(db, (), "No service of the lab names it.", severity=Severity.INFO)
+
+
+def _reads_files(service: ServiceView) -> bool:
+    return bool(service.data.get("env_file") or service.partial)
 
 
 def _shared(ctx: LintContext, db: ServiceView) -> bool:
@@ -153,9 +171,9 @@ def unknown_host(ctx: LintContext) -> Iterable[Finding]:
                     message = f"No service or container is called {each.host!r}.{tail}"
                     sure = near or _alone(service, each.kind)
                     yield ctx.on(service, each.entry.path, message, severity=Severity.ERROR if sure else None)
-                elif (own := _alone(service, each.kind)) and not _shared(ctx, own):
+                elif (own := _alone(service, each.kind)) and own.real_networks & service.real_networks:
                     message = f"No service or container of the lab is called {each.host!r}; {own.name!r} is there."
-                    yield ctx.on(service, each.entry.path, message)
+                    yield ctx.on(service, each.entry.path, message, severity=Severity.ERROR)
             elif target.stack is stack and not target.network_mode and not target.real_networks & service.real_networks:
                 message = f"{each.host!r} is on none of this service's networks."
                 yield ctx.on(service, each.entry.path, message, severity=Severity.ERROR)
