@@ -18,6 +18,7 @@ DB = (
     "  db:\n    image: mariadb:11.8\n    environment: {MARIADB_USER: app, MARIADB_DATABASE: app, "
     "MARIADB_PASSWORD: '${DB_PASSWORD:-x}', MARIADB_RANDOM_ROOT_PASSWORD: '1'}\n    volumes: ['./db:/var/lib/mysql']\n"
 )
+_TELLS = {"user": "_USER", "password": "_PASSWORD", "name": ("_DB", "_DATABASE")}
 _WORDS = {"user": "user", "password": "password", "name": "database"}
 
 
@@ -62,7 +63,8 @@ def _differences(ctx: LintContext, service: ServiceView, each: Asked, database: 
         if not said or not said[0] or not known or (root and what != "user") or said[0] in known:
             continue
         # A database of another name may be made by the service itself.
-        severity = Severity.WARNING if what == "name" else None
+        told = any(key.endswith(_TELLS[what]) for key in database.environment)
+        severity = Severity.WARNING if what == "name" or not told else None
         shown = "" if what == "password" else f" {sorted(known)[0]!r}"
         message = f"{database.name!r} is set up with another {_WORDS[what]}{shown}."
         yield ctx.on(service, said[1].path, message, severity=severity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
@@ -91,9 +92,21 @@ def bad_pair(ctx: LintContext) -> Iterable[Finding]:
         weight = _float(value_at(data, ("blkio_config", "weight")))
         if weight is not None and weight and not 10 <= weight <= 1000:
             yield ctx.on(service, ("blkio_config", "weight"), "A weight is 10 to 1000.")
-        mode = data.get("isolation")
-        if isinstance(mode, str) and mode not in {"", "default"} and not is_open(mode):
-            yield ctx.on(service, ("isolation",), f"Docker on Linux knows no isolation {str(mode)!r}.")
+        if data.get("isolation") in ("process", "hyperv"):
+            yield ctx.on(service, ("isolation",), f"Docker on Linux knows no isolation {data['isolation']!r}.")
+        for text, path in texts(service, "volumes_from"):
+            if text.count(":") and text.rpartition(":")[2] not in {"ro", "rw", "z", "Z"} and not text.startswith("container:"):
+                yield ctx.on(service, path, f"{text.rpartition(':')[2]!r} is no mode: ro or rw.")
+        for n, item in enumerate(data["volumes"] if isinstance(data.get("volumes"), list) else ()):
+            spread = value_at(item, ("bind", "propagation"))
+            if isinstance(spread, str) and spread and spread.removeprefix("r") not in _SPREAD and not is_open(spread):
+                yield ctx.on(service, ("volumes", n, "bind", "propagation"), f"There is no propagation {str(spread)!r}.")
+        runtime = data.get("runtime")
+        if isinstance(runtime, str) and runtime not in _RUNTIMES:
+            near = difflib.get_close_matches(runtime, _RUNTIMES, n=1, cutoff=0.75)
+            if near:
+                message = f"Docker knows no runtime {str(runtime)!r} of itself. Did you mean {near[0]!r}?"
+                yield ctx.on(service, ("runtime",), message, severity=Severity.WARNING)
         for text, path in texts(service, "devices"):
             parts = text.split(":")
             if len(parts) == 3 and not re.fullmatch("[rwm]{1,3}", parts[2]):
@@ -103,6 +116,9 @@ def bad_pair(ctx: LintContext) -> Iterable[Finding]:
 
 
 _LOOKED_AT = frozenset({"build", "develop", "deploy", "blkio_config", "isolation", "devices", "platform"})
+_LOOKED_AT |= {"volumes_from", "volumes", "runtime"}
+_SPREAD = frozenset({"private", "shared", "slave"})
+_RUNTIMES = frozenset({"nvidia", "runc", "runsc", "kata", "kata-runtime", "sysbox-runc", "crun", "youki"})
 
 
 def _float(value: Any) -> float | None:

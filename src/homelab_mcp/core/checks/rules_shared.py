@@ -41,6 +41,7 @@ def port_shared(ctx: LintContext) -> Iterable[Finding]:
         keeper = owner(service, ctx.lab)
         if keeper is not None and not service.partial:
             shared.setdefault(id(keeper), []).append(service)
+    yield from _on_the_host(ctx)
     for services in shared.values():
         seen: dict[int, ServiceView] = {}
         for service in sorted(services, key=lambda s: bool(s.network_mode)) if len(services) > 1 else ():
@@ -51,6 +52,21 @@ def port_shared(ctx: LintContext) -> Iterable[Finding]:
                     sure = all(listens(s)[port] or port in checked_ports(s) for s in (service, other))
                     severity = Severity.ERROR if sure else None
                     yield ctx.on(service, path or ("network_mode",), message, severity=severity)
+
+
+def _on_the_host(ctx: LintContext) -> Iterator[Finding]:
+    """A published port that a service on the host's own network listens on already."""
+    taken: dict[int, ServiceView] = {}
+    for service in ctx.services():
+        if service.network_mode == "host":
+            taken.update(dict.fromkeys(listens(service), service))
+    for service in ctx.services() if taken else ():
+        for entry, published in service.published:
+            port = published.host[0] if published.host and not published.picks else 0
+            other = taken.get(port)
+            if other is not None and published.protocol == "tcp" and service.is_beside(other):
+                message = f"{other.name!r} uses the host's network and listens on {port} there."
+                yield ctx.on(service, entry.path, message)
 
 
 @rule(
@@ -130,7 +146,7 @@ def fleeting_data(ctx: LintContext) -> Iterable[Finding]:
             if mount.kind != "bind" or mount.open or not _is_fleeting(mount.source):
                 continue
             inside = _is_fleeting(mount.target) or mount.target.endswith(".sock")
-            if not inside and not mount.read_only and (database or _LASTING.search(mount.target)):
+            if not inside and not mount.read_only and (database or (_LASTING.search(mount.target) and service.image_name not in CACHES)):
                 yield ctx.on(service, mount.path, f"{mount.source} is empty after a reboot.")
         if not database:
             continue

@@ -130,7 +130,7 @@ def unknown_option(ctx: LintContext) -> Iterable[Finding]:
     static = tl.static_config(ctx.lab)
     if static is None or static.source == "environment":
         return
-    told: set[str] = set()
+    named: set[str] = set()
     for option in static.options:
         words = re.sub(r"\[[0-9]+\]", "", option.removeprefix("traefik.")).split(".")
         unknown = unknown_in(words)
@@ -139,9 +139,9 @@ def unknown_option(ctx: LintContext) -> Iterable[Finding]:
         name = ".".join(words[: unknown.depth + 1])
         passed_over = static.source == "file" and not unknown.depth
         own = passed_over and (name.startswith("x-") or (name in DYNAMIC and _is_dynamic_too(ctx, static)))
-        if name in told or own:
+        if name in named or own:
             continue
-        told.add(name)
+        named.add(name)
         where = f" in {unknown.section!r}" if unknown.section else ""
         message = f"Traefik has no option {words[unknown.depth]!r}{where}."
         if passed_over and name in DYNAMIC:

@@ -97,8 +97,8 @@ def incomplete_middleware(ctx: LintContext) -> Iterable[Finding]:
             for either in NEEDS.get(kind, ()):
                 if not given & set(either) and not service.partial:
                     message = f"The {kind} {name!r} needs {' or '.join(repr(o) for o in either)}."
-                    refused = {kind, f"{kind}.{either[0]}"} & REFUSED
-                    yield ctx.on(service, kinds[kind].path, message, severity=Severity.ERROR if refused else None)
+                    severity = Severity.ERROR if kind in REFUSED else None
+                    yield ctx.on(service, kinds[kind].path, message, severity=severity)
                     break
 
 

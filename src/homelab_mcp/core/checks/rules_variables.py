@@ -130,7 +130,9 @@ def secret_not_granted(ctx: LintContext) -> Iterable[Finding]:
                 granted = sorted(p.removeprefix("/run/secrets/") for p in paths if p.startswith("/run/secrets/"))
                 near = difflib.get_close_matches(name, granted, n=1)
                 tail = f" Did you mean {near[0]!r}?" if near else " List it under the service's 'secrets'."
-                yield ctx.on(service, entry.path, f"{entry.key}: the service has no secret {name!r}.{tail}")
+                sure = granted or service.stack.section("secrets")
+                message = f"{entry.key}: the service has no secret {name!r}.{tail}"
+                yield ctx.on(service, entry.path, message, severity=None if sure else Severity.WARNING)
 
 
 def _secret_paths(service: ServiceView) -> set[str]:

@@ -108,12 +108,9 @@ def _left_over(ctx: LintContext, stack: StackView) -> Iterable[Finding]:
         names = {db.name, str(db.data.get("container_name") or ""), str(db.data.get("hostname") or "")} - {""}
         if not _dedicated(db) or db.partial or db.published or db.network_mode or not _serves(db):
             continue
-        if not any(_mentions(s, names) for s in others if s.real_networks & db.real_networks or _reads_files(s)):
+        near = [s for s in others if s.real_networks & db.real_networks]
+        if near and not any(_mentions(s, names) for s in near):
             yield ctx.on(db, (), "No service of the lab names it.", severity=Severity.INFO)
-
-
-def _reads_files(service: ServiceView) -> bool:
-    return bool(service.data.get("env_file") or service.partial)
 
 
 def _shared(ctx: LintContext, db: ServiceView) -> bool:
@@ -166,7 +163,8 @@ def unknown_host(ctx: LintContext) -> Iterable[Finding]:
                     yield ctx.on(service, each.entry.path, message, severity=Severity.ERROR)
             elif target is None:
                 if not _external_network(service):
-                    near = difflib.get_close_matches(each.host, [s.name for s in stack.services], n=1)
+                    names = [s.name for s in stack.services]
+                    near = difflib.get_close_matches(each.host, names, n=1) if len(each.host) > 3 else []
                     tail = f" Did you mean {near[0]!r}?" if near else ""
                     message = f"No service or container is called {each.host!r}.{tail}"
                     sure = near or _alone(service, each.kind)

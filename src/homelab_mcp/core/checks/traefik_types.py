@@ -220,7 +220,7 @@ NEEDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }
 """Middleware -> its options without which it does nothing or cannot be made; of several in one pair one is enough."""
 REFUSED = frozenset(
-    {"addprefix", "basicauth", "digestauth", "errors.service", "circuitbreaker", "ipallowlist", "ipwhitelist", "retry"}
+    {"addprefix", "basicauth", "digestauth", "circuitbreaker", "ipallowlist", "ipwhitelist", "retry"}
     | {"redirectscheme"}
 )
 """Those that Traefik 3.7 was seen to refuse without it, so that the route is gone; others do nothing."""
