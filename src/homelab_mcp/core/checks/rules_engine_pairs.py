@@ -145,10 +145,10 @@ def _platform(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
             yield ctx.on(service, ("platform",), f"There is no platform {str(text)!r}; write linux/amd64 or linux/arm64.")
 
 
-_SYSTEMS = frozenset({"linux", "windows", "darwin", "freebsd"})
+_SYSTEMS = frozenset({"linux", "windows", "darwin", "freebsd", "wasi", "wasip1"})
 _MACHINES = frozenset(
     {"amd64", "arm64", "arm", "386", "ppc64le", "s390x", "riscv64", "mips64le", "mips64", "loong64", "x86_64"}
-    | {"aarch64", "armhf", "armel", "i386", "x86-64", "loongarch64"}
+    | {"wasm", "aarch64", "armhf", "armel", "i386", "x86-64", "loongarch64"}
 )
 
 
