@@ -17,6 +17,7 @@ _URL = re.compile(
 )
 _DSN = re.compile(r"(?P<user>[^:@/\s]+):(?P<password>[^@\s]*)@tcp\((?P<host>[\w-]+)(?::(?P<port>[0-9]{1,5}))?\)/(?P<name>\w*).*")
 _HOST = re.compile(r"(?P<first>.*?)(?P<kind>HOST(?:NAME)?|SERVER|ADDR(?:ESS)?)(?P<last>)", re.IGNORECASE)
+_HOSTS = ("HOST", "HOSTNAME", "SERVER", "ADDR", "ADDRESS")
 _FIRST = re.compile(r"(?:^|_)(?:DB|DATABASE|MYSQL|MARIADB|POSTGRES|POSTGRESQL|PG|PGSQL|REDIS|MONGO|MONGODB|POSTGRESDB|MYSQLDB)_*$")
 _ENDS = {
     "port": ("PORT", "DBPORT"),
@@ -75,7 +76,7 @@ def _by_address(service: ServiceView) -> Iterator[Asked]:
 def _by_parts(service: ServiceView) -> Iterator[Asked]:
     upper: dict[str, Entry] | None = None
     for key, entry in service.environment.items():
-        match = _HOST.fullmatch(key)
+        match = _HOST.fullmatch(key) if key.upper().endswith(_HOSTS) else None
         text = (entry.value or "").strip()
         if not match or not text or entry.open or not _FIRST.search(match.group("first").upper()):
             continue

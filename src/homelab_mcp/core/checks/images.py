@@ -100,7 +100,14 @@ _SERVER = re.compile(
 
 
 def is_sign_on(service: ServiceView) -> bool:
-    """True for a well-known single sign-on image."""
+    """True for a well-known single sign-on image; worked out once."""
+    known: bool | None = service.memo.get("sign on")
+    if known is None:
+        known = service.memo["sign on"] = _is_sign_on(service)
+    return known
+
+
+def _is_sign_on(service: ServiceView) -> bool:
     image = str(service.data.get("image") or "").lower()
     return any(word in image for word in SIGN_ON) or "goauthentik" in image
 

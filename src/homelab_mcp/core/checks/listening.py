@@ -49,13 +49,22 @@ def main_port(service: ServiceView) -> int:
 
 
 def port_variables(service: ServiceView) -> list[Entry]:
-    """The variables that mostly tell a program where to listen."""
+    """The variables that mostly tell a program where to listen; worked out once."""
+    known: list[Entry] | None = service.memo.get("port variables")
+    if known is None:
+        known = service.memo["port variables"] = _port_variables(service)
+    return known
+
+
+def _port_variables(service: ServiceView) -> list[Entry]:
     return [e for e in service.environment.values() if e.key.upper() in _PORT_VARIABLES]
 
 
 def label_problem(service: ServiceView, port: int, named: Collection[int]) -> str:
     """Why nothing answers Traefik on a port; "" where something may. ``named`` are ports that the file names."""
     told = port_variables(service)
+    if not told and service.image_name not in _PORTS:
+        return ""
     ends = {(e.value or "").rpartition(":")[2] for e in service.environment.values()}
     if str(port) in ends or any(not _is_port(e) for e in told):
         return ""

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.authelia_known import misspelt
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.hosts import by_name, host_in
+from homelab_mcp.core.checks.hosts import host_in
 from homelab_mcp.core.checks.traefik_places import TraefikFile
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.core.yaml12 import Path
@@ -107,7 +107,7 @@ def _part(data: Any, name: str) -> Any:
 )
 def other_path(ctx: LintContext) -> Iterable[Finding]:
     """``forwardauth.address`` of a well-known log-in service with a path or port that is not its own."""
-    known = by_name(ctx.lab)
+    known = ctx.lab.hosts
     for service in ctx.lab.routing:
         for _, option, entry in service.http_labels.get("middlewares", ()):
             if option != "forwardauth.address" or not entry.value or entry.open:

@@ -33,6 +33,7 @@ def _commands(service: ServiceView) -> Iterator[tuple[Any, Path]]:
     link=f"{SERVICES}#command",
     bad=f"{HEAD}    command: echo it's running\n",
     good=f"{HEAD}    command: [echo, it's running]\n",
+    needs="command entrypoint",
 )
 def unreadable_command(ctx: LintContext) -> Iterable[Finding]:
     """``command`` or ``entrypoint`` as one text with an open quote or stray brackets."""
@@ -52,6 +53,7 @@ def unreadable_command(ctx: LintContext) -> Iterable[Finding]:
     link=f"{SERVICES}#command",
     bad=f"{HEAD}    command: ./migrate && ./serve\n",
     good=f"{HEAD}    command: sh -c './migrate && ./serve'\n",
+    needs="command entrypoint",
 )
 def lost_command(ctx: LintContext) -> Iterable[Finding]:
     """A text that is cut off at a shell sign, or a list with such a sign as an item and no shell."""
@@ -88,6 +90,7 @@ def _shell(service: ServiceView) -> bool:
     link=f"{SERVICES}#healthcheck",
     bad=f"{HEAD}    healthcheck: {{test: [CMD, 'curl -f http://localhost || exit 1']}}\n",
     good=f"{HEAD}    healthcheck: {{test: [CMD-SHELL, 'curl -f http://localhost || exit 1']}}\n",
+    needs="healthcheck",
 )
 def bad_check_command(ctx: LintContext) -> Iterable[Finding]:
     """``CMD`` with a line in one item, with shell signs, or with nothing; an empty ``CMD-SHELL``."""
@@ -132,6 +135,7 @@ def seconds(value: Any) -> float | None:
     link=f"{SERVICES}#healthcheck",
     bad=f"{HEAD}    healthcheck: {{test: [CMD, 'true'], interval: 10s, timeout: 1m}}\n",
     good=f"{HEAD}    healthcheck: {{test: [CMD, 'true'], interval: 1m, timeout: 10s}}\n",
+    needs="healthcheck",
 )
 def check_times(ctx: LintContext) -> Iterable[Finding]:
     """0 or next to it for interval, timeout or retries; a timeout above the interval; a test beside ``disable``."""

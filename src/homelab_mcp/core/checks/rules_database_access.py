@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks.db_settings import PORTS, Asked, asked, granted, kind_of, wants_password
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.hosts import by_name, host_in
+from homelab_mcp.core.checks.hosts import host_in
 from homelab_mcp.core.checks.rules_traefik import container_ports
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
@@ -84,7 +84,7 @@ def _differences(ctx: LintContext, service: ServiceView, each: Asked, database: 
 )
 def outside_port(ctx: LintContext) -> Iterable[Finding]:
     """An address or port of another container in a variable or label: its host's port, or no port of a database."""
-    known = by_name(ctx.lab)
+    known = ctx.lab.hosts
     for service in ctx.services():
         for host, port, entry in _asked_ports(service):
             found = known.get(host, [])
@@ -118,7 +118,7 @@ def _asked_ports(service: ServiceView) -> Iterator[tuple[str, int, Entry]]:
     labels = [e for k, e in service.labels.items() if k.startswith("homepage.") and "://" in (e.value or "")]
     for entry in [*service.environment.values(), *labels]:
         text = (entry.value or "").strip()
-        if entry.key in seen or not re.match(r"(?:https?|tcp|ws)://[A-Za-z]", text):
+        if "://" not in text or entry.key in seen or not re.match(r"(?:https?|tcp|ws)://[A-Za-z]", text):
             continue
         host, port_number = host_in(text)
         if host and "." not in host and re.match(r"[a-z]+://[^/]*:[0-9]", text):

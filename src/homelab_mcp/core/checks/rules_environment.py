@@ -158,7 +158,7 @@ def _is_port(text: str) -> bool:
 )
 def literal_secret(ctx: LintContext) -> Iterable[Finding]:
     """A variable whose name says secret has a value written out. The value is never shown."""
-    for service in ctx.services():
+    for service in ctx.having("environment"):
         for entry in service.environment.values():
             if SECRET.search(entry.key) and not NO_SECRET.search(entry.key):
                 default = _DEFAULT.fullmatch(entry.raw.strip())
@@ -222,6 +222,9 @@ def item_twice(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for field in ("environment", "labels"):
             part = service.data.get(field)
+            entries = service.environment if field == "environment" else service.labels
+            if not isinstance(part, list) or len(entries) == len(part):
+                continue
             seen: set[str] = set()
             for n, item in enumerate(part if isinstance(part, list) else ()):
                 key = str(item).partition("=")[0]

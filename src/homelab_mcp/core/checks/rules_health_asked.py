@@ -31,6 +31,7 @@ USERS = "    labels:\n      traefik.http.middlewares.auth.basicauth.users: "
     link=f"{SERVICES}#healthcheck",
     bad=f"{HEAD}    ports: ['8080:80']\n    healthcheck: {{test: [CMD, curl, -f, 'http://localhost:8080/']}}\n",
     good=f"{HEAD}    ports: ['8080:80']\n    healthcheck: {{test: [CMD, curl, -f, 'http://localhost:80/']}}\n",
+    needs="healthcheck",
 )
 def asks_elsewhere(ctx: LintContext) -> Iterable[Finding]:
     """A port that is the host's or not the program's, a tool of another database, a user that the database has not."""
@@ -38,7 +39,7 @@ def asks_elsewhere(ctx: LintContext) -> Iterable[Finding]:
         check = service.data.get("healthcheck")
         test = check.get("test") if isinstance(check, dict) else None
         words = test if isinstance(test, list) else [test]
-        if not test or any(not isinstance(w, str) or is_open(w) for w in words):
+        if not test or any(type(w) is not str and (not isinstance(w, str) or is_open(w)) for w in words):
             continue
         path: Path = ("healthcheck", "test")
         text = " ".join(words)
@@ -53,11 +54,17 @@ def _wrong_port(ctx: LintContext, service: ServiceView, path: Path) -> Iterator[
     if not asked or service.network_mode or service.partial:
         return
     inside = container_ports(service)
-    told = {e.value or "" for e in port_variables(service)} | {e.value or "" for _, e in tl.port_labels(service)}
+    if asked <= inside:
+        return
+    told = {e.value for _, e in tl.port_labels(service)} | {e.value for e in port_variables(service)}
+    if all(str(port) in told for port in asked):
+        return
     outside = {x.host[0]: x.container[0] for _, x in service.published if x.host and x.protocol == "tcp"}
-    words = " ".join([*(e.raw for e in service.environment.values()), repr(service.data.get("command"))])
     for port in asked:
-        if port in inside or str(port) in told or str(port) in words:
+        if port in inside or str(port) in told:
+            continue
+        words = " ".join([*(e.raw for e in service.environment.values()), repr(service.data.get("command"))])
+        if str(port) in words:
             continue
         known = known_ports(service)
         if port in outside and not (known and port in known):
@@ -121,7 +128,7 @@ def _ping(ctx: LintContext, service: ServiceView, text: str) -> bool:
 )
 def known_password(ctx: LintContext) -> Iterable[Finding]:
     """A secret whose value, wherever it comes from, is a placeholder or one of the commonest. Never shown."""
-    for service in ctx.services():
+    for service in ctx.having("environment"):
         for key, entry in service.environment.items():
             text = (entry.value or "").strip().lower()
             if text and (text in _COMMON or _PLACEHOLDER.fullmatch(text)) and not entry.open:

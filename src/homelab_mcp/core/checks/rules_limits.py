@@ -65,10 +65,11 @@ NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
     link=f"{SERVICES}#ulimits",
     bad=f"{HEAD}    ulimits:\n      nofiles: 1024\n",
     good=f"{HEAD}    ulimits:\n      nofile: {{soft: 1024, hard: 4096}}\n",
+    needs="ulimits",
 )
 def bad_ulimit(ctx: LintContext) -> Iterable[Finding]:
     """An unknown name, text, or soft above hard."""
-    for service in ctx.services():
+    for service in ctx.having("ulimits"):
         part = service.data.get("ulimits")
         for name, limit in part.items() if isinstance(part, dict) else ():
             if name not in ULIMITS and not str(name).startswith("x-"):
@@ -119,10 +120,11 @@ def _pairs(service: ServiceView, field: str) -> Iterator[tuple[str, Path]]:
     link=f"{SERVICES}#sysctls",
     bad=f"{HEAD}    sysctls: [vm.max_map_count=262144]\n",
     good=f"{HEAD}    sysctls: [net.core.somaxconn=1024]\n",
+    needs="sysctls",
 )
 def bad_sysctl(ctx: LintContext) -> Iterable[Finding]:
     """A sysctl outside the container's namespaces."""
-    for service in ctx.services():
+    for service in ctx.having("sysctls"):
         for written, path in _pairs(service, "sysctls"):
             name = written.replace("/", ".") if "." not in written else written
             if name != name.strip() or not name:
@@ -148,6 +150,7 @@ _IPC = frozenset(
     link="https://man7.org/linux/man-pages/man7/capabilities.7.html",
     bad=f"{HEAD}    cap_add: [NET_ADMIM]\n",
     good=f"{HEAD}    cap_add: [NET_ADMIN]\n",
+    needs="cap_add cap_drop",
 )
 def bad_capability(ctx: LintContext) -> Iterable[Finding]:
     """``cap_add`` or ``cap_drop`` of an unknown name."""

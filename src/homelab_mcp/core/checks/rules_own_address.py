@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.homepage_words import LABELS, WIDGETS
-from homelab_mcp.core.checks.hosts import OWN, by_name, host_in
+from homelab_mcp.core.checks.hosts import OWN, host_in
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -34,7 +34,7 @@ PAGE += "      traefik.http.routers.home.rule: Host(`home.example.org`)\n"
 )
 def nearly_a_name(ctx: LintContext) -> Iterable[Finding]:
     """An address in a variable or a label of Homepage's whose host no container has, but nearly."""
-    known = by_name(ctx.lab)
+    known = ctx.lab.hosts
     for service in ctx.services():
         for entry in _addresses(service):
             host = host_in((entry.value or "").strip())[0]

@@ -176,7 +176,7 @@ def aliases(service: ServiceView) -> Iterator[str]:
 )
 def open_admin(ctx: LintContext) -> Iterable[Finding]:
     """A routed admin page without a middleware of any kind that could ask for log-in."""
-    log_in = LogIn(ctx.lab)
+    log_in = ctx.lab.log_in
     for service in ctx.services():
         if service.image_name not in OPEN_ADMIN or service.label("homelab.sso"):
             continue

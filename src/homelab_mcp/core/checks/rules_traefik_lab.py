@@ -200,6 +200,7 @@ def which_network(ctx: LintContext) -> Iterable[Finding]:
     "    cap_add: [NET_ADMIN]\n",
     good="services:\n  web:\n    image: nginx:1.29\n    network_mode: service:vpn\n  vpn:\n"
     f"    image: qmcgaw/gluetun:v3.40.0\n    cap_add: [NET_ADMIN]\n    labels:\n{RULE}",
+    needs="network_mode",
 )
 def borrowed_network(ctx: LintContext) -> Iterable[Finding]:
     """Router labels beside ``network_mode: service:`` or ``container:``; an error where no label has the port."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.hosts import by_name, host_in
+from homelab_mcp.core.checks.hosts import host_in
 from homelab_mcp.core.checks.rules_traefik_options import told
 from homelab_mcp.core.checks.traefik_dns import NEEDED, PROVIDERS
 from homelab_mcp.core.checks.traefik_static import StaticConfig
@@ -161,7 +161,7 @@ def _socket(
             yield told(ctx, static, options[0], message)
     host = host_in(endpoint)[0] if endpoint.startswith(("tcp://", "http://", "https://")) else ""
     if host and "." not in host and host != "localhost" and not traefik.network_mode and "$" not in endpoint:
-        if host not in by_name(ctx.lab) and not any(s.partial for s in ctx.lab.stacks):
+        if host not in ctx.lab.hosts and not any(s.partial for s in ctx.lab.stacks):
             message = f"No service or container of the lab is called {host!r}."
             yield told(ctx, static, "providers.docker.endpoint", message)
 

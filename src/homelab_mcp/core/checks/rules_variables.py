@@ -6,7 +6,6 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
 
 from homelab_mcp.core.checks import time_zones
 from homelab_mcp.core.checks.frame import LintContext, rule
@@ -33,7 +32,7 @@ VPN = "services:\n  vpn:\n    image: qmcgaw/gluetun:v3.40.0\n    cap_add: [NET_A
 )
 def unknown_zone(ctx: LintContext) -> Iterable[Finding]:
     """``TZ`` and variables that end in ``TZ``, ``TIMEZONE`` or ``TIME_ZONE`` with a zone that is none."""
-    for service in ctx.services():
+    for service in ctx.having("environment"):
         for key, entry in service.environment.items():
             if not key.upper().endswith(_ZONES):
                 continue
@@ -48,7 +47,6 @@ def unknown_zone(ctx: LintContext) -> Iterable[Finding]:
 _ZONES = ("TZ", "TIMEZONE", "TIME_ZONE")
 
 
-@cache
 def _near_zone(text: str) -> str:
     if len(text) > 60:
         return ""
@@ -69,17 +67,19 @@ def _near_zone(text: str) -> str:
 )
 def misspelt_variable(ctx: LintContext) -> Iterable[Finding]:
     """A word of a name one letter off a well-known one, or a name that its well-known image does not read."""
-    for service in ctx.services():
+    known: dict[str, str] = {}
+    for service in ctx.having("environment"):
         own = OWN_NAMES.get(service.image_name)
         for key, entry in service.environment.items():
-            meant = _meant(key)
+            if key not in known:
+                known[key] = _meant(key)
+            meant = known[key]
             if own and not (meant and meant in service.environment):
                 meant = _of_image(key, own, service) or meant
             if meant and meant not in service.environment:
                 yield ctx.on(service, entry.path, f"Nobody reads {key}. Did you mean {meant}?", key=True)
 
 
-@cache
 def _meant(key: str) -> str:
     """The name that is meant by a misspelt one, "" for another."""
     if key in {"tz", "Tz"}:

@@ -31,6 +31,7 @@ DB = "  db:\n    image: mariadb:11.8\n    volumes: ['./db:/var/lib/mysql']\n"
     link=GLUETUN,
     bad=f"{CLIENT}{VPN}",
     good=f"{CLIENT}    depends_on:\n      vpn: {{condition: service_healthy, restart: true}}\n{VPN}",
+    needs="network_mode",
 )
 def not_gated(ctx: LintContext) -> Iterable[Finding]:
     """``network_mode: service:<gluetun>`` without ``service_healthy``."""
@@ -238,7 +239,7 @@ def no_password(ctx: LintContext) -> Iterable[Finding]:
     """A database image without its password variable, or with one that allows none."""
     for service in ctx.services():
         for key, entry in service.environment.items():
-            empty = (entry.value or "").lower() in {"1", "yes", "true"} and "ALLOW_EMPTY" in key.upper()
+            empty = "ALLOW_EMPTY" in key.upper() and (entry.value or "").lower() in {"1", "yes", "true"}
             trust = key == "POSTGRES_HOST_AUTH_METHOD" and entry.value == "trust"
             if empty or trust:
                 yield ctx.on(service, entry.path, "Everybody who reaches it gets in without a password.")

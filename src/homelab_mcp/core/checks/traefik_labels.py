@@ -174,7 +174,14 @@ def _routers(service: ServiceView) -> list[Router]:
 
 
 def all_routers(lab: Lab) -> list[Router]:
-    """Every HTTP router of the lab, those of Traefik's dynamic files with it."""
+    """Every HTTP router of the lab, those of Traefik's dynamic files with it; worked out once."""
+    known: list[Router] | None = lab.memo.get("routers")
+    if known is None:
+        known = lab.memo["routers"] = _all_routers(lab)
+    return known
+
+
+def _all_routers(lab: Lab) -> list[Router]:
     return [router for service in lab.routing if service.http_labels for router in routers(service)]
 
 
@@ -202,7 +209,14 @@ def stream_routers(service: ServiceView, kind: str) -> list[Router]:
 
 
 def all_stream_routers(lab: Lab, kind: str) -> list[Router]:
-    """Every TCP or UDP router of the lab."""
+    """Every TCP or UDP router of the lab; worked out once."""
+    known: list[Router] | None = lab.memo.get(kind)
+    if known is None:
+        known = lab.memo[kind] = _all_stream_routers(lab, kind)
+    return known
+
+
+def _all_stream_routers(lab: Lab, kind: str) -> list[Router]:
     return [router for service in lab.routing for router in stream_routers(service, kind)]
 
 
@@ -214,7 +228,14 @@ def port_labels(service: ServiceView) -> Iterator[tuple[str, Entry]]:
 
 
 def defined_middlewares(lab: Lab) -> set[str]:
-    """Names of middlewares that labels define, lower case."""
+    """Names of middlewares that labels define, lower case; worked out once."""
+    known: set[str] | None = lab.memo.get("middlewares")
+    if known is None:
+        known = lab.memo["middlewares"] = _defined_middlewares(lab)
+    return known
+
+
+def _defined_middlewares(lab: Lab) -> set[str]:
     return {name.lower() for s in lab.services for name, _, _ in http_labels(s, "middlewares")}
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from yaml.nodes import Node
 
     from homelab_mcp.core.checks import LabFacts, LintStack
+    from homelab_mcp.core.checks.log_in import LogIn
     from homelab_mcp.core.checks.traefik_files import TraefikFiles
     from homelab_mcp.core.checks.traefik_places import TraefikFile
     from homelab_mcp.core.compose_stack import Loaded, Merged, Trouble
@@ -171,6 +172,7 @@ class Lab:
     def __init__(self, stacks: list[StackView], facts: LabFacts) -> None:
         self.stacks = stacks
         self.facts = facts
+        self.memo: dict[str, Any] = {}  # what readers of its labels have worked out already
 
     @cached_property
     def files(self) -> list[FileView]:
@@ -181,6 +183,34 @@ class Lab:
     def services(self) -> list[ServiceView]:
         """Every service of every stack."""
         return [service for stack in self.stacks for service in stack.services]
+
+    @cached_property
+    def by_key(self) -> dict[str, list[ServiceView]]:
+        """Services by the keys that they have."""
+        found: dict[str, list[ServiceView]] = {}
+        for service in self.services:
+            for key in service.data:
+                found.setdefault(key, []).append(service)
+        return found
+
+    @cached_property
+    def service_keys(self) -> frozenset[str]:
+        """Every key that some service has."""
+        return frozenset(self.by_key)
+
+    @cached_property
+    def hosts(self) -> dict[str, list[ServiceView]]:
+        """Host name -> services of the lab that have it."""
+        from homelab_mcp.core.checks.hosts import by_name
+
+        return by_name(self)
+
+    @cached_property
+    def log_in(self) -> LogIn:
+        """Who asks for log-in."""
+        from homelab_mcp.core.checks.log_in import LogIn
+
+        return LogIn(self)
 
     @cached_property
     def traefik_files(self) -> TraefikFiles:
