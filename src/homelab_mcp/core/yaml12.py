@@ -173,6 +173,10 @@ _SPECIAL = {
 }
 
 
+_NOT_PLAIN_TEXT = frozenset("0123456789+-.tTfFnN~<") | {""}
+"""First characters of an unquoted scalar that may be something else than text; "" is null."""
+
+
 def scalar_value(text: str) -> Any:
     """What an unquoted scalar means to Compose: None, bool, int, float or str."""
     if not text:
@@ -205,7 +209,9 @@ def _construct(node: Node, duplicates: list[Duplicate], room: int) -> Any:
     if room <= 0:
         raise YamlRefused("too_deep", "nested too deeply.", mark_of(node))
     if type(node) is SequenceNode:
-        return [_construct(item, duplicates, room - 1) for item in node.value]
+        return [
+            _scalar(item) if type(item) is ScalarNode else _construct(item, duplicates, room - 1) for item in node.value
+        ]
     result: dict[Any, Any] = {}
     seen: dict[Any, Node] = {}
     merges: list[Node] = []
@@ -213,7 +219,9 @@ def _construct(node: Node, duplicates: list[Duplicate], room: int) -> Any:
     for key_node, value_node in node.value:
         if type(key_node) is not ScalarNode:
             raise YamlRefused("bad_key", "a key must be a single word or text.", mark_of(key_node))
-        key = _scalar(key_node)
+        key = key_node.value
+        if key_node.tag != PLAIN or key[:1] in _NOT_PLAIN_TEXT:
+            key = _scalar(key_node)
         if key == "<<" and _is_merge(key_node):
             if merge is not None:
                 duplicates.append(Duplicate(key, mark_of(merge), mark_of(key_node)))
@@ -223,9 +231,12 @@ def _construct(node: Node, duplicates: list[Duplicate], room: int) -> Any:
         if key in seen:
             duplicates.append(Duplicate(key_node.value, mark_of(seen[key]), mark_of(key_node)))
         seen[key] = key_node
-        result[key] = (
-            _scalar(value_node) if type(value_node) is ScalarNode else _construct(value_node, duplicates, room - 1)
-        )
+        if type(value_node) is not ScalarNode:
+            result[key] = _construct(value_node, duplicates, room - 1)
+        elif value_node.tag == QUOTED:
+            result[key] = value_node.value
+        else:
+            result[key] = _scalar(value_node)
     for source in merges:
         for part in _merged(source):
             left = room - (1 if part is source else 2)

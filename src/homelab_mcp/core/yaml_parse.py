@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -113,11 +114,9 @@ class _Parser(CParser):
     def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
         return PLAIN if kind is ScalarNode and implicit[0] else QUOTED
 
-    def descend_resolver(self, parent: Node, index: Any) -> None:
-        pass
-
-    def ascend_resolver(self) -> None:
-        pass
+    # Asked for each node with (parent, index) and with nothing, for nothing: the cheapest callables that take these.
+    descend_resolver = staticmethod(operator.is_)
+    ascend_resolver = staticmethod(bool)
 
 
 def compose(text: str, limits: Limits) -> Node | None:

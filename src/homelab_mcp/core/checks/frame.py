@@ -103,6 +103,9 @@ class LintContext:
         self, service: ServiceView, path: Path, message: str, *, key: bool = False, severity: Severity | None = None
     ) -> Finding:
         """A finding at a path inside a service; the empty path points at the service's name."""
+        if not path and not service.of_file:
+            file, mark = service.name_place
+            return Finding(self._id, severity or self._severity, message, file, mark.line, mark.column, service.name)
         return self.at(service.stack, service.path(*path), message, key=key or not path, severity=severity)
 
 

@@ -98,14 +98,14 @@ def bad_check_command(ctx: LintContext) -> Iterable[Finding]:
         check = service.data.get("healthcheck")
         test = check.get("test") if isinstance(check, dict) else None
         path: Path = ("healthcheck", "test")
-        if not isinstance(test, list) or not test or any(not isinstance(w, str) or is_open(w) for w in test):
+        if not isinstance(test, list) or not test or any(type(w) is not str and (not isinstance(w, str) or is_open(w)) for w in test):
             continue
         if test[0] in ("CMD", "CMD-SHELL") and len(test) == 1:
             yield ctx.on(service, path, f"{test[0]} needs a command.")
         elif test[0] == "CMD":
             if len(test) == 2 and re.search(r"\s", test[1].strip()):
                 yield ctx.on(service, (*path, 1), "CMD takes one word an item; a whole line needs CMD-SHELL.")
-            elif not any(re.fullmatch(r"-[a-z]*c", w) for w in test[2:]):
+            elif not _SIGNS.isdisjoint(test) and not any(re.fullmatch(r"-[a-z]*c", w) for w in test[2:]):
                 for n, item in enumerate(test):
                     if item in _SIGNS:
                         message = f"{str(item)!r} is handed to the program as a word; use CMD-SHELL with one line."
@@ -116,11 +116,14 @@ def bad_check_command(ctx: LintContext) -> Iterable[Finding]:
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
+_PARTS = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h|d)")
+
+
 def seconds(value: Any) -> float | None:
     """Seconds of a duration as Compose writes them; None for what is none or has a variable without a value."""
     if not isinstance(value, str) or is_open(value):
         return None
-    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h|d)", value)
+    parts = _PARTS.findall(value)
     if not parts or "".join(a + b for a, b in parts) != value:
         return None
     return float(sum(float(number[:12]) * _UNITS[unit] for number, unit in parts))

@@ -26,7 +26,9 @@ def texts(service: ServiceView, field: str) -> Iterator[tuple[str, Path]]:
     else:
         single = False
     for n, item in enumerate(part if isinstance(part, list) else ()):
-        if isinstance(item, str) and not is_open(item):
+        if type(item) is str:
+            yield item, (field,) if single else (field, n)
+        elif isinstance(item, str) and not is_open(item):
             yield str(item), (field,) if single else (field, n)
 
 
@@ -58,7 +60,7 @@ def bad_mount(ctx: LintContext) -> Iterable[Finding]:
             elif (len(target) < 3 or ".." in target) and posixpath.normpath(target) in {"/", "//"}:
                 yield ctx.on(service, mount.path, "Nothing can be mounted over the container's root.")
         for text, path in texts(service, "volumes"):
-            parts = text.split(":") if not re.match(r"[A-Za-z]:", text) else []
+            parts = [] if text[1:2] == ":" and text[0].isalpha() else text.split(":")
             for option in parts[2].split(",") if len(parts) == 3 and parts[0] else ():
                 if option and option not in _OPTIONS:
                     message = f"{option!r} is no mount option and does nothing; read-only is 'ro'."

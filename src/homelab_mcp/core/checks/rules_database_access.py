@@ -115,7 +115,7 @@ def _asked_ports(service: ServiceView) -> Iterator[tuple[str, int, Entry]]:
         if port.isdigit():
             seen.add(each.entry.key)
             yield each.host, int(port), entry
-    labels = [e for k, e in service.labels.items() if k.startswith("homepage.") and "://" in (e.value or "")]
+    labels = [e for k, e in service.other_labels if k.startswith("homepage.") and "://" in (e.value or "")]
     for entry in [*service.environment.values(), *labels]:
         text = (entry.value or "").strip()
         if "://" not in text or entry.key in seen or not re.match(r"(?:https?|tcp|ws)://[A-Za-z]", text):

@@ -75,7 +75,8 @@ def quoted_value(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for field in ("environment", "labels"):
             part = service.data.get(field)
-            if not isinstance(part, list) or not any(isinstance(i, str) and i.endswith(("'", '"')) for i in part):
+            entries = service.environment if field == "environment" else service.labels
+            if not isinstance(part, list) or not any(e.value and e.value[-1] in "'\"" for e in entries.values()):
                 continue
             for name, value, _, path in _items(service, field):
                 if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" and value[0] not in value[1:-1]:

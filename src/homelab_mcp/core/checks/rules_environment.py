@@ -204,7 +204,7 @@ def group_is_user(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for mine, others in (("PGID", "PUID"), ("PUID", "PGID"), ("GID", "UID")):
             entry = service.environment.get(mine)
-            if entry and re.fullmatch(rf"\$\{{?{others}(?![A-Za-z0-9_]).*", entry.raw.strip("\"' ")):
+            if entry and "$" in entry.raw and re.fullmatch(rf"\$\{{?{others}(?![A-Za-z0-9_]).*", entry.raw.strip("\"' ")):
                 yield ctx.on(service, entry.path, f"{mine} is set from {others}; use ${{{mine}}}.")
 
 

@@ -61,6 +61,8 @@ def label_secret(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.having("labels"):
         for key, entry in service.labels.items():
             raw = entry.raw
+            if len(raw) < 8:
+                continue
             hashed = key.lower().endswith(("auth.users", "auth.users[0]")) and bool(_HASH.search(entry.raw))
             last = key.lower().rpartition(".")[2]
             named = last in _LABEL_NAMES and len(raw) >= 8 and "$" not in raw and " " not in raw and "{{" not in raw

@@ -49,9 +49,7 @@ _THEMES = frozenset({"ghost", "hacker-terminal", "matrix", "shuffle"})
 def unread_label(ctx: LintContext) -> Iterable[Finding]:
     """Labels of these families that are none, switches that are no booleans, themes that Sablier has not."""
     for service in ctx.services():
-        for key, entry in service.labels.items():
-            if key.startswith("traefik."):
-                continue
+        for key, entry in service.other_labels:
             family = next((f for f in _FAMILIES if key.lower().startswith(f)), "")
             option = key[len(family) :].lower()
             value = (entry.value or "").strip()

@@ -30,7 +30,7 @@ _NUMBERS: tuple[Path, ...] = (
 def value_at(data: Any, path: Path) -> Any:
     """What stands at a path of nested mappings; None where nothing does."""
     for step in path:
-        if not isinstance(data, dict):
+        if type(data) is not dict:
             return None
         data = data.get(step)
     return data
@@ -48,8 +48,9 @@ def value_at(data: Any, path: Path) -> Any:
 def not_a_number(ctx: LintContext) -> Iterable[Finding]:
     """CPU shares, counts and retries that are no number."""
     for service in ctx.services():
+        data = service.data
         for path in _NUMBERS:
-            value = value_at(service.data, path)
+            value = value_at(data, path) if path[0] in data else None
             if isinstance(value, str) and not is_open(value) and not NUMBER.fullmatch(value):
                 yield ctx.on(service, path, f"'{path[-1]}' must be a number.")
 

@@ -54,7 +54,7 @@ def _addresses(service: ServiceView) -> Iterator[Entry]:
     for entry in service.environment.values():
         if "://" in (entry.value or "") and not entry.open:
             yield entry
-    for key, entry in service.labels.items():
+    for key, entry in service.other_labels:
         if key.startswith("homepage.") and "://" in (entry.value or "") and not entry.open:
             yield entry
 
@@ -161,7 +161,7 @@ _NO_ENTRY = Entry("", None, "", (), True)
 def homepage_label(ctx: LintContext) -> Iterable[Finding]:
     """Misspelt ``homepage.`` labels, no group or name, unknown widgets, an href without a scheme."""
     for service in ctx.services():
-        own = {k: e for k, e in service.labels.items() if k.startswith("homepage.")}
+        own = {k: e for k, e in service.other_labels if k.startswith("homepage.")}
         if not own or service.partial:
             continue
         plain = {re.sub(r"^homepage\.(?:instance\.[^.]+\.)?", "", k): e for k, e in own.items()}

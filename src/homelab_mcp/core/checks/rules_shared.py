@@ -161,6 +161,8 @@ _LASTING = re.compile(r"(?:^|/)(?:config|data|db|database|storage|library|upload
 
 
 def _is_fleeting(path: str) -> bool:
+    if path[:1] != "/" or not path.startswith(("/tmp", "/dev/shm", "/run", "/var/run", "//", "/.")):  # noqa: S108
+        return False
     whole = posixpath.normpath(path) if path.startswith("/") else ""
     return any(whole == f or whole.startswith(f"{f}/") for f in ("/tmp", "/dev/shm", "/run", "/var/run"))  # noqa: S108
 

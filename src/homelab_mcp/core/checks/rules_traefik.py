@@ -230,9 +230,9 @@ def unknown_label(ctx: LintContext) -> Iterable[Finding]:
     """A ``traefik.`` label outside Traefik's reference."""
     known: dict[tuple[str, str, str], str] = {}
     for service in ctx.having("labels"):
-        for key, entry in service.labels.items():
-            lower = key.lower()
-            if lower.startswith("traefik.") and "$" not in key:
+        for lower, entry in service.traefik_labels:
+            key = entry.key
+            if "$" not in key:
                 parts = lower.split(".", 4)
                 # Where there is an option, the name before it makes no difference.
                 what = (parts[1], parts[2], parts[4]) if len(parts) > 4 else (lower, "", "")

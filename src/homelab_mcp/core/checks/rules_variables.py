@@ -173,7 +173,7 @@ def odd_value(ctx: LintContext) -> Iterable[Finding]:
 
 
 def _number(text: str) -> str:
-    return "" if re.fullmatch(r"[0-9]+", text) else f"{text!r} is no number (see 'id -u' and 'id -g')."
+    return "" if text.isascii() and text.isdigit() else f"{text!r} is no number (see 'id -u' and 'id -g')."
 
 
 def _octal(text: str) -> str:

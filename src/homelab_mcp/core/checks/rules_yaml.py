@@ -202,8 +202,8 @@ def _handed_on(file: FileView) -> Iterator[tuple[Path, Any]]:
         for inside in _HANDED_ON:
             part = body
             for step in inside:
-                part = part.get(step) if isinstance(part, dict) else None
-            for key, value in part.items() if isinstance(part, dict) else ():
+                part = part.get(step) if type(part) is dict else None
+            for key, value in part.items() if type(part) is dict else ():
                 yield ("services", name, *inside, key), value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from homelab_mcp.core.checks.traefik_rule import Matcher, parse_rule
@@ -149,9 +149,9 @@ class Router:
 _HOST = re.compile(r"\bHost\(([^)]*)\)")
 
 
-def http_labels(service: ServiceView, kind: str) -> Iterator[tuple[str, str, Entry]]:
+def http_labels(service: ServiceView, kind: str) -> Sequence[tuple[str, str, Entry]]:
     """(name, option in lower case, label) of ``traefik.http.<kind>.<name>.<option>``."""
-    yield from service.http_labels.get(kind, ())
+    return service.http_labels.get(kind, ())
 
 
 def routers(service: ServiceView) -> list[Router]:
@@ -190,9 +190,9 @@ def stream_labels(service: ServiceView, kind: str, part: str) -> list[tuple[str,
     known: dict[tuple[str, str], list[tuple[str, str, Entry]]] | None = service.memo.get("streams")
     if known is None:
         known = service.memo["streams"] = {}
-        for key, entry in service.labels.items():
-            if key[:12].lower() in ("traefik.tcp.", "traefik.udp."):
-                words = key.lower().split(".", 4)
+        for key, entry in service.traefik_labels:
+            if key[:12] in ("traefik.tcp.", "traefik.udp."):
+                words = key.split(".", 4)
                 if len(words) == 5 and words[3] and words[4]:
                     known.setdefault((words[1], words[2]), []).append((words[3], words[4], entry))
     return known.get((kind, part), [])
