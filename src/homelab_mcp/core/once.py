@@ -8,8 +8,11 @@ from typing import Any, Generic, TypeVar, overload
 _Value = TypeVar("_Value")
 
 
-class once(Generic[_Value]):  # noqa: N801 (read as a decorator, as cached_property is)
-    """``functools.cached_property`` without the lock that it takes up to Python 3.11, which costs more than the work."""
+class once(Generic[_Value]):
+    """``functools.cached_property`` without the lock that it takes up to Python 3.11, which costs as much as the work.
+
+    In lower case as that is: it is read as a decorator.
+    """
 
     def __init__(self, make: Callable[[Any], _Value]) -> None:
         self._make = make

@@ -173,7 +173,7 @@ _SPECIAL = {
 }
 
 
-_NOT_PLAIN_TEXT = frozenset("0123456789+-.tTfFnN~<") | {""}
+_NOT_ONLY_TEXT = frozenset("0123456789+-.tTfFnN~") | {""}
 """First characters of an unquoted scalar that may be something else than text; "" is null."""
 
 
@@ -219,9 +219,7 @@ def _construct(node: Node, duplicates: list[Duplicate], room: int) -> Any:
     for key_node, value_node in node.value:
         if type(key_node) is not ScalarNode:
             raise YamlRefused("bad_key", "a key must be a single word or text.", mark_of(key_node))
-        key = key_node.value
-        if key_node.tag != PLAIN or key[:1] in _NOT_PLAIN_TEXT:
-            key = _scalar(key_node)
+        key = _scalar(key_node)
         if key == "<<" and _is_merge(key_node):
             if merge is not None:
                 duplicates.append(Duplicate(key, mark_of(merge), mark_of(key_node)))
@@ -231,12 +229,9 @@ def _construct(node: Node, duplicates: list[Duplicate], room: int) -> Any:
         if key in seen:
             duplicates.append(Duplicate(key_node.value, mark_of(seen[key]), mark_of(key_node)))
         seen[key] = key_node
-        if type(value_node) is not ScalarNode:
-            result[key] = _construct(value_node, duplicates, room - 1)
-        elif value_node.tag == QUOTED:
-            result[key] = value_node.value
-        else:
-            result[key] = _scalar(value_node)
+        result[key] = (
+            _scalar(value_node) if type(value_node) is ScalarNode else _construct(value_node, duplicates, room - 1)
+        )
     for source in merges:
         for part in _merged(source):
             left = room - (1 if part is source else 2)
@@ -248,7 +243,8 @@ def _construct(node: Node, duplicates: list[Duplicate], room: int) -> Any:
 def _scalar(node: ScalarNode) -> Any:
     tag = node.tag
     if tag == PLAIN:
-        return scalar_value(node.value)
+        text = node.value
+        return scalar_value(text) if text[:1] in _NOT_ONLY_TEXT else text
     if tag == QUOTED:
         return node.value
     if not tag.startswith(_PREFIX):

@@ -44,8 +44,8 @@ class Rule:
     link: str
     bad: str
     good: str
-    needs: frozenset[str]
     check: Callable[[LintContext], Iterable[Finding]]
+    needs: frozenset[str] = frozenset()
 
 
 class LintContext:
@@ -120,7 +120,9 @@ def rule(
     def register(check: Callable[[LintContext], Iterable[Finding]]) -> Callable[[LintContext], Iterable[Finding]]:
         if id in _rules:
             raise ValueError(f"rule {id} is declared twice")
-        _rules[id] = Rule(id, severity, title, why, link, bad.strip("\n"), good.strip("\n"), frozenset(needs.split()), check)
+        _rules[id] = Rule(
+            id, severity, title, why, link, bad.strip("\n"), good.strip("\n"), check, frozenset(needs.split())
+        )
         return check
 
     return register
@@ -146,8 +148,8 @@ def run(
 ) -> tuple[Finding, ...]:
     """Run every rule; see :func:`homelab_mcp.core.checks.lint`.
 
-    What one run makes is bounded and stays alive until its end: the search for garbage meanwhile, a seventh of the time,
-    would find nothing.
+    What one run makes is bounded and stays alive until its end: a search for garbage meanwhile would take a seventh of
+    the time and find nothing.
     """
     searching = gc.isenabled()
     gc.disable()
@@ -169,7 +171,9 @@ def _run(
     rules = [r for r in all_rules() if r.id not in settings.ignore]
     lab = Lab([StackView(s) for s in stacks], facts)
     wanted = None if report is None else _with_the_rest(lab, report)
-    texts = [(f.file, f.text) for f in lab.files] + [(f.file, f.text) for f in (*lab.traefik_files.all, *lab.authelia_files)]
+    texts = [(f.file, f.text) for f in lab.files] + [
+        (f.file, f.text) for f in (*lab.traefik_files.all, *lab.authelia_files)
+    ]
     silenced = {file: _silenced(text) for file, text in texts if text}
     found: dict[Finding, None] = {}
     keys = lab.service_keys

@@ -88,7 +88,9 @@ def _cookies(ctx: LintContext, file: TraefikFile) -> Iterator[Finding]:
         if not portal.startswith("https://"):
             yield ctx.at(file, (*path, "authelia_url"), "The address of the portal begins with https://.")
         elif host != domain and not host.endswith(f".{domain.lstrip('.')}"):
-            yield ctx.at(file, (*path, "authelia_url"), f"The portal {host!r} is not below the cookie's domain {domain!r}.")
+            yield ctx.at(
+                file, (*path, "authelia_url"), f"The portal {host!r} is not below the cookie's domain {domain!r}."
+            )
 
 
 def _part(data: Any, name: str) -> Any:
@@ -134,7 +136,10 @@ def _moved(service: ServiceView, port: int) -> bool:
 
 
 _ANSWERS: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {
-    "authelia/authelia": ((9091,), ("/api/authz/forward-auth", "/api/verify", "/.*/api/authz/forward-auth", "/.*/api/verify")),
+    "authelia/authelia": (
+        (9091,),
+        ("/api/authz/forward-auth", "/api/verify", "/.*/api/authz/forward-auth", "/.*/api/verify"),
+    ),
     "tinyauth": ((3000,), ("/api/auth/traefik",)),
     "goauthentik": ((9000, 9443), ("/outpost.goauthentik.io/auth/traefik",)),
     "oauth2-proxy": ((4180, 443, 80), ()),

@@ -98,7 +98,11 @@ def bad_check_command(ctx: LintContext) -> Iterable[Finding]:
         check = service.data.get("healthcheck")
         test = check.get("test") if isinstance(check, dict) else None
         path: Path = ("healthcheck", "test")
-        if not isinstance(test, list) or not test or any(type(w) is not str and (not isinstance(w, str) or is_open(w)) for w in test):
+        if (
+            not isinstance(test, list)
+            or not test
+            or any(type(w) is not str and (not isinstance(w, str) or is_open(w)) for w in test)
+        ):
             continue
         if test[0] in ("CMD", "CMD-SHELL") and len(test) == 1:
             yield ctx.on(service, path, f"{test[0]} needs a command.")

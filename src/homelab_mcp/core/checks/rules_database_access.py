@@ -18,7 +18,7 @@ DB = (
     "  db:\n    image: mariadb:11.8\n    environment: {MARIADB_USER: app, MARIADB_DATABASE: app, "
     "MARIADB_PASSWORD: '${DB_PASSWORD:-x}', MARIADB_RANDOM_ROOT_PASSWORD: '1'}\n    volumes: ['./db:/var/lib/mysql']\n"
 )
-_TELLS = {"user": "_USER", "password": "_PASSWORD", "name": ("_DB", "_DATABASE")}
+_TELLS = {"user": ("_USER",), "password": ("_PASSWORD",), "name": ("_DB", "_DATABASE")}
 _WORDS = {"user": "user", "password": "password", "name": "database"}
 
 

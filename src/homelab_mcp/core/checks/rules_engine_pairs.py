@@ -165,7 +165,9 @@ def _platform(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
         parts = text.split("/")
         known = parts[0] in _SYSTEMS and (len(parts) < 2 or parts[1] in _MACHINES) and len(parts) < 4
         if not known and not (len(parts) == 1 and parts[0] in _MACHINES):
-            yield ctx.on(service, ("platform",), f"There is no platform {str(text)!r}; write linux/amd64 or linux/arm64.")
+            yield ctx.on(
+                service, ("platform",), f"There is no platform {str(text)!r}; write linux/amd64 or linux/arm64."
+            )
 
 
 _SYSTEMS = frozenset({"linux", "windows", "darwin", "freebsd", "wasi", "wasip1"})
@@ -240,9 +242,7 @@ def _nobody(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
         yield ctx.on(service, service.published[0][0].path, message)
 
 
-def _aliases(
-    ctx: LintContext, service: ServiceView, seen: dict[tuple[str, str], ServiceView]
-) -> Iterator[Finding]:
+def _aliases(ctx: LintContext, service: ServiceView, seen: dict[tuple[str, str], ServiceView]) -> Iterator[Finding]:
     networks = service.data.get("networks")
     for key, options in networks.items() if isinstance(networks, dict) else ():
         part = options.get("aliases") if isinstance(options, dict) else None
@@ -272,7 +272,11 @@ def _public(subnet: str) -> bool:
 
 def _volume(ctx: LintContext, stack: Any, name: str, body: Any) -> Iterator[Finding]:
     options = body.get("driver_opts") if isinstance(body, dict) else None
-    if not isinstance(options, dict) or body.get("driver") not in (None, "local") or any(map(is_open, options.values())):
+    if (
+        not isinstance(options, dict)
+        or body.get("driver") not in (None, "local")
+        or any(map(is_open, options.values()))
+    ):
         return
     kind, given = str(options.get("type") or ""), str(options.get("o") or "")
     path: Path = ("volumes", name, "driver_opts")

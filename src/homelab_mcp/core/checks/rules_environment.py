@@ -204,7 +204,11 @@ def group_is_user(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for mine, others in (("PGID", "PUID"), ("PUID", "PGID"), ("GID", "UID")):
             entry = service.environment.get(mine)
-            if entry and "$" in entry.raw and re.fullmatch(rf"\$\{{?{others}(?![A-Za-z0-9_]).*", entry.raw.strip("\"' ")):
+            if (
+                entry
+                and "$" in entry.raw
+                and re.fullmatch(rf"\$\{{?{others}(?![A-Za-z0-9_]).*", entry.raw.strip("\"' "))
+            ):
                 yield ctx.on(service, entry.path, f"{mine} is set from {others}; use ${{{mine}}}.")
 
 
@@ -226,7 +230,7 @@ def item_twice(ctx: LintContext) -> Iterable[Finding]:
             if not isinstance(part, list) or len(entries) == len(part):
                 continue
             seen: set[str] = set()
-            for n, item in enumerate(part if isinstance(part, list) else ()):
+            for n, item in enumerate(part):
                 key = str(item).partition("=")[0]
                 if key in seen:
                     yield ctx.on(service, (field, n), f"{key} is already set above; this one wins.")

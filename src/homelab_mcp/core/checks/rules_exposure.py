@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import ADMIN_PAGES
-from homelab_mcp.core.checks.log_in import LogIn
 from homelab_mcp.core.checks.rules_operations import jobs_that_end
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.core.compose_model import raw_text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.db_settings import granted
@@ -38,7 +39,7 @@ def asks_elsewhere(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         check = service.data.get("healthcheck")
         test = check.get("test") if isinstance(check, dict) else None
-        words = test if isinstance(test, list) else [test]
+        words: list[Any] = test if isinstance(test, list) else [test]
         if not test or any(type(w) is not str and (not isinstance(w, str) or is_open(w)) for w in words):
             continue
         path: Path = ("healthcheck", "test")
@@ -131,19 +132,22 @@ def known_password(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.having("environment"):
         for key, entry in service.environment.items():
             text = (entry.value or "").strip().lower()
-            if text and (text in _COMMON or _PLACEHOLDER.fullmatch(text)) and not entry.open:
-                if SECRET.search(key) and not NO_SECRET.search(key):
-                    yield ctx.on(service, entry.path, f"{key} is a placeholder or a password that everybody tries.")
+            known = text and not entry.open and (text in _COMMON or _PLACEHOLDER.fullmatch(text))
+            if known and SECRET.search(key) and not NO_SECRET.search(key):
+                yield ctx.on(service, entry.path, f"{key} is a placeholder or a password that everybody tries.")
 
 
 _COMMON = frozenset(
-    {"password", "passw0rd", "password1", "password123", "secret", "supersecret", "admin", "admin123", "123456"}
-    | {"12345678", "123456789", "qwerty", "letmein", "test", "test123", "example", "default", "root", "toor", "pass"}
+    {"password", "passw0rd", "password1", "password123", "secret", "supersecret", "admin", "admin123"}
+    | {"123456", "12345678", "123456789", "qwerty", "letmein", "test", "test123", "example", "default"}
+    | {"root", "toor", "pass"}
     | {"mysecretpassword", "mypassword", "postgres", "mysql", "mariadb", "redis", "user", "homelab", "welcome"}
 )
 _PLACEHOLDER = re.compile(
-    r"(?:please[-_ ]?)?change[-_ ]?(?:me|this|it)[-_ !0-9]*|change[-_ ].*|.*[-_ ]change[-_ ]?me|replace[-_ ]?(?:me|this).*"
-    r"|(?:your|my|some|insert)[-_ ].*(?:password|secret|key|token|here).*|<[^<>]*>|x{4,}|todo|placeholder|example[-_ ].*"
+    r"(?:please[-_ ]?)?change[-_ ]?(?:me|this|it)[-_ !0-9]*|change[-_ ].*|.*[-_ ]change[-_ ]?me"
+    r"|replace[-_ ]?(?:me|this).*"
+    r"|(?:your|my|some|insert)[-_ ].*(?:password|secret|key|token|here).*|<[^<>]*>|x{4,}|todo|placeholder"
+    r"|example[-_ ].*"
 )
 
 
@@ -151,8 +155,8 @@ _PLACEHOLDER = re.compile(
     "HL244",
     Severity.ERROR,
     "A hash whose dollars Compose takes for variables",
-    why="In a compose file '$' begins a variable: of a hash such as $apr1$... or $2y$... a part is gone, and nobody can "
-    "log in. Double each '$', or put the hash into .env in single quotes.",
+    why="In a compose file '$' begins a variable: of a hash such as $apr1$... or $2y$... a part is gone, and nobody "
+    "can log in. Double each '$', or put the hash into .env in single quotes.",
     link="https://docs.docker.com/reference/compose-file/interpolation/",
     bad=f"{HEAD}{USERS}admin:$apr1$ab12$Xy9\n",
     good=f"{HEAD}{USERS}admin:$$apr1$$ab12$$Xy9\n",

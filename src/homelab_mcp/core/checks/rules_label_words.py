@@ -27,8 +27,8 @@ _FAMILIES = {
     "sablier.": _SABLIER,
     "com.centurylinklabs.watchtower.": _WATCHTOWER,
     "diun.": frozenset(
-        ["enable", "regopt", "watch_repo", "notify_on", "sort_tags", "max_tags", "include_tags", "exclude_tags"]
-        + ["hub_tpl", "hub_link", "platform", "metadata"]
+        {"enable", "regopt", "watch_repo", "notify_on", "sort_tags", "max_tags", "include_tags", "exclude_tags"}
+        | {"hub_tpl", "hub_link", "platform", "metadata"}
     ),
     "autoheal.": frozenset(["stop.timeout"]),
 }

@@ -47,7 +47,11 @@ def nearly_a_name(ctx: LintContext) -> Iterable[Finding]:
 
 
 def _plain_names(known: dict[str, list[ServiceView]]) -> list[str]:
-    return [name for name, services in known.items() if any(name in {s.name, s.data.get("container_name")} for s in services)]
+    return [
+        name
+        for name, services in known.items()
+        if any(name in {s.name, s.data.get("container_name")} for s in services)
+    ]
 
 
 def _addresses(service: ServiceView) -> Iterator[Entry]:
@@ -79,20 +83,26 @@ def _given(service: ServiceView) -> set[str]:
     "    environment: {VPN_SERVICE_PROVIDER: mullvad, VPN_TYPE: wireguard, WIREGUARD_PRIVATE_KEY: '${KEY:-}'}\n",
 )
 def gateway_lacks(ctx: LintContext) -> Iterable[Finding]:
-    """gluetun without the tun device, or without what its kind of VPN logs in with."""
+    """A gluetun without the tun device, or without what its kind of VPN logs in with."""
     for service in ctx.services():
         if service.image_name != "gluetun" or service.partial or service.data.get("env_file"):
             continue
         given = service.environment
         devices = service.data.get("devices")
-        listed = [str(d.get("source") if isinstance(d, dict) else d) for d in devices] if isinstance(devices, list) else []
-        tun = any("net/tun" in d or "$" in d for d in listed) or any(m.target.startswith("/dev") for m in service.mounts)
+        listed = (
+            [str(d.get("source") if isinstance(d, dict) else d) for d in devices] if isinstance(devices, list) else []
+        )
+        tun = any("net/tun" in d or "$" in d for d in listed) or any(
+            m.target.startswith("/dev") for m in service.mounts
+        )
         if not tun and service.data.get("privileged") not in (True, "true"):
             path = ("devices",) if listed else ()
             yield ctx.on(service, path, "It needs the device /dev/net/tun.")
         kind = given.get("VPN_TYPE") or given.get("VPN_SERVICE_PROVIDER")
         needed = _NEEDED.get((given["VPN_TYPE"].value or "").lower() if "VPN_TYPE" in given else "", ())
-        files = any(m.target.startswith(("/gluetun", "/run/secrets")) for m in service.mounts) or service.data.get("secrets")
+        files = any(m.target.startswith(("/gluetun", "/run/secrets")) for m in service.mounts) or service.data.get(
+            "secrets"
+        )
         if kind and needed and not files and not any(k.startswith(needed) for k in given):
             yield ctx.on(service, kind.path, f"It needs {needed[0]}.")
 

@@ -37,8 +37,8 @@ def bad_port(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for entry in service.ports:
             if entry.problem:
-                path = entry.path + _field(service, entry)
-                yield ctx.on(service, path, f"{entry.problem[0].upper()}{entry.problem[1:]}")
+                where = entry.path + _field(service, entry)
+                yield ctx.on(service, where, f"{entry.problem[0].upper()}{entry.problem[1:]}")
             elif entry.published and entry.published.container[0] == 0:
                 yield ctx.on(service, entry.path, "Port 0 of the container is no port.")
         ports = service.data.get("ports")
@@ -58,7 +58,9 @@ def _field(service: ServiceView, entry: PortEntry) -> Path:
     """The key of the long form that the problem is about, where one is."""
     item = service.data["ports"][entry.path[1]]
     about = {"protocol": "protocol", "IP address": "host_ip"}
-    return next(((key,) for word, key in about.items() if isinstance(item, dict) and word in entry.problem and key in item), ())
+    return next(
+        ((key,) for word, key in about.items() if isinstance(item, dict) and word in entry.problem and key in item), ()
+    )
 
 
 _EXPOSED = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(?:tcp|udp|sctp))?")

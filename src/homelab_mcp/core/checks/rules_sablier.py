@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import OPEN_ADMIN
-from homelab_mcp.core.checks.log_in import LogIn
 from homelab_mcp.core.checks.rules_lazy import groups_of, is_lazy
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.core.compose_model import is_open

@@ -147,7 +147,11 @@ def fleeting_data(ctx: LintContext) -> Iterable[Finding]:
             if mount.kind != "bind" or mount.open or not _is_fleeting(mount.source):
                 continue
             inside = _is_fleeting(mount.target) or mount.target.endswith(".sock")
-            if not inside and not mount.read_only and (database or (_LASTING.search(mount.target) and service.image_name not in CACHES)):
+            if (
+                not inside
+                and not mount.read_only
+                and (database or (_LASTING.search(mount.target) and service.image_name not in CACHES))
+            ):
                 yield ctx.on(service, mount.path, f"{mount.source} is empty after a reboot.")
         if not database:
             continue

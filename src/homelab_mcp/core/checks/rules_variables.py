@@ -37,7 +37,7 @@ def unknown_zone(ctx: LintContext) -> Iterable[Finding]:
             if not key.upper().endswith(_ZONES):
                 continue
             text = (entry.value or "").strip()
-            sure = key == "TZ" or key.endswith(("_TZ", "TIMEZONE", "TIME_ZONE")) and "/" in text
+            sure = key == "TZ" or (key.endswith(("_TZ", "TIMEZONE", "TIME_ZONE")) and "/" in text)
             if not text or entry.open or not sure or text[0] in "\"'{" or time_zones.is_zone(text):
                 continue
             near = _near_zone(text)
@@ -161,7 +161,9 @@ def odd_value(ctx: LintContext) -> Iterable[Finding]:
     """User ids, ports, and the variables of gluetun and Watchtower that are of one form."""
     for service in ctx.services():
         for key, entry in service.environment.items():
-            judge = _EVERY.get(key) or (_OF_IMAGE.get((service.image_name, key)) if service.image_name in _IMAGES else None)
+            judge = _EVERY.get(key) or (
+                _OF_IMAGE.get((service.image_name, key)) if service.image_name in _IMAGES else None
+            )
             if judge and entry.value and not entry.open and entry.value[0] not in "\"'":
                 message = judge(entry.value.strip())
                 if message:

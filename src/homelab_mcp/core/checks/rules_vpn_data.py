@@ -180,11 +180,15 @@ def unknown_host(ctx: LintContext) -> Iterable[Finding]:
 
 def _alone(service: ServiceView, kind: str) -> ServiceView | None:
     """The one database of the stack that a service can mean, when nobody names it."""
-    found = [s for s in service.stack.services if is_database(s) and (kind_of(s) == kind or (not kind and _dedicated(s)))]
+    found = [
+        s for s in service.stack.services if is_database(s) and (kind_of(s) == kind or (not kind and _dedicated(s)))
+    ]
     if len(found) != 1:
         return None
     names = {found[0].name, str(found[0].data.get("container_name") or "")} - {""}
-    return None if any(_mentions(s, names, sure=True) for s in service.stack.services if s is not found[0]) else found[0]
+    return (
+        None if any(_mentions(s, names, sure=True) for s in service.stack.services if s is not found[0]) else found[0]
+    )
 
 
 def _items(service: ServiceView, field: str) -> list[Any]:

@@ -48,7 +48,8 @@ def service_keys() -> frozenset[str]:
 def problems(data: Any, *, json: bool | None = None) -> Iterator[SchemaProblem]:
     """What is wrong with a compose file's data as written (variables not put in).
 
-    ``json`` is what :func:`is_json` says of it, where that is known. A text that holds a variable is never called wrong: what it will be is not known to the schema.
+    ``json`` is what :func:`is_json` says of it, where that is known. A text that holds a variable is never called
+    wrong: what it will be is not known to the schema.
     """
     safe = data if (is_json(data) if json is None else json) else _sanitized(data)
     if _validator().is_valid(safe):

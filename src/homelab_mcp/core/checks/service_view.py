@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from homelab_mcp.core.checks.ports_syntax import Published, PublishedInvalid, parse_port
-from homelab_mcp.core.once import once
 from homelab_mcp.core.compose_model import is_open, raw_text
 from homelab_mcp.core.compose_unique import volume_parts
+from homelab_mcp.core.once import once
 from homelab_mcp.core.yaml12 import Mark, Path
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ class ServiceView:
         """A path in the file from one inside the service."""
         return ("services", self.name, *inside)
 
-
     @once
     def image(self) -> str:
         """The image reference, "" where there is none or a variable in it has no value."""
@@ -137,7 +136,6 @@ class ServiceView:
         """Volumes, long and short."""
         return [m for n, item in enumerate(_list(self.data.get("volumes"))) if (m := _mount(item, ("volumes", n)))]
 
-
     @once
     def networks(self) -> dict[str, Path]:
         """Network keys it names -> where; {"default": ...} where it names none and has no network_mode."""
@@ -152,7 +150,6 @@ class ServiceView:
     def real_networks(self) -> frozenset[str]:
         """Names the engine knows its networks by."""
         return frozenset(self.stack.real_network(key) for key in self.networks)
-
 
     @once
     def profiles(self) -> frozenset[str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from homelab_mcp.core.checks.schema import SchemaProblem, is_json, problems
 from homelab_mcp.core.checks.service_view import Entry, Mount, PortEntry, ServiceView
-from homelab_mcp.core.once import once
 from homelab_mcp.core.compose_model import ComposeFile, read_compose
+from homelab_mcp.core.once import once
 from homelab_mcp.core.yaml12 import Mark, YamlRefused
 
 if TYPE_CHECKING:
@@ -244,7 +244,11 @@ class Lab:
         """The configuration of each Authelia of the lab that can be read."""
         from homelab_mcp.core.checks.traefik_places import configuration
 
-        found = (configuration(s, "/config/configuration.yml", "X_AUTHELIA_CONFIG") for s in self.services if s.image_name == "authelia")
+        found = (
+            configuration(s, "/config/configuration.yml", "X_AUTHELIA_CONFIG")
+            for s in self.services
+            if s.image_name == "authelia"
+        )
         return [file for file in found if file is not None]
 
     @once
