@@ -57,7 +57,7 @@ def bad_mount(ctx: LintContext) -> Iterable[Finding]:
             if target[0] != "/":
                 if not re.match(r"[A-Za-z]:|\\\\", target):
                     yield ctx.on(service, mount.path, f"The target {target!r} must begin with '/'.")
-            elif (len(target) < 3 or ".." in target) and posixpath.normpath(target) in {"/", "//"}:
+            elif ("/.." in target or not target.strip("/.")) and posixpath.normpath(target) in {"/", "//"}:
                 yield ctx.on(service, mount.path, "Nothing can be mounted over the container's root.")
         for text, path in texts(service, "volumes"):
             parts = [] if text[1:2] == ":" and text[0].isalpha() else text.split(":")
