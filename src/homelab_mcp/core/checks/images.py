@@ -28,7 +28,11 @@ DATA_FOLDERS = {
     "opensearch": "/usr/share/opensearch/data",
     "meilisearch": "/meili_data",
 }
-"""Where the official images, and those made from them, keep their data (their documentation on Docker Hub)."""
+"""Where the official images, and those made from them, keep their data (their documentation on Docker Hub).
+
+Found again among the mounts that public app stores and catalogs use (read in August 2026), but for percona (as
+MySQL's) and opensearch (https://docs.opensearch.org/latest/install-and-configure/install-opensearch/docker/).
+"""
 
 DATABASE_PORTS = frozenset({1433, 1521, 3306, 5432, 5984, 6379, 7687, 9042, 9200, 11211, 26257, 27017, 28015})
 """Ports that databases and caches listen on, and hardly anything else."""
