@@ -62,6 +62,8 @@ def _differences(ctx: LintContext, service: ServiceView, each: Asked, database: 
         said = each.said.get(what)
         if not said or not said[0] or not known or (root and what != "user") or said[0] in known:
             continue
+        if what == "name" and _several(service, database, known):
+            continue
         # A database of another name may be made by the service itself.
         told = any(key.endswith(_TELLS[what]) for key in database.environment)
         severity = Severity.WARNING if what == "name" or not told else None
@@ -70,6 +72,13 @@ def _differences(ctx: LintContext, service: ServiceView, each: Asked, database: 
         yield ctx.on(service, said[1].path, message, severity=severity)
     if wants_password(database) and each.kind == "redis" and "password" not in each.said and not each.entry.open:
         yield ctx.on(service, each.entry.path, f"{database.name!r} wants a password, and none is given here.")
+
+
+def _several(service: ServiceView, database: ServiceView, known: set[str]) -> bool:
+    """True when the stack asks for several databases, none of them the one that is set up: then they are made."""
+    every = (e for s in service.stack.services for e in asked(s) if _database(s, e) is database)
+    names = {e.said["name"][0] for e in every if "name" in e.said}
+    return len(names) > 1 and not names & known
 
 
 @rule(

@@ -109,7 +109,7 @@ def _left_over(ctx: LintContext, stack: StackView) -> Iterable[Finding]:
         names = {db.name, str(db.data.get("container_name") or ""), str(db.data.get("hostname") or "")} - {""}
         if not _dedicated(db) or db.partial or db.published or db.network_mode or not _serves(db):
             continue
-        near = [s for s in others if s.real_networks & db.real_networks]
+        near = others if _external_network(db) else [s for s in others if s.real_networks & db.real_networks]
         if near and not any(_mentions(s, names) for s in near):
             yield ctx.on(db, (), "No service of the lab names it.", severity=Severity.INFO)
 
