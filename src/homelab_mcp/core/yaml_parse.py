@@ -269,7 +269,9 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> YamlRefused:
     hint = ""
     mark = _mark_in(error)
     if "mapping values are not allowed" in problem and (before := _without_colon(text, mark)):
-        return YamlRefused("syntax", "here a ':' with a blank behind it is missing.", before, hint="Write 'key: value'.")
+        return YamlRefused(
+            "syntax", "here a ':' with a blank behind it is missing.", before, hint="Write 'key: value'."
+        )
     if "'\\t'" in problem or "cannot start any token" in problem:
         hint = "Indent with spaces, never tabs; quote a value that begins with a special character."
     elif "mapping values are not allowed" in problem:
