@@ -46,6 +46,8 @@ def asks_elsewhere(ctx: LintContext) -> Iterable[Finding]:
         text = " ".join(words)
         yield from _wrong_port(ctx, service, path)
         yield from _wrong_tool(ctx, service, path, text)
+        if re.search(r"(?:^|[\s;&|/])curl\s", text) and _has_no_curl(service):
+            yield ctx.on(service, path, f"The image {service.image_name} has no curl.")
         if "traefik healthcheck" in text and not _ping(ctx, service, text):
             yield ctx.on(service, path, "Traefik answers this only with its option 'ping' (--ping=true).")
 
@@ -82,6 +84,17 @@ def _own_files(service: ServiceView) -> bool:
     return mounts or any(service.data.get(p) for p in parts)
 
 
+def _has_no_curl(service: ServiceView) -> bool:
+    official = str(service.data.get("image") or "").removeprefix("docker.io/").removeprefix("library/")
+    own = any(service.data.get(part) for part in ("build", "entrypoint"))
+    return not own and official.partition(":")[0] in _NO_CURL
+
+
+_NO_CURL = frozenset(
+    {"prom/prometheus", "prom/alertmanager", "prom/node-exporter", "prom/blackbox-exporter", "traefik", "postgres"}
+    | {"redis", "valkey/valkey", "mariadb"}
+)
+"""Images without curl (BusyBox' wget is in the first five): their Dockerfiles install none."""
 _TOOLS = {
     "pg_isready": ("postgres", "postgresql", "postgis", "pgvector", "timescaledb"),
     "psql": ("postgres", "postgresql", "postgis", "pgvector", "timescaledb"),
@@ -165,8 +178,13 @@ def eaten_hash(ctx: LintContext) -> Iterable[Finding]:
     """A hash with single dollar signs in a label, variable or command."""
     for service in ctx.services():
         for entry in [*service.labels.values(), *service.environment.values()]:
-            if entry.open and _EATEN.search(entry.raw):
+            if _LEFT.search(entry.value or ""):
+                message = f"{entry.key}: the '$' of the hash are gone; put it into single quotes in .env."
+                yield ctx.on(service, entry.path, message)
+            elif entry.open and _EATEN.search(entry.raw):
                 yield ctx.on(service, entry.path, f"{entry.key}: write '$$' for each '$' of the hash.")
 
 
+_LEFT = re.compile(r"^=[0-9]+=[0-9]+,t=[0-9]+,p=[0-9]+")
+"""What is left of an argon2 hash whose parts were taken for variables."""
 _EATEN = re.compile(r"(?<!\$)\$(?:apr1|2[abxy]|argon2(?:id|i|d)|[156]|y)\$(?!\$)[^\s]")

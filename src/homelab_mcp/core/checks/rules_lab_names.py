@@ -44,7 +44,8 @@ def unreachable(ctx: LintContext) -> Iterable[Finding]:
         if not host or entry.open or "$" in host or host in given:
             continue
         if host in OWN and alone:
-            yield ctx.on(service, entry.path, f"{host} is Traefik's own container, not the host.")
+            message = f"{host} is Traefik's own container, not the host."
+            yield ctx.on(service, entry.path, message, severity=Severity.ERROR)
         elif "." in host or ":" in host or host in OWN:
             continue
         elif host not in known:

@@ -47,12 +47,13 @@ def _options(ctx: LintContext, name: str) -> Iterator[tuple[ServiceView, Entry]]
 def empty_group(ctx: LintContext) -> Iterable[Finding]:
     """A middleware's group that no container with ``sablier.enable`` has."""
     groups = {group for s in ctx.services() if is_lazy(s) for group in groups_of(s)}
+    sure = bool(groups) and not any(s.partial for s in ctx.services()) and not any(s.partial for s in ctx.lab.stacks)
     for service, entry in _options(ctx, "group"):
         if entry.value and not entry.open and entry.value.lower() not in groups:
             near = difflib.get_close_matches(entry.value.lower(), groups, n=1)
             tail = f" Did you mean {near[0]!r}?" if near else ""
             message = f"No container of the lab is in the group {entry.value!r}.{tail}"
-            yield ctx.on(service, entry.path, message, severity=Severity.ERROR if near else None)
+            yield ctx.on(service, entry.path, message, severity=Severity.ERROR if near or sure else None)
 
 
 @rule(
@@ -213,7 +214,8 @@ def route_asleep(ctx: LintContext) -> Iterable[Finding]:
         ]
         if routers and service.label("traefik.docker.allownonrunning").lower() not in {"true", "1"}:
             message = "Once it sleeps Traefik no longer knows this route; set traefik.docker.allownonrunning=true."
-            yield ctx.on(service, routers[0].anchor.path, message)
+            severity = Severity.ERROR if ctx.lab.traefik and not service.partial else None
+            yield ctx.on(service, routers[0].anchor.path, message, severity=severity)
 
 
 def _sablier_middlewares(service: ServiceView) -> Iterator[str]:

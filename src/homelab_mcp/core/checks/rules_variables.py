@@ -208,6 +208,13 @@ def _ports(text: str) -> str:
     return f"{bad[0].strip()!r} is no port." if bad else ""
 
 
+def _kept_on(text: str) -> str:
+    return "without it everything goes past the VPN when the tunnel drops." if text.lower() in _OFF else ""
+
+
+_OFF = frozenset({"off", "no", "false", "0", "disabled"})
+
+
 def _six_fields(text: str) -> str:
     if text.startswith("@") or len(text.split()) == 6:
         return ""
@@ -222,6 +229,8 @@ _EVERY: dict[str, Callable[[str], str]] = {"PUID": _number, "PGID": _number, "UM
 _OF_IMAGE: dict[tuple[str, str], Callable[[str], str]] = {
     ("gluetun", "VPN_TYPE"): _one_of("openvpn", "wireguard"),
     ("gluetun", "VPN_SERVICE_PROVIDER"): _one_of(*sorted(PROVIDERS)),
+    ("gluetun", "FIREWALL"): _kept_on,
+    ("gluetun", "FIREWALL_ENABLED_DISABLING_IT_SHOOTS_YOU_IN_YOUR_FOOT"): _kept_on,
     ("gluetun", "OPENVPN_PROTOCOL"): _one_of("udp", "tcp"),
     ("gluetun", "FIREWALL_OUTBOUND_SUBNETS"): _ranges,
     ("gluetun", "WIREGUARD_ADDRESSES"): _ranges,
