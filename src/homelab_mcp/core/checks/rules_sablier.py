@@ -214,8 +214,7 @@ def route_asleep(ctx: LintContext) -> Iterable[Finding]:
         ]
         if routers and service.label("traefik.docker.allownonrunning").lower() not in {"true", "1"}:
             message = "Once it sleeps Traefik no longer knows this route; set traefik.docker.allownonrunning=true."
-            severity = Severity.ERROR if ctx.lab.traefik and not service.partial else None
-            yield ctx.on(service, routers[0].anchor.path, message, severity=severity)
+            yield ctx.on(service, routers[0].anchor.path, message)
 
 
 def _sablier_middlewares(service: ServiceView) -> Iterator[str]:
