@@ -9,6 +9,7 @@ from mcp.server import MCPServer
 
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
+from homelab_mcp.tools.plan_result import PLAN_ONLY
 from homelab_mcp.tools import (
     add_service,
     change_service,
@@ -96,6 +97,9 @@ def register_all(server: MCPServer[Any], lab: Lab, *, toolsets: Sequence[str] = 
                 register(server, lab)
     prompts.register(server, lab)
     for tool in server._tool_manager.list_tools():
+        if tool.annotations is PLAN_ONLY:
+            # Every plan tool answers with the same plan, which the server's instructions describe: once is enough.
+            tool.fn_metadata.output_schema = None
         # pydantic repeats each field's name as its title: a fifth of the list, read by nobody.
         _drop_titles(tool.parameters)
         if tool.fn_metadata.output_schema is not None:
