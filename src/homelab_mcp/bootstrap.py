@@ -171,6 +171,13 @@ class LocalLab:
         return load_prompts()
 
     @cached_property
+    def docs(self) -> dict[str, str]:
+        """The documentation that comes with the program."""
+        from homelab_mcp.adapters.prompt_files import load_docs
+
+        return load_docs()
+
+    @cached_property
     def files(self) -> Files:
         """The lab's folder; new folders for services' data belong to the lab's PUID and PGID."""
         from homelab_mcp.adapters.files import LabFiles

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import CallToolResult, InputRequiredResult, ListToolsResult
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult, ListToolsResult
 from pydantic import ValidationError
 
 from homelab_mcp import __version__
 from homelab_mcp.bootstrap import mask_output
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
+from homelab_mcp.core.redact import clean
 from homelab_mcp.model.errors import HomelabError, LabLocked, VaultLocked
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.ports import Lab
@@ -84,6 +86,20 @@ class HomelabServer(MCPServer[Any]):
             if isinstance(error.__cause__, ValidationError):
                 raise misfit(error.__cause__) from error.__cause__
             raise
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """A prompt, filled in.
+
+        Raises:
+            MCPError: there is no such prompt, or an argument is missing (invalid params).
+        """
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError as error:
+            # The SDK logs this as a fault of the server with its traceback; it is a slip of the caller.
+            raise MCPError(code=INVALID_PARAMS, message=clean(str(error))[:200]) from error
 
     async def _handle_list_tools(self, ctx: Any, params: Any) -> ListToolsResult:
         """Leave out what the client's token does not let it call; the order stays."""

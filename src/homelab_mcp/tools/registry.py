@@ -13,6 +13,7 @@ from homelab_mcp.tools import (
     add_service,
     change_service,
     history,
+    lab_resources,
     lab_status,
     plans,
     prompts,
@@ -72,7 +73,7 @@ READERS: frozenset[Register] = frozenset(
 def register_all(
     server: MCPServer[Any], lab: Lab, *, toolsets: Sequence[str] = (ALL_WORD,), read_only: bool = False
 ) -> tuple[str, ...]:
-    """Add the tools of these sets, and the prompts, to the server; the names of tools that were left out by choice.
+    """Add the tools of these sets, prompts and resources to the server; the names of tools left out by choice.
 
     Raises:
         InvalidInput: a toolset that is none.
@@ -85,6 +86,7 @@ def register_all(
     for name in left_out:
         server.remove_tool(name)
     prompts.register(server, lab)
+    lab_resources.register(server, lab)
     for tool in server._tool_manager.list_tools():
         _slim(tool)
     return tuple(left_out)
@@ -102,8 +104,8 @@ def _slim(tool: Tool) -> None:
 
 
 def _drop_unread(schema: dict[str, Any]) -> None:
-    # pydantic repeats each field's name as its title: a fifth of the list, read by nobody. A count of properties is what
-    # some models' APIs refuse; it is held when the tool is called.
+    # pydantic repeats each field's name as its title: a fifth of the list, read by nobody. A count of properties some
+    # models' APIs refuse; it is held when the tool is called.
     for word, kind in (("title", str), ("maxProperties", int)):
         if isinstance(schema.get(word), kind):
             del schema[word]
