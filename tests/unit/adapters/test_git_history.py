@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from homelab_mcp.adapters.git_history import EXCLUDED, GitHistory, forbidden
+from homelab_mcp.adapters.git_history import EXCLUDED, GitHistory
+from homelab_mcp.adapters.git_reading import forbidden
 from homelab_mcp.adapters.lock import LabLock
 from homelab_mcp.model.errors import HomelabError
 
