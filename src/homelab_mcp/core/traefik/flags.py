@@ -20,7 +20,11 @@ matters, certificates that no browser trusts."""
 _ACME = f"--certificatesresolvers.{RESOLVER}.acme"
 _DNS = f"{_ACME}.dnschallenge"
 _TLS = "--entrypoints.websecure.http.tls"
-_REDIRECT = "--entrypoints.web.http.redirections.entrypoint.to="
+_TO = "--entrypoints.web.http.redirections.entrypoint.to="
+REDIRECT = f"{_TO}websecure"
+"""The definition's flag that leads to HTTPS, and HEALTH its health check's test."""
+
+HEALTH = ("CMD", "traefik", "healthcheck", "--ping")
 _ENDPOINT = "--providers.docker.endpoint="
 _CA_TARGET = "/etc/homelab/acme-ca.pem"
 _PUBLIC_RESOLVERS = "1.1.1.1:53,9.9.9.9:53"
@@ -83,7 +87,7 @@ def for_settings(command: Sequence[str], settings: LabSettings) -> list[str]:
     """The definition's own flags, with the redirect to HTTPS going to the port that is published."""
     if settings.https_port == 443:
         return list(command)
-    return [f"{_REDIRECT}:{settings.https_port}" if flag.startswith(_REDIRECT) else flag for flag in command]
+    return [f"{_TO}:{settings.https_port}" if flag.startswith(_TO) else flag for flag in command]
 
 
 def without_proxy(definition: ServiceDefinition) -> ServiceDefinition:
