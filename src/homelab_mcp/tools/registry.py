@@ -20,6 +20,7 @@ from homelab_mcp.tools import (
     review,
     search_catalog,
     set_env,
+    setup_lab,
     validate_compose,
 )
 
@@ -43,6 +44,7 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         review.register_review,
         review.register_resolve,
     ),
+    "platform": (setup_lab.register,),
 }
 """Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
 
