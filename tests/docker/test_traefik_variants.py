@@ -164,15 +164,9 @@ def test_traefik_knows_every_provider_and_wants_just_the_variables_that_the_tabl
                 *command, f"--providers.file.directory={tmp_path}/dynamic", folder=tmp_path, environment=environment
             ):
                 log = tmp_path / "traefik.log"
-                wait_until(
-                    lambda: log.read_text().count("Unable to obtain ACME certificate") >= len(codes) or None,
-                    "every provider to have been asked",
-                    within=60,
-                )
-                said = [json.loads(x) for x in log.read_text().splitlines() if x.startswith("{")]
+                told = wait_until(lambda: _told(log, len(codes)), "every provider to have been asked", within=60)
         finally:
             ca_process.terminate()
-    told = {e["providerName"].removesuffix(".acme"): e["error"] for e in said if "Unable to obtain" in e["message"]}
     assert "unrecognized DNS provider" in told.pop("nosuchprovider")
     for one in PROVIDERS:
         error = told[one.code.replace("-", "")]
@@ -181,6 +175,14 @@ def test_traefik_knows_every_provider_and_wants_just_the_variables_that_the_tabl
         asked = {n.replace("CLOUDFLARE_", "CF_") for n in VARIABLE.findall(error)}
         assert asked <= set(one.variables) or asked >= set(one.variables), (one.code, error)
     assert sum("credentials information are missing" in error for error in told.values()) > 40
+
+
+def _told(log: Path, count: int) -> dict[str, str] | None:
+    """What Traefik says of each provider, once it has said so of all."""
+    lines = [line for line in log.read_text().splitlines(keepends=True) if line.startswith("{") and line.endswith("\n")]
+    said = [entry for entry in map(json.loads, lines) if "Unable to obtain" in entry["message"]]
+    told = {entry["providerName"].removesuffix(".acme"): entry["error"] for entry in said}
+    return told if len(told) >= count else None
 
 
 def _account() -> dict[str, Any]:
