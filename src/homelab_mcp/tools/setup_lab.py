@@ -51,6 +51,7 @@ class SetupOutput(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
+    plan_id: str = ""
     next: str
 
 
