@@ -14,6 +14,7 @@ from homelab_mcp.cli import (
     apply,
     approve,
     approver,
+    catalog,
     doctor,
     env,
     history,
@@ -73,6 +74,7 @@ def _options(
 for module in (
     init,
     search,
+    catalog,
     add,
     remove,
     validate_command,
