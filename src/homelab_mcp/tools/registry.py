@@ -11,6 +11,7 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
+    change_service,
     history,
     lab_status,
     plans,
@@ -20,8 +21,10 @@ from homelab_mcp.tools import (
     review,
     search_catalog,
     set_env,
+    set_lazy_loading,
     setup_lab,
     validate_compose,
+    vpn,
 )
 
 Register = Callable[[MCPServer[Any], Lab], None]
@@ -44,7 +47,17 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         review.register_review,
         review.register_resolve,
     ),
-    "platform": (setup_lab.register,),
+    "platform": (
+        setup_lab.register,
+        set_lazy_loading.register,
+        vpn.register_set,
+        vpn.register_check,
+        change_service.register_update,
+        change_service.register_move,
+        change_service.register_connect,
+        change_service.register_permissions,
+        change_service.register_storage,
+    ),
 }
 """Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
 
@@ -56,6 +69,8 @@ READERS: frozenset[Register] = frozenset(
         validate_compose.register,
         history.register_history,
         review.register_review,
+        vpn.register_check,
+        change_service.register_storage,
     }
 )
 """What is left of them in read-only mode: no tool that plans, approves or applies."""

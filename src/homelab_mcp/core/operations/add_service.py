@@ -10,6 +10,7 @@ from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.generator import Generated, generate
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.request import AddServiceRequest
+from homelab_mcp.core.resources import Host, overbooked
 from homelab_mcp.core.traefik import gives_certificates
 from homelab_mcp.model.definition import Container, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
@@ -50,6 +51,7 @@ def add_service(
     root: str,
     read: Read,
     alongside: Collection[str] = (),
+    host: Host | None = None,
 ) -> Draft:
     """A draft that adds ``request.service``.
 
@@ -63,6 +65,7 @@ def add_service(
         root: the lab's absolute path.
         read: the text of a file of the lab, or None.
         alongside: definitions that come with the same plan, so that nobody need wait for them.
+        host: what limits must fit, where that is known.
 
     Raises:
         NotFound: no such definition.
@@ -91,6 +94,7 @@ def add_service(
         gateway=gateway,
         gateway_name=_gateway_name(gateway, main, stack_name, lab, snapshot) if gateway else "",
         shared_certificates=_shares_certificates(lab),
+        host=host,
     )
     _refuse_taken(generated, stack_name, lab, snapshot)
     route_works = _route_works(definition, generated, settings, lab, alongside)
@@ -120,6 +124,7 @@ def add_service(
         notes=(
             *_notes(definition, generated, settings, lab, route_works, kept, alongside),
             *generated.notes,
+            *overbooked([*(s.data for s in lab.services), *generated.services.values()], host),
             _made_from(definition),
         ),
         undo=f"Roll this plan back, or remove {generated.name} from stack {stack_name}; its data folders stay.",
