@@ -13,6 +13,7 @@ from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import Draft, Plan, Requester
 from homelab_mcp.ports import Lab
+from homelab_mcp.queries.machine import host_of
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.proposals import plan_of, request_of
 
@@ -36,6 +37,7 @@ def propose_core(lab: Lab, without: Sequence[str], requester: Requester, **optio
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
     settings = lab.settings
     find = lab.catalog.get
+    host = host_of(lab)
 
     def known(name: str) -> ServiceDefinition | None:
         try:
@@ -54,6 +56,7 @@ def propose_core(lab: Lab, without: Sequence[str], requester: Requester, **optio
             root=lab.root,
             read=read,
             alongside=alongside,
+            host=host,
         )
 
     draft = core_stack(snapshot, settings, request, find=known, add=add, read=lab.files.read)
