@@ -2,10 +2,11 @@
 
 import os
 import random
+import secrets
 import signal
 import stat
 import subprocess
-import tempfile
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from homelab_mcp.adapters.docker_engine import DockerEngine
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, NotFound
 from testbed import LocalImage, Scratch
 from testbed.docker_engine import docker, wait_until
+from tests.docker.crash_rig import kill_all
 
 IMAGE = "homelab-tests/compose:1"
 
@@ -41,6 +43,11 @@ class Stack:
         self.folder.mkdir()
         self.compose = ComposeCli(root)
         self.engine = DockerEngine()
+
+    def files(self) -> dict[Path, str]:
+        """Every file of the lab but our own."""
+        found = (p for p in self.root.rglob("*") if p.is_file() and ".homelab" not in p.parts)
+        return {p: p.read_text() for p in found}
 
     def write(self, text: str, env: str = "", file: str = "compose.yaml") -> None:
         (self.folder / file).write_text(text)
@@ -180,16 +187,16 @@ def test_a_missing_stack_or_file_is_said_so(stack: Stack) -> None:
 def test_texts_are_judged_without_touching_the_lab(stack: Stack) -> None:
     stack.write("services: {}\n", "OLD=1\n")
     (stack.folder / "extra.env").write_text("A=1\n")
-    before = {p: p.read_text() for p in stack.root.rglob("*") if p.is_file()}
+    before = stack.files()
     good = "services:\n  web:\n    image: 'x:${TAG:?}'\n    env_file: [.env, extra.env]\n"
     stack.compose.check_text(stack.name, good, "TAG=1\n")
     with pytest.raises(EngineFailed, match="TAG"):
         stack.compose.check_text(stack.name, good, "")
     with pytest.raises(EngineFailed) as error:
         stack.compose.check_text("brand-new", "services:\n  web: {image: x, ports: [nonsense:1:2:3]}\n", "")
-    assert tempfile.gettempdir() not in str(error.value.as_dict())
-    assert {p: p.read_text() for p in stack.root.rglob("*") if p.is_file()} == before
-    assert not list(Path(tempfile.gettempdir()).glob("homelab-check-*"))
+    assert str(stack.root) not in str(error.value.as_dict())
+    assert stack.files() == before
+    assert not list((stack.root / ".homelab/checks").iterdir())
 
 
 def test_an_alias_bomb_is_ended_within_its_limits(stack: Stack) -> None:
@@ -282,15 +289,29 @@ def test_killed_in_the_middle_of_up_ten_times_it_heals_each_time(stack: Stack) -
     assert swept >= 1, "no kill left a renamed container, so nothing was shown"
 
 
-def test_private_files_are_private_while_they_are_judged(stack: Stack) -> None:
-    seen: list[int] = []
-    compose = ComposeCli(stack.root, on_line=lambda line: seen.extend(modes()))
-
-    def modes() -> list[int]:
-        folders = Path(tempfile.gettempdir()).glob("homelab-check-*")
-        return [stat.S_IMODE(f.stat().st_mode) for f in folders]
-
-    with pytest.raises(EngineFailed):
-        compose.check_text(stack.name, "services: 3\n", "A=1\n")
-    assert set(seen) == {0o700}
-    wait_until(lambda: not list(Path(tempfile.gettempdir()).glob("homelab-check-*")), "the folder to go")
+def test_a_look_at_a_planned_text_keeps_no_text_on_disk_not_even_when_killed(
+    stack: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A compose file that takes Compose seconds, and a kill of everything meanwhile."""
+    lines = ["x-a: &a [x,x,x,x,x,x,x,x,x]"]
+    for before, now in zip("abcdef", "bcdefg", strict=True):
+        lines.append(f"x-{now}: &{now} [{','.join([f'*{before}'] * 9)}]")
+    canary, temporary = secrets.token_hex(8), tmp_path_factory.mktemp("temporary")
+    text = "\n".join([*lines, f"# {canary}\nservices: {{web: {{image: x}}}}"])
+    script = (
+        "import sys; from homelab_mcp.adapters.compose_cli import ComposeCli\n"
+        "ComposeCli(sys.argv[1]).check_text(*sys.argv[2:])"
+    )
+    argv = [sys.executable, "-c", script, str(stack.root), stack.name, text, f"PASSWORD='{canary}'\n"]
+    child = subprocess.Popen(argv, env={**os.environ, "TMPDIR": str(temporary)})
+    checks = stack.root / ".homelab/checks"
+    wait_until(lambda: list(checks.glob("*/*/.env")) or None, "the look to begin", within=20, every=0.01)
+    wait_until(lambda: Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text() or None, "Compose", every=0.01)
+    assert {stat.S_IMODE(p.stat().st_mode) for p in (checks, *checks.iterdir())} == {0o700}
+    kill_all(child)
+    assert list(checks.iterdir()), "it was killed before it ended"
+    found = subprocess.run(["grep", "-rls", canary, stack.root, temporary], capture_output=True, text=True)
+    assert found.stdout == ""
+    time.sleep(1)
+    stack.compose.check_text(stack.name, "services: {web: {image: x}}\n", "")
+    assert not list(checks.iterdir())

@@ -10,7 +10,10 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from homelab_mcp.adapters.compose_cli import CRASH, GLOBAL_ENV, compose_environment, find_compose, project_arguments
+from homelab_mcp.adapters.compose_failure import CRASH
+from homelab_mcp.adapters.compose_files import GLOBAL_ENV, project_arguments
+from homelab_mcp.adapters.compose_program import compose_environment, find_compose
+from homelab_mcp.adapters.compose_scratch import in_memory
 from homelab_mcp.adapters.process import Finished, Limits, run
 from homelab_mcp.model.judgement import Judged, Question
 from homelab_mcp.model.lab import COMPOSE_NAMES
@@ -64,10 +67,9 @@ class ComposeJudge:
         if not question.files:
             with tempfile.TemporaryDirectory(prefix="homelab-judge-") as folder:
                 file = Path(folder) / COMPOSE_NAMES[0]
-                file.touch(mode=0o600)
-                file.write_text(question.text, encoding="utf-8")
                 alone = replace(question, files=(str(file),), without_env=True)
-                return self.ask(alone, seconds=seconds)
+                with in_memory(file, question.text):
+                    return self.ask(alone, seconds=seconds)
         first = Path(question.files[0]).absolute()
         env_files = [] if question.without_env else self._env_files(first.parent)
         arguments = project_arguments(question.project, first, question.text, env_files or [os.devnull])

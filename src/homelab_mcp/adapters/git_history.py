@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homelab_mcp.adapters.lock import held_since
-from homelab_mcp.core.diff import is_env
-from homelab_mcp.core.secret_files import SECRET_NAMES
+from homelab_mcp.adapters.git_locks import clear_stale_locks, own_locks_cleared
+from homelab_mcp.adapters.git_reading import GitReader, forbidden, head_of, lookup
 from homelab_mcp.model.errors import HomelabError, storage_failed
 from homelab_mcp.model.lab import PRIVATE_FOLDER
-from homelab_mcp.ports import Commit
 
 if TYPE_CHECKING:
     from dulwich.objects import ObjectID, Tree
@@ -28,18 +25,12 @@ _MARK = "# homelab-mcp: secrets and private files"
 _WAIT = 5.0
 
 
-class GitHistory:
-    """Fulfils ``ports.History``.
-
-    Where the lab lies inside a repository that already tracks files of it, that repository is used; any other
-    repository further up (a home folder's, say) is left alone, and the lab gets its own.
+class GitHistory(GitReader):
+    """Fulfils ``ports.History``. See ``GitReader`` for which repository that is.
 
     Args:
         root: the lab's folder.
     """
-
-    def __init__(self, root: str | Path) -> None:
-        self._root = Path(root).resolve()
 
     def ensure(self) -> bool:
         """Make the repository where there is none; True when it was made.
@@ -93,9 +84,9 @@ class GitHistory:
         self.ensure()
         try:
             with self._repo() as repo:
-                self._clear_stale_locks(repo)
-                with self._own_locks_cleared(repo):
-                    head = tip = _head(repo)
+                clear_stale_locks(repo, self._root)
+                with own_locks_cleared(repo, self._root):
+                    head = tip = head_of(repo)
                     if first is not None:
                         kept = {p: state for p, state in first[0].items() if not forbidden(p)}
                         tip = self._on(repo, tip, sorted(kept), first[1], kept, allow_empty=False) or tip
@@ -119,114 +110,6 @@ class GitHistory:
         """Nothing: files are left out by their names alone here."""
         return []
 
-    def text_of(self, path: str) -> str:
-        """The file's text in the last commit; empty where it has none."""
-        repo = self._open()
-        if repo is None:
-            return ""
-        with contextlib.closing(repo):
-            found = _lookup(repo, self._prefix(repo) + path)
-            return repo.object_store[found[1]].as_raw_string().decode("utf-8", "replace") if found else ""
-
-    def log(self, limit: int) -> list[Commit]:
-        """The newest commits that touch the lab, newest first, with paths relative to the lab's root."""
-        repo = self._open()
-        if repo is None:
-            return []
-        with contextlib.closing(repo):
-            if _head(repo) is None:
-                return []
-            prefix = self._prefix(repo)
-            only = [prefix.rstrip("/").encode()] if prefix else None
-            return [_shown(entry, prefix) for entry in repo.get_walker(max_entries=limit, paths=only)]
-
-    def dirty(self, paths: Sequence[str]) -> list[str]:
-        """Those of the paths whose bytes differ from the last commit; a file that was never committed counts."""
-        wanted = [p for p in paths if not forbidden(p)]
-        repo = self._open()
-        if repo is None:
-            return [p for p in wanted if self._bytes(p) is not None]
-        from dulwich.objects import Blob
-
-        with contextlib.closing(repo):
-            found = []
-            for path in wanted:
-                raw = self._bytes(path)
-                now = None if raw is None else Blob.from_string(raw).id
-                then = _lookup(repo, self._prefix(repo) + path)
-                if now != (then[1] if then else None):
-                    found.append(path)
-            return found
-
-    def tracked(self) -> frozenset[str]:
-        """Files of the lab in git's index, relative to its root; none where there is no repository or index.
-
-        Raises HomelabError (code ``git_failed``) where the index cannot be read.
-        """
-        try:
-            repo = self._open()
-            if repo is None:
-                return frozenset()
-            with contextlib.closing(repo):
-                prefix = self._prefix(repo)
-                names = (os.fsdecode(path) for path in repo.open_index()) if repo.has_index() else ()
-                return frozenset(n.removeprefix(prefix) for n in names if n.startswith(prefix))
-        except (OSError, ValueError, AssertionError) as error:
-            raise HomelabError(
-                "Git's index cannot be read.", code="git_failed", hint="Look at it with 'git status'."
-            ) from error
-
-    def committed(self, paths: Sequence[str], commit: str = "") -> dict[str, str | None]:
-        """The text of each path in that commit ("": the last), None where it holds none or no UTF-8 text.
-
-        Raises HomelabError (code ``git_failed``) for a commit that is not there.
-        """
-        repo = self._open()
-        if repo is None:
-            return dict.fromkeys(paths)
-        with contextlib.closing(repo):
-            at: ObjectID | None = commit.encode() if commit else None  # type: ignore[assignment] # an ObjectID is bytes
-            if at is not None and at not in repo.object_store:
-                raise HomelabError(
-                    f"Git has no commit {commit[:12]}.", code="git_failed", hint="Look at it with 'git log'."
-                )
-            found: dict[str, str | None] = {}
-            for path in paths:
-                entry = _lookup(repo, self._prefix(repo) + path, at)
-                raw = repo.object_store[entry[1]].as_raw_string() if entry and stat.S_ISREG(entry[0]) else None
-                try:
-                    found[path] = None if raw is None else raw.decode("utf-8")
-                except UnicodeDecodeError:
-                    found[path] = None
-            return found
-
-    def held(self) -> frozenset[str]:
-        """Files of the lab in the last commit, relative to its root."""
-        from dulwich.object_store import iter_tree_contents
-
-        repo = self._open()
-        if repo is None:
-            return frozenset()
-        with contextlib.closing(repo):
-            head = _head(repo)
-            if head is None:
-                return frozenset()
-            prefix = self._prefix(repo)
-            tree = repo.object_store[head].tree  # type: ignore[attr-defined] # HEAD is a commit
-            names = (os.fsdecode(e.path) for e in iter_tree_contents(repo.object_store, tree))
-            return frozenset(n.removeprefix(prefix) for n in names if n.startswith(prefix))
-
-    def ignored(self, paths: Sequence[str]) -> list[str]:
-        """Those of the paths that never go into git: by our own rules or by the lab's ignore files."""
-        repo = self._open()
-        if repo is None:
-            return [p for p in paths if forbidden(p)]
-        from dulwich.ignore import IgnoreFilterManager
-
-        with contextlib.closing(repo):
-            rules, prefix = IgnoreFilterManager.from_repo(repo), self._prefix(repo)
-            return [p for p in paths if forbidden(p) or rules.is_ignored(prefix + p)]
-
     def _on(
         self,
         repo: Repo,
@@ -245,7 +128,7 @@ class GitHistory:
         changes: list[tuple[bytes, int | None, ObjectID | None]] = []
         for path in paths:
             full = self._prefix(repo) + path
-            then = _lookup(repo, full, head)
+            then = lookup(repo, full, head)
             raw, bits = self._state(path) if texts is None else _given(texts[path])
             if raw is None:
                 if then:
@@ -284,7 +167,7 @@ class GitHistory:
                 index = repo.open_index()
                 for path in paths:
                     full = self._prefix(repo) + path
-                    then = _lookup(repo, full)
+                    then = lookup(repo, full)
                     if then is None:
                         if full.encode() in index:
                             del index[full.encode()]
@@ -304,28 +187,6 @@ class GitHistory:
                     return
                 time.sleep(0.1)
 
-    def _clear_stale_locks(self, repo: Repo) -> None:
-        """Remove locks that a killed git left: only under the lab's lock, older than it, and with no git alive here."""
-        since = held_since(self._root)
-        if since is None:
-            return
-        for lock in _locks(repo):
-            with contextlib.suppress(FileNotFoundError):
-                if lock.lstat().st_mtime < since and not _git_alive(self._worktree(repo)):
-                    lock.unlink()
-
-    @contextlib.contextmanager
-    def _own_locks_cleared(self, repo: Repo) -> Iterator[None]:
-        """Take away what a commit that fails in the block (a full disk) leaves locked: the roll-back commits too."""
-        there = set(_locks(repo))
-        try:
-            yield
-        except OSError:
-            if held_since(self._root) is not None and not _git_alive(self._worktree(repo)):
-                for lock in set(_locks(repo)) - there:
-                    lock.unlink(missing_ok=True)
-            raise
-
     def _exclude(self, repo: Repo) -> None:
         path = Path(repo.commondir()) / "info" / "exclude"
         path.parent.mkdir(exist_ok=True)
@@ -333,21 +194,6 @@ class GitHistory:
         if _MARK not in text:
             gap = "" if not text or text.endswith("\n") else "\n"
             path.write_text(text + gap + "\n".join([_MARK, *EXCLUDED]) + "\n", "utf-8")
-
-    def _open(self) -> Repo | None:
-        from dulwich.errors import NotGitRepository
-        from dulwich.repo import Repo
-
-        if (self._root / ".git").exists():
-            return Repo(str(self._root))
-        try:
-            repo = Repo.discover(self._root.parent)
-        except NotGitRepository:
-            return None
-        if not repo.bare and _lookup(repo, self._prefix(repo).rstrip("/")):
-            return repo
-        repo.close()
-        return None
 
     @contextlib.contextmanager
     def _repo(self) -> Iterator[Repo]:
@@ -357,46 +203,9 @@ class GitHistory:
         with contextlib.closing(repo):
             yield repo
 
-    def _worktree(self, repo: Repo) -> Path:
-        return Path(os.fsdecode(repo.path)).resolve()
-
-    def _prefix(self, repo: Repo) -> str:
-        below = self._root.relative_to(self._worktree(repo)).as_posix()
-        return "" if below == "." else f"{below}/"
-
     def _state(self, path: str) -> tuple[bytes | None, int]:
         raw = self._bytes(path)
         return raw, 0 if raw is None else (self._root / path).lstat().st_mode
-
-    def _bytes(self, path: str) -> bytes | None:
-        full = self._root / path
-        try:
-            return full.read_bytes() if stat.S_ISREG(full.lstat().st_mode) else None
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
-
-def forbidden(path: str) -> bool:
-    """Whether a path never goes into git: env files, ``.homelab/``, certificates' keys, Authelia's users."""
-    parts = PurePosixPath(path).parts
-    outside = not parts or path.startswith("/") or ".." in parts
-    return outside or is_env(path) or parts[-1] in SECRET_NAMES or bool({PRIVATE_FOLDER, ".git"} & set(parts))
-
-
-def _locks(repo: Repo) -> Iterator[Path]:
-    control, common = Path(repo.controldir()), Path(repo.commondir())
-    fixed = (control / "index.lock", control / "HEAD.lock", common / "packed-refs.lock")
-    yield from (lock for lock in fixed if lock.exists())
-    yield from (common / "refs" / "heads").rglob("*.lock")
-    # dulwich, unlike git itself, also locks each object that it writes.
-    yield from (common / "objects").glob("??/*.lock")
-
-
-def _head(repo: Repo) -> ObjectID | None:
-    try:
-        return repo.head()
-    except KeyError:
-        return None
 
 
 def _move(repo: Repo, head: ObjectID | None, new: ObjectID) -> None:
@@ -417,43 +226,3 @@ def _given(state: tuple[str | None, int]) -> tuple[bytes | None, int]:
 
 def _id_of(tree: Tree | ObjectID) -> ObjectID:
     return tree if isinstance(tree, bytes) else tree.id
-
-
-def _lookup(repo: Repo, path: str, commit: ObjectID | None = None) -> tuple[int, ObjectID] | None:
-    from dulwich.object_store import tree_lookup_path
-
-    head = commit or _head(repo)
-    if head is None or not path:
-        return None
-    try:
-        tree = repo.object_store[head].tree  # type: ignore[attr-defined] # HEAD is a commit
-        return tree_lookup_path(repo.object_store.__getitem__, tree, path.encode())
-    except (KeyError, ValueError):
-        return None
-
-
-def _shown(entry: object, prefix: str) -> Commit:
-    commit = entry.commit  # type: ignore[attr-defined] # dulwich's WalkEntry is not exported with types
-    changed = []
-    for change in entry.changes():  # type: ignore[attr-defined] # as above
-        one = change[0] if isinstance(change, list) else change
-        side = one.new if one.new and one.new.path else one.old
-        if side and side.path:
-            changed.append(os.fsdecode(side.path).removeprefix(prefix))
-    text = commit.message.decode("utf-8", "replace").strip()
-    return Commit(commit.id.decode(), float(commit.commit_time), text, tuple(sorted(changed)))
-
-
-def _git_alive(worktree: Path) -> bool:
-    """Whether a git process works in this folder, or in one we may not look at."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if not (process / "comm").read_text().startswith("git"):
-                continue
-            if (process / "cwd").resolve(strict=True).is_relative_to(worktree):
-                return True
-        except PermissionError:
-            return True
-        except OSError:
-            continue
-    return False

@@ -37,7 +37,7 @@ __all__ = ["add_service", "add_services", "new_document", "remove_service", "rem
 _NO_FINAL_NEWLINE = "layout:no-final-newline"
 _NO_GAP = "layout:no-gap"
 _EMPTY_FLOW = "layout:empty-services"
-_OWN_FORMS: tuple[Any, ...] = (None, {}, {"external": True}, {"internal": True})
+OWN_FORMS: tuple[Any, ...] = (None, {}, {"external": True}, {"internal": True})
 """Declarations as this project writes them; one that was changed since is the person's own and stays."""
 
 
@@ -253,7 +253,7 @@ def _remove_declared(work: _Work, record: Sequence[str], others: Mapping[str, An
         for name in (t.partition(":")[2] for t in record if t.startswith(f"{section}:")):
             present = work.data.get(section) or {}
             token = f"{section}:{name}"
-            if name in present and name not in used and token not in work.inherited and present[name] in _OWN_FORMS:
+            if name in present and name not in used and token not in work.inherited and present[name] in OWN_FORMS:
                 work.text = yaml_span.remove_entry(work.text, (section, name))
                 del work.data[section][name]
 

@@ -54,7 +54,7 @@ def watched_files(draft: Draft, compose_paths: Mapping[str, str]) -> list[str]:
 
 def touched_stacks(draft: Draft) -> list[str]:
     """The stacks that the draft's edits, actions and verification are about, sorted."""
-    named = {a.stack for a in draft.actions if a.stack} | {draft.verification.stack}
+    named = {a.stack for a in draft.actions if a.stack} | {v.stack for v in draft.verifications}
     named |= {e.path.split("/", 1)[0] for e in (*draft.edits, *draft.adopts) if "/" in e.path}
     return sorted(n for n in named if n)
 
@@ -66,8 +66,8 @@ def watched_services(draft: Draft) -> list[tuple[str, str]]:
         if action.kind is ActionKind.CREATE_NETWORK or not action.stack:
             continue
         pairs |= {(action.stack, s) for s in action.services or (_WHOLE,)}
-    seen = draft.verification
-    pairs |= {(seen.stack, s) for s in (*seen.services, *seen.gone) if seen.stack}
+    for seen in draft.verifications:
+        pairs |= {(seen.stack, s) for s in (*seen.services, *seen.gone) if seen.stack}
     return sorted(pairs)
 
 

@@ -13,6 +13,7 @@ from homelab_mcp.core import labels, traefik
 from homelab_mcp.core.container_block import container_block, depends_on
 from homelab_mcp.core.operations.request import ServiceOptions
 from homelab_mcp.core.references import Words, literal, variables_in
+from homelab_mcp.core.resources import Host, fit_services
 from homelab_mcp.core.variables import Filled, fill
 from homelab_mcp.core.yaml_emit import Style, entry
 from homelab_mcp.model.definition import Companion, ServiceDefinition, Variable
@@ -82,6 +83,7 @@ def generate(
     root: str,
     gateway: ServiceDefinition | None = None,
     gateway_name: str = "",
+    host: Host | None = None,
 ) -> Generated:
     """Generate a service.
 
@@ -95,6 +97,7 @@ def generate(
         root: the lab's absolute path.
         gateway: the VPN gateway's definition, where the definition names one and it is to be used.
         gateway_name: the gateway's service name; its definition's id when "".
+        host: what limits must fit; None: they are as the resource classes say.
 
     Raises:
         InvalidInput: options that do not fit, or values that are missing (code ``missing_input``).
@@ -122,6 +125,7 @@ def generate(
         hash_of=lambda variable: argon2(filled_later[variable]),
     )
     services = _services(job, words)
+    scaled = fit_services(services, host)
     filled = _variables(job, services, existing_env, secrets)
     filled_later.update(filled.values)
     files = tuple(_file(f.path, f.content, words, f.mode, f.secret, name) for f in definition.files)
@@ -135,7 +139,7 @@ def generate(
         files=files,
         route=GeneratedRoute(f"{access.subdomain}.{settings.domain}", access.protected) if access else None,
         access=access,
-        notes=(*filled.notes, *definition.notes, *(job.gateway.notes if job.gateway else ())),
+        notes=(*scaled, *filled.notes, *definition.notes, *(job.gateway.notes if job.gateway else ())),
     )
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from homelab_mcp.core.plan_codec import plan_from_json
+from homelab_mcp.core.plan_codec import data_steps_from, plan_from_json, verification_from
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.plan import (
     ActionKind,
@@ -17,8 +17,6 @@ from homelab_mcp.model.plan import (
     Plan,
     Requester,
     Risk,
-    RouteCheck,
-    Verification,
 )
 
 VERSION = 2
@@ -89,13 +87,9 @@ def _outline(data: dict[str, Any]) -> Plan:
     draft["actions"] = tuple(
         EngineAction(**{**a, "kind": ActionKind(a["kind"]), "services": tuple(a["services"])}) for a in draft["actions"]
     )
-    seen = draft["verification"]
-    draft["verification"] = Verification(
-        stack=seen["stack"],
-        services=tuple(seen["services"]),
-        gone=tuple(seen["gone"]),
-        routes=tuple(RouteCheck(**r) for r in seen["routes"]),
-    )
+    draft["verification"] = verification_from(draft["verification"])
+    draft["moves"], draft["owners"] = data_steps_from(draft)
+    draft["also_verify"] = tuple(verification_from(v) for v in draft.get("also_verify", ()))
     if any((draft["risks"], draft["notes"], draft["secrets"], data["reasons"], data["findings"], data["fingerprint"])):
         raise ValueError("an outline holds no such thing")
     draft["risks"] = draft["notes"] = draft["secrets"] = ()

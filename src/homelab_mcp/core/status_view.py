@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from homelab_mcp.core.compose_parts import as_written
 from homelab_mcp.core.env_file import parse
 from homelab_mcp.core.project_name import FOLDER_LABEL, folder_project, project_name
 from homelab_mcp.core.redact import env_pairs, secret_values
+from homelab_mcp.core.stack_texts import loaded
 from homelab_mcp.core.yaml12 import YamlRefused, load
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.observed import ContainerState, StackFiles
@@ -17,6 +19,7 @@ from homelab_mcp.model.observed import ContainerState, StackFiles
 MISSING = "missing"
 UNDECLARED = "undeclared"
 UNREADABLE = "unreadable"
+ASLEEP = "asleep"
 
 _VARIABLE = re.compile(
     r"\$(?:\$|\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<how>:?[-+?])(?P<other>[^{}]*))?\}|(?P<bare>[A-Za-z_][A-Za-z0-9_]*))"
@@ -26,6 +29,8 @@ _ROUTER_RULE = re.compile(r"^traefik\.http\.routers\.[^.]+\.rule$")
 _UP = re.compile(
     r"^Up (?:(?P<number>\d+)|(?P<one>About an?|Less than a|an?)) (?P<unit>second|minute|hour|day|week|month|year)s?"
 )
+# What a program ends with that was told to stop: its own 0, or by SIGTERM or SIGKILL.
+_STOPPED = re.compile(r"^Exited \((?:0|137|143)\)")
 _UNITS = {"second": "s", "minute": "m", "hour": "h", "day": "d", "week": "w", "month": "mo", "year": "y"}
 
 
@@ -44,7 +49,8 @@ class Row:
     """One service's line.
 
     ``state`` is Docker's word, or missing (declared, no container), unreadable (a compose file that is no valid
-    YAML), or "" where the engine was not asked. ``note`` is undeclared for a container that no file declares.
+    YAML), or "" where the engine was not asked. ``note`` is undeclared for a container that no file declares, and
+    asleep for one that Sablier stopped and wakes on a visit.
     """
 
     stack: str
@@ -100,12 +106,12 @@ def environment(stack: StackFiles, shared: str = "") -> dict[str, str]:
 
 
 def declared(stack: StackFiles, shared_env: str = "") -> tuple[Declared, ...]:
-    """The stack's services, in the file's order. Raises YamlRefused when the file is no valid YAML."""
-    data = load(stack.compose_text)
-    services = data.get("services") if isinstance(data, dict) else None
-    if not isinstance(services, dict):
-        return ()
+    """The stack's services, in the file's order, with what override, included and extended files bring.
+
+    Raises YamlRefused when the file is no valid YAML.
+    """
     env = environment(stack, shared_env)
+    services = _services(stack, env)
     found = []
     for name, body in services.items():
         body = body if isinstance(body, dict) else {}
@@ -118,6 +124,17 @@ def declared(stack: StackFiles, shared_env: str = "") -> tuple[Declared, ...]:
             )
         )
     return tuple(found)
+
+
+def _services(stack: StackFiles, env: Mapping[str, str]) -> Mapping[Any, Any]:
+    """The services as they are written, wherever Compose takes them from."""
+    data = load(stack.compose_text)
+    services = data.get("services") if isinstance(data, dict) else None
+    own = services if isinstance(services, dict) else {}
+    if not stack.others and not stack.named:
+        return own
+    merged = loaded(stack, env).merged
+    return as_written(merged.services) if merged is not None else own
 
 
 def url_of(labels: Mapping[str, str]) -> str:
@@ -235,6 +252,8 @@ def _scalar(value: object) -> str:
 def _row(
     stack: str, container: ContainerState, restarts: Mapping[str, int], url: str, note: str = "", image: str = ""
 ) -> Row:
+    if not note and _asleep(container):
+        note = ASLEEP
     return Row(
         stack,
         container.service,
@@ -246,6 +265,11 @@ def _row(
         image=short_image(image or container.image),
         note=note,
     )
+
+
+def _asleep(container: ContainerState) -> bool:
+    enabled = container.labels.get("sablier.enable", "").lower() == "true"
+    return enabled and container.state == "exited" and bool(_STOPPED.match(container.status))
 
 
 def _undeclared(stack: str, left: Mapping[str, list[ContainerState]], restarts: Mapping[str, int]) -> list[Row]:

@@ -14,6 +14,7 @@ Nobody interpolates ``files``: ``${NAME}`` has no meaning there, and ``host`` an
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -29,7 +30,7 @@ Level = Literal["draft", "generated", "deployed"]
 """draft: facts gathered. generated: passes generator, linter and ``docker compose config``. deployed: also started
 behind a real Traefik in the project's tests (with a stand-in image where the real one cannot be pulled)."""
 
-ResourceClass = Literal["tiny", "web", "database", "media", "downloader", "heavy", "monitoring"]
+ResourceClass = Literal["tiny", "web", "database", "media", "downloader", "heavy", "monitoring", "large", "model"]
 
 Category = Literal[
     "core",
@@ -118,7 +119,7 @@ class Volume(_Part):
     Kinds: config and data live in the stack's folder under ``<service>/<name>`` (name defaults to the kind);
     database the same, backed up by dump; cache the same, never backed up; media and downloads are the lab's
     folders; stacks is the lab's root (same path inside); host is an absolute path of the host in ``source``, socket
-    the Docker socket: both need ``why``.
+    the Docker socket: both need ``why``. ``shared``, in a companion: the main container's folder of that name.
     """
 
     kind: Literal["config", "data", "database", "cache", "media", "downloads", "stacks", "host", "socket"]
@@ -126,6 +127,7 @@ class Volume(_Part):
     name: Name | None = None
     source: Annotated[str, Field(pattern=r"^/[^\x00-\x1f:]*$")] | None = None
     read_only: bool = False
+    shared: bool = False
     why: str = ""
 
     @model_validator(mode="after")
@@ -291,12 +293,29 @@ class ConfigFile(_Part):
     mode: Annotated[int, Field(ge=0, le=0o777)] = 0o644
 
 
+class Failure(_Part):
+    """What a line of the service's logs means: a regular expression (searched for), the cause, and what to do."""
+
+    pattern: Annotated[str, Field(min_length=2, max_length=200)]
+    cause: str = Field(min_length=3)
+    fix: str = Field(min_length=3)
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Failure:
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ValueError(f"pattern is no regular expression: {error}") from None
+        return self
+
+
 class ServiceDefinition(_Part):
     """A catalog entry."""
 
     id: Name
     name: str
     aliases: list[str] = []
+    replaces: list[str] = Field(default=[], description="Products that people would use instead, by their usual names.")
     summary: Annotated[str, Field(min_length=10, max_length=160)]
     category: Category
     level: Level
@@ -317,6 +336,8 @@ class ServiceDefinition(_Part):
     homepage: Homepage | None = None
     requires: list[Name] = Field(default=[], description="Definitions that must be in the lab for it to work.")
     notes: list[str] = Field(default=[], description="What a person should know after adding it.")
+    logs: list[str] = Field(default=[], description="Log files it writes, below the service's folder.")
+    failures: list[Failure] = Field(default=[], description="What lines of its logs mean.")
     architectures: list[Literal["amd64", "arm64", "arm"]] = ["amd64", "arm64"]
     upgrade: str = Field(default="", description="What to mind when the version changes.")
 

@@ -18,7 +18,8 @@ class FileState:
 class StackFiles:
     """A stack as its files say: name, the compose file's path relative to the root, its text and the .env's.
 
-    ``others`` are further compose files that Compose merges over it by itself (override files): (path, text).
+    ``others`` are further compose files that Compose merges over it by itself (override files), ``named`` those that
+    any of them names (``include``, ``extends``): (path, text).
     """
 
     name: str
@@ -26,6 +27,7 @@ class StackFiles:
     compose_text: str
     env_text: str = ""
     others: tuple[tuple[str, str], ...] = ()
+    named: tuple[tuple[str, str], ...] = ()
 
     @property
     def env_path(self) -> str:
@@ -95,13 +97,15 @@ class ContainerMake:
 class Snapshot:
     """The lab at one moment: every stack's files, the settings file's text, and the containers when asked for.
 
-    ``containers`` is None when the engine was not asked or did not answer; ``engine_error`` then says why.
+    ``shared_env`` is the text of ``global.env``, Dockge's variables of every stack. ``containers`` is None when the
+    engine was not asked or did not answer; ``engine_error`` then says why.
     """
 
     stacks: tuple[StackFiles, ...]
     settings_text: str | None
     containers: tuple[ContainerState, ...] | None = None
     engine_error: str = ""
+    shared_env: str = field(default="", repr=False)
 
     def stack(self, name: str) -> StackFiles | None:
         """The stack of that name, or None."""

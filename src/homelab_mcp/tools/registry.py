@@ -9,8 +9,10 @@ from mcp.server import MCPServer
 
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
+from homelab_mcp.tools.plan_result import PLAN_ONLY
 from homelab_mcp.tools import (
     add_service,
+    change_service,
     history,
     lab_status,
     plans,
@@ -20,7 +22,9 @@ from homelab_mcp.tools import (
     review,
     search_catalog,
     set_env,
+    set_lazy_loading,
     validate_compose,
+    vpn,
 )
 
 Register = Callable[[MCPServer[Any], Lab], None]
@@ -43,6 +47,16 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         review.register_review,
         review.register_resolve,
     ),
+    "platform": (
+        set_lazy_loading.register,
+        vpn.register_set,
+        vpn.register_check,
+        change_service.register_update,
+        change_service.register_move,
+        change_service.register_connect,
+        change_service.register_permissions,
+        change_service.register_storage,
+    ),
 }
 """Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
 
@@ -54,6 +68,8 @@ READERS: frozenset[Register] = frozenset(
         validate_compose.register,
         history.register_history,
         review.register_review,
+        vpn.register_check,
+        change_service.register_storage,
     }
 )
 """What is left of them in read-only mode: no tool that plans, approves or applies."""
@@ -81,6 +97,9 @@ def register_all(server: MCPServer[Any], lab: Lab, *, toolsets: Sequence[str] = 
                 register(server, lab)
     prompts.register(server, lab)
     for tool in server._tool_manager.list_tools():
+        if tool.annotations is PLAN_ONLY:
+            # Every plan tool answers with the same plan, which the server's instructions describe: once is enough.
+            tool.fn_metadata.output_schema = None
         # pydantic repeats each field's name as its title: a fifth of the list, read by nobody.
         _drop_titles(tool.parameters)
         if tool.fn_metadata.output_schema is not None:

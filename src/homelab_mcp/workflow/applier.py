@@ -13,8 +13,21 @@ from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import HomelabError, JournalUnwritable, LabLocked, PlanRefused
 from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, PlanStatus
 from homelab_mcp.model.policy import POLICY_FILE
-from homelab_mcp.ports import Approver, Clock, Compose, Engine, Files, History, Journal, Lock, PlanStore, Snapshots
+from homelab_mcp.ports import (
+    Approver,
+    Clock,
+    Compose,
+    Data,
+    Engine,
+    Files,
+    History,
+    Journal,
+    Lock,
+    PlanStore,
+    Snapshots,
+)
 from homelab_mcp.workflow.approvals import lapsed
+from homelab_mcp.workflow.approver_trust import ApproverTrust
 from homelab_mcp.workflow.open_applies import open_applies
 from homelab_mcp.workflow.stack_engine import StackEngine
 from homelab_mcp.workflow.transaction import Progress, Transaction
@@ -28,6 +41,7 @@ _AFTER_REFUSAL = {
     "plan_expired": PlanState.EXPIRED,
     "plan_declined": PlanState.DECLINED,
     "plan_not_approved": PlanState.PENDING,
+    "approver_replaced": PlanState.PENDING,
     "policy_refused": PlanState.DECLINED,
 }
 
@@ -50,7 +64,9 @@ class Applier:
         verifier: Verifier | None,
         policy: Policy = DEFAULT_POLICY,
         snapshots: Snapshots | None = None,
+        data: Data | None = None,
     ) -> None:
+        self.data = data
         self.snapshots = snapshots
         self.files = files
         self.history = history
@@ -63,13 +79,15 @@ class Applier:
         self.compose = compose
         self.verifier = verifier.through(self.engine) if verifier is not None and self.engine is not None else None
         self.policy = policy
-        self.undo = Undo(files=files, history=history, plans=plans, clock=clock, engine=self.engine, compose=compose)
+        self.undo = Undo(
+            files=files, history=history, plans=plans, clock=clock, engine=self.engine, compose=compose, data=data
+        )
 
     def check(self, plan_id: str) -> Plan:
         """The plan, when it may be applied now.
 
         Raises NotFound, or PlanRefused: plan_expired, plan_used, plan_not_approved, plan_declined, plan_stale
-        (details["changed"] names what differs), plan_needs_docker.
+        (details["changed"] names what differs), plan_needs_docker, approver_replaced.
         """
         plan = self.plans.get(plan_id)
         if self.plans.used(plan_id):
@@ -161,6 +179,7 @@ class Applier:
         if not plan.created - _SKEW <= approval.when < plan.expires or approval.when > now + _SKEW:
             return False
         if approval.kind is ApprovalKind.OUT_OF_BAND:
+            ApproverTrust(self.approver, self.journal).require("apply")
             return self.approver.verify(approval)
         return self._journalled(approval)
 

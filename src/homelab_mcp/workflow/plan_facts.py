@@ -33,11 +33,12 @@ def folders_of(plan: Plan) -> list[str]:
     for edit in plan.draft.edits:
         stack, _, _ = edit.path.partition("/")
         starts = [a for a in plan.draft.actions if a.kind is ActionKind.UP and a.stack == stack]
-        seen = plan.draft.verification
+        seen = [v for v in plan.draft.verifications if v.stack == stack]
         written = () if plan.draft.actions else services_written(edit.before or "", edit.after or "")
-        if edit.after is None or edit.path.endswith(".env") or not (starts or seen.stack == stack or written):
+        if edit.after is None or edit.path.endswith(".env") or not (starts or seen or written):
             continue
-        wanted = {s for a in starts for s in a.services} | set(seen.services if seen.stack == stack else written)
+        looked_at = {s for v in seen for s in v.services} if seen else set(written)
+        wanted = {s for a in starts for s in a.services} | looked_at
         found |= set(bind_folders(stack, edit.after, wanted))
     return sorted(found - edited)
 

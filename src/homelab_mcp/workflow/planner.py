@@ -7,19 +7,23 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core import fingerprint, plan_codec
+from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.new_findings import brought_in
+from homelab_mcp.core.plan_completion import completed
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
 from homelab_mcp.core.redact_shapes import marked_lines
+from homelab_mcp.core.stack_texts import refuse_half_a_stack
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
-from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, PRIVATE_FOLDER, SETTINGS_FILE
+from homelab_mcp.model.lab import PRIVATE_FOLDER, SETTINGS_FILE, SHARED_ENV
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState, Requester, Risk, RiskReason
 from homelab_mcp.model.policy import POLICY_FILE
 from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
 from homelab_mcp.queries.find import read_stacks
+from homelab_mcp.queries.lab_stacks import files_of_stack
 from homelab_mcp.workflow.plan_facts import TELLING, own_text
 from homelab_mcp.workflow.stack_engine import StackEngine
 
@@ -57,13 +61,19 @@ class Planner:
     def snapshot(self, *, containers: bool) -> Snapshot:
         """Read the lab once. An engine that does not answer leaves ``containers`` None and says why."""
         stacks = read_stacks(self._files)
-        settings = self._files.read(SETTINGS_FILE)
+        files = Snapshot(stacks, self._files.read(SETTINGS_FILE), shared_env=self._shared_env())
         if not containers or self._engine is None:
-            return Snapshot(stacks, settings)
+            return files
         try:
-            return Snapshot(stacks, settings, self._engine.containers())
+            return replace(files, containers=self._engine.containers())
         except (EngineUnavailable, EngineFailed) as error:
-            return Snapshot(stacks, settings, None, error.message)
+            return replace(files, engine_error=error.message)
+
+    def _shared_env(self) -> str:
+        try:
+            return self._files.read(SHARED_ENV) or ""
+        except InvalidInput:
+            return ""
 
     def make(self, draft: Draft, snapshot: Snapshot, requester: Requester, lint: Lint) -> Plan:
         """A stored plan of this draft.
@@ -71,28 +81,30 @@ class Planner:
         Error findings that the draft brings in refuse it; those that were there before are only reported.
 
         Raises:
-            InvalidInput: nothing_to_do, lint_refused (details["findings"]), compose_refused, secret_in_public_file.
+            InvalidInput: nothing_to_do, lint_refused (details["findings"]), compose_refused, secret_in_public_file,
+                more_files.
             PlanRefused: plan_stale, when a file changed since the snapshot.
             JournalUnwritable: no plan without a journal.
         """
         draft = replace(draft, edits=tuple(e for e in draft.edits if e.before != e.after))
-        if not draft.edits and not draft.actions and not draft.adopts:
+        draft = completed(draft, snapshot)
+        if not (draft.edits or draft.actions or draft.adopts or draft.moves or draft.owners):
             raise InvalidInput(
                 "Nothing would change.", code="nothing_to_do", hint="The lab already is as asked; no plan is needed."
             )
         _check_not_the_guard(draft)
+        refuse_half_a_stack(snapshot.stacks, draft.edits)
         self._check_room()
         # Before the judging, which takes a second: what is judged and what the plan holds to must be the same files.
-        paths = fingerprint.watched_files(draft, {s.name: s.compose_path for s in snapshot.stacks})
-        observed = {path: self._files.read(path) for path in paths}
+        after = stacks_after(snapshot.stacks, draft.edits)
+        observed = self._watched(draft, snapshot.stacks, after)
         _check_still_as_read(draft, snapshot, observed)
         _check_no_secret_in_public(draft)
         if not own_text(draft):
             _check_no_marked_secret(draft)
-        after = _as_it_would_be(snapshot.stacks, draft.edits)
         networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
         undone = [_reversed(e) for e in draft.adopts]
-        there = lint(_as_it_would_be(snapshot.stacks, undone), networks, undone)
+        there = lint(stacks_after(snapshot.stacks, undone), networks, undone)
         findings = tuple(lint(after, networks, draft.edits))
         refused = _REFUSED_TO_MODELS if requester.via == "mcp" else frozenset()
         draft = _judge(draft, brought_in(there, findings), refused)
@@ -140,6 +152,19 @@ class Planner:
                 expires=now + self._policy.plan_life,
             )
         )
+
+    def _watched(
+        self, draft: Draft, before: Sequence[StackFiles], after: Sequence[StackFiles]
+    ) -> dict[str, str | None]:
+        """The files that the plan holds to, as they are: those it writes, and all that Compose reads for its stacks."""
+        paths = fingerprint.watched_files(draft, {s.name: s.compose_path for s in before})
+        found = {path: self._files.read(path) for path in paths}
+        touched = set(fingerprint.touched_stacks(draft))
+        changed = {e.path: e.after for e in draft.edits}
+        for stacks, edits in ((before, {}), (after, changed)):
+            for stack in (s for s in stacks if s.name in touched):
+                found = {**files_of_stack(self._files, stack, edits), **found}
+        return found
 
     def _check_room(self) -> None:
         """Refuse a flood: a person cannot judge plans by the hundred."""
@@ -203,7 +228,12 @@ def _check_still_as_read(draft: Draft, snapshot: Snapshot, observed: Mapping[str
     # An empty text in a snapshot may stand for a file that is not there or not readable.
     read: dict[str, str | None] = {}
     for stack in snapshot.stacks:
-        texts = ((stack.compose_path, stack.compose_text), (stack.env_path, stack.env_text), *stack.others)
+        texts = (
+            (stack.compose_path, stack.compose_text),
+            (stack.env_path, stack.env_text),
+            *stack.others,
+            *stack.named,
+        )
         read |= {path: text for path, text in texts if text}
     read |= {e.path: e.before for e in draft.edits} | {e.path: e.after for e in draft.adopts}
     moved = [path for path, now in observed.items() if path in read and read[path] != now]
@@ -246,36 +276,6 @@ def _check_no_marked_secret(draft: Draft) -> None:
                 hint="Refer to it as ${NAME} and keep the value in the stack's .env; a person sets it with "
                 "`homelab-mcp env set STACK NAME`.",
             )
-
-
-def _as_it_would_be(stacks: Sequence[StackFiles], edits: Sequence[FileEdit]) -> tuple[StackFiles, ...]:
-    found = {s.name: s for s in stacks}
-    for edit in edits:
-        name, _, rest = edit.path.partition("/")
-        stack = found.get(name)
-        if stack is not None and edit.path == stack.compose_path:
-            if edit.after is None:
-                del found[name]
-            else:
-                found[name] = replace(stack, compose_text=edit.after)
-        elif stack is None and rest in COMPOSE_NAMES and edit.after is not None:
-            found[name] = StackFiles(name, edit.path, edit.after)
-        elif stack is not None and rest in OVERRIDE_NAMES:
-            found[name] = replace(stack, others=_with(stack.others, edit))
-    for edit in edits:
-        stack = found.get(edit.path.partition("/")[0])
-        if stack is not None and edit.path == stack.env_path:
-            found[stack.name] = replace(stack, env_text=edit.after or "")
-    return tuple(found[name] for name in sorted(found))
-
-
-def _with(others: Sequence[tuple[str, str]], edit: FileEdit) -> tuple[tuple[str, str], ...]:
-    """The override files after an edit of one; Compose takes the first there is."""
-    texts = {path: text for path, text in others if path != edit.path}
-    if edit.after is not None:
-        texts[edit.path] = edit.after
-    order = [path for name in OVERRIDE_NAMES for path in texts if path.endswith(f"/{name}")]
-    return tuple((path, texts[path]) for path in order[:1])
 
 
 def _reversed(edit: FileEdit) -> FileEdit:

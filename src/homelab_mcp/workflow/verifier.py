@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from homelab_mcp.core.redact import safe
@@ -22,7 +22,8 @@ class Patience:
 
     Args:
         health: until a health check passes, on top of its start period.
-        stable: how long a container without a health check must run without a restart.
+        stable: how long a container without a health check, or one that was restarted, must run without a restart.
+        steady: seconds of running after which a restart is one too many: it had come up, and fell.
         route: until a route answers.
         certificate: until the answering route's certificate is trusted; the CA may take its time.
         open_door: how long a route that should ask for log-in may answer without, while the router is being changed.
@@ -32,7 +33,8 @@ class Patience:
     """
 
     health: float = 120.0
-    stable: float = 10.0
+    stable: float = 30.0
+    steady: float = 10.0
     route: float = 60.0
     certificate: float = 90.0
     open_door: float = 5.0
@@ -42,13 +44,32 @@ class Patience:
 
 
 @dataclass(slots=True)
+class _Run:
+    """What was seen of one container so far: ``since`` when it is as it is now, ``ran`` how long before it fell."""
+
+    first: int
+    mark: tuple[object, ...]
+    since: float
+    restarts: int = 0
+    ran: float = 0.0
+
+    def look(self, one: ContainerState, now: float) -> None:
+        """Take in another look at it."""
+        if (mark := _mark(one)) == self.mark:
+            return
+        if (restarts := one.restart_count - self.first) > self.restarts:
+            self.ran = max(self.ran, now - self.since)
+            self.restarts = restarts
+        self.mark, self.since = mark, now
+
+
+@dataclass(slots=True)
 class _Watch:
-    """What was seen of one service so far."""
+    """What was seen of one service so far; ``since`` when its containers were last seen to change."""
 
     since: float
     deadline: float
-    restarts: dict[str, int] = field(default_factory=dict)
-    mark: tuple[object, ...] = ()
+    runs: dict[str, _Run] = field(default_factory=dict)
     settled: Evidence | None = None
 
 
@@ -118,40 +139,48 @@ class Verifier:
         if not mine:
             late = now - watch.since >= self._patience.gone
             return Evidence(f"{service} has no container", ok=False) if late else None
-        rose = 0
+        watch.runs = {c.id: watch.runs.get(c.id) or _Run(c.restart_count, _mark(c), now) for c in mine}
         for one in mine:
-            rose = max(rose, one.restart_count - watch.restarts.setdefault(one.id, one.restart_count))
-        mark = tuple(sorted((c.id, c.state, c.restart_count, c.started_at) for c in mine))
-        if mark != watch.mark:
-            watch.mark, watch.since = mark, now
-        bad = self._bad(service, mine, rose, ending)
+            watch.runs[one.id].look(one, now)
+        watch.since = max(run.since for run in watch.runs.values())
+        bad = self._bad(service, mine, watch.runs, ending)
         if bad is None and now >= watch.deadline:
             states = ", ".join(sorted({c.health or c.state for c in mine}))
             bad = f"{service} did not come up in time (still {states})"
         if bad is not None:
             return Evidence(bad, ok=False, detail=self._logs(mine, secrets))
-        return self._good(service, mine, now - watch.since, ending)
+        return self._good(service, mine, watch, now, ending)
 
-    def _bad(self, service: str, mine: list[ContainerState], rose: int, ending: bool) -> str | None:
+    def _bad(self, service: str, mine: list[ContainerState], runs: Mapping[str, _Run], ending: bool) -> str | None:
         for one in mine:
+            run = runs[one.id]
             if one.state in {"exited", "dead"} and not (ending and one.exit_code == 0):
                 why = f" ({one.status})" if one.status else ""
                 return f"{service} exited with code {one.exit_code}{why}"
             if one.health == "unhealthy":
                 return f"{service} is unhealthy: its health check fails"
-            if rose >= self._patience.restarts:
-                return f"{service} crash-loops: {rose} restarts while watched, last exit code {one.exit_code}"
+            if run.restarts >= self._patience.restarts:
+                return f"{service} crash-loops: {run.restarts} restarts while watched, last exit code {one.exit_code}"
+            if run.restarts and run.ran >= self._patience.steady:
+                return f"{service} crash-loops: it fell after {run.ran:.0f} s and was restarted"
         return None
 
-    def _good(self, service: str, mine: list[ContainerState], quiet: float, ending: bool) -> Evidence | None:
+    def _good(
+        self, service: str, mine: list[ContainerState], watch: _Watch, now: float, ending: bool
+    ) -> Evidence | None:
         if ending and all(c.state == "exited" for c in mine):
             return Evidence(f"{service} ran to its end", ok=True, detail="exit code 0")
         if any(c.state != "running" for c in mine):
             return None
-        if all(c.health == "healthy" for c in mine):
+        healthy = all(c.health == "healthy" for c in mine)
+        # A check that passes says more than time does, unless what it passes for was seen to fall.
+        if not healthy or any(run.restarts for run in watch.runs.values()):
+            if now - watch.since < self._patience.stable:
+                return None
+            if not healthy and any(c.health for c in mine):
+                return None
+        if healthy:
             return Evidence(f"{service} is healthy", ok=True)
-        if any(c.health for c in mine) or quiet < self._patience.stable:
-            return None
         detail = f"no health check; no restart in {self._patience.stable:.0f} s"
         return Evidence(f"{service} runs steadily", ok=True, detail=detail)
 
@@ -230,6 +259,10 @@ class Verifier:
                 return Evidence(f"{result.url} {how}", ok=False, detail=_seen(result))
             pause()
             self._clock.sleep(self._patience.poll)
+
+
+def _mark(one: ContainerState) -> tuple[object, ...]:
+    return one.state, one.restart_count, one.started_at
 
 
 def is_traefik(image: str) -> bool:

@@ -14,6 +14,7 @@ from homelab_mcp.core.settings import build_settings, emit_settings, parse_setti
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import Acme, LabSettings
+from homelab_mcp.queries.check_catalog import made_up
 from tests.unit.core.operation_parts import CATALOG, SETTINGS, argon2, definition, secret
 
 FOLDER = Path(__file__).parents[3] / "catalog"
@@ -21,7 +22,12 @@ REAL = {d.id: d for d in (parse_definition(p.read_text(), p.name) for p in sorte
 
 
 def make(
-    what: ServiceDefinition, settings: LabSettings = SETTINGS, env: dict[str, str] | None = None, **options: Any
+    what: ServiceDefinition,
+    settings: LabSettings = SETTINGS,
+    env: dict[str, str] | None = None,
+    *,
+    gateway_name: str = "",
+    **options: Any,
 ) -> Generated:
     return generate(
         what,
@@ -32,11 +38,20 @@ def make(
         existing_env={"DUCKDNS_TOKEN": "duck-token-1"} if env is None else env,
         root="/opt/stacks",
         gateway=({**CATALOG, **REAL}).get(what.gateway or ""),
+        gateway_name=gateway_name,
     )
 
 
+def asked_for(what: ServiceDefinition) -> dict[str, str]:
+    """What a person must say to have it, its gateway's part too."""
+    gateway = REAL.get(what.gateway or "")
+    return made_up((*what.variables, *(gateway.variables if gateway else ())))
+
+
 def make_real(name: str) -> Generated:
-    return make(REAL[name], env={"DUCKDNS_TOKEN": "duck-token-1", "VPN_SERVICE_PROVIDER": "mullvad"})
+    return make(
+        REAL[name], env={"DUCKDNS_TOKEN": "duck-token-1", "VPN_SERVICE_PROVIDER": "mullvad", **asked_for(REAL[name])}
+    )
 
 
 @pytest.mark.parametrize("name", REAL)

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput
 from homelab_mcp.model.observed import ContainerMake, ContainerState
 from homelab_mcp.ports import EngineInfo, ProbeResult
@@ -98,6 +99,9 @@ class FakeDocker:
         one.restarts += "crash" in one.image
         return self.state_of(one)
 
+    def usage(self, container_id: str) -> Usage:
+        return Usage(50 * 2**20, 0.1, 5)
+
     def logs(
         self, container_id: str, *, tail: int, since: float | None = None, until: float | None = None
     ) -> Iterator[tuple[str, str, str]]:
@@ -155,7 +159,7 @@ class FakeCompose:
     def config(self, stack: str) -> None:
         self.services(stack)
 
-    def check_text(self, stack: str, compose_text: str, env_text: str, others: Sequence[tuple[str, str]] = ()) -> None:
+    def check_text(self, stack: str, text: str, env_text: str, others: Sequence[tuple[str, str]] = ()) -> None:
         if self.refuses:
             raise EngineFailed("docker compose config failed", details={"output": self.refuses})
 

@@ -23,7 +23,52 @@ def test_without_a_health_check_it_must_run_for_a_while_without_a_restart() -> N
     looker, clock, _ = verifier("steady:1")
     (seen,) = looker.verify(Verification("s", ("app",)))
     assert (seen.ok, seen.what) == (True, "app runs steadily")
-    assert 10 <= clock.passed < 12
+    assert 30 <= clock.passed < 32
+
+
+class Falling(FakeDocker):
+    """A container that falls every so many seconds and is restarted at once.
+
+    ``falls``: how often, then it stays up; ``health``: before the first fall, and after it.
+    """
+
+    def __init__(
+        self, clock: FakeClock, every: float, falls: int = 10**6, health: tuple[str, str] = (" ", " ")
+    ) -> None:
+        super().__init__()
+        self.clock, self.every, self.falls, self.health = clock, every, falls, health
+        self.containers_now["a"] = FakeContainer("a", "s", "app", "steady:1", "h")
+
+    def inspect(self, container_id: str) -> ContainerState:
+        fell = min(int(self.clock.passed / self.every), self.falls)
+        health = self.health[bool(fell)].strip()
+        return replace(super().inspect(container_id), restart_count=fell, started_at=str(fell), health=health)
+
+
+@pytest.mark.parametrize("every", [0.3, 2, 5, 9.4, 10.6, 14, 17, 22, 29])
+def test_a_crash_loop_of_any_period_within_the_window_is_told_within_35_seconds(every: float) -> None:
+    clock = FakeClock()
+    looker = Verifier(engine=Falling(clock, every), probe=FakeProbe(), clock=clock)
+    (seen,) = looker.verify(Verification("s", ("app",)))
+    assert (seen.ok, "crash-loops" in seen.what) == (False, True)
+    assert clock.passed <= 35
+
+
+@pytest.mark.parametrize("health", [(" ", " "), ("starting", "healthy")])
+def test_a_service_that_falls_once_while_it_comes_up_is_watched_for_the_whole_window_after_it(
+    health: tuple[str, str],
+) -> None:
+    clock = FakeClock()
+    looker = Verifier(engine=Falling(clock, 4, 1, health), probe=FakeProbe(), clock=clock)
+    (seen,) = looker.verify(Verification("s", ("app",)))
+    assert seen.ok
+    assert 34 <= clock.passed < 36
+
+
+def test_a_health_check_that_passes_needs_no_window() -> None:
+    looker, clock, _ = verifier("web:1")
+    (seen,) = looker.verify(Verification("s", ("app",)))
+    assert (seen.what, clock.passed) == ("app is healthy", 0)
 
 
 def test_a_crash_loop_is_told_within_seconds() -> None:

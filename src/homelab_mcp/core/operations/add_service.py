@@ -10,6 +10,7 @@ from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.generator import Generated, generate
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.request import AddServiceRequest
+from homelab_mcp.core.resources import Host, overbooked
 from homelab_mcp.model.definition import Container, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LabSettings
@@ -45,6 +46,7 @@ def add_service(
     argon2: Callable[[str], str],
     root: str,
     read: Read,
+    host: Host | None = None,
 ) -> Draft:
     """A draft that adds ``request.service``.
 
@@ -57,6 +59,7 @@ def add_service(
         argon2: hashes a value for an Authelia users file.
         root: the lab's absolute path.
         read: the text of a file of the lab, or None.
+        host: what limits must fit, where that is known.
 
     Raises:
         NotFound: no such definition.
@@ -84,6 +87,7 @@ def add_service(
         root=root,
         gateway=gateway,
         gateway_name=_gateway_name(gateway, main, stack_name, lab, snapshot) if gateway else "",
+        host=host,
     )
     _refuse_taken(generated, stack_name, lab, snapshot)
     route_works = _route_works(definition, generated, settings, lab)
@@ -113,6 +117,7 @@ def add_service(
         notes=(
             *_notes(definition, generated, settings, lab, route_works, kept),
             *generated.notes,
+            *overbooked([*(s.data for s in lab.services), *generated.services.values()], host),
             _made_from(definition),
         ),
         undo=f"Roll this plan back, or remove {generated.name} from stack {stack_name}; its data folders stay.",

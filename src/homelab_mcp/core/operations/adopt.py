@@ -97,7 +97,8 @@ def discard(snapshot: Snapshot, stack: str, files: Sequence[FileChange], contain
     off = [d.service for d in containers if d.word is not DriftWord.ORPHAN]
     known = [d.service for d in containers if d.word is DriftWord.ORPHAN and d.service in target]
     orphans = [d.service for d in containers if d.word is DriftWord.ORPHAN and d.service not in target]
-    actions, verification = containers_back(edits)
+    actions, verifications = containers_back(edits)
+    verification = next(iter(verifications), Verification())
     wanted = [s for s in target if s in {*off, *known}]
     actions, verification = _joined(stack, actions, verification, wanted)
     if orphans:

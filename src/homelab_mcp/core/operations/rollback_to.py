@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.drift import in_scope
-from homelab_mcp.core.operations.rollback import cannot_undo, containers_back
+from homelab_mcp.core.operations.rollback import cannot_undo, containers_back, moved_back
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.plan import Draft, FileEdit, Plan, Risk, RiskReason
+from homelab_mcp.model.plan import Draft, FileEdit, Plan, Risk, RiskReason, Verification
 from homelab_mcp.model.policy import POLICY_FILE
 
 _NAMED = 12
@@ -41,6 +41,7 @@ def rollback_to(
     read: Callable[[str], str | None],
     point: str,
     stack: str = "",
+    exists: Callable[[str], bool] = lambda path: False,
 ) -> Draft:
     """A draft that takes these applies back at once.
 
@@ -52,6 +53,7 @@ def rollback_to(
         read: a file's text now.
         point: the point, in words.
         stack: only this stack's files; "" all.
+        exists: whether a path of the lab is there, for data that was moved.
 
     Raises InvalidInput (nothing_to_do) when every file is as it was.
     """
@@ -64,26 +66,38 @@ def rollback_to(
         if now != target.left:
             conflicts.append(path)
         edits.append(FileEdit(path, now, target.text, target.mode, target.secret))
-    if not edits:
+    moves, stuck = moved_back([p for p in _net_moves(steps) if in_scope(p[1], stack)], exists)
+    if not (edits or moves):
         raise InvalidInput(
             "Every file is already as it was then.", code="nothing_to_do", hint="Pick an earlier plan of the history."
         )
     touched = {e.path for e in edits}
     taken = [s.plan for s in steps if touched & {e.path for e in (*s.plan.draft.edits, *s.plan.draft.adopts)}]
-    actions, verification = containers_back(edits)
+    actions, verifications = containers_back(edits)
     what = f"stack {stack}" if stack else "the lab"
     return Draft(
         operation="rollback",
         summary=f"Put {what} back as it was {point}",
         edits=tuple(edits),
         actions=actions,
-        verification=verification,
+        verification=next(iter(verifications), Verification()),
+        also_verify=verifications[1:],
+        moves=moves,
         risks=tuple(_risks(taken, conflicts, [p for p in by_hand if p in touched])),
-        notes=tuple(_notes(edits, taken, gone, len({a.stack for a in actions}))),
+        notes=(*stuck, *_notes(edits, taken, gone)),
         undo="Roll back this plan in turn.",
         target=stack or "lab",
         secrets=tuple(dict.fromkeys((*(v for p in taken for v in p.draft.secrets), *secrets_of(edits)))),
     )
+
+
+def _net_moves(steps: Sequence[Step]) -> list[tuple[str, str]]:
+    """(where data is, where it was) after all moves of these applies, the last moved first."""
+    origins: dict[str, str] = {}
+    for step in steps:
+        for move in step.plan.draft.moves:
+            origins[move.target] = origins.pop(move.source, move.source)
+    return [(here, was) for here, was in reversed(origins.items()) if here != was]
 
 
 def _targets(
@@ -93,6 +107,8 @@ def _targets(
     by_hand = []
     for step in steps:
         for edit in step.plan.draft.edits:
+            if edit.derived:
+                continue
             text, mode = step.undo.get(edit.path, (edit.before, edit.mode))
             mine = found.setdefault(edit.path, _Target(text, mode, is_secret(edit), None))
             mine.left = edit.after
@@ -123,12 +139,10 @@ def _risks(taken: Sequence[Plan], conflicts: Sequence[str], by_hand: Sequence[st
     return risks
 
 
-def _notes(edits: Sequence[FileEdit], taken: Sequence[Plan], gone: Mapping[str, str], stacks: int) -> list[str]:
+def _notes(edits: Sequence[FileEdit], taken: Sequence[Plan], gone: Mapping[str, str]) -> list[str]:
     notes = [f"Takes back: {p.draft.summary}" for p in reversed(taken[-_NAMED:])]
     if len(taken) > _NAMED:
         notes.append(f"… and {len(taken) - _NAMED} earlier ones.")
     if lost := sorted({gone[e.path] for e in edits if e.path in gone}):
         notes.append(f"Put back from git, as the plan's record is gone: {'; '.join(lost[:5])}")
-    if stacks > 1:
-        notes.append("Of several stacks, only the one with the most changes is verified; look at the others after.")
     return [*notes, *cannot_undo(edits)]

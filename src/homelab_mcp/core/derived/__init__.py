@@ -1,0 +1,67 @@
+"""Files that follow from what the lab is, made anew by every plan: nobody has to remember them.
+
+An operation says what it changes; what else must then change is derived from the lab as it would be. A derivation is
+one pure function in a module of its own, listed in ``core/derived/listed.py``. It owns its files whole: what a person
+is to write belongs in another file. It yields nothing for a file that is to stay as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from homelab_mcp.core.operations.lab_view import LabView
+from homelab_mcp.model.definition import ServiceDefinition
+from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.model.observed import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class LabAfter:
+    """The lab as a draft would leave it.
+
+    Args:
+        snapshot: its stacks' files; containers are as they are now.
+        settings: its settings.
+        view: its services.
+        read: the text of any of its files, or None.
+        find: a definition by id, None where the catalog has none.
+        root: its absolute path.
+    """
+
+    snapshot: Snapshot
+    settings: LabSettings
+    view: LabView
+    read: Callable[[str], str | None]
+    find: Callable[[str], ServiceDefinition | None]
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedFile:
+    """One file as it must be.
+
+    Args:
+        path: relative to the lab's root.
+        text: its whole text; None where there must be no such file.
+        why: one sentence for the plan.
+        mode: permission bits where it is made.
+        restart: (stack, service) pairs that read it only when they start.
+    """
+
+    path: str
+    text: str | None
+    why: str
+    mode: int = 0o644
+    restart: tuple[tuple[str, str], ...] = ()
+
+
+Derivation = Callable[[LabAfter], Iterable[DerivedFile]]
+
+
+def derive(lab: LabAfter, derivations: Iterable[Derivation]) -> Iterator[DerivedFile]:
+    """Every file whose text is not what it must be."""
+    for derivation in derivations:
+        for file in derivation(lab):
+            if lab.read(file.path) != file.text:
+                yield file

@@ -1,0 +1,45 @@
+"""What the middle needs from the world, as Protocols; ``adapters/`` fulfils them, ``bootstrap`` joins the two."""
+
+from homelab_mcp.ports.data import Data, Owned, Owners
+from homelab_mcp.ports.disk import Clock, Files, Lock
+from homelab_mcp.ports.engine import Compose, Engine, EngineInfo, Judge, Probe, ProbeResult
+from homelab_mcp.ports.hardware import Hardware, Place
+from homelab_mcp.ports.inside import Inside
+from homelab_mcp.ports.lab import Lab, PromptText
+from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
+from homelab_mcp.ports.record import Commit, History, Journal
+from homelab_mcp.ports.secrets import KeptFile, SecretSource, SecretsSnapshot, Snapshots, TokenStore, Vault, VaultReport
+
+__all__ = [
+    "Approver",
+    "Clock",
+    "Commit",
+    "Compose",
+    "Data",
+    "Engine",
+    "EngineInfo",
+    "Files",
+    "Hardware",
+    "History",
+    "Inside",
+    "Journal",
+    "Judge",
+    "KeptFile",
+    "Lab",
+    "Lock",
+    "Owned",
+    "Owners",
+    "Place",
+    "PlanStore",
+    "Probe",
+    "ProbeResult",
+    "PromptText",
+    "SecretSource",
+    "SecretsSnapshot",
+    "Signer",
+    "Snapshots",
+    "TokenStore",
+    "Vault",
+    "VaultReport",
+    "Worker",
+]

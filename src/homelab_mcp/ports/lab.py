@@ -1,0 +1,99 @@
+"""One lab with everything that reaches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from homelab_mcp.core.catalog import Catalog
+from homelab_mcp.core.policy import Policy
+from homelab_mcp.core.redact import Redactor
+from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.ports.data import Data
+from homelab_mcp.ports.disk import Clock, Files, Lock
+from homelab_mcp.ports.engine import Compose, Engine, Judge, Probe
+from homelab_mcp.ports.hardware import Hardware
+from homelab_mcp.ports.inside import Inside
+from homelab_mcp.ports.plans import Approver, PlanStore, Worker
+from homelab_mcp.ports.record import History, Journal
+from homelab_mcp.ports.secrets import SecretSource, Snapshots, TokenStore, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class PromptText:
+    """An MCP prompt: ``{argument}`` in ``text`` stands for what the person gives."""
+
+    name: str
+    title: str
+    description: str
+    arguments: tuple[str, ...]
+    text: str
+
+
+class Lab(Protocol):
+    """One lab with everything that reaches it; ``bootstrap`` makes it, each part on first use.
+
+    ``files_only`` says that no engine is wanted: plans write files and git, and say that nothing was started.
+    """
+
+    @property
+    def root(self) -> str: ...
+    @property
+    def files_only(self) -> bool: ...
+    @property
+    def settings(self) -> LabSettings:
+        """The lab's settings, read afresh. Raises NotFound (code ``lab_not_initialised``), InvalidInput."""
+        ...
+
+    @property
+    def policy(self) -> Policy:
+        """The lab's policy, read afresh. Raises InvalidInput (code ``bad_policy``)."""
+        ...
+
+    @property
+    def redactor(self) -> Redactor:
+        """Masks every secret of the lab that is known by now; never raises. Ask anew for each answer."""
+        ...
+
+    @property
+    def catalog(self) -> Catalog: ...
+    @property
+    def prompts(self) -> tuple[PromptText, ...]: ...
+    @property
+    def files(self) -> Files: ...
+    @property
+    def data(self) -> Data: ...
+    @property
+    def hardware(self) -> Hardware: ...
+    @property
+    def engine(self) -> Engine: ...
+    @property
+    def compose(self) -> Compose: ...
+    @property
+    def judge(self) -> Judge: ...
+    @property
+    def inside(self) -> Inside: ...
+    @property
+    def probe(self) -> Probe: ...
+    @property
+    def history(self) -> History: ...
+    @property
+    def journal(self) -> Journal: ...
+    @property
+    def plans(self) -> PlanStore: ...
+    @property
+    def approver(self) -> Approver: ...
+    @property
+    def lock(self) -> Lock: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def secrets(self) -> SecretSource: ...
+    @property
+    def tokens(self) -> TokenStore: ...
+    @property
+    def worker(self) -> Worker: ...
+    @property
+    def vault(self) -> Vault: ...
+    @property
+    def snapshots(self) -> Snapshots: ...

@@ -1,0 +1,88 @@
+"""What is kept of the past: git and the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit of the lab's history."""
+
+    id: str
+    when: float
+    message: str
+    paths: tuple[str, ...] = ()
+
+
+class History(Protocol):
+    """The lab's git repository. Never holds ``.env`` files or ``.homelab/``."""
+
+    def ensure(self) -> bool:
+        """Make the repository where there is none; True when it was made."""
+        ...
+
+    def commit(
+        self,
+        paths: Sequence[str],
+        message: str,
+        *,
+        texts: Mapping[str, tuple[str | None, int]] | None = None,
+        first: tuple[Mapping[str, tuple[str | None, int]], str] | None = None,
+        allow_empty: bool = False,
+        refuse_secrets: bool = False,
+    ) -> str:
+        """Commit these paths as they are on disk (missing: deleted), leaving everything else as it is; the id.
+
+        Returns "" when nothing differs, unless ``allow_empty``. Other people's changes are never committed.
+        ``texts`` (path -> text, mode) stands for what is on disk. ``first`` (texts, message) is a commit of its own
+        right before, where its texts differ from the last commit; both are there or neither is.
+        A file with a new secret in it is left out; with ``refuse_secrets`` HomelabError (code ``secret_in_commit``)
+        unless it was met there before.
+        """
+        ...
+
+    def committed(self, paths: Sequence[str], commit: str = "") -> dict[str, str | None]:
+        """The text of each path in that commit (the last one), None where it holds none."""
+        ...
+
+    def held(self) -> frozenset[str]:
+        """Files of the lab in the last commit."""
+        ...
+
+    def ignored(self, paths: Sequence[str]) -> list[str]:
+        """Those of the paths that never go into git: by our own rules or by the lab's ignore files."""
+        ...
+
+    def withheld(self) -> list[str]:
+        """A sentence for each file that was left out of commits for a secret in it."""
+        ...
+
+    def text_of(self, path: str) -> str:
+        """The file's text in the last commit; empty where it has none."""
+        ...
+
+    def log(self, limit: int) -> list[Commit]: ...
+    def dirty(self, paths: Sequence[str]) -> list[str]:
+        """Those of the paths that differ from the last commit (a person's own edit)."""
+        ...
+
+    def tracked(self) -> frozenset[str]:
+        """Files of the lab in git's index. Raises HomelabError where it cannot be read."""
+        ...
+
+
+class Journal(Protocol):
+    """Append-only, hash-chained record. Raises JournalUnwritable."""
+
+    def append(self, event: str, data: Mapping[str, Any]) -> None: ...
+    def entries(self) -> list[dict[str, Any]]: ...
+    def recent(self) -> list[dict[str, Any]]:
+        """The last entries, with every apply among them that began and did not end well."""
+        ...
+
+    def verify(self) -> str:
+        """Empty when every line's hash holds, else what is wrong and where."""
+        ...

@@ -1,0 +1,79 @@
+"""Adds to a draft the files that follow from the lab as the draft would leave it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from homelab_mcp.core.after import reader_after, stacks_after
+from homelab_mcp.core.derived import Derivation, DerivedFile, LabAfter, derive
+from homelab_mcp.core.derived.listed import DERIVATIONS
+from homelab_mcp.core.operations.lab_view import view
+from homelab_mcp.core.settings import parse_settings
+from homelab_mcp.model.definition import ServiceDefinition
+from homelab_mcp.model.errors import HomelabError, NotFound
+from homelab_mcp.model.lab import SETTINGS_FILE
+from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Verification
+from homelab_mcp.ports import Lab
+
+_AS_A_PERSON_LEFT_IT = frozenset({"adopt", "discard"})
+"""Operations that are about the very text a person left: deriving would plan over it."""
+
+
+def with_derived(lab: Lab, draft: Draft, snapshot: Snapshot, derivations: Iterable[Derivation] = DERIVATIONS) -> Draft:
+    """The draft with its derived files, and the restarts of what reads them only at its start.
+
+    A lab whose settings would not be readable gets nothing derived: the linter says what is wrong with them.
+    """
+    if draft.operation in _AS_A_PERSON_LEFT_IT:
+        return draft
+    read = reader_after(lab.files.read, draft.edits)
+    text = read(SETTINGS_FILE)
+    try:
+        settings = parse_settings(text) if text is not None else lab.settings
+    except HomelabError:
+        return draft
+    after = replace(snapshot, stacks=stacks_after(snapshot.stacks, draft.edits), settings_text=text)
+
+    def find(name: str) -> ServiceDefinition | None:
+        try:
+            return lab.catalog.get(name)
+        except NotFound:
+            return None
+
+    found = list(derive(LabAfter(after, settings, view(after), read, find, lab.root), derivations))
+    if not found:
+        return draft
+    edits = {e.path: e for e in draft.edits}
+    for file in found:
+        old = edits.get(file.path)
+        before = old.before if old else lab.files.read(file.path)
+        edits[file.path] = FileEdit(file.path, before, file.text, file.mode, derived=True)
+    restarts = _restarts(draft, found)
+    return replace(
+        draft,
+        edits=tuple(edits.values()),
+        actions=(*draft.actions, *restarts),
+        also_verify=(*draft.also_verify, *(Verification(a.stack, a.services) for a in restarts)),
+        notes=(*draft.notes, *dict.fromkeys(f.why for f in found)),
+    )
+
+
+def _restarts(draft: Draft, found: Iterable[DerivedFile]) -> list[EngineAction]:
+    """One restart a service that stays up; what the draft recreates or removes reads the file anyway."""
+    if not draft.actions:
+        return []
+    done = {
+        (a.stack, s)
+        for a in draft.actions
+        if a.kind in (ActionKind.UP, ActionKind.REMOVE, ActionKind.RESTART)
+        for s in a.services
+    }
+    whole = {a.stack for a in draft.actions if a.kind is ActionKind.UP and not a.services}
+    wanted = dict.fromkeys(pair for f in found for pair in f.restart)
+    return [
+        EngineAction(ActionKind.RESTART, f"{service} reads its files only when it starts.", stack, (service,))
+        for stack, service in wanted
+        if (stack, service) not in done and stack not in whole
+    ]
