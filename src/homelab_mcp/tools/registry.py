@@ -20,6 +20,7 @@ from homelab_mcp.tools import (
     review,
     search_catalog,
     set_env,
+    set_lazy_loading,
     validate_compose,
 )
 
@@ -43,6 +44,7 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         review.register_review,
         review.register_resolve,
     ),
+    "platform": (set_lazy_loading.register,),
 }
 """Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
 
