@@ -11,6 +11,7 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
+    external_route,
     history,
     lab_status,
     plans,
@@ -44,7 +45,10 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         review.register_review,
         review.register_resolve,
     ),
-    "platform": (set_lazy_loading.register,),
+    "platform": (
+        set_lazy_loading.register,
+        external_route.register,
+    ),
 }
 """Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
 
