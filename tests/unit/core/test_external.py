@@ -149,7 +149,7 @@ def test_the_lab_with_the_file_lints_clean() -> None:
         settings(nas={**NAS, "tls": "ca", "ca": PEM, "tls_name": "nas.home"}, pi={"url": "http://192.168.1.30"}),
         shared_certificates=False,
     )
-    files = {f"traefik/dynamic/{FILE}": text, "traefik/dynamic/": ""}
+    files = {f"core/traefik/dynamic/{FILE}": text}
     stack = LintStack(
         "core", "core/compose.yaml", CORE, {"DOMAIN": "lab.test"}, exists=lambda p: True,
         read=files.get, names=lambda p: [FILE] if p.rstrip("/").endswith("dynamic") else None,
