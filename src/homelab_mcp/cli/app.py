@@ -27,6 +27,7 @@ from homelab_mcp.cli import (
     status,
     token,
 )
+from homelab_mcp.cli import any_service as any_service_command
 from homelab_mcp.cli import approvals as approvals_command
 from homelab_mcp.cli import plan as plan_command
 from homelab_mcp.cli import policy as policy_command
@@ -75,6 +76,7 @@ for module in (
     init,
     search,
     add,
+    any_service_command,
     remove,
     validate_command,
     rules_command,

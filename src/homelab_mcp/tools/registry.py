@@ -11,6 +11,7 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
+    any_service,
     external_route,
     history,
     lab_status,
@@ -47,6 +48,8 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
     ),
     "platform": (
         set_lazy_loading.register,
+        any_service.register_custom,
+        any_service.register_import,
         external_route.register,
     ),
 }

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from homelab_mcp.core import external_routes, settings_edit
 from homelab_mcp.core.lazy import dynamic_folder
+from homelab_mcp.core.operations.add_service import refuse_host
 from homelab_mcp.core.operations.lab_view import Known, LabView, view
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.external import ExternalName, ExternalRoute
@@ -49,7 +50,7 @@ def add_external(
     traefik = _traefik(lab, read)
     external_routes.check_address(route, settings)
     host = route.host_name(name, settings.domain)
-    _refuse_taken(name, host, settings, lab)
+    refuse_host(host, lab, settings, but=name)
     text = read(SETTINGS_FILE) or ""
     login = route.sso == "protect"
     works = not login or lab.has_middleware(settings.sso_middleware)
@@ -127,14 +128,6 @@ def _traefik(lab: LabView, read: Callable[[str], str | None]) -> Known:
             code="file_taken",
         )
     return traefik
-
-
-def _refuse_taken(name: str, host: str, settings: LabSettings, lab: LabView) -> None:
-    taken = {r.host_name(n, settings.domain): n for n, r in settings.external.items() if n != name}
-    known = lab.routed(host)
-    holder = known.where if known else f"the external service {taken[host]}" if host in taken else ""
-    if holder:
-        raise InvalidInput(f"{host} already leads to {holder}.", hint="Give another 'subdomain'.", code="host_taken")
 
 
 def _risks(name: str, route: ExternalRoute) -> Iterator[RiskReason]:
