@@ -26,7 +26,8 @@ def parse_compose(text: str, env: Mapping[str, str], read: Read | None) -> Parse
         InvalidInput: not YAML (YamlRefused), or no services in it (code ``not_compose``), or it would unfold to far
             more than is written.
     """
-    loaded = load_stack([(_FILE, text)], env, read)
+    # Doubled, so that what comes out has the references as they were written: they are settled later.
+    loaded = load_stack([(_FILE, text.replace("$", "$$"))], {}, _doubled(read) if read else None)
     refused = next((s.refused for s in loaded.sources if s.refused is not None), None)
     if refused is not None:
         raise refused
@@ -53,3 +54,11 @@ def parse_compose(text: str, env: Mapping[str, str], read: Read | None) -> Parse
             )
     services: dict[str, dict[str, Any]] = {n: dict(b) for n, b in merged.services.items()}
     return Parsed(services, merged.section("networks"), merged.section("volumes"), dict(env), lost)
+
+
+def _doubled(read: Read) -> Read:
+    def doubled(path: str) -> str | None:
+        text = read(path)
+        return None if text is None else text.replace("$", "$$")
+
+    return doubled

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 from homelab_mcp.core.generator import Generated
-from homelab_mcp.core.importing.mounts import Place, place_of
+from homelab_mcp.core.importing.custom_volumes import volumes_of
 from homelab_mcp.core.operations.custom_request import CustomRequest
 from homelab_mcp.core.redact import is_secret_name
 from homelab_mcp.core.redact_shapes import has_token
@@ -22,11 +21,12 @@ from homelab_mcp.model.definition import (
     HealthCheck,
     Homepage,
     Image,
+    Links,
     Route,
     ServiceDefinition,
+    Source,
     Sso,
     Variable,
-    Volume,
 )
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.image import ImageFacts
@@ -44,7 +44,6 @@ _STAND_IN = Image(repository="custom", tag="0")
 """In the definition, whose images are pinned; the reference that was asked for takes its place."""
 
 _LAB_REFERENCE = re.compile(r"\$\{(" + "|".join(LAB_VARIABLES) + r")\}")
-_NAMED = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _OF_A_USER = ("lscr.io/linuxserver/", "linuxserver/", "ghcr.io/linuxserver/")
 
 
@@ -98,46 +97,54 @@ def custom_of(request: CustomRequest, facts: ImageFacts | None, settings: LabSet
         assumed.append(f"Its web page is at port {port}, by what the image exposes.")
     if not port:
         assumed.append("It has no web page, so it gets no route; give 'port' where it has one.")
-    volumes, outside = _volumes(request, facts, settings, root, assumed)
-    health = _health(request, facts, assumed)
-    image = _image(request.image, assumed)
+    volumes, outside = volumes_of(request, facts, settings, root, assumed)
     if facts and not facts.is_root and volumes and not request.user:
         assumed.append(f"It runs as {facts.user}: its folders must belong to that user, or give 'user'.")
+    health = _health(request, facts, assumed)
+    image = _image(request.image, assumed)
     variables, environment = _environment(request, facts)
+    container = Container(
+        image=_STAND_IN,
+        command=_command(request.command),
+        user={"lab": "${PUID}:${PGID}", "": None}.get(request.user, request.user),
+        environment=environment,
+        ports=[
+            *([ContainerPort(container=port, purpose="web")] if port else []),
+            *(_published(p, request.name) for p in request.publish),
+        ],
+        volumes=volumes,
+        health=health,
+        health_note="" if health else "The image brings one, or nobody has said how to ask it.",
+        resources=request.resources,
+    )
+    definition = _definition(request, container, port, variables)
+    return Custom(definition, image, tuple(assumed), tuple(outside), request.gpu)
+
+
+def _definition(
+    request: CustomRequest, container: Container, port: int, variables: list[Variable]
+) -> ServiceDefinition:
     title = request.title or request.name.replace("-", " ").title()
-    ports = [ContainerPort(container=port, purpose="web")] if port else []
-    definition = ServiceDefinition(
+    homepage = Homepage(
+        group=request.category.replace("-", " ").title(),
+        icon=request.icon or f"{request.name}.png",
+        description=request.description or title,
+    )
+    return ServiceDefinition(
         id=CUSTOM,
         name=title,
         summary=f"A service of the image {request.image}"[:160],
         category=request.category,
         level="draft",
         stack=request.name,
-        links={"upstream": "", "documentation": ""},
-        sources=[{"facts": "all", "where": "the request, and the image's own configuration"}],
-        container=Container(
-            image=_STAND_IN,
-            command=_command(request.command),
-            user={"lab": "${PUID}:${PGID}", "": None}.get(request.user, request.user),
-            environment=environment,
-            ports=[*ports, *(_published(p, request.name) for p in request.publish)],
-            volumes=volumes,
-            health=health,
-            health_note="" if health else "The image brings one, or nobody has said how to ask it.",
-            resources=request.resources,
-        ),
+        links=Links(upstream="", documentation=""),
+        sources=[Source(facts="all", where="the request, and the image's own configuration")],
+        container=container,
         variables=variables,
         route=_route(request, port) if port else None,
-        homepage=Homepage(
-            group=request.category.replace("-", " ").title(),
-            icon=request.icon or f"{request.name}.png",
-            description=request.description or title,
-        )
-        if port
-        else None,
+        homepage=homepage if port else None,
         **_NOTHING_KNOWN,
     )
-    return Custom(definition, image, tuple(assumed), tuple(outside), request.gpu)
 
 
 _NOTHING_KNOWN: dict[str, Any] = {
@@ -189,57 +196,6 @@ def _published(text: str, name: str) -> ContainerPort:
     return ContainerPort(
         container=int(container), protocol=kind, publish=int(host), why=f"Asked for when {name} was added."
     )
-
-
-def _volumes(
-    request: CustomRequest, facts: ImageFacts | None, settings: LabSettings, root: str, assumed: list[str]
-) -> tuple[list[Volume], list[str]]:
-    found: list[Volume] = []
-    outside: list[str] = []
-    for text in request.volumes:
-        volume = _volume(text, settings, root)
-        if volume is None:
-            assumed.append(f"{text.partition(':')[0]} is left out: the time zone comes from TZ.")
-            continue
-        if volume.kind == "host":
-            outside.append(volume.source or "")
-        found.append(volume)
-    targets = {v.target for v in found}
-    for target in facts.volumes if facts else ():
-        if not any(t and (t == target or target.startswith(f"{t}/")) for t in targets):
-            found.append(Volume(kind="data", name=_folder(target, found), target=target))
-            assumed.append(f"The image keeps data in {target}, so that is a folder of the stack.")
-    return found, outside
-
-
-def _volume(text: str, settings: LabSettings, root: str) -> Volume | None:
-    parts = text.split(":")
-    read_only = len(parts) > 1 and parts[-1] in {"ro", "rw"} and parts.pop() == "ro"
-    source, target = ("", parts[0]) if len(parts) == 1 else (parts[0], parts[1]) if len(parts) == 2 else ("", "")
-    if not target.startswith("/") or "$" in text or "@{" in text:
-        raise InvalidInput(
-            f"{text!r} is no volume.",
-            hint="Write /data, NAME:/data, media:/data, downloads:/data or /host/path:/data; :ro may follow.",
-            code="bad_volume",
-        )
-    if source in {"media", "downloads"}:
-        return Volume.model_validate({"kind": source, "target": target, "read_only": read_only})
-    if not source.startswith("/"):
-        name = source or _folder(target, [])
-        if not _NAMED.fullmatch(name):
-            raise InvalidInput(f"{source!r} is no name of a folder.", hint="Lower-case letters, digits, - and _.")
-        return Volume(kind="data", name=name, target=target, read_only=read_only)
-    place = place_of(source, settings, root)
-    if place is Place.CLOCK:
-        return None
-    if place is Place.SOCKET:
-        return Volume(kind="socket", target=target, read_only=read_only, why="Asked for when it was added.")
-    return Volume(kind="host", source=source, target=target, read_only=read_only, why="Asked for when it was added.")
-
-
-def _folder(target: str, others: list[Volume]) -> str:
-    base = re.sub(r"[^a-z0-9_-]+", "-", posixpath.basename(target.rstrip("/")).lower()).strip("-_") or "data"
-    return base if base not in {v.name for v in others} else f"{base}-{len(others)}"
 
 
 def _health(request: CustomRequest, facts: ImageFacts | None, assumed: list[str]) -> HealthCheck | None:

@@ -20,7 +20,7 @@ _STARTS = re.compile(r"^\s*(?:[$#]\s+)?(?:sudo\s+(?:-\w+\s+)*)?(?:docker|podman|
 _CONTINUED = re.compile(r"[\\^`][ \t]*\r?\n")
 _HERE = re.compile(r"\$\(\s*pwd\s*\)|`\s*pwd\s*`|\$\{?PWD\}?|%cd%", re.IGNORECASE)
 _SHELL = re.compile(r"\$\([^()]*\)|`[^`]*`")
-_ENDS = frozenset({";", "&&", "||", "|", "&", ">", ">>", "2>&1"})
+_ENDS = frozenset(";|&")
 HERE = "./"
 
 
@@ -67,7 +67,7 @@ def _commands(text: str) -> Iterator[list[str]]:
         pending = f"{pending}\n{line}" if pending else re.sub(r"^\s*[$#]\s+", "", line)
         try:
             # `pwd` and $(pwd) before the words are split, since they hold blanks.
-            words = shlex.split(_SHELL.sub(_kept, _HERE.sub("$PWD", pending)))
+            words = _split(_SHELL.sub(_kept, _HERE.sub("$PWD", pending)))
         except ValueError:
             continue
         pending = ""
@@ -78,6 +78,13 @@ def _commands(text: str) -> Iterator[list[str]]:
         )
 
 
+def _split(line: str) -> list[str]:
+    reader = shlex.shlex(line, posix=True, punctuation_chars=";|&")
+    reader.whitespace_split = True
+    reader.commenters = ""
+    return list(reader)
+
+
 def _kept(found: re.Match[str]) -> str:
     """A command substitution as one word that nothing else looks like."""
     return "$(" + re.sub(r"[^A-Za-z0-9_./-]+", "_", found[0].strip("$()`")) + ")"
@@ -86,8 +93,7 @@ def _kept(found: re.Match[str]) -> str:
 def _cut(words: list[str]) -> Iterator[list[str]]:
     command: list[str] = []
     for word in words:
-        if word in _ENDS or word.endswith(";"):
-            command += [word.rstrip(";")] if word.endswith(";") and word != ";" else []
+        if set(word) <= _ENDS and word:
             if command:
                 yield _bare(command)
             command = []

@@ -72,7 +72,9 @@ def name_services(services: Mapping[str, Mapping[str, Any]], request: ImportRequ
 
 def plain(name: str) -> str:
     """A name as the lab's services have it."""
-    return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:50] or "service"
+    found = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:50] or "service"
+    # Docker's names of containers have two characters at least.
+    return found if len(found) > 1 else f"{found}-app"
 
 
 def _once(services: Mapping[str, Mapping[str, Any]]) -> set[str]:

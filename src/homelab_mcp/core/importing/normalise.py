@@ -86,6 +86,8 @@ def normalise(
     mounts = Mounts(settings, root, parsed.volumes, request.volumes == "keep")
     work = _Work(parsed, request, settings, facts, values, mounts, shared_certificates, named, chosen)
     made = Imported(named.main, plain_definition(named.main, 0, "http", ""), lost=lost)
+    for old, body in parsed.services.items():
+        values.learn(named.of[old], pairs_of(body.get("environment")))
     # The main one first: it declares what the others share, and goes last.
     for name in sorted(parsed.services, key=lambda n: named.of[n] != named.main):
         _service(work, name, made)

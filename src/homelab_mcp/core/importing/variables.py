@@ -55,6 +55,12 @@ class Values:
     missing: dict[str, bool] = field(default_factory=dict)
     _known: dict[str, str] = field(default_factory=dict)
 
+    def learn(self, service: str, pairs: Mapping[str, str | None]) -> None:
+        """Give a service's secrets their names, before the same values are met inside of addresses."""
+        for name, value in pairs.items():
+            if value is not None and self._is_secret(name, value):
+                self._secret(service, name, value)
+
     def environment(self, service: str, pairs: Mapping[str, str | None]) -> dict[str, str]:
         """A service's variables as its compose block has them."""
         found: dict[str, str] = {"TZ": "${TZ}"}

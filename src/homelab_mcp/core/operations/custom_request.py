@@ -30,7 +30,7 @@ class CustomRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Name
+    name: Annotated[Name, Field(min_length=2)]
     image: ImageReference
     stack: Name | None = None
     port: Annotated[int, Field(ge=0, le=65535)] = 0
