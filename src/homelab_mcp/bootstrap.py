@@ -20,6 +20,7 @@ from homelab_mcp.ports import (
     Engine,
     Files,
     History,
+    Host,
     Journal,
     Judge,
     Lock,
@@ -300,3 +301,10 @@ class LocalLab:
         from homelab_mcp.adapters.snapshots import SecretSnapshots
 
         return SecretSnapshots(self.root)
+
+    @property
+    def host(self) -> Host:
+        """This machine."""
+        from homelab_mcp.adapters.host_facts import LinuxHost
+
+        return LinuxHost()

@@ -48,6 +48,7 @@ class RealLab:
         self.domain = f"r{self.run}.lab.test"
         self.http_port, self.https_port = free_port(), free_port()
         self.routes, self.internal = scratch.network("routes"), scratch.network("internal")
+        self.media = scratch.network("media")
         # As any other user than root, files cannot be given away: then services run as who runs the tests.
         self.owner = (1234, 1235) if os.getuid() == 0 else (os.getuid(), os.getgid())
         self.login = f"login-{self.run}@docker"
@@ -68,6 +69,7 @@ class RealLab:
             "https_port": self.https_port,
             "route_network": self.routes,
             "internal_network": self.internal,
+            "media_network": self.media,
             "sso_middleware": self.login,
             "acme.challenge": "tls",
             "acme.ca_server": ca.directory_url,

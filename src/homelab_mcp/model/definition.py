@@ -179,7 +179,7 @@ class Container(_Part):
 
 
 class Companion(Container):
-    """A container the service needs beside it: its database, cache, worker, VPN gateway, or what it asks Docker through.
+    """A container the service needs beside it: its database, cache, worker or VPN gateway, or its way to Docker.
 
     With databases, caches and proxies alone, the network that they share with the service has no way out.
     """

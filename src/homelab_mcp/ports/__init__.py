@@ -2,6 +2,7 @@
 
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, EngineInfo, Judge, Probe, ProbeResult
+from homelab_mcp.ports.host import Host
 from homelab_mcp.ports.lab import Lab, PromptText
 from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
 from homelab_mcp.ports.record import Commit, History, Journal
@@ -16,6 +17,7 @@ __all__ = [
     "EngineInfo",
     "Files",
     "History",
+    "Host",
     "Journal",
     "Judge",
     "KeptFile",

@@ -11,6 +11,7 @@ from homelab_mcp.core.redact import Redactor
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, Judge, Probe
+from homelab_mcp.ports.host import Host
 from homelab_mcp.ports.plans import Approver, PlanStore, Worker
 from homelab_mcp.ports.record import History, Journal
 from homelab_mcp.ports.secrets import SecretSource, Snapshots, TokenStore, Vault
@@ -86,5 +87,7 @@ class Lab(Protocol):
     def worker(self) -> Worker: ...
     @property
     def vault(self) -> Vault: ...
+    @property
+    def host(self) -> Host: ...
     @property
     def snapshots(self) -> Snapshots: ...

@@ -24,6 +24,7 @@ SCOPES: Mapping[str, Scope] = {
     "rollback": Scope.PLAN,
     "fix_compose": Scope.PLAN,
     "resolve_drift": Scope.PLAN,
+    "setup_lab": Scope.PLAN,
     "apply_plan": Scope.APPLY,
 }
 """The scope that each tool needs. One that is not named here is open to no token."""

@@ -23,6 +23,7 @@ from homelab_mcp.tools import (
     search_catalog,
     set_env,
     set_lazy_loading,
+    setup_lab,
     validate_compose,
 )
 
@@ -47,6 +48,7 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         review.register_resolve,
     ),
     "platform": (
+        setup_lab.register,
         set_lazy_loading.register,
         any_service.register_custom,
         any_service.register_import,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.generator import Generated, generate
@@ -29,6 +29,9 @@ from homelab_mcp.model.plan import (
 Find = Callable[[str], ServiceDefinition]
 Read = Callable[[str], str | None]
 
+LOGIN = "authelia"
+"""The definition whose container carries the middleware of ``sso_middleware``."""
+
 _DANGEROUS = {
     "privileged": "runs privileged",
     "host_network": "uses the host's own network",
@@ -47,6 +50,7 @@ def add_service(
     root: str,
     read: Read,
     finish: Callable[[Generated], Generated] = lambda made: made,
+    alongside: Collection[str] = (),
 ) -> Draft:
     """A draft that adds ``request.service``.
 
@@ -60,6 +64,7 @@ def add_service(
         root: the lab's absolute path.
         read: the text of a file of the lab, or None.
         finish: last changes to what was generated, for what a definition cannot say.
+        alongside: definitions that come with the same plan, so that nobody need wait for them.
 
     Raises:
         NotFound: no such definition.
@@ -91,7 +96,7 @@ def add_service(
     )
     generated = finish(generated)
     _refuse_taken(generated, stack_name, lab, snapshot, settings)
-    route_works = _route_works(definition, generated, settings, lab)
+    route_works = _route_works(definition, generated, settings, lab, alongside)
     compose_after = compose_edit.add_services(
         compose_text,
         generated.services,
@@ -120,7 +125,7 @@ def add_service(
         verification=_verification(generated, stack_name, route_works),
         risks=tuple(_risks(definition, generated, stack_name, used)),
         notes=(
-            *_notes(definition, generated, settings, lab, route_works, kept),
+            *_notes(definition, generated, settings, lab, route_works, kept, alongside),
             *generated.notes,
             _made_from(definition),
         ),
@@ -196,16 +201,23 @@ def _refuse_ports(name: str, ports: list[str], lab: LabView) -> None:
             )
 
 
-def _route_works(definition: ServiceDefinition, generated: Generated, settings: LabSettings, lab: LabView) -> bool:
+def _route_works(
+    definition: ServiceDefinition,
+    generated: Generated,
+    settings: LabSettings,
+    lab: LabView,
+    alongside: Collection[str],
+) -> bool:
     """Whether the route can be asked after the apply: Traefik is there, and the log-in where it is used."""
-    if generated.route is None or _waits_for_login(generated, settings, lab):
+    if generated.route is None or _waits_for_login(generated, settings, lab, alongside):
         return False
-    return definition.id == "traefik" or lab.made_from("traefik") is not None
+    return "traefik" in (definition.id, *alongside) or lab.made_from("traefik") is not None
 
 
-def _waits_for_login(generated: Generated, settings: LabSettings, lab: LabView) -> bool:
+def _waits_for_login(generated: Generated, settings: LabSettings, lab: LabView, alongside: Collection[str]) -> bool:
     """Log-in is wanted and the lab has none: Traefik then serves no such route, which is safe but must be said."""
-    return bool(generated.route and generated.route.protected and not lab.has_middleware(settings.sso_middleware))
+    there = LOGIN in alongside or lab.has_middleware(settings.sso_middleware)
+    return bool(generated.route and generated.route.protected and not there)
 
 
 def _actions(generated: Generated, stack: str) -> tuple[EngineAction, ...]:
@@ -269,9 +281,10 @@ def _notes(
     lab: LabView,
     route_works: bool,
     kept: list[str],
+    alongside: Collection[str],
 ) -> list[str]:
     notes = []
-    if _waits_for_login(generated, settings, lab):
+    if _waits_for_login(generated, settings, lab, alongside):
         notes.append(
             f"Not reachable yet: the lab has no log-in service ({settings.sso_middleware}), and Traefik serves no "
             "protected route without it. Add authelia, or plan this again with sso=bypass and a reason."
@@ -285,7 +298,7 @@ def _notes(
             )
     if made := [n for n in generated.env if n in _secret_names(definition, generated)]:
         notes.append(f"New secrets in .env: {', '.join(made)}.")
-    absent = [r for r in definition.requires if not lab.made_from(r)]
+    absent = [r for r in definition.requires if r not in alongside and not lab.made_from(r)]
     if absent:
         notes.append(f"It needs {', '.join(absent)}, which the lab does not have yet.")
     kinds = {v.kind for c in (definition.container, *definition.companions.values()) for v in c.volumes}

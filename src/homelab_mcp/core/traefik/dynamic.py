@@ -28,7 +28,9 @@ _BURST = 3
 def dynamic_text(settings: LabSettings) -> str:
     """The file's text: middlewares of the entry point, TLS for every route, the person's own certificates."""
     data: dict[str, Any] = {
-        "http": {"middlewares": {SECURITY_HEADERS: {"headers": _headers()}, RATE_LIMIT: {"rateLimit": _rate(settings)}}},
+        "http": {
+            "middlewares": {SECURITY_HEADERS: {"headers": _headers()}, RATE_LIMIT: {"rateLimit": _rate(settings)}}
+        },
         "tls": _tls(settings),
     }
     lines = [line for key, value in data.items() for line in entry(key, value, 0, Style())]

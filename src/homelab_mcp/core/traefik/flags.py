@@ -20,7 +20,12 @@ matters, certificates that no browser trusts."""
 _ACME = f"--certificatesresolvers.{RESOLVER}.acme"
 _DNS = f"{_ACME}.dnschallenge"
 _TLS = "--entrypoints.websecure.http.tls"
-_REDIRECT = "--entrypoints.web.http.redirections.entrypoint.to="
+_TO = "--entrypoints.web.http.redirections.entrypoint.to="
+REDIRECT = f"{_TO}websecure"
+"""The definition's flag that leads to HTTPS, and HEALTH its health check's test."""
+
+HEALTH = ("CMD", "traefik", "healthcheck", "--ping")
+_ENDPOINT = "--providers.docker.endpoint="
 _CA_TARGET = "/etc/homelab/acme-ca.pem"
 _PUBLIC_RESOLVERS = "1.1.1.1:53,9.9.9.9:53"
 _SLOW_DELAY = "60s"
@@ -79,15 +84,10 @@ def traefik_parts(settings: LabSettings, name: str = TRAEFIK) -> TraefikParts:
 
 
 def for_settings(command: Sequence[str], settings: LabSettings) -> list[str]:
-    """The definition's own flags as these settings want them: where the redirect leads, and who reads Docker."""
-    found = []
-    for flag in command:
-        if flag.startswith(_REDIRECT) and settings.https_port != 443:
-            flag = f"{_REDIRECT}:{settings.https_port}"  # noqa: PLW2901 - the one flag that depends on the port
-        if flag.startswith("--providers.docker.endpoint=") and settings.traefik.docker_access == "socket":
-            continue
-        found.append(flag)
-    return found
+    """The definition's own flags, with the redirect to HTTPS going to the port that is published."""
+    if settings.https_port == 443:
+        return list(command)
+    return [f"{_TO}:{settings.https_port}" if flag.startswith(_TO) else flag for flag in command]
 
 
 def without_proxy(definition: ServiceDefinition) -> ServiceDefinition:
@@ -95,7 +95,8 @@ def without_proxy(definition: ServiceDefinition) -> ServiceDefinition:
     why = "The Docker provider reads container labels and events; whoever controls Traefik then controls the host."
     socket = Volume(kind="socket", read_only=True, why=why)
     volumes = [*definition.container.volumes, socket]
-    container = definition.container.model_copy(update={"volumes": volumes})
+    command = [f for f in definition.container.command or [] if not f.startswith(_ENDPOINT)]
+    container = definition.container.model_copy(update={"volumes": volumes, "command": command})
     return definition.model_copy(update={"container": container, "companions": {}})
 
 
