@@ -92,6 +92,10 @@ def test_a_known_name_is_changed_and_keeps_what_is_not_given() -> None:
     assert draft.summary == "Change the route to nas at https://192.168.1.21:5001"
     after = parse_settings(draft.edits[0].after or "").external["nas"]
     assert (after.url, after.title, after.subdomain) == ("https://192.168.1.21:5001", "Disk", "disk")
+    trusted = settings_edit.set_external(TEXT, "nas", ExternalRoute(**NAS, tls="ca", ca=PEM, tls_name="nas.home"))
+    for values in ({"tls": "skip"}, {"url": "http://192.168.1.20"}):
+        changed = parse_settings(add(text=trusted, **values).edits[0].after or "").external["nas"]
+        assert not changed.ca, "certificates go with the way of trusting that they belong to"
 
 
 def test_traefiks_file_has_router_service_log_in_and_transport_only_where_needed() -> None:

@@ -45,7 +45,7 @@ def add_external(
     """
     name = request.name
     old = settings.external.get(name)
-    route = _route({**(old.model_dump() if old else {}), **request.values})
+    route = _route(_kept(old, request.values) | request.values)
     lab = view(snapshot)
     traefik = _traefik(lab, read)
     external_routes.check_address(route, settings)
@@ -89,6 +89,17 @@ def remove_external(
         undo="Roll this plan back.",
         target=name,
     )
+
+
+def _kept(old: ExternalRoute | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What stays of a known service: all but what belongs to another way of trusting it than the one asked for."""
+    kept = old.model_dump() if old else {}
+    plain = str(given.get("url", "")).startswith("http://")
+    if plain or given.get("tls") in {"verify", "skip"}:
+        kept.pop("ca", None)
+    for name in ("tls", "tls_name") if plain else ():
+        kept.pop(name, None)
+    return kept
 
 
 def _route(values: Mapping[str, Any]) -> ExternalRoute:
