@@ -137,7 +137,7 @@ def run(
     rules = [r for r in all_rules() if r.id not in settings.ignore]
     lab = Lab([StackView(s) for s in stacks], facts)
     wanted = None if report is None else _with_the_rest(lab, report)
-    texts = [(f.file, f.text) for f in lab.files] + [(f.file, f.text) for f in lab.traefik_files.all]
+    texts = [(f.file, f.text) for f in lab.files] + [(f.file, f.text) for f in (*lab.traefik_files.all, *lab.authelia_files)]
     silenced = {file: _silenced(text) for file, text in texts if text}
     found: dict[Finding, None] = {}
     for each in rules:
@@ -161,6 +161,8 @@ def _with_the_rest(lab: Lab, report: Collection[str]) -> frozenset[str]:
     asked = frozenset(report)
     if lab.traefik is not None and lab.traefik.stack.file in asked:
         asked = asked.union(file.file for file in lab.traefik_files.all)
+    beside = [f.file for f in lab.authelia_files if any(s.file in asked for s in lab.stacks)]
+    asked = asked.union(beside)
     return asked.union(file.file for stack in lab.stacks if stack.file in asked for file in stack.files)
 
 

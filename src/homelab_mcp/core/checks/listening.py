@@ -25,6 +25,29 @@ def listens(service: ServiceView) -> dict[int, Path]:
     return given
 
 
+def checked_ports(service: ServiceView) -> set[int]:
+    """The container's own ports that its health check asks by HTTP."""
+    check = service.data.get("healthcheck")
+    test = check.get("test") if isinstance(check, dict) else None
+    text = " ".join(map(str, test)) if isinstance(test, list) else str(test or "")
+    found = _CHECKED.findall(text) if "http" in text else []
+    return {int(port or ("443" if scheme == "https" else "80")) for scheme, port in found}
+
+
+_CHECKED = re.compile(r"(https?)://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::([0-9]{1,5}))?(?=[/\s\"'?]|$)")
+
+
+def known_ports(service: ServiceView) -> frozenset[int]:
+    """Ports that a well-known image listens on unless told otherwise; none where nobody knows."""
+    port = _PORTS.get(service.image_name, 0)
+    return frozenset({port, *_MORE_PORTS.get(service.image_name, ())}) if port else frozenset()
+
+
+def main_port(service: ServiceView) -> int:
+    """The port that a well-known image listens on unless told otherwise; 0 where nobody knows."""
+    return _PORTS.get(service.image_name, 0)
+
+
 def port_variables(service: ServiceView) -> list[Entry]:
     """The variables that mostly tell a program where to listen."""
     return [e for e in service.environment.values() if e.key.upper() in _PORT_VARIABLES]

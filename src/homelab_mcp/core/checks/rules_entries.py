@@ -8,7 +8,7 @@ from typing import Any
 
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.rules_dependencies import dependencies
-from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.checks.view import ServiceView, StackView
 from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
@@ -139,7 +139,7 @@ _DECIMALS = (400, 440, 444, 600, 640, 644, 660, 666, 700, 750, 755, 770, 775, 77
     good=f"name: my-lab\n{HEAD}",
 )
 def bad_project(ctx: LintContext) -> Iterable[Finding]:
-    """A top-level ``name`` of which nothing, or something else, is left."""
+    """A top-level ``name`` of which nothing, or something else, is left, or that another stack of the lab has."""
     for stack in ctx.lab.stacks:
         name = stack.model.data.get("name") if stack.model else None
         if isinstance(name, str) and (name or is_open(name)):
@@ -149,6 +149,14 @@ def bad_project(ctx: LintContext) -> Iterable[Finding]:
                 yield ctx.at(stack, ("name",), f"Nothing is left of the name: {why}.")
             elif used != name and not is_open(name):
                 yield ctx.at(stack, ("name",), f"Compose calls it {used!r}.", severity=Severity.INFO)
+    first: dict[str, StackView] = {}
+    for stack in ctx.lab.stacks:
+        other = first.setdefault(stack.project, stack)
+        named = [s for s in (stack, other) if s.model and "name" in s.model.data]
+        if other is not stack and stack.file != other.file and stack.services and other.services and named:
+            one = other if named[0] is stack else stack
+            message = f"{one.file} is the project {stack.project!r} too: each takes the other's containers for its own."
+            yield ctx.at(named[0], ("name",), message, severity=Severity.WARNING)
 
 
 def _count(service: ServiceView) -> Any:

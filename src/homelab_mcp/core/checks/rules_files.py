@@ -84,7 +84,7 @@ def missing_file(ctx: LintContext) -> Iterable[Finding]:
 
 @rule(
     "HL107",
-    Severity.WARNING,
+    Severity.ERROR,
     "A mounted file that is not there",
     why="Docker makes a folder of that name in its place, and the program finds a folder where its settings should be.",
     link="https://docs.docker.com/engine/storage/bind-mounts/",

@@ -216,7 +216,26 @@ def behind_itself(ctx: LintContext) -> Iterable[Finding]:
             hosts = {asks[m] for m in _opened(name, chains, 0) if asks.get(m)}
             if hosts & served:
                 message = f"{name!r} asks {sorted(hosts & served)[0]!r}, to which this router leads."
-                yield ctx.on(router.service, router.options["middlewares"].path, message)
+                severity = Severity.ERROR if _asks_for_itself(ctx, router) else None
+                yield ctx.on(router.service, router.options["middlewares"].path, message, severity=severity)
+
+
+def _asks_for_itself(ctx: LintContext, router: tl.Router) -> bool:
+    """True when Authelia's own configuration was read and lets nobody through to the portal (policy bypass)."""
+    hosts = set(router.hosts)
+    for file in ctx.lab.authelia_files:
+        control = file.data.get("access_control") if isinstance(file.data, dict) else None
+        rules = control.get("rules") if isinstance(control, dict) else None
+        if not isinstance(control, dict) or control.get("default_policy") == "bypass":
+            return False
+        for item in rules if isinstance(rules, list) else ():
+            if isinstance(item, dict) and item.get("policy") == "bypass":
+                domains = item.get("domain")
+                named = {str(d).lower() for d in (domains if isinstance(domains, list) else [domains])}
+                if named & hosts or any(d.startswith("*.") for d in named) or "domain_regex" in item:
+                    return False
+        return bool(hosts)
+    return False
 
 
 def _opened(name: str, chains: dict[str, list[str]], depth: int) -> Iterator[str]:

@@ -36,7 +36,8 @@ def bad_port(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for entry in service.ports:
             if entry.problem:
-                yield ctx.on(service, entry.path, f"{entry.problem[0].upper()}{entry.problem[1:]}")
+                path = entry.path + _field(service, entry)
+                yield ctx.on(service, path, f"{entry.problem[0].upper()}{entry.problem[1:]}")
             elif entry.published and entry.published.container[0] == 0:
                 yield ctx.on(service, entry.path, "Port 0 of the container is no port.")
         ports = service.data.get("ports")
@@ -50,6 +51,13 @@ def bad_port(ctx: LintContext) -> Iterable[Finding]:
             if not is_open(item) and not _is_exposed(str(item)):
                 message = "'expose' takes the container's port only, such as 80 or 8000-8010/udp."
                 yield ctx.on(service, ("expose", n), message, severity=Severity.WARNING)
+
+
+def _field(service: ServiceView, entry: PortEntry) -> Path:
+    """The key of the long form that the problem is about, where one is."""
+    item = service.data["ports"][entry.path[1]]
+    about = {"protocol": "protocol", "IP address": "host_ip"}
+    return next(((key,) for word, key in about.items() if isinstance(item, dict) and word in entry.problem and key in item), ())
 
 
 _EXPOSED = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(?:tcp|udp|sctp))?")

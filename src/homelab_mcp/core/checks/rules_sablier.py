@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator
 
@@ -49,7 +50,10 @@ def empty_group(ctx: LintContext) -> Iterable[Finding]:
     groups = {group for s in ctx.services() if is_lazy(s) for group in groups_of(s)}
     for service, entry in _options(ctx, "group"):
         if entry.value and not entry.open and entry.value.lower() not in groups:
-            yield ctx.on(service, entry.path, f"No container of the lab is in the group {entry.value!r}.")
+            near = difflib.get_close_matches(entry.value.lower(), groups, n=1)
+            tail = f" Did you mean {near[0]!r}?" if near else ""
+            message = f"No container of the lab is in the group {entry.value!r}.{tail}"
+            yield ctx.on(service, entry.path, message, severity=Severity.ERROR if near else None)
 
 
 @rule(
@@ -105,7 +109,10 @@ def no_plugin(ctx: LintContext) -> Iterable[Finding]:
             parts = option.split(".")
             if parts[0] == "plugin" and len(parts) > 1 and parts[1] not in loaded and (id(service), name) not in told:
                 told.add((id(service), name))
-                yield ctx.on(service, entry.path, f"Traefik's options load no plugin {parts[1]!r}.")
+                # In a file the plug-in's name has a line of its own, above its options.
+                depth = len(entry.path) - len(parts) + 2 if service.of_file else len(entry.path)
+                message = f"Traefik's options load no plugin {parts[1]!r}."
+                yield ctx.on(service, entry.path[:depth], message, key=service.of_file)
 
 
 @rule(

@@ -118,13 +118,14 @@ def unconfined(ctx: LintContext) -> Iterable[Finding]:
     good=f"{HEAD}    volumes: ['./data:/data']\n",
 )
 def sensitive_mount(ctx: LintContext) -> Iterable[Finding]:
-    """A bind mount of the host's root or a system folder; read-only ones are told as info."""
+    """A bind mount of the host's root or a system folder; read-only ones are told as info, but for keys."""
     for service in ctx.services():
         for mount in service.mounts:
             source = posixpath.normpath(mount.source) if mount.source.startswith(("/", "~")) else ""
             sensitive = source in _SENSITIVE or source.startswith(("/root/", "/var/lib/docker/", "/etc/ssh/", *_KEYS))
             if sensitive and not mount.open:
-                severity = Severity.INFO if mount.read_only else None
+                keys = source in _SECRETS or source.startswith(("/root/.ssh", "/etc/ssh/", *_KEYS))
+                severity = Severity.INFO if mount.read_only and not keys else None
                 yield ctx.on(service, mount.path, f"{source} of the host is mounted into it.", severity=severity)
         for n, item in enumerate(_items(service, "devices")):
             device = item.partition(":")[0].rstrip("/")
@@ -155,6 +156,8 @@ _SENSITIVE = frozenset(
     {"/", "/etc", "/root", "/proc", "/sys", "/boot", "/dev", "/usr", "/var/lib/docker", "/var/run", "/run", "/home"}
     | {"/var", "/var/lib", "/bin", "/sbin", "/lib", "/etc/shadow", "/etc/passwd", "/etc/sudoers", "/etc/ssh", "~"}
 )
+_SECRETS = frozenset({"/root", "/etc/shadow", "/etc/sudoers", "/etc/ssh", "~"})
+"""Where keys and passwords are: to read them is enough."""
 _KEYS = tuple(f"~/{name}" for name in (".ssh", ".gnupg", ".aws", ".kube", ".docker"))
 _DISK = re.compile(r"/dev/(?:[shv]d[a-z]+\d*|xvd[a-z]+\d*|nvme\d+n\d+(?:p\d+)?|mmcblk\d+(?:p\d+)?|dm-\d+|md\d+)")
 _SENSITIVE_DEVICES = frozenset({"/dev", "/dev/mem", "/dev/kmem", "/dev/port"})

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.listening import checked_ports, main_port, port_variables
 from homelab_mcp.core.checks.listening import label_problem as port_problem
-from homelab_mcp.core.checks.listening import port_variables
 from homelab_mcp.core.checks.traefik_label_problem import drops_the_container, label_problem
 from homelab_mcp.core.checks.traefik_regex import braces_problem, regex_problem
 from homelab_mcp.core.checks.traefik_rule import RuleInvalid, old_syntax_problem, value_problem, version_problem
@@ -97,8 +97,18 @@ def unknown_port_label(ctx: LintContext) -> Iterable[Finding]:
                 message = f"The container's ports named here are {_numbers(inside)}, not {value}."
             else:
                 message = port_problem(service, int(value), inside - _NO_WEB)
-            if message:
+            if not message and _asked_inside(service, int(value)):
+                asked = _numbers(checked_ports(service))
+                message = f"The health check asks the port {asked}, which the image has; {value} is another."
+                yield ctx.on(service, entry.path, message, severity=Severity.ERROR)
+            elif message:
                 yield ctx.on(service, entry.path, message)
+
+
+def _asked_inside(service: ServiceView, port: int) -> bool:
+    """True when the health check asks a port that is the image's own page, and the label one that is not."""
+    checked = checked_ports(service)
+    return bool(checked) and port not in checked and main_port(service) in checked
 
 
 _NO_WEB = frozenset(

@@ -208,6 +208,8 @@ def value_problem(matchers: list[Matcher]) -> str:
                     return f"Traefik compares the host without its port: {value!r} matches nothing."
                 if not value or re.search(r"\s", value):
                     return "Host is empty or has a blank in it: it matches nothing."
+            elif m.name == "ClientIP" and not _is_address(value):
+                return f"{value!r} is no address and no range such as 10.0.0.0/8."
             elif m.name in {"Path", "PathPrefix"} and not value.startswith(("/", "{")):
                 return f"A path begins with '/': {value!r} is refused."
     return ""

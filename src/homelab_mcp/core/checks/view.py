@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from homelab_mcp.core.checks import LabFacts, LintStack
     from homelab_mcp.core.checks.traefik_files import TraefikFiles
+    from homelab_mcp.core.checks.traefik_places import TraefikFile
     from homelab_mcp.core.compose_stack import Loaded, Merged, Trouble
 
 __all__ = ["Entry", "FileView", "Lab", "Mount", "PortEntry", "ServiceView", "StackView"]
@@ -187,6 +188,14 @@ class Lab:
         from homelab_mcp.core.checks.traefik_files import TraefikFiles
 
         return TraefikFiles(self)
+
+    @cached_property
+    def authelia_files(self) -> list[TraefikFile]:
+        """The configuration of each Authelia of the lab that can be read."""
+        from homelab_mcp.core.checks.traefik_places import configuration
+
+        found = (configuration(s, "/config/configuration.yml", "X_AUTHELIA_CONFIG") for s in self.services if s.image_name == "authelia")
+        return [file for file in found if file is not None]
 
     @cached_property
     def routing(self) -> list[ServiceView]:
