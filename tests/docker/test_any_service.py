@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from homelab_mcp.adapters.catalog_files import packaged_definitions
+from homelab_mcp.core.traefik.dynamic import MIDDLEWARES
 from homelab_mcp.model.plan import Plan, PlanState, Risk
 from homelab_mcp.workflow.proposals import propose_rollback
 from homelab_mcp.workflow.propose_any import propose_custom, propose_import
@@ -121,7 +122,7 @@ volumes: {notes_data: {}}
     assert set(store["NetworkSettings"]["Networks"]) == {private}
     assert set(web["NetworkSettings"]["Networks"]) == {private, lab.routes, lab.internal}
     assert not web["HostConfig"]["PortBindings"] and not store["HostConfig"]["PortBindings"]
-    assert router(lab, f"{name}@docker")["middlewares"] == [lab.login]
+    assert router(lab, f"{name}@docker")["middlewares"] == [*MIDDLEWARES, lab.login]
     # By the name that the text gave it, so that what was written into settings still leads there.
     assert "stand-in for store" in docker("exec", name, "/bin/busybox", "wget", "-q", "-O", "-", "http://store:6379/")
 
@@ -157,7 +158,7 @@ def test_a_device_with_a_certificate_of_its_own_is_reached_with_its_web_socket(l
     assert f"x-forwarded-host: {host}" in known.body
     assert web_socket(lab, host, "knock knock") == "knock knock"
     seen = router(lab, "external-nas@file")
-    assert (seen["status"], seen["middlewares"]) == ("enabled", [lab.login])
+    assert (seen["status"], seen["middlewares"]) == ("enabled", [*MIDDLEWARES, lab.login])
     assert [r["name"] for r in external_rows(lab.open(files_only=True))] == ["nas"]
 
     # Not checked at all works too, and a change touches only what is asked.

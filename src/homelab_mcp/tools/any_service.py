@@ -13,8 +13,6 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.tools.plan_result import PLAN_ONLY, PlanOutput, plan_result
 from homelab_mcp.tools.shape import guarded, in_thread, requester
 
-Short = Annotated[str, Field(max_length=80)]
-Line = Annotated[str, Field(max_length=300)]
 Sso = Annotated[Literal["default", "protect", "bypass"], Field(description="bypass needs sso_reason.")]
 
 
@@ -24,30 +22,25 @@ def register_custom(server: MCPServer[Any], lab: Lab) -> None:
     @guarded
     async def add_custom_service(
         ctx: Context[Any],
-        name: Annotated[str, Field(min_length=1, max_length=63)],
-        image: Annotated[str, Field(description="With its tag.", min_length=1, max_length=300)],
-        stack: Annotated[Short, Field(description="Empty: a stack of its own.")] = "",
-        port: Annotated[int, Field(description="Container port of its page; 0: by the image.", ge=0, le=65535)] = 0,
+        name: str,
+        image: Annotated[str, Field(description="With its tag.")],
+        stack: Annotated[str, Field(description="Empty: a stack of its own.")] = "",
+        port: Annotated[int, Field(description="Container port of its page; 0: by the image.")] = 0,
         volumes: Annotated[
             list[str],
-            Field(description="/data, NAME:/data, media:/x, downloads:/x, /host:/x; :ro may follow.", max_length=20),
+            Field(description="/data, NAME:/data, media:/x, downloads:/x, /host:/x; :ro may follow."),
         ] = [],  # noqa: B006
-        environment: Annotated[dict[str, str], Field(description="Non-secret settings.", max_length=60)] = {},  # noqa: B006
-        generate: Annotated[list[str], Field(description="Variables that get a new secret.", max_length=20)] = [],  # noqa: B006
-        ask: Annotated[list[str], Field(description="Variables whose secret a person sets.", max_length=20)] = [],  # noqa: B006
-        publish: Annotated[
-            list[str], Field(description="HOST:CONTAINER[/udp], only for what is no web page.", max_length=20)
-        ] = [],  # noqa: B006
-        command: Annotated[str, Field(max_length=2000)] = "",
-        user: Annotated[Short, Field(description="UID[:GID], or lab.")] = "",
-        health: Annotated[Line, Field(description="Command that fails when it is ill.")] = "",
-        subdomain: Short = "",
+        environment: Annotated[dict[str, str], Field(description="Non-secret settings.")] = {},  # noqa: B006
+        generate: Annotated[list[str], Field(description="Variables that get a new secret.")] = [],  # noqa: B006
+        ask: Annotated[list[str], Field(description="Variables whose secret a person sets.")] = [],  # noqa: B006
+        publish: Annotated[list[str], Field(description="HOST:CONTAINER[/udp], only for what is no web page.")] = [],  # noqa: B006
+        command: str = "",
+        health: Annotated[str, Field(description="Command that fails when it is ill.")] = "",
+        subdomain: str = "",
         sso: Sso = "default",
-        sso_reason: Line = "",
+        sso_reason: str = "",
         resources: Literal["tiny", "web", "database", "media", "downloader", "heavy", "monitoring"] = "web",
         gpu: Literal["", "nvidia", "vaapi"] = "",
-        title: Short = "",
-        icon: Short = "",
     ) -> Annotated[CallToolResult, PlanOutput]:
         from homelab_mcp.workflow.propose_any import propose_custom
 
@@ -62,15 +55,12 @@ def register_custom(server: MCPServer[Any], lab: Lab) -> None:
             "ask": ask,
             "publish": publish,
             "command": command,
-            "user": user,
             "health": health,
             "subdomain": subdomain,
             "sso": "" if sso == "default" else sso,
             "sso_reason": sso_reason,
             "resources": resources,
             "gpu": gpu,
-            "title": title,
-            "icon": icon,
         }
         return await plan_result(lab, await in_thread(propose_custom, lab, values, requester(ctx)))
 
@@ -91,22 +81,18 @@ def register_import(server: MCPServer[Any], lab: Lab) -> None:
     @guarded
     async def import_service(
         ctx: Context[Any],
-        text: Annotated[
-            str, Field(description="Compose YAML or a docker run command, whole.", min_length=3, max_length=100_000)
-        ],
-        stack: Annotated[Short, Field(description="Empty: a stack of its own.")] = "",
-        main: Annotated[Short, Field(description="Service that name, port, subdomain are about.")] = "",
-        name: Short = "",
-        port: Annotated[int, Field(description="Container port of its page; 0: found out.", ge=0, le=65535)] = 0,
-        subdomain: Short = "",
+        text: Annotated[str, Field(description="Compose YAML or a docker run command, whole.")],
+        stack: Annotated[str, Field(description="Empty: a stack of its own.")] = "",
+        main: Annotated[str, Field(description="Service that name, port, subdomain are about.")] = "",
+        name: str = "",
+        port: Annotated[int, Field(description="Container port of its page; 0: found out.")] = 0,
+        subdomain: str = "",
         sso: Sso = "default",
-        sso_reason: Annotated[str, Field(max_length=200)] = "",
+        sso_reason: str = "",
         volumes: Annotated[
             Literal["folders", "keep"], Field(description="Named volumes become folders, or stay.")
         ] = "folders",
-        variables: Annotated[
-            dict[str, str], Field(description="Non-secret values of ${NAME} in the text.", max_length=60)
-        ] = {},  # noqa: B006
+        variables: Annotated[dict[str, str], Field(description="Non-secret values of ${NAME} in the text.")] = {},  # noqa: B006
     ) -> Annotated[CallToolResult, PlanOutput]:
         from homelab_mcp.workflow.propose_any import propose_import
 

@@ -13,8 +13,6 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.tools.plan_result import PLAN_ONLY, plan_result
 from homelab_mcp.tools.shape import guarded, in_thread, requester, result
 
-Short = Annotated[str, Field(max_length=200)]
-
 
 class ExternalOutput(BaseModel):
     """What there is (``routes``), or a plan as the other planning tools give it."""
@@ -33,20 +31,19 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
     async def external_route(
         ctx: Context[Any],
         action: Literal["list", "add", "remove"] = "list",
-        name: Annotated[str, Field(description="Short name, e.g. nas; also the subdomain.", max_length=42)] = "",
-        url: Annotated[Short, Field(description="Backend, e.g. https://192.168.1.20:5001.")] = "",
-        subdomain: Annotated[Short, Field(description="Host name left of the domain; empty: the name.")] = "",
-        path: Annotated[Short, Field(description="Pass on only this path and below.")] = "",
+        name: Annotated[str, Field(description="Short name, e.g. nas; also the subdomain.")] = "",
+        url: Annotated[str, Field(description="Backend, e.g. https://192.168.1.20:5001.")] = "",
+        subdomain: Annotated[str, Field(description="Host name left of the domain; empty: the name.")] = "",
+        path: Annotated[str, Field(description="Pass on only this path and below.")] = "",
         sso: Annotated[
             Literal["default", "protect", "bypass"], Field(description="Log-in in front; bypass needs sso_reason.")
         ] = "default",
-        sso_reason: Short = "",
+        sso_reason: str = "",
         tls: Annotated[
             Literal["default", "verify", "skip", "ca"], Field(description="How an https backend is trusted.")
         ] = "default",
-        ca: Annotated[str, Field(description="PEM certificates for tls=ca.", max_length=20_000)] = "",
-        title: Annotated[Short, Field(description="Name on the dashboard.")] = "",
-        icon: Short = "",
+        ca: Annotated[str, Field(description="PEM certificates for tls=ca.")] = "",
+        title: Annotated[str, Field(description="Name on the dashboard.")] = "",
     ) -> Annotated[CallToolResult, ExternalOutput]:
         from homelab_mcp.workflow.propose_external import external_rows, propose_external, propose_remove_external
 
@@ -63,7 +60,6 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
             "tls": "" if tls == "default" else tls,
             "ca": ca,
             "title": title,
-            "icon": icon,
         }
         return await plan_result(lab, await in_thread(propose_external, lab, name, values, requester(ctx)))
 

@@ -30,6 +30,9 @@ READ_ONLY_OR_PLAN = {
     "remove_service",
     "set_env",
     "get_plan",
+    "add_custom_service",
+    "import_service",
+    "external_route",
     "setup_lab",
 }
 

@@ -16,6 +16,7 @@ ImageReference = Annotated[
         max_length=300,
     ),
 ]
+Some = Field(default=(), max_length=20)
 Words = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
@@ -35,11 +36,11 @@ class CustomRequest(BaseModel):
     stack: Name | None = None
     port: Annotated[int, Field(ge=0, le=65535)] = 0
     scheme: Literal["http", "https"] = "http"
-    publish: tuple[Annotated[str, Field(pattern=r"^[0-9]{1,5}:[0-9]{1,5}(/(tcp|udp))?$")], ...] = ()
-    volumes: tuple[Annotated[str, Field(max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")], ...] = ()
-    environment: dict[VariableName, str] = {}
-    generate: tuple[VariableName, ...] = ()
-    ask: tuple[VariableName, ...] = ()
+    publish: tuple[Annotated[str, Field(pattern=r"^[0-9]{1,5}:[0-9]{1,5}(/(tcp|udp))?$")], ...] = Some
+    volumes: tuple[Annotated[str, Field(max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")], ...] = Some
+    environment: dict[VariableName, Annotated[str, Field(max_length=2000)]] = Field(default={}, max_length=60)
+    generate: tuple[VariableName, ...] = Some
+    ask: tuple[VariableName, ...] = Some
     command: Annotated[str, Field(max_length=2000)] = ""
     user: Annotated[str, Field(pattern=r"^([0-9]{1,10}(:[0-9]{1,10})?|lab|)$")] = ""
     health: Annotated[str, Field(max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""

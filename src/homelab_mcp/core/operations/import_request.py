@@ -29,4 +29,4 @@ class ImportRequest(BaseModel):
     sso: Literal["protect", "bypass"] | None = None
     sso_reason: Annotated[str, Field(max_length=200)] = ""
     volumes: Literal["folders", "keep"] = "folders"
-    variables: dict[VariableName, str] = {}
+    variables: dict[VariableName, Annotated[str, Field(max_length=2000)]] = Field(default={}, max_length=60)
