@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -31,6 +32,9 @@ _WHY = {
     "develop": "is for building programs",
 }
 _HEAVY_CAPABILITIES = frozenset({"ALL", "SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "SYS_RAWIO", "DAC_READ_SEARCH", "BPF"})
+_USUAL_DEVICE = re.compile(r"/dev/(dri|net/tun|tty(USB|ACM)\d+|serial/by-id|snd|video\d+|bus/usb|kfd|nvidia\w*|null)\b")
+"""Devices that many services are made for; others may be disks or memory."""
+
 _FROM = {"mem_limit": ("limits", "memory"), "cpus": ("limits", "cpus"), "pids_limit": ("limits", "pids")}
 
 
@@ -87,14 +91,21 @@ def risks(service: str, body: Mapping[str, Any]) -> Iterator[RiskReason]:
     if body.get("privileged"):
         yield RiskReason(Risk.HIGH, f"{service} runs privileged: it commands the host.")
     for key, word in (("network_mode", "network"), ("pid", "processes"), ("ipc", "memory"), ("userns_mode", "users")):
-        if body.get(key) == "host":
+        value = str(body.get(key) or "")
+        if value == "host":
             yield RiskReason(Risk.HIGH, f"{service} uses the host's own {word}.")
+        elif value.startswith("container:"):
+            yield RiskReason(Risk.HIGH, f"{service} shares the {word} of the container {value.partition(':')[2]}.")
     added = [str(c).upper().removeprefix("CAP_") for c in body.get("cap_add") or ()]
     if added:
         worst = Risk.HIGH if _HEAVY_CAPABILITIES & set(added) else Risk.MEDIUM
         yield RiskReason(worst, f"{service} gets the capabilities {', '.join(added)}.")
     if body.get("devices"):
-        yield RiskReason(Risk.MEDIUM, f"{service} gets {', '.join(map(str, body['devices']))} of the host.")
+        devices = [str(d.get("source", d) if isinstance(d, Mapping) else d) for d in body["devices"]]
+        usual = all(_USUAL_DEVICE.match(d) for d in devices)
+        yield RiskReason(Risk.MEDIUM if usual else Risk.HIGH, f"{service} gets {', '.join(devices)} of the host.")
+    if body.get("device_cgroup_rules"):
+        yield RiskReason(Risk.HIGH, f"{service} may open kinds of devices of the host.")
     loose = [o for o in map(str, body.get("security_opt") or ()) if "unconfined" in o or o.endswith(":disable")]
     if loose:
         yield RiskReason(Risk.HIGH, f"{service} switches protection off: {', '.join(loose)}.")

@@ -35,7 +35,8 @@ def place_of(path: str, settings: LabSettings, root: str) -> Place:
     Raises:
         InvalidInput: it is the system's, or holds the lab's own keys and secrets (code ``mount_refused``).
     """
-    path = posixpath.normpath(path)
+    # normpath keeps two slashes at the beginning (POSIX), the kernel does not.
+    path = posixpath.normpath("/" + path.lstrip("/"))
     if path in _CLOCK:
         return Place.CLOCK
     if path in _SOCKETS or path == settings.docker_socket:
@@ -67,4 +68,4 @@ def shared(path: str, place: Place, settings: LabSettings) -> str:
     folder, variable = (
         (settings.media_dir, "${MEDIA_DIR}") if place is Place.MEDIA else (settings.downloads_dir, "${DOWNLOADS_DIR}")
     )
-    return f"{variable}{posixpath.normpath(path)[len(folder.rstrip('/')) :]}"
+    return f"{variable}{posixpath.normpath('/' + path.lstrip('/'))[len(folder.rstrip('/')) :]}"

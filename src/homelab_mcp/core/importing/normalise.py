@@ -223,9 +223,9 @@ def _labels(work: _Work, old: str, mode: str, made: Imported) -> dict[str, str]:
         shared = work.shared_certificates
         found |= labels.route_labels(definition, name, access, work.settings, shared_certificates=shared)
         found |= labels.homepage_labels(definition, access)
-    if any(k.startswith("traefik.") for k in own):
+    if any(k.lower().startswith("traefik.") for k in own):
         made.changed.append(f"{name}: its Traefik labels were made anew, with the lab's log-in and certificates.")
-    return found | {k: work.values.text(v) for k, v in own.items() if not k.startswith(_NOT_OURS)}
+    return found | {k: work.values.text(v) for k, v in own.items() if not k.lower().startswith(_NOT_OURS)}
 
 
 def _subdomain(work: _Work, name: str, own: Mapping[str, str]) -> str | None:

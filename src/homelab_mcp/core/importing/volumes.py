@@ -79,6 +79,7 @@ class Mounts:
             k in options for k in ("external", "driver", "driver_opts", "name")
         )
         if self.keep or special or not as_root:
+            self._judge_declared(service, name, options)
             self.used[name] = options if special else None
             if not as_root and not special and not self.keep:
                 self.changed.append(f"{service}: the volume {name} stays, as its image runs as a user of its own.")
@@ -91,6 +92,21 @@ class Mounts:
                 "that name does not come along."
             )
         return f"{self._folders[name]}:{end}"
+
+    def _judge_declared(self, service: str, name: str, options: Any) -> None:
+        """A named volume can be a host folder in disguise, or another stack's.
+
+        Raises:
+            InvalidInput: it is a folder that no service may have (code ``mount_refused``).
+        """
+        part = options if isinstance(options, Mapping) else {}
+        driver = part.get("driver_opts")
+        device = str(driver.get("device", "")) if isinstance(driver, Mapping) else ""
+        if device.startswith("/") or "$" in device:
+            place_of(device, self.settings, self.root)
+            self.outside.append(f"{service} sees {device} of the host, by the volume {name}.")
+        if part.get("external") or part.get("name"):
+            self.outside.append(f"{service} uses the volume {name}, which may be another stack's.")
 
     def _beside(self, service: str, path: str, source: str, end: str) -> str:
         plain = posixpath.normpath(path.removeprefix("./") or ".")

@@ -104,7 +104,7 @@ def test_host_folders_are_a_risk_and_the_systems_own_are_refused() -> None:
     socket = propose(volumes=("/var/run/docker.sock:/var/run/docker.sock:ro",))
     assert any(r.risk is Risk.HIGH and "Docker socket" in r.reason for r in socket.risks)
     for path in ("/", "/etc", "/etc/shadow", "/root/.ssh", "/opt", "/opt/stacks", "/opt/stacks/.homelab/x",
-                 "/var/lib/docker/volumes", "/srv/../etc"):  # fmt: skip
+                 "/var/lib/docker/volumes", "/srv/../etc", "//etc"):  # fmt: skip
         assert refused(volumes=(f"{path}:/x",)) == "mount_refused", path
     for text in ("relative/x:/x", "a:b", "a:/x:ro:z", "${HOME}:/x", "UPPER:/x"):
         assert refused(volumes=(text,)) in {"bad_volume", "invalid_input"}, text

@@ -142,8 +142,35 @@ def test_risky_things_are_kept_with_their_risk_or_refused() -> None:
     assert "unconfined" in high("    security_opt: ['apparmor:unconfined']\n")
     assert "Docker socket" in high("    volumes: ['/var/run/docker.sock:/var/run/docker.sock']\n")
     assert "/srv/x" in high("    volumes: ['/srv/x:/x']\n")
-    for path in ("/", "/etc", "/root", "/opt/stacks", "/opt/stacks/.homelab"):
+    assert "of the container traefik" in high("    network_mode: container:traefik\n")
+    assert "/dev/sda" in high("    devices: ['/dev/sda:/dev/sda']\n")
+    assert "/dev/dri" not in high("    devices: ['/dev/dri']\n")
+    assert "another stack's" in high("    volumes: [ext:/e]\nvolumes: {ext: {external: true}}\n")
+    for path in ("/", "/etc", "//etc", "/root", "/opt/stacks", "/opt/stacks/.homelab", "/srv/../etc"):
+        disguised = (
+            f"    volumes: [vv:/x]\nvolumes: {{vv: {{driver_opts: {{type: none, o: bind, device: '{path}'}}}}}}\n"
+        )
+        assert refused(f"services:\n  aa:\n    image: a:1\n{disguised}").code == "mount_refused"
         assert refused(f"services:\n  aa:\n    image: a:1\n    volumes: ['{path}:/x']\n").code == "mount_refused"
+
+
+def test_routes_of_the_text_never_get_past_the_labs_own() -> None:
+    text = """services:
+  aa:
+    image: a:1
+    ports: ["80:80"]
+    labels:
+      Traefik.http.routers.evil.rule: Host(`auth.lab.test`)
+      TRAEFIK.enable: "true"
+      traefik.http.middlewares.authelia.forwardauth.address: http://aa
+      homelab.sso: bypass
+      mine.label: stays
+"""
+    labels = services(propose(text))["aa"]["labels"]
+    assert not [k for k in labels if "evil" in k or "forwardauth" in k or k.startswith("T")]
+    assert "homelab.sso" not in labels
+    assert labels["traefik.http.routers.aa.middlewares"] == "authelia@docker"
+    assert labels["mine.label"] == "stays"
 
 
 def test_volumes_in_all_their_forms() -> None:
