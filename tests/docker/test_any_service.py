@@ -6,7 +6,6 @@ certificate and its web socket. Stand-ins: the log-in and the services' programs
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -47,7 +46,7 @@ def lab(docker_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture(scope="module")
 def device(lab: RealLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnDevice]:
     """A machine beside the lab: this one, as containers reach it."""
-    gateway = json.loads(docker("network", "inspect", lab.routes))[0]["IPAM"]["Config"][0]["Gateway"]
+    gateway = lab.inspect(lab.named("traefik"))["NetworkSettings"]["Networks"][lab.routes]["Gateway"]
     with own_device(gateway, tmp_path_factory.mktemp("device")) as made:
         yield made
 
