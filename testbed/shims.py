@@ -32,7 +32,7 @@ done
 exec /bin/busybox timeout 10 /bin/busybox wget "$@"
 """
 
-# What a Docker socket proxy lets through, in HAProxy's own words, as the images of that kind do it with their variables.
+# What a Docker socket proxy lets through, in HAProxy's own words, as images of that kind do it with their variables.
 SOCKET_FILTER = """
 global
   maxconn 200

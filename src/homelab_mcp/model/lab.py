@@ -28,6 +28,9 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _DOMAIN = re.compile(r"^(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]\Z")
 
 
+Resolver = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:\[\]-]{1,80}$")]
+
+
 class Acme(BaseModel):
     """How Traefik gets certificates.
 
@@ -41,6 +44,12 @@ class Acme(BaseModel):
     challenge: Literal["dns", "http", "tls", "none"] = "dns"
     dns_provider: str = "duckdns"
     staging: bool = Field(default=False, description="Let's Encrypt's staging CA: to try out, trusted by no browser.")
+    resolvers: tuple[Resolver, ...] = Field(
+        default=(), description="DNS servers that are asked whether the challenge's record is there; the provider's."
+    )
+    propagation_wait: Annotated[int, Field(ge=0, le=1800)] = Field(
+        default=0, description="Seconds to wait for the record instead of asking; 0: ask."
+    )
     ca_server: str | None = Field(default=None, description="ACME directory URL; Let's Encrypt when unset.")
     ca_certificate: str | None = Field(
         default=None,

@@ -13,6 +13,7 @@ from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.settings import build_settings
 from homelab_mcp.core.traefik import dynamic_text, gives_certificates, traefik_parts
 from homelab_mcp.core.traefik.providers import PROVIDERS, provider
+from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from tests.unit.core.operation_parts import CATALOG
@@ -61,6 +62,16 @@ def test_a_provider_with_one_record_a_domain_is_asked_patiently_and_of_public_re
     assert f"{ACME}.dnschallenge.propagation.delaybeforechecks=60s" in slow
     assert f"{ACME}.dnschallenge.resolvers=1.1.1.1:53,9.9.9.9:53" in slow
     assert not [f for f in command(**{"acme.dns_provider": "cloudflare"}) if "propagation" in f or "resolvers=" in f]
+
+
+def test_a_person_may_name_other_resolvers_or_have_it_wait_instead_of_asking() -> None:
+    chosen = command(**{"acme.resolvers": ["192.0.2.1:53"], "acme.propagation_wait": 30})
+    assert f"{ACME}.dnschallenge.resolvers=192.0.2.1:53" in chosen
+    assert f"{ACME}.dnschallenge.propagation.disablechecks=true" in chosen
+    assert f"{ACME}.dnschallenge.propagation.delaybeforechecks=30s" in chosen
+    assert not [f for f in chosen if "disableanschecks" in f]
+    with pytest.raises(InvalidInput):
+        settings(**{"acme.resolvers": ["1.1.1.1:53,--x"]})
 
 
 @pytest.mark.parametrize("challenge", ["http", "tls"])

@@ -12,7 +12,7 @@ from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.server import build
 from homelab_mcp.workflow.init_lab import init_lab
 
-TOKEN = "0ceb3c0a-aaaa-bbbb-cccc-ddddeeee0001"  # noqa: S105 - a canary
+TOKEN = "0ceb3c0a-aaaa-bbbb-cccc-ddddeeee0001"
 
 
 async def call(root: Path, answer: dict[str, Any] | None = None, **arguments: Any) -> dict[str, Any]:

@@ -136,14 +136,7 @@ def _certificates(settings: LabSettings, dns: DnsProvider | None) -> list[str]:
     if settings.email:
         flags.append(f"{_ACME}.email={settings.email}")
     if dns:
-        flags += [f"{_DNS}=true", f"{_DNS}.provider={dns.code}"]
-        if dns.slow:
-            # Its own name servers often answer late or not at all; what counts is what the world's resolvers see.
-            flags += [
-                f"{_DNS}.resolvers={_PUBLIC_RESOLVERS}",
-                f"{_DNS}.propagation.disableanschecks=true",
-                f"{_DNS}.propagation.delaybeforechecks={_SLOW_DELAY}",
-            ]
+        flags += [f"{_DNS}=true", f"{_DNS}.provider={dns.code}", *_propagation(acme, dns)]
     elif acme.challenge == "http":
         flags += [f"{_ACME}.httpchallenge=true", f"{_ACME}.httpchallenge.entrypoint=web"]
     else:
@@ -155,6 +148,20 @@ def _certificates(settings: LabSettings, dns: DnsProvider | None) -> list[str]:
     if dns:
         # One certificate for all: else every router asks for its own, and a lab of thirty meets the CA's limits.
         flags += [f"{_TLS}.domains[0].main={settings.domain}", f"{_TLS}.domains[0].sans=*.{settings.domain}"]
+    return flags
+
+
+def _propagation(acme: Acme, dns: DnsProvider) -> list[str]:
+    """When the challenge's record counts as seen by the world."""
+    resolvers = ",".join(acme.resolvers) or (_PUBLIC_RESOLVERS if dns.slow else "")
+    flags = [f"{_DNS}.resolvers={resolvers}"] if resolvers else []
+    if acme.propagation_wait:
+        wait = f"{_DNS}.propagation.delaybeforechecks={acme.propagation_wait}s"
+        return [*flags, f"{_DNS}.propagation.disablechecks=true", wait]
+    if dns.slow:
+        # Its own name servers often answer late or not at all; what counts is what the world's resolvers see.
+        wait = f"{_DNS}.propagation.delaybeforechecks={_SLOW_DELAY}"
+        return [*flags, f"{_DNS}.propagation.disableanschecks=true", wait]
     return flags
 
 

@@ -74,6 +74,13 @@ PROVIDERS: tuple[DnsProvider, ...] = (
     ),
     DnsProvider("hetzner", "Hetzner", ("HETZNER_API_TOKEN",)),
     DnsProvider("hostinger", "Hostinger", ("HOSTINGER_API_TOKEN",)),
+    DnsProvider(
+        "httpreq",
+        "your own HTTP service",
+        (),
+        ("HTTPREQ_ENDPOINT",),
+        note="It is asked to set and remove records: POST /present and /cleanup, with fqdn and value.",
+    ),
     DnsProvider("hurricane", "Hurricane Electric", ("HURRICANE_TOKENS",), note="One record:token pair a name."),
     DnsProvider("infomaniak", "Infomaniak", ("INFOMANIAK_ACCESS_TOKEN",)),
     DnsProvider("inwx", "INWX", ("INWX_PASSWORD",), ("INWX_USERNAME",)),
