@@ -25,6 +25,9 @@ SCOPES: Mapping[str, Scope] = {
     "fix_compose": Scope.PLAN,
     "resolve_drift": Scope.PLAN,
     "setup_lab": Scope.PLAN,
+    "add_custom_service": Scope.PLAN,
+    "import_service": Scope.PLAN,
+    "external_route": Scope.PLAN,
     "apply_plan": Scope.APPLY,
 }
 """The scope that each tool needs. One that is not named here is open to no token."""
