@@ -30,7 +30,7 @@ _NOT_OURS = ("traefik.", "homepage.", "homelab.", "com.docker.compose.", "sablie
 
 @dataclass(slots=True)
 class Imported:
-    """What a stack gains, and what is said of it. ``routes``: service to (definition, access)."""
+    """What a stack gains, and what is said of it. ``routes`` by service; ``once`` are services that run to their end."""
 
     main: str
     definition: ServiceDefinition
@@ -38,6 +38,7 @@ class Imported:
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)
     volumes: dict[str, Any] = field(default_factory=dict)
     routes: dict[str, labels.Access] = field(default_factory=dict)
+    once: tuple[str, ...] = ()
     changed: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     risks: list[RiskReason] = field(default_factory=list)
@@ -93,6 +94,7 @@ def normalise(
         _service(work, name, made)
     values.check()
     made.networks = _networks(work, made)
+    made.once = tuple(named.of[old] for old in sorted(named.once) if old in named.of)
     made.volumes = mounts.used
     made.changed += mounts.changed
     made.lost += mounts.lost

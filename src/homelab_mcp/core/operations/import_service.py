@@ -137,7 +137,9 @@ def _told(draft: Draft, made: Imported, values: Values, settings: LabSettings, *
         for name, a in made.routes.items()
         if name != made.main and draft.verification.routes
     )
-    verification = replace(draft.verification, routes=(*draft.verification.routes, *checks))
+    # What runs to its end is not there any more when the others are looked at; they only start once it went well.
+    lasting = tuple(s for s in draft.verification.services if s not in made.once)
+    verification = replace(draft.verification, services=lasting, routes=(*draft.verification.routes, *checks))
     summary = f"Import {made.main} into stack {draft.verification.stack}"
     summary += f", with {', '.join(others)}" if others else ""
     return replace(

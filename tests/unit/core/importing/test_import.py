@@ -173,6 +173,15 @@ def test_routes_of_the_text_never_get_past_the_labs_own() -> None:
     assert labels["mine.label"] == "stays"
 
 
+def test_what_runs_to_its_end_is_not_watched() -> None:
+    draft = propose(TEXTS["migration"])
+    made = services(draft)
+    assert made["app-migrate"]["restart"] == "no"
+    assert made["app"]["depends_on"] == {"app-migrate": {"condition": "service_completed_successfully"}}
+    assert draft.verification.services == ("app",)
+    assert draft.actions[-1].services == ("app", "app-migrate")
+
+
 def test_volumes_in_all_their_forms() -> None:
     text = """services:
   aa:
