@@ -36,10 +36,10 @@ class Named:
         return network_mode
 
     def depends_on(self, part: Any) -> Any:
-        """``depends_on`` with the new names."""
+        """``depends_on`` with the new names; who did not come along cannot be waited for."""
         if isinstance(part, Mapping):
-            return {self.of.get(str(k), str(k)): v for k, v in part.items()}
-        return [self.of.get(str(n), str(n)) for n in part] if isinstance(part, list) else None
+            return {self.of[str(k)]: v for k, v in part.items() if str(k) in self.of}
+        return [self.of[str(n)] for n in part if str(n) in self.of] if isinstance(part, list) else None
 
     def aliases(self, old: str, body: Mapping[str, Any]) -> list[str]:
         """The names that its neighbours know it by, besides the new one."""

@@ -30,7 +30,7 @@ _NOT_OURS = ("traefik.", "homepage.", "homelab.", "com.docker.compose.", "sablie
 
 @dataclass(slots=True)
 class Imported:
-    """What a stack gains, and what is said of it. ``routes`` by service; ``once`` are services that run to their end."""
+    """What a stack gains, and what is said of it. ``routes`` by service; ``once``: those that run to their end."""
 
     main: str
     definition: ServiceDefinition
@@ -123,15 +123,20 @@ def _ports(
                 code="build_only",
             )
         said = {k: v for k, v in pairs_of(body.get("labels")).items() if _LABEL_PORT.fullmatch(k)}
-        labelled = next((int(v) for k, v in said.items() if k.lower().endswith("port") and v and v.isdigit()), 0)
+        labelled = next((int(v) for k, v in said.items() if k.lower().endswith("port") and _is_port(v)), 0)
         image = facts.get(str(body["image"]))
-        hints = [int(str(p).partition("/")[0]) for p in body.get("expose") or () if str(p).partition("/")[0].isdigit()]
+        exposed = (str(p).partition("/")[0] for p in body.get("expose") or ())
+        hints = [int(p) for p in exposed if _is_port(p)]
         hints += [n for n, kind in image.ports if kind == "tcp"] if image else []
         wanted = (request.port if alone or name == request.main else 0) or labelled
         if _is_database(body) or str(body.get("network_mode", "")) not in {"", "bridge"}:
             hints = []
         found[name] = choose(ports_of(body, lost), wanted, hints, settings)
     return found
+
+
+def _is_port(text: str | None) -> bool:
+    return bool(text) and str(text).isdigit() and 0 < int(str(text)) < 65536
 
 
 def _is_database(body: Mapping[str, Any]) -> bool:
@@ -148,7 +153,7 @@ def _service(work: _Work, old: str, made: Imported) -> None:
         "container_name": name,
         "restart": _restart(work, old, name, made),
         "environment": values.environment(name, pairs_of(body.get("environment"))),
-        "volumes": work.mounts.of(name, body, as_root=facts is None or facts.is_root),
+        "volumes": values.everything(work.mounts.of(name, body, as_root=facts is None or facts.is_root)),
         "deploy": values.everything(deploy),
         "logging": keys.logging_block(body),
         "ports": list(chosen.kept),

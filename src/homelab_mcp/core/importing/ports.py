@@ -30,7 +30,7 @@ class Port:
     @property
     def number(self) -> int:
         """The container's port; 0 for a range."""
-        return int(self.inside) if self.inside.isdigit() else 0
+        return int(self.inside) if self.inside.isdigit() and int(self.inside) < 65536 else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,8 +191,10 @@ def refuse_host(host: str, lab: LabView, settings: LabSettings, *, but: str = ""
 def _refuse_ports(name: str, ports: list[str], lab: LabView) -> None:
     for port in ports:
         body, _, protocol = port.partition("/")
-        number = int(body.rsplit(":", 2)[-2])
-        holder = lab.publishes(number, protocol or "tcp")
+        first, _, last = body.rsplit(":", 2)[-2].partition("-")
+        numbers = range(int(first), int(last or first) + 1)
+        taken = ((n, lab.publishes(n, protocol or "tcp")) for n in numbers)
+        number, holder = next(((n, h) for n, h in taken if h), (0, None))
         if holder:
             raise InvalidInput(
                 f"{name} would publish port {number}, which {holder.where} has.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from homelab_mcp.core.checks import LintStack, lint
 from homelab_mcp.core.env_file import parse as parse_env
 from homelab_mcp.core.operations.import_request import ImportRequest
 from homelab_mcp.core.operations.import_service import import_service, parse
-from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.finding import Severity
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.plan import Draft, Risk
+from tests.unit.core.checks.corpus_reader import read_cases
 from tests.unit.core.import_texts import CANARY, PHOTOS, TEXTS
 from tests.unit.core.operation_parts import SETTINGS, argon2, lab, secret
 
@@ -251,3 +253,59 @@ def test_what_cannot_be_taken_over_is_refused_or_told() -> None:
     text = "services:\n  aa:\n    extends: {file: base.yaml, service: base}\n"
     assert services(propose(text, reader=beside.get, variables={"B": "1"}))["aa"]["environment"]["A"] == "${B}"
     assert refused(text).code == "build_only", "nobody may read the file"
+
+
+REAL = [
+    (case.title, stack)
+    for file in sorted((Path(__file__).parents[1] / "checks" / "realistic").glob("*.txt"))
+    for case in read_cases(file)
+    for stack in case.stacks
+]
+
+
+@pytest.mark.parametrize(("title", "stack"), REAL, ids=[f"{t} {s.name}" for t, s in REAL])
+def test_files_as_people_have_them_are_taken_over_or_refused_with_a_way_out(title: str, stack: LintStack) -> None:
+    try:
+        draft = propose(stack.text, env=stack.env, stack="mine")
+    except HomelabError as error:
+        assert error.hint or error.code in {"yaml_refused", "not_reversible"}, error
+        assert error.code != "internal_error"
+        return
+    env = parse_env(draft.edits[1].after or "") if len(draft.edits) > 1 else {}
+    after = draft.edits[0].after or ""
+    # By Compose's own rules alone: what a program makes of its settings is for the plan's lint to say.
+    broken = {
+        "HL010",
+        "HL011",
+        "HL020",
+        "HL021",
+        "HL030",
+        "HL033",
+        "HL034",
+        "HL041",
+        "HL052",
+        "HL053",
+        "HL060",
+        "HL069",
+    }
+    found = lint([LintStack("mine", "mine/compose.yaml", after, env)])
+    assert not [f.as_line() for f in found if f.rule in broken and f.severity is Severity.ERROR]
+
+
+def test_declared_volumes_with_options_go_with_the_service_that_brought_them() -> None:
+    text = (
+        "services:\n  aa:\n    image: a:1\n    volumes: ['nfs:/n', 'ext:/e']\nvolumes:\n"
+        "  nfs: {driver_opts: {type: nfs, o: 'addr=192.168.1.5,rw', device: ':/films'}}\n"
+        "  ext: {external: true, name: more}\n"
+    )
+    after = propose(text).edits[0].after or ""
+    assert compose_edit.remove_services(after, ["aa"]) == ""
+    mine = after.replace("addr=192.168.1.5,rw", "addr=192.168.1.6,rw")
+    assert "192.168.1.6" in compose_edit.remove_services(mine, ["aa"]), "changed since, so it is the person's own"
+
+
+def test_ranges_of_ports_are_compared_with_what_is_published() -> None:
+    text = "services:\n  aa:\n    image: a:1\n    ports: ['9000-9005:9000-9005/udp']\n"
+    there = lab(own=("services:\n  zz:\n    image: z:1\n    ports: ['9003:9003/udp']\n", ""))
+    assert services(propose(text))["aa"]["ports"] == ["9000-9005:9000-9005/udp"]
+    assert refused(text, lab_=there).code == "port_taken"
