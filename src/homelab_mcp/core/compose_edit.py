@@ -12,8 +12,6 @@ listed there and no longer used. Why this way: docs/decisions/0002-loss-free-edi
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +21,7 @@ from homelab_mcp.core.compose_meaning import (
     DOCKGE,
     RECORD,
     check_meaning,
+    form_token,
     named_volumes,
     names_in,
     networks_used,
@@ -225,7 +224,7 @@ def _declare(work: _Work, section: str, wanted: Mapping[str, Any]) -> None:
             work.text = yaml_span.insert_entry(work.text, (section,), name, value)
         work.note(f"{section}:{name}", added=name not in (present or {}))
         if value not in _OWN_FORMS:
-            work.note(_form(section, name, value), added=name not in (present or {}))
+            work.note(form_token(section, name, value), added=name not in (present or {}))
         work.note(f"section:{section}", added=False)
         work.data[section] = {name: value, **(present or {})}
 
@@ -257,16 +256,12 @@ def _remove_declared(work: _Work, record: Sequence[str], others: Mapping[str, An
         for name in (t.partition(":")[2] for t in record if t.startswith(f"{section}:")):
             present = work.data.get(section) or {}
             token = f"{section}:{name}"
-            ours = name in present and (present[name] in _OWN_FORMS or _form(section, name, present[name]) in record)
+            ours = name in present and (
+                present[name] in _OWN_FORMS or form_token(section, name, present[name]) in record
+            )
             if ours and name not in used and token not in work.inherited:
                 work.text = yaml_span.remove_entry(work.text, (section, name))
                 del work.data[section][name]
-
-
-def _form(section: str, name: str, value: Any) -> str:
-    """How a declaration that came along with a service looked, so that one changed since stays."""
-    digest = hashlib.sha256(json.dumps([section, name, value], sort_keys=True, default=str).encode()).hexdigest()
-    return f"form:{digest[:16]}"
 
 
 def _remove_urls(work: _Work, record: Sequence[str]) -> None:

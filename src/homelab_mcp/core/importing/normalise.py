@@ -123,7 +123,7 @@ def _ports(
                 code="build_only",
             )
         said = {k: v for k, v in pairs_of(body.get("labels")).items() if _LABEL_PORT.fullmatch(k)}
-        labelled = next((int(v) for k, v in said.items() if k.lower().endswith("port") and _is_port(v)), 0)
+        labelled = next((int(str(v)) for k, v in said.items() if k.lower().endswith("port") and _is_port(v)), 0)
         image = facts.get(str(body["image"]))
         exposed = (str(p).partition("/")[0] for p in body.get("expose") or ())
         hints = [int(p) for p in exposed if _is_port(p)]
