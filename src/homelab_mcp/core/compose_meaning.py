@@ -11,7 +11,8 @@ from homelab_mcp.model.errors import EditRefused, InvalidInput
 
 RECORD = "x-homelab-added"
 """Key inside a service that lists what its addition brought along: ``networks:NAME``, ``volumes:NAME``,
-``url:ADDRESS``, ``section:NAME`` (the section was not there), ``form:DIGEST`` (a declaration's own form) and ``layout:WORD`` (how to restore the file's bytes)."""
+``url:ADDRESS``, ``section:NAME`` (the section was not there), ``form:DIGEST`` (a declaration's own
+form) and ``layout:WORD`` (how to restore the file's bytes)."""
 
 DOCKGE = "x-dockge"
 
