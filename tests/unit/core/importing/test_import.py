@@ -17,6 +17,7 @@ from homelab_mcp.model.finding import Severity
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.plan import Draft, Risk
 from tests.unit.core.checks.corpus_reader import read_cases
+from tests.unit.core.compose_real import real_model, write
 from tests.unit.core.import_texts import CANARY, PHOTOS, TEXTS
 from tests.unit.core.operation_parts import SETTINGS, argon2, lab, secret
 
@@ -130,6 +131,18 @@ def test_the_result_brings_no_error_and_can_be_taken_out_again(name: str) -> Non
     assert not bad, bad
     names = [n for n in services(draft) if n != "own"]
     assert compose_edit.remove_services(after, names) == (draft.edits[0].before or "")
+
+
+@pytest.mark.parametrize("name", [*TEXTS, "photos"])
+def test_the_real_compose_takes_the_result_and_says_nothing(tmp_path: Path, name: str) -> None:
+    draft = propose(
+        {**TEXTS, "photos": PHOTOS}[name], stack="mine", variables={"SITE": "x"} if name == "photos" else {}
+    )
+    write(tmp_path, {e.path.removeprefix("mine/"): e.after or "" for e in draft.edits})
+    model, said = real_model(tmp_path, ["compose.yaml"])
+    assert model is not None, said
+    assert said == ""
+    assert set(model["services"]) == set(services(draft))
 
 
 def test_risky_things_are_kept_with_their_risk_or_refused() -> None:
