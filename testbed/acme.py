@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from cryptography import x509
@@ -171,7 +171,8 @@ def challenge_dns(scratch: Scratch, network: str) -> Iterator[ChallengeDns]:
         def log_message(self, *_arguments: object) -> None:
             """Say nothing."""
 
-    gateway = docker("network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", network).strip()
+    subnet = docker("network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", network).strip()
+    gateway = str(next(IPv4Network(subnet).hosts()))
     with ThreadingHTTPServer((gateway, 0), Service) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:

@@ -27,6 +27,9 @@ from tests.docker.lab import REQUESTER, SESSION, RealLab
 pytestmark = pytest.mark.timeout(240)
 
 PARTS = ("traefik", "authelia", "sablier", "dockge", "homepage")
+ALWAYS = "Traefik can reject some encoded characters"
+"""A warning that Traefik 3.7 gives at every start, whatever it is told (cmd/traefik/traefik.go)."""
+
 FIRST = ["security-headers@file", "rate-limit@file"]
 
 
@@ -144,7 +147,7 @@ def test_traefik_reads_docker_through_its_proxy_alone_and_can_change_nothing(cor
 
 def test_metrics_are_there_for_the_lab_and_not_for_the_world(core: CoreLab) -> None:
     traefik = core.lab.named("traefik")
-    said = docker("exec", traefik, "/bin/busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8082/metrics")
+    said = docker("exec", traefik, "/bin/busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8080/metrics")
     assert "traefik_router_requests_total" in said
     ports = core.lab.inspect(traefik)["NetworkSettings"]["Ports"]
     assert [p for p, host in ports.items() if host] == ["443/tcp", "80/tcp"]
@@ -152,8 +155,10 @@ def test_metrics_are_there_for_the_lab_and_not_for_the_world(core: CoreLab) -> N
 
 def test_traefik_has_nothing_to_complain_of(core: CoreLab) -> None:
     lines = [json.loads(line) for line in docker("logs", core.lab.named("traefik")).splitlines() if line[:1] == "{"]
-    bad = [entry for entry in lines if entry.get("level") in {"warn", "error", "fatal"}]
-    assert bad == []
+    bad = [e for e in lines if e.get("level") in {"warn", "error", "fatal"}]
+    # Until the log-in's container is healthy its middleware is not there, and no protected route is served.
+    waiting = f'middleware "{core.lab.login}" does not exist'
+    assert [e for e in bad if not str(e.get("message", "")).startswith(ALWAYS) and e.get("error") != waiting] == []
     assert any("RequestPath" in entry or "request_Path" in str(entry) for entry in lines), "the access log is there too"
 
 

@@ -179,7 +179,7 @@ def _firewall() -> str:
 def _zone_known(name: str) -> bool:
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         return False
     return True
 

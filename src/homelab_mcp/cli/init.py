@@ -133,6 +133,8 @@ def _set_up(
             out.print(f"  VPN: {settings.vpn_provider}")
         if not report.pin_set:
             out.print("  no approval PIN yet: run `homelab-mcp init` at a terminal to set one")
+        if not report.pin_counts:
+            out.print("  another approval key is on record here: `homelab-mcp approver accept` lets this one count")
         show_checks(c for c in checks if c.level != "ok")
         if not quiet:
             out.print(f"Next: homelab-mcp --root {globals_of(ctx).root} init --core")

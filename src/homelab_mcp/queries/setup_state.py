@@ -12,5 +12,5 @@ from homelab_mcp.queries.find import read_stacks
 def core_state(lab: Lab) -> tuple[list[str], list[str]]:
     """(parts that are there, parts that are not), by definition id, in the order in which they are set up."""
     seen = view(Snapshot(read_stacks(lab.files), None))
-    there = [part for part in CORE_PARTS if seen.made_from(part)]
+    there: list[str] = [part for part in CORE_PARTS if seen.made_from(part)]
     return there, [part for part in CORE_PARTS if part not in there]

@@ -154,7 +154,7 @@ def test_an_access_log_in_a_file_is_put_aside_before_it_grows_without_end() -> N
 
 def test_metrics_are_served_inside_the_lab_alone() -> None:
     block = make(REAL["traefik"]).services["traefik"]
-    assert "--metrics.prometheus.entrypoint=metrics" in block["command"]
+    assert "--metrics.prometheus=true" in block["command"]
     assert block["ports"] == ["80:80", "443:443"]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp import Client
-from mcp_types import ElicitResult
+from mcp_types import ElicitRequestParams, ElicitResult
 
 from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.server import build
@@ -18,7 +18,7 @@ TOKEN = "0ceb3c0a-aaaa-bbbb-cccc-ddddeeee0001"
 async def call(root: Path, answer: dict[str, Any] | None = None, **arguments: Any) -> dict[str, Any]:
     asked: list[str] = []
 
-    async def person(_context: Any, params: Any) -> ElicitResult:
+    async def person(_context: Any, params: ElicitRequestParams) -> ElicitResult:
         asked.append(params.message)
         return ElicitResult(action="accept", content=answer) if answer else ElicitResult(action="decline")
 

@@ -74,10 +74,7 @@ def traefik_parts(settings: LabSettings, name: str = TRAEFIK) -> TraefikParts:
         ports=(published(settings, settings.http_port, 80), published(settings, settings.https_port, 443)),
         environment=environment,
         volumes=tuple(volumes),
-        variables=tuple(
-            Variable(name=v, description=f"Access to the DNS provider {dns.name}.", secret=v in dns.secret)
-            for v in (dns.variables if dns else ())
-        ),
+        variables=_variables(dns) if dns else (),
         health=("CMD-SHELL", _rotating()) if to_file else (),
         notes=_notes(settings, dns),
     )
@@ -112,6 +109,11 @@ def published(settings: LabSettings, host_port: int, container_port: int, protoc
         address = f"[{address}]"
     prefix = "" if address == "0.0.0.0" else f"{address}:"  # noqa: S104
     return f"{prefix}{host_port}:{container_port}" + ("/udp" if protocol == "udp" else "")
+
+
+def _variables(dns: DnsProvider) -> tuple[Variable, ...]:
+    why = f"Access to the DNS provider {dns.name}."
+    return tuple(Variable(name=v, description=why, secret=v in dns.secret) for v in dns.variables)
 
 
 def _provider(acme: Acme) -> DnsProvider:
