@@ -23,6 +23,7 @@ _E2E = "tests/e2e"
 _CORE = "tests/unit/core"
 _FLOW = "tests/unit/workflow"
 _DISK = "tests/unit/adapters"
+_UNIT = "tests/unit"
 _DOCKER = "tests/docker"
 
 ATTACKS = f"{_E2E}/test_attacks.py::"
@@ -37,6 +38,10 @@ HARD = f"{_FLOW}/test_hard_cases.py::"
 STORES = f"{_DISK}/test_private_stores.py::"
 FILES = f"{_DISK}/test_files.py::"
 CONTRACT = "tests/unit/tools/test_contract.py::"
+CLIENTS = (
+    f"{_E2E}/test_clients.py::test_on_every_client_only_the_typed_name_approves_and_all_else_says_how_a_person_can"
+)
+REPLACED = f"{_FLOW}/test_approver_trust.py::test_a_replaced_key_approves_nothing_and_its_earlier_answers_are_refused"
 WALK = f"{BYPASS}test_a_model_that_calls_everything_in_every_order_changes_nothing"
 BY_HAND = f"{BYPASS}test_an_approval_written_by_hand_is_none"
 FLIPPED = f"{BYPASS}test_each_field_of_a_stored_plan_and_of_its_approval_flipped_is_refused"
@@ -55,8 +60,9 @@ THREATS = (
         (PLANTED, f"{_CORE}/test_redact.py::test_cleaning_takes_out_what_a_reader_cannot_see")),
     Requirement("T02", "A model approves its own plan",
         "No tool takes or returns anything that stands for a yes; a client that cannot ask gets a no.",
-        "300 calls in any order, in both protocol eras: 0 applies; clients that cannot ask: 100 % refused.",
-        (WALK, f"{STDIO}test_anything_but_the_typed_name_is_no_yes",
+        "300 calls in any order, in both protocol eras: 0 applies; clients that cannot ask, or answer by themselves: "
+        "100 % refused, with the way on.",
+        (WALK, CLIENTS, f"{STDIO}test_anything_but_the_typed_name_is_no_yes",
          f"{ATTACKS}test_no_argument_of_a_tool_stands_for_a_persons_yes",
          f"{CONTRACT}test_apply_plan_takes_nothing_that_could_stand_for_a_yes")),
     Requirement("T03", "A plan is used twice",
@@ -66,14 +72,17 @@ THREATS = (
          f"{_FLOW}/test_failpoints.py::test_of_fifty_processes_and_a_thousand_replays_one_applies",
          f"{ATTACKS}test_one_plan_applied_by_many_processes_at_once_runs_once", ANSWERS)),
     Requirement("T04", "An approval of one plan used on another",
-        "An approval is bound to the digest over all of the plan, and signed, or told by the journal.",
-        "Every field of a stored plan and of its approval flipped, also with the digest made anew: 100 % refused.",
-        (FLIPPED, ANSWERS, BY_HAND, f"{_CORE}/test_plan_codec.py::test_every_single_field_that_is_flipped_is_refused",
+        "An approval is bound to the digest over all of the plan, and signed by the key on record, or in the journal.",
+        "Every field of a stored plan and of its approval flipped, also with the digest made anew, and the approver's "
+        "key replaced: 100 % refused.",
+        (FLIPPED, ANSWERS, BY_HAND, REPLACED,
+         f"{_CORE}/test_plan_codec.py::test_every_single_field_that_is_flipped_is_refused",
          f"{APPLIER}test_an_approval_for_one_plan_is_worth_nothing_for_another")),
     Requirement("T05", "The lab changes between plan and apply",
         "The fingerprint is read again under the lock; the stored bytes are applied.",
         "Each observed file and container moved: 100 % stale.",
         (f"{APPLIER}test_every_observed_part_that_moves_makes_the_plan_stale",
+         f"{_FLOW}/test_planner.py::test_every_file_that_compose_reads_for_the_stack_makes_the_plan_stale",
          f"{_DOCKER}/test_apply.py::test_what_moves_between_plan_and_apply_makes_it_stale_and_a_tag_that_moves_does_not",
          f"{BYPASS}test_a_plan_that_turned_stale_or_old_is_not_applied_on_its_approval")),
     Requirement("T06", "Two agents at once",
@@ -105,8 +114,9 @@ THREATS = (
          f"{APPLIER}test_no_secret_is_in_the_journal_the_status_the_diff_or_any_git_object")),
     Requirement("T10", "Secrets in compose files and git",
         "Files refer to names; values stay in .env, which git never holds.",
-        "Every git object searched: 0 secrets.",
-        (f"{_E2E}/test_cli.py::test_secrets_and_private_files_are_in_no_git_object",
+        "Every git object searched: 0 secrets; a kill while Compose looks at planned texts leaves none on disk.",
+        (f"{_DISK}/test_compose_scratch.py::test_a_kill_leaves_no_text_and_the_next_look_takes_away_what_is_left",
+         f"{_E2E}/test_cli.py::test_secrets_and_private_files_are_in_no_git_object",
          f"{_DISK}/test_outgoing.py::test_a_new_secret_is_refused_with_file_and_line_and_not_its_value",
          f"{_DISK}/test_outgoing.py::test_a_persons_own_secret_is_left_out_and_told_and_the_apply_goes_on",
          f"{_DOCKER}/test_catalog_deployed.py::test_no_secret_is_in_git_or_readable_by_others",
@@ -197,13 +207,17 @@ THREATS = (
          f"{_DOCKER}/test_apply.py::test_an_image_that_cannot_be_pulled_leaves_the_running_container_alone",
          f"{APPLIER}test_a_failed_pull_stops_nothing")),
     Requirement("T26", "A crash loop after an update",
-        "Restarts and health are watched for a while.", "Told within 35 s; the old version serves within 60 s.",
+        "Restarts and health are watched: 30 s without a health check; who fell after 10 s of running has fallen.",
+        "50 loops of periods from 0.2 to 28 s: each told within 35 s; the old version serves within 60 s.",
         (f"{_DOCKER}/test_apply.py::test_a_crash_looping_update_is_rolled_back_and_the_old_version_serves",
          f"{_DOCKER}/test_faults.py::test_a_crash_loop_is_told_in_time_and_the_old_version_serves_again",
+         f"{_DOCKER}/test_faults.py::test_fifty_crash_loops_are_told_in_time_and_the_old_version_serves_again",
+         f"{_FLOW}/test_verifier.py::test_a_crash_loop_of_any_period_within_the_window_is_told_within_35_seconds",
          f"{_FLOW}/test_verifier.py::test_a_crash_loop_is_told_within_seconds")),
     Requirement("T27", "A roll-back that fails",
         "It is told as failed, once, and waits for a person.", "One attempt, a clear state.",
-        (f"{APPLIER}test_a_roll_back_that_fails_is_told_once_and_not_repeated",
+        (f"{_DOCKER}/test_faults.py::test_a_roll_back_that_fails_is_tried_once_and_a_person_can_end_it",
+         f"{APPLIER}test_a_roll_back_that_fails_is_told_once_and_not_repeated",
          f"{APPLIER}test_a_failed_roll_back_is_tried_again_when_a_person_asks")),
     Requirement("T28", "An update that changes data for good",
         "A roll-back plan says that volumes and folders stay as they are.",
@@ -233,7 +247,9 @@ THREATS = (
         "A 1 GB log: under 100 MB and 2 s; answers up to 100 KB.",
         (HOSTILE, f"{_DOCKER}/test_secrets_in_logs.py::test_a_flood_costs_little_memory_and_time",
          f"{_E2E}/test_http_limits.py::test_requests_are_counted_by_token", f"{POLICY}test_a_flood_of_plans_is_stopped",
+         f"{_DOCKER}/test_queries.py::test_a_log_of_one_gigabyte_is_read_within_two_seconds_and_100_mb",
          f"{_DOCKER}/test_queries.py::test_a_long_log_is_read_in_bounded_time_and_memory",
+         f"{_UNIT}/queries/test_log_tail.py::test_a_flood_of_long_lines_costs_little_memory_and_a_second",
          f"{_DISK}/test_process.py::test_time_running_out_ends_grandchildren_too")),
 )  # fmt: skip
 
@@ -301,8 +317,5 @@ ALL = (*THREATS, *PROMISES, *RULES)
 
 PENDING: dict[str, str] = {
     "T06": "400 rounds of eight clients in one run: 32 rounds were run",
-    "T26": "50 crash loops in one run; a loop slower than 10 s without a health check",
-    "T27": "on a real engine",
-    "T33": "a log of 1 GB: 200 MB was read",
 }
 """Rows that have a test, whose figure is not reached by one yet: what is missing."""

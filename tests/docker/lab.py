@@ -19,6 +19,7 @@ from homelab_mcp.model.plan import Plan, PlanState, PlanStatus, Requester
 from homelab_mcp.workflow.assembly import applier, approvals
 from homelab_mcp.workflow.init_lab import init_lab
 from homelab_mcp.workflow.proposals import propose_add_service
+from homelab_mcp.workflow.verifier import Patience
 from testbed import Scratch, TestbedError, free_port, start_acme_ca
 from testbed.acme import ChallengeDns
 from testbed.docker_engine import docker, wait_until
@@ -28,6 +29,8 @@ SESSION = "stand-in-session=person"
 """What the log-in stand-in takes for a logged-in person."""
 TUN = Path("/dev/net/tun")
 REQUESTER = Requester("cli")
+WATCHED = Patience(stable=5)
+"""A stand-in without a health check is watched for less than a real service: none of these falls later."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ class RealLab:
         """A person's signed yes, and the apply in this process."""
         lab = self.open(files_only=files_only)
         approvals(lab).out_of_band(plan.id, PIN, who="test", approved=True)
-        return applier(lab).run(plan.id)
+        return applier(lab, WATCHED).run(plan.id)
 
     def write(self, service: str, stack: str, **options: Any) -> None:
         """Add a service to the files, starting nothing."""

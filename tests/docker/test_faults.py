@@ -30,7 +30,7 @@ from homelab_mcp.model.plan import (
 )
 from homelab_mcp.workflow.assembly import applier, approvals, planner, recovery
 from testbed import LocalImage, Scratch, free_port
-from testbed.docker_engine import wait_until
+from testbed.docker_engine import docker, wait_until
 from tests.docker.crash_rig import CrashRig
 
 pytestmark = pytest.mark.timeout(240)
@@ -167,6 +167,32 @@ def test_a_crash_loop_is_told_in_time_and_the_old_version_serves_again(web: Web)
     print(f"told after {told:.1f} s, old version back after {ended:.1f} s")
     assert told <= DETECTED
     assert ended <= SERVING
+
+
+def test_a_roll_back_that_fails_is_tried_once_and_a_person_can_end_it(
+    web: Web, stand_in: Callable[..., LocalImage]
+) -> None:
+    """The old image is gone by the time it is wanted back."""
+    text, tries = web.file.read_bytes(), []
+    plan = web.plan(web.text(web.crash, check=False))
+
+    def note(status: PlanStatus) -> None:
+        if status.step == "verifying":
+            docker("image", "rm", "--force", web.good)
+        tries.append(status.step == "rolling back")
+
+    status = applier(web.lab).run(plan.id, note)
+    assert (status.state, sum(tries)) == (PlanState.FAILED, 1), status
+    assert "crash-loops" in status.error
+    assert any(not e.ok and "web" in e.what for e in status.evidence), status
+    assert web.file.read_bytes() == text, "the files are back all the same"
+    ends = [e for e in web.lab.journal.entries() if e["event"] == "rollback_failed"]
+    assert [e["data"]["severity"] for e in ends] == ["CRITICAL"]
+    assert recovery(web.lab).recover() == [], "nothing tries again by itself"
+    stand_in(web.good, service="web", ports=[80])
+    (report,) = recovery(web.lab).recover(retry_failed=True)
+    assert report.outcome is PlanState.ROLLED_BACK, report
+    wait_until(lambda: web.serves() or None, "the old version to serve")
 
 
 @pytest.mark.nightly

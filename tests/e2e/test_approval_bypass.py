@@ -293,7 +293,7 @@ def _sealed_anew(changed: dict[str, Any]) -> Plan:
     return plan_codec.seal(plan_codec._plan(changed))
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(150)
 def test_an_approval_written_by_hand_is_none(lab: LabOnDisk, tmp_path: Path) -> None:
     before = lab.files()
     inside = open_lab(str(lab.root), files_only=True)
@@ -334,7 +334,9 @@ def test_an_approval_written_by_hand_is_none(lab: LabOnDisk, tmp_path: Path) -> 
             inside.plans.set_status(plan_id, dataclasses.replace(inside.plans.status(plan_id), state=PlanState.PENDING))
     other_key = (tmp_path / "stranger" / ".homelab" / "approver.json").read_text()
     (lab.root / ".homelab" / "approver.json").write_text(other_key)
-    assert "plan_not_approved" in lab.run("apply", other_id, "--json").stdout, "signed by the key that was there before"
+    assert "approver_replaced" in lab.run("apply", other_id, "--json").stdout, "signed by the key that was there before"
+    (lab.root / ".homelab" / "plans" / plan_id / "approval.json").write_text(plan_codec.approval_to_json(foreign))
+    assert "approver_replaced" in lab.run("apply", plan_id, "--json").stdout, "signed by the key that is there now"
     assert untouched(lab, before)
 
 

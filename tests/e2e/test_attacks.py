@@ -151,7 +151,7 @@ async def test_records_that_were_tampered_with_are_refused(lab: LabOnDisk, tmp_p
     third = lab.json("add", "dozzle", "--plan-only", code=3)["plan_id"]
     lab.approve(third)
     shutil.copytree(plans / third, other.root / ".homelab" / "plans" / third)
-    assert "plan_not_approved" in other.run("apply", third, "--json").stdout, "approved by another lab's key"
+    assert "approver_replaced" in other.run("apply", third, "--json").stdout, "approved by another lab's key"
 
 
 @pytest.mark.timeout(90)

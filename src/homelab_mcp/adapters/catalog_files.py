@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
+import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import homelab_mcp
 from homelab_mcp.core.catalog import Catalog, fold, parse_definition
+from homelab_mcp.core.catalog_index import Packed, pack, unpack
 from homelab_mcp.core.catalog_rules import catalog_findings
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
@@ -16,6 +22,8 @@ LAB_FOLDER = "catalog"
 """Folder in a lab's root with definitions of its own, ``<id>.yaml`` each."""
 
 LARGEST_FILE = 256 * 1024
+_READERS = ("model/definition.py", "core/catalog_index.py", "core/resources.py")
+LARGEST_CACHE = 64 * 1024 * 1024
 
 
 def packaged_folder() -> Path:
@@ -57,10 +65,14 @@ def load_catalog(root: str | Path | None = None) -> Catalog:
         InvalidInput: a packaged file is not a definition.
         NotFound: code ``catalog_missing``.
     """
-    packaged = packaged_definitions()
+    packed = packaged_catalog()
+    files = tuple(_lab_files(root))
+    if not files:
+        return Catalog([], packed=packed)
+    packaged = list(Catalog([], packed=packed).all())
     own: list[ServiceDefinition] = []
     problems: dict[str, HomelabError] = {}
-    for path in _lab_files(root):
+    for path in files:
         where = f"{LAB_FOLDER}/{path.name}"
         try:
             definition = _read(path, where)
@@ -70,6 +82,86 @@ def load_catalog(root: str | Path | None = None) -> Catalog:
         else:
             own.append(definition)
     return Catalog([*packaged, *own], problems)
+
+
+def packaged_catalog(folder: Path | None = None, cache: Path | None = None) -> tuple[Packed, ...]:
+    """The packaged definitions, compiled: from the cache where it was made from just these files, else anew.
+
+    Args:
+        folder: the catalog's; the packaged one by default.
+        cache: the compiled file; the user's own by default.
+
+    Raises:
+        InvalidInput: one of the files is not a definition.
+        NotFound: code ``catalog_missing``.
+    """
+    folder = folder or packaged_folder()
+    cache = cache or cache_file()
+    digest = _digest(folder)
+    found = unpack(_trusted(cache), digest)
+    if found is None:
+        text = pack(packaged_definitions(folder), digest)
+        _keep(cache, text)
+        found = unpack(text, digest)
+    if found is None:  # pragma: no cover - what was just packed can be unpacked
+        raise RuntimeError("the catalog was compiled into what cannot be read")
+    return found
+
+
+def cache_file() -> Path:
+    """Where the compiled catalog is kept: in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "homelab-mcp" / "catalog"
+
+
+def _digest(folder: Path) -> str:
+    """Of all that a compiled catalog is made from: the definitions, and the program that reads them."""
+    digest = hashlib.blake2b(digest_size=32)
+    package = Path(homelab_mcp.__file__).parent
+    readers = (str(package / path) for path in _READERS)
+    for path in (*readers, *_definition_files(folder)):
+        # Plain file descriptors: at some hundred files the usual objects cost more than the reading.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            content = os.read(handle, LARGEST_FILE + 1)
+        finally:
+            os.close(handle)
+        digest.update(f"{path[path.rfind('/') :]} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _definition_files(folder: Path) -> Iterator[str]:
+    """As ``sorted(folder.glob("*/*.yaml"))``, at a fifth of its cost."""
+    for category in sorted(entry.path for entry in os.scandir(folder) if entry.is_dir()):
+        yield from sorted(entry.path for entry in os.scandir(category) if entry.name.endswith(".yaml"))
+
+
+def _trusted(cache: Path) -> str:
+    """The cache's text; "" unless it is a plain file that only its owner, and this user is that, can write."""
+    try:
+        with cache.open("rb") as file:
+            seen = os.fstat(file.fileno())
+            plain = stat.S_ISREG(seen.st_mode) and not cache.is_symlink()
+            if not plain or seen.st_uid != os.getuid() or seen.st_mode & 0o022 or seen.st_size > LARGEST_CACHE:
+                return ""
+            return file.read().decode()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _keep(cache: Path, text: str) -> None:
+    """Write the cache whole or not at all. Where it cannot be written, the next start compiles again."""
+    with contextlib.suppress(OSError, RuntimeError):
+        cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=cache.parent, prefix=".catalog-")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(name).replace(cache)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
 
 
 def _lab_files(root: str | Path | None) -> Iterator[Path]:

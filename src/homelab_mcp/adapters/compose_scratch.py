@@ -16,9 +16,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from homelab_mcp.adapters.private import private_folder
-from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, PRIVATE_FOLDER
+from homelab_mcp.model.lab import CHECKS_FOLDER, COMPOSE_NAMES, OVERRIDE_NAMES, PRIVATE_FOLDER
 
-FOLDER = "checks"
 _OLD = "homelab-check-*"
 """What earlier versions left in the temporary folder when they were killed; those did hold texts."""
 _STALE = 600.0
@@ -32,7 +31,7 @@ def laid_out(root: Path, stack: str, texts: Mapping[str, str]) -> Iterator[Path]
     stack's own folder. What a killed look left is removed first.
     """
     sweep(root)
-    top = Path(tempfile.mkdtemp(dir=private_folder(root, FOLDER)))
+    top = Path(tempfile.mkdtemp(dir=private_folder(root, CHECKS_FOLDER)))
     held = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -52,7 +51,7 @@ def laid_out(root: Path, stack: str, texts: Mapping[str, str]) -> Iterator[Path]
 def sweep(root: Path) -> list[str]:
     """Remove the folders of looks whose process is gone, and those that earlier versions left; their names."""
     gone = []
-    for folder in _folders(root / PRIVATE_FOLDER / FOLDER):
+    for folder in _folders(root / PRIVATE_FOLDER / CHECKS_FOLDER):
         with contextlib.suppress(OSError):
             if not _held(folder):
                 shutil.rmtree(folder, ignore_errors=True)

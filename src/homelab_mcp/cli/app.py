@@ -14,6 +14,7 @@ from homelab_mcp.cli import (
     apply,
     approve,
     approver,
+    catalog,
     doctor,
     env,
     external,
@@ -76,6 +77,7 @@ def _options(
 for module in (
     init,
     search,
+    catalog,
     add,
     any_service_command,
     remove,

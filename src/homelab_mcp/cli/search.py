@@ -15,15 +15,26 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def search(
         ctx: typer.Context,
-        query: Annotated[str, typer.Argument(help="Name or words; none lists everything.")] = "",
+        query: Annotated[
+            str, typer.Argument(help='Name, purpose, what it replaces, or needs such as "no database"; none: all.')
+        ] = "",
         category: Annotated[str, typer.Option(help="Only this category.")] = "",
         limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
         as_json: JsonFlag = False,
     ) -> None:
         """Search the service catalog."""
+        from homelab_mcp.core.catalog_search import needs
+
         found = lab_of(ctx).catalog.search(query, category or None, limit, 0)
         rows = [
-            {"id": d.id, "name": d.name, "category": d.category, "stack": d.stack, "summary": d.summary}
+            {
+                "id": d.id,
+                "name": d.name,
+                "category": d.category,
+                "stack": d.stack,
+                "summary": d.summary,
+                "needs": needs(d),
+            }
             for d in found.matches
         ]
 

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
+from homelab_mcp.core.catalog_index import Packed, Record, record_of
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
 
 if TYPE_CHECKING:
+    from homelab_mcp.core.catalog_search import Index
     from homelab_mcp.model.definition import ServiceDefinition
 
 LONGEST_QUERY = 100
 SUGGESTIONS = 3
 _SEPARATORS = re.compile(r"[\s_.-]+")
-_WORD = re.compile(r"[^\W_]+")
 
 
 def fold(name: str) -> str:
@@ -91,7 +93,7 @@ def schema_text() -> str:
 class SearchResult:
     """One page of matches, best first, and how many there are in all."""
 
-    matches: tuple[ServiceDefinition, ...]
+    matches: tuple[Record, ...]
     total: int
 
 
@@ -101,27 +103,47 @@ class Catalog:
     Args:
         definitions: of two with the same id the later one counts, so that a lab's own replace the packaged ones.
         problems: errors by file stem (folded) of definitions that could not be read; raised when asked for by name.
+        packed: compiled definitions, before the others; each is read when it is first asked for.
     """
 
     def __init__(
-        self, definitions: Iterable[ServiceDefinition], problems: dict[str, HomelabError] | None = None
+        self,
+        definitions: Iterable[ServiceDefinition],
+        problems: dict[str, HomelabError] | None = None,
+        packed: Iterable[Packed] = (),
     ) -> None:
-        by_id = {definition.id: definition for definition in definitions}
-        self._definitions = {key: by_id[key] for key in sorted(by_id)}
+        self._texts = {one.record.id: one.text for one in packed}
+        records = {one.record.id: one.record for one in packed}
+        self._read: dict[str, ServiceDefinition] = {}
+        for definition in definitions:
+            self._read[definition.id] = definition
+            records[definition.id] = record_of(definition)
+        self._records = {key: records[key] for key in sorted(records)}
         self.problems = problems or {}
         # An id beats a display name, which beats an alias; among equals the first id in the alphabet keeps the name.
         self._names: dict[str, str] = {}
         for of in (_own_id, _display_name, _aliases):
-            for definition in self._definitions.values():
-                for name in of(definition):
-                    self._names.setdefault(fold(name), definition.id)
+            for record in self._records.values():
+                for name in of(record):
+                    self._names.setdefault(fold(name), record.id)
 
     def __len__(self) -> int:
-        return len(self._definitions)
+        return len(self._records)
 
     def all(self) -> tuple[ServiceDefinition, ...]:
-        """Every definition, sorted by id."""
-        return tuple(self._definitions.values())
+        """Every definition, sorted by id. Reads them all: :meth:`records` says the most of each without that."""
+        return tuple(self._definition(key) for key in self._records)
+
+    def records(self) -> tuple[Record, ...]:
+        """What is known of every definition without reading it, sorted by id."""
+        return tuple(self._records.values())
+
+    def _definition(self, key: str) -> ServiceDefinition:
+        if key not in self._read:
+            from homelab_mcp.model.definition import ServiceDefinition
+
+            self._read[key] = ServiceDefinition.model_validate_json(self._texts[key])
+        return self._read[key]
 
     def get(self, name: str) -> ServiceDefinition:
         """The definition with this id, display name or alias; case, spaces, hyphens and underscores do not matter.
@@ -134,7 +156,7 @@ class Catalog:
         if key in self.problems:
             raise self.problems[key]
         if key in self._names:
-            return self._definitions[self._names[key]]
+            return self._definition(self._names[key])
         near = self._near(key)
         listed = f"Did you mean {' or '.join(near)}? " if near else ""
         raise NotFound(
@@ -149,10 +171,7 @@ class Catalog:
         return list(dict.fromkeys(self._names[name] for name in close))[:SUGGESTIONS]
 
     def search(self, query: str = "", category: str | None = None, limit: int = 10, offset: int = 0) -> SearchResult:
-        """Definitions that fit the query, best first.
-
-        Order: id or name, alias, beginning of a name, words of the summary and category (all of them before some of
-        them), and, when nothing else fits, names that are spelled alike. Equal ranks are in order of the id.
+        """Definitions that fit the query, best first; see :mod:`homelab_mcp.core.catalog_search`.
 
         Args:
             query: a name or words; empty fits everything.
@@ -163,76 +182,40 @@ class Catalog:
         Raises:
             InvalidInput: code ``unknown_category``.
         """
-        among = self._of_category(category)
-        text = query[:LONGEST_QUERY]
-        ranked = sorted((rank, d.id) for d in among if (rank := _rank(d, text)) is not None)
-        found = [key for _, key in ranked]
-        if not found and text.strip():
-            allowed = {definition.id for definition in among}
-            found = [key for key in self._near(fold(text)) if key in allowed]
+        wanted = _category(category)
+        found = self._index.search(query[:LONGEST_QUERY], lambda record: wanted is None or record.category == wanted)
         page = found[max(offset, 0) :][: max(limit, 0)]
-        return SearchResult(tuple(self._definitions[key] for key in page), len(found))
+        return SearchResult(tuple(page), len(found))
 
-    def _of_category(self, category: str | None) -> Sequence[ServiceDefinition]:
-        if category is None:
-            return self.all()
-        from homelab_mcp.model.definition import Category
+    @cached_property
+    def _index(self) -> Index:
+        from homelab_mcp.core.catalog_search import Index
 
-        known = {fold(name): name for name in get_args(Category)}
-        if fold(category) not in known:
-            raise InvalidInput(
-                f"There is no category {category[:40]!r}.",
-                hint=f"Categories: {', '.join(sorted(known.values()))}.",
-                code="unknown_category",
-            )
-        return [d for d in self.all() if d.category == known[fold(category)]]
+        return Index(self._records.values(), fold)
 
 
-def _own_id(definition: ServiceDefinition) -> Iterator[str]:
-    yield definition.id
-
-
-def _display_name(definition: ServiceDefinition) -> Iterator[str]:
-    yield definition.name
-
-
-def _aliases(definition: ServiceDefinition) -> Iterator[str]:
-    yield from definition.aliases
-
-
-_EXACT, _ALIAS, _PREFIX, _ALL_WORDS, _SOME_WORDS = range(5)
-
-
-def _rank(definition: ServiceDefinition, query: str) -> tuple[int, int] | None:
-    """How well a definition fits, smaller is better; None when it does not."""
-    key = fold(query)
-    if not key:
-        return _EXACT, 0
-    names = {fold(definition.id), fold(definition.name)}
-    aliases = {fold(alias) for alias in definition.aliases}
-    if key in names:
-        return _EXACT, 0
-    if key in aliases:
-        return _ALIAS, 0
-    if any(name.startswith(key) for name in names):
-        return _PREFIX, 0
-    if any(name.startswith(key) for name in aliases):
-        return _PREFIX, 1
-    return _rank_words(definition, _WORD.findall(query.casefold()))
-
-
-def _rank_words(definition: ServiceDefinition, wanted: list[str]) -> tuple[int, int] | None:
-    own = (definition.id, definition.name, *definition.aliases, definition.category, definition.stack)
-    names = set(_WORD.findall(" ".join(own).casefold()))
-    words = names | set(_WORD.findall(definition.summary.casefold()))
-    hits = sum(_met(word, words) for word in wanted)
-    if not hits:
+def _category(name: str | None) -> str | None:
+    if name is None:
         return None
-    missed = len(wanted) - hits
-    in_summary_only = hits - sum(_met(word, names) for word in wanted)
-    return _SOME_WORDS if missed else _ALL_WORDS, 100 * missed + in_summary_only
+    from homelab_mcp.model.definition import Category
+
+    known: dict[str, str] = {fold(each): each for each in get_args(Category)}
+    if fold(name) not in known:
+        raise InvalidInput(
+            f"There is no category {name[:40]!r}.",
+            hint=f"Categories: {', '.join(sorted(known.values()))}.",
+            code="unknown_category",
+        )
+    return known[fold(name)]
 
 
-def _met(word: str, words: set[str]) -> bool:
-    # A short word must be met whole ("a", "tv"); a longer one may be the beginning of one ("torrent", "torrents").
-    return word in words or (len(word) > 2 and any(other.startswith(word) for other in words))
+def _own_id(record: Record) -> Iterator[str]:
+    yield record.id
+
+
+def _display_name(record: Record) -> Iterator[str]:
+    yield record.name
+
+
+def _aliases(record: Record) -> Iterator[str]:
+    yield from record.aliases

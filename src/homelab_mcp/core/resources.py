@@ -33,6 +33,12 @@ def deploy_of(kind: ResourceClass) -> dict[str, Any]:
     }
 
 
+def reserved_mib(kind: ResourceClass) -> int:
+    """Memory that a resource class sets aside, MiB."""
+    memory = _PROFILES[kind][1][1]
+    return int(memory[:-1]) * (1024 if memory.endswith("G") else 1)
+
+
 def logging_of() -> dict[str, Any]:
     """The ``logging`` block: Docker's own json-file, which grows without end unless told otherwise."""
     return {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}

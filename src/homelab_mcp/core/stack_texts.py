@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from homelab_mcp.core.compose_load import load_stack
 from homelab_mcp.core.compose_stack import Loaded, Read
+from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES
 from homelab_mcp.model.observed import StackFiles
+from homelab_mcp.model.plan import FileEdit
 
 GLOBAL_ENV = "global.env"
 """Variables of every stack, at the lab's root."""
@@ -52,6 +54,22 @@ def own_paths(name: str, compose_path: str) -> list[str]:
     base = posixpath.basename(compose_path)
     first = COMPOSE_NAMES[: COMPOSE_NAMES.index(base) + 1] if base in COMPOSE_NAMES else (base,)
     return [GLOBAL_ENV, *(f"{name}/{file}" for file in (".env", *first, *OVERRIDE_NAMES))]
+
+
+def refuse_half_a_stack(stacks: Iterable[StackFiles], edits: Iterable[FileEdit]) -> None:
+    """Refuse to delete a compose file that others belong to: their services would run on without any file.
+
+    Raises InvalidInput (code ``more_files``).
+    """
+    gone = {e.path for e in edits if e.after is None}
+    for stack in stacks:
+        left = [path for path, _ in (*stack.others, *stack.named) if path not in gone]
+        if stack.compose_path in gone and left:
+            raise InvalidInput(
+                f"{stack.compose_path} would be deleted, and {', '.join(left[:5])} belong to it.",
+                code="more_files",
+                hint="Take those services down and their files away first; or leave a service in that file.",
+            )
 
 
 def _files_of(value: Any) -> Iterator[str]:

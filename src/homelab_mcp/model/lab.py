@@ -11,6 +11,9 @@ from homelab_mcp.model.external import ExternalName, ExternalRoute
 
 SETTINGS_FILE = "homelab.yaml"
 PRIVATE_FOLDER = ".homelab"
+CHECKS_FOLDER = "checks"
+"""Below the private folder: stacks laid out for Compose's look, of links alone."""
+
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """File names in the order Compose itself looks for them (compose-go, ``DefaultFileNames``)."""
 

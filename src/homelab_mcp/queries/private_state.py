@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from homelab_mcp.model.lab import PRIVATE_FOLDER
+from homelab_mcp.model.lab import CHECKS_FOLDER, PRIVATE_FOLDER
 from homelab_mcp.ports import Lab
 
 _MOST = 3
@@ -30,7 +30,9 @@ def loose_state(lab: Lab) -> list[str]:
             shown = path.relative_to(lab.root).as_posix()
             if about.st_uid != owner:
                 foreign.append(shown)
-            if stat.S_IMODE(about.st_mode) & 0o077 and (here, path.name) != (top, ".gitignore"):
+            # A link has no mode of its own; in there, links are what a look of Compose's is made of.
+            link = stat.S_ISLNK(about.st_mode) and top / CHECKS_FOLDER in path.parents
+            if stat.S_IMODE(about.st_mode) & 0o077 and not link and (here, path.name) != (top, ".gitignore"):
                 loose.append(shown)
     found = []
     if loose:

@@ -8,6 +8,7 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, Field
 
+from homelab_mcp.core.catalog_search import needs
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.shape import guarded, in_thread, result
 
@@ -20,6 +21,7 @@ class CatalogEntry(BaseModel):
     summary: str
     category: str
     stack: str
+    needs: str
 
 
 class SearchOutput(BaseModel):
@@ -35,14 +37,20 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
 
     @guarded
     async def search_catalog(
-        query: Annotated[str, Field(description="Name or words; empty lists everything.", max_length=100)] = "",
+        query: Annotated[
+            str,
+            Field(
+                description="Name, purpose, what it replaces, needs (no database, ARM, under 256 MB); empty: all.",
+                max_length=100,
+            ),
+        ] = "",
         category: Annotated[str, Field(description="Only this category, e.g. media.", max_length=40)] = "",
         limit: Annotated[int, Field(ge=1, le=50)] = 10,
         offset: Annotated[int, Field(ge=0)] = 0,
     ) -> Annotated[CallToolResult, SearchOutput]:
         found = await in_thread(lambda: lab.catalog.search(query, category or None, limit, offset))
         entries = [
-            CatalogEntry(id=d.id, name=d.name, summary=d.summary, category=d.category, stack=d.stack)
+            CatalogEntry(id=d.id, name=d.name, summary=d.summary, category=d.category, stack=d.stack, needs=needs(d))
             for d in found.matches
         ]
         more = offset + len(entries)

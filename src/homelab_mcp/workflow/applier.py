@@ -163,9 +163,7 @@ class Applier:
         if not plan.created - _SKEW <= approval.when < plan.expires or approval.when > now + _SKEW:
             return False
         if approval.kind is ApprovalKind.OUT_OF_BAND:
-            trust = ApproverTrust(self.approver, self.journal)
-            trust.require()
-            trust.remember("apply")
+            ApproverTrust(self.approver, self.journal).require("apply")
             return self.approver.verify(approval)
         return self._journalled(approval)
 

@@ -35,8 +35,12 @@ class ApproverTrust:
         links = self._approver.links()
         return standing(known, self._approver.public(), links, self._approver.signed_by), known
 
-    def require(self) -> None:
-        """Raise PlanRefused (approver_replaced) where the key was replaced without the PIN of the one on record."""
+    def require(self, by: str = "") -> None:
+        """Raise PlanRefused (approver_replaced) where the key was replaced without the PIN of the one on record.
+
+        With ``by``, who is there, a key that is right and not on record yet is recorded: the first one, or one that the
+        recorded key signed for.
+        """
         found, known = self.look()
         if found is Standing.REPLACED and known is not None:
             raise PlanRefused(
@@ -46,6 +50,8 @@ class ApproverTrust:
                 hint="Whoever set a new PIN on purpose runs `homelab-mcp approver accept` in a terminal. If nobody "
                 "did, put the approver's file back from a backup, and find out what can write there.",
             )
+        if by:
+            self._record(found, known, by)
 
     def unlock(self, pin: str, by: str) -> Signer:
         """The unsealed key of the approver on record, or of the first one, which is recorded then.
@@ -53,14 +59,18 @@ class ApproverTrust:
         Raises PlanRefused (approver_replaced) before the PIN is given to a key that somebody put in its place, and
         InvalidInput: no_approver, wrong_pin, pin_locked.
         """
-        self.require()
+        found, known = self.look()
+        if found is Standing.REPLACED:
+            self.require()
         signer = self._approver.unlock(pin)
-        self.remember(by)
+        self._record(found, known, by)
         return signer
 
     def remember(self, by: str) -> None:
-        """Record a key that the journal does not name yet: the first one, or one that the recorded key signed for."""
-        found, known = self.look()
+        """Record a key that the journal does not name yet, where it is right; do nothing about any other."""
+        self._record(*self.look(), by)
+
+    def _record(self, found: Standing, known: Recorded | None, by: str) -> None:
         public = self._approver.public()
         if found is Standing.UNRECORDED:
             self._append(SET, {"approver": public, "by": by})

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from homelab_mcp.workflow.approvals import Approvals
     from homelab_mcp.workflow.planner import Planner
     from homelab_mcp.workflow.recovery import Recovery
+    from homelab_mcp.workflow.verifier import Patience
 
 
 def planner(lab: Lab) -> Planner:
@@ -43,8 +44,8 @@ def approvals(lab: Lab) -> Approvals:
     )
 
 
-def applier(lab: Lab) -> Applier:
-    """What applies plans in this lab."""
+def applier(lab: Lab, patience: Patience | None = None) -> Applier:
+    """What applies plans in this lab; ``patience``: how long it watches what it applied, as usual where None."""
     from homelab_mcp.workflow.applier import Applier
     from homelab_mcp.workflow.verifier import Verifier
 
@@ -59,7 +60,7 @@ def applier(lab: Lab) -> Applier:
         clock=lab.clock,
         engine=lab.engine if reach else None,
         compose=lab.compose if reach else None,
-        verifier=Verifier(engine=lab.engine, probe=lab.probe, clock=lab.clock) if reach else None,
+        verifier=Verifier(engine=lab.engine, probe=lab.probe, clock=lab.clock, patience=patience) if reach else None,
         policy=lab.policy,
         snapshots=lab.snapshots,
     )

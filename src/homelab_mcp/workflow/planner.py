@@ -14,6 +14,7 @@ from homelab_mcp.core.new_findings import brought_in
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
 from homelab_mcp.core.redact_shapes import marked_lines
+from homelab_mcp.core.stack_texts import refuse_half_a_stack
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import PRIVATE_FOLDER, SETTINGS_FILE
@@ -74,7 +75,8 @@ class Planner:
         Error findings that the draft brings in refuse it; those that were there before are only reported.
 
         Raises:
-            InvalidInput: nothing_to_do, lint_refused (details["findings"]), compose_refused, secret_in_public_file.
+            InvalidInput: nothing_to_do, lint_refused (details["findings"]), compose_refused, secret_in_public_file,
+                more_files.
             PlanRefused: plan_stale, when a file changed since the snapshot.
             JournalUnwritable: no plan without a journal.
         """
@@ -85,6 +87,7 @@ class Planner:
                 "Nothing would change.", code="nothing_to_do", hint="The lab already is as asked; no plan is needed."
             )
         _check_not_the_guard(draft)
+        refuse_half_a_stack(snapshot.stacks, draft.edits)
         self._check_room()
         # Before the judging, which takes a second: what is judged and what the plan holds to must be the same files.
         after = stacks_after(snapshot.stacks, draft.edits)

@@ -231,7 +231,7 @@ def _plan(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) -> P
 
 def _refuse_unknown_stack(lab: Lab, stack: str) -> None:
     """A person may prepare any new stack's variables; a model's misspelt one would only leave a stray folder."""
-    known = {name for name, _ in lab.files.stack_folders()} | {d.stack for d in lab.catalog.all()}
+    known = {name for name, _ in lab.files.stack_folders()} | {record.stack for record in lab.catalog.records()}
     if stack not in known and lab.files.read(f"{stack}/.env") is None:
         from homelab_mcp.queries.find import nearest
 

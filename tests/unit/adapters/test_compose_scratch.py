@@ -8,8 +8,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 from homelab_mcp.adapters.compose_scratch import laid_out, sweep
+from homelab_mcp.ports import Lab
+from homelab_mcp.queries.private_state import loose_state
 
 KILLED = """
 import os, signal, sys
@@ -37,6 +41,7 @@ def test_the_planned_texts_stand_in_for_those_on_disk_and_all_else_is_where_it_w
         assert (place / "../x/a").read_text() == "a"
         assert not [p for p in place.iterdir() if not p.is_symlink()]
         assert sweep(root) == []
+        assert loose_state(cast("Lab", SimpleNamespace(root=str(root)))) == [], "doctor finds nothing open to others"
     assert (root / "media/compose.yaml").read_text() == "old"
     assert list((root / ".homelab/checks").iterdir()) == []
 

@@ -1,6 +1,5 @@
 """The generator: conventions, and none of the bugs they came with. Real definitions are in the catalog's own folder."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from homelab_mcp.core.settings import build_settings, emit_settings, parse_setti
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import Acme, LabSettings
+from homelab_mcp.queries.check_catalog import made_up
 from tests.unit.core.operation_parts import CATALOG, SETTINGS, argon2, definition, secret
 
 FOLDER = Path(__file__).parents[3] / "catalog"
@@ -22,7 +22,12 @@ REAL = {d.id: d for d in (parse_definition(p.read_text(), p.name) for p in sorte
 
 
 def make(
-    what: ServiceDefinition, settings: LabSettings = SETTINGS, env: dict[str, str] | None = None, **options: Any
+    what: ServiceDefinition,
+    settings: LabSettings = SETTINGS,
+    env: dict[str, str] | None = None,
+    *,
+    gateway_name: str = "",
+    **options: Any,
 ) -> Generated:
     return generate(
         what,
@@ -33,19 +38,14 @@ def make(
         existing_env={"DUCKDNS_TOKEN": "duck-token-1"} if env is None else env,
         root="/opt/stacks",
         gateway=({**CATALOG, **REAL}).get(what.gateway or ""),
+        gateway_name=gateway_name,
     )
 
 
-ANSWERS = ("x1", "1", "admin@example.org", "https://x.example.org")
-
-
 def asked_for(what: ServiceDefinition) -> dict[str, str]:
-    """What a person must say to have it: a value for each variable that has none and is not made."""
-    open_ones = [v for v in what.variables if v.required and v.default is None and not v.generate]
-    return {
-        v.name: v.choices[0] if v.choices else next(a for a in ANSWERS if re.fullmatch(v.pattern or ".*", a))
-        for v in open_ones
-    }
+    """What a person must say to have it, its gateway's part too."""
+    gateway = REAL.get(what.gateway or "")
+    return made_up((*what.variables, *(gateway.variables if gateway else ())))
 
 
 def make_real(name: str) -> Generated:

@@ -205,3 +205,12 @@ def test_every_file_that_compose_reads_for_the_stack_makes_the_plan_stale(
         wide.applier.check(plan.id)
     assert caught.value.code == "plan_stale"
     assert path in str(caught.value.details["changed"])
+
+
+def test_a_compose_file_that_others_belong_to_is_not_deleted_alone(wide: BenchLab) -> None:
+    old = wide.compose_file.read_text()
+    draft = replace(wide.change_draft("web:2"), edits=(FileEdit("media/compose.yaml", old, None),))
+    with pytest.raises(InvalidInput) as caught:
+        make(wide, draft)
+    assert caught.value.code == "more_files"
+    assert "media/compose.override.yaml" in caught.value.message
