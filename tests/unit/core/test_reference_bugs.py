@@ -214,9 +214,11 @@ PROPERTIES: dict[str, Look] = {
     "B11 and B13 a program without its configuration": _no_file,
     "B12 a host's numbers that are not": _host_paths,
     "B13 a database that keeps nothing": _keeps_nothing,
-    "B14 the user's number as the group's": lambda w, m, n, b: b.get("environment", {}).get("PGID", "${PGID}") != "${PGID}",
+    "B14 the user's number as the group's": lambda w, m, n, b: "PUID" in str(b.get("environment", {}).get("PGID", "")),
     "B15 a scheduler may sleep": lambda w, m, n, b: _image(b) in SCHEDULERS and w.lazy.ok and n == m.name,
-    "B17 an updater of everything": lambda w, m, n, b: _image(b) == "watchtower",
+    "B17 an updater of everything": lambda w, m, n, b: _image(b) == "watchtower" and str(
+        b.get("environment", {}).get("WATCHTOWER_LABEL_ENABLE", "")
+    ).lower() != "true",
     "B19 a route that asks nobody and does not say so": _asks_nobody,
     "a socket proxy with commands": lambda w, m, n, b: "socket-proxy" in _image(b) and str(
         b.get("environment", {}).get("EXEC", "0")
