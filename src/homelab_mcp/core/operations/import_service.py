@@ -16,7 +16,7 @@ from homelab_mcp.core.importing.parsed import Parsed
 from homelab_mcp.core.importing.variables import Values
 from homelab_mcp.core.operations.add_service import Read, add_service, refuse_host
 from homelab_mcp.core.operations.import_request import ImportRequest
-from homelab_mcp.core.operations.lab_view import view
+from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.request import AddServiceRequest, ServiceOptions
 from homelab_mcp.core.redact import is_secret_name
 from homelab_mcp.core.traefik import gives_certificates
@@ -63,12 +63,7 @@ def import_service(
 
     Raises what ``add_service`` and ``normalise`` raise.
     """
-    if secret := sorted(n for n in request.variables if is_secret_name(n)):
-        raise InvalidInput(
-            f"{', '.join(secret)} looks like a secret, and secrets do not pass through a request.",
-            hint=f"A person sets it with `homelab-mcp env set STACK {secret[0]}` first.",
-            code="secret_in_argument",
-        )
+    _refuse_secrets(request)
     lab = view(snapshot)
     traefik = lab.made_from("traefik")
     stack = request.stack or main_name(parsed, request, settings, facts)
@@ -84,9 +79,7 @@ def import_service(
         shared_certificates=traefik is not None and gives_certificates(traefik.data.get("command")),
     )
     access = made.routes.get(made.main)
-    for name, other in made.routes.items():
-        if name != made.main:
-            refuse_host(f"{other.subdomain}.{settings.domain}", lab, settings)
+    _refuse_hosts(made, lab, settings)
     options = ServiceOptions(
         name=made.main,
         subdomain=access.subdomain if access else None,
@@ -105,6 +98,22 @@ def import_service(
         finish=lambda _: _generated(made, values, settings, access),
     )
     return _told(draft, made, values, settings, from_model=from_model)
+
+
+def _refuse_secrets(request: ImportRequest) -> None:
+    if secret := sorted(n for n in request.variables if is_secret_name(n)):
+        raise InvalidInput(
+            f"{', '.join(secret)} looks like a secret, and secrets do not pass through a request.",
+            hint=f"A person sets it with `homelab-mcp env set STACK {secret[0]}` first.",
+            code="secret_in_argument",
+        )
+
+
+def _refuse_hosts(made: Imported, lab: LabView, settings: LabSettings) -> None:
+    for name, access in made.routes.items():
+        # The main one's is looked at with everything else that it takes.
+        if name != made.main:
+            refuse_host(f"{access.subdomain}.{settings.domain}", lab, settings)
 
 
 def _env_text(snapshot: Snapshot, stack: str, read: Read) -> str:
