@@ -174,6 +174,8 @@ def test_a_device_with_a_certificate_of_its_own_is_reached_with_its_web_socket(l
     assert not [line for line in told if "external" in line or '"providerName":"file"' in line], told
 
 
+# Nightly: the verifier gives a route a minute to answer.
+@pytest.mark.nightly
 def test_a_device_that_cannot_be_trusted_is_not_left_half_there(lab: RealLab, device: OwnDevice) -> None:
     before = lab.files()
     values = {"url": device.url, "sso": "bypass", "sso_reason": "Has a log-in of its own."}
