@@ -25,6 +25,7 @@ from homelab_mcp.bootstrap import LocalLab
 
 STEPS = {
     "files": ("write_atomic", "remove", "make_folder", "remove_empty_folders", "sweep_temporary"),
+    "data": ("move", "give"),
     "history": ("commit",),
     "journal": ("append",),
     "plans": ("save_undo", "reserve", "consume", "set_status", "release"),

@@ -17,10 +17,13 @@ from homelab_mcp.ports import (
     Approver,
     Clock,
     Compose,
+    Data,
     Engine,
     Files,
+    Hardware,
     History,
     Host,
+    Inside,
     Journal,
     Judge,
     Lock,
@@ -187,6 +190,20 @@ class LocalLab:
         return LabFiles(self.root, owner=(settings.puid, settings.pgid))
 
     @cached_property
+    def data(self) -> Data:
+        """The services' data in the lab's folder."""
+        from homelab_mcp.adapters.data_folders import LabData
+
+        return LabData(self.root)
+
+    @cached_property
+    def hardware(self) -> Hardware:
+        """This machine."""
+        from homelab_mcp.adapters.hardware import LinuxHardware
+
+        return LinuxHardware()
+
+    @cached_property
     def engine(self) -> Engine:
         """The Docker Engine of DOCKER_HOST, or the usual socket."""
         from homelab_mcp.adapters.docker_engine import DockerEngine
@@ -209,6 +226,13 @@ class LocalLab:
         everywhere = settings.bind_address in {"0.0.0.0", "::", ""}  # noqa: S104
         host = "127.0.0.1" if everywhere else settings.bind_address
         return TraefikProbe(host, settings.https_port, settings.acme.root_certificate)
+
+    @cached_property
+    def inside(self) -> Inside:
+        """Looks at the network from inside containers."""
+        from homelab_mcp.adapters.container_inside import ContainerInside
+
+        return ContainerInside()
 
     @cached_property
     def judge(self) -> Judge:

@@ -20,6 +20,7 @@ from homelab_mcp.adapters.catalog_files import packaged_definitions
 from homelab_mcp.adapters.docker_engine import DockerEngine
 from homelab_mcp.model.plan import PlanState, Risk
 from homelab_mcp.workflow.proposals import propose_rollback
+from homelab_mcp.workflow.propose_changes import propose_move_service, propose_update_service
 from testbed import Scratch, TestbedError
 from testbed.definitions import provide
 from testbed.docker_engine import docker, wait_until
@@ -278,6 +279,53 @@ def test_nextcloud_is_added_through_the_whole_guard_and_rolled_back(lab: RealLab
     assert {n for n in networks if lab.run in n} <= now, "the networks that others use stay"
     assert lab.inspect(neighbour)["State"]["StartedAt"] == started
     wait_until(lambda: lab.https(f"cloud.{lab.domain}").status == 404 or None, "the route to be gone")
+
+
+def test_a_service_changed_in_place_is_live_at_its_new_address_and_taken_back(lab: RealLab) -> None:
+    before, name = lab.files(), lab.named("uptime-kuma")
+    changes = {"subdomain": "moved", "sso": "bypass", "sso_reason": "A test.", "limits": {"memory": "200M"}}
+    plan = propose_update_service(lab.open(files_only=False), name, "", changes, REQUESTER)
+    done = lab.approve_and_apply(plan, files_only=False)
+
+    assert done.state is PlanState.DONE, done
+    assert any(f"moved.{lab.domain}" in e.what for e in done.evidence), done.evidence
+    answer = lab.once_certified(f"moved.{lab.domain}")
+    assert (answer.status, "stand-in for" in answer.body) == (200, True)
+    assert lab.https(host(lab, "uptime-kuma")).status == 404
+    assert lab.inspect(name)["HostConfig"]["Memory"] == 200 * 2**20
+    router = routers_of(lab)[f"{name}@docker"]
+    assert "middlewares" not in router and f"{name}-api@docker" not in routers_of(lab)
+    labels = lab.inspect(name)["Config"]["Labels"]
+    assert labels["homepage.href"] == f"https://moved.{lab.domain}"
+
+    undo = propose_rollback(lab.open(files_only=False), plan.id, REQUESTER)
+    assert lab.approve_and_apply(undo, files_only=False).state is PlanState.DONE
+    assert lab.files() == before
+    wait_until(lambda: lab.https(host(lab, "uptime-kuma")).status == 302 or None, "the log-in to be back")
+
+
+def test_a_service_with_a_database_moves_to_another_stack_and_stays_live(lab: RealLab) -> None:
+    before, name = lab.files(), lab.named("nextcloud")
+    kept = lab.root / lab.named("productivity") / name / "data" / "kept"
+    kept.write_bytes(b"bytes")
+    made = lab.open(files_only=False)
+    plan = propose_move_service(made, name, "", lab.named("media"), REQUESTER)
+    done = lab.approve_and_apply(plan, files_only=False)
+
+    assert done.state is PlanState.DONE, done
+    assert (lab.root / lab.named("media") / name / "data" / "kept").read_bytes() == b"bytes"
+    assert lab.inspect(name)["Config"]["Labels"]["com.docker.compose.project"] == lab.named("media")
+    assert lab.https(host(lab, "nextcloud")).status == 302
+    assert "stand-in for nextcloud" in lab.https(host(lab, "nextcloud"), cookie=SESSION).body
+    private = lab.inspect(f"{name}-db")["NetworkSettings"]["Networks"]
+    assert set(private) == {f"{lab.named('media')}_{name}-private"}
+
+    undo = propose_rollback(lab.open(files_only=False), plan.id, REQUESTER)
+    assert lab.approve_and_apply(undo, files_only=False).state is PlanState.DONE
+    assert kept.read_bytes() == b"bytes"
+    kept.unlink()
+    assert lab.files() == before
+    assert lab.inspect(name)["Config"]["Labels"]["com.docker.compose.project"] == lab.named("productivity")
 
 
 def test_a_sweep_takes_only_networks_of_the_stack_that_nobody_joined(testbed_run: Scratch, traefik_image: str) -> None:

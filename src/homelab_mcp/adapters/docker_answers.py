@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from homelab_mcp.core.project_name import HASH_LABEL, PROJECT_LABEL, SERVICE_LABEL
+from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.observed import ContainerMake, ContainerState, PublishedPort
 
@@ -190,3 +191,26 @@ def image_facts(raw: Mapping[str, Any]) -> ImageFacts:
         health=bool(health) and health != ["NONE"],
         variables=tuple(str(v).partition("=")[0] for v in config.get("Env") or ()),
     )
+
+
+def usage(raw: dict[str, Any]) -> Usage:
+    """``GET /containers/ID/stats``: processors by the two readings, memory without what the kernel can give back.
+
+    As the ``docker stats`` command counts: ``inactive_file`` (``total_inactive_file`` on cgroup v1) is the page cache.
+    """
+    memory: dict[str, Any] = raw.get("memory_stats") or {}
+    kept: dict[str, Any] = memory.get("stats") or {}
+    cache = kept.get("total_inactive_file", kept.get("inactive_file", 0))
+    now, then = raw.get("cpu_stats") or {}, raw.get("precpu_stats") or {}
+    used = _total(now) - _total(then)
+    passed = int(now.get("system_cpu_usage") or 0) - int(then.get("system_cpu_usage") or 0)
+    count = int(now.get("online_cpus") or len((now.get("cpu_usage") or {}).get("percpu_usage") or ()) or 1)
+    return Usage(
+        memory=max(int(memory.get("usage") or 0) - int(cache or 0), 0),
+        cpus=used / passed * count if used > 0 and passed > 0 else 0.0,
+        pids=int((raw.get("pids_stats") or {}).get("current") or 0),
+    )
+
+
+def _total(stats: dict[str, Any]) -> int:
+    return int((stats.get("cpu_usage") or {}).get("total_usage") or 0)

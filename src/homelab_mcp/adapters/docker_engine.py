@@ -13,6 +13,7 @@ from homelab_mcp.adapters import docker_answers
 from homelab_mcp.adapters.docker_errors import endpoint, translated
 from homelab_mcp.core.log_lines import Ring
 from homelab_mcp.core.project_name import PROJECT_LABEL
+from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.errors import EngineFailed
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.observed import ContainerMake, ContainerState
@@ -63,6 +64,7 @@ class DockerEngine:
             memory=int(raw.get("MemTotal") or 0),
             storage_driver=str(raw.get("Driver", "")),
             containers_running=int(raw.get("ContainersRunning") or 0),
+            runtimes=tuple(sorted(raw.get("Runtimes") or {})),
         )
 
     def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
@@ -79,6 +81,10 @@ class DockerEngine:
         raw = self._ask(lambda c: c.inspect_container(container_id))
         self._environments[container_id] = docker_answers.environment(raw)
         return docker_answers.inspected(raw)
+
+    def usage(self, container_id: str) -> Usage:
+        """One answer of ``GET /containers/ID/stats``, for which the engine reads twice, a second apart."""
+        return docker_answers.usage(self._ask(lambda c: c.stats(container_id, stream=False)))
 
     def made_from(self, container_id: str) -> ContainerMake:
         """What a container was made from, beside what its image brings by itself. Values of variables are secret."""

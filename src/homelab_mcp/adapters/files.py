@@ -207,6 +207,9 @@ class LabFiles:
             if seen > _SWEEP_ENTRIES:
                 break
             folders[:] = [f for f in folders if not f.startswith(".") or (f == PRIVATE_FOLDER and not below.parts)]
+            if below.parts == (PRIVATE_FOLDER,):
+                # Data of services that went: none of it is ours to judge, and there may be much of it.
+                folders[:] = [f for f in folders if f != "trash"]
             for name in names:
                 full = Path(here, name)
                 if _TEMP.fullmatch(name) and not (below.parts[:1] == (PRIVATE_FOLDER,) and is_held(full)):

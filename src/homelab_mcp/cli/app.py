@@ -15,6 +15,7 @@ from homelab_mcp.cli import (
     approve,
     approver,
     catalog,
+    change,
     doctor,
     env,
     external,
@@ -28,6 +29,7 @@ from homelab_mcp.cli import (
     serve,
     status,
     token,
+    vpn,
 )
 from homelab_mcp.cli import any_service as any_service_command
 from homelab_mcp.cli import approvals as approvals_command
@@ -81,6 +83,7 @@ for module in (
     add,
     any_service_command,
     remove,
+    change,
     validate_command,
     rules_command,
     status,
@@ -88,6 +91,7 @@ for module in (
     env,
     lazy,
     external,
+    vpn,
     plan_command,
     policy_command,
     approve,

@@ -38,7 +38,7 @@ __all__ = ["add_service", "add_services", "new_document", "remove_service", "rem
 _NO_FINAL_NEWLINE = "layout:no-final-newline"
 _NO_GAP = "layout:no-gap"
 _EMPTY_FLOW = "layout:empty-services"
-_OWN_FORMS: tuple[Any, ...] = (None, {}, {"external": True}, {"internal": True})
+OWN_FORMS: tuple[Any, ...] = (None, {}, {"external": True}, {"internal": True})
 """Declarations as this project writes them; one that was changed since is the person's own and stays."""
 
 
@@ -223,7 +223,7 @@ def _declare(work: _Work, section: str, wanted: Mapping[str, Any]) -> None:
         elif name not in (present or {}):
             work.text = yaml_span.insert_entry(work.text, (section,), name, value)
         work.note(f"{section}:{name}", added=name not in (present or {}))
-        if value not in _OWN_FORMS:
+        if value not in OWN_FORMS:
             work.note(form_token(section, name, value), added=name not in (present or {}))
         work.note(f"section:{section}", added=False)
         work.data[section] = {name: value, **(present or {})}
@@ -257,7 +257,7 @@ def _remove_declared(work: _Work, record: Sequence[str], others: Mapping[str, An
             present = work.data.get(section) or {}
             token = f"{section}:{name}"
             ours = name in present and (
-                present[name] in _OWN_FORMS or form_token(section, name, present[name]) in record
+                present[name] in OWN_FORMS or form_token(section, name, present[name]) in record
             )
             if ours and name not in used and token not in work.inherited:
                 work.text = yaml_span.remove_entry(work.text, (section, name))

@@ -13,6 +13,7 @@ from homelab_mcp.core import labels, traefik
 from homelab_mcp.core.container_block import container_block, depends_on
 from homelab_mcp.core.operations.request import ServiceOptions
 from homelab_mcp.core.references import Words, literal, variables_in
+from homelab_mcp.core.resources import Host, fit_services
 from homelab_mcp.core.variables import Filled, fill
 from homelab_mcp.core.yaml_emit import Style, entry
 from homelab_mcp.model.definition import Companion, ServiceDefinition, Variable
@@ -90,6 +91,7 @@ def generate(
     gateway: ServiceDefinition | None = None,
     gateway_name: str = "",
     shared_certificates: bool = False,
+    host: Host | None = None,
 ) -> Generated:
     """Generate a service.
 
@@ -104,6 +106,7 @@ def generate(
         gateway: the VPN gateway's definition, where the definition names one and it is to be used.
         gateway_name: the gateway's service name; its definition's id when "".
         shared_certificates: whether the lab's Traefik gives every route a certificate at its entry point.
+        host: what limits must fit; None: they are as the resource classes say.
 
     Raises:
         InvalidInput: options that do not fit, or values that are missing (code ``missing_input``).
@@ -134,6 +137,7 @@ def generate(
         hash_of=lambda variable: argon2(filled_later[variable]),
     )
     services = _services(job, words)
+    scaled = fit_services(services, host)
     filled = _variables(job, services, existing_env, secrets)
     filled_later.update(filled.values)
     files = [_file(f.path, f.content, words, f.mode, f.secret, name) for f in definition.files]
@@ -152,7 +156,7 @@ def generate(
         files=tuple(files),
         route=GeneratedRoute(f"{access.subdomain}.{settings.domain}", access.protected) if access else None,
         access=access,
-        notes=notes,
+        notes=(*scaled, *notes),
     )
 
 

@@ -61,7 +61,7 @@ def check_may_sleep(
         containers: what runs, where the engine was asked.
 
     Raises:
-        InvalidInput: code ``lazy_refused``, or ``lazy_needs_health`` where it has no health check.
+        InvalidInput: code ``lazy_refused``, or ``lazy_needs_health`` where it has no health check, though it could.
     """
     if reason := next(_reasons(service, lab, definition, group), ""):
         raise InvalidInput(
@@ -72,7 +72,8 @@ def check_may_sleep(
     running = next((c for c in containers or () if (c.stack, c.service) == (service.stack, service.name)), None)
     check = service.data.get("healthcheck")
     off = isinstance(check, Mapping) and bool(check.get("disable"))
-    if off or not (check or (running and running.health)):
+    without = definition is not None and definition.container.health is None
+    if off or not (check or without or (running and running.health)):
         raise InvalidInput(
             f"{service.where} has no health check: Sablier would let visitors in before it can answer.",
             hint="Give it a healthcheck first.",

@@ -15,13 +15,18 @@ _STATIC_FILES = ("traefik.yml", "traefik.yaml", "traefik.toml")
 
 
 def definition_of(service: Known, find: Callable[[str], ServiceDefinition]) -> ServiceDefinition | None:
-    """What a service was made from, by its label or its image's name; None where the catalog does not know it."""
-    for word in (service.labels.get("homelab.service"), image_name(service.data)):
-        if word:
-            try:
-                return find(word)
-            except NotFound:
-                continue
+    """What a service was made from, by its label, or what has its image; None where the catalog does not know it."""
+    image = image_name(service.data)
+    for word, by_image in ((service.labels.get("homelab.service"), False), (image, True)):
+        if not word:
+            continue
+        try:
+            found = find(word)
+        except NotFound:
+            continue
+        # An image may be called as some definition's alias is.
+        if not by_image or found.container.image.repository.rpartition("/")[2] == image:
+            return found
     return None
 
 
@@ -97,5 +102,7 @@ def notes_of(
         yield "Who uses its published ports does not wake it."
     if along:
         yield f"{', '.join(along)} sleeps and wakes with it."
+    if definition is not None and definition.container.health is None:
+        yield "It has no health check, so for a moment after it wakes visitors may get an error."
     if definition is not None:
         yield f"Fits: {definition.lazy.why}"

@@ -14,10 +14,12 @@ from homelab_mcp.model.plan import (
     ActionKind,
     Approval,
     ApprovalKind,
+    DataMove,
     Draft,
     EngineAction,
     Evidence,
     FileEdit,
+    OwnerChange,
     Plan,
     PlanState,
     PlanStatus,
@@ -111,6 +113,9 @@ def _body(plan: Plan) -> dict[str, Any]:
     # And so do those from before a field that most plans leave as it is.
     if not data["draft"]["also_verify"]:
         del data["draft"]["also_verify"]
+    for name in ("moves", "owners"):
+        if not data["draft"][name]:
+            del data["draft"][name]
     for edit in (*data["draft"]["edits"], *data["draft"]["adopts"]):
         if not edit["derived"]:
             del edit["derived"]
@@ -155,10 +160,17 @@ def _draft(data: Mapping[str, Any]) -> Draft:
     )
     fields["verification"] = verification_from(data["verification"])
     fields["also_verify"] = tuple(verification_from(v) for v in data.get("also_verify", ()))
+    fields["moves"], fields["owners"] = data_steps_from(data)
     fields["risks"] = tuple(RiskReason(Risk(r["risk"]), r["reason"]) for r in data["risks"])
     fields["notes"] = tuple(data["notes"])
     fields["secrets"] = tuple(data["secrets"])
     return Draft(**fields)
+
+
+def data_steps_from(draft: Mapping[str, Any]) -> tuple[tuple[DataMove, ...], tuple[OwnerChange, ...]]:
+    """A stored draft's moves and changes of owners. Raises TypeError where they are none."""
+    moves = tuple(DataMove(**m) for m in draft.get("moves", ()))
+    return moves, tuple(OwnerChange(**o) for o in draft.get("owners", ()))
 
 
 def verification_from(seen: Mapping[str, Any]) -> Verification:

@@ -162,6 +162,7 @@ def _floor(draft: Draft) -> list[RiskReason]:
         found.append(RiskReason(Risk.MEDIUM, "Makes what was changed by hand the committed state."))
     if any(e.path == POLICY_FILE for e in draft.adopts):
         found.append(RiskReason(Risk.HIGH, f"Takes over changes of {POLICY_FILE}, which says whose yes plans need."))
+    found += _data_floor(draft)
     if any(a.kind is ActionKind.REMOVE_ORPHANS for a in draft.actions):
         found.append(RiskReason(Risk.HIGH, "Removes containers that nothing brings back (volumes stay)."))
     if any(a.kind is ActionKind.REMOVE for a in draft.actions):
@@ -182,3 +183,14 @@ def _is_shared(edit: FileEdit) -> bool:
     except InvalidInput:
         return True
     return before.model_copy(update={"external": {}}) != after.model_copy(update={"external": {}})
+
+
+def _data_floor(draft: Draft) -> list[RiskReason]:
+    found = []
+    if draft.moves:
+        found.append(RiskReason(Risk.MEDIUM, "Moves data of services to another folder."))
+    if draft.owners:
+        found.append(RiskReason(Risk.MEDIUM, "Changes who owns files."))
+    if any(o.whole for o in draft.owners):
+        found.append(RiskReason(Risk.HIGH, "Former owners are too many to be kept, so nothing gives them back."))
+    return found

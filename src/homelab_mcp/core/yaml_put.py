@@ -108,7 +108,8 @@ def set_in(data: Any, path: Path, value: Any) -> None:
         if isinstance(home, dict) and home.get(step) is None:
             home[step] = {}
         home = at(home, (step,))
-    if not isinstance(home, (dict, list)):
+    in_list = isinstance(home, list) and isinstance(path[-1], int) and path[-1] < len(home)
+    if not isinstance(home, dict) and not in_list:
         raise EditRefused(f"'{shown(path[:-1])}' is not written as a mapping.", code="not_a_mapping")
     slots: Any = home
     slots[path[-1]] = value

@@ -11,8 +11,16 @@ from homelab_mcp.model.external import ExternalName, ExternalRoute
 
 SETTINGS_FILE = "homelab.yaml"
 PRIVATE_FOLDER = ".homelab"
+SHARED_ENV = "global.env"
+"""Variables of every stack, at the lab's root, as Dockge has them; a stack's own ``.env`` goes before it."""
+
 CHECKS_FOLDER = "checks"
 """Below the private folder: stacks laid out for Compose's look, of links alone."""
+
+TRASH = f"{PRIVATE_FOLDER}/trash"
+"""Where data that is to go is kept for a while; git knows nothing of it."""
+
+TRASH_DAYS = 30
 
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """File names in the order Compose itself looks for them (compose-go, ``DefaultFileNames``)."""

@@ -29,6 +29,8 @@ class ActionKind(StrEnum):
     UP = "up"
     REMOVE = "remove"
     RESTART = "restart"
+    REMOVE_NETWORK = "remove_network"
+    """Removes a shared network that nothing joins any more, after all else has held."""
     REMOVE_ORPHANS = "remove_orphans"
     """Removes containers that no file knows. Nothing brings them back, so it is done after all else has held."""
 
@@ -64,6 +66,37 @@ class EngineAction:
     stack: str = ""
     services: tuple[str, ...] = ()
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DataMove:
+    """A file or folder of a service that changes place by a rename, while the plan's removed containers are down.
+
+    Paths are relative to the lab's root; nothing may be at the target. Undoing renames it back.
+    """
+
+    source: str
+    target: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerChange:
+    """One file or folder that gets another owner; undoing gives it back to the one it had.
+
+    Without a former owner (-1) it is the folder with all that is in it, which nothing gives back.
+    """
+
+    path: str
+    uid: int
+    gid: int
+    was_uid: int = -1
+    was_gid: int = -1
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is a folder with all that is in it."""
+        return self.was_uid < 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +154,11 @@ class Draft:
     """Files that are on disk as ``after`` already, made by hand: committed as they are, never written."""
     also_verify: tuple[Verification, ...] = ()
     """What is looked at besides ``verification``, where a draft touches more than one stack."""
+
+    moves: tuple[DataMove, ...] = ()
+    """Data that changes place, after containers were removed and before files are written."""
+    owners: tuple[OwnerChange, ...] = ()
+    """Entries that get another owner."""
 
     @property
     def verifications(self) -> tuple[Verification, ...]:

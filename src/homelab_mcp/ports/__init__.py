@@ -1,8 +1,11 @@
 """What the middle needs from the world, as Protocols; ``adapters/`` fulfils them, ``bootstrap`` joins the two."""
 
+from homelab_mcp.ports.data import Data, Owned, Owners
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, EngineInfo, Judge, Probe, ProbeResult
+from homelab_mcp.ports.hardware import Hardware, Place
 from homelab_mcp.ports.host import Host
+from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.lab import Lab, PromptText
 from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
 from homelab_mcp.ports.record import Commit, History, Journal
@@ -13,16 +16,22 @@ __all__ = [
     "Clock",
     "Commit",
     "Compose",
+    "Data",
     "Engine",
     "EngineInfo",
     "Files",
+    "Hardware",
     "History",
     "Host",
+    "Inside",
     "Journal",
     "Judge",
     "KeptFile",
     "Lab",
     "Lock",
+    "Owned",
+    "Owners",
+    "Place",
     "PlanStore",
     "Probe",
     "ProbeResult",

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.judgement import Judged, Question
 from homelab_mcp.model.observed import ContainerMake, ContainerState
@@ -23,6 +24,7 @@ class EngineInfo:
     memory: int
     storage_driver: str
     containers_running: int
+    runtimes: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -37,6 +39,10 @@ class Engine(Protocol):
         ...
 
     def inspect(self, container_id: str) -> ContainerState: ...
+    def usage(self, container_id: str) -> Usage:
+        """What it uses now, looked at for about a second (the engine's own two readings)."""
+        ...
+
     def made_from(self, container_id: str) -> ContainerMake:
         """What a container was made from. EngineFailed (``no_such_object``) where it is gone."""
         ...

@@ -9,9 +9,12 @@ from homelab_mcp.core.catalog import Catalog
 from homelab_mcp.core.policy import Policy
 from homelab_mcp.core.redact import Redactor
 from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.ports.data import Data
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, Judge, Probe
+from homelab_mcp.ports.hardware import Hardware
 from homelab_mcp.ports.host import Host
+from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.plans import Approver, PlanStore, Worker
 from homelab_mcp.ports.record import History, Journal
 from homelab_mcp.ports.secrets import SecretSource, Snapshots, TokenStore, Vault
@@ -60,11 +63,17 @@ class Lab(Protocol):
     @property
     def files(self) -> Files: ...
     @property
+    def data(self) -> Data: ...
+    @property
+    def hardware(self) -> Hardware: ...
+    @property
     def engine(self) -> Engine: ...
     @property
     def compose(self) -> Compose: ...
     @property
     def judge(self) -> Judge: ...
+    @property
+    def inside(self) -> Inside: ...
     @property
     def probe(self) -> Probe: ...
     @property

@@ -17,6 +17,7 @@ SCOPES: Mapping[str, Scope] = {
     "validate_compose": Scope.READ,
     "history": Scope.READ,
     "review_changes": Scope.READ,
+    "check_vpn": Scope.READ,
     "get_plan": Scope.READ,
     "add_service": Scope.PLAN,
     "remove_service": Scope.PLAN,
@@ -28,6 +29,13 @@ SCOPES: Mapping[str, Scope] = {
     "add_custom_service": Scope.PLAN,
     "import_service": Scope.PLAN,
     "external_route": Scope.PLAN,
+    "set_lazy_loading": Scope.PLAN,
+    "set_vpn": Scope.PLAN,
+    "update_service": Scope.PLAN,
+    "move_service": Scope.PLAN,
+    "connect_services": Scope.PLAN,
+    "fix_permissions": Scope.PLAN,
+    "check_storage": Scope.READ,
     "apply_plan": Scope.APPLY,
 }
 """The scope that each tool needs. One that is not named here is open to no token."""

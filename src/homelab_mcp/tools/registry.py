@@ -12,6 +12,7 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
     any_service,
+    change_service,
     external_route,
     history,
     lab_status,
@@ -25,7 +26,9 @@ from homelab_mcp.tools import (
     set_lazy_loading,
     setup_lab,
     validate_compose,
+    vpn,
 )
+from homelab_mcp.tools.plan_result import PLAN_ONLY
 
 Register = Callable[[MCPServer[Any], Lab], None]
 
@@ -53,6 +56,13 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         any_service.register_custom,
         any_service.register_import,
         external_route.register,
+        vpn.register_set,
+        vpn.register_check,
+        change_service.register_update,
+        change_service.register_move,
+        change_service.register_connect,
+        change_service.register_permissions,
+        change_service.register_storage,
     ),
 }
 """Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
@@ -65,6 +75,8 @@ READERS: frozenset[Register] = frozenset(
         validate_compose.register,
         history.register_history,
         review.register_review,
+        vpn.register_check,
+        change_service.register_storage,
     }
 )
 """What is left of them in read-only mode: no tool that plans, approves or applies."""
@@ -92,6 +104,9 @@ def register_all(server: MCPServer[Any], lab: Lab, *, toolsets: Sequence[str] = 
                 register(server, lab)
     prompts.register(server, lab)
     for tool in server._tool_manager.list_tools():
+        if tool.annotations is PLAN_ONLY:
+            # Every plan tool answers with the same plan, which the server's instructions describe: once is enough.
+            tool.fn_metadata.output_schema = None
         # pydantic repeats each field's name as its title: a fifth of the list, read by nobody.
         _drop_titles(tool.parameters)
         if tool.fn_metadata.output_schema is not None:

@@ -34,10 +34,9 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         from homelab_mcp.workflow.propose_lazy import propose_lazy_loading
 
         options = {"session": session, "strategy": strategy, "theme": theme}
+        on = state == "on"
         plan = await in_thread(
-            lambda: propose_lazy_loading(
-                lab, service, stack, on=state == "on", options=options, requester=requester(ctx)
-            )
+            propose_lazy_loading, lab, service, stack, on=on, options=options, requester=requester(ctx)
         )
         return await plan_result(lab, plan)
 
@@ -45,8 +44,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         set_lazy_loading,
         name="set_lazy_loading",
         title="Plan lazy loading",
-        description="Plan to let Sablier stop a service while nobody visits it and start it on the next visit. Refused, "
-        "with the reason, for databases, schedulers, brokers, log-in, proxies and VPN. Changes nothing: returns a "
-        "plan.",
+        description="Plan to stop a service while nobody visits it; the next visit starts it. Refused with the reason "
+        "where that would harm. Changes nothing: returns a plan.",
         annotations=PLAN_ONLY,
     )

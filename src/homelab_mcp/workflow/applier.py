@@ -13,7 +13,19 @@ from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import HomelabError, JournalUnwritable, LabLocked, PlanRefused
 from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, PlanStatus
 from homelab_mcp.model.policy import POLICY_FILE
-from homelab_mcp.ports import Approver, Clock, Compose, Engine, Files, History, Journal, Lock, PlanStore, Snapshots
+from homelab_mcp.ports import (
+    Approver,
+    Clock,
+    Compose,
+    Data,
+    Engine,
+    Files,
+    History,
+    Journal,
+    Lock,
+    PlanStore,
+    Snapshots,
+)
 from homelab_mcp.workflow.approvals import lapsed
 from homelab_mcp.workflow.approver_trust import ApproverTrust
 from homelab_mcp.workflow.open_applies import open_applies
@@ -52,7 +64,9 @@ class Applier:
         verifier: Verifier | None,
         policy: Policy = DEFAULT_POLICY,
         snapshots: Snapshots | None = None,
+        data: Data | None = None,
     ) -> None:
+        self.data = data
         self.snapshots = snapshots
         self.files = files
         self.history = history
@@ -65,7 +79,9 @@ class Applier:
         self.compose = compose
         self.verifier = verifier.through(self.engine) if verifier is not None and self.engine is not None else None
         self.policy = policy
-        self.undo = Undo(files=files, history=history, plans=plans, clock=clock, engine=self.engine, compose=compose)
+        self.undo = Undo(
+            files=files, history=history, plans=plans, clock=clock, engine=self.engine, compose=compose, data=data
+        )
 
     def check(self, plan_id: str) -> Plan:
         """The plan, when it may be applied now.

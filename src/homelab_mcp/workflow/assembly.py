@@ -52,6 +52,7 @@ def applier(lab: Lab, patience: Patience | None = None) -> Applier:
     reach = not lab.files_only
     return Applier(
         files=lab.files,
+        data=lab.data,
         history=lab.history,
         journal=lab.journal,
         plans=lab.plans,

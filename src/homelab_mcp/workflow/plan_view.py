@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from homelab_mcp.core.diff import unified
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.model.finding import Severity
-from homelab_mcp.model.plan import ActionKind, ApprovalKind, EngineAction, Plan, PlanState, PlanStatus
+from homelab_mcp.model.plan import ActionKind, ApprovalKind, Draft, EngineAction, Plan, PlanState, PlanStatus
 from homelab_mcp.workflow.approvals import UNKNOWN
 
 DIFF_LIMIT = 9_000
@@ -50,6 +50,8 @@ def action_line(action: EngineAction) -> str:
     match action.kind:
         case ActionKind.CREATE_NETWORK:
             what = f"create network {action.name}"
+        case ActionKind.REMOVE_NETWORK:
+            what = f"remove network {action.name}"
         case ActionKind.PULL:
             what = f"pull the images of {services} in {action.stack}"
         case ActionKind.UP:
@@ -61,6 +63,19 @@ def action_line(action: EngineAction) -> str:
         case ActionKind.REMOVE_ORPHANS:
             what = f"stop and remove the containers of {services} in {action.stack} for good"
     return f"{what}: {action.why}"
+
+
+def data_lines(draft: Draft) -> list[str]:
+    """What happens to data, as sentences a person reads: each move, and the owners by what they become."""
+    lines = [f"move {m.source} to {m.target}: {m.why}" for m in draft.moves]
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for change in draft.owners:
+        groups.setdefault((change.was_uid, change.was_gid, change.uid, change.gid), []).append(change.path)
+    for (was_uid, was_gid, uid, gid), paths in groups.items():
+        names = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+        was = f"now {was_uid}:{was_gid}" if was_uid >= 0 else "with all that is in it"
+        lines.append(f"give {names} to {uid}:{gid} ({was})")
+    return lines
 
 
 def next_step(plan: Plan, status: PlanStatus, policy: Policy = DEFAULT_POLICY) -> str:
@@ -141,7 +156,7 @@ def view(
         diff = f"{cut}\n… {len(diff) - len(cut)} more characters; whole: homelab-mcp plan {plan.id}\n"
     shown.diff = diff
     shown.reasons = list(plan.reasons)
-    shown.actions = [action_line(a) for a in plan.draft.actions]
+    shown.actions = [action_line(a) for a in plan.draft.actions] + data_lines(plan.draft)
     worst_first = sorted(plan.findings, key=lambda f: list(Severity).index(f.severity))
     found = [f.as_line() for f in worst_first[:FINDINGS_LIMIT]]
     if len(plan.findings) > FINDINGS_LIMIT:

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ValidationError
 from homelab_mcp.core.operations.request import (
     AddServiceRequest,
     FixRequest,
-    RemoveServiceRequest,
     ServiceOptions,
     SetEnvRequest,
 )
@@ -23,6 +22,8 @@ from homelab_mcp.model.finding import Finding
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester, Risk, RiskReason, Verification
 from homelab_mcp.ports import Lab
+from homelab_mcp.queries.machine import host_of
+from homelab_mcp.queries.storage import with_storage_notes
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.derive import with_derived
 from homelab_mcp.workflow.planner import Lint
@@ -71,25 +72,14 @@ def propose_add_service(lab: Lab, service: str, stack: str, options: dict[str, A
         argon2=lab.secrets.argon2,
         root=lab.root,
         read=lab.files.read,
+        host=host_of(lab),
     )
     if request.options.lazy:
         from homelab_mcp.workflow.propose_lazy import asleep_too
 
         draft = asleep_too(lab, draft, snapshot)
-    return _plan(lab, _with_values(draft, options.get("variables") or {}, requester), snapshot, requester)
-
-
-def propose_remove_service(lab: Lab, service: str, stack: str, requester: Requester) -> Plan:
-    """A plan that removes a service and its companions and keeps their data. Raises InvalidInput, NotFound."""
-    from homelab_mcp.core.operations.remove_service import remove_service
-    from homelab_mcp.queries.find import find_service
-
-    if not stack:
-        stack, service = find_service(lab.files, service)
-    request = request_of(RemoveServiceRequest, service=service, stack=stack)
-    snapshot = planner(lab).snapshot(containers=not lab.files_only)
-    draft = remove_service(snapshot, lab.settings, request, find=lab.catalog.get)
-    return _plan(lab, draft, snapshot, requester)
+    draft = with_storage_notes(lab, draft)
+    return _plan(lab, with_values(draft, options.get("variables") or {}, requester), snapshot, requester)
 
 
 def propose_set_env(lab: Lab, stack: str, values: dict[str, str | None], requester: Requester) -> Plan:
@@ -101,7 +91,7 @@ def propose_set_env(lab: Lab, stack: str, values: dict[str, str | None], request
         _refuse_unknown_stack(lab, stack)
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
     draft = set_env(snapshot, request, find=lab.catalog.get, read=lab.files.read)
-    return _plan(lab, _with_values(draft, values, requester), snapshot, requester)
+    return _plan(lab, with_values(draft, values, requester), snapshot, requester)
 
 
 def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = "", stack: str = "") -> Plan:
@@ -133,8 +123,12 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
             hint="See the history for what was.",
         )
     later = done[place + 1 :]
+
+    def there(path: str) -> bool:
+        return lab.data.identity(path) is not None
+
     if not to:
-        draft = rollback(plan, lab.plans.load_undo(plan_id), read=lab.files.read, later=later)
+        draft = rollback(plan, lab.plans.load_undo(plan_id), read=lab.files.read, later=later, exists=there)
         return _plan(lab, draft, snapshot, requester)
     steps = [Step(p, lab.plans.load_undo(p.id)) for p in (later if to == "after" else [plan, *later])]
     commit = lab.plans.status(plan_id).commit
@@ -142,7 +136,7 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
     gone = unrecorded(lab, commit) if to == "after" and commit else {}
     then = lab.history.committed(sorted({*paths, *gone}), commit) if to == "after" and commit else {}
     point = f"right {to}: {plan.draft.summary}"
-    draft = rollback_to(steps, then=then, gone=gone, read=lab.files.read, point=point, stack=stack)
+    draft = rollback_to(steps, then=then, gone=gone, read=lab.files.read, point=point, stack=stack, exists=there)
     return _plan(lab, draft, snapshot, requester)
 
 
@@ -214,6 +208,12 @@ def plan_of(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) ->
 
 def _plan(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) -> Plan:
     draft = with_derived(lab, draft, snapshot)
+    if lab.files_only and draft.moves:
+        raise InvalidInput(
+            "Data moves only while its containers are down, and Docker is left out (files only).",
+            code="plan_needs_docker",
+            hint="Run without --files-only.",
+        )
     if lab.files_only:
         # Said in the plan itself, so that nobody takes the written files for a running service.
         draft = replace(
@@ -238,7 +238,7 @@ def _refuse_unknown_stack(lab: Lab, stack: str) -> None:
         raise NotFound(f"There is no stack {stack!r}.", hint=nearest(stack, known, "Stacks"), code="stack_unknown")
 
 
-def _with_values(draft: Draft, values: Mapping[str, str | None], requester: Requester) -> Draft:
+def with_values(draft: Draft, values: Mapping[str, str | None], requester: Requester) -> Draft:
     """The draft with the values that a model chose among its reasons, where the person who approves sees them.
 
     Values of an ``.env`` are hidden otherwise; but what a model chose is no secret from it, and may well be the harm.

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core.project_name import folder_project, project_name
+from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.observed import ContainerMake, ContainerState
@@ -62,6 +63,10 @@ class StackEngine:
     def inspect(self, container_id: str) -> ContainerState:
         """As the engine's; ``stack`` is the project's name."""
         return self._engine.inspect(container_id)
+
+    def usage(self, container_id: str) -> Usage:
+        """As the engine's."""
+        return self._engine.usage(container_id)
 
     def logs(
         self, container_id: str, *, tail: int, since: float | None = None, until: float | None = None

@@ -20,6 +20,7 @@ from homelab_mcp.model.plan import (
     PlanState,
     PlanStatus,
 )
+from homelab_mcp.workflow import data_steps
 from homelab_mcp.workflow.approvals import UNKNOWN
 from homelab_mcp.workflow.plan_facts import (
     TELLING,
@@ -80,6 +81,7 @@ class Transaction:
         self._parts.history.held()
         # Compose removes only what its file still names, so removals come before the files change.
         self._all(_FIRST)
+        data_steps.carry_out(self._parts.data, self._plan, self._before.moves, self._step)
         self._step("writing files")
         self._write()
         # And it pulls what its file names by then; nothing that stays has been stopped yet.
@@ -166,16 +168,23 @@ class Transaction:
             case ActionKind.RESTART:
                 compose.restart(action.stack, action.services)
 
-    def _remove_orphans(self) -> list[Evidence]:
+    def _clear_away(self) -> list[Evidence]:
+        """Orphans and networks that nothing needs; what cannot be removed hurts nobody."""
         seen: list[Evidence] = []
+        engine = self._parts.engine
         for action in self._plan.draft.actions:
-            if action.kind is ActionKind.REMOVE_ORPHANS and self._parts.engine is not None:
-                try:
-                    gone = self._parts.engine.remove_orphans(action.stack, action.services)
-                    seen.append(Evidence(f"{', '.join(gone) or 'no container'} removed", ok=True))
-                except HomelabError as error:
-                    names = ", ".join(action.services)
-                    seen.append(Evidence(f"{names} could not be removed", ok=False, detail=error.message))
+            if engine is None or action.kind not in (ActionKind.REMOVE_ORPHANS, ActionKind.REMOVE_NETWORK):
+                continue
+            try:
+                if action.kind is ActionKind.REMOVE_NETWORK:
+                    engine.remove_network(action.name)
+                    seen.append(Evidence(f"network {action.name} removed", ok=True))
+                    continue
+                gone = engine.remove_orphans(action.stack, action.services)
+                seen.append(Evidence(f"{', '.join(gone) or 'no container'} removed", ok=True))
+            except HomelabError as error:
+                names = action.name or ", ".join(action.services)
+                seen.append(Evidence(f"{names} could not be removed", ok=False, detail=error.message))
         return seen
 
     def _verify(self) -> tuple[Evidence, ...]:
@@ -197,7 +206,7 @@ class Transaction:
         # Recovery reads this step: from here on the apply stands, whatever becomes of the journal.
         self._tell(PlanStatus(PlanState.APPLYING, "verified", evidence, self._commit))
         # Nothing brings these back, so they go only once nothing can fail any more.
-        evidence = (*evidence, *masked(self._remove_orphans(), self._secrets))
+        evidence = (*evidence, *masked(self._clear_away(), self._secrets))
         error = code = ""
         try:
             self._parts.journal.append("apply_done", self._record(evidence))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import ActionKind, Evidence, Plan
-from homelab_mcp.ports import Clock, Compose, Engine, Files, History, PlanStore
+from homelab_mcp.ports import Clock, Compose, Data, Engine, Files, History, PlanStore
+from homelab_mcp.workflow import data_steps
 from homelab_mcp.workflow.plan_facts import acted_stacks, folders_of, is_commit_of, public_paths
 from homelab_mcp.workflow.stack_engine import take_away
 
@@ -30,11 +31,13 @@ class Before:
         containers: "<stack>/<service>" to the sorted [id, state] pairs of its containers, for every stack acted on.
         networks: networks that are missing and will be made.
         folders: folders that are missing and will be made, parents first.
+        moves: [source, target, identity] of the data that will change place.
     """
 
     containers: dict[str, list[list[str]]]
     networks: list[str]
     folders: list[str]
+    moves: list[list[str]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready data."""
@@ -47,6 +50,7 @@ class Before:
             containers=dict(data.get("containers") or {}),
             networks=[str(n) for n in data.get("networks") or ()],
             folders=[str(f) for f in data.get("folders") or ()],
+            moves=[[str(part) for part in m] for m in data.get("moves") or ()],
         )
 
 
@@ -79,7 +83,9 @@ class Undo:
         clock: Clock,
         engine: Engine | None,
         compose: Compose | None,
+        data: Data | None = None,
     ) -> None:
+        self._data = data
         self._files = files
         self._history = history
         self._plans = plans
@@ -102,7 +108,7 @@ class Undo:
             there = self._engine.networks()
             wanted = [a.name for a in plan.draft.actions if a.kind is ActionKind.CREATE_NETWORK]
             networks = sorted(set(wanted) - there)
-        return Before(containers, networks, self._missing_folders(plan))
+        return Before(containers, networks, self._missing_folders(plan), data_steps.remember(self._data, plan))
 
     def put_back(self, plan: Plan, before: Before) -> Undone:
         """Return the lab to what was remembered: each part is tried once, and the evidence tells.
@@ -116,6 +122,7 @@ class Undo:
         if plan.draft.actions and not self._through(seen, added, lambda: self._remove_added(plan, before)):
             return Undone(tuple(seen), unknown=True)
         self._restore_files(plan, seen)
+        self._try(seen, "data", lambda: seen.extend(data_steps.put_back(self._data, plan, before.moves)))
         self._try(seen, "", lambda: self._files.remove_empty_folders(before.folders))
         reached = not plan.draft.actions or (
             self._through(seen, "", lambda: self._bring_back(plan, before, seen))
@@ -160,6 +167,7 @@ class Undo:
 
     def _missing_folders(self, plan: Plan) -> list[str]:
         wanted = {e.path.rpartition("/")[0] for e in plan.draft.edits if e.after is not None} | set(folders_of(plan))
+        wanted |= {m.target.rpartition("/")[0] for m in plan.draft.moves}
         found = set()
         for folder in wanted - {""}:
             parts = folder.split("/")

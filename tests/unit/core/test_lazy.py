@@ -1,8 +1,9 @@
-"""Lazy loading: labels, middleware, Traefik's plugin, who may sleep, and that turning off gives the bytes from before."""
+"""Lazy loading: labels, middleware, Traefik's plugin, who may sleep; turning off gives the bytes from before."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def lab(apps: str = APPS, core: str = TRAEFIK, containers: tuple[ContainerState,
     )
 
 
-def ask(snapshot: Snapshot, service: str = "wiki", *, on: bool = True, **options: str) -> Draft:
+def ask(snapshot: Snapshot, service: str = "wiki", *, on: bool = True, **options: Any) -> Draft:
     request = LazyRequest.model_validate({"stack": "apps", "service": service, "on": on, **options})
     return set_lazy_loading(snapshot, SETTINGS, request, find=find, read=lambda path: None)
 
@@ -135,7 +136,8 @@ def test_off_gives_the_bytes_from_before(labels: str) -> None:
         apps = apps.replace('- "traefik.http.routers.wiki.rule=', 'traefik.http.routers.wiki.rule: "')
         apps = apps.replace('- "traefik.http.routers.wiki-api.rule=', 'traefik.http.routers.wiki-api.rule: "')
         apps = apps.replace("- traefik.http.routers.wiki.middlewares=", "traefik.http.routers.wiki.middlewares: ")
-    for options in ({}, {"strategy": "blocking"}, {"theme": "matrix", "session": "1h30m"}):
+    choices: tuple[dict[str, Any], ...] = ({}, {"strategy": "blocking"}, {"theme": "matrix", "session": "1h30m"})
+    for options in choices:
         slept = after(lab(apps), ask(lab(apps), **options))
         assert slept != lab(apps)
         assert after(slept, ask(slept, on=False)) == lab(apps)
@@ -199,10 +201,17 @@ def test_who_must_not_sleep_is_refused_with_the_reason(apps: str, code: str, wor
 
 def test_the_catalog_s_own_reason_is_given() -> None:
     never = definition("wiki", lazy={"ok": False, "why": "It counts the hours."})
+    assert never.container.image.repository == "example/wiki"
     request = LazyRequest(stack="apps", service="wiki", on=True)
     with pytest.raises(InvalidInput) as refused:
         set_lazy_loading(lab(), SETTINGS, request, find=lambda name: never, read=lambda path: None)
     assert "It counts the hours." in refused.value.message
+
+
+def test_a_definition_whose_alias_is_the_image_s_name_is_not_it() -> None:
+    other = definition("encyclopedia", lazy={"ok": False, "why": "No."})
+    request = LazyRequest(stack="apps", service="wiki", on=True)
+    assert set_lazy_loading(lab(), SETTINGS, request, find=lambda name: other, read=lambda path: None).edits
 
 
 def test_a_health_check_of_the_image_counts() -> None:

@@ -223,6 +223,14 @@ def test_what_others_share_by_an_anchor_is_refused_with_their_names() -> None:
         ServiceEdit(MERGED, "nobody")
 
 
+def test_a_key_below_a_list_or_a_text_is_refused() -> None:
+    edit = ServiceEdit(PLAIN, "app").set("healthcheck", ["a"])
+
+    for path in ("healthcheck.interval", "restart.x", "image.x.y"):
+        with pytest.raises(EditRefused):
+            edit.set(path, "1")
+
+
 def test_a_declaration_comes_and_goes_with_its_service() -> None:
     edit = ServiceEdit(PLAIN, "other").declare("networks", "three", {"external": True}).add_name("networks", "three")
     edit.declare("volumes", "data", None).add_item("volumes", "data:/data").declare("networks", "one", {})

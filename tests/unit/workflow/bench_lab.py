@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from homelab_mcp.adapters.approver import KeyFileApprover
+from homelab_mcp.adapters.data_folders import LabData
 from homelab_mcp.adapters.files import LabFiles
 from homelab_mcp.adapters.git_history import GitHistory
 from homelab_mcp.adapters.journal import JsonlJournal
@@ -60,6 +61,7 @@ class BenchLab:
         self.compose = FakeCompose(root, self.docker)
         self.probe = FakeProbe()
         self.files = LabFiles(root)
+        self.data = LabData(root)
         self.plans = FilePlanStore(root)
         self.journal = JsonlJournal(root)
         self.snapshots = SecretSnapshots(root)
@@ -91,6 +93,7 @@ class BenchLab:
             compose=self.compose,
             verifier=Verifier(engine=self.docker, probe=self.probe, clock=self.clock),
             snapshots=self.snapshots,
+            data=self.data,
         )
         self.recovery = Recovery(self.applier)
 

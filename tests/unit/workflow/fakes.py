@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.observed import ContainerMake, ContainerState
@@ -98,6 +99,9 @@ class FakeDocker:
         one = self.containers_now[container_id]
         one.restarts += "crash" in one.image
         return self.state_of(one)
+
+    def usage(self, container_id: str) -> Usage:
+        return Usage(50 * 2**20, 0.1, 5)
 
     def logs(
         self, container_id: str, *, tail: int, since: float | None = None, until: float | None = None

@@ -15,9 +15,14 @@ _URL = re.compile(
     r"(?:(?P<user>[^:@/\s]*)(?::(?P<password>[^@\s]*))?@)?(?P<host>[A-Za-z0-9][A-Za-z0-9_-]*)(?::(?P<port>[0-9]{1,5}))?"
     r"(?:/(?P<name>[^?\s]*))?(?:\?.*)?"
 )
-_DSN = re.compile(r"(?P<user>[^:@/\s]+):(?P<password>[^@\s]*)@tcp\((?P<host>[\w-]+)(?::(?P<port>[0-9]{1,5}))?\)/(?P<name>\w*).*")
+_DSN = re.compile(
+    r"(?P<user>[^:@/\s]+):(?P<password>[^@\s]*)@tcp\((?P<host>[\w-]+)(?::(?P<port>[0-9]{1,5}))?\)/(?P<name>\w*).*"
+)
 _HOST = re.compile(r"(?P<first>.*?)(?P<kind>HOST(?:NAME)?|SERVER|ADDR(?:ESS)?)(?P<last>)", re.IGNORECASE)
-_FIRST = re.compile(r"(?:^|_)(?:DB|DATABASE|MYSQL|MARIADB|POSTGRES|POSTGRESQL|PG|PGSQL|REDIS|MONGO|MONGODB|POSTGRESDB|MYSQLDB)_*$")
+_HOSTS = ("HOST", "HOSTNAME", "SERVER", "ADDR", "ADDRESS")
+_FIRST = re.compile(
+    r"(?:^|_)(?:DB|DATABASE|MYSQL|MARIADB|POSTGRES|POSTGRESQL|PG|PGSQL|REDIS|MONGO|MONGODB|POSTGRESDB|MYSQLDB)_*$"
+)
 _ENDS = {
     "port": ("PORT", "DBPORT"),
     "user": ("USER", "USERNAME", "DBUSER"),
@@ -75,7 +80,7 @@ def _by_address(service: ServiceView) -> Iterator[Asked]:
 def _by_parts(service: ServiceView) -> Iterator[Asked]:
     upper: dict[str, Entry] | None = None
     for key, entry in service.environment.items():
-        match = _HOST.fullmatch(key)
+        match = _HOST.fullmatch(key) if key.upper().endswith(_HOSTS) else None
         text = (entry.value or "").strip()
         if not match or not text or entry.open or not _FIRST.search(match.group("first").upper()):
             continue
@@ -105,7 +110,11 @@ def granted(database: ServiceView) -> dict[str, set[str]]:
     if kind == "postgres":
         user = "postgres" if "POSTGRES_USER" not in given else _value(given, "POSTGRES_USER")
         name = user if "POSTGRES_DB" not in given else _value(given, "POSTGRES_DB")
-        found = {"user": {user}, "name": {name, "postgres"} if name else set(), "password": {_value(given, "POSTGRES_PASSWORD")}}
+        found = {
+            "user": {user},
+            "name": {name, "postgres"} if name else set(),
+            "password": {_value(given, "POSTGRES_PASSWORD")},
+        }
         return {what: known - {""} for what, known in found.items()}
     found = {what: {_value(given, f"{brand}_{what}") for brand in ("MARIADB", "MYSQL")} - {""} for what in _SET_UP}
     users = found["USER"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-LABELS = frozenset(
+_LABELS_TEXT = (
     "group name icon href description weight id ping siteMonitor statusStyle showStats server container app "
     "namespace podSelector external target widget widgets proxmoxNode proxmoxVMID proxmoxType abbr maxQueueSize "
-    "headers type hideErrors underline initiallyCollapsed instance".split()
+    "headers type hideErrors underline initiallyCollapsed instance"
 )
+LABELS = frozenset(_LABELS_TEXT.split())
 """What may follow ``homepage.`` or ``homepage.instance.<name>.``."""
-WIDGETS = frozenset(
+_WIDGETS_TEXT = (
     "adguard apcups arcane argocd atsumeru audiobookshelf authentik autobrr azuredevops backrest bazarr beszel "
     "booklore caddy calendar calibreweb changedetectionio channelsdvrserver checkmk cloudflared coinmarketcap "
     "crowdsec customapi deluge develancacheui diskstation dispatcharr dockhand downloadstation emby esphome evcc "
@@ -22,6 +23,7 @@ WIDGETS = frozenset(
     "qbittorrent qnap radarr readarr romm rutorrent sabnzbd scrutiny seerr slskd sonarr sparkyfitness speedtest "
     "spoolman stash stocks strelaysrv suwayomi swagdashboard tailscale tandoor tautulli tdarr technitium tracearr "
     "traefik transmission trilium truenas tubearchivist unifi unifi_console unifi_drive unmanic unraid uptimekuma "
-    "uptimerobot urbackup vikunja wallos watchtower wgeasy whatsupdocker xteve yourspotify zabbix".split()
+    "uptimerobot urbackup vikunja wallos watchtower wgeasy whatsupdocker xteve yourspotify zabbix"
 )
+WIDGETS = frozenset(_WIDGETS_TEXT.split())
 """Types of widgets."""

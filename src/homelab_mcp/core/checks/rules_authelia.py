@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.authelia_known import misspelt
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.hosts import by_name, host_in
+from homelab_mcp.core.checks.hosts import host_in
 from homelab_mcp.core.checks.traefik_places import TraefikFile
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.core.yaml12 import Path
@@ -48,7 +48,11 @@ def bad_configuration(ctx: LintContext) -> Iterable[Finding]:
             continue
         for path, meant in misspelt(file.data):
             yield ctx.at(file, path, f"Authelia knows no key {path[-1]!r}. Did you mean {meant!r}?", key=True)
+        if "default_redirection_url" in (file.data or {}) and _part(_part(file.data, "session"), "cookies"):
+            message = "With session.cookies it stands at each cookie: Authelia refuses it here."
+            yield ctx.at(file, ("default_redirection_url",), message, key=True)
         control = _part(file.data, "access_control")
+        yield from _left_out(ctx, file, control)
         yield from _policies(ctx, file, control)
         yield from _cookies(ctx, file)
 
@@ -79,6 +83,10 @@ def _cookies(ctx: LintContext, file: TraefikFile) -> Iterator[Finding]:
     for n, item in enumerate(cookies if isinstance(cookies, list) else ()):
         domain, portal = str(_part(item, "domain") or "").lower(), str(_part(item, "authelia_url") or "")
         path: Path = ("session", "cookies", n)
+        if domain.lstrip(".") in _SHARED or (domain and "." not in domain and domain != "localhost"):
+            message = f"{domain!r} belongs to everybody: no browser keeps such a cookie, and Authelia refuses it."
+            yield ctx.at(file, (*path, "domain"), message)
+            continue
         if not domain or not portal or "{{" in domain + portal or "$" in domain + portal:
             continue
         try:
@@ -88,7 +96,47 @@ def _cookies(ctx: LintContext, file: TraefikFile) -> Iterator[Finding]:
         if not portal.startswith("https://"):
             yield ctx.at(file, (*path, "authelia_url"), "The address of the portal begins with https://.")
         elif host != domain and not host.endswith(f".{domain.lstrip('.')}"):
-            yield ctx.at(file, (*path, "authelia_url"), f"The portal {host!r} is not below the cookie's domain {domain!r}.")
+            yield ctx.at(
+                file, (*path, "authelia_url"), f"The portal {host!r} is not below the cookie's domain {domain!r}."
+            )
+
+
+_SHARED = frozenset(
+    {"duckdns.org", "ddns.net", "hopto.org", "zapto.org", "no-ip.org", "noip.me", "dynu.net", "dedyn.io", "nip.io"}
+    | {"sslip.io", "github.io", "co.uk", "org.uk", "com.au", "com.br", "co.jp", "myds.me", "synology.me", "ts.net"}
+)
+"""Domains below which everybody may have a name (https://publicsuffix.org)."""
+
+
+def _left_out(ctx: LintContext, file: TraefikFile, control: Any) -> Iterator[Finding]:
+    """Hosts behind Authelia's middleware that no rule names, where everything else is denied."""
+    rules = _part(control, "rules")
+    if _part(control, "default_policy") not in (None, "deny") or not isinstance(rules, list) or not rules:
+        return
+    named: list[str] = []
+    for item in rules:
+        domain = _part(item, "domain")
+        if not isinstance(item, dict) or "domain_regex" in item or "{" in str(domain):
+            return
+        named += [str(d).lower() for d in (domain if isinstance(domain, list) else [domain])]
+    for router in tl.all_routers(ctx.lab):
+        entry = router.options.get("rule")
+        asks = any(_is_authelias(ctx, name) for name in router.middlewares)
+        for host in router.hosts if asks and entry and not entry.open else ():
+            if not any(host == d or (d.startswith("*.") and host.endswith(d[1:])) for d in named):
+                message = f"No rule of Authelia's names {host}, and what no rule names is denied."
+                yield ctx.on(router.service, router.anchor.path, message)
+
+
+def _is_authelias(ctx: LintContext, middleware: str) -> bool:
+    """True for a forwardAuth middleware of a label that asks an Authelia of the lab."""
+    bare = middleware.partition("@")[0].lower()
+    for service in ctx.services():
+        for name, option, entry in service.http_labels.get("middlewares", ()):
+            if name.lower() == bare and option == "forwardauth.address":
+                asked = ctx.lab.hosts.get(host_in(entry.value or "")[0], ())
+                return any(s.image_name == "authelia" for s in asked)
+    return False
 
 
 def _part(data: Any, name: str) -> Any:
@@ -107,7 +155,7 @@ def _part(data: Any, name: str) -> Any:
 )
 def other_path(ctx: LintContext) -> Iterable[Finding]:
     """``forwardauth.address`` of a well-known log-in service with a path or port that is not its own."""
-    known = by_name(ctx.lab)
+    known = ctx.lab.hosts
     for service in ctx.lab.routing:
         for _, option, entry in service.http_labels.get("middlewares", ()):
             if option != "forwardauth.address" or not entry.value or entry.open:
@@ -134,7 +182,10 @@ def _moved(service: ServiceView, port: int) -> bool:
 
 
 _ANSWERS: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {
-    "authelia/authelia": ((9091,), ("/api/authz/forward-auth", "/api/verify", "/.*/api/authz/forward-auth", "/.*/api/verify")),
+    "authelia/authelia": (
+        (9091,),
+        ("/api/authz/forward-auth", "/api/verify", "/.*/api/authz/forward-auth", "/.*/api/verify"),
+    ),
     "tinyauth": ((3000,), ("/api/auth/traefik",)),
     "goauthentik": ((9000, 9443), ("/outpost.goauthentik.io/auth/traefik",)),
     "oauth2-proxy": ((4180, 443, 80), ()),

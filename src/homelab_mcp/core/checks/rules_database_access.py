@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks.db_settings import PORTS, Asked, asked, granted, kind_of, wants_password
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.hosts import by_name, host_in
+from homelab_mcp.core.checks.hosts import host_in
 from homelab_mcp.core.checks.rules_traefik import container_ports
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
@@ -18,7 +18,7 @@ DB = (
     "  db:\n    image: mariadb:11.8\n    environment: {MARIADB_USER: app, MARIADB_DATABASE: app, "
     "MARIADB_PASSWORD: '${DB_PASSWORD:-x}', MARIADB_RANDOM_ROOT_PASSWORD: '1'}\n    volumes: ['./db:/var/lib/mysql']\n"
 )
-_TELLS = {"user": "_USER", "password": "_PASSWORD", "name": ("_DB", "_DATABASE")}
+_TELLS = {"user": ("_USER",), "password": ("_PASSWORD",), "name": ("_DB", "_DATABASE")}
 _WORDS = {"user": "user", "password": "password", "name": "database"}
 
 
@@ -62,6 +62,8 @@ def _differences(ctx: LintContext, service: ServiceView, each: Asked, database: 
         said = each.said.get(what)
         if not said or not said[0] or not known or (root and what != "user") or said[0] in known:
             continue
+        if what == "name" and _several(service, database, known):
+            continue
         # A database of another name may be made by the service itself.
         told = any(key.endswith(_TELLS[what]) for key in database.environment)
         severity = Severity.WARNING if what == "name" or not told else None
@@ -70,6 +72,13 @@ def _differences(ctx: LintContext, service: ServiceView, each: Asked, database: 
         yield ctx.on(service, said[1].path, message, severity=severity)
     if wants_password(database) and each.kind == "redis" and "password" not in each.said and not each.entry.open:
         yield ctx.on(service, each.entry.path, f"{database.name!r} wants a password, and none is given here.")
+
+
+def _several(service: ServiceView, database: ServiceView, known: set[str]) -> bool:
+    """True when the stack asks for several databases, none of them the one that is set up: then they are made."""
+    every = (e for s in service.stack.services for e in asked(s) if _database(s, e) is database)
+    names = {e.said["name"][0] for e in every if "name" in e.said}
+    return len(names) > 1 and not names & known
 
 
 @rule(
@@ -84,7 +93,7 @@ def _differences(ctx: LintContext, service: ServiceView, each: Asked, database: 
 )
 def outside_port(ctx: LintContext) -> Iterable[Finding]:
     """An address or port of another container in a variable or label: its host's port, or no port of a database."""
-    known = by_name(ctx.lab)
+    known = ctx.lab.hosts
     for service in ctx.services():
         for host, port, entry in _asked_ports(service):
             found = known.get(host, [])
@@ -115,10 +124,10 @@ def _asked_ports(service: ServiceView) -> Iterator[tuple[str, int, Entry]]:
         if port.isdigit():
             seen.add(each.entry.key)
             yield each.host, int(port), entry
-    labels = [e for k, e in service.labels.items() if k.startswith("homepage.") and "://" in (e.value or "")]
+    labels = [e for k, e in service.other_labels if k.startswith("homepage.") and "://" in (e.value or "")]
     for entry in [*service.environment.values(), *labels]:
         text = (entry.value or "").strip()
-        if entry.key in seen or not re.match(r"(?:https?|tcp|ws)://[A-Za-z]", text):
+        if "://" not in text or entry.key in seen or not re.match(r"(?:https?|tcp|ws)://[A-Za-z]", text):
             continue
         host, port_number = host_in(text)
         if host and "." not in host and re.match(r"[a-z]+://[^/]*:[0-9]", text):

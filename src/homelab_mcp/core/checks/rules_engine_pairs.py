@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from homelab_mcp.core.checks.frame import LintContext, rule
@@ -79,44 +79,67 @@ def _inner_switches(data: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
 def bad_pair(ctx: LintContext) -> Iterable[Finding]:
     """``dockerfile`` twice, ``sync`` without a target, reservations above limits, weights and modes out of range."""
     for service in ctx.services():
-        data = service.data
-        if data.keys().isdisjoint(_LOOKED_AT):
-            continue
-        build = data.get("build")
-        if isinstance(build, dict) and build.get("dockerfile") and build.get("dockerfile_inline"):
-            yield ctx.on(service, ("build", "dockerfile_inline"), "'dockerfile' says this already.", key=True)
-        yield from _watches(ctx, service)
-        limit, reserved = (_float(value_at(data, (*where, "cpus"))) for where in (LIMITS, RESERVED))
-        if limit and reserved and reserved > limit:
-            yield ctx.on(service, (*RESERVED, "cpus"), "More CPU is reserved than the limit allows.")
-        weight = _float(value_at(data, ("blkio_config", "weight")))
-        if weight is not None and weight and not 10 <= weight <= 1000:
-            yield ctx.on(service, ("blkio_config", "weight"), "A weight is 10 to 1000.")
-        if data.get("isolation") in ("process", "hyperv"):
-            yield ctx.on(service, ("isolation",), f"Docker on Linux knows no isolation {data['isolation']!r}.")
-        for text, path in texts(service, "volumes_from"):
-            if text.count(":") and text.rpartition(":")[2] not in {"ro", "rw", "z", "Z"} and not text.startswith("container:"):
-                yield ctx.on(service, path, f"{text.rpartition(':')[2]!r} is no mode: ro or rw.")
-        for n, item in enumerate(data["volumes"] if isinstance(data.get("volumes"), list) else ()):
-            spread = value_at(item, ("bind", "propagation"))
-            if isinstance(spread, str) and spread and spread.removeprefix("r") not in _SPREAD and not is_open(spread):
-                yield ctx.on(service, ("volumes", n, "bind", "propagation"), f"There is no propagation {str(spread)!r}.")
-        runtime = data.get("runtime")
-        if isinstance(runtime, str) and runtime not in _RUNTIMES:
-            near = difflib.get_close_matches(runtime, _RUNTIMES, n=1, cutoff=0.75)
-            if near:
-                message = f"Docker knows no runtime {str(runtime)!r} of itself. Did you mean {near[0]!r}?"
-                yield ctx.on(service, ("runtime",), message, severity=Severity.WARNING)
-        for text, path in texts(service, "devices"):
-            parts = text.split(":")
-            if len(parts) == 3 and not re.fullmatch("[rwm]{1,3}", parts[2]):
-                yield ctx.on(service, path, f"{parts[2]!r} is no access: r, w and m, such as rwm.")
-        yield from _platform(ctx, service)
-        yield from _two_policies(ctx, service)
+        for key in _CHECKS.keys() & service.data.keys():
+            yield from _CHECKS[key](ctx, service)
 
 
-_LOOKED_AT = frozenset({"build", "develop", "deploy", "blkio_config", "isolation", "devices", "platform"})
-_LOOKED_AT |= {"volumes_from", "volumes", "runtime"}
+def _build(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
+    build = service.data["build"]
+    if isinstance(build, dict) and build.get("dockerfile") and build.get("dockerfile_inline"):
+        yield ctx.on(service, ("build", "dockerfile_inline"), "'dockerfile' says this already.", key=True)
+
+
+def _deploy(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
+    reserved = _float(value_at(service.data, (*RESERVED, "cpus")))
+    limit = _float(value_at(service.data, (*LIMITS, "cpus"))) if reserved else None
+    if limit and reserved and reserved > limit:
+        yield ctx.on(service, (*RESERVED, "cpus"), "More CPU is reserved than the limit allows.")
+    yield from _two_policies(ctx, service)
+
+
+def _weight(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
+    weight = _float(value_at(service.data, ("blkio_config", "weight")))
+    if weight and not 10 <= weight <= 1000:
+        yield ctx.on(service, ("blkio_config", "weight"), "A weight is 10 to 1000.")
+
+
+def _isolation(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
+    if service.data["isolation"] in ("process", "hyperv"):
+        message = f"Docker on Linux knows no isolation {service.data['isolation']!r}."
+        yield ctx.on(service, ("isolation",), message)
+
+
+def _volumes_from(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
+    for text, path in texts(service, "volumes_from"):
+        mode = text.removeprefix("container:").partition(":")[2]
+        if mode and mode not in {"ro", "rw", "z", "Z"}:
+            yield ctx.on(service, path, f"{mode!r} is no mode: ro or rw.")
+
+
+def _mounts(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
+    part = service.data["volumes"]
+    for n, item in enumerate(part if isinstance(part, list) else ()):
+        spread = value_at(item, ("bind", "propagation")) if isinstance(item, dict) else None
+        if isinstance(spread, str) and spread and spread.removeprefix("r") not in _SPREAD and not is_open(spread):
+            yield ctx.on(service, ("volumes", n, "bind", "propagation"), f"There is no propagation {str(spread)!r}.")
+
+
+def _runtime(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
+    runtime = service.data["runtime"]
+    if isinstance(runtime, str) and runtime not in _RUNTIMES:
+        near = difflib.get_close_matches(runtime, _RUNTIMES, n=1, cutoff=0.75)
+        if near:
+            message = f"Docker knows no runtime {str(runtime)!r} of itself. Did you mean {near[0]!r}?"
+            yield ctx.on(service, ("runtime",), message, severity=Severity.WARNING)
+
+
+def _devices(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
+    for text, path in texts(service, "devices"):
+        parts = text.split(":")
+        if len(parts) == 3 and not re.fullmatch("[rwm]{1,3}", parts[2]):
+            yield ctx.on(service, path, f"{parts[2]!r} is no access: r, w and m, such as rwm.")
+
+
 _SPREAD = frozenset({"private", "shared", "slave"})
 _RUNTIMES = frozenset({"nvidia", "runc", "runsc", "kata", "kata-runtime", "sysbox-runc", "crun", "youki"})
 
@@ -142,13 +165,15 @@ def _platform(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
         parts = text.split("/")
         known = parts[0] in _SYSTEMS and (len(parts) < 2 or parts[1] in _MACHINES) and len(parts) < 4
         if not known and not (len(parts) == 1 and parts[0] in _MACHINES):
-            yield ctx.on(service, ("platform",), f"There is no platform {str(text)!r}; write linux/amd64 or linux/arm64.")
+            yield ctx.on(
+                service, ("platform",), f"There is no platform {str(text)!r}; write linux/amd64 or linux/arm64."
+            )
 
 
-_SYSTEMS = frozenset({"linux", "windows", "darwin", "freebsd"})
+_SYSTEMS = frozenset({"linux", "windows", "darwin", "freebsd", "wasi", "wasip1"})
 _MACHINES = frozenset(
     {"amd64", "arm64", "arm", "386", "ppc64le", "s390x", "riscv64", "mips64le", "mips64", "loong64", "x86_64"}
-    | {"aarch64", "armhf", "armel", "i386", "x86-64", "loongarch64"}
+    | {"wasm", "aarch64", "armhf", "armel", "i386", "x86-64", "loongarch64"}
 )
 
 
@@ -159,6 +184,20 @@ def _two_policies(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
         message = f"'restart' says {service.restart!r}: the two do not agree."
         path: Path = ("deploy", "restart_policy", "condition")
         yield ctx.on(service, path, message, severity=Severity.WARNING)
+
+
+_CHECKS: Mapping[str, Callable[[LintContext, ServiceView], Iterator[Finding]]] = {
+    "build": _build,
+    "develop": _watches,
+    "deploy": _deploy,
+    "blkio_config": _weight,
+    "isolation": _isolation,
+    "volumes_from": _volumes_from,
+    "volumes": _mounts,
+    "runtime": _runtime,
+    "devices": _devices,
+    "platform": _platform,
+}
 
 
 @rule(
@@ -203,9 +242,7 @@ def _nobody(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
         yield ctx.on(service, service.published[0][0].path, message)
 
 
-def _aliases(
-    ctx: LintContext, service: ServiceView, seen: dict[tuple[str, str], ServiceView]
-) -> Iterator[Finding]:
+def _aliases(ctx: LintContext, service: ServiceView, seen: dict[tuple[str, str], ServiceView]) -> Iterator[Finding]:
     networks = service.data.get("networks")
     for key, options in networks.items() if isinstance(networks, dict) else ():
         part = options.get("aliases") if isinstance(options, dict) else None
@@ -235,7 +272,11 @@ def _public(subnet: str) -> bool:
 
 def _volume(ctx: LintContext, stack: Any, name: str, body: Any) -> Iterator[Finding]:
     options = body.get("driver_opts") if isinstance(body, dict) else None
-    if not isinstance(options, dict) or body.get("driver") not in (None, "local") or any(map(is_open, options.values())):
+    if (
+        not isinstance(options, dict)
+        or body.get("driver") not in (None, "local")
+        or any(map(is_open, options.values()))
+    ):
         return
     kind, given = str(options.get("type") or ""), str(options.get("o") or "")
     path: Path = ("volumes", name, "driver_opts")

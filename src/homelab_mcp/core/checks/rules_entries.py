@@ -75,7 +75,8 @@ def quoted_value(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for field in ("environment", "labels"):
             part = service.data.get(field)
-            if not isinstance(part, list) or not any(isinstance(i, str) and i.endswith(("'", '"')) for i in part):
+            entries = service.environment if field == "environment" else service.labels
+            if not isinstance(part, list) or not any(e.value and e.value[-1] in "'\"" for e in entries.values()):
                 continue
             for name, value, _, path in _items(service, field):
                 if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" and value[0] not in value[1:-1]:
@@ -99,6 +100,7 @@ def _grants(service: ServiceView) -> Iterator[tuple[str, dict[str, Any], Path]]:
     link=f"{SERVICES}#long-syntax-4",
     bad=f"{HEAD}    secrets: [{{source: key, mode: 440}}]\nsecrets:\n  key: {{environment: KEY}}\n",
     good=f"{HEAD}    secrets: [{{source: key, mode: 0440}}]\nsecrets:\n  key: {{environment: KEY}}\n",
+    needs="secrets configs",
 )
 def bad_grant(ctx: LintContext) -> Iterable[Finding]:
     """The long form of ``secrets`` and ``configs`` without a source, or with an owner or mode that is none."""
@@ -173,6 +175,7 @@ def _count(service: ServiceView) -> Any:
     link="https://docs.docker.com/reference/compose-file/deploy/#replicas",
     bad=f"{HEAD}    depends_on: [db]\n  db:\n    image: redis:8.2\n    deploy: {{replicas: 0}}\n",
     good=f"{HEAD}    depends_on: [db]\n  db:\n    image: redis:8.2\n",
+    needs="depends_on network_mode ipc pid",
 )
 def depends_on_none(ctx: LintContext) -> Iterable[Finding]:
     """``depends_on`` or a shared namespace of a service that is scaled to 0."""
@@ -198,10 +201,11 @@ def depends_on_none(ctx: LintContext) -> Iterable[Finding]:
     link=f"{SERVICES}#links",
     bad=f"{HEAD}    links: [db]\n  db:\n    image: redis:8.2\n",
     good=f"{HEAD}    depends_on: [db]\n  db:\n    image: redis:8.2\n",
+    needs="links",
 )
 def links(ctx: LintContext) -> Iterable[Finding]:
     """``links``; a warning where the two services share no network."""
-    for service in ctx.services():
+    for service in ctx.having("links"):
         part = service.data.get("links")
         for n, item in enumerate(part if isinstance(part, list) else ()):
             other = service.stack.service(str(item).partition(":")[0])

@@ -158,7 +158,7 @@ def _is_port(text: str) -> bool:
 )
 def literal_secret(ctx: LintContext) -> Iterable[Finding]:
     """A variable whose name says secret has a value written out. The value is never shown."""
-    for service in ctx.services():
+    for service in ctx.having("environment"):
         for entry in service.environment.values():
             if SECRET.search(entry.key) and not NO_SECRET.search(entry.key):
                 default = _DEFAULT.fullmatch(entry.raw.strip())
@@ -204,7 +204,11 @@ def group_is_user(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for mine, others in (("PGID", "PUID"), ("PUID", "PGID"), ("GID", "UID")):
             entry = service.environment.get(mine)
-            if entry and re.fullmatch(rf"\$\{{?{others}(?![A-Za-z0-9_]).*", entry.raw.strip("\"' ")):
+            if (
+                entry
+                and "$" in entry.raw
+                and re.fullmatch(rf"\$\{{?{others}(?![A-Za-z0-9_]).*", entry.raw.strip("\"' "))
+            ):
                 yield ctx.on(service, entry.path, f"{mine} is set from {others}; use ${{{mine}}}.")
 
 
@@ -222,8 +226,11 @@ def item_twice(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for field in ("environment", "labels"):
             part = service.data.get(field)
+            entries = service.environment if field == "environment" else service.labels
+            if not isinstance(part, list) or len(entries) == len(part):
+                continue
             seen: set[str] = set()
-            for n, item in enumerate(part if isinstance(part, list) else ()):
+            for n, item in enumerate(part):
                 key = str(item).partition("=")[0]
                 if key in seen:
                     yield ctx.on(service, (field, n), f"{key} is already set above; this one wins.")

@@ -93,7 +93,7 @@ def missing_file(ctx: LintContext) -> Iterable[Finding]:
 )
 def missing_mount(ctx: LintContext) -> Iterable[Finding]:
     """A bind mount whose source looks like a file (it has an extension, as its target has) and is not on disk."""
-    for service in ctx.services():
+    for service in ctx.having("volumes"):
         exists = service.stack.exists
         for mount in service.mounts if exists else ():
             source = mount.source

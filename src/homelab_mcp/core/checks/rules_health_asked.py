@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.db_settings import granted
@@ -31,19 +32,22 @@ USERS = "    labels:\n      traefik.http.middlewares.auth.basicauth.users: "
     link=f"{SERVICES}#healthcheck",
     bad=f"{HEAD}    ports: ['8080:80']\n    healthcheck: {{test: [CMD, curl, -f, 'http://localhost:8080/']}}\n",
     good=f"{HEAD}    ports: ['8080:80']\n    healthcheck: {{test: [CMD, curl, -f, 'http://localhost:80/']}}\n",
+    needs="healthcheck",
 )
 def asks_elsewhere(ctx: LintContext) -> Iterable[Finding]:
     """A port that is the host's or not the program's, a tool of another database, a user that the database has not."""
     for service in ctx.services():
         check = service.data.get("healthcheck")
         test = check.get("test") if isinstance(check, dict) else None
-        words = test if isinstance(test, list) else [test]
-        if not test or any(not isinstance(w, str) or is_open(w) for w in words):
+        words: list[Any] = test if isinstance(test, list) else [test]
+        if not test or any(type(w) is not str and (not isinstance(w, str) or is_open(w)) for w in words):
             continue
         path: Path = ("healthcheck", "test")
         text = " ".join(words)
         yield from _wrong_port(ctx, service, path)
         yield from _wrong_tool(ctx, service, path, text)
+        if re.search(r"(?:^|[\s;&|/])curl\s", text) and _has_no_curl(service):
+            yield ctx.on(service, path, f"The image {service.image_name} has no curl.")
         if "traefik healthcheck" in text and not _ping(ctx, service, text):
             yield ctx.on(service, path, "Traefik answers this only with its option 'ping' (--ping=true).")
 
@@ -53,11 +57,17 @@ def _wrong_port(ctx: LintContext, service: ServiceView, path: Path) -> Iterator[
     if not asked or service.network_mode or service.partial:
         return
     inside = container_ports(service)
-    told = {e.value or "" for e in port_variables(service)} | {e.value or "" for _, e in tl.port_labels(service)}
+    if asked <= inside:
+        return
+    told = {e.value for _, e in tl.port_labels(service)} | {e.value for e in port_variables(service)}
+    if all(str(port) in told for port in asked):
+        return
     outside = {x.host[0]: x.container[0] for _, x in service.published if x.host and x.protocol == "tcp"}
-    words = " ".join([*(e.raw for e in service.environment.values()), repr(service.data.get("command"))])
     for port in asked:
-        if port in inside or str(port) in told or str(port) in words:
+        if port in inside or str(port) in told:
+            continue
+        words = " ".join([*(e.raw for e in service.environment.values()), repr(service.data.get("command"))])
+        if str(port) in words:
             continue
         known = known_ports(service)
         if port in outside and not (known and port in known):
@@ -74,6 +84,17 @@ def _own_files(service: ServiceView) -> bool:
     return mounts or any(service.data.get(p) for p in parts)
 
 
+def _has_no_curl(service: ServiceView) -> bool:
+    official = str(service.data.get("image") or "").removeprefix("docker.io/").removeprefix("library/")
+    own = any(service.data.get(part) for part in ("build", "entrypoint"))
+    return not own and official.partition(":")[0] in _NO_CURL
+
+
+_NO_CURL = frozenset(
+    {"prom/prometheus", "prom/alertmanager", "prom/node-exporter", "prom/blackbox-exporter", "traefik", "postgres"}
+    | {"redis", "valkey/valkey", "mariadb"}
+)
+"""Images without curl (BusyBox' wget is in the first five): their Dockerfiles install none."""
 _TOOLS = {
     "pg_isready": ("postgres", "postgresql", "postgis", "pgvector", "timescaledb"),
     "psql": ("postgres", "postgresql", "postgis", "pgvector", "timescaledb"),
@@ -121,22 +142,25 @@ def _ping(ctx: LintContext, service: ServiceView, text: str) -> bool:
 )
 def known_password(ctx: LintContext) -> Iterable[Finding]:
     """A secret whose value, wherever it comes from, is a placeholder or one of the commonest. Never shown."""
-    for service in ctx.services():
+    for service in ctx.having("environment"):
         for key, entry in service.environment.items():
             text = (entry.value or "").strip().lower()
-            if text and (text in _COMMON or _PLACEHOLDER.fullmatch(text)) and not entry.open:
-                if SECRET.search(key) and not NO_SECRET.search(key):
-                    yield ctx.on(service, entry.path, f"{key} is a placeholder or a password that everybody tries.")
+            known = text and not entry.open and (text in _COMMON or _PLACEHOLDER.fullmatch(text))
+            if known and SECRET.search(key) and not NO_SECRET.search(key):
+                yield ctx.on(service, entry.path, f"{key} is a placeholder or a password that everybody tries.")
 
 
 _COMMON = frozenset(
-    {"password", "passw0rd", "password1", "password123", "secret", "supersecret", "admin", "admin123", "123456"}
-    | {"12345678", "123456789", "qwerty", "letmein", "test", "test123", "example", "default", "root", "toor", "pass"}
+    {"password", "passw0rd", "password1", "password123", "secret", "supersecret", "admin", "admin123"}
+    | {"123456", "12345678", "123456789", "qwerty", "letmein", "test", "test123", "example", "default"}
+    | {"root", "toor", "pass"}
     | {"mysecretpassword", "mypassword", "postgres", "mysql", "mariadb", "redis", "user", "homelab", "welcome"}
 )
 _PLACEHOLDER = re.compile(
-    r"(?:please[-_ ]?)?change[-_ ]?(?:me|this|it)[-_ !0-9]*|change[-_ ].*|.*[-_ ]change[-_ ]?me|replace[-_ ]?(?:me|this).*"
-    r"|(?:your|my|some|insert)[-_ ].*(?:password|secret|key|token|here).*|<[^<>]*>|x{4,}|todo|placeholder|example[-_ ].*"
+    r"(?:please[-_ ]?)?change[-_ ]?(?:me|this|it)[-_ !0-9]*|change[-_ ].*|.*[-_ ]change[-_ ]?me"
+    r"|replace[-_ ]?(?:me|this).*"
+    r"|(?:your|my|some|insert)[-_ ].*(?:password|secret|key|token|here).*|<[^<>]*>|x{4,}|todo|placeholder"
+    r"|example[-_ ].*"
 )
 
 
@@ -144,8 +168,8 @@ _PLACEHOLDER = re.compile(
     "HL244",
     Severity.ERROR,
     "A hash whose dollars Compose takes for variables",
-    why="In a compose file '$' begins a variable: of a hash such as $apr1$... or $2y$... a part is gone, and nobody can "
-    "log in. Double each '$', or put the hash into .env in single quotes.",
+    why="In a compose file '$' begins a variable: of a hash such as $apr1$... or $2y$... a part is gone, and nobody "
+    "can log in. Double each '$', or put the hash into .env in single quotes.",
     link="https://docs.docker.com/reference/compose-file/interpolation/",
     bad=f"{HEAD}{USERS}admin:$apr1$ab12$Xy9\n",
     good=f"{HEAD}{USERS}admin:$$apr1$$ab12$$Xy9\n",
@@ -154,8 +178,13 @@ def eaten_hash(ctx: LintContext) -> Iterable[Finding]:
     """A hash with single dollar signs in a label, variable or command."""
     for service in ctx.services():
         for entry in [*service.labels.values(), *service.environment.values()]:
-            if entry.open and _EATEN.search(entry.raw):
+            if _LEFT.search(entry.value or ""):
+                message = f"{entry.key}: the '$' of the hash are gone; put it into single quotes in .env."
+                yield ctx.on(service, entry.path, message)
+            elif entry.open and _EATEN.search(entry.raw):
                 yield ctx.on(service, entry.path, f"{entry.key}: write '$$' for each '$' of the hash.")
 
 
+_LEFT = re.compile(r"^=[0-9]+=[0-9]+,t=[0-9]+,p=[0-9]+")
+"""What is left of an argon2 hash whose parts were taken for variables."""
 _EATEN = re.compile(r"(?<!\$)\$(?:apr1|2[abxy]|argon2(?:id|i|d)|[156]|y)\$(?!\$)[^\s]")

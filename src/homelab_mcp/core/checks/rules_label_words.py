@@ -27,8 +27,8 @@ _FAMILIES = {
     "sablier.": _SABLIER,
     "com.centurylinklabs.watchtower.": _WATCHTOWER,
     "diun.": frozenset(
-        ["enable", "regopt", "watch_repo", "notify_on", "sort_tags", "max_tags", "include_tags", "exclude_tags"]
-        + ["hub_tpl", "hub_link", "platform", "metadata"]
+        {"enable", "regopt", "watch_repo", "notify_on", "sort_tags", "max_tags", "include_tags", "exclude_tags"}
+        | {"hub_tpl", "hub_link", "platform", "metadata"}
     ),
     "autoheal.": frozenset(["stop.timeout"]),
 }
@@ -49,7 +49,7 @@ _THEMES = frozenset({"ghost", "hacker-terminal", "matrix", "shuffle"})
 def unread_label(ctx: LintContext) -> Iterable[Finding]:
     """Labels of these families that are none, switches that are no booleans, themes that Sablier has not."""
     for service in ctx.services():
-        for key, entry in service.labels.items():
+        for key, entry in service.other_labels:
             family = next((f for f in _FAMILIES if key.lower().startswith(f)), "")
             option = key[len(family) :].lower()
             value = (entry.value or "").strip()

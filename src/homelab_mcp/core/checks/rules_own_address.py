@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.homepage_words import LABELS, WIDGETS
-from homelab_mcp.core.checks.hosts import OWN, by_name, host_in
+from homelab_mcp.core.checks.hosts import OWN, host_in
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -34,7 +34,7 @@ PAGE += "      traefik.http.routers.home.rule: Host(`home.example.org`)\n"
 )
 def nearly_a_name(ctx: LintContext) -> Iterable[Finding]:
     """An address in a variable or a label of Homepage's whose host no container has, but nearly."""
-    known = by_name(ctx.lab)
+    known = ctx.lab.hosts
     for service in ctx.services():
         for entry in _addresses(service):
             host = host_in((entry.value or "").strip())[0]
@@ -47,14 +47,18 @@ def nearly_a_name(ctx: LintContext) -> Iterable[Finding]:
 
 
 def _plain_names(known: dict[str, list[ServiceView]]) -> list[str]:
-    return [name for name, services in known.items() if any(name in {s.name, s.data.get("container_name")} for s in services)]
+    return [
+        name
+        for name, services in known.items()
+        if any(name in {s.name, s.data.get("container_name")} for s in services)
+    ]
 
 
 def _addresses(service: ServiceView) -> Iterator[Entry]:
     for entry in service.environment.values():
         if "://" in (entry.value or "") and not entry.open:
             yield entry
-    for key, entry in service.labels.items():
+    for key, entry in service.other_labels:
         if key.startswith("homepage.") and "://" in (entry.value or "") and not entry.open:
             yield entry
 
@@ -79,20 +83,26 @@ def _given(service: ServiceView) -> set[str]:
     "    environment: {VPN_SERVICE_PROVIDER: mullvad, VPN_TYPE: wireguard, WIREGUARD_PRIVATE_KEY: '${KEY:-}'}\n",
 )
 def gateway_lacks(ctx: LintContext) -> Iterable[Finding]:
-    """gluetun without the tun device, or without what its kind of VPN logs in with."""
+    """A gluetun without the tun device, or without what its kind of VPN logs in with."""
     for service in ctx.services():
         if service.image_name != "gluetun" or service.partial or service.data.get("env_file"):
             continue
         given = service.environment
         devices = service.data.get("devices")
-        listed = [str(d.get("source") if isinstance(d, dict) else d) for d in devices] if isinstance(devices, list) else []
-        tun = any("net/tun" in d or "$" in d for d in listed) or any(m.target.startswith("/dev") for m in service.mounts)
+        listed = (
+            [str(d.get("source") if isinstance(d, dict) else d) for d in devices] if isinstance(devices, list) else []
+        )
+        tun = any("net/tun" in d or "$" in d for d in listed) or any(
+            m.target.startswith("/dev") for m in service.mounts
+        )
         if not tun and service.data.get("privileged") not in (True, "true"):
             path = ("devices",) if listed else ()
             yield ctx.on(service, path, "It needs the device /dev/net/tun.")
         kind = given.get("VPN_TYPE") or given.get("VPN_SERVICE_PROVIDER")
         needed = _NEEDED.get((given["VPN_TYPE"].value or "").lower() if "VPN_TYPE" in given else "", ())
-        files = any(m.target.startswith(("/gluetun", "/run/secrets")) for m in service.mounts) or service.data.get("secrets")
+        files = any(m.target.startswith(("/gluetun", "/run/secrets")) for m in service.mounts) or service.data.get(
+            "secrets"
+        )
         if kind and needed and not files and not any(k.startswith(needed) for k in given):
             yield ctx.on(service, kind.path, f"It needs {needed[0]}.")
 
@@ -161,7 +171,7 @@ _NO_ENTRY = Entry("", None, "", (), True)
 def homepage_label(ctx: LintContext) -> Iterable[Finding]:
     """Misspelt ``homepage.`` labels, no group or name, unknown widgets, an href without a scheme."""
     for service in ctx.services():
-        own = {k: e for k, e in service.labels.items() if k.startswith("homepage.")}
+        own = {k: e for k, e in service.other_labels if k.startswith("homepage.")}
         if not own or service.partial:
             continue
         plain = {re.sub(r"^homepage\.(?:instance\.[^.]+\.)?", "", k): e for k, e in own.items()}

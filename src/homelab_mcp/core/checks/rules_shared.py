@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.hosts import asked_hosts, by_name, owner
+from homelab_mcp.core.checks.hosts import asked_hosts, owner
 from homelab_mcp.core.checks.images import CACHES, is_database
 from homelab_mcp.core.checks.listening import checked_ports, listens
 from homelab_mcp.core.checks.rules_dependencies import dependencies
@@ -33,6 +33,7 @@ TORRENT = "  torrent:\n    image: linuxserver/qbittorrent:5.1.2\n    network_mod
     bad=f"{VPN}{TORRENT}  usenet:\n    image: linuxserver/sabnzbd:4.5.3\n    network_mode: service:vpn\n",
     good=f"{VPN}{TORRENT}    environment: {{WEBUI_PORT: '8090'}}\n"
     "  usenet:\n    image: linuxserver/sabnzbd:4.5.3\n    network_mode: service:vpn\n",
+    needs="network_mode",
 )
 def port_shared(ctx: LintContext) -> Iterable[Finding]:
     """Two services of one namespace with one port, by their variables, port labels or well-known images."""
@@ -83,7 +84,7 @@ def _on_the_host(ctx: LintContext) -> Iterator[Finding]:
 def sleeping_database(ctx: LintContext) -> Iterable[Finding]:
     """``sablier.enable`` on a database that a service outside its Sablier group depends on or names as a host."""
     asleep = [s for s in ctx.services() if is_lazy(s) and is_database(s)]
-    known = by_name(ctx.lab) if asleep else {}
+    known = ctx.lab.hosts if asleep else {}
     for database in asleep:
         for service in ctx.services():
             waits = service.stack is database.stack and database.name in dependencies(service)
@@ -146,7 +147,11 @@ def fleeting_data(ctx: LintContext) -> Iterable[Finding]:
             if mount.kind != "bind" or mount.open or not _is_fleeting(mount.source):
                 continue
             inside = _is_fleeting(mount.target) or mount.target.endswith(".sock")
-            if not inside and not mount.read_only and (database or (_LASTING.search(mount.target) and service.image_name not in CACHES)):
+            if (
+                not inside
+                and not mount.read_only
+                and (database or (_LASTING.search(mount.target) and service.image_name not in CACHES))
+            ):
                 yield ctx.on(service, mount.path, f"{mount.source} is empty after a reboot.")
         if not database:
             continue
@@ -160,6 +165,8 @@ _LASTING = re.compile(r"(?:^|/)(?:config|data|db|database|storage|library|upload
 
 
 def _is_fleeting(path: str) -> bool:
+    if path[:1] != "/" or not path.startswith(("/tmp", "/dev/shm", "/run", "/var/run", "//", "/.")):  # noqa: S108
+        return False
     whole = posixpath.normpath(path) if path.startswith("/") else ""
     return any(whole == f or whole.startswith(f"{f}/") for f in ("/tmp", "/dev/shm", "/run", "/var/run"))  # noqa: S108
 
@@ -174,6 +181,7 @@ def _is_fleeting(path: str) -> bool:
     bad=f"{HEAD}    volumes: ['./a.conf:/etc/a.conf']\n    configs: [{{source: a, target: /etc/a.conf}}]\n"
     "configs:\n  a: {content: x}\n",
     good=f"{HEAD}    configs: [{{source: a, target: /etc/a.conf}}]\nconfigs:\n  a: {{content: x}}\n",
+    needs="secrets configs",
 )
 def covered(ctx: LintContext) -> Iterable[Finding]:
     """A secret or config whose target is a volume's, or that of one further down."""

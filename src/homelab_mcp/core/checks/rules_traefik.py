@@ -45,6 +45,7 @@ def container_ports(service: ServiceView) -> set[int]:
     link=DOCS,
     bad=f"{HEAD}    ports: ['8089:80']\n    labels:\n{RULE}{PORT}'8089'\n",
     good=f"{HEAD}    ports: ['8089:80']\n    labels:\n{RULE}{PORT}'80'\n",
+    needs="ports",
 )
 def host_port_label(ctx: LintContext) -> Iterable[Finding]:
     """``loadbalancer.server.port`` is a published host port and no port of the container."""
@@ -82,7 +83,7 @@ def host_port_label(ctx: LintContext) -> Iterable[Finding]:
 def unknown_port_label(ctx: LintContext) -> Iterable[Finding]:
     """``loadbalancer.server.port`` is not among the ports that ``ports``, variables or the image tell."""
     for service in ctx.services():
-        if not service.http_labels or any(_borrows(other, service) for other in service.stack.services):
+        if not service.http_labels or any(_borrows(other, service) for other in ctx.having("network_mode")):
             continue
         inside = container_ports(service)
         variables = {e.value for e in port_variables(service)}
@@ -120,6 +121,8 @@ _NO_WEB = frozenset(
 
 def _borrows(other: ServiceView, owner: ServiceView) -> bool:
     """True for a client in the owner's network, whose ports count as the owner's without being named there."""
+    if other.stack is not owner.stack:
+        return False
     return other.network_mode in {f"service:{owner.name}", f"container:{owner.data.get('container_name')}"}
 
 
@@ -225,10 +228,17 @@ def bad_rule(ctx: LintContext) -> Iterable[Finding]:
 )
 def unknown_label(ctx: LintContext) -> Iterable[Finding]:
     """A ``traefik.`` label outside Traefik's reference."""
-    for service in ctx.services():
-        for key, entry in service.labels.items():
-            if key.lower().startswith("traefik.") and "$" not in key:
-                problem = label_problem(key.lower())
+    known: dict[tuple[str, str, str], str] = {}
+    for service in ctx.having("labels"):
+        for lower, entry in service.traefik_labels:
+            key = entry.key
+            if "$" not in key:
+                parts = lower.split(".", 4)
+                # Where there is an option, the name before it makes no difference.
+                what = (parts[1], parts[2], parts[4]) if len(parts) > 4 else (lower, "", "")
+                problem = known.get(what)
+                if problem is None:
+                    problem = known[what] = label_problem(lower)
                 if problem:
                     severity = Severity.ERROR if drops_the_container(key.lower()) else None
                     yield ctx.on(service, entry.path, f"{key}: {problem}", key=True, severity=severity)

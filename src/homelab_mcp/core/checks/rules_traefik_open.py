@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.hosts import by_name, host_in
+from homelab_mcp.core.checks.hosts import host_in
 from homelab_mcp.core.checks.rules_traefik_options import told
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -46,7 +46,7 @@ def shows_everything(ctx: LintContext) -> Iterable[Finding]:
         message = "Constraints are written Label(`name`, `value`): these are not read, and no container is seen."
         yield told(ctx, static, "providers.docker.constraints", message, Severity.ERROR)
     host = host_in(static.options.get("providers.docker.endpoint", ""))[0]
-    for service in by_name(ctx.lab).get(host, []) if host else []:
+    for service in ctx.lab.hosts.get(host, []) if host else []:
         given = service.environment.get("CONTAINERS")
         if "docker-socket-proxy" not in service.image_name or service.partial or service.data.get("env_file"):
             continue

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.hosts import by_name, host_in
+from homelab_mcp.core.checks.hosts import host_in
 from homelab_mcp.core.checks.rules_traefik_options import told
 from homelab_mcp.core.checks.traefik_dns import NEEDED, PROVIDERS
 from homelab_mcp.core.checks.traefik_static import StaticConfig
@@ -155,15 +155,15 @@ def _socket(
     if not options or static.options.get("providers.docker", "").lower() == "false":
         return
     endpoint = static.options.get("providers.docker.endpoint", "")
-    if not endpoint and not unknown and "DOCKER_HOST" not in traefik.environment and not traefik.data.get("env_file"):
-        if not any(m.endswith(".sock") or m in {"/var/run", "/run"} for m in mounts):
-            message = "Neither docker.sock is mounted nor an endpoint given: Traefik sees no container."
-            yield told(ctx, static, options[0], message)
+    elsewhere = unknown or endpoint or "DOCKER_HOST" in traefik.environment or traefik.data.get("env_file")
+    if not elsewhere and not any(m.endswith(".sock") or m in {"/var/run", "/run"} for m in mounts):
+        message = "Neither docker.sock is mounted nor an endpoint given: Traefik sees no container."
+        yield told(ctx, static, options[0], message)
     host = host_in(endpoint)[0] if endpoint.startswith(("tcp://", "http://", "https://")) else ""
-    if host and "." not in host and host != "localhost" and not traefik.network_mode and "$" not in endpoint:
-        if host not in by_name(ctx.lab) and not any(s.partial for s in ctx.lab.stacks):
-            message = f"No service or container of the lab is called {host!r}."
-            yield told(ctx, static, "providers.docker.endpoint", message)
+    inside = host and "." not in host and host != "localhost" and not traefik.network_mode and "$" not in endpoint
+    if inside and host not in ctx.lab.hosts and not any(s.partial for s in ctx.lab.stacks):
+        message = f"No service or container of the lab is called {host!r}."
+        yield told(ctx, static, "providers.docker.endpoint", message)
 
 
 def _points(ctx: LintContext, static: StaticConfig, traefik: ServiceView) -> Iterator[Finding]:
@@ -171,7 +171,9 @@ def _points(ctx: LintContext, static: StaticConfig, traefik: ServiceView) -> Ite
     shared = any(s.network_mode.endswith(f":{traefik.name}") for s in ctx.services())
     if not static.complete or traefik.network_mode or not traefik.published or len(traefik.ports) != _count(traefik):
         return
-    inside = {p for _, x in traefik.published for p in range(x.container[0], min(x.container[1], x.container[0] + 99) + 1)}
+    inside = {
+        p for _, x in traefik.published for p in range(x.container[0], min(x.container[1], x.container[0] + 99) + 1)
+    }
     points: dict[int, str] = {}
     for option, value in static.options.items():
         match = re.fullmatch(r"entrypoints\.([^.]+)\.address", option)

@@ -135,9 +135,7 @@ def _full(name: str, service: ServiceView) -> str:
     return (name if "@" in name else name + own).lower()
 
 
-def _comes_back(
-    name: str, to: str, chains: dict[str, tuple[ServiceView, Entry, list[str]]], seen: set[str]
-) -> bool:
+def _comes_back(name: str, to: str, chains: dict[str, tuple[ServiceView, Entry, list[str]]], seen: set[str]) -> bool:
     for inner in chains[name][2] if name in chains else ():
         if inner == to:
             return True

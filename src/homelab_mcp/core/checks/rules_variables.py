@@ -6,7 +6,6 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
 
 from homelab_mcp.core.checks import time_zones
 from homelab_mcp.core.checks.frame import LintContext, rule
@@ -33,12 +32,12 @@ VPN = "services:\n  vpn:\n    image: qmcgaw/gluetun:v3.40.0\n    cap_add: [NET_A
 )
 def unknown_zone(ctx: LintContext) -> Iterable[Finding]:
     """``TZ`` and variables that end in ``TZ``, ``TIMEZONE`` or ``TIME_ZONE`` with a zone that is none."""
-    for service in ctx.services():
+    for service in ctx.having("environment"):
         for key, entry in service.environment.items():
             if not key.upper().endswith(_ZONES):
                 continue
             text = (entry.value or "").strip()
-            sure = key == "TZ" or key.endswith(("_TZ", "TIMEZONE", "TIME_ZONE")) and "/" in text
+            sure = key == "TZ" or (key.endswith(("_TZ", "TIMEZONE", "TIME_ZONE")) and "/" in text)
             if not text or entry.open or not sure or text[0] in "\"'{" or time_zones.is_zone(text):
                 continue
             near = _near_zone(text)
@@ -48,7 +47,6 @@ def unknown_zone(ctx: LintContext) -> Iterable[Finding]:
 _ZONES = ("TZ", "TIMEZONE", "TIME_ZONE")
 
 
-@cache
 def _near_zone(text: str) -> str:
     if len(text) > 60:
         return ""
@@ -69,17 +67,19 @@ def _near_zone(text: str) -> str:
 )
 def misspelt_variable(ctx: LintContext) -> Iterable[Finding]:
     """A word of a name one letter off a well-known one, or a name that its well-known image does not read."""
-    for service in ctx.services():
+    known: dict[str, str] = {}
+    for service in ctx.having("environment"):
         own = OWN_NAMES.get(service.image_name)
         for key, entry in service.environment.items():
-            meant = _meant(key)
+            if key not in known:
+                known[key] = _meant(key)
+            meant = known[key]
             if own and not (meant and meant in service.environment):
                 meant = _of_image(key, own, service) or meant
             if meant and meant not in service.environment:
                 yield ctx.on(service, entry.path, f"Nobody reads {key}. Did you mean {meant}?", key=True)
 
 
-@cache
 def _meant(key: str) -> str:
     """The name that is meant by a misspelt one, "" for another."""
     if key in {"tz", "Tz"}:
@@ -161,7 +161,9 @@ def odd_value(ctx: LintContext) -> Iterable[Finding]:
     """User ids, ports, and the variables of gluetun and Watchtower that are of one form."""
     for service in ctx.services():
         for key, entry in service.environment.items():
-            judge = _EVERY.get(key) or (_OF_IMAGE.get((service.image_name, key)) if service.image_name in _IMAGES else None)
+            judge = _EVERY.get(key) or (
+                _OF_IMAGE.get((service.image_name, key)) if service.image_name in _IMAGES else None
+            )
             if judge and entry.value and not entry.open and entry.value[0] not in "\"'":
                 message = judge(entry.value.strip())
                 if message:
@@ -173,7 +175,7 @@ def odd_value(ctx: LintContext) -> Iterable[Finding]:
 
 
 def _number(text: str) -> str:
-    return "" if re.fullmatch(r"[0-9]+", text) else f"{text!r} is no number (see 'id -u' and 'id -g')."
+    return "" if text.isascii() and text.isdigit() else f"{text!r} is no number (see 'id -u' and 'id -g')."
 
 
 def _octal(text: str) -> str:
@@ -206,6 +208,13 @@ def _ports(text: str) -> str:
     return f"{bad[0].strip()!r} is no port." if bad else ""
 
 
+def _kept_on(text: str) -> str:
+    return "without it everything goes past the VPN when the tunnel drops." if text.lower() in _OFF else ""
+
+
+_OFF = frozenset({"off", "no", "false", "0", "disabled"})
+
+
 def _six_fields(text: str) -> str:
     if text.startswith("@") or len(text.split()) == 6:
         return ""
@@ -220,6 +229,8 @@ _EVERY: dict[str, Callable[[str], str]] = {"PUID": _number, "PGID": _number, "UM
 _OF_IMAGE: dict[tuple[str, str], Callable[[str], str]] = {
     ("gluetun", "VPN_TYPE"): _one_of("openvpn", "wireguard"),
     ("gluetun", "VPN_SERVICE_PROVIDER"): _one_of(*sorted(PROVIDERS)),
+    ("gluetun", "FIREWALL"): _kept_on,
+    ("gluetun", "FIREWALL_ENABLED_DISABLING_IT_SHOOTS_YOU_IN_YOUR_FOOT"): _kept_on,
     ("gluetun", "OPENVPN_PROTOCOL"): _one_of("udp", "tcp"),
     ("gluetun", "FIREWALL_OUTBOUND_SUBNETS"): _ranges,
     ("gluetun", "WIREGUARD_ADDRESSES"): _ranges,

@@ -31,6 +31,7 @@ DB = "  db:\n    image: mariadb:11.8\n    volumes: ['./db:/var/lib/mysql']\n"
     link=GLUETUN,
     bad=f"{CLIENT}{VPN}",
     good=f"{CLIENT}    depends_on:\n      vpn: {{condition: service_healthy, restart: true}}\n{VPN}",
+    needs="network_mode",
 )
 def not_gated(ctx: LintContext) -> Iterable[Finding]:
     """``network_mode: service:<gluetun>`` without ``service_healthy``."""
@@ -108,7 +109,7 @@ def _left_over(ctx: LintContext, stack: StackView) -> Iterable[Finding]:
         names = {db.name, str(db.data.get("container_name") or ""), str(db.data.get("hostname") or "")} - {""}
         if not _dedicated(db) or db.partial or db.published or db.network_mode or not _serves(db):
             continue
-        near = [s for s in others if s.real_networks & db.real_networks]
+        near = others if _external_network(db) else [s for s in others if s.real_networks & db.real_networks]
         if near and not any(_mentions(s, names) for s in near):
             yield ctx.on(db, (), "No service of the lab names it.", severity=Severity.INFO)
 
@@ -179,11 +180,15 @@ def unknown_host(ctx: LintContext) -> Iterable[Finding]:
 
 def _alone(service: ServiceView, kind: str) -> ServiceView | None:
     """The one database of the stack that a service can mean, when nobody names it."""
-    found = [s for s in service.stack.services if is_database(s) and (kind_of(s) == kind or (not kind and _dedicated(s)))]
+    found = [
+        s for s in service.stack.services if is_database(s) and (kind_of(s) == kind or (not kind and _dedicated(s)))
+    ]
     if len(found) != 1:
         return None
     names = {found[0].name, str(found[0].data.get("container_name") or "")} - {""}
-    return None if any(_mentions(s, names, sure=True) for s in service.stack.services if s is not found[0]) else found[0]
+    return (
+        None if any(_mentions(s, names, sure=True) for s in service.stack.services if s is not found[0]) else found[0]
+    )
 
 
 def _items(service: ServiceView, field: str) -> list[Any]:
@@ -238,7 +243,7 @@ def no_password(ctx: LintContext) -> Iterable[Finding]:
     """A database image without its password variable, or with one that allows none."""
     for service in ctx.services():
         for key, entry in service.environment.items():
-            empty = (entry.value or "").lower() in {"1", "yes", "true"} and "ALLOW_EMPTY" in key.upper()
+            empty = "ALLOW_EMPTY" in key.upper() and (entry.value or "").lower() in {"1", "yes", "true"}
             trust = key == "POSTGRES_HOST_AUTH_METHOD" and entry.value == "trust"
             if empty or trust:
                 yield ctx.on(service, entry.path, "Everybody who reaches it gets in without a password.")

@@ -6,13 +6,14 @@ provider); the names were found again in the program of Traefik 3.7. Each variab
 
 from __future__ import annotations
 
-PROVIDERS = frozenset(
+_PROVIDERS_TEXT = (
     "acme-dns active24 alidns allinkl arvancloud auroradns autodns axelname azion azure azuredns baiducloud bindman "
     "bluecat bookmyname brandit bunny checkdomain civo clouddns cloudflare cloudns cloudru cloudxns conoha conohav3 "
     "constellix corenetworks cpanel derak desec designate digitalocean directadmin dnshomede dnsimple dnsmadeeasy "
-    "dnspod dode domeneshop dreamhost duckdns dyn dyndnsfree dynu easydns edgedns edgeone efficientip epik exec exoscale "
-    "f5xc freemyip gandi gandiv5 gcloud gcore glesys godaddy googledomains gravity hetzner hostingde hostinger "
-    "hosttech httpnet httpreq huaweicloud hurricane hyperone ibmcloud iij iijdpf infoblox infomaniak internetbs inwx "
+    "dnspod dode domeneshop dreamhost duckdns dyn dyndnsfree dynu easydns edgedns edgeone efficientip epik exec "
+    "exoscale f5xc freemyip gandi gandiv5 gcloud gcore glesys godaddy googledomains gravity hetzner hostingde "
+    "hostinger hosttech "
+    "httpnet httpreq huaweicloud hurricane hyperone ibmcloud iij iijdpf infoblox infomaniak internetbs inwx "
     "ionos ionoscloud ipv64 iwantmyname joker keyhelp liara lightsail limacity linode liquidweb loopia luadns "
     "mailinabox manageengine manual metaname metaregistrar mijnhost mittwald myaddr mydnsjp mythicbeasts namecheap "
     "namedotcom namesilo nearlyfreespeech netcup netlify nicmanager nicru nifcloud njalla nodion ns1 octenium "
@@ -20,8 +21,9 @@ PROVIDERS = frozenset(
     "safedns sakuracloud scaleway selectel selectelv2 selfhostde servercow shellrent simply sonic spaceship stackpath "
     "syse technitium tencentcloud timewebcloud todaynic transip ultradns variomedia vegadns vercel versio vinyldns "
     "virtualname vkcloud volcengine vscale vultr webnames webnamesca websupport wedos westcn yandex yandex360 "
-    "yandexcloud zoneedit zoneee zonomi".split()
+    "yandexcloud zoneedit zoneee zonomi"
 )
+PROVIDERS = frozenset(_PROVIDERS_TEXT.split())
 """Codes of providers."""
 
 NEEDED: dict[str, tuple[str, ...]] = {

@@ -64,7 +64,9 @@ TIME = re.compile(r"[-+]?(?:[0-9]+|(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|m
 SWITCHES = frozenset(["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"])
 """What Go's ParseBool reads."""
 _FUNCTIONS = re.compile(r"(?:NetworkErrorRatio\(\)|ResponseCodeRatio\([0-9 ,]+\)|LatencyAtQuantileMS\([0-9. ]+\))")
-_COMPARED = re.compile(r"\(*X ?(?:<|>|<=|>=|==|!=) ?[0-9.]+\)*(?: ?(?:&&|\|\|) ?\(*X ?(?:<|>|<=|>=|==|!=) ?[0-9.]+\)*)*")
+_COMPARED = re.compile(
+    r"\(*X ?(?:<|>|<=|>=|==|!=) ?[0-9.]+\)*(?: ?(?:&&|\|\|) ?\(*X ?(?:<|>|<=|>=|==|!=) ?[0-9.]+\)*)*"
+)
 _HASHED = re.compile(r"\$(?:2[abxy]|apr1|1|5|6|argon2\w*)\$|\{SHA\}")
 _E, _W = Severity.ERROR, Severity.WARNING
 

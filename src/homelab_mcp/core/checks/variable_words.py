@@ -7,19 +7,21 @@ Watchtower's arguments, Homepage's installation page).
 
 from __future__ import annotations
 
-WORDS = frozenset(
+_WORDS_TEXT = (
     "PASSWORD DATABASE SECRET POSTGRES SERVER REDIS ADMIN USERNAME ENABLED STORAGE DEFAULT ACCESS ENABLE PUBLIC CLIENT "
     "TOKEN DISABLE MYSQL CONFIG ALLOW DOMAIN ADDRESS LEVEL DOCKER PROXY ENCRYPTION CACHE CONNECTION LIMIT PRIVATE "
     "ENDPOINT MONGO TIMEOUT UPLOAD SECURITY ALLOWED SERVICE HOSTNAME TRUSTED SESSION PROVIDER DEBUG REGION "
     "AUTHENTICATION PAPERLESS GITEA WORKERS COOKIE SECURE OPTIONS VERSION SIGNUPS INTERVAL DASHBOARD MARIADB UPDATE "
     "METRICS DIRECTORY TIMEZONE WATCHTOWER WORDPRESS NEXTCLOUD SCHEDULE CLEANUP WEBUI WIREGUARD OPENVPN FIREWALL "
     "SUBNETS COUNTRIES ADDRESSES MONGODB INITDB GRAFANA HOMEPAGE AUTHELIA TRAEFIK PIHOLE JELLYFIN TRANSMISSION UMASK "
-    "LANGUAGE POSTGRESQL VIRTUAL".split()
+    "LANGUAGE POSTGRESQL VIRTUAL"
 )
-OTHER_WORDS = frozenset(
+WORDS = frozenset(_WORDS_TEXT.split())
+_OTHER_WORDS_TEXT = (
     "INTERNAL MAIL GMAIL SERVE PROVIDED RLIMIT POSTGRE POSTGREST SERPER ETERNAL UPDATER SCHEDULER SUBNET SIGNUP WORKER "
-    "SERVED SECURED CLEANUPS HOSTNAMES ENABLER DISABLED ALLOWS LIMITS LEVELS MARIA SECRETS TOKENS".split()
+    "SERVED SECURED CLEANUPS HOSTNAMES ENABLER DISABLED ALLOWS LIMITS LEVELS MARIA SECRETS TOKENS"
 )
+OTHER_WORDS = frozenset(_OTHER_WORDS_TEXT.split())
 """Words next to one of those that are words of their own."""
 
 _GLUETUN = (
@@ -54,9 +56,10 @@ OWN_NAMES: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
             "MARIADB_ MYSQL_",
             "MARIADB_ROOT_PASSWORD MARIADB_ALLOW_EMPTY_ROOT_PASSWORD MARIADB_RANDOM_ROOT_PASSWORD MARIADB_DATABASE "
             "MARIADB_ROOT_HOST MARIADB_ROOT_PASSWORD_HASH MARIADB_USER MARIADB_PASSWORD MARIADB_PASSWORD_HASH "
-            "MARIADB_AUTO_UPGRADE MARIADB_DISABLE_UPGRADE_BACKUP MARIADB_INITDB_SKIP_TZINFO MARIADB_MYSQL_LOCALHOST_USER "
-            "MARIADB_MYSQL_LOCALHOST_GRANTS MARIADB_HEALTHCHECK_GRANTS MARIADB_REPLICATION_USER "
-            "MARIADB_REPLICATION_PASSWORD MARIADB_MASTER_HOST MARIADB_MASTER_PORT MYSQL_ROOT_PASSWORD "
+            "MARIADB_AUTO_UPGRADE MARIADB_DISABLE_UPGRADE_BACKUP MARIADB_INITDB_SKIP_TZINFO "
+            "MARIADB_MYSQL_LOCALHOST_USER MARIADB_MYSQL_LOCALHOST_GRANTS MARIADB_HEALTHCHECK_GRANTS "
+            "MARIADB_REPLICATION_USER MARIADB_REPLICATION_PASSWORD MARIADB_MASTER_HOST MARIADB_MASTER_PORT "
+            "MYSQL_ROOT_PASSWORD "
             "MYSQL_ALLOW_EMPTY_PASSWORD MYSQL_RANDOM_ROOT_PASSWORD MYSQL_DATABASE MYSQL_ROOT_HOST MYSQL_USER "
             "MYSQL_PASSWORD MYSQL_INITDB_SKIP_TZINFO MYSQL_LOG_CONSOLE",
         ),
@@ -109,10 +112,21 @@ ALIASES = {
 }
 """Names that look right and that no image reads, with the one that is meant."""
 PROVIDERS = frozenset(
-    ["airvpn", "cyberghost", "custom", "expressvpn", "fastestvpn", "giganews", "hidemyass", "ipvanish", "ivpn", "mullvad"]
-    + ["nordvpn", "perfect privacy", "privado", "private internet access", "privatevpn", "protonvpn", "purevpn"]
-    + ["slickvpn", "surfshark", "torguard", "vpn secure", "vpnsecure", "vpn unlimited", "vyprvpn", "wevpn", "windscribe"]
-    + ["example"]
+    {
+        "airvpn",
+        "cyberghost",
+        "custom",
+        "expressvpn",
+        "fastestvpn",
+        "giganews",
+        "hidemyass",
+        "ipvanish",
+        "ivpn",
+        "example",
+    }
+    | {"mullvad", "nordvpn", "perfect privacy", "privado", "private internet access", "privatevpn", "protonvpn"}
+    | {"purevpn", "slickvpn", "surfshark", "torguard", "vpn secure", "vpnsecure", "vpn unlimited", "vyprvpn", "wevpn"}
+    | {"windscribe"}
 )
 """VPN providers that gluetun knows (its wiki, a page each)."""
 

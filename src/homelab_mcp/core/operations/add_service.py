@@ -10,6 +10,7 @@ from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.generator import Generated, generate
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.request import AddServiceRequest
+from homelab_mcp.core.resources import Host, overbooked
 from homelab_mcp.core.traefik import gives_certificates
 from homelab_mcp.model.definition import Container, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
@@ -51,6 +52,7 @@ def add_service(
     read: Read,
     finish: Callable[[Generated], Generated] = lambda made: made,
     alongside: Collection[str] = (),
+    host: Host | None = None,
 ) -> Draft:
     """A draft that adds ``request.service``.
 
@@ -65,6 +67,7 @@ def add_service(
         read: the text of a file of the lab, or None.
         finish: last changes to what was generated, for what a definition cannot say.
         alongside: definitions that come with the same plan, so that nobody need wait for them.
+        host: what limits must fit, where that is known.
 
     Raises:
         NotFound: no such definition.
@@ -93,6 +96,7 @@ def add_service(
         gateway=gateway,
         gateway_name=_gateway_name(gateway, main, stack_name, lab, snapshot) if gateway else "",
         shared_certificates=_shares_certificates(lab),
+        host=host,
     )
     generated = finish(generated)
     _refuse_taken(generated, stack_name, lab, snapshot, settings)
@@ -127,6 +131,7 @@ def add_service(
         notes=(
             *_notes(definition, generated, settings, lab, route_works, kept, alongside),
             *generated.notes,
+            *overbooked([*(s.data for s in lab.services), *generated.services.values()], host),
             _made_from(definition),
         ),
         undo=f"Roll this plan back, or remove {generated.name} from stack {stack_name}; its data folders stay.",

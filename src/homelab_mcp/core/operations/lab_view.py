@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from homelab_mcp.core.compose_meaning import read, services_of
-from homelab_mcp.core.env_file import parse
+from homelab_mcp.core.env_file import parse, parse_or_empty
 from homelab_mcp.core.labels import labels_of
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.observed import Snapshot
@@ -99,14 +99,23 @@ def view(snapshot: Snapshot) -> LabView:
     """Read every stack of a snapshot; one that cannot be read is named, not fatal."""
     found: list[Known] = []
     unreadable: list[str] = []
+    shared = parse_or_empty(snapshot.shared_env)
     for stack in snapshot.stacks:
         try:
-            data, env = read(stack.compose_text), parse(stack.env_text)
+            data, env = read(stack.compose_text), {**shared, **parse(stack.env_text)}
         except HomelabError:
             unreadable.append(stack.name)
             continue
         found += [Known(stack.name, str(n), d, env) for n, d in services_of(data).items() if isinstance(d, Mapping)]
     return LabView(tuple(found), tuple(unreadable))
+
+
+def known_name(spec: Any, key: str, env: Mapping[str, str]) -> str:
+    """The engine's name of a declared network that several stacks may mean; "" for a stack's own, or an unknown one."""
+    if not isinstance(spec, Mapping) or not (spec.get("external") or spec.get("name")):
+        return ""
+    name = expand(str(spec.get("name") or key), env)
+    return "" if "$" in name else name
 
 
 def expand(text: str, env: Mapping[str, str]) -> str:

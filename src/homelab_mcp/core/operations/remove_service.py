@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from homelab_mcp.core import compose_edit, compose_meaning
+from homelab_mcp.core import compose_edit, env_file
+from homelab_mcp.core.compose_meaning import names_in, read, record_of
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE, labels_of
-from homelab_mcp.core.operations.lab_view import LabView, view
+from homelab_mcp.core.operations import service_parts
+from homelab_mcp.core.operations.data_places import Places, places
+from homelab_mcp.core.operations.lab_view import Known, LabView, known_name, view
 from homelab_mcp.core.operations.request import RemoveServiceRequest
 from homelab_mcp.core.references import variables_in
-from homelab_mcp.model.definition import ServiceDefinition
+from homelab_mcp.model.definition import LAB_VARIABLES, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
-from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.model.lab import TRASH_DAYS, LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
-from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Risk, RiskReason, Verification
+from homelab_mcp.model.plan import ActionKind, DataMove, Draft, EngineAction, FileEdit, Risk, RiskReason, Verification
 
 
 def remove_service(
@@ -24,55 +27,80 @@ def remove_service(
     request: RemoveServiceRequest,
     *,
     find: Callable[[str], ServiceDefinition],
+    exists: Callable[[str], bool] = lambda path: False,
+    trash: str = "",
 ) -> Draft:
     """A draft that removes a service and the companions that were added with it.
 
-    Data folders, named volumes and ``.env`` stay. The last service of a stack takes the compose file along.
+    Data folders, named volumes and ``.env`` stay unless the request says otherwise. The last service of a stack takes
+    the compose file along.
+
+    Args:
+        snapshot: the lab as it is.
+        settings: the lab's.
+        request: what is to go.
+        find: a definition by id; raises NotFound.
+        exists: whether a path of the lab is there.
+        trash: the folder that data is moved to when it is to go; it is kept there for a while.
 
     Raises:
         NotFound: no such stack or service.
-        InvalidInput: it is a companion (``is_companion``), or others need it (``has_dependents``).
+        InvalidInput: it is a companion (``is_companion``), others need it (``has_dependents``), or its data is others'
+            as well (``data_shared``).
         EditRefused: it cannot be cut out of the file alone.
     """
-    stack = snapshot.stack(request.stack)
-    if stack is None:
-        raise NotFound(
-            f"There is no stack called {request.stack}.",
-            hint=f"Stacks: {', '.join(s.name for s in snapshot.stacks[:15]) or 'none yet'}.",
-            code="stack_unknown",
-        )
-    services = compose_meaning.services_of(compose_meaning.read(stack.compose_text))
-    if request.service not in services:
-        known = ", ".join(services) or "none"
-        raise NotFound(
-            f"Stack {stack.name} has no service called {request.service}.",
-            hint=f"Its services: {known}.",
-            code="service_unknown",
-        )
-    going = [request.service, *_companions(services, request.service)]
+    stack = service_parts.stack_of(snapshot, request.stack)
+    services = service_parts.services_in(stack, request.service)
+    going = [request.service, *service_parts.companions(services, request.service)]
     _refuse_needed(services, going, request.service)
     last = len(going) == len(services)
     after = None if last else compose_edit.remove_services(stack.compose_text, going)
+    data = places(stack.name, services, going, env_file.parse_or_empty(stack.env_text), exists)
+    moves = _to_trash(request, data, trash)
+    unused = [n for n in _unused(stack, services, going) if request.env == "keep" or n not in LAB_VARIABLES]
     return Draft(
         operation="remove_service",
         summary=f"Remove {request.service} from stack {stack.name}",
-        edits=(FileEdit(stack.compose_path, stack.compose_text, after),),
-        actions=(_action(stack, going, last),),
+        edits=(FileEdit(stack.compose_path, stack.compose_text, after), *_env_edit(stack, request, unused)),
+        moves=moves,
+        actions=(_action(stack, going, last), *_networks(snapshot, stack, going, settings)),
         verification=Verification(stack=stack.name, gone=tuple(going)),
-        risks=tuple(_risks(services[request.service], stack.name, going, find, settings, view(snapshot))),
-        notes=tuple(_notes(stack, services, going, last)),
-        undo=f"Roll this plan back; the data of {request.service} is still there.",
+        risks=(
+            *_data_risks(request, moves),
+            *_risks(services[request.service], stack.name, going, find, settings, view(snapshot)),
+        ),
+        notes=tuple(_notes(stack, request, data, moves, unused, last)),
+        undo=f"Roll this plan back; the data of {request.service} "
+        + (f"is moved back from {trash}, as long as that is kept." if moves else "is still there."),
         target=request.service,
     )
-
-
-def _companions(services: Mapping[str, Any], service: str) -> list[str]:
-    return [n for n, s in services.items() if labels_of(s).get(COMPANION_OF) == service and n != service]
 
 
 def _action(stack: StackFiles, going: list[str], last: bool) -> EngineAction:
     why = "The stack's last service goes." if last else f"{going[0]} leaves the stack."
     return EngineAction(ActionKind.REMOVE, why, stack.name, tuple(going))
+
+
+def _networks(
+    snapshot: Snapshot, stack: StackFiles, going: Sequence[str], settings: LabSettings
+) -> Iterator[EngineAction]:
+    """Shared networks that came for these services and that nobody else of the lab joins."""
+    lab = view(snapshot)
+    declared = {
+        s.name: read(s.compose_text).get("networks") or {} for s in snapshot.stacks if s.name not in lab.unreadable
+    }
+
+    def joined(service: Known) -> set[str]:
+        specs = declared.get(service.stack, {})
+        return {known_name(specs.get(n), n, service.env) for n in names_in(service.data.get("networks"))}
+
+    mine = [s for s in lab.services if s.stack == stack.name and s.name in going]
+    others = {n for s in lab.services if s not in mine for n in joined(s)}
+    came = {t.partition(":")[2] for s in mine for t in record_of(s.data) if t.startswith("networks:")}
+    shared = {settings.route_network, settings.internal_network, ""}
+    names = {known_name(declared[stack.name].get(n), n, s.env) for s in mine for n in came}
+    for name in sorted(names - others - shared):
+        yield EngineAction(ActionKind.REMOVE_NETWORK, f"It came with {going[0]}, and nothing else joins it.", name=name)
 
 
 def _refuse_needed(services: Mapping[str, Any], going: list[str], service: str) -> None:
@@ -81,7 +109,7 @@ def _refuse_needed(services: Mapping[str, Any], going: list[str], service: str) 
         raise InvalidInput(
             f"{service} belongs to {owner} and goes with it.", hint=f"Remove {owner}.", code="is_companion"
         )
-    needing = [n for n, s in services.items() if n not in going and set(going) & set(_needs(s))]
+    needing = [n for n, s in services.items() if n not in going and set(going) & set(service_parts.needs(s))]
     if needing:
         raise InvalidInput(
             f"{service} is needed by {', '.join(needing)}.",
@@ -89,25 +117,6 @@ def _refuse_needed(services: Mapping[str, Any], going: list[str], service: str) 
             code="has_dependents",
             details={"dependents": needing},
         )
-
-
-def _needs(service: Any) -> Iterator[str]:
-    """Services of the same file that a service names."""
-    if not isinstance(service, Mapping):
-        return
-    for key in ("depends_on", "links", "volumes_from"):
-        value = service.get(key)
-        if isinstance(value, (list, Mapping)):
-            yield from (str(item).partition(":")[0] for item in value)
-    for key in ("network_mode", "ipc", "pid"):
-        kind, _, name = str(service.get(key, "")).partition(":")
-        if kind == "service":
-            yield name
-    extends = service.get("extends")
-    if isinstance(extends, str):
-        yield extends
-    elif isinstance(extends, Mapping) and "file" not in extends:
-        yield str(extends.get("service", ""))
 
 
 def _risks(
@@ -133,29 +142,57 @@ def _risks(
             yield RiskReason(Risk.HIGH, f"These stop answering without the log-in: {', '.join(others)}.")
 
 
-def _notes(stack: StackFiles, services: Mapping[str, Any], going: list[str], last: bool) -> Iterator[str]:
-    folders, volumes = _data_of(services, going)
-    if folders:
-        yield f"Data stays in {', '.join(f'{stack.name}/{f}' for f in folders)}."
-    if volumes:
-        yield f"Named volumes stay: {', '.join(volumes)}."
+def _to_trash(request: RemoveServiceRequest, data: Places, trash: str) -> tuple[DataMove, ...]:
+    if request.data == "keep":
+        return ()
+    if data.shared:
+        path, users = next(iter(data.shared.items()))
+        raise InvalidInput(
+            f"{path} is used by {', '.join(users)} as well.", code="data_shared", hint="Remove it with data=keep."
+        )
+    why = f"Kept there for {TRASH_DAYS} days."
+    return tuple(DataMove(path, f"{trash}/{path}", why) for path in data.own)
+
+
+def _data_risks(request: RemoveServiceRequest, moves: Sequence[DataMove]) -> Iterator[RiskReason]:
+    if request.data == "delete":
+        names = ", ".join(m.source for m in moves) or "nothing that is there"
+        yield RiskReason(Risk.HIGH, f"Deletes data: {names} goes to the trash, and from there for good.")
+
+
+def _unused(stack: StackFiles, services: Mapping[str, Any], going: list[str]) -> list[str]:
+    """Variables of ``.env`` that only these services use."""
     rest = {n for name, s in services.items() if name not in going for n in variables_in(s)}
     gone = {n for name in going for n in variables_in(services[name])} - rest
-    if gone and stack.env_text:
-        yield f"Values in {stack.env_path} stay, though nothing uses them now: {', '.join(sorted(gone))}."
+    return sorted(gone & env_file.parse_or_empty(stack.env_text).keys())
+
+
+def _env_edit(stack: StackFiles, request: RemoveServiceRequest, unused: list[str]) -> Iterator[FileEdit]:
+    if request.env == "delete" and unused:
+        after = env_file.remove(stack.env_text, unused)
+        yield FileEdit(stack.env_path, stack.env_text, after, mode=0o600, secret=True)
+
+
+def _notes(
+    stack: StackFiles,
+    request: RemoveServiceRequest,
+    data: Places,
+    moves: Sequence[DataMove],
+    unused: list[str],
+    last: bool,
+) -> Iterator[str]:
+    folders = [*data.own, *data.missing, *data.shared]
+    if folders and not moves:
+        yield f"Data stays in {', '.join(dict.fromkeys(folders))}."
+    if moves:
+        yield f"What went to the trash is deleted after {TRASH_DAYS} days; until then a roll-back brings it back."
+    if request.data == "delete" and data.outside:
+        yield f"What is mounted from elsewhere stays: {', '.join(data.outside)}."
+    if data.volumes:
+        yield f"Named volumes stay: {', '.join(data.volumes)}."
+    if unused and request.env == "delete":
+        yield f"Variables that go from {stack.env_path}: {', '.join(unused)}. The undo record keeps their values."
+    elif unused:
+        yield f"Values in {stack.env_path} stay, though nothing uses them now: {', '.join(unused)}."
     if last:
         yield f"It is the stack's last service, so {stack.compose_path} is deleted; the folder and its .env stay."
-
-
-def _data_of(services: Mapping[str, Any], going: list[str]) -> tuple[list[str], list[str]]:
-    folders: list[str] = []
-    volumes: list[str] = []
-    for name in going:
-        service = services[name] if isinstance(services[name], Mapping) else {}
-        for volume in service.get("volumes") or ():
-            source = str(volume.get("source", "")) if isinstance(volume, Mapping) else str(volume).partition(":")[0]
-            if source.startswith("./"):
-                folders.append(source.removeprefix("./"))
-            elif source[:1] not in {"", ".", "/", "~", "$"}:
-                volumes.append(source)
-    return list(dict.fromkeys(folders)), list(dict.fromkeys(volumes))

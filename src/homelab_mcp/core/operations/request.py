@@ -47,6 +47,8 @@ class RemoveServiceRequest(_Request):
 
     stack: Name
     service: Name
+    data: Literal["keep", "delete"] = "keep"
+    env: Literal["keep", "delete"] = Field(default="keep", description="Variables that nothing else uses.")
 
 
 class SetEnvRequest(_Request):

@@ -10,9 +10,11 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES
 from homelab_mcp.model.plan import (
     ActionKind,
+    DataMove,
     Draft,
     EngineAction,
     FileEdit,
+    OwnerChange,
     Plan,
     Risk,
     RiskReason,
@@ -26,6 +28,7 @@ def rollback(
     *,
     read: Callable[[str], str | None],
     later: Sequence[Plan] = (),
+    exists: Callable[[str], bool] = lambda path: False,
 ) -> Draft:
     """A draft that puts the files of an applied plan back, and the containers with them.
 
@@ -37,6 +40,7 @@ def rollback(
         undo: what its files were before it: path -> (text or None, mode). Empty: taken from the plan's own edits.
         read: a file's text now.
         later: what was applied after it, oldest first, to name who changed a file since.
+        exists: whether a path of the lab is there, for data that the plan moved.
 
     Raises InvalidInput (nothing_to_do) when every file is as it was before the plan.
     """
@@ -52,7 +56,11 @@ def rollback(
             conflicts.append(path)
         secret = path in meant and is_secret(meant[path])
         edits.append(FileEdit(path, now, text, mode, secret))
-    if not edits:
+    moves, stuck = moved_back([(m.target, m.source) for m in reversed(plan.draft.moves)], exists)
+    owners = tuple(
+        OwnerChange(o.path, o.was_uid, o.was_gid, o.uid, o.gid) for o in reversed(plan.draft.owners) if not o.whole
+    )
+    if not (edits or moves or owners):
         raise InvalidInput(
             "Every file is already as it was before that plan.",
             code="nothing_to_do",
@@ -64,6 +72,7 @@ def rollback(
         for path in conflicts
     ]
     notes = cannot_undo(edits)
+    notes += stuck
     notes += [f"Conflict: {path} was edited after that plan; look at its diff." for path in conflicts]
     actions, verifications = containers_back(edits)
     return Draft(
@@ -73,12 +82,30 @@ def rollback(
         actions=actions,
         verification=next(iter(verifications), Verification()),
         also_verify=verifications[1:],
+        moves=moves,
+        owners=owners,
         risks=tuple(risks),
         notes=tuple(notes),
         undo="Roll back this plan in turn.",
         target=plan.draft.target,
         secrets=tuple(dict.fromkeys((*plan.draft.secrets, *secrets_of(edits)))),
     )
+
+
+def moved_back(
+    pairs: Sequence[tuple[str, str]], exists: Callable[[str], bool]
+) -> tuple[tuple[DataMove, ...], list[str]]:
+    """Moves of data to where it was, each (from, to); a sentence for each that cannot be."""
+    moves: list[DataMove] = []
+    stuck = []
+    for here, there in pairs:
+        if not exists(here):
+            stuck.append(f"The data that was in {there} is no longer at {here}, so it does not come back.")
+        elif exists(there):
+            stuck.append(f"The data that was in {there} stays at {here}: something else is in its place by now.")
+        else:
+            moves.append(DataMove(here, there, "Moves the data back."))
+    return tuple(moves), stuck
 
 
 def cannot_undo(edits: Sequence[FileEdit]) -> list[str]:
@@ -129,6 +156,8 @@ def containers_back(edits: Sequence[FileEdit]) -> tuple[tuple[EngineAction, ...]
         added = tuple(s for s in now if s not in then)
         others = any(e is not compose for e in mine)
         back = tuple(s for s in then if s not in now or now[s] != then[s])
+        if back:
+            actions += _networks_back(compose)
         if added:
             actions.append(EngineAction(ActionKind.REMOVE, "They were not there before that plan.", stack, added))
         if back:
@@ -139,6 +168,28 @@ def containers_back(edits: Sequence[FileEdit]) -> tuple[tuple[EngineAction, ...]
             )
         verifications.append(Verification(stack=stack, services=back, gone=added))
     return tuple(actions), tuple(v for v in verifications if v.services or v.gone)
+
+
+def _networks_back(compose: FileEdit | None) -> list[EngineAction]:
+    """Shared networks that only the restored file names: whoever left them last may have taken them away."""
+    if compose is None:
+        return []
+    now, names = networks_in(compose.before), []
+    for key, spec in networks_in(compose.after).items():
+        if key not in now and isinstance(spec, dict) and spec.get("external"):
+            names.append(str(spec.get("name") or key))
+    why = "Only made where it is missing."
+    return [EngineAction(ActionKind.CREATE_NETWORK, why, name=n) for n in names if "$" not in n]
+
+
+def networks_in(text: str | None) -> dict[str, object]:
+    """The networks that a compose text declares; none where it cannot be read."""
+    try:
+        data = load(text) if text else None
+    except YamlRefused:
+        return {}
+    networks = data.get("networks") if isinstance(data, dict) else None
+    return {str(k): v for k, v in networks.items()} if isinstance(networks, dict) else {}
 
 
 def services_in(text: str | None) -> dict[str, object]:

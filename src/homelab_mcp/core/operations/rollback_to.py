@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.drift import in_scope
-from homelab_mcp.core.operations.rollback import cannot_undo, containers_back
+from homelab_mcp.core.operations.rollback import cannot_undo, containers_back, moved_back
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Risk, RiskReason, Verification
 from homelab_mcp.model.policy import POLICY_FILE
@@ -41,6 +41,7 @@ def rollback_to(
     read: Callable[[str], str | None],
     point: str,
     stack: str = "",
+    exists: Callable[[str], bool] = lambda path: False,
 ) -> Draft:
     """A draft that takes these applies back at once.
 
@@ -52,6 +53,7 @@ def rollback_to(
         read: a file's text now.
         point: the point, in words.
         stack: only this stack's files; "" all.
+        exists: whether a path of the lab is there, for data that was moved.
 
     Raises InvalidInput (nothing_to_do) when every file is as it was.
     """
@@ -64,7 +66,8 @@ def rollback_to(
         if now != target.left:
             conflicts.append(path)
         edits.append(FileEdit(path, now, target.text, target.mode, target.secret))
-    if not edits:
+    moves, stuck = moved_back([p for p in _net_moves(steps) if in_scope(p[1], stack)], exists)
+    if not (edits or moves):
         raise InvalidInput(
             "Every file is already as it was then.", code="nothing_to_do", hint="Pick an earlier plan of the history."
         )
@@ -79,12 +82,22 @@ def rollback_to(
         actions=actions,
         verification=next(iter(verifications), Verification()),
         also_verify=verifications[1:],
+        moves=moves,
         risks=tuple(_risks(taken, conflicts, [p for p in by_hand if p in touched])),
-        notes=tuple(_notes(edits, taken, gone)),
+        notes=(*stuck, *_notes(edits, taken, gone)),
         undo="Roll back this plan in turn.",
         target=stack or "lab",
         secrets=tuple(dict.fromkeys((*(v for p in taken for v in p.draft.secrets), *secrets_of(edits)))),
     )
+
+
+def _net_moves(steps: Sequence[Step]) -> list[tuple[str, str]]:
+    """(where data is, where it was) after all moves of these applies, the last moved first."""
+    origins: dict[str, str] = {}
+    for step in steps:
+        for move in step.plan.draft.moves:
+            origins[move.target] = origins.pop(move.source, move.source)
+    return [(here, was) for here, was in reversed(origins.items()) if here != was]
 
 
 def _targets(

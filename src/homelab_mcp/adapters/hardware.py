@@ -1,0 +1,80 @@
+"""This machine's graphics processors and disks, as Linux shows them in ``/proc``, ``/sys`` and ``/dev``."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from homelab_mcp.core.gpu import Gpus, RenderNode
+from homelab_mcp.ports.hardware import Place
+
+# PCI vendor ids, as in /sys/class/drm/*/device/vendor.
+_MAKERS = {"0x8086": "intel", "0x1002": "amd", "0x10de": "nvidia"}
+_TOOLKIT = ("usr/bin/nvidia-container-runtime", "usr/bin/nvidia-ctk")
+_ESCAPED = {"\\040": " ", "\\011": "\t", "\\012": "\n", "\\134": "\\"}
+
+
+class LinuxHardware:
+    """Fulfils ``ports.Hardware``.
+
+    Args:
+        root: where ``/proc``, ``/sys`` and ``/dev`` are; another folder in tests, as test machines have no such device.
+    """
+
+    def __init__(self, root: str = "/") -> None:
+        self._root = Path(root)
+
+    def gpus(self) -> Gpus:
+        """Render nodes by their maker and group; NVIDIA by its driver's own file."""
+        nodes = []
+        for node in sorted(self._root.glob("dev/dri/renderD*")):
+            try:
+                gid = node.stat().st_gid
+                vendor = (self._root / "sys/class/drm" / node.name / "device/vendor").read_text().strip()
+            except OSError:
+                continue
+            nodes.append(RenderNode(f"/dev/dri/{node.name}", _MAKERS.get(vendor, "other"), gid))
+        nvidia = (self._root / "proc/driver/nvidia/version").exists()
+        return Gpus(nvidia, any((self._root / path).exists() for path in _TOOLKIT), tuple(nodes))
+
+    def place(self, path: str) -> Place:
+        """Look at a path, with the mount that it is on and what is free there."""
+        here = self._root / path.lstrip("/")
+        try:
+            seen = here.stat()
+            disk = os.statvfs(here)
+        except OSError:
+            return Place(path)
+        kind = "folder" if stat.S_ISDIR(seen.st_mode) else "file" if stat.S_ISREG(seen.st_mode) else "other"
+        mount, filesystem = self._mount(os.path.realpath(here))
+        return Place(
+            path=path,
+            kind=kind,
+            mount=mount,
+            filesystem=filesystem,
+            free=disk.f_bavail * disk.f_frsize,
+            total=disk.f_blocks * disk.f_frsize,
+            uid=seen.st_uid,
+            gid=seen.st_gid,
+            mode=stat.S_IMODE(seen.st_mode),
+        )
+
+    def _mount(self, path: str) -> tuple[str, str]:
+        """The longest mount point above the path, and its file system (proc(5), mounts)."""
+        best = ("", "")
+        try:
+            lines = (self._root / "proc/self/mounts").read_text().splitlines()
+        except OSError:
+            return best
+        for line in lines:
+            parts = line.split(" ")
+            if len(parts) < 3:
+                continue
+            point = parts[1]
+            for escape, char in _ESCAPED.items():
+                point = point.replace(escape, char)
+            below = path == point or path.startswith(point.rstrip("/") + "/")
+            if below and len(point) >= len(best[0]):
+                best = (point, parts[2])
+        return best

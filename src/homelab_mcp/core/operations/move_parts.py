@@ -1,0 +1,226 @@
+"""What a move to another stack takes along, and what stands in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from homelab_mcp.core import env_file
+from homelab_mcp.core.compose_meaning import DOCKGE, names_in, read, record_of, services_of, volumes_used
+from homelab_mcp.core.labels import COMPANION_OF, labels_of
+from homelab_mcp.core.operations import service_parts
+from homelab_mcp.core.operations.data_places import Places
+from homelab_mcp.core.project_name import project_name
+from homelab_mcp.core.references import variables_in
+from homelab_mcp.core.variables import lab_variables
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.model.observed import StackFiles
+from homelab_mcp.model.plan import FileEdit
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What goes from where to where."""
+
+    source: StackFiles
+    target: StackFiles
+    fresh: bool
+    name: str
+    group: tuple[str, ...]
+    services: Mapping[str, Any]
+    document: Mapping[str, Any]
+    env: Mapping[str, str]
+    data: Places
+
+    @property
+    def rest(self) -> dict[str, Any]:
+        """The services that stay."""
+        return {n: s for n, s in self.services.items() if n not in self.group}
+
+
+def group(services: Mapping[str, Any], service: str, carriers: Sequence[str]) -> list[str]:
+    """The service, its companions and its gateway, in the file's order. Raises InvalidInput (``is_companion``)."""
+    owner = labels_of(services[service]).get(COMPANION_OF)
+    if owner in services:
+        raise InvalidInput(
+            f"{service} belongs to {owner} and goes where it goes.", hint=f"Move {owner}.", code="is_companion"
+        )
+    mine = {service, *service_parts.companions(services, service)}
+    mine |= {c for c in carriers if labels_of(services[c]).get(COMPANION_OF) == service}
+    return [n for n in services if n in mine]
+
+
+def refuse(move: Move, exists: Callable[[str], bool]) -> None:
+    """Raise InvalidInput with what keeps these services where they are."""
+    _refuse_ties(move)
+    _refuse_files(move)
+    _refuse_data(move, exists)
+
+
+def _refuse_ties(move: Move) -> None:
+    needing = [n for n, s in move.rest.items() if set(move.group) & set(service_parts.needs(s))]
+    if needing:
+        raise InvalidInput(
+            f"{move.name} is needed by {', '.join(needing)} of {move.source.name}.",
+            hint="Move those too, one by one, or take the dependency out first.",
+            code="has_dependents",
+            details={"dependents": needing},
+        )
+    wanted = {n for g in move.group for n in service_parts.needs(move.services[g])} & move.rest.keys()
+    if wanted:
+        raise InvalidInput(
+            f"{move.name} needs {', '.join(sorted(wanted))} of {move.source.name}, which would stay there.",
+            hint="Compose knows no dependency on another stack; take it out first (connect_services joins them).",
+            code="needs_others",
+        )
+    there = services_of(read(move.target.compose_text))
+    if taken := sorted(set(move.group) & there.keys()):
+        raise InvalidInput(
+            f"Stack {move.target.name} already has {', '.join(taken)}.",
+            code="service_exists",
+            hint="Use another stack.",
+        )
+
+
+def _refuse_files(move: Move) -> None:
+    for name in move.group:
+        body = move.services[name]
+        if "build" in body or "extends" in body or "configs" in body or "secrets" in body:
+            raise InvalidInput(
+                f"{name} is made from other files of {move.source.name} (build, extends, configs or secrets).",
+                code="data_not_movable",
+                hint="Move those by hand together with the service.",
+            )
+        files = body.get("env_file")
+        listed = [files] if isinstance(files, (str, Mapping)) else files or ()
+        if any(str(f.get("path") if isinstance(f, Mapping) else f).removeprefix("./") == ".env" for f in listed):
+            raise InvalidInput(
+                f"{name} reads the whole .env of {move.source.name}.",
+                code="data_not_movable",
+                hint="Name the variables it needs under 'environment' first.",
+            )
+
+
+def _refuse_data(move: Move, exists: Callable[[str], bool]) -> None:
+    if move.data.whole:
+        raise InvalidInput(
+            f"{', '.join(move.data.whole)} mounts the stack's whole folder.",
+            code="data_not_movable",
+            hint="Mount a folder below it first.",
+        )
+    if move.data.shared:
+        path, users = next(iter(move.data.shared.items()))
+        raise InvalidInput(
+            f"{path} is used by {', '.join(users)} as well.", code="data_shared", hint="Give each its own folder first."
+        )
+    blocked = [t for t in (target_of(move, p) for p in move.data.own) if exists(t)]
+    if blocked:
+        raise InvalidInput(
+            f"{blocked[0]} is there already, and data is never put over other data.",
+            code="data_in_the_way",
+            hint="Move it away first.",
+        )
+
+
+def target_of(move: Move, path: str) -> str:
+    """Where a path of the old stack will be."""
+    return f"{move.target.name}/{path.partition('/')[2]}"
+
+
+def networks(move: Move) -> tuple[dict[str, Any], list[str]]:
+    """What the new stack must declare, and who of the old one was reached by a network that does not go along."""
+    declared = move.document.get("networks") or {}
+    wanted: dict[str, Any] = {}
+    left: list[str] = []
+    for name in move.group:
+        body = move.services[name]
+        joined = names_in(body.get("networks")) or ([] if body.get("network_mode") else ["default"])
+        for network in joined:
+            spec = declared.get(network)
+            if network != "default" or spec:
+                wanted[network] = spec if spec is not None else {}
+            private = not (isinstance(spec, Mapping) and (spec.get("external") or spec.get("name")))
+            if private:
+                left += [
+                    n
+                    for n, s in move.rest.items()
+                    if isinstance(s, Mapping)
+                    and network in (names_in(s.get("networks")) or ([] if s.get("network_mode") else ["default"]))
+                ]
+    return {n: s for n, s in wanted.items() if n != "default"}, list(dict.fromkeys(left))
+
+
+def volumes(move: Move) -> tuple[dict[str, Any], list[str]]:
+    """Named volumes by the name that Docker knows them by, so that the new stack finds the same data."""
+    declared = move.document.get("volumes") or {}
+    used = volumes_used(move.rest)
+    found: dict[str, Any] = {}
+    notes = []
+    for name in move.data.volumes:
+        spec = declared.get(name) or {}
+        if name in used:
+            notes.append(f"Volume {name} is used by both stacks from then on.")
+        if spec.get("external") or spec.get("name"):
+            found[name] = dict(spec)
+            continue
+        if spec.get("driver_opts"):
+            found[name] = dict(spec)
+            continue
+        project = project_name(move.source.name, move.source.compose_text)
+        found[name] = {"name": f"{project}_{name}", "external": True}
+        notes.append(f"Its volume keeps Docker's name {project}_{name}, so that its data stays where it is.")
+    return found, notes
+
+
+def urls_of(move: Move) -> list[str]:
+    """Dockge's addresses that came with these services."""
+    there = move.document.get(DOCKGE)
+    listed = [str(u) for u in there.get("urls") or ()] if isinstance(there, Mapping) else []
+    tokens = [t for n in move.group for t in record_of(move.services[n])]
+    mine = [t.removeprefix("url:") for t in tokens if t.startswith("url:")]
+    return [u for u in listed if u in mine]
+
+
+def used_by(move: Move) -> list[str]:
+    """Variables of ``.env`` that these services use."""
+    names = [n for g in move.group for n in variables_in(move.services[g])]
+    for group in move.group:
+        environment = move.services[group].get("environment")
+        if isinstance(environment, list):
+            names += [str(e) for e in environment if "=" not in str(e)]
+        elif isinstance(environment, Mapping):
+            names += [str(n) for n, v in environment.items() if v is None]
+    return list(dict.fromkeys(names))
+
+
+def variables(move: Move, settings: LabSettings) -> tuple[list[FileEdit], list[str]]:
+    """Edits of both ``.env`` files, and notes. Raises InvalidInput (``variable_taken``)."""
+    there = env_file.parse(move.target.env_text)
+    mine = {n: move.env[n] for n in used_by(move) if n in move.env}
+    taken = sorted(n for n, v in mine.items() if n in there and there[n] != v)
+    if taken:
+        raise InvalidInput(
+            f"{', '.join(taken)} has another value in {move.target.name} than in {move.source.name}.",
+            code="variable_taken",
+            hint="Rename it in one of the two first.",
+        )
+    new = {n: v for n, v in mine.items() if n not in there}
+    staying = {n for s in move.rest.values() for n in variables_in(s)} | lab_variables(settings).keys()
+    whole = any(_reads_all(s) for s in move.rest.values())
+    gone = [] if whole else [n for n in mine if n not in staying]
+    edits, notes = [], []
+    if new:
+        before = move.target.env_text or None
+        text = env_file.set_values(move.target.env_text, new)
+        edits.append(FileEdit(move.target.env_path, before, text, mode=0o600, secret=True))
+        notes.append(f"Variables that go along: {', '.join(new)}. Values are not shown.")
+    if gone:
+        text = env_file.remove(move.source.env_text, gone)
+        edits.append(FileEdit(move.source.env_path, move.source.env_text, text, mode=0o600, secret=True))
+    return edits, notes
+
+
+def _reads_all(service: Any) -> bool:
+    return isinstance(service, Mapping) and bool(service.get("env_file"))

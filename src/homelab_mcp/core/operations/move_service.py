@@ -1,0 +1,162 @@
+"""Move a service to another stack with all that is its own: companions, variables, data, networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from homelab_mcp.core import compose_edit, env_file
+from homelab_mcp.core.compose_meaning import RECORD, read, services_of
+from homelab_mcp.core.operations import service_parts
+from homelab_mcp.core.operations.change_request import MoveServiceRequest
+from homelab_mcp.core.operations.data_places import places
+from homelab_mcp.core.operations.lab_view import LabView, view
+from homelab_mcp.core.operations.move_parts import (
+    Move,
+    group,
+    networks,
+    refuse,
+    target_of,
+    urls_of,
+    used_by,
+    variables,
+    volumes,
+)
+from homelab_mcp.core.operations.route_edit import Route
+from homelab_mcp.core.operations.transplant import transplanted
+from homelab_mcp.core.service_edit import ServiceEdit
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.model.observed import Snapshot, StackFiles
+from homelab_mcp.model.plan import (
+    ActionKind,
+    DataMove,
+    Draft,
+    EngineAction,
+    FileEdit,
+    Risk,
+    RiskReason,
+    RouteCheck,
+    Verification,
+)
+
+
+def move_service(
+    snapshot: Snapshot,
+    settings: LabSettings,
+    request: MoveServiceRequest,
+    *,
+    exists: Callable[[str], bool],
+    read_text: Callable[[str], str | None],
+) -> Draft:
+    """A draft that moves a service, with its companions, ``.env`` variables and data, to another stack.
+
+    Args:
+        snapshot: the lab as it is.
+        settings: the lab's.
+        request: which service, and where to.
+        exists: whether a path of the lab is there.
+        read_text: a file of the lab, or None.
+
+    Raises:
+        NotFound: no such stack or service.
+        InvalidInput: others need it (``has_dependents``), it needs others (``needs_others``), a name or variable is
+            taken (``service_exists``, ``variable_taken``), or data that cannot move (``data_shared``,
+            ``data_in_the_way``, ``data_not_movable``).
+        EditRefused: its lines cannot be cut out alone.
+    """
+    if request.to == request.stack:
+        raise InvalidInput(
+            f"{request.service} is in {request.to} already.", code="nothing_to_do", hint="No plan needed."
+        )
+    source = service_parts.stack_of(snapshot, request.stack)
+    services = service_parts.services_in(source, request.service)
+    known = snapshot.stack(request.to)
+    env_text = (known.env_text if known else read_text(f"{request.to}/.env")) or ""
+    target = known or StackFiles(request.to, f"{request.to}/compose.yaml", "", env_text)
+    carriers = [service_parts.carrier(services, request.service)]
+    these = group(services, request.service, carriers)
+    env = env_file.parse(source.env_text)
+    data = places(source.name, services, these, env, exists, files=True)
+    document = read(source.compose_text)
+    move = Move(source, target, known is None, request.service, tuple(these), services, document, env, data)
+    refuse(move, exists)
+    return _draft(move, settings, view(snapshot))
+
+
+def _draft(move: Move, settings: LabSettings, lab: LabView) -> Draft:
+    source, target = move.source, move.target
+    blocks = {n: {k: v for k, v in move.services[n].items() if k != RECORD} for n in move.group}
+    nets, left = networks(move)
+    vols, volume_notes = volumes(move)
+    own = {"networks": _own(nets), "volumes": _own(vols)}
+    after = compose_edit.add_services(
+        target.compose_text, blocks, networks=own["networks"], volumes=own["volumes"], urls=urls_of(move)
+    )
+    after = transplanted(source.compose_text, target.compose_text, after, move.group)
+    edit = ServiceEdit(after, move.name)
+    for section, wanted in (("networks", nets), ("volumes", vols)):
+        for name in wanted.keys() - own[section].keys():
+            # A person's own form of it: a removal of the service leaves it, as it always did.
+            if name not in (edit.document.get(section) or {}):
+                edit.set_at((section, name), wanted[name])
+    after = edit.text
+    rest = None if not move.rest else compose_edit.remove_services(source.compose_text, move.group)
+    env_edits, env_notes = variables(move, settings)
+    moves = tuple(DataMove(p, target_of(move, p), f"The data of {move.name} goes with it.") for p in move.data.own)
+    external = [n for n, spec in nets.items() if isinstance(spec, Mapping) and spec.get("external")]
+    names = [str((nets[n] or {}).get("name") or n) for n in external]
+    env = {**env_file.parse(target.env_text), **{n: move.env[n] for n in used_by(move) if n in move.env}}
+    risks = [RiskReason(Risk.MEDIUM, f"Stops {', '.join(move.group)}, moves its data, and starts it in {target.name}.")]
+    if "core" in (source.name, target.name):
+        risks.append(RiskReason(Risk.HIGH, "Touches the core stack, which every route depends on."))
+    notes = [*volume_notes, *env_notes]
+    if left:
+        risks.append(RiskReason(Risk.MEDIUM, f"{move.name} and {', '.join(left)} no longer share a private network."))
+        notes.append(f"If they talk to each other, connect_services joins {move.name} and {left[0]} again.")
+    if move.data.outside:
+        notes.append(f"Mounts that stay where they are: {', '.join(move.data.outside)}.")
+    if not move.rest:
+        notes.append(f"It is the last service of {source.name}: {source.compose_path} is deleted, its .env stays.")
+    return Draft(
+        operation="move_service",
+        summary=f"Move {move.name} from stack {source.name} to {target.name}",
+        edits=(
+            FileEdit(source.compose_path, source.compose_text, rest),
+            FileEdit(target.compose_path, None if move.fresh else target.compose_text, after),
+            *env_edits,
+        ),
+        actions=(
+            *(
+                EngineAction(ActionKind.CREATE_NETWORK, f"{move.name} joins it; only made where missing.", name=n)
+                for n in names
+            ),
+            EngineAction(ActionKind.REMOVE, "Its data must not be in use while it moves.", source.name, move.group),
+            EngineAction(ActionKind.UP, f"Runs {move.name} in its new stack.", target.name, move.group),
+        ),
+        verification=Verification(target.name, move.group, routes=_checks(move, after, env, settings, lab)),
+        also_verify=(Verification(source.name, gone=move.group),) if move.rest else (),
+        moves=moves,
+        risks=tuple(risks),
+        notes=tuple(notes),
+        undo=f"Roll this plan back: {move.name} runs in {source.name} again, with its data moved back.",
+        target=move.name,
+    )
+
+
+def _own(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """The declarations that are in a form of this project, which a removal takes along."""
+    return {n: s for n, s in declared.items() if s in compose_edit.OWN_FORMS}
+
+
+def _checks(
+    move: Move, after: str, env: Mapping[str, str], settings: LabSettings, lab: LabView
+) -> tuple[RouteCheck, ...]:
+    if lab.made_from("traefik") is None:
+        return ()
+    holder = service_parts.carrier(services_of(read(after)), move.name)
+    route = Route(ServiceEdit(after, holder), move.name, env)
+    protected = route.protected(settings)
+    if not route.host or (protected and not lab.has_middleware(settings.sso_middleware)):
+        return ()
+    return (RouteCheck(move.name, route.host, sso=protected),)

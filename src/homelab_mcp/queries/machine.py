@@ -1,0 +1,47 @@
+"""What is known of the host when a plan is made: its size, its graphics processors, what a service uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from homelab_mcp.core.gpu import Gpus
+from homelab_mcp.core.resources import Host, Usage
+from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.ports import Lab
+
+
+def host_of(lab: Lab) -> Host | None:
+    """The engine's host; None where nobody can tell."""
+    if lab.files_only:
+        return None
+    try:
+        info = lab.engine.info()
+    except HomelabError:
+        return None
+    return Host(info.cpus, info.memory)
+
+
+def gpus_of(lab: Lab) -> Gpus:
+    """This machine's graphics processors; the engine's list of runtimes also tells of NVIDIA's toolkit."""
+    found = lab.hardware.gpus()
+    if found.nvidia and not found.toolkit and not lab.files_only:
+        try:
+            return replace(found, toolkit="nvidia" in lab.engine.info().runtimes)
+        except HomelabError:
+            return found
+    return found
+
+
+def measure(lab: Lab, containers: Sequence[str], seconds: float) -> tuple[tuple[Usage, ...], float]:
+    """Look at containers (by id) for that long; what was seen, and the seconds that it took.
+
+    Raises EngineUnavailable, EngineFailed.
+    """
+    begun = lab.clock.monotonic()
+    seen: list[Usage] = []
+    while containers:
+        seen += [lab.engine.usage(one) for one in containers]
+        if lab.clock.monotonic() - begun >= seconds:
+            break
+    return tuple(seen), lab.clock.monotonic() - begun

@@ -1,0 +1,74 @@
+"""The steps of an apply that touch services' data: what to remember, how they are done, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from homelab_mcp.model.errors import HomelabError, InvalidInput, PlanRefused
+from homelab_mcp.model.plan import Evidence, Plan
+from homelab_mcp.ports import Data
+
+_MANY = 10_000_000
+
+
+def remember(data: Data | None, plan: Plan) -> list[list[str]]:
+    """[source, target, identity] of every move that is to be done.
+
+    The identity tells later, after a kill at any moment, on which side of its rename a folder stands.
+
+    Raises:
+        PlanRefused: data is not where the plan saw it (``plan_stale``).
+    """
+    found = []
+    for move in plan.draft.moves:
+        here = _there(data).identity(move.source)
+        if here is None or _there(data).identity(move.target) is not None:
+            wrong = f"{move.source} is gone" if here is None else f"something is at {move.target} by now"
+            raise PlanRefused(f"Since the plan was made: {wrong}.", code="plan_stale", hint="Ask for the plan again.")
+        found.append([move.source, move.target, here])
+    return found
+
+
+def carry_out(data: Data | None, plan: Plan, moves: Sequence[Sequence[str]], step: Callable[[str], None]) -> None:
+    """Move what is to be moved, then give away what is to be given away. Raises InvalidInput, StorageFailed."""
+    for source, target, identity in moves:
+        step(f"moving {source} to {target}")
+        if _there(data).identity(source) != identity:
+            raise PlanRefused(f"{source} was replaced while the apply was at work.", code="plan_stale")
+        _there(data).move(source, target)
+    if plan.draft.owners:
+        step("changing owners")
+    for change in plan.draft.owners:
+        if change.whole:
+            for one in _there(data).strangers(change.path, change.uid, change.gid, _MANY).found:
+                _there(data).give(one.path, change.uid, change.gid)
+        # One that somebody gave to another owner meanwhile, or that went, is no longer ours to change.
+        elif _there(data).owner(change.path) == (change.was_uid, change.was_gid):
+            _there(data).give(change.path, change.uid, change.gid)
+
+
+def put_back(data: Data | None, plan: Plan, moves: Sequence[Sequence[str]]) -> list[Evidence]:
+    """Undo what was done of it, the last first."""
+    seen: list[Evidence] = []
+    given = 0
+    for change in reversed(plan.draft.owners):
+        if not change.whole and _there(data).owner(change.path) == (change.uid, change.gid):
+            _there(data).give(change.path, change.was_uid, change.was_gid)
+            given += 1
+    if given:
+        seen.append(Evidence(f"{given} owners put back", ok=True))
+    for source, target, identity in reversed(moves):
+        if _there(data).identity(target) != identity:
+            continue
+        try:
+            _there(data).move(target, source)
+            seen.append(Evidence(f"{source} moved back", ok=True))
+        except HomelabError as error:
+            seen.append(Evidence(f"{source} is not moved back: it is at {target}", ok=False, detail=error.message))
+    return seen
+
+
+def _there(data: Data | None) -> Data:
+    if data is None:
+        raise InvalidInput("A step on data needs the lab's data folders.", code="plan_needs_data")
+    return data

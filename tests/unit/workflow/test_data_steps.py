@@ -1,0 +1,197 @@
+"""Data that a plan moves: an apply that dies at any named point leaves it, after a recovery, in exactly one place."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from homelab_mcp.core import plan_codec
+from homelab_mcp.model.errors import JournalUnwritable, PlanRefused
+from homelab_mcp.model.plan import (
+    ActionKind,
+    DataMove,
+    Draft,
+    EngineAction,
+    FileEdit,
+    OwnerChange,
+    PlanState,
+    Verification,
+)
+from homelab_mcp.workflow.applier import Applier
+from homelab_mcp.workflow.verifier import Verifier
+from tests.failpoints import Points
+from tests.unit.workflow.bench_lab import BenchLab
+
+PAGES = {"media/web/pages/1": b"one", "media/web/pages/2": b"two"}
+
+
+class Died(BaseException):
+    """Stands for a kill: nothing catches it, so nothing is put back."""
+
+
+def pointed(lab: BenchLab, at: Callable[[str], None]) -> Applier:
+    """The lab's applier with a point before and after every step."""
+    points = Points(at)
+    docker = points.behind("engine", lab.docker)
+    parts = {part: points.behind(part, getattr(lab, part)) for part in ("files", "history", "journal", "plans", "data")}
+    return Applier(
+        **parts,
+        approver=lab.approver,
+        lock=lab.lock,
+        clock=lab.clock,
+        engine=docker,
+        compose=points.behind("compose", lab.compose),
+        verifier=Verifier(engine=docker, probe=lab.probe, clock=lab.clock),
+    )
+
+
+def moving_draft(lab: BenchLab, image: str = "web:1") -> Draft:
+    """Moves ``web`` with its pages to a stack of its own; the second folder is empty."""
+    for path, content in PAGES.items():
+        (lab.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (lab.root / path).write_bytes(content)
+    (lab.root / "media/web/empty").mkdir(exist_ok=True)
+    old = lab.compose_file.read_text()
+    new = f"services:\n  web:\n    image: {image}\n    volumes: ['./web/pages:/pages', './web/empty:/empty']\n"
+    return Draft(
+        operation="move_service",
+        summary="Move web",
+        edits=(
+            FileEdit("media/compose.yaml", old, "services: {}\n"),
+            FileEdit("pages/compose.yaml", None, new),
+        ),
+        actions=(
+            EngineAction(ActionKind.REMOVE, "moves", "media", ("web",)),
+            EngineAction(ActionKind.UP, "moved", "pages", ("web",)),
+        ),
+        verification=Verification("pages", ("web",)),
+        moves=(
+            DataMove("media/web/pages", "pages/web/pages", "its data"),
+            DataMove("media/web/empty", "pages/web/empty", "its data"),
+        ),
+        target="web",
+    )
+
+
+def everything(root: Path) -> dict[str, bytes | None]:
+    """Every file and folder of the lab but our own."""
+    return {
+        str(p.relative_to(root)): p.read_bytes() if p.is_file() else None
+        for p in sorted(root.rglob("*"))
+        if not {".git", ".homelab", ".gitignore"} & set(p.relative_to(root).parts)
+    }
+
+
+def points_of(root: Path) -> list[str]:
+    lab, seen = BenchLab(root), list[str]()
+    assert pointed(lab, seen.append).run(lab.plan(moving_draft(lab)).id).state is PlanState.DONE
+    assert (root / "pages/web/pages/1").read_bytes() == b"one"
+    assert not (root / "media/web/pages").exists()
+    assert sum("data.move" in point for point in seen) == 4
+    return seen
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_a_death_at_any_point_leaves_data_in_one_place(tmp_path: Path, part: int) -> None:
+    ended: Counter[str] = Counter()
+    for number, point in enumerate(points_of(tmp_path / "first")[part::3]):
+        lab = BenchLab(tmp_path / str(number))
+        draft = moving_draft(lab)
+        before = everything(lab.root)
+        plan = lab.plan(draft)
+
+        def die(here: str, point: str = point) -> None:
+            if here == point:
+                raise Died
+
+        with pytest.raises(Died):
+            pointed(lab, die).run(plan.id)
+        lab.clock.wall += 3600
+        lab.recovery.recover()
+        state = lab.plans.status(plan.id).state
+        ended[state] += 1
+        if state is PlanState.DONE:
+            assert (lab.root / "pages/web/pages/1").read_bytes() == b"one"
+            assert not (lab.root / "media/web/pages").exists(), point
+        else:
+            assert everything(lab.root) == before, point
+            assert lab.docker.running().keys() == {"web"}
+        assert lab.recovery.recover() == [], point
+    assert ended[PlanState.DONE] and ended[PlanState.ROLLED_BACK] > 10, ended
+
+
+def test_what_does_not_hold_is_moved_back(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    draft = moving_draft(lab, "crash:1")
+    before = everything(lab.root)
+
+    status = lab.apply(draft)
+    assert status.state is PlanState.ROLLED_BACK
+    assert any(e.what == "media/web/pages moved back" for e in status.evidence)
+    assert everything(lab.root) == before
+
+
+def test_data_that_changed_its_place_since_the_plan_makes_it_stale(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    plan = lab.plan(moving_draft(lab))
+    (lab.root / "pages/web/pages").mkdir(parents=True)
+
+    with pytest.raises(PlanRefused) as caught:
+        lab.applier.run(plan.id)
+    assert caught.value.code == "plan_stale"
+    assert (lab.root / "media/web/pages/1").read_bytes() == b"one"
+
+
+def test_a_folder_made_meanwhile_in_the_old_place_is_not_overwritten(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    plan = lab.plan(moving_draft(lab, "crash:1"))
+
+    def squat(here: str) -> None:
+        if here == "after compose.up 1":
+            (lab.root / "media/web/pages").mkdir()
+            (lab.root / "media/web/pages/mine").write_text("by hand")
+
+    status = pointed(lab, squat).run(plan.id)
+    assert status.state is PlanState.FAILED
+    assert any("is not moved back: it is at pages/web/pages" in e.what for e in status.evidence)
+    assert (lab.root / "pages/web/pages/1").read_bytes() == b"one"
+    assert (lab.root / "media/web/pages/mine").read_text() == "by hand"
+
+
+def test_moves_and_owners_are_in_the_digest_and_plans_without_them_keep_theirs(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    plan = lab.plan(moving_draft(lab))
+
+    assert plan_codec.plan_from_json(plan_codec.plan_to_json(plan)) == plan
+    assert lab.plans.outline(plan.id).draft.moves == plan.draft.moves
+    assert '"moves"' not in plan_codec.plan_to_json(lab.plan(lab.change_draft("web:2")))
+
+
+def test_owners_are_changed_and_put_back(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    file = lab.root / "media/web/file"
+    file.parent.mkdir()
+    file.write_text("x")
+    change = OwnerChange("media/web/file", 4321, 4322, 0, 0)
+    draft = Draft("fix_permissions", "Give", (), (), owners=(change,), target="web")
+
+    if os.getuid() != 0:
+        # Only root may give files away; anybody else is told so, and nothing has changed.
+        status = lab.apply(draft)
+        assert (status.state, status.error_code) == (PlanState.ROLLED_BACK, "storage_failed")
+        return
+    assert lab.apply(draft).state is PlanState.DONE
+    assert (file.stat().st_uid, file.stat().st_gid) == (4321, 4322)
+    plan = lab.plan(replace(draft, owners=(OwnerChange("media/web/file", 0, 0, 4321, 4322),)))
+
+    def fail(here: str) -> None:
+        if here == "after data.give 1":
+            raise JournalUnwritable("The disk is full.")
+
+    assert pointed(lab, fail).run(plan.id).state is PlanState.ROLLED_BACK
+    assert (file.stat().st_uid, file.stat().st_gid) == (4321, 4322)
