@@ -18,6 +18,7 @@ from homelab_mcp.cli import (
     change,
     doctor,
     env,
+    external,
     history,
     init,
     lazy,
@@ -30,6 +31,7 @@ from homelab_mcp.cli import (
     token,
     vpn,
 )
+from homelab_mcp.cli import any_service as any_service_command
 from homelab_mcp.cli import approvals as approvals_command
 from homelab_mcp.cli import plan as plan_command
 from homelab_mcp.cli import policy as policy_command
@@ -79,6 +81,7 @@ for module in (
     search,
     catalog,
     add,
+    any_service_command,
     remove,
     change,
     validate_command,
@@ -87,6 +90,7 @@ for module in (
     logs,
     env,
     lazy,
+    external,
     vpn,
     plan_command,
     policy_command,

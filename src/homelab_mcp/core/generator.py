@@ -6,7 +6,7 @@ The same input gives the same output, but for the secrets that are made.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from homelab_mcp.core import labels, traefik
@@ -63,6 +63,7 @@ class Generated:
     route: GeneratedRoute | None
     access: labels.Access | None
     notes: tuple[str, ...]
+    volumes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
+    any_service,
     change_service,
+    external_route,
     history,
     lab_status,
     plans,
@@ -51,6 +53,9 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
     "platform": (
         setup_lab.register,
         set_lazy_loading.register,
+        any_service.register_custom,
+        any_service.register_import,
+        external_route.register,
         vpn.register_set,
         vpn.register_check,
         change_service.register_update,

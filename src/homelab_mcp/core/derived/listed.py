@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from homelab_mcp.core.derived import Derivation
+from homelab_mcp.core.derived.external import external_file
 from homelab_mcp.core.derived.sablier import sablier_file
 from homelab_mcp.core.derived.traefik_dynamic import traefik_dynamic
 
-DERIVATIONS: tuple[Derivation, ...] = (traefik_dynamic, sablier_file)
+DERIVATIONS: tuple[Derivation, ...] = (traefik_dynamic, sablier_file, external_file)
+"""Every derivation, in the order in which a plan shows them."""
