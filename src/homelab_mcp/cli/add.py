@@ -20,8 +20,9 @@ def register(app: typer.Typer) -> None:
         stack: Annotated[str, typer.Option(help="Stack to add it to; the service's usual one when left out.")] = "",
         name: Annotated[str, typer.Option(help="Compose service name.")] = "",
         subdomain: Annotated[str, typer.Option(help="Host name left of the domain.")] = "",
-        sso: Annotated[str, typer.Option(help="protect or bypass.")] = "",
+        sso: Annotated[str, typer.Option(help="protect, two_factor or bypass.")] = "",
         sso_reason: Annotated[str, typer.Option(help="Why log-in is bypassed.")] = "",
+        sso_group: Annotated[list[str] | None, typer.Option(help="Only members of this group may pass.")] = None,
         vpn: Annotated[bool | None, typer.Option("--vpn/--no-vpn", help="Route its traffic through the VPN.")] = None,
         tag: Annotated[str, typer.Option(help="Image tag instead of the pinned one.")] = "",
         var: Annotated[
@@ -39,6 +40,7 @@ def register(app: typer.Typer) -> None:
             "subdomain": subdomain,
             "sso": sso,
             "sso_reason": sso_reason,
+            "sso_groups": tuple(sso_group or ()),
             "vpn": vpn,
             "tag": tag,
             "variables": pairs(var or []),

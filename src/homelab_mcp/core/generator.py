@@ -100,7 +100,7 @@ def generate(
         InvalidInput: options that do not fit, or values that are missing (code ``missing_input``).
     """
     name = options.name or definition.id
-    access = labels.access_of(definition, options.subdomain, options.sso, options.sso_reason)
+    access = labels.access_of(definition, options.subdomain, options.sso, options.sso_reason, options.sso_groups)
     companions = {f"{name}-{key}": companion for key, companion in definition.companions.items()}
     job = _Job(
         definition,
