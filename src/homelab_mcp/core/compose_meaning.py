@@ -46,7 +46,7 @@ def check_meaning(text: str, expected: Mapping[str, Any]) -> None:
         raise EditRefused(
             "The file could not be read after the edit.", code="edit_broke_file", details={"problem": error.message}
         ) from error
-    if not _same(_settled(data), _settled(expected)):
+    if not same(_settled(data), _settled(expected)):
         raise EditRefused("The edit would have changed more than it should.", code="edit_changed_more")
 
 
@@ -59,12 +59,12 @@ def _settled(data: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _same(left: Any, right: Any) -> bool:
+def same(left: Any, right: Any) -> bool:
     """Equal in value and type, all the way down (``1``, ``1.0`` and ``True`` differ; so does ``nan`` from others)."""
     if isinstance(left, Mapping) and isinstance(right, Mapping):
-        return left.keys() == right.keys() and all(_same(v, right[k]) for k, v in left.items())
+        return left.keys() == right.keys() and all(same(v, right[k]) for k, v in left.items())
     if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(_same(a, b) for a, b in zip(left, right, strict=True))
+        return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
     return type(left) is type(right) and (left == right or (left != left and right != right))
 
 

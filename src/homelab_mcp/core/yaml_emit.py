@@ -114,6 +114,11 @@ def service_entry(name: str, block: Mapping[str, Any], indent: int, style: Style
     return entry(name, ordered, indent, style)
 
 
+def items(values: list[Any] | tuple[Any, ...], indent: int, style: Style) -> list[str]:
+    """A list's items as lines without line endings, their dashes at ``indent`` spaces."""
+    return _sequence(values, indent, style)
+
+
 def _mapping(value: Mapping[str, Any], indent: int, style: Style) -> list[str]:
     return [line for key, item in value.items() for line in entry(key, item, indent, style)]
 

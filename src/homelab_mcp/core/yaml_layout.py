@@ -40,6 +40,12 @@ class Node:
                 return name, value
         return None
 
+    def item(self, index: int) -> tuple[Node, Node] | None:
+        """The item of a sequence at that place (from 0), twice, or None."""
+        if self.kind != "sequence" or not 0 <= index < len(self.children):
+            return None
+        return (self.children[index][1],) * 2
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -63,13 +69,16 @@ class Layout:
         start = self.line_start(offset)
         return offset - start - (1 if start == 0 and self.text.startswith(BOM) else 0)
 
-    def find(self, *path: str) -> tuple[Node, Node] | None:
-        """The (key, value) nodes at a path of mapping keys, or None. Aliases and merges are not followed."""
+    def find(self, *path: str | int) -> tuple[Node, Node] | None:
+        """The (key, value) nodes at a path, or None; an item of a list stands for its key as well.
+
+        Aliases and merges are not followed.
+        """
         if self.root is None:
             return None
         here: tuple[Node, Node] = (self.root, self.root)
         for part in path:
-            found = here[1].child(part)
+            found = here[1].item(part) if isinstance(part, int) else here[1].child(part)
             if found is None:
                 return None
             here = found

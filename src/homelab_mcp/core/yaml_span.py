@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from homelab_mcp.core import yaml_layout
-from homelab_mcp.core.yaml_emit import Style, entry, flow, scalar, service_entry
+from homelab_mcp.core.yaml_emit import Style, entry, flow, items, scalar, service_entry
 from homelab_mcp.core.yaml_layout import BOM, Layout, Node
 from homelab_mcp.model.errors import EditRefused
 
@@ -46,7 +46,7 @@ def append_section(text: str, key: str, value: Any, *, gap: bool = True) -> str:
     return _put(text, layout.limit, lines, style)
 
 
-def insert_entry(text: str, path: Sequence[str], key: str, value: Any, *, gap: bool = False) -> str:
+def insert_entry(text: str, path: Sequence[str | int], key: str, value: Any, *, gap: bool = False) -> str:
     """Add ``key: value`` at the end of the mapping at ``path``.
 
     Raises:
@@ -66,12 +66,12 @@ def insert_entry(text: str, path: Sequence[str], key: str, value: Any, *, gap: b
         column = layout.column(first.start if first else holder.start)
         place = _after_comments(layout, layout.line_end(holder.end), column)
     else:
-        raise EditRefused(f"'{'.'.join(path)}' is not written as a mapping.", code="not_a_mapping")
+        raise EditRefused(f"'{_shown(path)}' is not written as a mapping.", code="not_a_mapping")
     make = service_entry if tuple(path) == (_SERVICES,) else entry
     return _put(text, place, ([""] if gap else []) + make(key, value, column, style), style)
 
 
-def insert_item(text: str, path: Sequence[str], value: str) -> str:
+def insert_item(text: str, path: Sequence[str | int], value: Any) -> str:
     """Add an item at the end of the sequence at ``path``.
 
     Raises:
@@ -89,24 +89,24 @@ def insert_item(text: str, path: Sequence[str], value: str) -> str:
         column = layout.column(_dash(layout, holder))
         place = layout.line_end(holder.end)
     else:
-        raise EditRefused(f"'{'.'.join(path)}' is not written as a list.", code="not_a_list")
-    return _put(text, place, [f"{' ' * column}- {scalar(value)}"], style)
+        raise EditRefused(f"'{_shown(path)}' is not written as a list.", code="not_a_list")
+    return _put(text, place, items([value], column, style), style)
 
 
-def remove_entry(text: str, path: Sequence[str], *, gap: bool = False) -> str:
+def remove_entry(text: str, path: Sequence[str | int], *, gap: bool = False) -> str:
     """Remove the entry at ``path`` with everything inside it; with ``gap`` also a blank line right before it."""
     layout = layout_of(text)
     found = layout.find(*path)
     parent = layout.find(*path[:-1])
     if found is None or parent is None:
-        raise EditRefused(f"'{'.'.join(path)}' is not written in the file itself.", code="not_written_here")
+        raise EditRefused(f"'{_shown(path)}' is not written in the file itself.", code="not_written_here")
     key, value = found
     if parent[1].flow:
         return _cut_flow(text, parent[1], key.start, max(key.end, value.end))
     return _cut_lines(layout, key.start, max(key.end, value.end), gap=gap)
 
 
-def remove_item(text: str, path: Sequence[str], value: str) -> str:
+def remove_item(text: str, path: Sequence[str | int], value: str) -> str:
     """Remove the last item with that text from the sequence at ``path``; the text as it was when there is none."""
     layout = layout_of(text)
     found = layout.find(*path)
@@ -120,7 +120,7 @@ def remove_item(text: str, path: Sequence[str], value: str) -> str:
     return _cut_lines(layout, item.start, item.end, gap=False)
 
 
-def remove_child(text: str, path: Sequence[str], index: int) -> str:
+def remove_child(text: str, path: Sequence[str | int], index: int) -> str:
     """Remove the item or entry that stands at ``index`` (from 0, as written) in the collection at ``path``.
 
     Raises:
@@ -129,7 +129,7 @@ def remove_child(text: str, path: Sequence[str], index: int) -> str:
     layout = layout_of(text)
     _, holder = _holder(layout, path)
     if not 0 <= index < len(holder.children):
-        raise EditRefused(f"'{'.'.join(path)}' has no entry at that place.", code="not_written_here")
+        raise EditRefused(f"'{_shown(path)}' has no entry at that place.", code="not_written_here")
     key, value = holder.children[index]
     start, end = (key or value).start, max(value.end, key.end if key else 0)
     return _cut_flow(text, holder, start, end) if holder.flow else _cut_lines(layout, start, end, gap=False)
@@ -159,10 +159,14 @@ def fold(text: str, key: str) -> str:
     return f"{text[:colon]} {{}}{text[colon:]}"
 
 
-def _holder(layout: Layout, path: Sequence[str]) -> tuple[Node, Node]:
+def _shown(path: Sequence[str | int]) -> str:
+    return ".".join(map(str, path))
+
+
+def _holder(layout: Layout, path: Sequence[str | int]) -> tuple[Node, Node]:
     found = layout.find(*path)
     if found is None:
-        raise EditRefused(f"'{'.'.join(path)}' is not written in the file itself.", code="not_written_here")
+        raise EditRefused(f"'{_shown(path)}' is not written in the file itself.", code="not_written_here")
     return found
 
 
