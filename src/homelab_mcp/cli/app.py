@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from homelab_mcp.cli import (
+    access,
     add,
     apply,
     approve,
@@ -24,6 +25,7 @@ from homelab_mcp.cli import (
     serve,
     status,
     token,
+    user,
 )
 from homelab_mcp.cli import approvals as approvals_command
 from homelab_mcp.cli import plan as plan_command
@@ -79,6 +81,8 @@ for module in (
     status,
     logs,
     env,
+    user,
+    access,
     plan_command,
     policy_command,
     approve,

@@ -159,8 +159,7 @@ def groups_of(labels: Mapping[str, str]) -> tuple[str, ...]:
 
 def _access(host: str, found: _Found) -> RouteAccess:
     if not found.asked:
-        labels = (found.open or [None])[0]
-        said = labels.labels if labels else {}
+        said = found.open[0].labels if found.open else {}
         portal = said.get(SSO) == "portal"
         why = "it is the log-in page itself" if portal else said.get(SSO_REASON, "") or "its route asks for no log-in"
         return RouteAccess(host, found.where, "bypass", why=why, portal=portal)
@@ -169,9 +168,7 @@ def _access(host: str, found: _Found) -> RouteAccess:
     strict = any(one.get(SSO) == "two_factor" for one in labels_of_asked)
     groups = _common([groups_of(one) for one in labels_of_asked])
     paths = tuple(dict.fromkeys(found.paths))
-    return RouteAccess(
-        host, found.asked[0].where, "two_factor" if strict else "one_factor", groups, open_paths=paths
-    )
+    return RouteAccess(host, found.asked[0].where, "two_factor" if strict else "one_factor", groups, open_paths=paths)
 
 
 def _common(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

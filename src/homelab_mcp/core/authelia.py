@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from homelab_mcp.core.operations.lab_view import Known, LabView
@@ -19,7 +20,6 @@ AUTHELIA = "authelia"
 CONFIG_VARIABLE = "X_AUTHELIA_CONFIG"
 CONFIGURATION = "configuration.yml"
 ACCESS = "access-control.yml"
-USERS = "users_database.yml"
 CONFIG_TARGET = "/config"
 BOTH_FILES = f"{CONFIG_TARGET}/{CONFIGURATION},{CONFIG_TARGET}/{ACCESS}"
 """The value of ``X_AUTHELIA_CONFIG``: a person's file, then the one that follows from the lab."""
@@ -100,7 +100,7 @@ def _loaded(service: Known) -> tuple[str, ...]:
     command = service.data.get("command")
     words = command.split() if isinstance(command, str) else [str(w) for w in command or ()]
     given = [w.partition("=")[2] for w in words if w.startswith("--config=")]
-    given += [after for word, after in zip(words, words[1:], strict=False) if word in ("--config", "-c")]
+    given += [after for word, after in pairwise(words) if word in ("--config", "-c")]
     if not given:
         given = [environment_of(service).get(CONFIG_VARIABLE, "")]
     return tuple(path.strip() for one in given for path in one.split(",") if path.strip())

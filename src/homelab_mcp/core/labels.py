@@ -145,7 +145,9 @@ def access_of(
         raise InvalidInput("The reason holds a control character.", hint="Give it as one plain line.", code="bad_value")
     if wanted == "bypass" and groups:
         raise InvalidInput(
-            "Without log-in nobody's groups are known.", hint="Leave out the groups or the bypass.", code="groups_unused"
+            "Without log-in nobody's groups are known.",
+            hint="Leave out the groups or the bypass.",
+            code="groups_unused",
         )
     return Access(
         name,

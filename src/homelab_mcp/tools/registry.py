@@ -20,6 +20,7 @@ from homelab_mcp.tools import (
     review,
     search_catalog,
     set_env,
+    sign_on,
     validate_compose,
 )
 
@@ -43,6 +44,12 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         review.register_review,
         review.register_resolve,
     ),
+    "platform": (
+        sign_on.register_show,
+        sign_on.register_access,
+        sign_on.register_user,
+        sign_on.register_sign_on,
+    ),
 }
 """Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
 
@@ -54,6 +61,7 @@ READERS: frozenset[Register] = frozenset(
         validate_compose.register,
         history.register_history,
         review.register_review,
+        sign_on.register_show,
     }
 )
 """What is left of them in read-only mode: no tool that plans, approves or applies."""

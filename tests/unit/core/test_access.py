@@ -104,7 +104,17 @@ def test_paths_of_programs_are_open_below_and_nothing_like_them() -> None:
             "/api/",
             True,
             ["/api/", "/api/v1/items", "/api/a.b/c-d?q=1", "/api/v1/"],
-            ["/api", "/api/..%2fx", "/api/../x", "/api/..;/x", "/api//x", "/api/.", "/api/%2e%2e/x", "/api\\x", "/api/a..b"],
+            [
+                "/api",
+                "/api/..%2fx",
+                "/api/../x",
+                "/api/..;/x",
+                "/api//x",
+                "/api/.",
+                "/api/%2e%2e/x",
+                "/api\\x",
+                "/api/a..b",
+            ],
         ),
         ("/v1", True, ["/v1", "/v1/", "/v1/a"], ["/v12", "/v1/../a"]),
         ("/", True, ["/", "/a"], ["/..", "/%2e"]),
@@ -183,7 +193,9 @@ def test_nothing_follows_where_authelia_does_not_load_it_or_its_own_file_cannot_
     assert list(access_control(lab({"web": routed("web")}))) == []
     broken = {"apps/authelia/config/configuration.yml": "a: [\n"}
     assert list(access_control(lab({"authelia": PORTAL}, **broken))) == []
-    by_command = plain | {"command": ["authelia", "--config=/config/configuration.yml", "--config=/config/access-control.yml"]}
+    by_command = plain | {
+        "command": ["authelia", "--config=/config/configuration.yml", "--config=/config/access-control.yml"]
+    }
     assert len(list(access_control(lab({"authelia": by_command})))) == 1
 
 
@@ -192,7 +204,9 @@ def test_the_rules_fit_authelias_own_schema(capsys: pytest.CaptureFixture[str]) 
         RouteAccess("a.lab.test", "apps/a", "two_factor", ("x", "y"), open_paths=(("/api", True),)),
         RouteAccess("b.lab.test", "apps/b", "bypass", why="line\nbreak: # x"),
     ]
-    text = rules_text(routes, [{"domain_regex": "^x$", "policy": "deny", "query": [[{"key": "a", "operator": "present"}]]}])
+    text = rules_text(
+        routes, [{"domain_regex": "^x$", "policy": "deny", "query": [[{"key": "a", "operator": "present"}]]}]
+    )
     data = load(text)
     assert [r["policy"] for r in data["access_control"]["rules"]] == ["deny", "bypass", "two_factor", "deny", "bypass"]
     if not SCHEMA.is_file():

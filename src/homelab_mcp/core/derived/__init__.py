@@ -1,8 +1,8 @@
 """Files that follow from what the lab is, made anew by every plan: nobody has to remember them.
 
 An operation says what it changes; what else must then change is derived from the lab as it would be. A derivation is
-one pure function in a module of its own, listed in ``core/derived/listed.py``. It owns its files whole: what a person is to write
-belongs in another file. It yields nothing for a file that is to stay as it is.
+one pure function in a module of its own, listed in ``core/derived/listed.py``. It owns its files whole: what a person
+is to write belongs in another file. It yields nothing for a file that is to stay as it is.
 """
 
 from __future__ import annotations
