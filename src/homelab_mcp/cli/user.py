@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -33,7 +34,11 @@ def register(app: typer.Typer) -> None:
         as_json: JsonFlag = False,
     ) -> None:
         """Plan to let somebody in."""
-        values = {"groups": tuple(groups or ()), "displayname": display_name, "email": email}
+        values: dict[str, str | tuple[str, ...]] = {
+            "groups": tuple(groups or ()),
+            "displayname": display_name,
+            "email": email,
+        }
         _plan(ctx, "add", name, ask=ask, plan_only=plan_only, as_json=as_json, **values)
 
     @group.command("groups")
@@ -144,7 +149,7 @@ def _only_people() -> None:
     """Refuse a program: what follows is for a person's eyes."""
     from homelab_mcp.model.errors import InvalidInput
 
-    if not at_terminal():
+    if not (at_terminal() and sys.stdout.isatty()):
         raise InvalidInput(
             "This is shown to a person at a terminal only.",
             hint="Run it in a terminal yourself.",

@@ -205,4 +205,5 @@ def explained(access: RouteAccess) -> Iterator[str]:
         if access.groups:
             yield f"groups {', '.join(access.groups)}"
         if access.open_paths:
-            yield f"open below {', '.join(path for path, _ in access.open_paths)}"
+            stems = dict.fromkeys(path.rstrip("/") or "/" for path, _ in access.open_paths)
+            yield f"open below {', '.join(stems)}"

@@ -113,7 +113,13 @@ def register_user(server: MCPServer[Any], lab: Lab) -> None:
     ) -> Annotated[CallToolResult, PlanOutput]:
         from homelab_mcp.workflow.propose_sign_on import propose_manage_user
 
-        values = {"action": action, "name": name, "groups": tuple(groups), "displayname": displayname, "email": email}
+        values: dict[str, Any] = {
+            "action": action,
+            "name": name,
+            "groups": tuple(groups),
+            "displayname": displayname,
+            "email": email,
+        }
         made = await in_thread(lambda: propose_manage_user(lab, requester(ctx), **values))
         return await plan_result(lab, made.plan)
 

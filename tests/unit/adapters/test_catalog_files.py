@@ -196,7 +196,9 @@ def test_authelias_configuration_holds_together() -> None:
     environment = authelia.container.environment
     assert environment["X_AUTHELIA_CONFIG"] == "/config/configuration.yml,/config/access-control.yml"
     assert configuration["session"]["redis"]["host"] == "authelia-sessions"
-    assert environment["AUTHELIA_SESSION_REDIS_PASSWORD"] == authelia.companions["sessions"].environment["REDISCLI_AUTH"]
+    assert (
+        environment["AUTHELIA_SESSION_REDIS_PASSWORD"] == authelia.companions["sessions"].environment["REDISCLI_AUTH"]
+    )
     folder = next(volume.target for volume in authelia.container.volumes if volume.kind == "config")
     assert configuration["authentication_backend"]["file"]["path"] == f"{folder}/users_database.yml"
     assert users["users"]["admin"]["password"].startswith("$argon2id$")
