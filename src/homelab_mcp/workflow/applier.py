@@ -15,6 +15,7 @@ from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, Plan
 from homelab_mcp.model.policy import POLICY_FILE
 from homelab_mcp.ports import Approver, Clock, Compose, Engine, Files, History, Journal, Lock, PlanStore, Snapshots
 from homelab_mcp.workflow.approvals import lapsed
+from homelab_mcp.workflow.inventory import Inventory, Refreshed
 from homelab_mcp.workflow.open_applies import open_applies
 from homelab_mcp.workflow.stack_engine import StackEngine
 from homelab_mcp.workflow.transaction import Progress, Transaction
@@ -50,8 +51,10 @@ class Applier:
         verifier: Verifier | None,
         policy: Policy = DEFAULT_POLICY,
         snapshots: Snapshots | None = None,
+        inventory: Inventory | None = None,
     ) -> None:
         self.snapshots = snapshots
+        self.inventory = inventory
         self.files = files
         self.history = history
         self.journal = journal
@@ -106,12 +109,19 @@ class Applier:
                     if not self.plans.consume(plan_id):
                         raise _used()
                     self._begin(plan, before.as_dict())
-                    return Transaction(self, plan, before, progress).run()
+                    status = Transaction(self, plan, before, progress).run()
+                    if status.state is not PlanState.DONE:
+                        self.refresh()
+                    return status
                 finally:
                     self.plans.release()
         except (HomelabError, OSError) as error:
             self._refused(plan_id, error)
             raise
+
+    def refresh(self) -> Refreshed | None:
+        """Bring the lab's page up to date; what was written, None where there is nothing to write."""
+        return self.inventory.refresh() if self.inventory is not None else None
 
     def fingerprint_now(self, plan: Plan) -> dict[str, str]:
         """The plan's fingerprint as it would be if it were made now."""

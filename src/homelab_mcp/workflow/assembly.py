@@ -46,6 +46,7 @@ def approvals(lab: Lab) -> Approvals:
 def applier(lab: Lab) -> Applier:
     """What applies plans in this lab."""
     from homelab_mcp.workflow.applier import Applier
+    from homelab_mcp.workflow.inventory import Inventory
     from homelab_mcp.workflow.verifier import Verifier
 
     reach = not lab.files_only
@@ -62,6 +63,7 @@ def applier(lab: Lab) -> Applier:
         verifier=Verifier(engine=lab.engine, probe=lab.probe, clock=lab.clock) if reach else None,
         policy=lab.policy,
         snapshots=lab.snapshots,
+        inventory=Inventory(lab),
     )
 
 
