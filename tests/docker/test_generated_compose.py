@@ -9,7 +9,7 @@ import pytest
 from homelab_mcp.core.compose_edit import add_services, new_document
 from homelab_mcp.core.env_file import set_values
 from tests.unit.core.test_compose_edit import HAND_WRITTEN
-from tests.unit.core.test_generator import REAL, make_real
+from tests.unit.core.test_generator import REAL, asked_for, make_real
 
 
 def config(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -22,7 +22,7 @@ def config(folder: Path) -> subprocess.CompletedProcess[str]:
 def test_compose_accepts_the_generated_file_without_a_warning(tmp_path: Path, name: str) -> None:
     made = make_real(name)
     (tmp_path / "compose.yaml").write_text(new_document(made.services, networks=made.networks, urls=made.urls))
-    known = {"DUCKDNS_TOKEN": "duck-token-1", "VPN_SERVICE_PROVIDER": "mullvad"}
+    known = {"DUCKDNS_TOKEN": "duck-token-1", "VPN_SERVICE_PROVIDER": "mullvad", **asked_for(REAL[name])}
     (tmp_path / ".env").write_text(set_values("", {**known, **made.env}))
 
     done = config(tmp_path)

@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
         sso_reason: Annotated[str, typer.Option(help="Why log-in is bypassed.")] = "",
         sso_group: Annotated[list[str] | None, typer.Option(help="Only members of this group may pass.")] = None,
         vpn: Annotated[bool | None, typer.Option("--vpn/--no-vpn", help="Route its traffic through the VPN.")] = None,
+        lazy: Annotated[bool, typer.Option("--lazy", help="Let it sleep while nobody visits it.")] = False,
         tag: Annotated[str, typer.Option(help="Image tag instead of the pinned one.")] = "",
         var: Annotated[
             list[str] | None, typer.Option("--var", metavar="NAME=VALUE", help="A non-secret setting.")
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
             "sso_reason": sso_reason,
             "sso_groups": tuple(sso_group or ()),
             "vpn": vpn,
+            "lazy": lazy,
             "tag": tag,
             "variables": pairs(var or []),
         }

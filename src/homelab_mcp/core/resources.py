@@ -15,6 +15,10 @@ _PROFILES: dict[ResourceClass, tuple[tuple[str, str, int], tuple[str, str]]] = {
     "downloader": (("1.0", "512M", 1024), ("0.50", "256M")),
     "heavy": (("1.5", "1G", 2048), ("0.75", "512M")),
     "monitoring": (("0.75", "512M", 1024), ("0.25", "256M")),
+    # Not among those profiles: programs whose makers ask for gigabytes, and language models. A processor limit above
+    # what the host has is refused by Docker, so it stays at two.
+    "large": (("2.0", "4G", 4096), ("1.0", "2G")),
+    "model": (("2.0", "16G", 4096), ("1.0", "4G")),
 }
 
 

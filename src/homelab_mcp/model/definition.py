@@ -14,6 +14,7 @@ Nobody interpolates ``files``: ``${NAME}`` has no meaning there, and ``host`` an
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -29,7 +30,7 @@ Level = Literal["draft", "generated", "deployed"]
 """draft: facts gathered. generated: passes generator, linter and ``docker compose config``. deployed: also started
 behind a real Traefik in the project's tests (with a stand-in image where the real one cannot be pulled)."""
 
-ResourceClass = Literal["tiny", "web", "database", "media", "downloader", "heavy", "monitoring"]
+ResourceClass = Literal["tiny", "web", "database", "media", "downloader", "heavy", "monitoring", "large", "model"]
 
 Category = Literal[
     "core",
@@ -178,9 +179,12 @@ class Container(_Part):
 
 
 class Companion(Container):
-    """A container the service needs beside it: its database, cache, worker or VPN gateway."""
+    """A container the service needs beside it: its database, cache, worker, VPN gateway, or what it asks Docker through.
 
-    role: Literal["database", "cache", "worker", "vpn"]
+    With databases, caches and proxies alone, the network that they share with the service has no way out.
+    """
+
+    role: Literal["database", "cache", "worker", "vpn", "proxy"]
     wait: Literal["healthy", "started"] = "healthy"
 
 
@@ -291,12 +295,29 @@ class ConfigFile(_Part):
     mode: Annotated[int, Field(ge=0, le=0o777)] = 0o644
 
 
+class Failure(_Part):
+    """What a line of the service's logs means: a regular expression (searched for), the cause, and what to do."""
+
+    pattern: Annotated[str, Field(min_length=2, max_length=200)]
+    cause: str = Field(min_length=3)
+    fix: str = Field(min_length=3)
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Failure:
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ValueError(f"pattern is no regular expression: {error}") from None
+        return self
+
+
 class ServiceDefinition(_Part):
     """A catalog entry."""
 
     id: Name
     name: str
     aliases: list[str] = []
+    replaces: list[str] = Field(default=[], description="Products that people would use instead, by their usual names.")
     summary: Annotated[str, Field(min_length=10, max_length=160)]
     category: Category
     level: Level
@@ -317,6 +338,8 @@ class ServiceDefinition(_Part):
     homepage: Homepage | None = None
     requires: list[Name] = Field(default=[], description="Definitions that must be in the lab for it to work.")
     notes: list[str] = Field(default=[], description="What a person should know after adding it.")
+    logs: list[str] = Field(default=[], description="Log files it writes, below the service's folder.")
+    failures: list[Failure] = Field(default=[], description="What lines of its logs mean.")
     architectures: list[Literal["amd64", "arm64", "arm"]] = ["amd64", "arm64"]
     upgrade: str = Field(default="", description="What to mind when the version changes.")
 

@@ -35,6 +35,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         vpn: Annotated[
             Literal["default", "on", "off"], Field(description="Route its traffic through the VPN.")
         ] = "default",
+        lazy: Annotated[bool, Field(description="Sleep while nobody visits it (needs sablier).")] = False,
         tag: Annotated[str, Field(description="Image tag instead of the pinned one.", max_length=128)] = "",
         variables: Annotated[dict[str, str], Field(description="Non-secret settings by name.", max_length=40)] = {},  # noqa: B006
     ) -> Annotated[CallToolResult, PlanOutput]:
@@ -47,6 +48,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
             "sso_reason": sso_reason,
             "sso_groups": tuple(sso_groups),
             "vpn": {"default": None, "on": True, "off": False}[vpn],
+            "lazy": lazy,
             "tag": tag,
             "variables": variables,
         }

@@ -11,6 +11,7 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
+    external_route,
     history,
     lab_status,
     plans,
@@ -20,6 +21,7 @@ from homelab_mcp.tools import (
     review,
     search_catalog,
     set_env,
+    set_lazy_loading,
     sign_on,
     validate_compose,
 )
@@ -45,6 +47,8 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         review.register_resolve,
     ),
     "platform": (
+        set_lazy_loading.register,
+        external_route.register,
         sign_on.register_show,
         sign_on.register_access,
         sign_on.register_user,

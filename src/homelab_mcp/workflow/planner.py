@@ -9,6 +9,7 @@ from dataclasses import replace
 from homelab_mcp.core import fingerprint, plan_codec
 from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.diff import is_secret, secrets_of
+from homelab_mcp.core.network_sharers import with_sharers
 from homelab_mcp.core.new_findings import brought_in
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
@@ -77,6 +78,7 @@ class Planner:
             JournalUnwritable: no plan without a journal.
         """
         draft = replace(draft, edits=tuple(e for e in draft.edits if e.before != e.after))
+        draft = with_sharers(draft, stacks_after(snapshot.stacks, draft.edits))
         if not draft.edits and not draft.actions and not draft.adopts:
             raise InvalidInput(
                 "Nothing would change.", code="nothing_to_do", hint="The lab already is as asked; no plan is needed."

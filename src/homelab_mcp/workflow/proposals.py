@@ -72,6 +72,10 @@ def propose_add_service(lab: Lab, service: str, stack: str, options: dict[str, A
         root=lab.root,
         read=lab.files.read,
     )
+    if request.options.lazy:
+        from homelab_mcp.workflow.propose_lazy import asleep_too
+
+        draft = asleep_too(lab, draft, snapshot)
     return _plan(lab, _with_values(draft, options.get("variables") or {}, requester), snapshot, requester)
 
 

@@ -70,7 +70,9 @@ def test_a_file_fits_the_published_schema(path: Path) -> None:
 def test_nothing_shipped_is_a_draft_or_unpinned(definition: ServiceDefinition) -> None:
     assert definition.level != "draft"
     for container in containers(definition):
-        assert re.search(r"\d+\.\d+\.\d+", container.image.tag), f"{container.image.reference} is not a full version"
+        # Two numbers are a full version of PostgreSQL; a build of LinuxServer.io and a day name one image too.
+        whole = r"\d+\.\d+|-ls\d+$|\d{4}-?\d{2}-?\d{2}"
+        assert re.search(whole, container.image.tag), f"{container.image.reference} is not a full version"
 
 
 @each

@@ -10,6 +10,7 @@ from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.generator import Generated, generate
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.request import AddServiceRequest
+from homelab_mcp.core.traefik import gives_certificates
 from homelab_mcp.model.definition import Container, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LabSettings
@@ -84,6 +85,7 @@ def add_service(
         root=root,
         gateway=gateway,
         gateway_name=_gateway_name(gateway, main, stack_name, lab, snapshot) if gateway else "",
+        shared_certificates=_shares_certificates(lab),
     )
     _refuse_taken(generated, stack_name, lab, snapshot)
     route_works = _route_works(definition, generated, settings, lab)
@@ -132,6 +134,12 @@ def _gateway_name(gateway: ServiceDefinition, main: str, stack: str, lab: LabVie
     # Another name is the person's only way out, and they cannot choose the gateway's.
     elsewhere = any(c.name == gateway.id and c.stack != stack for c in snapshot.containers or ())
     return f"{main}-{gateway.id}" if in_files or elsewhere else gateway.id
+
+
+def _shares_certificates(lab: LabView) -> bool:
+    """Whether the lab's Traefik says at its entry point where certificates come from, as those made here do."""
+    proxy = lab.made_from("traefik")
+    return proxy is not None and gives_certificates(proxy.data.get("command"))
 
 
 def _refuse_taken(generated: Generated, stack: str, lab: LabView, snapshot: Snapshot) -> None:

@@ -33,6 +33,7 @@ class ServiceOptions(_Request):
         default=(), max_length=20, description="Only members of these groups may pass; everyone when empty."
     )
     vpn: bool | None = Field(default=None, description="Route the service through the VPN gateway.")
+    lazy: bool = Field(default=False, description="Let Sablier stop it while nobody visits it.")
     tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")] | None = Field(
         default=None, description="Image tag in place of the catalog's pinned one."
     )
