@@ -12,6 +12,7 @@ from typing import Literal
 
 from homelab_mcp.core.labels import COMPANION_OF, SSO, SSO_GROUPS, SSO_REASON
 from homelab_mcp.core.operations.lab_view import Known, LabView
+from homelab_mcp.model.lab import LabSettings
 
 Policy = Literal["bypass", "one_factor", "two_factor"]
 
@@ -127,6 +128,19 @@ def accesses(lab: LabView, middleware: str, domain: str) -> list[RouteAccess]:
                 else:
                     mine.open.append(owner)
     return [_access(host, found[host]) for host in sorted(found)]
+
+
+def all_routes(lab: LabView, settings: LabSettings) -> list[RouteAccess]:
+    """What each host asks, with those that lead outside of the lab; these are there as soon as Traefik is."""
+    found = accesses(lab, settings.sso_middleware, settings.domain)
+    taken = {a.host for a in found}
+    if lab.made_from("traefik") is not None:
+        for name, route in settings.external.items():
+            host = route.host_name(name, settings.domain)
+            if host not in taken:
+                asked: Policy = "one_factor" if route.sso == "protect" else "bypass"
+                found.append(RouteAccess(host, f"external {name}", asked, why=route.sso_reason))
+    return sorted(found, key=lambda a: a.host)
 
 
 def _within(host: str, domain: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from homelab_mcp.core.access import Router, groups_of, owner_of, routers_of, same_middleware
-from homelab_mcp.core.authelia import BOTH_FILES, CONFIG_VARIABLE, Portal, environment_of
+from homelab_mcp.core.authelia import BOTH_FILES, CONFIG_VARIABLE, Portal
 from homelab_mcp.core.labels import (
     CATEGORY,
     SERVICE,
@@ -20,6 +20,7 @@ from homelab_mcp.core.labels import (
 )
 from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.core.service_edit import ServiceEdit
+from homelab_mcp.core.service_facts import environment_of
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.lab import LabSettings

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from homelab_mcp.core.operations.lab_view import Known, LabView
+from homelab_mcp.core.service_facts import environment_of, folder_at
 from homelab_mcp.core.yaml12 import YamlRefused, load
 from homelab_mcp.model.errors import InvalidInput, NotFound
 
@@ -56,7 +57,7 @@ def portal_of(lab: LabView) -> Portal | None:
     for service in lab.services:
         if service.labels.get("homelab.companion-of") or not _is_authelia(service):
             continue
-        folder = _config_folder(service)
+        folder = folder_at(service, CONFIG_TARGET)
         if folder:
             return Portal(service, folder, _loaded(service))
     return None
@@ -81,20 +82,6 @@ def _is_authelia(service: Known) -> bool:
     return image.endswith("authelia/authelia")
 
 
-def _config_folder(service: Known) -> str:
-    volumes = service.data.get("volumes")
-    for volume in volumes if isinstance(volumes, list) else ():
-        if isinstance(volume, Mapping):
-            source, target = str(volume.get("source", "")), str(volume.get("target", ""))
-        else:
-            source, _, rest = str(volume).partition(":")
-            target = rest.partition(":")[0]
-        if target.rstrip("/") == CONFIG_TARGET and source.startswith("./"):
-            folder = posixpath.normpath(posixpath.join(service.stack, source))
-            return folder if folder.startswith(f"{service.stack}/") else ""
-    return ""
-
-
 def _loaded(service: Known) -> tuple[str, ...]:
     """The configuration files that it is told to load; the command line wins over the variable."""
     command = service.data.get("command")
@@ -104,16 +91,6 @@ def _loaded(service: Known) -> tuple[str, ...]:
     if not given:
         given = [environment_of(service).get(CONFIG_VARIABLE, "")]
     return tuple(path.strip() for one in given for path in one.split(",") if path.strip())
-
-
-def environment_of(service: Known) -> dict[str, str]:
-    """A service's environment as its file has it, from either form."""
-    raw = service.data.get("environment")
-    if isinstance(raw, Mapping):
-        return {str(k): "" if v is None else str(v) for k, v in raw.items()}
-    if isinstance(raw, list):
-        return {k: v for k, _, v in (str(item).partition("=") for item in raw)}
-    return {}
 
 
 def configuration(read: Callable[[str], str | None], portal: Portal) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from homelab_mcp.core.access import RouteAccess, accesses, explained, owner_of, routers_of
+from homelab_mcp.core.access import RouteAccess, all_routes, explained, owner_of, routers_of
 from homelab_mcp.core.inventory_diagram import diagram
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE
 from homelab_mcp.core.needs import needs_of, networks_of
@@ -38,7 +38,7 @@ class Entry:
 
 def entries(lab: LabView, settings: LabSettings, find: Callable[[str], ServiceDefinition]) -> list[Entry]:
     """Every service of the lab with what the page tells of it, by stack and name."""
-    by_host = {a.host: a for a in accesses(lab, settings.sso_middleware, settings.domain)}
+    by_host = {a.host: a for a in all_routes(lab, settings)}
     routes: dict[str, dict[str, RouteAccess]] = {}
     for carrier in lab.services:
         for router in routers_of(carrier.labels):
@@ -64,7 +64,7 @@ def block(lab: LabView, settings: LabSettings, find: Callable[[str], ServiceDefi
         find: a definition by id; raises NotFound.
     """
     known = entries(lab, settings, find)
-    external = accesses_elsewhere(lab, settings, known)
+    external = elsewhere_of(lab, settings, known)
     parts = [
         BEGIN,
         f"## What runs in {settings.domain}",
@@ -80,10 +80,10 @@ def block(lab: LabView, settings: LabSettings, find: Callable[[str], ServiceDefi
     return "\n".join([*parts, "", END]) + "\n"
 
 
-def accesses_elsewhere(lab: LabView, settings: LabSettings, known: Sequence[Entry]) -> list[RouteAccess]:
+def elsewhere_of(lab: LabView, settings: LabSettings, known: Sequence[Entry]) -> list[RouteAccess]:
     """Routes that lead to no service of the lab."""
     named = {r.host for e in known for r in e.routes}
-    return [a for a in accesses(lab, settings.sso_middleware, settings.domain) if a.host not in named]
+    return [a for a in all_routes(lab, settings) if a.host not in named]
 
 
 def merged(page: str | None, made: str) -> str:

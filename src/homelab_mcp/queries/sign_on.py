@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from homelab_mcp.core.access import RouteAccess, accesses
+from homelab_mcp.core.access import RouteAccess, all_routes
 from homelab_mcp.core.authelia import configuration, keeps_sessions, portal_of
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.users_file import USERS, User, users_of
@@ -43,7 +43,7 @@ def sign_on(lab: Lab) -> SignOn:
     """Read it all from files. Raises NotFound (``lab_not_initialised``), InvalidInput (bad settings)."""
     settings = lab.settings
     seen = view(Snapshot(read_stacks(lab.files), lab.files.read(SETTINGS_FILE)))
-    routes = tuple(accesses(seen, settings.sso_middleware, settings.domain))
+    routes = tuple(all_routes(seen, settings))
     problems = [f"Stack {name} cannot be read." for name in seen.unreadable]
     portal = portal_of(seen)
     if portal is None:

@@ -23,6 +23,7 @@ from homelab_mcp.tools import (
     set_env,
     set_lazy_loading,
     sign_on,
+    start_page,
     validate_compose,
 )
 
@@ -53,6 +54,9 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         sign_on.register_access,
         sign_on.register_user,
         sign_on.register_sign_on,
+        start_page.register_show,
+        start_page.register_page,
+        start_page.register_widget,
     ),
 }
 """Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
@@ -66,6 +70,7 @@ READERS: frozenset[Register] = frozenset(
         history.register_history,
         review.register_review,
         sign_on.register_show,
+        start_page.register_show,
     }
 )
 """What is left of them in read-only mode: no tool that plans, approves or applies."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from homelab_mcp.core.access import RouteAccess, accesses, explained, open_pattern
+from homelab_mcp.core.access import RouteAccess, all_routes, explained, open_pattern
 from homelab_mcp.core.authelia import configuration, keeps_sessions, own_rules, portal_of
 from homelab_mcp.core.derived import DerivedFile, LabAfter
 from homelab_mcp.core.yaml_emit import Style, entry
@@ -35,7 +35,7 @@ def access_control(lab: LabAfter) -> Iterator[DerivedFile]:
         return
     where = (portal.service.stack, portal.service.name)
     first, last = own_rules(data, lab.settings.domain)
-    routes = accesses(lab.view, lab.settings.sso_middleware, lab.settings.domain)
+    routes = all_routes(lab.view, lab.settings)
     yield DerivedFile(
         portal.path("access-control.yml"),
         rules_text(routes, first, last),

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from homelab_mcp.core.access import accesses
+from homelab_mcp.core.access import all_routes
 from homelab_mcp.core.authelia import Portal, configuration, the_portal
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.request import _Request
@@ -156,7 +156,7 @@ def _notes(request: ManageUserRequest, lab: LabView, settings: LabSettings, port
             "Second factors stay in Authelia's database; a new user of that name would have them. To delete them: "
             f"docker exec {portal.service.name} authelia storage user totp delete {request.name}"
         )
-    named = {g for route in accesses(lab, settings.sso_middleware, settings.domain) for g in route.groups}
+    named = {g for route in all_routes(lab, settings) for g in route.groups}
     unused = sorted(set(request.groups) - named - {ADMINS})
     if unused and request.action in ("add", "groups"):
         notes.append(f"No service asks for {', '.join(unused)} yet; set_access_policy does that.")
