@@ -34,7 +34,7 @@ def with_derived(lab: Lab, draft: Draft, snapshot: Snapshot, derivations: Iterab
         settings = parse_settings(text) if text is not None else lab.settings
     except HomelabError:
         return draft
-    after = replace(snapshot, stacks=stacks_after(snapshot.stacks, draft.edits), settings_text=text)
+    after = replace(snapshot, stacks=stacks_after(snapshot.stacks, draft.edits, lab.files.read), settings_text=text)
 
     def find(name: str) -> ServiceDefinition | None:
         try:

@@ -92,7 +92,7 @@ class Planner:
         _check_no_secret_in_public(draft)
         if not own_text(draft):
             _check_no_marked_secret(draft)
-        after = stacks_after(snapshot.stacks, draft.edits)
+        after = stacks_after(snapshot.stacks, draft.edits, self._files.read)
         networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
         undone = [_reversed(e) for e in draft.adopts]
         there = lint(stacks_after(snapshot.stacks, undone), networks, undone)
