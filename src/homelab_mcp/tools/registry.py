@@ -18,10 +18,12 @@ from homelab_mcp.tools import (
     prompts,
     read_logs,
     remove_service,
+    resources,
     review,
     search_catalog,
     set_env,
     set_lazy_loading,
+    show_platform,
     sign_on,
     start_page,
     validate_compose,
@@ -50,13 +52,11 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
     "platform": (
         set_lazy_loading.register,
         external_route.register,
-        sign_on.register_show,
+        show_platform.register,
         sign_on.register_access,
         sign_on.register_user,
         sign_on.register_sign_on,
-        start_page.register_show,
-        start_page.register_page,
-        start_page.register_widget,
+        start_page.register,
     ),
 }
 """Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
@@ -69,8 +69,7 @@ READERS: frozenset[Register] = frozenset(
         validate_compose.register,
         history.register_history,
         review.register_review,
-        sign_on.register_show,
-        start_page.register_show,
+        show_platform.register,
     }
 )
 """What is left of them in read-only mode: no tool that plans, approves or applies."""
@@ -97,6 +96,7 @@ def register_all(server: MCPServer[Any], lab: Lab, *, toolsets: Sequence[str] = 
             if not read_only or register in READERS:
                 register(server, lab)
     prompts.register(server, lab)
+    resources.register(server, lab)
     for tool in server._tool_manager.list_tools():
         # pydantic repeats each field's name as its title: a fifth of the list, read by nobody.
         _drop_titles(tool.parameters)

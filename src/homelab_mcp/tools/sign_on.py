@@ -1,4 +1,4 @@
-"""Tools around log-in: ``show_sign_on``, ``set_access_policy``, ``manage_user``, ``set_sign_on``."""
+"""Tools around log-in: ``set_access_policy``, ``manage_user``, ``set_sign_on``."""
 
 from __future__ import annotations
 
@@ -6,68 +6,15 @@ from typing import Annotated, Any, Literal
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
-from mcp_types import CallToolResult, ToolAnnotations
-from pydantic import BaseModel, Field
+from mcp_types import CallToolResult
+from pydantic import Field
 
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.plan_result import PLAN_ONLY, PlanOutput, plan_result
-from homelab_mcp.tools.shape import guarded, in_thread, requester, result
+from homelab_mcp.tools.shape import guarded, in_thread, requester
 
 Names = Annotated[list[str], Field(max_length=50)]
 Text = Annotated[str, Field(max_length=253)]
-_MOST = 150
-
-
-class SignOnOutput(BaseModel):
-    """People (``name [disabled]: groups``) and routes (``host: what it asks``), a line each."""
-
-    portal: str
-    users: list[str]
-    routes: list[str]
-    notices: str
-    notes: list[str]
-
-
-def register_show(server: MCPServer[Any], lab: Lab) -> None:
-    """Add ``show_sign_on``."""
-
-    @guarded
-    async def show_sign_on() -> Annotated[CallToolResult, SignOnOutput]:
-        return result(await in_thread(shown, lab))
-
-    server.add_tool(
-        show_sign_on,
-        name="show_sign_on",
-        title="Who may log in, and what each route asks",
-        description="People and their groups, and per host: log-in, second factor, groups, open paths, or why it is "
-        "open. Read from files; no password or code is shown.",
-        annotations=ToolAnnotations(
-            read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-        ),
-    )
-
-
-def shown(lab: Lab) -> SignOnOutput:
-    """The lab's log-in for a reader."""
-    from homelab_mcp.core.access import explained
-    from homelab_mcp.queries.sign_on import sign_on
-
-    found = sign_on(lab)
-    notes = list(found.problems)
-    if found.portal and not found.rules_follow:
-        notes.append("Authelia has rules of its own alone; set_access_policy with groups or two_factor changes that.")
-    if found.portal and not found.sessions_last:
-        notes.append("Sessions are in Authelia's memory: its restart logs everybody out.")
-    if len(found.routes) > _MOST:
-        notes.append(f"{len(found.routes) - _MOST} more routes: homelab-mcp access list")
-    where = f"{found.notices} (a person reads it: homelab-mcp user notice)" if "/" in found.notices else found.notices
-    return SignOnOutput(
-        portal=found.portal,
-        users=[f"{u.name}{' [disabled]' if u.disabled else ''}: {', '.join(u.groups)}" for u in found.users[:_MOST]],
-        routes=[f"{r.host}: {'; '.join(explained(r))}" for r in found.routes[:_MOST]],
-        notices=where,
-        notes=notes,
-    )
 
 
 def register_access(server: MCPServer[Any], lab: Lab) -> None:

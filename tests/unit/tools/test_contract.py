@@ -30,6 +30,11 @@ READ_ONLY_OR_PLAN = {
     "remove_service",
     "set_env",
     "get_plan",
+    "show_platform",
+    "set_access_policy",
+    "manage_user",
+    "set_sign_on",
+    "set_homepage",
 }
 
 
