@@ -1,7 +1,11 @@
 """The read-only questions on a lab that runs."""
 
+import json
+import os
 import resource
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -212,3 +216,63 @@ def test_a_long_log_is_read_in_bounded_time_and_memory(
     assert len(found.lines) == 10
     assert time.monotonic() - start < 8
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000
+
+
+MEASURED = """
+import json, re, sys, time
+from pathlib import Path
+from homelab_mcp.adapters.docker_engine import DockerEngine
+from homelab_mcp.adapters.files import LabFiles
+from homelab_mcp.queries.read_logs import read_logs
+
+def high_water():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+files, engine = LabFiles(sys.argv[1]), DockerEngine()
+engine.containers()
+read_logs(files, engine, ["small"], grep="x")
+idle, rows, cursor = high_water(), [], ""
+questions = [{"grep": word} for word in ("^rare [0-9]+$", "request", "never there")]
+for asked in ({"tail": 1000}, *questions, {"cursor": True}):
+    if asked.pop("cursor", False):
+        asked = {"grep": "never there", "cursor": cursor}
+    begun = time.monotonic()
+    page = read_logs(files, engine, ["big"], **asked)
+    cursor = page.next_cursor or cursor
+    rows.append([asked, round(time.monotonic() - begun, 2), len(page.lines), page.lines[-1:], page.truncated])
+print(json.dumps({"idle": idle, "over": high_water() - idle, "rows": rows}))
+"""
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(600)
+def test_a_log_of_one_gigabyte_is_read_within_two_seconds_and_100_mb(
+    tmp_path: Path, testbed_run: Scratch, stand_in: Callable[..., LocalImage]
+) -> None:
+    stand_in(IMAGE)
+    stack = testbed_run.claim_project(testbed_run.name("huge"))
+    (tmp_path / stack).mkdir()
+    line = "INFO request GET /api/v1/items?page=7 user=bob took 97 ms " + "alpha beta gamma delta " * 40
+    size = int(os.environ.get("LOG_BYTES") or 1_000_000_000)
+    text = (
+        f"services:\n  big:\n    image: {IMAGE}\n    environment: ['LINE={line}']\n"
+        f'    entrypoint: [/bin/sh, -c, \'yes "$$LINE" | head -c {size}; echo; '
+        "for n in 1 2 3; do echo rare $$n; done; echo end']\n"
+        f"  small:\n    image: {IMAGE}\n    entrypoint: [/bin/sh, -c, 'echo x']\n"
+    )
+    (tmp_path / stack / "compose.yaml").write_text(text)
+    ComposeCli(tmp_path).up(stack, [])
+    engine = DockerEngine()
+    wait_until(lambda: {c.state for c in engine.containers(stack)} == {"exited"}, "its end", within=500, every=1)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(tmp_path)], capture_output=True, text=True, check=True, timeout=120
+    )
+    told = json.loads(done.stdout)
+    print(
+        f"over idle {told['over']:.0f} MB;", *(f"{asked}: {seconds} s, {n}" for asked, seconds, n, *_ in told["rows"])
+    )
+    plain, rare, many, never, further = told["rows"]
+    assert plain[3][0].endswith("big end")
+    assert [rare[2], many[4], never[2], never[4], further[4]] == [3, True, 0, True, True]
+    assert told["over"] < 100
+    assert max(row[1] for row in told["rows"]) < 2

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from homelab_mcp.adapters.clock import SystemClock
 from homelab_mcp.adapters.private import write_private
+from homelab_mcp.core.approver_record import following_message
 from homelab_mcp.core.plan_codec import approval_message
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.plan import Approval, ApprovalKind, Plan
@@ -27,6 +28,7 @@ SHORTEST_PIN = 6
 TRIES = 5
 _VERSION = 2
 LOCK_SECONDS = 60.0
+_MOST_LINKS = 50
 _ARGON2 = {"time_cost": 3, "memory_cost": 1 << 16, "parallelism": 1}
 """Argon2id, three passes over 64 MiB (RFC 9106's second choice, in one lane): about 0.2 s a guess."""
 _SCRYPT = {"n": 1 << 16, "r": 8, "p": 1}
@@ -57,8 +59,8 @@ class KeySigner:
 class KeyFileApprover:
     """Fulfils ``ports.Approver`` with one file of mode 0600.
 
-    Whoever can write that file can replace the key: keep the folder with another user than the model's where the
-    boundary matters.
+    Whoever can write that file can replace the key, which shows by the journal (``core/approver_record.py``): keep the
+    folder with another user than the model's where the boundary matters.
     """
 
     def __init__(self, path: str | Path, clock: Clock | None = None) -> None:
@@ -74,19 +76,46 @@ class KeyFileApprover:
         """Make a key pair. Raises InvalidInput: weak_pin (under 6 characters, or one repeated), approver_exists."""
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-        if len(pin) < SHORTEST_PIN or len(set(pin)) < 3:
-            raise InvalidInput(
-                f"The PIN is too weak: at least {SHORTEST_PIN} characters, of which three differ.",
-                code="weak_pin",
-                hint="Choose a longer one.",
-            )
+        _check_strength(pin)
         self._dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._locked():
             if self.exists():
                 raise InvalidInput(
-                    "There is an approver already.", code="approver_exists", hint="Remove its file to start anew."
+                    "There is an approver already.",
+                    code="approver_exists",
+                    hint="`homelab-mcp approver change-pin` gives it another PIN.",
                 )
             self._save(_seal(Ed25519PrivateKey.generate(), pin))
+
+    def change(self, pin: str, new_pin: str) -> None:
+        """A new key under a new PIN; the old one signs for it, and an old copy of the file opens nothing any more.
+
+        Raises InvalidInput as ``sign`` does, and weak_pin.
+        """
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        _check_strength(new_pin)
+        old = self._unseal(pin)
+        with self._locked():
+            state, new = self._load(), Ed25519PrivateKey.generate()
+            before, after = _public(old), _public(new)
+            if state["public"] != before:
+                raise InvalidInput("The key was changed just now.", code="approver_changed", hint="Try again.")
+            link = [before, _text(old.sign(following_message(before, after)))]
+            self._save({**_seal(new, new_pin), "links": [*state.get("links", []), link][-_MOST_LINKS:]})
+
+    def public(self) -> str:
+        """The public half in Base64; "" where there is no key. Raises InvalidInput (approver_corrupt)."""
+        return str(self._load()["public"]) if self.exists() else ""
+
+    def links(self) -> list[tuple[str, str]]:
+        """(public half, signature for the next) of the keys before this one, oldest first."""
+        found = self._load().get("links", []) if self.exists() else []
+        return [(str(key), str(signature)) for key, signature in found]
+
+    def sign_message(self, pin: str, message: bytes) -> str:
+        """The key's signature of a message, in Base64. Raises InvalidInput as ``sign`` does."""
+        return _text(self._unseal(pin).sign(message))
 
     def sign(self, pin: str, plan: Plan, *, approved: bool, who: str, reason: str = "") -> Approval:
         """A signed answer to the plan.
@@ -101,14 +130,17 @@ class KeyFileApprover:
 
     def verify(self, approval: Approval) -> bool:
         """True when the signature is this approver's, over exactly this answer."""
+        if not self.exists() or not approval.signature:
+            return False
+        return self.signed_by(self.public(), approval_message(approval), approval.signature)
+
+    def signed_by(self, public: str, message: bytes, signature: str) -> bool:
+        """Whether the key with that public half, whosever it is, made that signature."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-        if not self.exists() or not approval.signature:
-            return False
-        public = Ed25519PublicKey.from_public_bytes(_bytes(self._load()["public"]))
         try:
-            public.verify(base64.b64decode(approval.signature, validate=True), approval_message(approval))
+            Ed25519PublicKey.from_public_bytes(_bytes(public)).verify(_bytes(signature), message)
         except (InvalidSignature, ValueError):
             return False
         return True
@@ -122,8 +154,8 @@ class KeyFileApprover:
             state = self._load()
             self._count_try(state)
             key = _open(state, pin)
-            fresh = state if state["version"] == _VERSION else _seal(key, pin)
-            self._save({**fresh, "failed": 0, "locked_until": 0.0})
+            fresh = {} if state["version"] == _VERSION else _seal(key, pin)
+            self._save({**state, **fresh, "failed": 0, "locked_until": 0.0})
         return key
 
     def _count_try(self, state: dict[str, Any]) -> None:
@@ -162,6 +194,19 @@ class KeyFileApprover:
             yield
         finally:
             os.close(fd)
+
+
+def _check_strength(pin: str) -> None:
+    if len(pin) < SHORTEST_PIN or len(set(pin)) < 3:
+        raise InvalidInput(
+            f"The PIN is too weak: at least {SHORTEST_PIN} characters, of which three differ.",
+            code="weak_pin",
+            hint="Choose a longer one.",
+        )
+
+
+def _public(key: Ed25519PrivateKey) -> str:
+    return _text(key.public_key().public_bytes_raw())
 
 
 def _seal(key: Ed25519PrivateKey, pin: str) -> dict[str, Any]:

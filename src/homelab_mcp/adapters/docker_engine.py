@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from homelab_mcp.adapters import docker_answers
 from homelab_mcp.adapters.docker_errors import endpoint, translated
+from homelab_mcp.core.log_lines import Ring
 from homelab_mcp.core.project_name import PROJECT_LABEL
 from homelab_mcp.model.errors import EngineFailed
 from homelab_mcp.model.observed import ContainerMake, ContainerState
@@ -108,7 +108,7 @@ class DockerEngine:
 
         The engine counts ``tail`` from the log's very end, also when ``until`` is given, and would answer with
         nothing where all of those are later. So with ``until`` this asks for more and more lines, and keeps only
-        the last ``tail`` that fit: memory stays bounded by ``tail``. Lines of the microsecond of ``until`` count.
+        the last ``tail`` that fit, within what a ``Ring`` holds. Lines of the microsecond of ``until`` count.
         """
         if until is None:
             yield from self._read_log(container_id, tail, since)
@@ -117,7 +117,7 @@ class DockerEngine:
         asked = tail
         first_seen: str | None = None
         while True:
-            kept: deque[tuple[str, str, str]] = deque(maxlen=tail)
+            kept = Ring(tail)
             first: str | None = None
             with closing(self._read_log(container_id, asked, since)) as lines:
                 for line in lines:
@@ -126,8 +126,10 @@ class DockerEngine:
                         break
                     kept.append(line)
             # The same first line for a longer request means that there is nothing earlier.
-            if len(kept) == tail or first is None or first == first_seen or asked >= _SEARCHED_LINES:
-                yield from kept
+            found = kept.lines()
+            enough = len(found) == tail or kept.dropped
+            if enough or first is None or first == first_seen or asked >= _SEARCHED_LINES:
+                yield from found
                 return
             first_seen = first
             asked *= _EARLIER

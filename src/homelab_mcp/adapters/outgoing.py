@@ -12,7 +12,23 @@ from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.plan import Evidence, Plan, PlanStatus
 from homelab_mcp.ports import Files, History, Journal, PlanStore
 
-MACHINE_FIELDS = frozenset({"plan", "digest", "containers", "networks", "folders", "paths", "commit", "kind", "code"})
+MACHINE_FIELDS = frozenset(
+    {
+        "plan",
+        "digest",
+        "containers",
+        "networks",
+        "folders",
+        "paths",
+        "commit",
+        "kind",
+        "code",
+        "approver",
+        "previous",
+        "proof",
+        "key_name",
+    }
+)
 """Fields of a journal entry that the program reads back, such as what a roll-back starts again: made by it alone."""
 
 Source = Callable[[], Redactor]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from homelab_mcp.cli.common import lab_of
+from homelab_mcp.cli.common import lab_of, listening
 
 
 def register(app: typer.Typer) -> None:
@@ -37,14 +37,10 @@ def register(app: typer.Typer) -> None:
         ] = False,
     ) -> None:
         """Serve the page on which a person reads plans and answers them, logged in with the approval PIN."""
-        from homelab_mcp.model.errors import InvalidInput
         from homelab_mcp.web.app import serve
         from homelab_mcp.web.site import site
 
-        host, separator, port = listen.rpartition(":")
-        if not separator or not port.isdigit() or not 0 < int(port) < 65536 or not host:
-            raise InvalidInput(f"'{listen}' is not HOST:PORT.", hint="For example: --listen 127.0.0.1:8766")
+        host, port = listening(listen, "--listen 127.0.0.1:8766")
         lab = lab_of(ctx)
         _ = lab.settings  # a lab that is none is told now, not at the first log-in
-        host = host.strip("[]")
-        serve(lab, site(host, int(port), url=url, proxies=proxy or (), remote=allow_remote), host, int(port), url)
+        serve(lab, site(host, port, url=url, proxies=proxy or (), remote=allow_remote), host, port, url)

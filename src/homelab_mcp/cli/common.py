@@ -41,6 +41,16 @@ def globals_of(ctx: typer.Context) -> Globals:
     return found
 
 
+def listening(text: str, example: str) -> tuple[str, int]:
+    """The host (an IPv6 address without its brackets) and port of HOST:PORT. Raises InvalidInput."""
+    from homelab_mcp.model.errors import InvalidInput
+
+    host, separator, port = text.rpartition(":")
+    if not separator or not port.isdigit() or not 0 < int(port) < 65536 or not host:
+        raise InvalidInput(f"'{text}' is not HOST:PORT.", hint=f"For example: {example}")
+    return host.strip("[]"), int(port)
+
+
 def lab_of(ctx: typer.Context, *, protocol: bool = False) -> Lab:
     """The lab that ``--root`` (or HOMELAB_ROOT, or the default) names.
 

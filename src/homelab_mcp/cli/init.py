@@ -91,6 +91,8 @@ def register(app: typer.Typer) -> None:
                 out.print(f"  domain: {HOME_DOMAIN}, for the home network alone; change it in {SETTINGS_FILE}")
             if not report.pin_set:
                 out.print("  no approval PIN yet: run `homelab-mcp init` at a terminal to set one")
+            if not report.pin_counts:
+                out.print("  another approval key is on record here: `homelab-mcp approver accept` lets this one count")
             out.print(f"Next: homelab-mcp --root {globals_of(ctx).root} add traefik")
 
         emit(asdict(report), as_json, show)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from homelab_mcp.cli.common import lab_of
+from homelab_mcp.cli.common import lab_of, listening
 from homelab_mcp.model.errors import InvalidInput
 
 
@@ -76,7 +76,7 @@ def register(app: typer.Typer) -> None:
         from homelab_mcp.http.settings import HttpSettings, Limits
         from homelab_mcp.server import serve_http
 
-        host, port = _address(http)
+        host, port = listening(http, "--http 127.0.0.1:8765")
         settings = HttpSettings(
             host,
             port,
@@ -89,13 +89,6 @@ def register(app: typer.Typer) -> None:
             limits=Limits(rate=rate / 60),
         )
         serve_http(lab, settings, offer=offer)
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, separator, port = text.rpartition(":")
-    if not separator or not port.isdigit() or not 0 < int(port) < 65536 or not host:
-        raise InvalidInput(f"'{text}' is not HOST:PORT.", hint="For example: --http 127.0.0.1:8765")
-    return host.strip("[]"), int(port)
 
 
 def _static_token(file: str) -> str:

@@ -41,6 +41,10 @@ def stacks_after(
         stack = found.get(edit.path.partition("/")[0])
         if stack is not None and edit.path == stack.env_path:
             found[stack.name] = replace(stack, env_text=edit.after or "")
+    for name, stack in found.items():
+        if texts := {e.path: e.after for e in edits if e.path in dict(stack.named)}:
+            named = ((path, texts.get(path, text)) for path, text in stack.named)
+            found[name] = replace(stack, named=tuple((path, text) for path, text in named if text is not None))
     return tuple(found[name] for name in sorted(found))
 
 

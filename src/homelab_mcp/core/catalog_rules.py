@@ -189,6 +189,11 @@ def _containers(definition: ServiceDefinition) -> Iterator[str]:
         targets = [volume.target for volume in container.volumes if volume.target]
         for target in sorted({target for target in targets if targets.count(target) > 1}):
             yield f"{where}.volumes: two are mounted at {target}."
+    own = _folders(definition.container)
+    for where, container in _all_containers(definition):
+        for volume in container.volumes:
+            if volume.shared and (where == "container" or (volume.name or volume.kind) not in own):
+                yield f"{where}.volumes: only a companion shares a folder, and only one that the container has."
     for key, companion in definition.companions.items():
         if companion.wait == "healthy" and not companion.health:
             yield f"companions.{key}: it is waited for until healthy, but has no health check."

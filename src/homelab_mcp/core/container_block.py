@@ -17,7 +17,10 @@ _SOCKET = "/var/run/docker.sock"
 def container_block(
     container: Container, name: str, words: Words, settings: LabSettings, tag: str | None = None
 ) -> dict[str, Any]:
-    """The service's block without labels, networks and what it depends on."""
+    """The service's block without labels, networks and what it depends on.
+
+    A shared volume is the folder of the service that ``words`` speak of.
+    """
     block: dict[str, Any] = {
         "image": image_of(container.image, tag),
         "container_name": name,
@@ -26,7 +29,7 @@ def container_block(
         "command": [words.fill(part) for part in container.command] if container.command else None,
         "ports": [published(settings, p.publish, p.container, p.protocol) for p in container.ports if p.publish],
         "environment": {k: words.fill(v) for k, v in container.environment.items()},
-        "volumes": [volume_of(v, name, words.root, settings) for v in container.volumes],
+        "volumes": [volume_of(v, words.service if v.shared else name, words.root, settings) for v in container.volumes],
         "tmpfs": list(container.tmpfs),
         "shm_size": container.shm_size,
         "stop_grace_period": container.stop_grace_period,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,6 +11,8 @@ from datetime import UTC, datetime
 from homelab_mcp.model.errors import InvalidInput
 
 LINE_LIMIT = 4_000
+HELD_CHARS = 8_000_000
+"""Characters of one log that are held at once: some 8 to 30 MB, whatever the log's size."""
 SHOWN_LIMIT = 1_000
 PATTERN_LIMIT = 200
 _PATTERN_BYTES = 1 << 20
@@ -38,6 +41,28 @@ class Place:
     def as_cursor(self) -> str:
         """The place as one opaque word."""
         return f"{self.time}~{self.shown}"
+
+
+class Ring:
+    """The last lines of a log as they come by: (time, stream, text), at most so many of them and so much text."""
+
+    def __init__(self, lines: int, chars: int = HELD_CHARS) -> None:
+        self._most = lines
+        self._left = chars
+        self._kept: deque[tuple[str, str, str]] = deque()
+        self.dropped = False
+
+    def append(self, line: tuple[str, str, str]) -> None:
+        """Take a line in, and let go of the oldest that do not fit any more."""
+        self._kept.append(line)
+        self._left -= len(line[2])
+        while len(self._kept) > self._most or (self._left < 0 and len(self._kept) > 1):
+            self._left += len(self._kept.popleft()[2])
+            self.dropped = True
+
+    def lines(self) -> list[tuple[str, str, str]]:
+        """What is held, oldest first."""
+        return list(self._kept)
 
 
 def parse_cursor(text: str) -> Place | None:
@@ -149,7 +174,7 @@ def page(lines: Sequence[LogLine], max_bytes: int) -> tuple[list[str], int]:
 
 
 def place_of(lines: Sequence[LogLine], covered: int, earlier: Place | None, horizon: str) -> Place | None:
-    """Where the next page goes on; None where nothing was shown.
+    """Where the next page goes on; None where nothing was shown and no older line was looked at.
 
     Args:
         lines: all lines, in time order.
@@ -159,7 +184,7 @@ def place_of(lines: Sequence[LogLine], covered: int, earlier: Place | None, hori
             a second time, so that none of a busy service's are lost.
     """
     if not covered:
-        return None
+        return Place(horizon, 0) if horizon and (earlier is None or horizon < earlier.time) else None
     shown = lines[-covered:]
     reached = max(shown[0].time, horizon)
     same = sum(line.time == reached for line in shown)
@@ -168,21 +193,23 @@ def place_of(lines: Sequence[LogLine], covered: int, earlier: Place | None, hori
     return Place(reached, same)
 
 
-def masked(lines: Sequence[LogLine], hide: Callable[[str], str], mark: str) -> list[LogLine]:
+def masked(lines: Sequence[LogLine], hide: Callable[[str], str], mark: str, only: range | None = None) -> list[LogLine]:
     """The lines with ``hide`` applied to their texts at once, so that it sees what spans lines (private keys).
 
-    Lines that ``hide`` took out whole are gone. ``mark`` must not occur in any log: a fresh random word.
+    Lines that ``hide`` took out whole are gone. ``mark`` must not occur in any log: a fresh random word. ``only``: the
+    places of the lines that are wanted, the others being there for what spans lines.
     """
     # The brace ends a value in every pattern of the redaction, so that none reaches into the next line.
-    text = "\n".join(f"}}⟦{mark}:{number}⟧{_cut(line.text)}" for number, line in enumerate(lines))
+    text = "\n".join(f"}}⟦{mark}:{number}⟧{cut(line.text)}" for number, line in enumerate(lines))
     pieces = re.split(rf"\}}⟦{re.escape(mark)}:(\d+)⟧", hide(text))
     return [
         replace(lines[int(number)], text=piece.replace("\n", " ").rstrip())
         for number, piece in zip(pieces[1::2], pieces[2::2], strict=True)
+        if only is None or int(number) in only
     ]
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
     """At most ``LINE_LIMIT`` characters, whole words: half a secret would not be known as one."""
     text = text.replace("\n", " ")
     return text if len(text) <= LINE_LIMIT else text[:LINE_LIMIT].rsplit(None, 1)[0] + " …"

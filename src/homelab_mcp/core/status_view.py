@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from homelab_mcp.core.compose_parts import as_written
 from homelab_mcp.core.env_file import parse
 from homelab_mcp.core.project_name import FOLDER_LABEL, folder_project, project_name
 from homelab_mcp.core.redact import env_pairs, secret_values
+from homelab_mcp.core.stack_texts import loaded
 from homelab_mcp.core.yaml12 import YamlRefused, load
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.observed import ContainerState, StackFiles
@@ -100,12 +102,12 @@ def environment(stack: StackFiles, shared: str = "") -> dict[str, str]:
 
 
 def declared(stack: StackFiles, shared_env: str = "") -> tuple[Declared, ...]:
-    """The stack's services, in the file's order. Raises YamlRefused when the file is no valid YAML."""
-    data = load(stack.compose_text)
-    services = data.get("services") if isinstance(data, dict) else None
-    if not isinstance(services, dict):
-        return ()
+    """The stack's services, in the file's order, with what override, included and extended files bring.
+
+    Raises YamlRefused when the file is no valid YAML.
+    """
     env = environment(stack, shared_env)
+    services = _services(stack, env)
     found = []
     for name, body in services.items():
         body = body if isinstance(body, dict) else {}
@@ -118,6 +120,17 @@ def declared(stack: StackFiles, shared_env: str = "") -> tuple[Declared, ...]:
             )
         )
     return tuple(found)
+
+
+def _services(stack: StackFiles, env: Mapping[str, str]) -> Mapping[Any, Any]:
+    """The services as they are written, wherever Compose takes them from."""
+    data = load(stack.compose_text)
+    services = data.get("services") if isinstance(data, dict) else None
+    own = services if isinstance(services, dict) else {}
+    if not stack.others and not stack.named:
+        return own
+    merged = loaded(stack, env).merged
+    return as_written(merged.services) if merged is not None else own
 
 
 def url_of(labels: Mapping[str, str]) -> str:

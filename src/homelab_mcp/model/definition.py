@@ -119,7 +119,7 @@ class Volume(_Part):
     Kinds: config and data live in the stack's folder under ``<service>/<name>`` (name defaults to the kind);
     database the same, backed up by dump; cache the same, never backed up; media and downloads are the lab's
     folders; stacks is the lab's root (same path inside); host is an absolute path of the host in ``source``, socket
-    the Docker socket: both need ``why``.
+    the Docker socket: both need ``why``. ``shared``, in a companion: the main container's folder of that name.
     """
 
     kind: Literal["config", "data", "database", "cache", "media", "downloads", "stacks", "host", "socket"]
@@ -127,6 +127,7 @@ class Volume(_Part):
     name: Name | None = None
     source: Annotated[str, Field(pattern=r"^/[^\x00-\x1f:]*$")] | None = None
     read_only: bool = False
+    shared: bool = False
     why: str = ""
 
     @model_validator(mode="after")

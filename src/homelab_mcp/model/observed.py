@@ -18,7 +18,8 @@ class FileState:
 class StackFiles:
     """A stack as its files say: name, the compose file's path relative to the root, its text and the .env's.
 
-    ``others`` are further compose files that Compose merges over it by itself (override files): (path, text).
+    ``others`` are further compose files that Compose merges over it by itself (override files), ``named`` those that
+    any of them names (``include``, ``extends``): (path, text).
     """
 
     name: str
@@ -26,6 +27,7 @@ class StackFiles:
     compose_text: str
     env_text: str = ""
     others: tuple[tuple[str, str], ...] = ()
+    named: tuple[tuple[str, str], ...] = ()
 
     @property
     def env_path(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -89,6 +89,26 @@ class Approver(Protocol):
 
     def verify(self, approval: Approval) -> bool:
         """True when the signature is the approver's, over exactly this answer."""
+        ...
+
+    def public(self) -> str:
+        """The public half in Base64; "" where there is no key."""
+        ...
+
+    def links(self) -> Sequence[tuple[str, str]]:
+        """(public half, signature for the next) of the keys before this one, oldest first."""
+        ...
+
+    def change(self, pin: str, new_pin: str) -> None:
+        """A new key under a new PIN, signed for by the one that the old PIN opens. Raises InvalidInput."""
+        ...
+
+    def sign_message(self, pin: str, message: bytes) -> str:
+        """The key's signature of a message. Raises InvalidInput."""
+        ...
+
+    def signed_by(self, public: str, message: bytes, signature: str) -> bool:
+        """Whether that key, of whomever, made that signature."""
         ...
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from homelab_mcp.core.approver_record import Standing, key_name, recorded, standing, told
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import COMPOSE_NAMES, PRIVATE_FOLDER, SETTINGS_FILE, LabSettings
@@ -219,9 +220,18 @@ def _applies(lab: Lab) -> Iterator[Check]:
 
 
 def _approver(lab: Lab) -> Iterator[Check]:
-    there = lab.approver.exists()
-    said = "The approval PIN is set." if there else "No approval PIN is set."
-    yield Check("approver", there, said, "Run `homelab-mcp init` in a terminal to set one.")
+    public = lab.approver.public()
+    if not public:
+        yield Check("approver", False, "No approval PIN is set.", "Run `homelab-mcp init` in a terminal to set one.")
+        return
+    signed_by = lab.approver.signed_by
+    known = recorded(lab.journal.entries(), signed_by)
+    replaced = standing(known, public, lab.approver.links(), signed_by) is Standing.REPLACED
+    said = f"The approval PIN is set; its key is {told(known) if known else key_name(public)}."
+    if replaced and known:
+        said = f"The approver's key is {key_name(public)}, on record is {told(known)}: no answer signed with it counts."
+    hint = "If you set a new PIN yourself, run `homelab-mcp approver accept`; if not, find out who wrote that file."
+    yield Check("approver", not replaced, said, hint)
 
 
 def _http_tokens(lab: Lab) -> Iterator[Check]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 
+from homelab_mcp.core.diff import is_env
+from homelab_mcp.core.env_file import parse_or_empty
+from homelab_mcp.core.stack_texts import may_name_others, named_paths
 from homelab_mcp.core.status_view import declared
 from homelab_mcp.core.yaml12 import YamlRefused
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.lab import OVERRIDE_NAMES
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.ports import Files
+from homelab_mcp.queries.lab_stacks import Beside
 
 UNREADABLE = "\x00"
 """Stands for a compose file that is no text: no YAML reader takes it, so every judge of it says so."""
@@ -18,12 +23,21 @@ UNREADABLE = "\x00"
 
 def read_stacks(files: Files) -> tuple[StackFiles, ...]:
     """Every stack's files, sorted by name. One that cannot be read keeps nobody from the others."""
-    return tuple(
+    found = (
         StackFiles(
             name, path, _text(files, path, UNREADABLE), _text(files, f"{name}/.env", ""), tuple(_overrides(files, name))
         )
         for name, path in files.stack_folders()
     )
+    return tuple(replace(s, named=_named(files, s)) if may_name_others(s) else s for s in found)
+
+
+def _named(files: Files, stack: StackFiles) -> tuple[tuple[str, str], ...]:
+    """The compose files of the lab that the stack's own ones name."""
+    env = parse_or_empty(stack.env_text)
+    beside = Beside(files, {})
+    asked = ((path, beside.text(path)) for path in named_paths(stack, env, beside.read))
+    return tuple((path, text) for path, text in asked if text and not is_env(path))
 
 
 def _overrides(files: Files, name: str) -> Iterator[tuple[str, str]]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 from collections.abc import Iterable, Mapping
 from functools import partial
 
 from homelab_mcp.core.checks import LintStack
 from homelab_mcp.core.env_file import parse_or_empty
+from homelab_mcp.core.stack_texts import GLOBAL_ENV, named_paths, own_paths
 from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.lab import PRIVATE_FOLDER
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.ports import Files
 
-SHARED_ENV = "global.env"
-"""Variables of every stack, at the lab's root; a stack's own ``.env`` goes before it."""
+SHARED_ENV = GLOBAL_ENV
+"""Variables of every stack; a stack's own ``.env`` goes before it."""
 
 
 def lint_stacks(
@@ -27,7 +29,7 @@ def lint_stacks(
         stacks: as ``queries.find.read_stacks`` gives them, or as they would be.
         changed: files that would be written (their text) or deleted (None), by path; what is on disk otherwise.
     """
-    beside = _Beside(files, changed or {})
+    beside = Beside(files, changed or {})
     shared = parse_or_empty(beside.text(SHARED_ENV))
     return [
         LintStack(
@@ -44,7 +46,25 @@ def lint_stacks(
     ]
 
 
-class _Beside:
+def files_of_stack(
+    files: Files, stack: StackFiles, changed: Mapping[str, str | None] | None = None
+) -> dict[str, str | None]:
+    """Path (from the lab's root) to text of every file of the lab that Compose reads for the stack; None: not there.
+
+    A file that cannot be read as text, or that lies outside the lab, is left out. ``changed`` as for ``lint_stacks``.
+    """
+    beside = Beside(files, changed or {})
+    env = {**parse_or_empty(beside.text(SHARED_ENV)), **parse_or_empty(stack.env_text)}
+    asked = [*own_paths(stack.name, stack.compose_path), *named_paths(stack, env, beside.read)]
+    found: dict[str, str | None] = {}
+    for path in filter(None, map(beside.inside, asked)):
+        if path not in found:
+            with contextlib.suppress(HomelabError, OSError):
+                found[path] = files.read(path)
+    return found
+
+
+class Beside:
     """The lab's files, as far as a compose file may name them."""
 
     def __init__(self, files: Files, changed: Mapping[str, str | None]) -> None:
@@ -70,14 +90,14 @@ class _Beside:
         Raises:
             InvalidInput: outside the lab, in its private folder, through a link, or no text.
         """
-        inside = self._inside(path)
+        inside = self.inside(path)
         if inside is None:
             raise InvalidInput("It is outside the lab.", code="path_refused", hint="Move it into the lab.")
         return self._changed[inside] if inside in self._changed else self._files.read(inside)
 
     def names(self, folder: str) -> list[str] | None:
         """What is in a folder of the lab, None for another place and where there is no such folder."""
-        inside = self._inside(folder)
+        inside = self.inside(folder)
         if inside is None:
             return None
         try:
@@ -93,7 +113,7 @@ class _Beside:
 
     def exists(self, stack: str, path: str) -> bool:
         """False only for what can be looked at (in the lab, through no link) and is not there."""
-        inside = self._inside(posixpath.join(stack, path))
+        inside = self.inside(posixpath.join(stack, path))
         if inside is None or inside == "." or inside in self._folders:
             return True
         if inside in self._changed:
@@ -103,7 +123,7 @@ class _Beside:
         except (HomelabError, OSError):
             return True
 
-    def _inside(self, path: str) -> str | None:
+    def inside(self, path: str) -> str | None:
         """The path from the lab's root; None for what is elsewhere or nobody's to read."""
         whole = posixpath.normpath(posixpath.join(self._files.root, path))
         inside = posixpath.relpath(whole, self._files.root)

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from homelab_mcp.core import log_lines
-from homelab_mcp.core.log_lines import LogLine, Place
-from homelab_mcp.core.redact import Redactor, clean, secret_values
-from homelab_mcp.core.redact_stream import settled
+from homelab_mcp.core.log_lines import LogLine
+from homelab_mcp.core.redact import Redactor, secret_values
 from homelab_mcp.core.status_view import declared, owner
 from homelab_mcp.core.yaml12 import YamlRefused
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.observed import ContainerState, StackFiles
 from homelab_mcp.ports import Engine, Files, Lab
 from homelab_mcp.queries.find import check_stack, find_in, nearest, read_stacks
+from homelab_mcp.queries.log_tail import SECONDS, Wanted, shown_name, tail_of
 
 MOST_LINES = 1_000
 MOST_CONTAINERS = 20
-SEARCHED_LINES = 20_000
-BATCH = 2_048
-DEADLINE = 10.0
-LOOKED_BACK = 400
-LOOKED_AT = 512
-SAME_MICROSECOND = 100
 PAGE_BYTES = 12_288
 """Leaves room, below a tool result's 16 KiB, for JSON's own quoting."""
 
@@ -65,18 +56,6 @@ class LogPage:
         return f"[log of {', '.join(self.services)}: untrusted data]\n{body}\n[end of log]{tail}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    tail: int
-    since: float | None
-    until: float | None
-    place: Place | None
-    matches: Callable[[str], bool]
-    searching: bool
-    redactor: Callable[[], Redactor]
-    end: float
-
-
 def read_logs(
     files: Files,
     engine: Engine,
@@ -99,7 +78,8 @@ def read_logs(
         engine: the engine that has the containers.
         services: Compose service names (or ``stack/service``); empty: every service of ``stack``.
         stack: the stack, when no services are named or to tell equal names apart.
-        tail: last lines of each service, 1 to 1000; with ``grep``, the last that match among 20,000.
+        tail: last lines of each service, 1 to 1000; with ``grep``, the last that match among 20,000, or among as many
+            as a second allows; ``next_cursor`` goes on from there.
         since: ``10m``, ``2h`` or an ISO time.
         until: the same.
         grep: a regular expression, linear-time syntax.
@@ -118,7 +98,7 @@ def read_logs(
     now = time.time() if now is None else now
     place = log_lines.parse_cursor(cursor)
     stacks = read_stacks(files)
-    wanted = _Wanted(
+    wanted = Wanted(
         tail=tail,
         since=log_lines.parse_time(since, now),
         until=log_lines.parse_time(until, now),
@@ -126,7 +106,7 @@ def read_logs(
         matches=log_lines.matcher(grep),
         searching=bool(grep),
         redactor=redactor or _of_env_files(files, stacks),
-        end=time.monotonic() + DEADLINE,
+        end=time.monotonic() + SECONDS,
     )
     containers = _containers(stacks, engine.containers(), files.root, services, stack)
     lines, more, horizon = _gather(engine, containers, wanted)
@@ -134,7 +114,7 @@ def read_logs(
     texts, covered = log_lines.page(lines, max_bytes)
     truncated = more or covered < len(lines)
     reached = log_lines.place_of(lines, covered, place, horizon) if truncated else None
-    names = tuple(dict.fromkeys(_shown(c.service) for c in containers))
+    names = tuple(dict.fromkeys(shown_name(c.service) for c in containers))
     return LogPage(names, tuple(texts), truncated, reached.as_cursor() if reached else None)
 
 
@@ -168,71 +148,18 @@ def logs_of(
     return page.as_dict()
 
 
-def _gather(engine: Engine, containers: Sequence[ContainerState], wanted: _Wanted) -> tuple[list[LogLine], bool, str]:
+def _gather(engine: Engine, containers: Sequence[ContainerState], wanted: Wanted) -> tuple[list[LogLine], bool, str]:
     """All lines, whether there may be older ones, and from which time on none is missing."""
     lines: list[LogLine] = []
     more = False
     horizon = ""
     for container in containers:
-        found, older = _tail_of(engine, container, wanted)
-        lines += found
-        if older:
+        found = tail_of(engine, container, wanted)
+        lines += found.lines
+        if found.older:
             more = True
-            horizon = max(horizon, found[0].time if found else "")
+            horizon = max(horizon, found.reached)
     return lines, more, horizon
-
-
-def _tail_of(engine: Engine, container: ContainerState, wanted: _Wanted) -> tuple[list[LogLine], bool]:
-    """The last lines of one container that are wanted, and whether there may be older ones."""
-    asked = SEARCHED_LINES if wanted.searching else wanted.tail + (wanted.place.shown if wanted.place else 0)
-    until = wanted.until
-    if wanted.place is not None:
-        # A float holds no nanoseconds: the few lines of that microsecond that are too late are cut by text.
-        until = min(log_lines.seconds_of(wanted.place.time), until or float("inf"))
-        asked += SAME_MICROSECOND
-    kept: deque[LogLine] = deque(maxlen=wanted.tail)
-    batch: list[LogLine] = []
-    seen = matched = 0
-    name = _shown(container.service)
-    stream = engine.logs(container.id, tail=asked, since=wanted.since, until=until)
-    with closing(cast("Any", stream)):
-        for when, kind, raw in stream:
-            seen += 1
-            if wanted.place is None or when <= wanted.place.time:
-                batch.append(LogLine(when, name, kind, raw))
-            if len(batch) >= BATCH:
-                matched += _sift(batch, kept, wanted, last=False)
-                if time.monotonic() > wanted.end:
-                    break
-    matched += _sift(batch, kept, wanted)
-    return list(kept), seen >= asked or matched > len(kept)
-
-
-def _shown(service: str) -> str:
-    """A service's name as it is shown: it is a label's text, which whoever made the container chose."""
-    return " ".join(clean(service).split())[:80]
-
-
-def _sift(batch: list[LogLine], kept: deque[LogLine], wanted: _Wanted, *, last: bool = True) -> int:
-    """Mask and match a batch. Lines at its end that may begin a secret stay in it, unless it is the last."""
-    redactor = wanted.redactor()
-    ready = len(batch) if last else _settled(batch, redactor)
-    # Matched as masked: otherwise a pattern could ask, letter by letter, what a secret is.
-    shown = log_lines.masked(batch[:ready], redactor.safe, secrets.token_hex(8))
-    found = [line for line in shown if wanted.matches(line.text)]
-    kept.extend(found)
-    del batch[:ready]
-    return len(found)
-
-
-def _settled(batch: list[LogLine], redactor: Redactor) -> int:
-    """How many of the lines can be masked without those to come."""
-    tail = batch[-LOOKED_BACK:]
-    texts = [f"{line.text[:LOOKED_AT]}\n" for line in tail]
-    cut = settled("".join(texts), redactor)
-    while texts and cut > 0:
-        cut -= len(texts.pop(0))
-    return len(batch) - len(texts) if len(texts) < len(tail) else len(batch)
 
 
 def _of_env_files(files: Files, stacks: Sequence[StackFiles]) -> Callable[[], Redactor]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from homelab_mcp.core import fingerprint
-from homelab_mcp.core.checks import LintStack, lint
+from homelab_mcp.core.after import stacks_after
+from homelab_mcp.core.checks import lint
 from homelab_mcp.core.compose_meaning import read as read_compose
 from homelab_mcp.core.compose_meaning import services_of
 from homelab_mcp.core.diff import is_env, unified
@@ -23,18 +24,17 @@ from homelab_mcp.core.drift import (
     file_word,
     in_scope,
 )
-from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.core.new_findings import brought_in
 from homelab_mcp.core.redact import safe, secret_values
 from homelab_mcp.core.status_view import owner
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError, InvalidInput
 from homelab_mcp.model.finding import Finding
-from homelab_mcp.model.lab import COMPOSE_NAMES
 from homelab_mcp.model.observed import ContainerState, StackFiles
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import check_stack, read_stacks
 from homelab_mcp.queries.history import applied as applied_plans
 from homelab_mcp.queries.lab_facts import lab_facts, lint_settings
+from homelab_mcp.queries.lab_stacks import lint_stacks
 
 _SETTINGS_SUFFIXES = (".yml", ".yaml", ".toml")
 _LARGEST_NEW = 256 * 1024
@@ -259,34 +259,16 @@ def _new_findings(
 ) -> tuple[Finding, ...]:
     facts, settings = lab_facts(lab), lint_settings(lab)
 
-    def ask(which: Iterable[StackFiles]) -> Sequence[Finding]:
-        return lint(
-            [LintStack(s.name, s.compose_path, s.compose_text, parse_or_empty(s.env_text)) for s in which],
-            facts=facts,
-            settings=settings,
-        )
+    def ask(which: Sequence[StackFiles], changed: Mapping[str, str | None]) -> Sequence[Finding]:
+        return lint(lint_stacks(lab.files, which, changed), facts=facts, settings=settings)
 
-    return brought_in(ask(as_committed(stacks, files)), ask(stacks))
+    then = {c.path: c.before for c in files if c.known}
+    return brought_in(ask(as_committed(stacks, files), then), ask(stacks, {}))
 
 
 def as_committed(stacks: Sequence[StackFiles], files: Iterable[FileChange]) -> tuple[StackFiles, ...]:
-    """The stacks' files with these changes taken back."""
-    found = {s.name: s for s in stacks}
-    for change in files:
-        name, _, rest = change.path.partition("/")
-        one = found.get(name)
-        if one is not None and change.path == one.compose_path:
-            if change.before is None:
-                del found[name]
-            else:
-                found[name] = replace(one, compose_text=change.before)
-        elif one is None and rest in COMPOSE_NAMES and change.before is not None:
-            found[name] = StackFiles(name, change.path, change.before)
-    for change in files:
-        one = found.get(change.path.partition("/")[0])
-        if one is not None and change.path == one.env_path and change.known:
-            found[one.name] = replace(one, env_text=change.before or "")
-    return tuple(found[name] for name in sorted(found))
+    """The stacks' files with these changes taken back; what an env file held is left as it is where nobody knows."""
+    return stacks_after(stacks, [c.undone for c in files if c.known])
 
 
 def _how(change: FileChange) -> str:

@@ -14,7 +14,7 @@ from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Elicit, Resolve
 from mcp_types import CallToolResult, ToolAnnotations
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from homelab_mcp.model.plan import Plan, PlanState, PlanStatus
 from homelab_mcp.ports import Lab
@@ -35,7 +35,17 @@ PlanId = Annotated[str, Field(description="The plan_id a tool returned.", min_le
 class Confirmation(BaseModel):
     """What the person types into the client's dialog."""
 
-    name: str = Field(title="Name", description="Type the name shown above to approve this plan.", min_length=1)
+    name: str = Field(
+        title="Name", description="Type the name shown above to approve this plan.", json_schema_extra={"minLength": 1}
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_typed(cls, given: Any) -> Any:
+        # A client that accepts the form by itself, empty, has given no answer: it is told how a person can approve,
+        # and not that its form has a fault.
+        name = given.get("name") if isinstance(given, dict) else None
+        return {"name": name if isinstance(name, str) else ""}
 
 
 class NotAsked(Confirmation):
@@ -86,6 +96,8 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
             await in_thread(desk.dialog_declined, plan, client)
         elif answer.data.name:
             await in_thread(desk.dialog, plan, answer.data.name, client)
+        elif not isinstance(answer.data, NotAsked):
+            await in_thread(desk.dialog_declined, plan, client)
         await in_thread(start, lab, plan_id)
         await _follow(ctx, lab, plan_id, FOLLOW_SECONDS)
         return await plan_result(lab, plan, full=False)

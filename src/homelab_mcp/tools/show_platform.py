@@ -34,9 +34,9 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         show_platform,
         name="show_platform",
         title="Log-in or start page",
-        description="sign_on: people with their groups, and what each host asks (log-in, second factor, groups) or why it "
-        "is open. homepage: its entries, widgets that lack a key, and services that could have a widget. From files; no "
-        "password or code is shown.",
+        description="sign_on: people with their groups, and what each host asks (log-in, second factor, groups) or why "
+        "it is open. homepage: its entries, widgets that lack a key, and services that could have a widget. From "
+        "files; no password or code is shown.",
         annotations=ToolAnnotations(
             read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
         ),

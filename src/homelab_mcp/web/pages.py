@@ -32,6 +32,7 @@ from homelab_mcp.web.reading import Reading
 from homelab_mcp.web.sessions import LONGEST_SECONDS, Session, Sessions, Tries
 from homelab_mcp.web.site import Site, client_of
 from homelab_mcp.web.values import propose_value
+from homelab_mcp.workflow.approver_trust import ApproverTrust
 from homelab_mcp.workflow.assembly import approvals
 from homelab_mcp.workflow.follow import start
 
@@ -149,11 +150,12 @@ class Pages:
             return answer
         if self._one_pin is None:
             self._one_pin = anyio.CapacityLimiter(1)  # each try takes 64 MiB
+        trust = ApproverTrust(self._lab.approver, self._lab.journal)
         try:
             signer = await anyio.to_thread.run_sync(
-                self._lab.approver.unlock, form.get("pin", "")[:LONGEST_PIN], limiter=self._one_pin
+                trust.unlock, form.get("pin", "")[:LONGEST_PIN], f"page {account}", limiter=self._one_pin
             )
-        except InvalidInput as error:
+        except (InvalidInput, PlanRefused) as error:
             await self._noted("page_login_refused", {"address": address, "cause": error.code})
             return self._login_page(429 if error.code == "pin_locked" else 401, place, f"{error.message} {error.hint}")
         self._tries.forgive(address)

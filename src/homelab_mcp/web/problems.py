@@ -23,7 +23,14 @@ _STATUS: tuple[tuple[type[HomelabError], int], ...] = (
     (EngineUnavailable, 503),
     (InvalidInput, 400),
 )
-_STATUS_OF_CODE = {"form_too_long": 413, "bad_form": 400, "csrf": 403, "approver_changed": 403, "pin_locked": 429}
+_STATUS_OF_CODE = {
+    "form_too_long": 413,
+    "bad_form": 400,
+    "csrf": 403,
+    "approver_changed": 403,
+    "approver_replaced": 403,
+    "pin_locked": 429,
+}
 _TITLES = {
     "plan_unknown": "There is no such plan",
     "plan_expired": "This plan's time is over",
@@ -40,6 +47,7 @@ _TITLES = {
     "csrf": "This form is not of your session",
     "form_too_long": "That is too long",
     "approver_changed": "The approver's key was replaced",
+    "approver_replaced": "The approver's key is not the one on record",
     "bad_policy": "The lab's policy file is not readable",
     "plan_changed": "This is not the plan that you read",
 }

@@ -15,6 +15,7 @@ from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, Plan
 from homelab_mcp.model.policy import POLICY_FILE
 from homelab_mcp.ports import Approver, Clock, Compose, Engine, Files, History, Journal, Lock, PlanStore, Snapshots
 from homelab_mcp.workflow.approvals import lapsed
+from homelab_mcp.workflow.approver_trust import ApproverTrust
 from homelab_mcp.workflow.inventory import Inventory, Refreshed
 from homelab_mcp.workflow.open_applies import open_applies
 from homelab_mcp.workflow.stack_engine import StackEngine
@@ -29,6 +30,7 @@ _AFTER_REFUSAL = {
     "plan_expired": PlanState.EXPIRED,
     "plan_declined": PlanState.DECLINED,
     "plan_not_approved": PlanState.PENDING,
+    "approver_replaced": PlanState.PENDING,
     "policy_refused": PlanState.DECLINED,
 }
 
@@ -72,7 +74,7 @@ class Applier:
         """The plan, when it may be applied now.
 
         Raises NotFound, or PlanRefused: plan_expired, plan_used, plan_not_approved, plan_declined, plan_stale
-        (details["changed"] names what differs), plan_needs_docker.
+        (details["changed"] names what differs), plan_needs_docker, approver_replaced.
         """
         plan = self.plans.get(plan_id)
         if self.plans.used(plan_id):
@@ -171,6 +173,9 @@ class Applier:
         if not plan.created - _SKEW <= approval.when < plan.expires or approval.when > now + _SKEW:
             return False
         if approval.kind is ApprovalKind.OUT_OF_BAND:
+            trust = ApproverTrust(self.approver, self.journal)
+            trust.require()
+            trust.remember("apply")
             return self.approver.verify(approval)
         return self._journalled(approval)
 

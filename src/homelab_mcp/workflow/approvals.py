@@ -9,6 +9,7 @@ from homelab_mcp.model.errors import InvalidInput, PlanRefused
 from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, PlanStatus
 from homelab_mcp.model.policy import POLICY_FILE
 from homelab_mcp.ports import Approver, Clock, Journal, Lock, PlanStore, Signer
+from homelab_mcp.workflow.approver_trust import ApproverTrust
 
 RUNNING = frozenset({PlanState.QUEUED, PlanState.APPLYING})
 
@@ -66,6 +67,7 @@ class Approvals:
         self._plans = plans
         self._journal = journal
         self._approver = approver
+        self._trust = ApproverTrust(approver, journal)
         self._clock = clock
         self._policy = policy
 
@@ -110,9 +112,13 @@ class Approvals:
         self._journal.append("dialog_declined", {"plan": plan.id, "who": f"client {client}"[:200]})
 
     def out_of_band(self, plan_id: str, pin: str, *, who: str, approved: bool, reason: str = "") -> Approval:
-        """Record a signed answer. A no is final. Raises InvalidInput (wrong_pin, pin_locked), NotFound, PlanRefused."""
+        """Record a signed answer. A no is final.
+
+        Raises InvalidInput (wrong_pin, pin_locked), NotFound, PlanRefused (also approver_replaced).
+        """
         plan = self._open_to_answer(plan_id, approved)
-        approval = self._approver.sign(pin, plan, approved=approved, who=who[:200], reason=reason[:1000])
+        signer = self._trust.unlock(pin, who[:200])
+        approval = signer.sign(plan, approved=approved, who=who[:200], reason=reason[:1000])
         self._record(approval)
         return approval
 
@@ -129,6 +135,7 @@ class Approvals:
                 code="approver_changed",
                 hint="Log in again with the PIN of the new key.",
             )
+        self._trust.require()
         self._record(approval)
         return approval
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from homelab_mcp.core.approver_record import Standing
 from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.core.settings import build_settings, emit_settings
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.ports import Files, Lab
 from homelab_mcp.queries.find import read_stacks
+from homelab_mcp.workflow.approver_trust import ApproverTrust
 
 _FROM_ENV = {
     "DOMAIN": "domain",
@@ -25,13 +27,23 @@ _FROM_ENV = {
 
 @dataclass(frozen=True, slots=True)
 class InitReport:
-    """What ``init`` made and found; ``stacks`` are the names of the stacks that were there and stay as they are."""
+    """What ``init`` made and found.
+
+    Args:
+        root: the lab's folder.
+        made: what was missing.
+        kept: what was there.
+        stacks: names of the stacks that were there and stay as they are.
+        pin_set: whether there is an approver's key.
+        pin_counts: False where another key is on record, so that a person must accept this one first.
+    """
 
     root: str
     made: tuple[str, ...]
     kept: tuple[str, ...]
     stacks: tuple[str, ...]
     pin_set: bool
+    pin_counts: bool = True
 
 
 def known_values(files: Files) -> dict[str, str]:
@@ -76,6 +88,9 @@ def init_lab(lab: Lab, values: dict[str, Any], pin: str = "") -> InitReport:
     if not lab.vault.report().lab_id:
         lab.vault.ensure()
         made.append("encryption key")
+    trust = ApproverTrust(lab.approver, lab.journal)
+    if lab.approver.exists():
+        trust.remember("init")
     lab.journal.append("lab_initialised", {"made": made})
     return InitReport(
         root=files.root,
@@ -83,4 +98,5 @@ def init_lab(lab: Lab, values: dict[str, Any], pin: str = "") -> InitReport:
         kept=tuple(kept),
         stacks=tuple(name for name, _ in files.stack_folders()),
         pin_set=lab.approver.exists(),
+        pin_counts=trust.look()[0] is not Standing.REPLACED,
     )

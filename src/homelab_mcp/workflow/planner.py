@@ -22,6 +22,7 @@ from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState,
 from homelab_mcp.model.policy import POLICY_FILE
 from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
 from homelab_mcp.queries.find import read_stacks
+from homelab_mcp.queries.lab_stacks import files_of_stack
 from homelab_mcp.workflow.plan_facts import TELLING, own_text
 from homelab_mcp.workflow.stack_engine import StackEngine
 
@@ -86,13 +87,12 @@ class Planner:
         _check_not_the_guard(draft)
         self._check_room()
         # Before the judging, which takes a second: what is judged and what the plan holds to must be the same files.
-        paths = fingerprint.watched_files(draft, {s.name: s.compose_path for s in snapshot.stacks})
-        observed = {path: self._files.read(path) for path in paths}
+        after = stacks_after(snapshot.stacks, draft.edits)
+        observed = self._watched(draft, snapshot.stacks, after)
         _check_still_as_read(draft, snapshot, observed)
         _check_no_secret_in_public(draft)
         if not own_text(draft):
             _check_no_marked_secret(draft)
-        after = stacks_after(snapshot.stacks, draft.edits, self._files.read)
         networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
         undone = [_reversed(e) for e in draft.adopts]
         there = lint(stacks_after(snapshot.stacks, undone), networks, undone)
@@ -143,6 +143,19 @@ class Planner:
                 expires=now + self._policy.plan_life,
             )
         )
+
+    def _watched(
+        self, draft: Draft, before: Sequence[StackFiles], after: Sequence[StackFiles]
+    ) -> dict[str, str | None]:
+        """The files that the plan holds to, as they are: those it writes, and all that Compose reads for its stacks."""
+        paths = fingerprint.watched_files(draft, {s.name: s.compose_path for s in before})
+        found = {path: self._files.read(path) for path in paths}
+        touched = set(fingerprint.touched_stacks(draft))
+        changed = {e.path: e.after for e in draft.edits}
+        for stacks, edits in ((before, {}), (after, changed)):
+            for stack in (s for s in stacks if s.name in touched):
+                found = {**files_of_stack(self._files, stack, edits), **found}
+        return found
 
     def _check_room(self) -> None:
         """Refuse a flood: a person cannot judge plans by the hundred."""
@@ -206,7 +219,12 @@ def _check_still_as_read(draft: Draft, snapshot: Snapshot, observed: Mapping[str
     # An empty text in a snapshot may stand for a file that is not there or not readable.
     read: dict[str, str | None] = {}
     for stack in snapshot.stacks:
-        texts = ((stack.compose_path, stack.compose_text), (stack.env_path, stack.env_text), *stack.others)
+        texts = (
+            (stack.compose_path, stack.compose_text),
+            (stack.env_path, stack.env_text),
+            *stack.others,
+            *stack.named,
+        )
         read |= {path: text for path, text in texts if text}
     read |= {e.path: e.before for e in draft.edits} | {e.path: e.after for e in draft.adopts}
     moved = [path for path, now in observed.items() if path in read and read[path] != now]

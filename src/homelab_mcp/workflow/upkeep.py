@@ -1,8 +1,12 @@
-"""What a start does beside recovery: finish a cut-off key rotation, and seal what older versions left in the clear."""
+"""What a start does beside recovery: it finishes a cut-off key rotation, and does what older versions did not.
+
+It seals what they left in the clear, and records the approver's key.
+"""
 
 from __future__ import annotations
 
 from homelab_mcp.ports import Lab
+from homelab_mcp.workflow.approver_trust import ApproverTrust
 
 
 def upkeep(lab: Lab) -> int:
@@ -11,6 +15,8 @@ def upkeep(lab: Lab) -> int:
     Raises LabLocked while an apply is at work, VaultLocked, StorageFailed, JournalUnwritable.
     """
     lab.vault.finish()
+    if lab.approver.exists():
+        ApproverTrust(lab.approver, lab.journal).remember("start")
     if not lab.plans.migrate(count_only=True):
         return 0
     with lab.lock.hold("encrypting old records"):

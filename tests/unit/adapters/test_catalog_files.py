@@ -71,7 +71,7 @@ def test_nothing_shipped_is_a_draft_or_unpinned(definition: ServiceDefinition) -
     assert definition.level != "draft"
     for container in containers(definition):
         # Two numbers are a full version of PostgreSQL; a build of LinuxServer.io and a day name one image too.
-        whole = r"\d+\.\d+|-ls\d+$|\d{4}-?\d{2}-?\d{2}"
+        whole = r"\d+\.\d+|-ls\d+$|\d{4}-?\d{2}-?\d{2}|^\d{6}$"
         assert re.search(whole, container.image.tag), f"{container.image.reference} is not a full version"
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from homelab_mcp.adapters.git_history import EXCLUDED, GitHistory
 from homelab_mcp.adapters.git_reading import forbidden
 from homelab_mcp.adapters.lock import LabLock
 from homelab_mcp.model.errors import HomelabError
+from tests.kills import killed_after
 
 
 def git(root: Path, *args: str) -> str:
@@ -157,28 +156,6 @@ def test_a_lock_that_is_younger_than_ours_belongs_to_somebody(root: Path) -> Non
     assert branch.exists()
 
 
-def killed_while(work: Callable[[], object], calls: int) -> bool:
-    """Run the work in a child that is killed at its nth call of a function that touches the disk."""
-    touches = {"open", "write", "rename", "replace", "unlink", "remove", "fsync", "close", "mkdir", "link", "fdopen"}
-    child = os.fork()
-    if child == 0:
-        left = calls
-
-        def count(_frame: object, event: str, arg: object) -> None:
-            nonlocal left
-            if event in {"c_call", "c_return"} and getattr(arg, "__name__", "") in touches:
-                left -= 1
-                if left <= 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.setprofile(count)
-        try:
-            work()
-        finally:
-            os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
-
-
 @pytest.mark.parametrize("turns", [10, pytest.param(50, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("whose", ["ours", "a person's"])
 @pytest.mark.timeout(120)
@@ -195,7 +172,7 @@ def test_after_every_one_of_a_hundred_killed_commits_the_next_one_works(root: Pa
                 history.commit(["media/compose.yaml"], f"turn {turn}")
 
         if whose == "ours":
-            kills += killed_while(commit, 2 * turn)
+            kills += killed_after(2 * turn, commit)
         else:
             script = "git add -A && git -c user.name=a -c user.email=a@b commit -qm theirs"
             child = subprocess.Popen(["sh", "-c", script], cwd=root, start_new_session=True)

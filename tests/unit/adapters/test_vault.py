@@ -19,7 +19,7 @@ from homelab_mcp.adapters.vault import Vault, key_of
 from homelab_mcp.core.plan_codec import plan_to_json, seal
 from homelab_mcp.model.errors import InvalidInput, VaultLocked
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester, Risk, RiskReason
-from tests.unit.workflow.test_kill import killed_after
+from tests.kills import killed_after
 
 SPAWN = multiprocessing.get_context("spawn")
 CANARY = "canary-5d0c7f-value"

@@ -152,3 +152,56 @@ def test_without_docker_the_plan_says_what_it_did_not_see(lab: BenchLab) -> None
     plan = lab.planner.make(lab.add_draft(), snapshot, Requester("cli"), no_findings)
     assert any("without seeing the containers" in note for note in plan.draft.notes)
     assert not [k for k in plan.fingerprint if k.startswith("container:")]
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> BenchLab:
+    """The stack ``media`` with an override file, an included file with its own env file, an extended one, env files."""
+    lab = BenchLab(tmp_path / "lab")
+    lab.compose_file.write_text(
+        "include: [more/compose.yaml]\nservices:\n  web:\n    image: web:1\n    env_file: [web.env, {path: opt.env,"
+        " required: false}]\n    extends: {file: base.yaml, service: base}\n"
+    )
+    folder = lab.compose_file.parent
+    (folder / "more").mkdir()
+    (folder / "compose.override.yaml").write_text("services:\n  web:\n    label_file: web.labels\n")
+    (folder / "more/compose.yaml").write_text("services:\n  side:\n    image: side:1\n    env_file: side.env\n")
+    (folder / "base.yaml").write_text("services:\n  base:\n    image: base:1\n")
+    for name in ("web.env", "web.labels", "more/side.env", "more/.env", "other.txt"):
+        (folder / name).write_text("A=1\n")
+    return lab
+
+
+@pytest.mark.parametrize(
+    ("path", "stale"),
+    [
+        ("media/compose.override.yaml", True),
+        ("media/compose.override.yml", True),
+        ("media/more/compose.yaml", True),
+        ("media/more/.env", True),
+        ("media/more/side.env", True),
+        ("media/base.yaml", True),
+        ("media/web.env", True),
+        ("media/opt.env", True),
+        ("media/web.labels", True),
+        ("global.env", True),
+        ("media/other.txt", False),
+        ("media/docker-compose.yml", False),
+        ("books/compose.yaml", False),
+    ],
+)
+def test_every_file_that_compose_reads_for_the_stack_makes_the_plan_stale(
+    wide: BenchLab, path: str, stale: bool
+) -> None:
+    plan = wide.plan(wide.change_draft("web:2"))
+    wide.applier.check(plan.id)
+    target = wide.root / path
+    target.parent.mkdir(exist_ok=True)
+    target.write_text("services: {}\n# changed\n" if path.endswith("ml") else "A=2\n")
+    if not stale:
+        wide.applier.check(plan.id)
+        return
+    with pytest.raises(PlanRefused) as caught:
+        wide.applier.check(plan.id)
+    assert caught.value.code == "plan_stale"
+    assert path in str(caught.value.details["changed"])

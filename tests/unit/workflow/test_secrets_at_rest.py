@@ -14,9 +14,9 @@ from homelab_mcp.core.secret_files import is_secret_file
 from homelab_mcp.model.errors import HomelabError, PlanRefused, VaultLocked
 from homelab_mcp.model.plan import PlanState
 from homelab_mcp.queries.history import history
+from tests.kills import killed_after
 from tests.unit.workflow.bench_lab import OLD, PIN, SECRET, BenchLab
 from tests.unit.workflow.test_hard_cases import BenchedLab, FakeWorker
-from tests.unit.workflow.test_kill import killed_after
 
 OLD_SECRET = "0ld-canary-77aa31cd"
 

@@ -1,0 +1,61 @@
+"""Every file that Compose reads for a stack: override files, what they include and extend, and env files."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from homelab_mcp.core.compose_load import load_stack
+from homelab_mcp.core.compose_stack import Loaded, Read
+from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES
+from homelab_mcp.model.observed import StackFiles
+
+GLOBAL_ENV = "global.env"
+"""Variables of every stack, at the lab's root."""
+
+_NAMING = ("include", "extends")
+_OF_SERVICES = ("env_file", "label_file")
+
+
+def may_name_others(stack: StackFiles) -> bool:
+    """Whether its files could name further compose files; a look at the words alone."""
+    return any(word in text for text in (stack.compose_text, *(t for _, t in stack.others)) for word in _NAMING)
+
+
+def loaded(stack: StackFiles, env: Mapping[str, str], read: Read | None = None) -> Loaded:
+    """What the stack's files come to. ``read``: reads what they name; None: what was read with the stack."""
+    known = dict(stack.named)
+    return load_stack([(stack.compose_path, stack.compose_text), *stack.others], env, read or known.get)
+
+
+def named_paths(stack: StackFiles, env: Mapping[str, str], read: Read) -> list[str]:
+    """Every path that merging the stack asks ``read`` for, as it was asked, whether there is such a file or not."""
+    asked: list[str] = []
+
+    def noting(path: str) -> str | None:
+        asked.append(path)
+        return read(path)
+
+    found = loaded(stack, env, noting)
+    services = found.merged.services if found.merged is not None else {}
+    for body in services.values():
+        asked += (posixpath.join(stack.name, path) for key in _OF_SERVICES for path in _files_of(body.get(key)))
+    return list(dict.fromkeys(asked))
+
+
+def own_paths(name: str, compose_path: str) -> list[str]:
+    """Files of a stack's own that Compose takes by their name, if only they are there.
+
+    ``compose_path`` is the compose file in use; one that Compose would look for first would take its place.
+    """
+    base = posixpath.basename(compose_path)
+    first = COMPOSE_NAMES[: COMPOSE_NAMES.index(base) + 1] if base in COMPOSE_NAMES else (base,)
+    return [GLOBAL_ENV, *(f"{name}/{file}" for file in (".env", *first, *OVERRIDE_NAMES))]
+
+
+def _files_of(value: Any) -> Iterator[str]:
+    for each in value if isinstance(value, list) else [value]:
+        path = each.get("path") if isinstance(each, dict) else each
+        if isinstance(path, str) and path:
+            yield str(path)
