@@ -23,4 +23,5 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
     async def inventory() -> str:
         from homelab_mcp.workflow.inventory import Inventory
 
-        return await in_thread(Inventory(lab).made)
+        text: str = await in_thread(Inventory(lab).made)
+        return text

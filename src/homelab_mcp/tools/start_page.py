@@ -63,7 +63,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         name="set_homepage",
         title="Plan the start page",
         description="Plan Homepage's title, theme, top widgets and bookmarks, or a service's widget (show_platform "
-        "tells which; API keys stay in .env, where a person puts them). Services list themselves. Changes nothing: returns a "
-        "plan for apply_plan.",
+        "tells which; API keys stay in .env, where a person puts them). Services list themselves. Changes nothing: "
+        "returns a plan for apply_plan.",
         annotations=PLAN_ONLY,
     )
