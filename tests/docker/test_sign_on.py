@@ -2,7 +2,7 @@
 
 Real here: Docker, Compose, Traefik, the certificate authority, every request, and all of homelab-mcp. Stand-ins:
 whoami, Redis, and Authelia's image, which cannot be pulled: a forward-auth that knows one session. What Authelia makes
-of its files is held by its published schemas (tests/unit); here is shown that they are there, and that it restarts for them.
+of its files is held by its published schemas (tests/unit); here is shown that they are there, and that it restarts.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def rules(lab: RealLab) -> list[dict[str, Any]]:
 
 def middlewares(lab: RealLab) -> list[str]:
     name = f"{lab.named('whoami')}@docker"
-    found = next((r for r in lab.traefik("http/routers") if r["name"] == name), {})
+    found: dict[str, Any] = next((r for r in lab.traefik("http/routers") if r["name"] == name), {})
     return [m for m in found.get("middlewares", []) if m == lab.login]
 
 

@@ -31,7 +31,7 @@ def lab(services: dict[str, dict[str, Any]], **files: str) -> LabAfter:
     return LabAfter(snapshot, SETTINGS, view(snapshot), files.get, lambda _: None, "/lab")
 
 
-def routed(name: str, *, sso: bool = True, **labels: str) -> dict[str, Any]:
+def routed(name: str, *, sso: bool = True, **labels: Any) -> dict[str, Any]:
     router = f"traefik.http.routers.{name}"
     own = {"traefik.enable": "true", f"{router}.rule": f"Host(`{name}.${{DOMAIN}}`)"}
     if sso:
@@ -142,8 +142,8 @@ def test_two_services_behind_one_host_ask_what_the_stricter_one_asks() -> None:
 
 
 def test_hosts_of_other_domains_and_unknown_ones_have_no_rule() -> None:
-    other = routed("web", **{"traefik.http.routers.web.rule": "Host(`web.example.org`) || Host(`a.${NOWHERE}`)"})
-    off = routed("off", **{"traefik.enable": "false"})
+    other = routed("web", traefik__http__routers__web__rule="Host(`web.example.org`) || Host(`a.${NOWHERE}`)")
+    off = routed("off", traefik__enable="false")
     assert asked({"web": other, "off": off}) == {}
 
 

@@ -97,10 +97,10 @@ def lab(*, env: str = "", homepage: dict[str, Any] | None = None, **services: di
 
 def test_the_derived_file_is_the_one_beside_homepage_s_others() -> None:
     shot = lab(sonarr=SONARR)
-    after = LabAfter(shot, with_routes(nas=NAS), view(shot), {}.get, lambda _: None, "/lab")
+    after = LabAfter(shot, with_routes(nas=NAS), view(shot), lambda _: None, lambda _: None, "/lab")
     (file,) = homepage_services(after)
     assert (file.path, file.restart) == ("dash/homepage/config/services.yaml", ())
-    none = LabAfter(shot, SETTINGS, view(shot), {}.get, lambda _: None, "/lab")
+    none = LabAfter(shot, SETTINGS, view(shot), lambda _: None, lambda _: None, "/lab")
     assert list(homepage_services(none)) == []
 
 
