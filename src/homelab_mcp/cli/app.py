@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from homelab_mcp.cli import (
+    access,
     add,
     apply,
     approve,
@@ -20,7 +21,9 @@ from homelab_mcp.cli import (
     env,
     external,
     history,
+    homepage,
     init,
+    inventory,
     lazy,
     logs,
     remove,
@@ -29,6 +32,7 @@ from homelab_mcp.cli import (
     serve,
     status,
     token,
+    user,
     vpn,
 )
 from homelab_mcp.cli import any_service as any_service_command
@@ -89,6 +93,9 @@ for module in (
     status,
     logs,
     env,
+    user,
+    access,
+    homepage,
     lazy,
     external,
     vpn,
@@ -99,6 +106,7 @@ for module in (
     approver,
     apply,
     history,
+    inventory,
     review,
     vault_command,
     serve,

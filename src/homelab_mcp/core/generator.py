@@ -114,7 +114,7 @@ def generate(
     name = options.name or definition.id
     if definition.id == traefik.TRAEFIK and settings.traefik.docker_access == "socket":
         definition = traefik.without_proxy(definition)
-    access = labels.access_of(definition, options.subdomain, options.sso, options.sso_reason)
+    access = labels.access_of(definition, options.subdomain, options.sso, options.sso_reason, options.sso_groups)
     companions = {f"{name}-{key}": companion for key, companion in definition.companions.items()}
     job = _Job(
         definition,

@@ -42,6 +42,11 @@ READ_ONLY_OR_PLAN = {
     "connect_services",
     "fix_permissions",
     "check_storage",
+    "show_platform",
+    "set_access_policy",
+    "manage_user",
+    "set_sign_on",
+    "set_homepage",
 }
 
 
