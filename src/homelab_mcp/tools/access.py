@@ -36,6 +36,11 @@ SCOPES: Mapping[str, Scope] = {
     "connect_services": Scope.PLAN,
     "fix_permissions": Scope.PLAN,
     "check_storage": Scope.READ,
+    "show_platform": Scope.READ,
+    "set_access_policy": Scope.PLAN,
+    "manage_user": Scope.PLAN,
+    "set_sign_on": Scope.PLAN,
+    "set_homepage": Scope.PLAN,
     "apply_plan": Scope.APPLY,
 }
 """The scope that each tool needs. One that is not named here is open to no token."""
