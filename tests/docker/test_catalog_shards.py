@@ -32,7 +32,7 @@ from tests.docker.lab import REQUESTER, SESSION, Answer, RealLab, tunnel_device
 
 pytestmark = pytest.mark.timeout(600)
 
-SHARDS = 8
+SHARDS = 12
 EVERYTHING = packaged_definitions()
 BY_ID = {definition.id: definition for definition in EVERYTHING}
 TRIED = [definition for definition in EVERYTHING if definition.id not in DEPLOYED]
