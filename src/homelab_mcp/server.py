@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult, ListToolsResult
 from pydantic import ValidationError
@@ -22,6 +22,7 @@ from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean
 from homelab_mcp.model.errors import HomelabError, LabLocked, VaultLocked
 from homelab_mcp.model.lab import SETTINGS_FILE
+from homelab_mcp.model.token import Scope
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.access import may_call, require, token_in, token_of
 from homelab_mcp.tools.masking import Masking
@@ -30,6 +31,9 @@ from homelab_mcp.tools.shape import misfit
 from homelab_mcp.tools.toolsets import ALL_WORD
 
 if TYPE_CHECKING:
+    from mcp.server.lowlevel.helper_types import ReadResourceContents
+    from pydantic import AnyUrl
+
     from homelab_mcp.http.serving import Mounted
     from homelab_mcp.http.settings import HttpSettings
 
@@ -100,6 +104,19 @@ class HomelabServer(MCPServer[Any]):
         except ValueError as error:
             # The SDK logs this as a fault of the server with its traceback; it is a slip of the caller.
             raise MCPError(code=INVALID_PARAMS, message=clean(str(error))[:200]) from error
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[Any, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        """A resource's contents.
+
+        Raises:
+            ResourceError: the client's token does not let it read.
+        """
+        token = token_of(context) if context else None
+        if (token is None and self.token_needed()) or (token is not None and Scope.READ not in token.scopes):
+            raise ResourceError("This client's token does not let it read. [insufficient_scope]")
+        return await super().read_resource(uri, context)
 
     async def _handle_list_tools(self, ctx: Any, params: Any) -> ListToolsResult:
         """Leave out what the client's token does not let it call; the order stays."""

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from homelab_mcp.cli import (
+    access,
     add,
     apply,
     approve,
@@ -18,8 +19,11 @@ from homelab_mcp.cli import (
     change,
     doctor,
     env,
+    external,
     history,
+    homepage,
     init,
+    inventory,
     lazy,
     logs,
     remove,
@@ -28,8 +32,10 @@ from homelab_mcp.cli import (
     serve,
     status,
     token,
+    user,
     vpn,
 )
+from homelab_mcp.cli import any_service as any_service_command
 from homelab_mcp.cli import approvals as approvals_command
 from homelab_mcp.cli import plan as plan_command
 from homelab_mcp.cli import policy as policy_command
@@ -79,6 +85,7 @@ for module in (
     search,
     catalog,
     add,
+    any_service_command,
     remove,
     change,
     validate_command,
@@ -86,7 +93,11 @@ for module in (
     status,
     logs,
     env,
+    user,
+    access,
+    homepage,
     lazy,
+    external,
     vpn,
     plan_command,
     policy_command,
@@ -95,6 +106,7 @@ for module in (
     approver,
     apply,
     history,
+    inventory,
     review,
     vault_command,
     serve,

@@ -11,13 +11,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mcp.server import MCPServer
-from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceError
 
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.token import Scope
 from homelab_mcp.ports import Lab
-from homelab_mcp.tools.access import token_of
 from homelab_mcp.tools.shape import RESULT_LIMIT, in_thread, told
 
 MARKDOWN, YAML, JSON = "text/markdown", "application/yaml", "application/json"
@@ -27,10 +24,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
     """Add the resources and templates to the server."""
     from homelab_mcp.queries import pages
 
-    async def page(ctx: Context[Any], make: Callable[..., str], *arguments: Any) -> str:
-        token = token_of(ctx)
-        if token is not None and Scope.READ not in token.scopes:
-            raise ResourceError("This client's token does not let it read. [insufficient_scope]")
+    async def page(make: Callable[..., str], *arguments: Any) -> str:
         try:
             text: str = await in_thread(make, *arguments)
         except HomelabError as error:
@@ -46,8 +40,8 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         description="The compose file as it is, secrets masked.",
         mime_type=YAML,
     )
-    async def stack_file(ctx: Context[Any], stack: str) -> str:
-        return await page(ctx, pages.compose_file, lab, stack)
+    async def stack_file(stack: str) -> str:
+        return await page(pages.compose_file, lab, stack)
 
     @server.resource(
         "homelab://stacks/{stack}/env",
@@ -56,8 +50,8 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         description="The names in the stack's .env, and whether each is set; values stay in the lab.",
         mime_type="text/plain",
     )
-    async def stack_variables(ctx: Context[Any], stack: str) -> str:
-        return await page(ctx, pages.variables, lab, stack)
+    async def stack_variables(stack: str) -> str:
+        return await page(pages.variables, lab, stack)
 
     @server.resource(
         "homelab://journal",
@@ -66,8 +60,8 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         description="The last entries of the lab's journal, newest first.",
         mime_type=JSON,
     )
-    async def journal(ctx: Context[Any]) -> str:
-        return await page(ctx, pages.journal, lab)
+    async def journal() -> str:
+        return await page(pages.journal, lab)
 
     @server.resource(
         "homelab://plans/{plan_id}",
@@ -76,8 +70,8 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         description="A plan with its diff, risk and findings, as a page.",
         mime_type=MARKDOWN,
     )
-    async def plan(ctx: Context[Any], plan_id: str) -> str:
-        return await page(ctx, plan_page, lab, plan_id)
+    async def plan(plan_id: str) -> str:
+        return await page(plan_page, lab, plan_id)
 
     @server.resource(
         "homelab://docs/{name}",
@@ -86,8 +80,8 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         description="A page of this program's documentation, e.g. security, lazy-loading, vpn.",
         mime_type=MARKDOWN,
     )
-    async def docs(ctx: Context[Any], name: str) -> str:
-        return await page(ctx, pages.documentation, lab, name)
+    async def docs(name: str) -> str:
+        return await page(pages.documentation, lab, name)
 
 
 def _register_catalog(server: MCPServer[Any], lab: Lab, page: Callable[..., Awaitable[str]]) -> None:
@@ -100,8 +94,8 @@ def _register_catalog(server: MCPServer[Any], lab: Lab, page: Callable[..., Awai
         description="Every catalog service by category, a line each.",
         mime_type=MARKDOWN,
     )
-    async def catalog(ctx: Context[Any]) -> str:
-        return await page(ctx, pages.catalog, lab)
+    async def catalog() -> str:
+        return await page(pages.catalog, lab)
 
     @server.resource(
         "homelab://catalog/{service}",
@@ -110,8 +104,8 @@ def _register_catalog(server: MCPServer[Any], lab: Lab, page: Callable[..., Awai
         description="A service's definition: image, ports, variables, needs, sources.",
         mime_type=JSON,
     )
-    async def catalog_entry(ctx: Context[Any], service: str) -> str:
-        return await page(ctx, pages.catalog_entry, lab, service)
+    async def catalog_entry(service: str) -> str:
+        return await page(pages.catalog_entry, lab, service)
 
 
 def plan_page(lab: Lab, plan_id: str) -> str:

@@ -11,7 +11,9 @@ from mcp.server.mcpserver.tools import Tool
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
+    any_service,
     change_service,
+    external_route,
     history,
     lab_resources,
     lab_status,
@@ -19,10 +21,15 @@ from homelab_mcp.tools import (
     prompts,
     read_logs,
     remove_service,
+    resources,
     review,
     search_catalog,
     set_env,
     set_lazy_loading,
+    setup_lab,
+    show_platform,
+    sign_on,
+    start_page,
     validate_compose,
     vpn,
 )
@@ -44,7 +51,11 @@ TOOLS: tuple[Register, ...] = (
     history.register_rollback,
     review.register_review,
     review.register_resolve,
+    setup_lab.register,
     set_lazy_loading.register,
+    any_service.register_custom,
+    any_service.register_import,
+    external_route.register,
     vpn.register_set,
     vpn.register_check,
     change_service.register_update,
@@ -52,6 +63,11 @@ TOOLS: tuple[Register, ...] = (
     change_service.register_connect,
     change_service.register_permissions,
     change_service.register_storage,
+    show_platform.register,
+    sign_on.register_access,
+    sign_on.register_user,
+    sign_on.register_sign_on,
+    start_page.register,
 )
 """All tools, in the order in which clients see them; ``toolsets`` says which of them a server offers."""
 
@@ -65,6 +81,7 @@ READERS: frozenset[Register] = frozenset(
         review.register_review,
         vpn.register_check,
         change_service.register_storage,
+        show_platform.register,
     }
 )
 """What is left of them in read-only mode: no tool that plans, approves or applies."""
@@ -86,6 +103,7 @@ def register_all(
     for name in left_out:
         server.remove_tool(name)
     prompts.register(server, lab)
+    resources.register(server, lab)
     lab_resources.register(server, lab)
     for tool in server._tool_manager.list_tools():
         _slim(tool)

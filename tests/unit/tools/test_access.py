@@ -21,10 +21,8 @@ async def test_each_tool_has_the_scope_of_what_it_does(tmp_path: Path) -> None:
     tools = {t.name: t for t in await build(open_lab(str(tmp_path))).list_tools()}
     assert set(tools) == set(SCOPES), "a tool without a scope is closed to every token; a scope without a tool is old"
     for name, tool in tools.items():
-        if name == "apply_plan":
-            expected = Scope.APPLY
-        else:
-            expected = Scope.PLAN if tool.annotations is PLAN_ONLY else Scope.READ
+        planned = Scope.PLAN if tool.annotations is PLAN_ONLY else Scope.READ
+        expected = Scope.APPLY if name == "apply_plan" else planned
         assert SCOPES[name] == expected, name
 
 
