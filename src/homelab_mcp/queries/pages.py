@@ -17,7 +17,7 @@ JOURNAL_ENTRIES = 50
 def catalog(lab: Lab) -> str:
     """Every service by category, a line each."""
     by_category: dict[str, list[str]] = {}
-    for record in lab.catalog.records:
+    for record in lab.catalog.records():
         by_category.setdefault(record.category, []).append(
             f"- `{record.id}`: {record.name}. {record.does}".rstrip(". ")
         )

@@ -44,7 +44,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
             )
         )
 
-    @server.completion()
+    @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]
     async def complete(ref: Any, argument: CompletionArgument, context: Any) -> Completion:
         of = getattr(ref, "name", "") or str(getattr(ref, "uri", ""))
         try:
@@ -76,7 +76,7 @@ def _words(lab: Lab, argument: str, of: str) -> list[str]:
         "stack": lambda: pages.stack_names(lab),
         "service": lambda: pages.service_names(lab),
         "other": lambda: pages.service_names(lab),
-        "new_service": lambda: [record.id for record in lab.catalog.records],
+        "new_service": lambda: [record.id for record in lab.catalog.records()],
         "name": lambda: sorted(lab.docs),
         "plan_id": lambda: [plan.id for plan, _ in lab.plans.list(MOST_COMPLETIONS, outline=True)],
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bpe_openai import get_encoding
+from bpe_openai import get_encoding  # type: ignore[import-untyped]
 from mcp import Client
 
 from homelab_mcp.bootstrap import open_lab

@@ -92,7 +92,7 @@ async def test_prompts_are_listed_and_filled_in_as_plain_text(tmp_path: Path) ->
         assert {"add-service", "review-lab", "whats-wrong"} <= {p.name for p in listed.prompts}
         got = await client.get_prompt("add-service", {"service": "{service} {0}"})
     text = getattr(got.messages[0].content, "text", "")
-    assert text.startswith("Add {service} {0} to my lab.")
+    assert text.startswith("Add {service} {0} to my lab, in the stack the catalog proposes.")
 
 
 def test_the_page_about_the_tools_is_current() -> None:
