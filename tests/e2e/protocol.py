@@ -66,11 +66,11 @@ def conformance(url: str, revision: str, results: Path, *options: str | Path) ->
 
 
 def inspector(folder: Path, target: list[str], *options: str, env: dict[str, str] | None = None) -> tuple[int, Any]:
-    """One request of the Inspector's command line: its exit code and the JSON (or the text) it printed."""
+    """One request of the Inspector's command line: its exit code and the result (or the text) it printed."""
     require(INSPECTOR)
     own = {"MCP_STORAGE_DIR": str(folder), "MCP_CATALOG_PATH": str(folder / "mcp.json"), **(env or {})}
     done = run(INSPECTOR, "--cli", *target, *options, "--format", "json", env=own)
     try:
-        return done.returncode, json.loads(done.stdout)
-    except ValueError:
+        return done.returncode, json.loads(done.stdout)["result"]
+    except (ValueError, KeyError):
         return done.returncode, done.stdout + done.stderr

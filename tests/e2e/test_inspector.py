@@ -39,14 +39,21 @@ def test_lists_reads_and_calls_over_http(lab: LabOnDisk, tmp_path: Path, era: st
         assert code == 0, page
         assert "DOMAIN: set" in page["contents"][0]["text"]
         code, prompt = inspector(
-            tmp_path, target, "--method", "prompts/get", "--prompt-name", "lazy-loading", "--prompt-args", "service=plex"
+            tmp_path,
+            target,
+            "--method",
+            "prompts/get",
+            "--prompt-name",
+            "lazy-loading",
+            "--prompt-args",
+            "service=plex",
         )
         assert code == 0, prompt
         assert "Let plex sleep" in prompt["messages"][0]["content"]["text"]
         call = ("--method", "tools/call", "--tool-name", "search_catalog", "--tool-args-json", '{"query": "plex"}')
         code, found = inspector(tmp_path, target, *call)
         assert code == 0, found
-        assert found["structuredContent"]["services"][0]["id"] == "plex"
+        assert found["structuredContent"]["matches"][0]["id"] == "plex"
 
 
 def test_an_error_of_a_tool_is_the_inspectors_error(lab: LabOnDisk, tmp_path: Path) -> None:

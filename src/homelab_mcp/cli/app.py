@@ -17,6 +17,7 @@ from homelab_mcp.cli import (
     approver,
     catalog,
     change,
+    connect,
     doctor,
     env,
     external,
@@ -110,6 +111,7 @@ for module in (
     review,
     vault_command,
     serve,
+    connect,
     token,
     doctor,
 ):
