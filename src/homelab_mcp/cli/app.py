@@ -12,6 +12,7 @@ import typer
 from homelab_mcp.cli import (
     access,
     add,
+    agent_test,
     apply,
     approve,
     approver,
@@ -112,6 +113,7 @@ for module in (
     vault_command,
     serve,
     connect,
+    agent_test,
     token,
     doctor,
 ):
