@@ -74,6 +74,12 @@ def carrier(lab: RealLab, service: str) -> str:
     return f"{lab.named('qbittorrent')}-gluetun" if service == "qbittorrent" else lab.named(service)
 
 
+def test_every_definition_said_to_be_deployed_is_deployed_here() -> None:
+    levels = {d.id: d.level for d in packaged_definitions()}
+    assert {name for name, level in levels.items() if level == "deployed"} == DEPLOYED
+    assert {d.id for d in packaged_definitions() if d.route and d.level == "deployed"} == {*WEB, "traefik"}
+
+
 def test_compose_takes_every_stack_file_without_a_warning(lab: RealLab) -> None:
     begun = {stack: lab.compose(stack, "config", "--quiet") for stack in lab.stacks}
     said = {stack: (*process.communicate(timeout=30), process.returncode) for stack, process in begun.items()}
