@@ -100,6 +100,7 @@ def _options(what: ServiceDefinition) -> Iterator[dict[str, Any]]:
         yield {"sso": "protect"}
 
 
+@pytest.mark.timeout(120)
 def test_the_linter_finds_none_of_them_in_what_the_generator_writes() -> None:
     rules = {bug.rule for bug in BUGS}
     for what, made, env in catalog():
