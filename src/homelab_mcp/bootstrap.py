@@ -26,6 +26,7 @@ from homelab_mcp.ports import (
     Journal,
     Judge,
     Lock,
+    LogFiles,
     PlanStore,
     Probe,
     PromptText,
@@ -194,6 +195,13 @@ class LocalLab:
         from homelab_mcp.adapters.data_folders import LabData
 
         return LabData(self.root)
+
+    @cached_property
+    def log_files(self) -> LogFiles:
+        """Log files that services write in the lab's folder."""
+        from homelab_mcp.adapters.log_files import LabLogFiles
+
+        return LabLogFiles(self.root)
 
     @cached_property
     def hardware(self) -> Hardware:

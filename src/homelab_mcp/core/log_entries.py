@@ -15,7 +15,8 @@ MOST_PARTS = 200
 _TRACE = "Traceback (most recent call last)"
 _INDENTED = re.compile(r"^[ \t]+\S")
 _GOES_ON = re.compile(
-    r"^(?:Caused by: |\.\.\. \d+ more|at \S+\(|During handling of the above|The above exception was|[})\]]{1,3}[,;]?\s*$)"
+    r"^(?:Caused by: |\.\.\. \d+ more|at \S+\(|During handling of the above|The above exception was|"
+    r"[})\]]{1,3}[,;]?\s*$)"
 )
 _GO = re.compile(r"^(?:goroutine \d+ \[|\[signal |created by |exit status |\S+\(.*\)$|$)")
 _GO_ENDS = ("panic: ", "fatal error: ")

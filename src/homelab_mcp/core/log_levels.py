@@ -10,7 +10,9 @@ LEVELS = ("debug", "info", "warn", "error", "fatal")
 _LOOKED_AT = 2_000
 _FRONT = 200
 # Keys as zap, zerolog, logrus, pino, log4j, Python's json loggers and the Elastic Common Schema have them.
-_JSON = re.compile(r'"(?:level|lvl|severity|log\.level|levelname|loglevel|log_level|@l)"\s*:\s*"?([A-Za-z]+|\d{2})\b', re.I)
+_JSON = re.compile(
+    r'"(?:level|lvl|severity|log\.level|levelname|loglevel|log_level|@l)"\s*:\s*"?([A-Za-z]+|\d{2})\b', re.I
+)
 _LOGFMT = re.compile(r'\b(?:level|lvl|severity)=["\']?([A-Za-z]+)')
 _STATUS = re.compile(r'"DownstreamStatus"\s*:\s*(\d{3})|^\S+ \S+ .{1,80}\] "[^"]{0,1500}" (\d{3}) ')
 _WORDS = (
@@ -21,7 +23,9 @@ _LOUD = re.compile(rf"(?:^|[\s\[(|<:=])({_WORDS})(?=[\s\])|>:,]|$)")
 _SET_APART = re.compile(rf"[\[(|<]\s{{0,2}}({_WORDS})\s{{0,4}}[\])|>]|(?:^|[\s\]])({_WORDS}):", re.I)
 _KLOG = re.compile(r"^([IWEF])\d{4} \d\d:\d\d:\d\d\.")
 _REDIS = re.compile(r"^\d+:[A-Z] \d\d \w{3} \d{4} [\d:.]+ ([.*#-]) ")
-_LAST_WORDS = re.compile(r"^(?:panic: |fatal error: |thread '.{1,60}' panicked at |(Traceback \(most recent call last\)))")
+_LAST_WORDS = re.compile(
+    r"^(?:panic: |fatal error: |thread '.{1,60}' panicked at |(Traceback \(most recent call last\)))"
+)
 _MEANING = {
     **dict.fromkeys(("trace", "trc", "debug", "dbg", "verbose", "10", "20", "-", "."), "debug"),
     **dict.fromkeys(("info", "inf", "notice", "log", "information", "informational", "30", "i", "*"), "info"),

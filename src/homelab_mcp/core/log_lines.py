@@ -213,13 +213,27 @@ def page(lines: Sequence[LogLine], max_bytes: int) -> tuple[list[str], int]:
     used = covered = 0
     for entry, count in reversed(collapsed(lines)):
         text = rendered(entry, count)
-        size = len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")) + 1
+        size = _size(text)
         if used + size > max_bytes and texts:
             break
         used += size
         covered += count * len(entry)
         texts.append(text)
     return texts[::-1], covered
+
+
+def fitting(texts: Sequence[str], max_bytes: int) -> tuple[list[str], int]:
+    """The first texts that fit in ``max_bytes`` (one at least, where there is one), and how many are left over."""
+    used = 0
+    for number, text in enumerate(texts):
+        used += _size(text)
+        if used > max_bytes and number:
+            return list(texts[:number]), len(texts) - number
+    return list(texts), 0
+
+
+def _size(text: str) -> int:
+    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")) + 1
 
 
 def place_of(lines: Sequence[LogLine], covered: int, earlier: Place | None, horizon: str) -> Place | None:

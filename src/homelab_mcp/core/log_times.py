@@ -10,7 +10,8 @@ _ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z| ?[+-]\d\d:?\d\d)
 _AHEAD = re.compile(rf"^[\[\"'(]?({_ISO})")
 _NAMED = re.compile(rf'"?\b@?(?:time|ts|timestamp|StartUTC)"?\s*[:=]\s*"?({_ISO}|\d{{10}}(?:\.\d{{1,9}})?|\d{{13}})\b')
 _COMMON = re.compile(r"\[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\]")
-_MONTHS = {m: n for n, m in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = {m: n for n, m in enumerate(_NAMES, 1)}
 
 
 def time_of(text: str) -> str:

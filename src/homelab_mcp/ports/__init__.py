@@ -6,6 +6,7 @@ from homelab_mcp.ports.engine import Compose, Engine, EngineInfo, Judge, Probe, 
 from homelab_mcp.ports.hardware import Hardware, Place
 from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.lab import Lab, PromptText
+from homelab_mcp.ports.logs import LogFiles
 from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
 from homelab_mcp.ports.record import Commit, History, Journal
 from homelab_mcp.ports.secrets import KeptFile, SecretSource, SecretsSnapshot, Snapshots, TokenStore, Vault, VaultReport
@@ -27,6 +28,7 @@ __all__ = [
     "KeptFile",
     "Lab",
     "Lock",
+    "LogFiles",
     "Owned",
     "Owners",
     "Place",

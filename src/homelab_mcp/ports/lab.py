@@ -14,6 +14,7 @@ from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, Judge, Probe
 from homelab_mcp.ports.hardware import Hardware
 from homelab_mcp.ports.inside import Inside
+from homelab_mcp.ports.logs import LogFiles
 from homelab_mcp.ports.plans import Approver, PlanStore, Worker
 from homelab_mcp.ports.record import History, Journal
 from homelab_mcp.ports.secrets import SecretSource, Snapshots, TokenStore, Vault
@@ -63,6 +64,8 @@ class Lab(Protocol):
     def files(self) -> Files: ...
     @property
     def data(self) -> Data: ...
+    @property
+    def log_files(self) -> LogFiles: ...
     @property
     def hardware(self) -> Hardware: ...
     @property
