@@ -22,9 +22,11 @@ from homelab_mcp.tools import (
     search_catalog,
     set_env,
     set_lazy_loading,
+    setup_lab,
     validate_compose,
     vpn,
 )
+from homelab_mcp.tools.plan_result import PLAN_ONLY
 
 Register = Callable[[MCPServer[Any], Lab], None]
 
@@ -47,6 +49,7 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         review.register_resolve,
     ),
     "platform": (
+        setup_lab.register,
         set_lazy_loading.register,
         vpn.register_set,
         vpn.register_check,
@@ -96,6 +99,9 @@ def register_all(server: MCPServer[Any], lab: Lab, *, toolsets: Sequence[str] = 
                 register(server, lab)
     prompts.register(server, lab)
     for tool in server._tool_manager.list_tools():
+        if tool.annotations is PLAN_ONLY:
+            # Every plan tool answers with the same plan, which the server's instructions describe: once is enough.
+            tool.fn_metadata.output_schema = None
         # pydantic repeats each field's name as its title: a fifth of the list, read by nobody.
         _drop_titles(tool.parameters)
         if tool.fn_metadata.output_schema is not None:
