@@ -6,6 +6,14 @@ from collections.abc import Iterator
 from typing import Protocol
 
 
+class LogSource(Protocol):
+    """One log: the last ``tail`` lines as (RFC 3339 time, stream, line), oldest first, as ``Engine.logs`` has them."""
+
+    def __call__(
+        self, *, tail: int, since: float | None = None, until: float | None = None
+    ) -> Iterator[tuple[str, str, str]]: ...
+
+
 class LogFiles(Protocol):
     """Paths are relative to the lab's root and follow no symbolic link, as with ``Files``."""
 

@@ -59,7 +59,7 @@ def files_of(lab: Lab, container: ContainerState, stacks: Sequence[StackFiles]) 
 
 
 def definition_of(lab: Lab, container: ContainerState) -> ServiceDefinition | None:
-    """What a container was made from, by its label, or else by its image's name; None where the catalog knows neither."""
+    """What a container was made from, by its label or its image; None where the catalog knows neither."""
     image = container.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
     for word, by_image in ((container.labels.get("homelab.service", ""), False), (image, True)):
         if not word:

@@ -9,18 +9,18 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from homelab_mcp.core import log_lines
 from homelab_mcp.core.log_entries import MOST_PARTS, chosen, joined
 from homelab_mcp.core.log_lines import LogLine, Place, Ring
 from homelab_mcp.core.redact import Redactor, clean
 from homelab_mcp.model.observed import ContainerState
-from homelab_mcp.ports import Engine
+from homelab_mcp.ports import Engine, LogSource
 
 SEARCHED_LINES = 20_000
 SECONDS = 1.3
@@ -55,14 +55,6 @@ class Wanted:
     context: int = 0
 
 
-class Source(Protocol):
-    """One log: the last ``tail`` lines as (RFC 3339 time, stream, line), oldest first, as ``Engine.logs`` has them."""
-
-    def __call__(
-        self, *, tail: int, since: float | None = None, until: float | None = None
-    ) -> Iterator[tuple[str, str, str]]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Tail:
     """One log's lines, oldest first; ``older`` when there may be more before ``reached``, a line's time."""
@@ -77,7 +69,7 @@ def tail_of(engine: Engine, container: ContainerState, wanted: Wanted) -> Tail:
     return tail_from(partial(engine.logs, container.id), shown_name(container.service), wanted)
 
 
-def tail_from(source: Source, name: str, wanted: Wanted) -> Tail:
+def tail_from(source: LogSource, name: str, wanted: Wanted) -> Tail:
     """The last lines of one log that are wanted, under that name. Raises what the source raises."""
     searching = wanted.searching or bool(wanted.least)
     asked = SEARCHED_LINES if searching else wanted.tail + MOST_PARTS + (wanted.place.shown if wanted.place else 0)
@@ -125,7 +117,7 @@ def _sifted(raw: Sequence[Raw], name: str, wanted: Wanted, *, more: bool) -> Tai
 
 
 def matching(raw: Sequence[Raw], start: int, end: int, name: str, wanted: Wanted) -> list[LogLine]:
-    """Those of the raw lines from ``start`` to ``end`` that are wanted, masked; what is around them is looked at too."""
+    """Those of the raw lines from ``start`` to ``end`` that are wanted, masked, by a look also around them."""
     first = _back(raw, start, AROUND_LINES, AROUND_CHARS)
     last = _on(raw, end, AROUND_LINES, AROUND_CHARS)
     window = [LogLine(when, name, kind, text) for when, kind, text in raw[first:last]]

@@ -17,10 +17,10 @@ from homelab_mcp.core.redact import Redactor, secret_values
 from homelab_mcp.core.status_view import owner
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import StackFiles
-from homelab_mcp.ports import Engine, Files, Lab
+from homelab_mcp.ports import Engine, Files, Lab, LogSource
 from homelab_mcp.queries.find import read_stacks
 from homelab_mcp.queries.log_sources import containers_of, files_of
-from homelab_mcp.queries.log_tail import SECONDS, Source, Wanted, shown_name, tail_from
+from homelab_mcp.queries.log_tail import SECONDS, Wanted, shown_name, tail_from
 
 MOST_LINES = 1_000
 MOST_CONTEXT = 20
@@ -175,7 +175,7 @@ def page_of(lab: Lab, question: LogQuestion) -> LogPage:
     stacks = read_stacks(lab.files)
     wanted = question.wanted(lab.clock.now(), lambda: lab.redactor)
     found = containers_of(stacks, lab.engine.containers(), lab.files.root, question.services, question.stack)
-    logs: list[tuple[str, Source]] = []
+    logs: list[tuple[str, LogSource]] = []
     notes: list[str] = []
     for container in found:
         name = shown_name(container.service)
@@ -211,7 +211,7 @@ def _base(path: str) -> str:
     return shown_name(path.rpartition("/")[2])
 
 
-def _page(logs: Sequence[tuple[str, Source]], wanted: Wanted, max_bytes: int) -> LogPage:
+def _page(logs: Sequence[tuple[str, LogSource]], wanted: Wanted, max_bytes: int) -> LogPage:
     lines, more, horizon = _gather(logs, wanted)
     lines = log_lines.before(sorted(lines, key=lambda line: line.time), wanted.place)
     texts, covered = log_lines.page(lines, max_bytes)
@@ -222,7 +222,7 @@ def _page(logs: Sequence[tuple[str, Source]], wanted: Wanted, max_bytes: int) ->
     return LogPage(names, tuple(texts), truncated, reached.as_cursor() if reached else None, levels=tally)
 
 
-def _gather(logs: Sequence[tuple[str, Source]], wanted: Wanted) -> tuple[list[LogLine], bool, str]:
+def _gather(logs: Sequence[tuple[str, LogSource]], wanted: Wanted) -> tuple[list[LogLine], bool, str]:
     """All lines, whether there may be older ones, and from which time on none is missing."""
     lines: list[LogLine] = []
     more = False
