@@ -91,9 +91,8 @@ def disk_classes(raw: Mapping[str, Any]) -> tuple[DiskClass, ...]:
     Layers that images share count once; an image is unused when no container, running or not, is made from it.
     """
     images = raw.get("Images") or []
-    idle = sum(
-        int(i.get("Size") or 0) - max(int(i.get("SharedSize") or 0), 0) for i in images if not i.get("Containers")
-    )
+    unused = [one for one in images if not one.get("Containers")]
+    idle = sum(int(one.get("Size") or 0) - max(int(one.get("SharedSize") or 0), 0) for one in unused)
     containers = raw.get("Containers") or []
     volumes = raw.get("Volumes") or []
     cache = raw.get("BuildCache") or []
@@ -125,10 +124,10 @@ def _size(one: Mapping[str, Any]) -> Any:
 
 def _ending(raw: Mapping[str, Any]) -> Ending:
     actor: Mapping[str, Any] = raw.get("Actor") or {}
-    code = (actor.get("Attributes") or {}).get("exitCode")
+    code = str((actor.get("Attributes") or {}).get("exitCode") or "")
     return Ending(
         time=float(raw.get("time") or 0),
         container=str(actor.get("ID") or raw.get("id") or ""),
         kind=str(raw.get("Action") or raw.get("status") or ""),
-        exit_code=int(code) if str(code or "").lstrip("-").isdigit() else None,
+        exit_code=int(code) if code.isdigit() else None,
     )

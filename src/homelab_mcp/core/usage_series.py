@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median
 
 LEAST_SAMPLES = 12
@@ -123,7 +124,7 @@ def summary(points: Sequence[tuple[float, Point]]) -> dict[str, float | int]:
     """Least, usual and most memory (MiB) and processors, and restarts within a series; not for an empty one."""
     memory = sorted(p.memory for _, p in points)
     cpus = [p.cpus for _, p in points]
-    restarts = sum(max(b[1].restarts - a[1].restarts, 0) for a, b in zip(points, points[1:], strict=False))
+    restarts = sum(max(b[1].restarts - a[1].restarts, 0) for a, b in pairwise(points))
     return {
         "mem_min_mb": memory[0] // 2**20,
         "mem_median_mb": int(median(memory)) // 2**20,
