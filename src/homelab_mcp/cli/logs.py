@@ -37,13 +37,13 @@ def register(app: typer.Typer) -> None:
         as_json: JsonFlag = False,
     ) -> None:
         """Logs of services, a stack or the whole lab, merged by time, secrets masked."""
-        from homelab_mcp.queries.read_logs import LogQuestion, logs_of
+        from homelab_mcp.queries.read_logs import LogQuestion, page_of
 
         lab = lab_of(ctx)
         asked = LogQuestion(
             services or [], stack, tail, since, until, grep, level, context, files, cursor, max_bytes=10**6
         )
-        page = logs_of(lab, asked)
+        page = page_of(lab, asked).as_dict()
 
         def show() -> None:
             for line in page["lines"]:

@@ -165,9 +165,9 @@ def read_logs(
     return _page(logs, wanted, question.max_bytes)
 
 
-def logs_of(lab: Lab, question: LogQuestion) -> dict[str, Any]:
-    """A lab's logs, JSON-ready, as :func:`read_logs`; with ``rest`` and notes. Raises the same."""
-    return page_of(lab, question).as_dict()
+def logs_of(lab: Lab, services: Sequence[str] = (), stack: str = "", **more: Any) -> dict[str, Any]:
+    """:func:`page_of` by the fields of :class:`LogQuestion`, JSON-ready."""
+    return page_of(lab, LogQuestion(services=services, stack=stack, **more)).as_dict()
 
 
 def page_of(lab: Lab, question: LogQuestion) -> LogPage:

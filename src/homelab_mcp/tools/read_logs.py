@@ -55,7 +55,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         cursor: Annotated[str, Field(description="next_cursor of the page before.", max_length=200)] = "",
     ) -> Annotated[CallToolResult, LogOutput]:
         from homelab_mcp.queries.follow_logs import waited
-        from homelab_mcp.queries.read_logs import LogQuestion, logs_of
+        from homelab_mcp.queries.read_logs import LogQuestion, page_of
 
         asked = LogQuestion(services, stack, tail, since, until, grep, level, context, files, cursor)
         if follow:
@@ -63,12 +63,12 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
             def progress(seconds: float, found: int) -> None:
                 anyio.from_thread.run(ctx.report_progress, min(seconds, follow), follow, f"{found} new entries")
 
-            page = (await in_thread(waited, lab, asked, follow, progress)).as_dict()
+            page = await in_thread(waited, lab, asked, follow, progress)
         else:
-            page = await in_thread(logs_of, lab, asked)
-        answer = result(LogOutput(**page))
-        if link := page.get("rest"):
-            answer.content.append(ResourceLink(name="older log lines", uri=link, mime_type=MIME))
+            page = await in_thread(page_of, lab, asked)
+        answer = result(LogOutput(**page.as_dict()))
+        if page.rest:
+            answer.content.append(ResourceLink(name="older log lines", uri=page.rest, mime_type=MIME))
         return answer
 
     server.add_tool(
