@@ -11,7 +11,16 @@ from homelab_mcp.ports.logs import LogFiles, LogSource
 from homelab_mcp.ports.meter import Meter, UsageLog
 from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
 from homelab_mcp.ports.record import Commit, History, Journal
-from homelab_mcp.ports.secrets import KeptFile, SecretSource, SecretsSnapshot, Snapshots, TokenStore, Vault, VaultReport
+from homelab_mcp.ports.secrets import (
+    Handover,
+    KeptFile,
+    SecretSource,
+    SecretsSnapshot,
+    Snapshots,
+    TokenStore,
+    Vault,
+    VaultReport,
+)
 
 __all__ = [
     "Approver",
@@ -22,6 +31,7 @@ __all__ = [
     "Engine",
     "EngineInfo",
     "Files",
+    "Handover",
     "Hardware",
     "History",
     "Host",
