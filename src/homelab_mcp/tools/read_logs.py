@@ -38,20 +38,18 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
     @guarded
     async def read_logs(
         ctx: Context[Any],
-        services: Annotated[
-            list[str], Field(description="Compose service names; empty: the stack, or all.", max_length=20)
-        ] = [],  # noqa: B006
+        services: Annotated[list[str], Field(description="None: the stack, or all.", max_length=20)] = [],  # noqa: B006
         stack: Annotated[str, Field(max_length=80)] = "",
         tail: Annotated[int, Field(description="Last lines of each service.", ge=1, le=1000)] = 100,
         since: Annotated[str, Field(description="e.g. 10m, 2h, or an ISO time.", max_length=40)] = "",
         until: Annotated[str, Field(max_length=40)] = "",
-        grep: Annotated[str, Field(description="Only lines matching this regular expression.", max_length=200)] = "",
+        grep: Annotated[str, Field(description="Regular expression.", max_length=200)] = "",
         level: Annotated[
             Literal["", "debug", "info", "warn", "error", "fatal"], Field(description="That grave or graver.")
         ] = "",
-        context: Annotated[int, Field(description="Lines around each match.", ge=0, le=20)] = 0,
+        context: Annotated[int, Field(ge=0, le=20)] = 0,
         files: Annotated[bool, Field(description="Log files too (Traefik's access log).")] = False,
-        follow: Annotated[int, Field(description="Wait so many seconds for new lines.", ge=0, le=30)] = 0,
+        follow: Annotated[int, Field(description="Seconds to wait for new lines.", ge=0, le=30)] = 0,
         cursor: Annotated[str, Field(description="next_cursor of the page before.", max_length=200)] = "",
     ) -> Annotated[CallToolResult, LogOutput]:
         from homelab_mcp.queries.follow_logs import waited

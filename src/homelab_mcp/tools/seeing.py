@@ -15,7 +15,7 @@ _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent
 
 
 class DetailsOutput(BaseModel):
-    """``explained`` says it in sentences; the rest are the parts."""
+    """In sentences, and in parts."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -24,7 +24,7 @@ class DetailsOutput(BaseModel):
 
 
 class UsageOutput(BaseModel):
-    """Services, the greediest first; ``trouble`` and ``growing`` are sentences."""
+    """The greediest first."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -34,7 +34,7 @@ class UsageOutput(BaseModel):
 
 
 class HostOutput(BaseModel):
-    """``findings`` are what is not well, with what a person does; ``unseen`` what could not be looked at."""
+    """What is not well first."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -108,6 +108,6 @@ def register_host(server: MCPServer[Any], lab: Lab) -> None:
         name="host_health",
         title="Health of the host",
         description="The machine: load, memory, disks and Docker's share, inodes, stuck and top processes, clock, DNS, "
-        "reboot and updates due. Ends no process.",
+        "updates due.",
         annotations=_READS,
     )

@@ -16,7 +16,8 @@ from homelab_mcp.model.host import HostHealth, MountUse, ProcessSeen, Unseen
 GIB = 2**30
 WELL = HostHealth(
     load=(0.1, 0.1, 0.1), cpus=4, memory=8 * GIB, available=6 * GIB,
-    mounts=(MountUse("/", "ext4", 100 * GIB, 50 * GIB, 100, 90),), clock_synced=True, resolved={"x.org": True}, reboot="", updates=0,
+    mounts=(MountUse("/", "ext4", 100 * GIB, 50 * GIB, 100, 90),),
+    clock_synced=True, resolved={"x.org": True}, reboot="", updates=0,
 )  # fmt: skip
 
 
