@@ -9,7 +9,6 @@ from mcp.server import MCPServer
 
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
-from homelab_mcp.tools.plan_result import PLAN_ONLY
 from homelab_mcp.tools import (
     add_service,
     change_service,
@@ -26,6 +25,7 @@ from homelab_mcp.tools import (
     validate_compose,
     vpn,
 )
+from homelab_mcp.tools.plan_result import PLAN_ONLY
 
 Register = Callable[[MCPServer[Any], Lab], None]
 
