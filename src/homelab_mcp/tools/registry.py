@@ -22,6 +22,7 @@ from homelab_mcp.tools import (
     search_catalog,
     set_env,
     set_lazy_loading,
+    setup_lab,
     validate_compose,
     vpn,
 )
@@ -48,6 +49,7 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         review.register_resolve,
     ),
     "platform": (
+        setup_lab.register,
         set_lazy_loading.register,
         vpn.register_set,
         vpn.register_check,
