@@ -12,6 +12,7 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
     change_service,
+    diagnose,
     history,
     lab_status,
     plans,
@@ -42,6 +43,8 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         plans.register,
     ),
     "ops": (
+        diagnose.register_diagnose,
+        diagnose.register_control,
         validate_compose.register_fix,
         history.register_history,
         history.register_rollback,
@@ -70,6 +73,7 @@ READERS: frozenset[Register] = frozenset(
         validate_compose.register,
         history.register_history,
         review.register_review,
+        diagnose.register_diagnose,
         vpn.register_check,
         change_service.register_storage,
     }
