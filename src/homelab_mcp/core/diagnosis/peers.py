@@ -18,7 +18,7 @@ _UNRESOLVED = (
     rf"host not found in upstream {_NAME}|Temporary failure in name resolution"
 )
 _REFUSED = (
-    rf"(?:can't|cannot|could not|unable to|failed to) connect to (?:remote host |server at |)?{_NAME}|"
+    rf"(?:can't|cannot|could not|unable to|failed to) connect to (?:remote host |server at |server |host )?\(?{_NAME}|"
     rf"connect ECONNREFUSED {_NAME}|dial tcp {_NAME}[^ ]*: connect: connection refused|"
     rf"connection to (?:server at )?{_NAME}[^:]{{0,40}}(?:failed|refused)|{_NAME}:\d+:? connection refused"
 )
