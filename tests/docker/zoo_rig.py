@@ -221,6 +221,10 @@ class Zoo:
         if what == "none":
             return True
         seen = self._inspect(exhibit)
+        if what == "steady":
+            # A crash loop is seen running as often as not; a count that stays for longer than its pause is no loop.
+            time.sleep(2)
+            return seen.startswith("running") and seen == self._inspect(exhibit)
         state, _, rest = seen.partition(" ")
         restarts = int(rest.split(" ")[0] or 0) if rest else 0
         if what == "restarted":

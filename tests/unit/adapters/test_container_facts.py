@@ -42,7 +42,7 @@ def test_another_machines_process_is_not_asked(proc: Path) -> None:
     ours = container_facts.read({"Id": "abc123", "State": {"Pid": 77}}, {}, proc)
     other = container_facts.read({"Id": "fff", "State": {"Pid": 77}}, {}, proc)
     gone = container_facts.read({"Id": "abc123", "State": {"Pid": 0}}, {}, proc)
-    assert ours.listens == {80, 443, 8080}
+    assert ours.listens == frozenset({80, 443, 8080})
     assert ours.listens_local == {8080}
     assert (other.listens, gone.listens) == (None, None)
 
