@@ -35,9 +35,7 @@ def _missing_parts(f: Facts) -> Iterator[Cause]:
         told = f"the engine has no volume {', '.join(volumes)}"
         yield Cause("volume_missing", 0.95, f"Its volume {volumes[0]} is not there.", (told,), fix)
     if f.image_here is False and f.containers is not None and not f.containers and f.image:
-        fix = control(
-            f, "recreate", "Pull it and start it; where no registry has it, update_service takes another tag."
-        )
+        fix = control(f, "recreate", "Pull it and start it; if no registry has it, update_service takes another tag.")
         seen = (f"the engine has no image {f.image}", "the service has no container")
         yield Cause("image_missing", 0.7, f"The image {f.image} was not pulled, or cannot be.", seen, fix)
 
