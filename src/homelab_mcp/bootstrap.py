@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from homelab_mcp.core.catalog import Catalog
+from homelab_mcp.model.diagnosis import Signature
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.lab import PRIVATE_FOLDER, SETTINGS_FILE, LabSettings
 from homelab_mcp.model.policy import POLICY_FILE
@@ -28,12 +29,15 @@ from homelab_mcp.ports import (
     Journal,
     Judge,
     Lock,
+    LogFiles,
+    Meter,
     PlanStore,
     Probe,
     PromptText,
     SecretSource,
     Snapshots,
     TokenStore,
+    UsageLog,
     Vault,
     Worker,
 )
@@ -180,6 +184,13 @@ class LocalLab:
         return load_docs()
 
     @cached_property
+    def signatures(self) -> tuple[Signature, ...]:
+        """Known failures of services."""
+        from homelab_mcp.adapters.failure_files import load_signatures
+
+        return load_signatures()
+
+    @cached_property
     def files(self) -> Files:
         """The lab's folder; new folders for services' data belong to the lab's PUID and PGID."""
         from homelab_mcp.adapters.files import LabFiles
@@ -203,6 +214,28 @@ class LocalLab:
         from homelab_mcp.adapters.data_folders import LabData
 
         return LabData(self.root)
+
+    @cached_property
+    def meter(self) -> Meter:
+        """What the engine measures."""
+        from homelab_mcp.adapters.docker_engine import DockerEngine
+        from homelab_mcp.adapters.docker_meter import DockerMeter
+
+        return DockerMeter(cast("DockerEngine", self.engine))
+
+    @cached_property
+    def usage_log(self) -> UsageLog:
+        """The samples of what services used."""
+        from homelab_mcp.adapters.usage_log import JsonlUsageLog
+
+        return JsonlUsageLog(self.root)
+
+    @cached_property
+    def log_files(self) -> LogFiles:
+        """Log files that services write in the lab's folder."""
+        from homelab_mcp.adapters.log_files import LabLogFiles
+
+        return LabLogFiles(self.root)
 
     @cached_property
     def hardware(self) -> Hardware:

@@ -9,6 +9,7 @@ from typing import Protocol
 from homelab_mcp.core.catalog import Catalog
 from homelab_mcp.core.policy import Policy
 from homelab_mcp.core.redact import Redactor
+from homelab_mcp.model.diagnosis import Signature
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.ports.data import Data
 from homelab_mcp.ports.disk import Clock, Files, Lock
@@ -16,6 +17,8 @@ from homelab_mcp.ports.engine import Compose, Engine, Judge, Probe
 from homelab_mcp.ports.hardware import Hardware
 from homelab_mcp.ports.host import Host
 from homelab_mcp.ports.inside import Inside
+from homelab_mcp.ports.logs import LogFiles
+from homelab_mcp.ports.meter import Meter, UsageLog
 from homelab_mcp.ports.plans import Approver, PlanStore, Worker
 from homelab_mcp.ports.record import History, Journal
 from homelab_mcp.ports.secrets import Handover, SecretSource, Snapshots, TokenStore, Vault
@@ -71,9 +74,20 @@ class Lab(Protocol):
         ...
 
     @property
+    def signatures(self) -> tuple[Signature, ...]:
+        """Known failures: lines of services' logs and what they mean."""
+        ...
+
+    @property
     def files(self) -> Files: ...
     @property
     def data(self) -> Data: ...
+    @property
+    def meter(self) -> Meter: ...
+    @property
+    def usage_log(self) -> UsageLog: ...
+    @property
+    def log_files(self) -> LogFiles: ...
     @property
     def hardware(self) -> Hardware: ...
     @property

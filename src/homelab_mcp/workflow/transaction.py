@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from types import FrameType
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from homelab_mcp.core.inventory import PAGE
@@ -21,6 +18,7 @@ from homelab_mcp.model.plan import (
     PlanState,
     PlanStatus,
 )
+from homelab_mcp.ports import Compose
 from homelab_mcp.workflow import data_steps
 from homelab_mcp.workflow.approvals import UNKNOWN
 from homelab_mcp.workflow.plan_facts import (
@@ -33,14 +31,23 @@ from homelab_mcp.workflow.plan_facts import (
     public_paths,
 )
 from homelab_mcp.workflow.stack_engine import take_away
-from homelab_mcp.workflow.undo import Before, Undone
+from homelab_mcp.workflow.stop_signals import noted
+from homelab_mcp.workflow.undo_record import Before, Undone
 
 if TYPE_CHECKING:
     from homelab_mcp.workflow.applier import Applier
 
 Progress = Callable[[PlanStatus], None]
 _FIRST = (ActionKind.CREATE_NETWORK, ActionKind.REMOVE)
-_LAST = (ActionKind.UP, ActionKind.RESTART)
+_LAST = (
+    ActionKind.UP,
+    ActionKind.RESTART,
+    ActionKind.UNPAUSE,
+    ActionKind.START,
+    ActionKind.STOP,
+    ActionKind.PAUSE,
+    ActionKind.RECREATE,
+)
 
 
 class Stopped(Exception):
@@ -69,7 +76,7 @@ class Transaction:
 
     def run(self) -> PlanStatus:
         """Do every step, or put everything back; the final status, which is also on disk."""
-        with self._signals():
+        with noted(self._note_stop):
             try:
                 evidence = self._steps()
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the lab is put back and the error told
@@ -168,8 +175,10 @@ class Transaction:
                 compose.up(action.stack, action.services)
             case ActionKind.REMOVE:
                 take_away(engine, compose, action.stack, action.services)
-            case ActionKind.RESTART:
-                compose.restart(action.stack, action.services)
+            case ActionKind.RECREATE:
+                compose.recreate(action.stack, action.services)
+            case _:
+                _control(compose, action)
 
     def _clear_away(self) -> list[Evidence]:
         """Orphans and networks that nothing needs; what cannot be removed hurts nobody."""
@@ -291,19 +300,18 @@ class Transaction:
         if self._stop:
             raise Stopped
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Note SIGTERM and SIGINT instead of dying by them; the step at work is finished first."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
+    def _note_stop(self) -> None:
+        self._stop = True
 
-        def note(_number: int, _frame: FrameType | None) -> None:
-            self._stop = True
 
-        old = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
+def _control(compose: Compose, action: EngineAction) -> None:
+    """Restart, start, stop, pause or unpause: containers stay the ones they are."""
+    verbs = {
+        ActionKind.RESTART: compose.restart,
+        ActionKind.START: compose.start,
+        ActionKind.STOP: compose.stop,
+        ActionKind.PAUSE: compose.pause,
+        ActionKind.UNPAUSE: compose.unpause,
+    }
+    if action.kind in verbs:
+        verbs[action.kind](action.stack, action.services)

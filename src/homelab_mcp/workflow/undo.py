@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
 from homelab_mcp.model.observed import ContainerState
@@ -13,6 +12,7 @@ from homelab_mcp.ports import Clock, Compose, Data, Engine, Files, History, Plan
 from homelab_mcp.workflow import data_steps
 from homelab_mcp.workflow.plan_facts import acted_stacks, folders_of, is_commit_of, public_paths
 from homelab_mcp.workflow.stack_engine import take_away
+from homelab_mcp.workflow.undo_record import Before, Undone
 
 _UP = frozenset({"running", "restarting"})
 _DOWN = frozenset({"created", "exited", "dead"})
@@ -21,54 +21,6 @@ _SETTLE = 15.0
 _POLL = 0.5
 _RECENT = 20
 """Commits among which an apply's own is looked for: it is the last one, but for what a person added since."""
-
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """What an apply starts from, beside the files; kept in the journal's ``apply_begin``.
-
-    Args:
-        containers: "<stack>/<service>" to the sorted [id, state] pairs of its containers, for every stack acted on.
-        networks: networks that are missing and will be made.
-        folders: folders that are missing and will be made, parents first.
-        moves: [source, target, identity] of the data that will change place.
-    """
-
-    containers: dict[str, list[list[str]]]
-    networks: list[str]
-    folders: list[str]
-    moves: list[list[str]] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready data."""
-        return asdict(self)
-
-    @staticmethod
-    def of(data: Mapping[str, Any]) -> Before:
-        """The record in an ``apply_begin``; missing parts are empty."""
-        return Before(
-            containers=dict(data.get("containers") or {}),
-            networks=[str(n) for n in data.get("networks") or ()],
-            folders=[str(f) for f in data.get("folders") or ()],
-            moves=[[str(part) for part in m] for m in data.get("moves") or ()],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """What putting back came to: ``ok`` when the lab is as before.
-
-    ``unknown`` when Docker stayed away, so that nobody can tell how containers stand: it is for a recovery to end.
-    """
-
-    evidence: tuple[Evidence, ...]
-    commit: str = ""
-    unknown: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """Whether every part was put back."""
-        return all(e.ok for e in self.evidence)
 
 
 class Undo:
@@ -219,6 +171,7 @@ class Undo:
         for stack in acted_stacks(plan):
             now = _by_service(engine.containers(stack))
             mine = {k.partition("/")[2]: (v, now.get(k, [])) for k, v in before.containers.items() if _of(stack, k)}
+            self._thaw(stack, mine)
             self._bring_down(stack, mine, seen)
             moved = [s for s, (then, rows) in mine.items() if _ups(then) and not _ups(then) <= _ups(rows)]
             if moved:
@@ -244,6 +197,17 @@ class Undo:
             self._compose.create(stack, made)
         names = ", ".join(sorted({*started, *made}))
         seen.append(Evidence(f"{names} of {stack} does not run, as before", ok=True))
+
+    def _thaw(self, stack: str, services: Mapping[str, tuple[list[list[str]], list[list[str]]]]) -> None:
+        """What was paused meanwhile goes on, and what was paused before is paused again."""
+        if self._compose is None:
+            return
+        frozen = {s: (_paused(then), _paused(now)) for s, (then, now) in services.items()}
+        if freed := sorted(s for s, (then, now) in frozen.items() if now and not then):
+            self._compose.unpause(stack, freed)
+        again = sorted(s for s, (then, now) in frozen.items() if then and not now and _ups(services[s][1]))
+        if again:
+            self._compose.pause(stack, again)
 
     def _settled(self, stack: str, services: set[str]) -> bool:
         deadline = self._clock.monotonic() + _SETTLE
@@ -330,6 +294,10 @@ def _of(stack: str, key: str) -> bool:
 def _ups(rows: list[list[str]]) -> set[str]:
     """The ids of the containers that are up."""
     return {i for i, state in rows if state in _UP}
+
+
+def _paused(rows: list[list[str]]) -> bool:
+    return any(state == "paused" for _, state in rows)
 
 
 def _words(error: Exception) -> str:

@@ -25,6 +25,9 @@ READ_ONLY_OR_PLAN = {
     "search_catalog",
     "lab_status",
     "read_logs",
+    "service_details",
+    "resource_usage",
+    "host_health",
     "validate_compose",
     "add_service",
     "remove_service",
@@ -47,6 +50,8 @@ READ_ONLY_OR_PLAN = {
     "manage_user",
     "set_sign_on",
     "set_homepage",
+    "diagnose",
+    "control_service",
 }
 
 
