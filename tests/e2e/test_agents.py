@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
+from mcp import Client, StdioServerParameters
 
 from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.cli.agent_test import play
@@ -36,3 +38,25 @@ def test_the_command_says_which_step_did_not_hold(lab: LabOnDisk, tmp_path: Path
     assert "not -1" in answer["steps"][0]["problems"][0]
     script.write_text("says: x\nsteps:\n  - {tool: a, file: b}\n")
     assert lab.json("agent-test", str(script), code=1)["error"]["code"] == "bad_script"
+
+
+def test_a_clients_file_is_written_after_a_yes_and_keeps_what_is_there(lab: LabOnDisk, tmp_path: Path) -> None:
+    file = tmp_path / "mcp.json"
+    file.write_text('{\n  "servers": {"mine": {"type": "stdio", "command": "x"}}\n}\n')
+    options = ("connect-client", "vscode", "--http", "http://nas:8765", "--write", "--file", str(file))
+    refused = lab.run(*options)
+    assert refused.returncode == 1
+    assert "homelab" not in file.read_text()
+    answer = lab.json(*options, "--yes")
+    data = json.loads(file.read_text())
+    assert data["servers"]["mine"] == {"type": "stdio", "command": "x"}
+    assert data["servers"]["homelab"]["headers"] == {"Authorization": "Bearer ${input:homelab-token}"}
+    assert answer["written"] is True
+
+
+async def test_the_printed_command_is_one_that_a_client_can_start(lab: LabOnDisk) -> None:
+    config = json.loads(lab.json("connect-client", "claude", "--toolsets", "core")["config"])
+    entry = config["mcpServers"]["homelab"]
+    server = StdioServerParameters(command=entry["command"], args=entry["args"], env={"PATH": os.environ["PATH"]})
+    async with Client(server) as client:
+        assert "add_service" in {tool.name for tool in (await client.list_tools()).tools}

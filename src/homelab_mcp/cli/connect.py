@@ -1,4 +1,4 @@
-"""``homelab-mcp connect``: the configuration that lets a client reach this server."""
+"""``homelab-mcp connect-client``: the configuration that lets a client reach this server."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from homelab_mcp.model.errors import InvalidInput, NotFound
 def register(app: typer.Typer) -> None:
     """Add the command."""
 
-    @app.command()
-    def connect(
+    @app.command(name="connect-client")
+    def connect_client(
         ctx: typer.Context,
         client: Annotated[str, typer.Argument(help=f"One of: {', '.join(CLIENTS)}.")],
         http: Annotated[

@@ -25,7 +25,9 @@ def lab(tmp_path: Path) -> str:
     """A lab with one stack, whose .env holds a secret."""
     stack = tmp_path / "media"
     stack.mkdir()
-    (stack / "compose.yaml").write_text("services:\n  plex:\n    image: plex\n    environment:\n      K: ${PLEX_TOKEN}\n")
+    (stack / "compose.yaml").write_text(
+        "services:\n  plex:\n    image: plex\n    environment:\n      K: ${PLEX_TOKEN}\n"
+    )
     (stack / ".env").write_text("PLEX_TOKEN=canary-5f2a9c\nEMPTY=\n")
     return str(tmp_path)
 
