@@ -79,6 +79,7 @@ def made_from(raw: dict[str, Any], image: dict[str, Any]) -> ContainerMake:
         image_env=_pairs(brought.get("Env")),
         image_labels=dict(brought.get("Labels") or {}),
         ports=tuple(sorted(_inspected_ports(asked), key=_place)),
+        user=str(config.get("User") or ""),
     )
 
 
@@ -190,6 +191,7 @@ def image_facts(raw: Mapping[str, Any]) -> ImageFacts:
         workdir=str(config.get("WorkingDir") or ""),
         health=bool(health) and health != ["NONE"],
         variables=tuple(str(v).partition("=")[0] for v in config.get("Env") or ()),
+        created=str(raw.get("Created") or ""),
     )
 
 

@@ -15,8 +15,10 @@ from homelab_mcp.cli import (
     apply,
     approve,
     approver,
+    audit,
     catalog,
     change,
+    check,
     doctor,
     env,
     external,
@@ -112,6 +114,8 @@ for module in (
     serve,
     token,
     doctor,
+    audit,
+    check,
 ):
     module.register(app)
 

@@ -12,6 +12,7 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
     any_service,
+    audit,
     change_service,
     external_route,
     history,
@@ -53,6 +54,7 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         history.register_rollback,
         review.register_review,
         review.register_resolve,
+        audit.register,
     ),
     "platform": (
         setup_lab.register,
@@ -87,6 +89,7 @@ READERS: frozenset[Register] = frozenset(
         vpn.register_check,
         change_service.register_storage,
         show_platform.register,
+        audit.register,
     }
 )
 """What is left of them in read-only mode: no tool that plans, approves or applies."""

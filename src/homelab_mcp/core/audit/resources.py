@@ -1,0 +1,89 @@
+"""What services may use, what they use, and who was stopped for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from homelab_mcp.core.audit.facts import AuditFacts, AuditFinding, Remedy, Running
+from homelab_mcp.core.audit.linted import linted
+from homelab_mcp.core.operations.lab_view import Known, expand
+from homelab_mcp.core.resources import overbooked, size_of, size_text
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.finding import Severity
+
+_NEAR = 0.85
+"""Of its limit: from there on a busy hour ends at the kernel's killer."""
+_LOOP = 3
+"""Restarts of the engine's own doing that make a loop."""
+
+
+def resources(facts: AuditFacts) -> Iterator[AuditFinding]:
+    """Every finding on resources."""
+    yield from (_sized(f) for f in linted(facts, "resources"))
+    known = {(s.stack, s.name): s for s in facts.lab.services}
+    for said in overbooked((s.data for s in known.values()), facts.host):
+        yield AuditFinding("overbooked", Severity.WARNING, "", said, "deploy.resources.reservations")
+    for one in facts.running or ():
+        yield from _near(one, known.get((one.stack, one.service)))
+        yield from _ended(one)
+
+
+def _sized(found: AuditFinding) -> AuditFinding:
+    """A service without a limit gets one from what it uses rather than a guess."""
+    stack, _, name = found.service.partition("/")
+    if found.id != "HL112" or not name:
+        return found
+    fix = Remedy("update_service", {"service": name, "stack": stack, "resources": "measured"})
+    return AuditFinding(found.id, found.severity, found.service, found.message, found.evidence, fix)
+
+
+def memory_limit(service: Known) -> int:
+    """Bytes a service may use by its file; 0 where it says nothing, or what cannot be read."""
+    found: Any = service.data
+    for part in ("deploy", "resources", "limits", "memory"):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    text = expand(str(found or service.data.get("mem_limit") or ""), service.env)
+    try:
+        return size_of(text) if text else 0
+    except InvalidInput:
+        return 0
+
+
+def _near(one: Running, known: Known | None) -> Iterator[AuditFinding]:
+    limit = memory_limit(known) if known else 0
+    if limit and one.usage and one.usage.memory >= _NEAR * limit:
+        yield AuditFinding(
+            "near_limit",
+            Severity.WARNING,
+            one.where,
+            f"It uses {100 * one.usage.memory // limit} % of the memory it may have.",
+            f"{size_text(one.usage.memory)} of {size_text(limit)}",
+            _more(one, limit),
+        )
+
+
+def _ended(one: Running) -> Iterator[AuditFinding]:
+    if one.out_of_memory:
+        yield AuditFinding(
+            "out_of_memory",
+            Severity.ERROR,
+            one.where,
+            "The kernel killed it: it wanted more memory than it may have.",
+            f"state {one.state}, {one.restarts} restarts",
+            Remedy("update_service", {"service": one.service, "stack": one.stack, "resources": "measured"}),
+            ask=True,
+        )
+    elif one.state == "restarting" or one.restarts >= _LOOP:
+        yield AuditFinding(
+            "restarts",
+            Severity.ERROR if one.state == "restarting" else Severity.WARNING,
+            one.where,
+            f"Docker has started it again {one.restarts} times: read_logs says why it ends.",
+            f"state {one.state}",
+        )
+
+
+def _more(one: Running, limit: int) -> Remedy:
+    arguments = {"service": one.service, "stack": one.stack, "limits": {"memory": size_text(limit * 3 // 2)}}
+    return Remedy("update_service", arguments)

@@ -1,0 +1,123 @@
+"""Audits of a lab: read files, engine and machine once, and let ``core.audit`` decide."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+from homelab_mcp.core.access import all_routes
+from homelab_mcp.core.audit.facts import AuditFacts, Running, Subject
+from homelab_mcp.core.audit.report import Report
+from homelab_mcp.core.audit.report import audit as judge
+from homelab_mcp.core.audit.resources import memory_limit
+from homelab_mcp.core.operations.lab_view import Known, view
+from homelab_mcp.core.redact import env_pairs, is_public_name, is_secret_name
+from homelab_mcp.core.resources import Host, Usage
+from homelab_mcp.model.errors import EngineFailed, HomelabError
+from homelab_mcp.model.host import HostQuestion
+from homelab_mcp.model.lab import SETTINGS_FILE
+from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
+from homelab_mcp.ports import Engine, Lab
+from homelab_mcp.queries.find import check_stack, read_stacks
+from homelab_mcp.queries.validate_lab import check
+
+AT_ONCE = 8
+MOST_CONTAINERS = 200
+OLD_DAYS = 180
+_DROPS_ROOT = frozenset({"PUID", "USER_UID", "UID", "S6_UID", "USERMAP_UID"})
+_SWITCH = re.compile(r"(?i)true|false|yes|no|on|off|\d{1,3}[smhd]?|/.*")
+
+
+def audit(lab: Lab, what: Subject, stack: str = "", *, old_days: int = OLD_DAYS) -> Report:
+    """Audit a lab. Nothing is changed, and no secret's value is told.
+
+    Args:
+        lab: the lab.
+        what: the subject.
+        stack: only this stack's findings, and those of the lab as a whole.
+        old_days: from how many days on an image counts as old.
+
+    Raises:
+        NotFound: no such stack, or no lab here (``lab_not_initialised``).
+        InvalidInput: settings that cannot be read.
+    """
+    settings = lab.settings
+    stacks = read_stacks(lab.files)
+    if stack:
+        check_stack(stacks, stack)
+    seen = view(Snapshot(stacks, lab.files.read(SETTINGS_FILE), shared_env=lab.files.read("global.env") or ""))
+    running, host = _engine(lab, what, seen.services)
+    facts = AuditFacts(
+        lab=seen,
+        settings=settings,
+        lint=check(lab).findings,
+        routes=tuple(all_routes(seen, settings)),
+        secrets={s.name: dict(_secrets(s)) for s in stacks},
+        running=running,
+        firewall=lab.host.facts(HostQuestion()).firewall if what == "security" else "unseen",
+        host=host,
+        now=lab.clock.now(),
+        old_days=old_days,
+    )
+    return judge(facts, what, stack)
+
+
+def _secrets(stack: StackFiles) -> Iterable[tuple[str, str]]:
+    for name, value in env_pairs(stack.env_text):
+        plain = is_public_name(name) or name.endswith("_FILE") or _SWITCH.fullmatch(value)
+        if is_secret_name(name) and value and not plain:
+            yield name, value
+
+
+def _engine(lab: Lab, what: Subject, services: Iterable[Known]) -> tuple[tuple[Running, ...] | None, Host | None]:
+    if lab.files_only:
+        return None, None
+    limited = {(s.stack, s.name) for s in services if what == "resources" and memory_limit(s)}
+    try:
+        info = lab.engine.info()
+        containers = [c for c in lab.engine.containers() if c.stack][:MOST_CONTAINERS]
+        # Each is asked for about a second where its use is wanted.
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = pool.map(lambda c: _running(lab.engine, c, what, use=(c.stack, c.service) in limited), containers)
+            return tuple(one for one in found if one is not None), Host(info.cpus, info.memory)
+    except HomelabError:
+        return None, None
+
+
+def _running(engine: Engine, container: ContainerState, what: Subject, *, use: bool) -> Running | None:
+    try:
+        state = engine.inspect(container.id)
+        make = engine.made_from(container.id) if what == "security" else None
+        image = engine.image_facts(container.image) if what == "security" else None
+        usage: Usage | None = engine.usage(container.id) if use and state.state == "running" else None
+    except EngineFailed:
+        return None  # gone meanwhile
+    return Running(
+        container.stack,
+        container.service,
+        container.image,
+        state.state,
+        state.health,
+        make.user if make else "",
+        bool(make and _drops(make.env)),
+        state.restart_count,
+        "out of memory" in state.status,
+        _when(image.created) if image else 0.0,
+        state.ports,
+        usage,
+    )
+
+
+def _drops(env: Mapping[str, str]) -> bool:
+    return any(name in _DROPS_ROOT and value not in {"", "0"} for name, value in env.items())
+
+
+def _when(text: str) -> float:
+    """Unix time of the engine's RFC 3339 with nanoseconds; 0 where it cannot be read."""
+    plain = re.sub(r"\.[0-9]+", "", text).replace("Z", "+00:00")
+    try:
+        return datetime.fromisoformat(plain).timestamp()
+    except ValueError:
+        return 0.0
