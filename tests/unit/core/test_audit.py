@@ -97,10 +97,10 @@ def test_ports_that_docker_opens_are_told_with_what_the_firewall_does_to_them(
     firewall: str, severity: Severity, words: str
 ) -> None:
     ports = (
-        PublishedPort("0.0.0.0", 8080, 80),  # noqa: S104
+        PublishedPort("0.0.0.0", 8080, 80),
         PublishedPort("::", 8080, 80),
         PublishedPort("127.0.0.1", 9000, 9000),
-        PublishedPort("0.0.0.0", 443, 443),  # noqa: S104
+        PublishedPort("0.0.0.0", 443, 443),
     )
     made = facts(running=(Running("apps", "wiki", user="1000", ports=ports),), firewall=firewall)
 

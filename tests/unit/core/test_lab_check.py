@@ -1,0 +1,121 @@
+"""What a timer is told: a line for each thing that is not well, and nothing of the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from homelab_mcp.core.drift import ContainerDrift, DriftWord, FileChange, FileWord
+from homelab_mcp.core.lab_check import Answer, Checked, Room, Trouble, disks, drift, routes, services
+from homelab_mcp.core.operations.lab_view import view
+from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
+
+NOW = 1_800_000_000.0
+DAY = 86_400
+GIB = 2**30
+COMPOSE = """services:
+  web: {image: a, restart: unless-stopped}
+  job: {image: a, restart: "no"}
+  tool: {image: a, profiles: [tools]}
+"""
+LAB = view(Snapshot((StackFiles("apps", "apps/compose.yaml", COMPOSE),), None))
+
+
+def told(*rows: dict[str, Any], status: str = "") -> list[str]:
+    containers = [
+        ContainerState("1", "n", "a", "exited", stack="apps", service=str(r["service"]), status=status) for r in rows
+    ]
+    return [t.as_line() for t in services([{"stack": "apps", **r} for r in rows], LAB, containers)]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"service": "web", "state": "missing"}, "no container"),
+        ({"service": "web", "state": "running", "health": "unhealthy"}, "health check fails"),
+        ({"service": "web", "state": "restarting"}, "it is restarting"),
+        ({"service": "web", "state": "dead"}, "it is dead"),
+        ({"service": "", "state": "unreadable"}, "cannot be read"),
+    ],
+)
+def test_a_service_that_is_not_well_is_one_line(row: dict[str, Any], words: str) -> None:
+    (line,) = told(row)
+    assert line.startswith("services apps")
+    assert words in line
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"service": "web", "state": "running", "health": "healthy"},
+        {"service": "web", "state": "running", "health": "starting"},
+        {"service": "web", "state": "exited", "note": "asleep"},
+        {"service": "tool", "state": "missing"},
+        {"service": "old", "state": "exited", "note": "undeclared"},
+    ],
+)
+def test_what_is_well_or_meant_is_silent(row: dict[str, Any]) -> None:
+    assert told(row) == []
+
+
+def test_a_job_may_end_well_and_a_service_may_not() -> None:
+    job, web = {"service": "job", "state": "exited"}, {"service": "web", "state": "exited"}
+
+    assert told(job, status="Exited (0) 2 hours ago") == []
+    assert "Exited (1)" in told(job, status="Exited (1) 2 hours ago")[0]
+    assert "it has ended" in told(web, status="Exited (0) 2 hours ago")[0]
+
+
+def test_routes_and_certificates_are_told_apart() -> None:
+    found = [
+        (t.area, t.what, t.message)
+        for t in routes(
+            [
+                Answer("ok.lab.test", 200, verified=True, expires=NOW + 60 * DAY),
+                Answer("login.lab.test", 302, verified=True, expires=NOW + 14 * DAY + 1),
+                Answer("gone.lab.test", 0, "refused"),
+                Answer("bad.lab.test", 502, verified=True, expires=NOW + 60 * DAY),
+                Answer("soon.lab.test", 200, verified=True, expires=NOW + 3.5 * DAY),
+                Answer("today.lab.test", 200, verified=True, expires=NOW + 60),
+                Answer("late.lab.test", 200, expires=NOW - 60),
+                Answer("self.lab.test", 200, expires=NOW + 300 * DAY),
+            ],
+            now=NOW,
+            days=14,
+        )
+    ]
+
+    assert found == [
+        ("routes", "gone.lab.test", "no answer: refused."),
+        ("routes", "bad.lab.test", "Traefik answers 502: the service does not answer it."),
+        ("certificates", "soon.lab.test", "its certificate ends in 3 days."),
+        ("certificates", "today.lab.test", "its certificate ends today."),
+        ("certificates", "late.lab.test", "its certificate has ended."),
+        ("certificates", "self.lab.test", "its certificate is not trusted."),
+    ]
+
+
+def test_a_full_disk_is_told_once() -> None:
+    full = Room("/lab", GIB // 2, 100 * GIB)
+    found = list(
+        disks([full, Room("/media", GIB // 2, 100 * GIB), Room("/", 50 * GIB, 100 * GIB), Room("/none", 0, 0)])
+    )
+
+    assert [t.as_line() for t in found] == ["disks /lab: 0.5 GiB of 100 GiB are left."]
+
+
+def test_drift_is_told_by_file_and_by_container() -> None:
+    change = FileChange("apps/compose.yaml", FileWord.CHANGED, "a", "b")
+    word = next(iter(DriftWord))
+
+    found = [t.what for t in drift([change], [ContainerDrift("apps", "web", word)])]
+
+    assert found == ["apps/compose.yaml", "apps/web"]
+
+
+def test_all_is_well_when_nothing_is_told() -> None:
+    assert Checked((), {"services": 3}).ok
+    bad = Checked((Trouble("disks", "", "full."),))
+    assert not bad.ok
+    assert bad.as_dict()["problems"] == [{"area": "disks", "what": "", "message": "full."}]
