@@ -9,7 +9,6 @@ from typing import Any
 from homelab_mcp.core.drift import ContainerDrift, FileChange
 from homelab_mcp.core.operations.lab_view import LabView
 from homelab_mcp.core.status_view import ASLEEP, MISSING, UNDECLARED, UNREADABLE
-from homelab_mcp.model.observed import ContainerState
 
 AREAS = ("services", "routes", "certificates", "disks", "drift")
 CERT_DAYS = 14
@@ -83,17 +82,16 @@ class Room:
 
 
 def services(
-    rows: Iterable[Mapping[str, Any]], lab: LabView, containers: Iterable[ContainerState]
+    rows: Iterable[Mapping[str, Any]], lab: LabView, ended: Mapping[tuple[str, str], str]
 ) -> Iterator[Trouble]:
     """Services that should run and do not, or say that they are not well.
 
     Args:
         rows: the lab's status, as ``Row.as_dict`` has it.
         lab: the services as the files have them.
-        containers: as the engine lists them.
+        ended: (stack, service) -> the engine's words on its container, such as "Exited (1) 2 hours ago".
     """
     known = {(s.stack, s.name): s.data for s in lab.services}
-    ended = {(c.stack, c.service): c.status for c in containers}
     for row in rows:
         place = (str(row["stack"]), str(row["service"]))
         state, data = str(row.get("state") or ""), known.get(place, {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from homelab_mcp.core.audit.resources import memory_limit
 from homelab_mcp.core.operations.lab_view import Known, view
 from homelab_mcp.core.redact import env_pairs, is_public_name, is_secret_name
 from homelab_mcp.core.resources import Host, Usage
+from homelab_mcp.core.status_view import owner
 from homelab_mcp.model.errors import EngineFailed, HomelabError
 from homelab_mcp.model.host import HostQuestion
 from homelab_mcp.model.lab import SETTINGS_FILE
@@ -48,7 +49,7 @@ def audit(lab: Lab, what: Subject, stack: str = "", *, old_days: int = OLD_DAYS)
     if stack:
         check_stack(stacks, stack)
     seen = view(Snapshot(stacks, lab.files.read(SETTINGS_FILE), shared_env=lab.files.read("global.env") or ""))
-    running, host = _engine(lab, what, seen.services)
+    running, host = _engine(lab, what, seen.services, stacks)
     facts = AuditFacts(
         lab=seen,
         settings=settings,
@@ -71,22 +72,27 @@ def _secrets(stack: StackFiles) -> Iterable[tuple[str, str]]:
             yield name, value
 
 
-def _engine(lab: Lab, what: Subject, services: Iterable[Known]) -> tuple[tuple[Running, ...] | None, Host | None]:
+def _engine(
+    lab: Lab, what: Subject, services: Iterable[Known], stacks: Sequence[StackFiles]
+) -> tuple[tuple[Running, ...] | None, Host | None]:
     if lab.files_only:
         return None, None
     limited = {(s.stack, s.name) for s in services if what == "resources" and memory_limit(s)}
+    names = {s.name for s in stacks}
     try:
         info = lab.engine.info()
-        containers = [c for c in lab.engine.containers() if c.stack][:MOST_CONTAINERS]
+        # A machine may run other people's projects, too.
+        mine = ((owner(c, stacks, lab.root), c) for c in lab.engine.containers())
+        asked = [(stack, c) for stack, c in mine if stack in names][:MOST_CONTAINERS]
         # Each is asked for about a second where its use is wanted.
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = pool.map(lambda c: _running(lab.engine, c, what, use=(c.stack, c.service) in limited), containers)
-            return tuple(one for one in found if one is not None), Host(info.cpus, info.memory)
+            found = list(pool.map(lambda a: _running(lab.engine, *a, what, use=(a[0], a[1].service) in limited), asked))
+        return tuple(one for one in found if one is not None), Host(info.cpus, info.memory)
     except HomelabError:
         return None, None
 
 
-def _running(engine: Engine, container: ContainerState, what: Subject, *, use: bool) -> Running | None:
+def _running(engine: Engine, stack: str, container: ContainerState, what: Subject, *, use: bool) -> Running | None:
     try:
         state = engine.inspect(container.id)
         make = engine.made_from(container.id) if what == "security" else None
@@ -95,7 +101,7 @@ def _running(engine: Engine, container: ContainerState, what: Subject, *, use: b
     except EngineFailed:
         return None  # gone meanwhile
     return Running(
-        container.stack,
+        stack,
         container.service,
         container.image,
         state.state,

@@ -10,6 +10,7 @@ from homelab_mcp.core.access import all_routes
 from homelab_mcp.core.lab_check import AREAS, CERT_DAYS, Answer, Checked, Room, Trouble
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.redact import safe
+from homelab_mcp.core.status_view import owner
 from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.model.observed import Snapshot
@@ -67,11 +68,12 @@ def check_lab(lab: Lab, *, cert_days: int = CERT_DAYS, skip: Collection[str] = (
 def _services(lab: Lab, seen: LabView, looked: dict[str, int]) -> Iterator[Trouble]:
     if lab.files_only:
         return
-    containers = lab.engine.containers()
+    stacks = read_stacks(lab.files)
+    ended = {(owner(c, stacks, lab.root), c.service): c.status for c in lab.engine.containers()}
     status = lab_status(lab.files, lab.engine, limit=100_000)
     rows = [row.as_dict() for row in status.rows]
     looked["services"] = len(rows)
-    yield from lab_check.services(rows, seen, containers)
+    yield from lab_check.services(rows, seen, ended)
 
 
 def _routes(lab: Lab, hosts: list[str], days: int, skip: Collection[str], looked: dict[str, int]) -> Iterator[Trouble]:

@@ -9,7 +9,7 @@ import pytest
 from homelab_mcp.core.drift import ContainerDrift, DriftWord, FileChange, FileWord
 from homelab_mcp.core.lab_check import Answer, Checked, Room, Trouble, disks, drift, routes, services
 from homelab_mcp.core.operations.lab_view import view
-from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
+from homelab_mcp.model.observed import Snapshot, StackFiles
 
 NOW = 1_800_000_000.0
 DAY = 86_400
@@ -23,10 +23,8 @@ LAB = view(Snapshot((StackFiles("apps", "apps/compose.yaml", COMPOSE),), None))
 
 
 def told(*rows: dict[str, Any], status: str = "") -> list[str]:
-    containers = [
-        ContainerState("1", "n", "a", "exited", stack="apps", service=str(r["service"]), status=status) for r in rows
-    ]
-    return [t.as_line() for t in services([{"stack": "apps", **r} for r in rows], LAB, containers)]
+    ended = {("apps", str(r["service"])): status for r in rows}
+    return [t.as_line() for t in services([{"stack": "apps", **r} for r in rows], LAB, ended)]
 
 
 @pytest.mark.parametrize(
