@@ -13,7 +13,7 @@ from homelab_mcp.core.audit.report import Report
 from homelab_mcp.core.audit.report import audit as judge
 from homelab_mcp.core.audit.resources import memory_limit
 from homelab_mcp.core.operations.lab_view import Known, view
-from homelab_mcp.core.redact import env_pairs, is_public_name, is_secret_name
+from homelab_mcp.core.redact import env_pairs, is_public_name, is_secret_name, safe
 from homelab_mcp.core.resources import Host, Usage
 from homelab_mcp.core.status_view import owner
 from homelab_mcp.model.errors import EngineFailed, HomelabError
@@ -84,9 +84,14 @@ def _engine(
         # A machine may run other people's projects, too.
         mine = ((owner(c, stacks, lab.root), c) for c in lab.engine.containers())
         asked = [(stack, c) for stack, c in mine if stack in names][:MOST_CONTAINERS]
+
+        def look(pair: tuple[str, ContainerState]) -> Running | None:
+            stack, one = pair
+            return _running(lab.engine, stack, one, what, use=(stack, one.service) in limited)
+
         # Each is asked for about a second where its use is wanted.
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = list(pool.map(lambda a: _running(lab.engine, *a, what, use=(a[0], a[1].service) in limited), asked))
+            found = list(pool.map(look, asked))
         return tuple(one for one in found if one is not None), Host(info.cpus, info.memory)
     except HomelabError:
         return None, None
@@ -102,8 +107,9 @@ def _running(engine: Engine, stack: str, container: ContainerState, what: Subjec
         return None  # gone meanwhile
     return Running(
         stack,
-        container.service,
-        container.image,
+        # Labels that anyone may have written.
+        safe(container.service)[:80],
+        safe(container.image)[:200],
         state.state,
         state.health,
         make.user if make else "",

@@ -48,7 +48,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
     async def audit(
         what: Literal["security", "resources", "backups", "monitoring"],
         stack: Annotated[str, Field(description="Only this stack; empty: the whole lab.", max_length=80)] = "",
-        limit: Annotated[int, Field(ge=1, le=40)] = 25,
+        limit: Annotated[int, Field(ge=1, le=30)] = 20,
         offset: Annotated[int, Field(ge=0)] = 0,
     ) -> Annotated[CallToolResult, AuditOutput]:
         from homelab_mcp.queries.audit import audit as ask
