@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
+import shlex
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +13,7 @@ from homelab_mcp.cli.common import FAILED, OK, JsonFlag, console, emit, lab_of
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
 
 if TYPE_CHECKING:
+    from homelab_mcp.core.audit.facts import Remedy
     from homelab_mcp.core.audit.report import Report
 
 
@@ -59,11 +62,32 @@ def register(app: typer.Typer) -> None:
         from homelab_mcp.tools.audit import shown
 
         page = shown(report, len(report.findings))
-        emit(page.model_dump(mode="json", exclude_none=True), as_json, lambda: _show(report))
+        emit(page.model_dump(mode="json", exclude_none=True), as_json, lambda: _show(report, lab.root))
         raise typer.Exit(FAILED if report.counts["error"] else OK)
 
 
-def _show(report: Report) -> None:
+def command_of(fix: Remedy, root: str) -> str:
+    """The command that plans what the call of a tool would plan."""
+    given: dict[str, Any] = fix.arguments
+    words = ["homelab-mcp"]
+    if fix.tool == "fix_compose":
+        words += ["validate", "--fix", *(["--unsafe"] if given.get("unsafe") else [])]
+        words += [w for rule in given["rules"] for w in ("--rule", rule)]
+        words += [posixpath.join(root, given["stack"])] if given.get("stack") else []
+    elif fix.tool == "update_service":
+        words += ["update", given["service"], "--stack", given["stack"]]
+        words += ["--resources", given["resources"]] if given.get("resources") else []
+        words += [w for k, v in given.get("limits", {}).items() for w in ("--limit", f"{k}={v}")]
+    elif fix.tool == "set_access_policy":
+        words += ["access", "set", *given["services"], "--policy", given["policy"]]
+    elif fix.tool == "set_env":
+        words += ["env", "set", given["stack"], *given["generate"], "--generate"]
+    else:
+        words += ["add", given["service"]]
+    return shlex.join(words)
+
+
+def _show(report: Report, root: str) -> None:
     from rich.text import Text
 
     out = console()
@@ -74,11 +98,12 @@ def _show(report: Report) -> None:
         if found.evidence:
             out.print(Text(f"        {found.evidence}", style="dim"))
         if found.fix:
-            told = " ".join(f"{k}={v}" for k, v in found.fix.arguments.items())
-            out.print(Text(f"        fix: {found.fix.tool} {told}", style="dim"))
+            out.print(Text(f"        fix: {command_of(found.fix, root)}", style="dim"))
     for said in report.unseen:
         console(error=True).print(Text(said, style="yellow"))
     counts = ", ".join(f"{n} {word}" for word, n in report.counts.items() if n)
     out.print(Text(counts or "Nothing was found.", style="bold"))
     if report.batch or report.batch_all:
-        out.print(Text("One plan for what can be fixed in the files: homelab-mcp audit ... --plan [--unsafe]"))
+        out.print(
+            Text("All that can be fixed in the files as one plan: add --plan, or --plan --unsafe with suggestions.")
+        )

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from homelab_mcp.bootstrap import LocalLab, open_lab, tell
 from homelab_mcp.cli.app import app
+from homelab_mcp.cli.audit import command_of
+from homelab_mcp.core.audit.facts import Remedy
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.host import HostFacts, HostQuestion
 from homelab_mcp.model.image import ImageFacts
@@ -136,12 +138,23 @@ def test_the_command_prints_and_plans(root: Path) -> None:
     shown = CliRunner().invoke(app, [*start, "security"])
     assert "HL091 [apps/tools]" in shown.output
     assert CANARY not in shown.output
+    assert f"fix: homelab-mcp validate --fix --rule HL091 {root}/apps" in shown.output
+    assert "fix: homelab-mcp access set apps/web --policy one_factor" in shown.output
+    assert "fix: homelab-mcp env set apps DB_PASSWORD --generate" in shown.output
     planned = CliRunner().invoke(app, [*start, "security", "--plan-only", "--json"])
     assert planned.exit_code == 3
     assert json.loads(planned.stdout)["state"] == "pending"
     counted = CliRunner().invoke(app, [*start, "resources", "--json"])
     assert counted.exit_code == 0
     assert json.loads(counted.stdout)["counts"]["info"]
+
+
+def test_each_call_has_its_command() -> None:
+    more = Remedy("update_service", {"service": "web", "stack": "apps", "limits": {"memory": "1G"}})
+    assert command_of(more, "/lab") == "homelab-mcp update web --stack apps --limit memory=1G"
+    measured = Remedy("update_service", {"service": "web", "stack": "apps", "resources": "measured"})
+    assert command_of(measured, "/lab") == "homelab-mcp update web --stack apps --resources measured"
+    assert command_of(Remedy("add_service", {"service": "beszel"}), "/lab") == "homelab-mcp add beszel"
 
 
 def test_a_check_tells_what_is_not_well_and_no_more(lab: LocalLab) -> None:
