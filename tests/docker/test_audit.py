@@ -53,7 +53,7 @@ def test_what_the_engine_knows_is_told(lab: LocalLab) -> None:
 
 def test_a_check_tells_the_service_that_is_gone_and_the_one_that_crashes(lab: LocalLab) -> None:
     def told() -> set[str]:
-        checked = check_lab(lab, skip=["drift", "disks"])
+        checked = check_lab(lab, skip=["drift", "host"])
         assert not checked.ok
         return {f"{t.what.rpartition('/')[2]}: {t.message}" for t in checked.troubles}
 

@@ -9,12 +9,11 @@ from typing import Any
 from homelab_mcp.core.drift import ContainerDrift, FileChange
 from homelab_mcp.core.operations.lab_view import LabView
 from homelab_mcp.core.status_view import ASLEEP, MISSING, UNDECLARED, UNREADABLE
+from homelab_mcp.model.host import Check
 
-AREAS = ("services", "routes", "certificates", "disks", "drift")
+AREAS = ("services", "routes", "certificates", "host", "drift")
 CERT_DAYS = 14
 """Traefik renews a certificate of 90 days when 30 are left: with 14 left it has failed for two weeks."""
-LOW_SHARE = 0.05
-LOW_BYTES = 2**30
 _DAY = 86_400
 _ENDS = frozenset({"", "no", "false", "on-failure"})
 _CERT_WORDS = {0: "today", 1: "in one day"}
@@ -70,15 +69,6 @@ class Answer:
     error: str = ""
     verified: bool = False
     expires: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """A file system: the path it was asked by, bytes free and in all."""
-
-    path: str
-    free: int
-    total: int
 
 
 def services(
@@ -142,18 +132,14 @@ _WHY = {
 }
 
 
-def disks(rooms: Iterable[Room]) -> Iterator[Trouble]:
-    """File systems with less than a twentieth, or less than a gigabyte, left; each told once."""
-    told: set[tuple[int, int]] = set()
-    for one in rooms:
-        if (
-            one.total
-            and (one.free < LOW_SHARE * one.total or one.free < LOW_BYTES)
-            and (one.free, one.total) not in told
-        ):
-            told.add((one.free, one.total))
-            left = f"{one.free / 2**30:.1f} GiB of {one.total / 2**30:.0f} GiB are left."
-            yield Trouble("disks", one.path, left)
+def host(checks: Iterable[Check]) -> Iterator[Trouble]:
+    """What a person should act on: full or dead disks, memory, clock. A busy machine alone is no trouble."""
+    for one in checks:
+        if not one.ok and one.name not in _BUSY:
+            yield Trouble("host", "", one.sentence)
+
+
+_BUSY = frozenset({"load", "zombies"})
 
 
 def drift(files: Iterable[FileChange], containers: Iterable[ContainerDrift]) -> Iterator[Trouble]:

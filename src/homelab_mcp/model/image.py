@@ -16,7 +16,6 @@ class ImageFacts:
         workdir: WORKDIR.
         health: whether it has a HEALTHCHECK of its own.
         variables: names of its ENV.
-        created: when it was built (RFC 3339), as its builder says; "" where it does not.
     """
 
     ports: tuple[tuple[int, str], ...] = ()
@@ -25,7 +24,6 @@ class ImageFacts:
     workdir: str = ""
     health: bool = False
     variables: tuple[str, ...] = ()
-    created: str = ""
 
     @property
     def is_root(self) -> bool:

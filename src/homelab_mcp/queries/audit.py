@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from dataclasses import replace
 
 from homelab_mcp.core.access import all_routes
 from homelab_mcp.core.audit.facts import AuditFacts, Running, Subject
 from homelab_mcp.core.audit.report import Report
 from homelab_mcp.core.audit.report import audit as judge
-from homelab_mcp.core.audit.resources import memory_limit
-from homelab_mcp.core.operations.lab_view import Known, view
+from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.redact import env_pairs, is_public_name, is_secret_name, safe
 from homelab_mcp.core.resources import Host, Usage
 from homelab_mcp.core.status_view import owner
@@ -21,6 +20,7 @@ from homelab_mcp.model.host import HostQuestion
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
 from homelab_mcp.ports import Engine, Lab
+from homelab_mcp.ports.meter import Use
 from homelab_mcp.queries.find import check_stack, read_stacks
 from homelab_mcp.queries.validate_lab import check
 
@@ -49,7 +49,7 @@ def audit(lab: Lab, what: Subject, stack: str = "", *, old_days: int = OLD_DAYS)
     if stack:
         check_stack(stacks, stack)
     seen = view(Snapshot(stacks, lab.files.read(SETTINGS_FILE), shared_env=lab.files.read("global.env") or ""))
-    running, host = _engine(lab, what, seen.services, stacks)
+    running, host = _engine(lab, what, stacks)
     facts = AuditFacts(
         lab=seen,
         settings=settings,
@@ -72,24 +72,25 @@ def _secrets(stack: StackFiles) -> Iterable[tuple[str, str]]:
             yield name, value
 
 
-def _engine(
-    lab: Lab, what: Subject, services: Iterable[Known], stacks: Sequence[StackFiles]
-) -> tuple[tuple[Running, ...] | None, Host | None]:
+def _engine(lab: Lab, what: Subject, stacks: Sequence[StackFiles]) -> tuple[tuple[Running, ...] | None, Host | None]:
     if lab.files_only:
         return None, None
-    limited = {(s.stack, s.name) for s in services if what == "resources" and memory_limit(s)}
     names = {s.name for s in stacks}
     try:
         info = lab.engine.info()
         # A machine may run other people's projects, too.
         mine = ((owner(c, stacks, lab.root), c) for c in lab.engine.containers())
         asked = [(stack, c) for stack, c in mine if stack in names][:MOST_CONTAINERS]
+        built = lab.meter.image_times() if what == "security" else {}
+        uses = lab.meter.uses([c.id for _, c in asked if c.state == "running"]) if what == "resources" else {}
 
         def look(pair: tuple[str, ContainerState]) -> Running | None:
             stack, one = pair
-            return _running(lab.engine, stack, one, what, use=(stack, one.service) in limited)
+            found = _running(lab.engine, stack, one, what)
+            use = uses.get(one.id, Use(Usage(0, 0.0, 0)))
+            created = built.get(one.image_id, 0.0)
+            return found and replace(found, image_created=created, memory=use.usage.memory, memory_limit=use.limit)
 
-        # Each is asked for about a second where its use is wanted.
         with ThreadPoolExecutor(AT_ONCE) as pool:
             found = list(pool.map(look, asked))
         return tuple(one for one in found if one is not None), Host(info.cpus, info.memory)
@@ -97,12 +98,10 @@ def _engine(
         return None, None
 
 
-def _running(engine: Engine, stack: str, container: ContainerState, what: Subject, *, use: bool) -> Running | None:
+def _running(engine: Engine, stack: str, container: ContainerState, what: Subject) -> Running | None:
     try:
         state = engine.inspect(container.id)
         make = engine.made_from(container.id) if what == "security" else None
-        image = engine.image_facts(container.image) if what == "security" else None
-        usage: Usage | None = engine.usage(container.id) if use and state.state == "running" else None
     except EngineFailed:
         return None  # gone meanwhile
     return Running(
@@ -116,20 +115,9 @@ def _running(engine: Engine, stack: str, container: ContainerState, what: Subjec
         bool(make and _drops(make.env)),
         state.restart_count,
         "out of memory" in state.status,
-        _when(image.created) if image else 0.0,
-        state.ports,
-        usage,
+        ports=state.ports,
     )
 
 
 def _drops(env: Mapping[str, str]) -> bool:
     return any(name in _DROPS_ROOT and value not in {"", "0"} for name, value in env.items())
-
-
-def _when(text: str) -> float:
-    """Unix time of the engine's RFC 3339 with nanoseconds; 0 where it cannot be read."""
-    plain = re.sub(r"\.[0-9]+", "", text).replace("Z", "+00:00")
-    try:
-        return datetime.fromisoformat(plain).timestamp()
-    except ValueError:
-        return 0.0

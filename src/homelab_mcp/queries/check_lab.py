@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from homelab_mcp.core import lab_check
 from homelab_mcp.core.access import all_routes
-from homelab_mcp.core.lab_check import AREAS, CERT_DAYS, Answer, Checked, Room, Trouble
+from homelab_mcp.core.host_findings import judged
+from homelab_mcp.core.lab_check import AREAS, CERT_DAYS, Answer, Checked, Trouble
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.redact import safe
 from homelab_mcp.core.status_view import owner
@@ -21,11 +22,10 @@ from homelab_mcp.queries.lab_status import lab_status
 AT_ONCE = 8
 MOST_ROUTES = 200
 PROBE_SECONDS = 8.0
-_DOCKER_ROOT = "/var/lib/docker"
 
 
 def check_lab(lab: Lab, *, cert_days: int = CERT_DAYS, skip: Collection[str] = ()) -> Checked:
-    """Look at services, routes, certificates, disks and drift. What does not answer is told and stops nothing.
+    """Look at services, routes, certificates, the machine and drift. What does not answer is told and stops nothing.
 
     Args:
         lab: the lab.
@@ -49,7 +49,7 @@ def check_lab(lab: Lab, *, cert_days: int = CERT_DAYS, skip: Collection[str] = (
     steps: tuple[tuple[str, Callable[[], Iterator[Trouble]]], ...] = (
         ("services", lambda: _services(lab, seen, looked)),
         ("routes", lambda: _routes(lab, [r.host for r in all_routes(seen, settings)], cert_days, skip, looked)),
-        ("disks", lambda: _disks(lab, (settings.media_dir, settings.downloads_dir), looked)),
+        ("host", lambda: _host(lab, unseen, looked)),
         ("drift", lambda: _drift(lab, unseen, looked)),
     )
     for area, step in steps:
@@ -90,11 +90,11 @@ def _routes(lab: Lab, hosts: list[str], days: int, skip: Collection[str], looked
     yield from (t for t in lab_check.routes(answers, now=lab.clock.now(), days=days) if t.area not in skip)
 
 
-def _disks(lab: Lab, shared: tuple[str, ...], looked: dict[str, int]) -> Iterator[Trouble]:
-    places = [lab.hardware.place(path) for path in (lab.root, _DOCKER_ROOT, *shared)]
-    rooms = [Room(p.path, p.free, p.total) for p in places if p.kind]
-    looked["disks"] = len(rooms)
-    yield from lab_check.disks(rooms)
+def _host(lab: Lab, unseen: list[str], looked: dict[str, int]) -> Iterator[Trouble]:
+    health = lab.host.health()
+    looked["host"] = len(health.mounts)
+    unseen += [f"{one.what}: {one.why}" for one in health.unseen]
+    yield from lab_check.host(judged(health))
 
 
 def _drift(lab: Lab, unseen: list[str], looked: dict[str, int]) -> Iterator[Trouble]:

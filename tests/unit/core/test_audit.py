@@ -15,7 +15,7 @@ from homelab_mcp.core.audit.report import MOST_RULES, audit
 from homelab_mcp.core.checks import LintStack, lint
 from homelab_mcp.core.checks.frame import all_rules
 from homelab_mcp.core.operations.lab_view import view
-from homelab_mcp.core.resources import Host, Usage
+from homelab_mcp.core.resources import Host
 from homelab_mcp.model.finding import Severity
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import PublishedPort, Snapshot, StackFiles
@@ -147,7 +147,7 @@ def test_secrets_are_judged_and_never_told() -> None:
 def test_use_near_a_limit_restarts_and_memory_deaths_are_told_with_a_plan() -> None:
     made = facts(
         running=(
-            Running("apps", "wiki", usage=Usage(250 * MIB, 0.1, 4)),
+            Running("apps", "wiki", memory=250 * MIB, memory_limit=256 * MIB),
             Running("apps", "blog", state="restarting", restarts=7),
             Running("apps", "safe", state="exited", out_of_memory=True, restarts=2),
         )
@@ -162,7 +162,7 @@ def test_use_near_a_limit_restarts_and_memory_deaths_are_told_with_a_plan() -> N
     (killed,) = found(made, "resources", "out_of_memory")
     assert killed.service == "apps/safe"
     assert audit(made, "resources").findings[0].severity is Severity.ERROR
-    calm = replace(made, running=(Running("apps", "wiki", usage=Usage(100 * MIB, 0.1, 4), restarts=2),))
+    calm = replace(made, running=(Running("apps", "wiki", memory=100 * MIB, memory_limit=256 * MIB, restarts=2),))
     assert {f.id for f in audit(calm, "resources").findings} <= RULES["resources"]
 
 

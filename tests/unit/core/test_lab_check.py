@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from homelab_mcp.core.drift import ContainerDrift, DriftWord, FileChange, FileWord
-from homelab_mcp.core.lab_check import Answer, Checked, Room, Trouble, disks, drift, routes, services
+from homelab_mcp.core.lab_check import Answer, Checked, Trouble, drift, host, routes, services
 from homelab_mcp.core.operations.lab_view import view
+from homelab_mcp.model.host import Check
 from homelab_mcp.model.observed import Snapshot, StackFiles
 
 NOW = 1_800_000_000.0
 DAY = 86_400
-GIB = 2**30
 COMPOSE = """services:
   web: {image: a, restart: unless-stopped}
   job: {image: a, restart: "no"}
@@ -94,13 +94,14 @@ def test_routes_and_certificates_are_told_apart() -> None:
     ]
 
 
-def test_a_full_disk_is_told_once() -> None:
-    full = Room("/lab", GIB // 2, 100 * GIB)
-    found = list(
-        disks([full, Room("/media", GIB // 2, 100 * GIB), Room("/", 50 * GIB, 100 * GIB), Room("/none", 0, 0)])
-    )
+def test_the_machine_is_told_where_a_person_must_act() -> None:
+    checks = [
+        Check("disk", False, "/srv has 0.5 GB of 100 GB left."),
+        Check("load", False, "Load is 90."),
+        Check("updates", True, "3 packages can be updated.", warning=True),
+    ]
 
-    assert [t.as_line() for t in found] == ["disks /lab: 0.5 GiB of 100 GiB are left."]
+    assert [t.as_line() for t in host(checks)] == ["host: /srv has 0.5 GB of 100 GB left."]
 
 
 def test_drift_is_told_by_file_and_by_container() -> None:
@@ -114,6 +115,6 @@ def test_drift_is_told_by_file_and_by_container() -> None:
 
 def test_all_is_well_when_nothing_is_told() -> None:
     assert Checked((), {"services": 3}).ok
-    bad = Checked((Trouble("disks", "", "full."),))
+    bad = Checked((Trouble("host", "", "full."),))
     assert not bad.ok
-    assert bad.as_dict()["problems"] == [{"area": "disks", "what": "", "message": "full."}]
+    assert bad.as_dict()["problems"] == [{"area": "host", "what": "", "message": "full."}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from homelab_mcp.bootstrap import LocalLab, open_lab, tell
 from homelab_mcp.cli.app import app
 from homelab_mcp.cli.audit import command_of
 from homelab_mcp.core.audit.facts import Remedy
+from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
-from homelab_mcp.model.host import HostFacts, HostQuestion
-from homelab_mcp.model.image import ImageFacts
+from homelab_mcp.model.host import HostFacts, HostHealth, HostQuestion, MountUse
 from homelab_mcp.model.observed import ContainerMake, ContainerState, PublishedPort
-from homelab_mcp.ports import EngineInfo, Place, ProbeResult
+from homelab_mcp.ports import EngineInfo, ProbeResult
+from homelab_mcp.ports.meter import Use
 from homelab_mcp.queries.audit import audit
 from homelab_mcp.queries.check_lab import check_lab
 from homelab_mcp.server import build
@@ -48,7 +50,9 @@ class MadeUpEngine:
     def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
         ports = (PublishedPort("0.0.0.0", 8080, 80),)
         return (
-            ContainerState("1", "web", "web:1", "running", "unhealthy", "apps", "web", ports=ports),
+            ContainerState(
+                "1", "web", "web:1", "running", "unhealthy", "apps", "web", ports=ports, image_id="sha256:1"
+            ),
             ContainerState("2", "tools", "tools:1", "running", "", "apps", "tools"),
         )
 
@@ -58,23 +62,26 @@ class MadeUpEngine:
     def made_from(self, container_id: str) -> ContainerMake:
         return ContainerMake("x", env={"PUID": "1000"} if container_id == "2" else {}, user="")
 
-    def image_facts(self, reference: str) -> ImageFacts:
-        return ImageFacts(created="2021-03-04T05:06:07.123456789Z")
+    def image_times(self) -> dict[str, float]:
+        return {"sha256:1": 1_600_000_000.0}
+
+    def uses(self, containers: Sequence[str]) -> dict[str, Use]:
+        return {"1": Use(Usage(99 * 2**20, 0.1, 3), 100 * 2**20)}
 
     def networks(self) -> frozenset[str]:
         return frozenset()
 
 
 class MadeUpHost:
-    """A machine with ufw on, plenty of disk, and a Traefik that serves a certificate of ``expires``."""
+    """A machine with ufw on, a full disk, and a Traefik that serves a certificate of ``expires``."""
 
     expires = 4_000_000_000.0
 
     def facts(self, question: HostQuestion) -> HostFacts:
         return HostFacts(firewall="ufw")
 
-    def place(self, path: str) -> Place:
-        return Place(path, "folder", "/", "ext4", 50 * 2**30, 100 * 2**30)
+    def health(self, *, names: Sequence[str] = (), find: str = "") -> HostHealth:
+        return HostHealth(mounts=(MountUse("/srv", "ext4", 100 * 2**30, 2**30),))
 
     def get(self, host: str, path: str = "/", *, timeout: float = 5.0) -> ProbeResult:
         return ProbeResult(f"https://{host}{path}", 200, verified=True, expires=self.expires)
@@ -94,8 +101,9 @@ def root(tmp_path: Path) -> Path:
 def lab(root: Path, monkeypatch: pytest.MonkeyPatch) -> LocalLab:
     found = LocalLab(str(root))
     host = MadeUpHost()
-    found.__dict__ |= {"engine": MadeUpEngine(), "host": host, "hardware": host}
+    found.__dict__ |= {"engine": MadeUpEngine(), "meter": MadeUpEngine()}
     monkeypatch.setattr(LocalLab, "probe", host)
+    monkeypatch.setattr(LocalLab, "host", host)
     return found
 
 
@@ -112,10 +120,12 @@ def test_an_audit_reads_engine_machine_and_files(lab: LocalLab) -> None:
         ("HL091", "apps/tools"),
     } <= ids
     assert ("runs_as_root", "apps/tools") not in ids
+    assert "ufw is on" in str(report.findings)
     assert CANARY not in str([f.as_dict() for f in report.findings])
     assert report.batch is not None
     assert report.batch.arguments["rules"] == ["HL091"]
     assert ("unhealthy", "apps/web") in {(f.id, f.service) for f in audit(lab, "monitoring").findings}
+    assert ("near_limit", "apps/web") in {(f.id, f.service) for f in audit(lab, "resources").findings}
     with pytest.raises(NotFound):
         audit(lab, "security", "nobody")
 
@@ -160,16 +170,19 @@ def test_each_call_has_its_command() -> None:
 def test_a_check_tells_what_is_not_well_and_no_more(lab: LocalLab) -> None:
     found = check_lab(lab, skip=["drift"])
 
-    assert [t.as_line() for t in found.troubles] == ["services apps/web: its health check fails."]
-    assert found.looked_at == {"services": 2, "routes": 1, "certificates": 1, "disks": 4}
+    assert [t.as_line() for t in found.troubles] == [
+        "services apps/web: its health check fails.",
+        "host: /srv (ext4) has 1.0 GB of 100.0 GB left.",
+    ]
+    assert found.looked_at == {"services": 2, "routes": 1, "certificates": 1, "host": 1}
 
 
 def test_a_certificate_that_ends_is_told_within_its_days(lab: LocalLab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MadeUpHost, "expires", lab.clock.now() + 10 * 86_400 + 60)
 
-    late = [t.area for t in check_lab(lab, skip=["services", "drift"]).troubles]
-    early = check_lab(lab, cert_days=7, skip=["services", "drift"])
-    left_out = check_lab(lab, skip=["services", "drift", "certificates"])
+    late = [t.area for t in check_lab(lab, skip=["services", "drift", "host"]).troubles]
+    early = check_lab(lab, cert_days=7, skip=["services", "drift", "host"])
+    left_out = check_lab(lab, skip=["services", "drift", "host", "certificates"])
 
     assert late == ["certificates"]
     assert early.ok
@@ -179,7 +192,7 @@ def test_a_certificate_that_ends_is_told_within_its_days(lab: LocalLab, monkeypa
 
 def test_the_command_is_silent_when_all_is_well_and_fails_when_not(root: Path, tmp_path: Path) -> None:
     start = ["--root", str(root), "--files-only", "check"]
-    quiet = ["--skip", "drift", "--skip", "disks"]
+    quiet = ["--skip", "drift", "--skip", "host"]
 
     well = CliRunner().invoke(app, [*start, *quiet])
     assert (well.exit_code, well.output) == (0, "")
@@ -190,7 +203,7 @@ def test_the_command_is_silent_when_all_is_well_and_fails_when_not(root: Path, t
 
     heard = tmp_path / "heard"
     program = f"{sys.executable} -c \"import sys; open('{heard}', 'w').write(sys.stdin.read())\""
-    bad = CliRunner().invoke(app, [*start, "--skip", "disks", "--notify-command", program])
+    bad = CliRunner().invoke(app, [*start, "--skip", "host", "--notify-command", program])
     assert bad.exit_code == 1
     assert bad.stdout.splitlines() == heard.read_text().splitlines()
     assert CANARY not in bad.stdout

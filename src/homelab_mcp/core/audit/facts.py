@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from homelab_mcp.core.access import RouteAccess
 from homelab_mcp.core.operations.lab_view import LabView
-from homelab_mcp.core.resources import Host, Usage
+from homelab_mcp.core.resources import Host
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import PublishedPort
@@ -29,7 +29,7 @@ class Running:
         out_of_memory: its last end was the kernel's, for memory.
         image_created: Unix time its image was built, 0 where it is not known.
         ports: what it publishes.
-        usage: what it used when it was looked at; None where it was not.
+        memory: bytes it used when it was looked at, ``memory_limit`` what it may have; 0 where it was not, or may all.
     """
 
     stack: str
@@ -43,7 +43,8 @@ class Running:
     out_of_memory: bool = False
     image_created: float = 0.0
     ports: tuple[PublishedPort, ...] = ()
-    usage: Usage | None = None
+    memory: int = 0
+    memory_limit: int = 0
 
     @property
     def where(self) -> str:

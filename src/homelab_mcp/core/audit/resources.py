@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from homelab_mcp.core.audit.facts import AuditFacts, AuditFinding, Remedy, Running
 from homelab_mcp.core.audit.linted import linted
-from homelab_mcp.core.operations.lab_view import Known, expand
-from homelab_mcp.core.resources import overbooked, size_of, size_text
-from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.core.resources import overbooked, size_text
 from homelab_mcp.model.finding import Severity
 
 _NEAR = 0.85
@@ -21,11 +18,10 @@ _LOOP = 3
 def resources(facts: AuditFacts) -> Iterator[AuditFinding]:
     """Every finding on resources."""
     yield from (_sized(f) for f in linted(facts, "resources"))
-    known = {(s.stack, s.name): s for s in facts.lab.services}
-    for said in overbooked((s.data for s in known.values()), facts.host):
+    for said in overbooked((s.data for s in facts.lab.services), facts.host):
         yield AuditFinding("overbooked", Severity.WARNING, "", said, "deploy.resources.reservations")
     for one in facts.running or ():
-        yield from _near(one, known.get((one.stack, one.service)))
+        yield from _near(one)
         yield from _ended(one)
 
 
@@ -38,28 +34,17 @@ def _sized(found: AuditFinding) -> AuditFinding:
     return AuditFinding(found.id, found.severity, found.service, found.message, found.evidence, fix)
 
 
-def memory_limit(service: Known) -> int:
-    """Bytes a service may use by its file; 0 where it says nothing, or what cannot be read."""
-    found: Any = service.data
-    for part in ("deploy", "resources", "limits", "memory"):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    text = expand(str(found or service.data.get("mem_limit") or ""), service.env)
-    try:
-        return size_of(text) if text else 0
-    except InvalidInput:
-        return 0
-
-
-def _near(one: Running, known: Known | None) -> Iterator[AuditFinding]:
-    limit = memory_limit(known) if known else 0
-    if limit and one.usage and one.usage.memory >= _NEAR * limit:
+def _near(one: Running) -> Iterator[AuditFinding]:
+    limit = one.memory_limit
+    if limit and one.memory >= _NEAR * limit:
+        more = {"service": one.service, "stack": one.stack, "limits": {"memory": size_text(limit * 3 // 2)}}
         yield AuditFinding(
             "near_limit",
             Severity.WARNING,
             one.where,
-            f"It uses {100 * one.usage.memory // limit} % of the memory it may have.",
-            f"{size_text(one.usage.memory)} of {size_text(limit)}",
-            _more(one, limit),
+            f"It uses {100 * one.memory // limit} % of the memory it may have.",
+            f"{size_text(one.memory)} of {size_text(limit)}",
+            Remedy("update_service", more),
         )
 
 
@@ -82,8 +67,3 @@ def _ended(one: Running) -> Iterator[AuditFinding]:
             f"Docker has started it again {one.restarts} times: read_logs says why it ends.",
             f"state {one.state}",
         )
-
-
-def _more(one: Running, limit: int) -> Remedy:
-    arguments = {"service": one.service, "stack": one.stack, "limits": {"memory": size_text(limit * 3 // 2)}}
-    return Remedy("update_service", arguments)
