@@ -113,6 +113,9 @@ def _body(plan: Plan) -> dict[str, Any]:
     # And so do those from before a field that most plans leave as it is.
     if not data["draft"]["also_verify"]:
         del data["draft"]["also_verify"]
+    for seen in (data["draft"]["verification"], *data["draft"].get("also_verify", ())):
+        if not seen["held"]:
+            del seen["held"]
     for name in ("moves", "owners"):
         if not data["draft"][name]:
             del data["draft"][name]
@@ -180,4 +183,5 @@ def verification_from(seen: Mapping[str, Any]) -> Verification:
         services=tuple(seen["services"]),
         gone=tuple(seen["gone"]),
         routes=tuple(RouteCheck(**r) for r in seen["routes"]),
+        held=tuple((str(service), str(word)) for service, word in seen.get("held", ())),
     )

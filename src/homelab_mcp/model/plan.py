@@ -29,6 +29,11 @@ class ActionKind(StrEnum):
     UP = "up"
     REMOVE = "remove"
     RESTART = "restart"
+    START = "start"
+    STOP = "stop"
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+    RECREATE = "recreate"
     REMOVE_NETWORK = "remove_network"
     """Removes a shared network that nothing joins any more, after all else has held."""
     REMOVE_ORPHANS = "remove_orphans"
@@ -121,6 +126,8 @@ class Verification:
     services: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     routes: tuple[RouteCheck, ...] = ()
+    held: tuple[tuple[str, str], ...] = ()
+    """(service, stopped or paused): what is to be down after."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ SCOPES: Mapping[str, Scope] = {
     "history": Scope.READ,
     "review_changes": Scope.READ,
     "check_vpn": Scope.READ,
+    "diagnose": Scope.READ,
+    "control_service": Scope.PLAN,
     "get_plan": Scope.READ,
     "add_service": Scope.PLAN,
     "remove_service": Scope.PLAN,

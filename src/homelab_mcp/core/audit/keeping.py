@@ -48,7 +48,7 @@ def monitoring(facts: AuditFacts) -> Iterator[AuditFinding]:
                 "unhealthy",
                 Severity.ERROR,
                 one.where,
-                "Its health check fails now: read_logs says more.",
+                "Its health check fails now: diagnose says why.",
                 f"state {one.state}",
             )
     if not facts.lab.services:

@@ -64,6 +64,6 @@ def _ended(one: Running) -> Iterator[AuditFinding]:
             "restarts",
             Severity.ERROR if one.state == "restarting" else Severity.WARNING,
             one.where,
-            f"Docker has started it again {one.restarts} times: read_logs says why it ends.",
+            f"Docker has started it again {one.restarts} times: diagnose says why it ends.",
             f"state {one.state}",
         )
