@@ -1,4 +1,7 @@
-"""Images for catalog definitions: the real Traefik, and for everything else a stand-in that meets its health check."""
+"""Images for catalog definitions: the real Traefik, and for everything else a stand-in that meets its health check.
+
+The stand-in of Traefik's socket proxy does its work: Traefik meets the real engine through it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import PurePosixPath
 
 from homelab_mcp.adapters.catalog_files import packaged_definitions
 from homelab_mcp.model.definition import Container, ServiceDefinition
-from testbed.images import LocalImage, Variant, ensure_traefik, stand_in
+from testbed.images import LocalImage, Variant, ensure_socket_proxy, ensure_traefik, stand_in
 
 REAL_TOOLS = frozenset({"wget", "curl", "nc", "grep", "exit", "true", "test", "["})
 """Programs that a stand-in has anyway, so that the health check really asks it."""
@@ -27,6 +30,7 @@ def provide(definitions: Iterable[ServiceDefinition]) -> list[LocalImage]:
     for one in definitions:
         if one.id == "traefik":
             made.append(ensure_traefik(one.container.image.reference))
+            made.append(ensure_socket_proxy(one.companions["socket"].image.reference))
             continue
         made.append(_stand_in(one.id, one.container, "forward_auth" if one.id == "authelia" else "serve"))
         made += [_stand_in(f"{one.id}-{key}", companion, "serve") for key, companion in one.companions.items()]

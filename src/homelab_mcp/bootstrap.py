@@ -22,6 +22,7 @@ from homelab_mcp.ports import (
     Files,
     Hardware,
     History,
+    Host,
     Inside,
     Journal,
     Judge,
@@ -324,3 +325,10 @@ class LocalLab:
         from homelab_mcp.adapters.snapshots import SecretSnapshots
 
         return SecretSnapshots(self.root)
+
+    @property
+    def host(self) -> Host:
+        """This machine."""
+        from homelab_mcp.adapters.host_facts import LinuxHost
+
+        return LinuxHost()

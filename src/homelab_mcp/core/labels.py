@@ -49,23 +49,34 @@ def own_labels(definition: ServiceDefinition, access: Access | None) -> dict[str
     return labels
 
 
-def route_labels(definition: ServiceDefinition, name: str, access: Access, settings: LabSettings) -> dict[str, str]:
-    """Traefik's labels for a service: router(s), certificate, log-in, and the *container's* port."""
+def route_labels(
+    definition: ServiceDefinition,
+    name: str,
+    access: Access,
+    settings: LabSettings,
+    *,
+    shared_certificates: bool = False,
+) -> dict[str, str]:
+    """Traefik's labels for a service: router(s), certificate, log-in, and the *container's* port.
+
+    With ``shared_certificates`` Traefik's entry point says where certificates come from, and the routers say nothing.
+    """
     route = definition.route
     if route is None:
         return {}
     target = route.traefik_service or name
     host = f"Host(`{host_of(access.subdomain)}`)"
+    tls = _tls(settings, shared_certificates)
     labels = {
         "traefik.enable": "true",
         "traefik.docker.network": settings.route_network,
-        **_router(name, host, target),
+        **_router(name, host, target, tls),
     }
     if access.protected:
         labels[f"traefik.http.routers.{name}.middlewares"] = settings.sso_middleware
         if route.sso.api_paths:
             paths = " || ".join(_below(p) for p in route.sso.api_paths)
-            labels |= _router(f"{name}-api", f"{host} && ({paths}) && !PathRegexp(`{_DISGUISED}`)", target)
+            labels |= _router(f"{name}-api", f"{host} && ({paths}) && !PathRegexp(`{_DISGUISED}`)", target, tls)
             labels[f"traefik.http.routers.{name}-api.priority"] = _API_PRIORITY
     if not route.traefik_service:
         server = f"traefik.http.services.{name}.loadbalancer.server"
@@ -138,14 +149,21 @@ def labels_of(service: object) -> dict[str, str]:
     return {}
 
 
-def _router(name: str, rule: str, target: str) -> dict[str, str]:
+def _router(name: str, rule: str, target: str, tls: Mapping[str, str]) -> dict[str, str]:
     router = f"traefik.http.routers.{name}"
     return {
         f"{router}.rule": rule,
         f"{router}.entrypoints": "websecure",
-        f"{router}.tls.certresolver": "letsencrypt",
+        **{f"{router}.{key}": value for key, value in tls.items()},
         f"{router}.service": target,
     }
+
+
+def _tls(settings: LabSettings, shared_certificates: bool) -> dict[str, str]:
+    """A router's own word on its certificate: one would replace all that the entry point says (Traefik 3.7)."""
+    if shared_certificates:
+        return {}
+    return {"tls": "true"} if settings.acme.challenge == "none" else {"tls.certresolver": "letsencrypt"}
 
 
 def _below(path: str) -> str:

@@ -13,6 +13,7 @@ from homelab_mcp.ports.data import Data
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, Judge, Probe
 from homelab_mcp.ports.hardware import Hardware
+from homelab_mcp.ports.host import Host
 from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.plans import Approver, PlanStore, Worker
 from homelab_mcp.ports.record import History, Journal
@@ -95,5 +96,7 @@ class Lab(Protocol):
     def worker(self) -> Worker: ...
     @property
     def vault(self) -> Vault: ...
+    @property
+    def host(self) -> Host: ...
     @property
     def snapshots(self) -> Snapshots: ...

@@ -25,6 +25,7 @@ SCOPES: Mapping[str, Scope] = {
     "rollback": Scope.PLAN,
     "fix_compose": Scope.PLAN,
     "resolve_drift": Scope.PLAN,
+    "setup_lab": Scope.PLAN,
     "set_lazy_loading": Scope.PLAN,
     "set_vpn": Scope.PLAN,
     "update_service": Scope.PLAN,

@@ -9,7 +9,6 @@ from mcp.server import MCPServer
 
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
-from homelab_mcp.tools.plan_result import PLAN_ONLY
 from homelab_mcp.tools import (
     add_service,
     change_service,
@@ -23,9 +22,11 @@ from homelab_mcp.tools import (
     search_catalog,
     set_env,
     set_lazy_loading,
+    setup_lab,
     validate_compose,
     vpn,
 )
+from homelab_mcp.tools.plan_result import PLAN_ONLY
 
 Register = Callable[[MCPServer[Any], Lab], None]
 
@@ -48,6 +49,7 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         review.register_resolve,
     ),
     "platform": (
+        setup_lab.register,
         set_lazy_loading.register,
         vpn.register_set,
         vpn.register_check,

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from homelab_mcp.core.derived import Derivation
 from homelab_mcp.core.derived.sablier import sablier_file
+from homelab_mcp.core.derived.traefik_dynamic import traefik_dynamic
 
-DERIVATIONS: tuple[Derivation, ...] = (sablier_file,)
+DERIVATIONS: tuple[Derivation, ...] = (traefik_dynamic, sablier_file)
