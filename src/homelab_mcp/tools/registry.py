@@ -11,7 +11,9 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
+    certs,
     change_service,
+    get_env,
     history,
     lab_status,
     plans,
@@ -47,6 +49,9 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         history.register_rollback,
         review.register_review,
         review.register_resolve,
+        certs.register_check,
+        certs.register_renew,
+        get_env.register,
     ),
     "platform": (
         setup_lab.register,
@@ -71,6 +76,8 @@ READERS: frozenset[Register] = frozenset(
         history.register_history,
         review.register_review,
         vpn.register_check,
+        certs.register_check,
+        get_env.register,
         change_service.register_storage,
     }
 )

@@ -38,8 +38,8 @@ KINDS = {
 
 _KINDS = [(kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in KINDS.items()]
 _CONCERNS = re.compile(
-    r"ACME certificate|acme: error|certificate resolver|Error renewing|obtain .{0,20}certificate|ACME client|ACME account"
-    r"|acme\.json",
+    r"ACME certificate|acme: error|certificate resolver|Error renewing|obtain .{0,20}certificate|ACME client"
+    r"|ACME account|acme\.json",
     re.IGNORECASE,
 )
 _NAMES = re.compile(r"for (?:the )?domains? \[?\"?([A-Za-z0-9*.,\" -]+?)\"?\]?:")

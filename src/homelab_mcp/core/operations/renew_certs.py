@@ -68,7 +68,7 @@ def renew_certs(facts: CertFacts, request: RenewCertsRequest) -> Draft:
         verification=Verification(stack, (service,), certificates=checks),
         risks=tuple(_risks(facts, wanted, drops, request)),
         notes=tuple(_notes(facts, wanted, drops)),
-        undo="If the new certificate is not served, the old one is put back by itself. Afterwards it is not taken back.",
+        undo="A certificate that is not served in the end puts the old one back by itself; a new one is not taken back.",
         target=wanted[0].main,
         drops=drops,
     )
@@ -181,4 +181,4 @@ def _notes(facts: CertFacts, wanted: Sequence[Stored], drops: Sequence[Certifica
             "Then visitors are warned until the new certificate is there: "
             + ("with the DNS challenge a minute or two, some minutes for DuckDNS." if dns else "a few seconds.")
         )
-        yield "The store is kept encrypted before. If the CA refuses, it is put back at once and Traefik restarted again."
+        yield "The store is kept, encrypted. If the CA refuses, it is put back at once and Traefik restarted again."
