@@ -68,7 +68,7 @@ def renew_certs(facts: CertFacts, request: RenewCertsRequest) -> Draft:
         verification=Verification(stack, (service,), certificates=checks),
         risks=tuple(_risks(facts, wanted, drops, request)),
         notes=tuple(_notes(facts, wanted, drops)),
-        undo="A certificate that is not served in the end puts the old one back by itself; a new one is not taken back.",
+        undo="If no new one is served in the end, the old one is put back by itself; a new one is not taken back.",
         target=wanted[0].main,
         drops=drops,
     )
