@@ -80,6 +80,10 @@ class Seen:
                 runs.append(f"{moment - begun:.1f} s {what or 'ok'}")
         return ", ".join(runs)
 
+    def told(self) -> str:
+        """The figures in one line, for who runs the tests."""
+        return f"{self.gap(warned=False):.1f} s unanswered, {self.gap(warned=True):.1f} s warned: {self.story()}"
+
     def gap(self, *, warned: bool) -> float:
         """Seconds from the first failure to the first success after the last one; ``warned``: bad certificates."""
         bad = [n for n, (_, what) in enumerate(self.rows) if what and (what == "certificate") == warned]
@@ -164,9 +168,7 @@ def test_a_forced_renewal_is_served_and_touches_no_other_certificate(lab: RealLa
     assert new.not_valid_before_utc > old.not_valid_before_utc
     assert new.not_valid_after_utc > old.not_valid_after_utc
     assert any(f"{new.serial_number:x}" in e.what for e in done.evidence)
-    print(
-        f"restart {seen.gap(warned=False):.1f} s, warned {seen.gap(warned=True):.1f} s, asked {len(seen.rows)}: {seen.story()}"
-    )
+    print(seen.told())
     assert seen.gap(warned=False) <= WINDOW, seen.story()
     now = store_of(lab).stat()
     assert (stat.S_IMODE(now.st_mode), now.st_uid, now.st_gid) == (0o600, mode.st_uid, mode.st_gid)
@@ -184,7 +186,7 @@ def test_a_due_certificate_is_renewed_with_the_old_one_served_meanwhile(lab: Rea
         done = lab.approve_and_apply(plan, files_only=False)
     assert done.state is PlanState.DONE, done
     assert served(lab, host).serial_number != old.serial_number
-    print(f"restart {seen.gap(warned=False):.1f} s, asked {len(seen.rows)}: {seen.story()}")
+    print(seen.told())
     assert seen.gap(warned=True) == 0.0, seen.story()
     assert seen.gap(warned=False) <= WINDOW, seen.story()
 
@@ -202,9 +204,7 @@ def test_a_ca_that_refuses_leaves_the_old_certificate_served(lab: RealLab) -> No
     assert served(lab, host).serial_number == old.serial_number
     assert store_of(lab).read_bytes() == text
     assert stat.S_IMODE(store_of(lab).stat().st_mode) == 0o600
-    print(
-        f"not served {seen.gap(warned=False):.1f} s, warned {seen.gap(warned=True):.1f} s until it was put back: {seen.story()}"
-    )
+    print(seen.told())
     told = check_certs(lab.open(files_only=False), [host])
     assert told["routes"][0]["status"] == "ok"
     assert told["errors"][0]["kind"] == "ca_unreachable"

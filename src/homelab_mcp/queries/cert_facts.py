@@ -14,6 +14,7 @@ from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.project_name import project_name
 from homelab_mcp.model.certificate import CertFacts, ResolverError, Served, Stored
 from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.host import HostQuestion
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import read_stacks
@@ -25,6 +26,7 @@ LOG_SECONDS = 24 * 3600
 LOG_LINES = 5_000
 _AT_ONCE = 8
 _TIMEOUT = 4.0
+_MOST_NAMES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,14 @@ def cert_facts(lab: Lab, hosts: Iterable[str] = ()) -> CertFacts:
     asked = {h.lower(): routed.get(h.lower(), "") for h in hosts} or routed
     stored, unread = _stored(lab, traefik)
     seen = _container(lab, traefik, stacks)
+    served = _served(lab, asked) if traefik.service else {}
+    odd = tuple(h for h, s in served.items() if not s.verified)[:_MOST_NAMES]
     return CertFacts(
         now=lab.clock.now(),
         domain=settings.domain,
         hosts=asked,
-        served=_served(lab, asked) if traefik.service else {},
+        served=served,
+        resolved=dict(lab.host.facts(HostQuestion(names=odd)).resolved) if odd else {},
         stored=stored,
         resolvers=traefik.resolvers,
         errors=seen.errors,

@@ -227,6 +227,15 @@ def test_traefik_itself_comes_before_all_else() -> None:
     assert diagnose_certs(replace(stale, served={"a.lab.test": seen("expired")}))[0].kind == "not_loaded"
 
 
+def test_a_name_that_dns_does_not_know_is_a_reason_where_the_ca_asks_by_it() -> None:
+    facts = replace(FACTS, served={"a.lab.test": seen("default")}, stored=(), resolved={"a.lab.test": ()})
+    assert diagnose_certs(facts)[0].kind == "no_dns"
+    assert report(facts)["routes"][0]["dns"] == []
+    by_record = replace(facts, resolvers=(Resolver("letsencrypt", PATH, "dns", "duckdns"),))
+    assert diagnose_certs(by_record)[0].kind == "none_yet"
+    assert "no_dns" not in {r.kind for r in diagnose_certs(replace(facts, resolved={"a.lab.test": None}))}
+
+
 def test_expiring_tells_each_certificate_once() -> None:
     facts = replace(FACTS, now=NOW + 70 * 86400)
     assert expiring(facts, 14) == ["a.lab.test: 10.0 days left"]

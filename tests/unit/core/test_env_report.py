@@ -138,7 +138,9 @@ def test_a_variable_of_the_whole_lab_recreates_whoever_uses_it_and_nobody_who_ha
     snapshot = Snapshot(
         (
             StackFiles("apps", "apps/compose.yaml", "services: {a: {image: 'a:1', environment: {TZ: '${TZ}'}}}\n", ""),
-            StackFiles("own", "own/compose.yaml", "services: {b: {image: 'b:1', environment: {TZ: '${TZ}'}}}\n", "TZ=x\n"),
+            StackFiles(
+                "own", "own/compose.yaml", "services: {b: {image: 'b:1', environment: {TZ: '${TZ}'}}}\n", "TZ=x\n"
+            ),
             StackFiles("none", "none/compose.yaml", "services: {c: {image: 'c:1'}}\n", ""),
         ),
         None,

@@ -20,7 +20,9 @@ CANARY = "c4n4ry-9137xyz-v4lue"
 TRAEFIK = """services:
   traefik:
     image: traefik:v3.7
-    command: ['--certificatesresolvers.le.acme.storage=/le/acme.json', '--certificatesresolvers.le.acme.tlschallenge=true']
+    command:
+      - --certificatesresolvers.le.acme.storage=/le/acme.json
+      - --certificatesresolvers.le.acme.tlschallenge=true
     volumes: ['./le:/le']
     environment: {TOKEN: '${DUCKDNS_TOKEN}'}
     labels: {traefik.http.routers.a.rule: 'Host(`a.lab.test`)'}
@@ -68,12 +70,8 @@ async def test_certificates_are_told_without_their_keys_and_renewed_only_with_do
     told = await call(root, "check_certs")
     assert told["stored"][0]["domains"] == ["a.lab.test"]
     assert told["stored"][0]["serial"] == "a1"
-    assert told["routes"][0] | {"problem": ""} == {
-        "host": "a.lab.test",
-        "service": "core/traefik",
-        "status": "no_answer",
-        "problem": "",
-    }
+    row = told["routes"][0]
+    assert (row["host"], row["service"], row["status"]) == ("a.lab.test", "core/traefik", "no_answer")
     assert told["verdict"] == "unseen"
     assert "plan_needs_docker" in (await call(root, "renew_certs"))["text"]
 

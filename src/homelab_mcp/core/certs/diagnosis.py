@@ -5,7 +5,7 @@ Pure: ``diagnose_certs`` takes what was seen and gives what it means, for whoeve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from homelab_mcp.core.certs.due import due
@@ -92,7 +92,13 @@ def diagnose_certs(facts: CertFacts, host: str = "") -> list[CertReason]:
     """
     hosts = [host] if host else sorted(facts.hosts)
     bad = {h: s for h in hosts if (s := _status(facts, h)) != "ok"}
-    found = [*_proxy(facts), *_clock(facts), *_errors(facts, hosts, bad=bool(bad)), *_limits(facts, bad=bool(bad))]
+    found = [
+        *_proxy(facts),
+        *_clock(facts),
+        *_names(facts, bad),
+        *_errors(facts, hosts, bad=bool(bad)),
+        *_limits(facts, bad=bool(bad)),
+    ]
     found += [r for h, s in bad.items() for r in _host(facts, h, s)]
     found += _late(facts, hosts)
     best: dict[str, CertReason] = {}
@@ -140,6 +146,20 @@ def _clock(facts: CertFacts) -> Iterator[CertReason]:
         reason, fix, confidence = _ERRORS["clock"]
         side = "ahead" if off > 0 else "behind"
         yield CertReason("clock", reason, confidence, f"It is {abs(off):.0f} s {side}.", fix)
+
+
+def _names(facts: CertFacts, bad: Mapping[str, str]) -> Iterator[CertReason]:
+    """Names that DNS does not know: the CA meets the http and tls challenges by them, and browsers everything."""
+    unknown = sorted(h for h in bad if facts.resolved.get(h) == ())
+    if unknown and bad:
+        asked = any(r.challenge in ("http", "tls") for r in facts.resolvers)
+        yield CertReason(
+            "no_dns",
+            "DNS does not know the name.",
+            0.8 if asked else 0.35,
+            f"{', '.join(unknown[:5])} has no address.",
+            "Let it, or *.domain, lead to this machine at your DNS provider.",
+        )
 
 
 def _errors(facts: CertFacts, hosts: list[str], *, bad: bool) -> Iterator[CertReason]:

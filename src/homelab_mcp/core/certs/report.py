@@ -124,6 +124,8 @@ def _route(facts: CertFacts, host: str, days: float) -> dict[str, Any]:
         if kept and kept.certificate and kept.certificate.serial != served.certificate.serial:
             row["in_store"] = f"another one, {kept.certificate.serial}, until {when(kept.certificate.not_after)}"
         row["wildcard"] = host not in served.certificate.names and served.certificate.covers(host)
+    if (addresses := facts.resolved.get(host)) is not None:
+        row["dns"] = list(addresses)[:6]
     if served.problem:
         row["problem"] = clean(served.problem)[:300]
     return row
