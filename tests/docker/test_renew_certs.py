@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from homelab_mcp.core.operations.renew_certs import RenewCertsRequest, renew_certs
+from homelab_mcp.core.operations.renew_certs import WINDOW, RenewCertsRequest, renew_certs
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.plan import Plan, PlanState
 from homelab_mcp.queries.cert_facts import cert_facts
@@ -35,9 +35,6 @@ from testbed.docker_engine import docker, wait_until
 from tests.docker.lab import REQUESTER, RealLab
 
 pytestmark = pytest.mark.timeout(240)
-
-WINDOW = 3.0
-"""Seconds that the plan states: no route answers while Traefik restarts."""
 
 
 @pytest.fixture(scope="module")

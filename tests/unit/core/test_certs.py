@@ -60,6 +60,7 @@ def test_only_the_named_certificate_leaves_and_comes_back_byte_for_byte() -> Non
     assert kept["Certificates"] == was["Certificates"][1:]
     assert put_back(PATH, dropped, before, ["a1"]) == before
     assert put_back(PATH, "", before, ["a1"]) == before
+    assert put_back(PATH, dropped[:100], before, ["a1"]) == before
     with pytest.raises(InvalidInput) as told:
         without(PATH, dropped, ["a1"])
     assert told.value.code == "certificate_gone"

@@ -71,11 +71,16 @@ def without(path: str, text: str, serials: Collection[str]) -> str:
 def put_back(path: str, now: str, before: str, serials: Collection[str]) -> str:
     """The store as it is now, with those of the dropped certificates that have no successor put back from ``before``.
 
-    Where nothing but the drop was done, that is ``before`` itself, byte for byte.
+    Where nothing but the drop was done, or what is there now is no store (Traefik was killed as it wrote), that is
+    ``before`` itself, byte for byte.
     """
+    try:
+        data = _data(path, now)
+    except InvalidInput:
+        return before
     if not now.strip() or now == without(path, before, serials):
         return before
-    data, old = _data(path, now), _data(path, before)
+    old = _data(path, before)
     changed = False
     for resolver, entry in _entries(old):
         if _serial(entry) not in serials:

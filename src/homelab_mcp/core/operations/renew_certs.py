@@ -25,6 +25,9 @@ from homelab_mcp.model.plan import (
 DNS_PATIENCE, PATIENCE = 600.0, 120.0
 """Seconds that a certificate may take: a DNS record must get about, and some providers take one challenge at a time."""
 
+WINDOW = 15.0
+"""Seconds in which Traefik restarts: on its end it waits 10 for open connections (its ``graceTimeOut``)."""
+
 _MOST_HOSTS = 10
 
 
@@ -174,7 +177,7 @@ def _notes(facts: CertFacts, wanted: Sequence[Stored], drops: Sequence[Certifica
         left = one.certificate.days_left(facts.now)
         until = f"{left:.0f} days left" if left >= 0 else "expired"
         yield f"{', '.join(one.domains)} ({until}, serial {one.certificate.serial}): {how}."
-    yield "Restart window: no route answers for about 1 to 3 seconds while Traefik restarts."
+    yield f"Restart window: no route answers for 2 to {WINDOW:.0f} seconds; Traefik waits up to 10 for open connections."
     if drops:
         dns = any(r.challenge == "dns" for r in facts.resolvers if r.name in {s.resolver for s in wanted})
         yield (
