@@ -129,6 +129,11 @@ def test_other_lines_of_the_log_are_none() -> None:
     lines = ['{"level":"error","message":"middleware x does not exist"}', '{"level":"info","message":"ACME"}', "{", ""]
     lines += ['{"status":500,"RequestPath":"/acme: error"}', "2026 ERR Router uses a non-existent entrypoint"]
     assert resolver_errors([("2026-11-28T16:00:00Z", "stdout", line) for line in lines]) == ()
+    down = '{"level":"info","message":"Error renewing ACME certificate: {Main:a.lab.test SANs:[]}","error":"cannot get '
+    down += 'ACME client get directory at x"}'
+    assert [(e.kind, e.domains) for e in resolver_errors([("", "stdout", down)])] == [
+        ("ca_unreachable", ("a.lab.test",))
+    ]
     renewing = '{"level":"error","message":"Error renewing ACME certificate: {lab.test [*.lab.test]}","error":"x"}'
     assert resolver_errors([("", "stdout", renewing)])[0].domains == ("lab.test", "*.lab.test")
 

@@ -46,8 +46,11 @@ _NAMES = re.compile(r"for (?:the )?domains? \[?\"?([A-Za-z0-9*.,\" -]+?)\"?\]?:"
 _RENEWED = re.compile(
     r"Main:([A-Za-z0-9*.-]+) SANs:\[([A-Za-z0-9*. -]*)\]|\{([A-Za-z0-9*.-]+) \[([A-Za-z0-9*. -]*)\]\}"
 )
-_CONSOLE = re.compile(r"^(\S+)\s+(ERR|WRN|FTL|PNC)\s+(.*)$")
+_CONSOLE = re.compile(r"^(\S+)\s+(ERR|INF|FTL|PNC)\s+(.*)$")
 _PROVIDER = re.compile(r"providerName=(\S+?)\.acme")
+_FAILED = re.compile(r"Error renewing")
+"""What a CA that cannot be reached is told with when a certificate is to be renewed, at level info."""
+
 _BAD = frozenset({"error", "fatal", "panic"})
 _LONGEST = 400
 
@@ -69,13 +72,15 @@ def _one(when: str, line: str) -> Iterator[ResolverError]:
             data = json.loads(text)
         except (ValueError, RecursionError):
             return
-        if not isinstance(data, dict) or data.get("level") not in _BAD:
+        if not isinstance(data, dict):
             return
         text = f"{data.get('message', '')}: {data.get('error', '')}"
+        if data.get("level") not in _BAD and not _FAILED.match(text):
+            return
         resolver = str(data.get("providerName", "")).removesuffix(".acme")
     else:
         found = _CONSOLE.match(text)
-        if found is None or found[2] not in ("ERR", "FTL", "PNC"):
+        if found is None or (found[2] == "INF" and not _FAILED.match(found[3])):
             return
         text = found[3]
         named = _PROVIDER.search(text)

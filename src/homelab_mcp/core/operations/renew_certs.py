@@ -177,7 +177,10 @@ def _notes(facts: CertFacts, wanted: Sequence[Stored], drops: Sequence[Certifica
         left = one.certificate.days_left(facts.now)
         until = f"{left:.0f} days left" if left >= 0 else "expired"
         yield f"{', '.join(one.domains)} ({until}, serial {one.certificate.serial}): {how}."
-    yield f"Restart window: no route answers for 2 to {WINDOW:.0f} seconds; Traefik waits up to 10 for open connections."
+    yield (
+        f"Restart window: 2 to {WINDOW:.0f} seconds. No route answers, as Traefik waits up to 10 for open connections; "
+        "then, for a second or two, it shows its own certificate while it loads."
+    )
     if drops:
         dns = any(r.challenge == "dns" for r in facts.resolvers if r.name in {s.resolver for s in wanted})
         yield (
