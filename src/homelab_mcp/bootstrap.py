@@ -20,6 +20,7 @@ from homelab_mcp.ports import (
     Data,
     Engine,
     Files,
+    Handover,
     Hardware,
     History,
     Host,
@@ -297,6 +298,13 @@ class LocalLab:
         from homelab_mcp.adapters.secrets import SystemSecrets
 
         return SystemSecrets()
+
+    @cached_property
+    def handover(self) -> Handover:
+        """New passwords on their way to a person."""
+        from homelab_mcp.adapters.handover import FileHandover
+
+        return FileHandover(self.root)
 
     @cached_property
     def tokens(self) -> TokenStore:

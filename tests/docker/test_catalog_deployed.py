@@ -101,7 +101,7 @@ def test_every_container_runs_and_is_healthy(lab: RealLab) -> None:
     assert {state["Status"] for state in seen.values()} == {"running"}
     assert health.pop(lab.named("whoami")) == "none", "its image holds no program that could ask"
     assert set(health.values()) == {"healthy"}, health
-    assert len(health) == len(DEPLOYED) + 2, "all but whoami, and the database, the cache and the socket proxy"
+    assert len(health) == len(DEPLOYED) + 3, "all but whoami, and the database, two caches and the socket proxy"
 
 
 def test_traefiks_own_api_shows_each_router_as_it_should_be(lab: RealLab) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from homelab_mcp.cli import (
+    access,
     add,
     apply,
     approve,
@@ -19,8 +20,11 @@ from homelab_mcp.cli import (
     change,
     doctor,
     env,
+    external,
     history,
+    homepage,
     init,
+    inventory,
     lazy,
     logs,
     remove,
@@ -29,8 +33,10 @@ from homelab_mcp.cli import (
     serve,
     status,
     token,
+    user,
     vpn,
 )
+from homelab_mcp.cli import any_service as any_service_command
 from homelab_mcp.cli import approvals as approvals_command
 from homelab_mcp.cli import plan as plan_command
 from homelab_mcp.cli import policy as policy_command
@@ -80,6 +86,7 @@ for module in (
     search,
     catalog,
     add,
+    any_service_command,
     remove,
     change,
     validate_command,
@@ -88,7 +95,11 @@ for module in (
     logs,
     env,
     certs,
+    user,
+    access,
+    homepage,
     lazy,
+    external,
     vpn,
     plan_command,
     policy_command,
@@ -97,6 +108,7 @@ for module in (
     approver,
     apply,
     history,
+    inventory,
     review,
     vault_command,
     serve,

@@ -6,7 +6,7 @@ The same input gives the same output, but for the secrets that are made.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from homelab_mcp.core import labels, traefik
@@ -63,6 +63,7 @@ class Generated:
     route: GeneratedRoute | None
     access: labels.Access | None
     notes: tuple[str, ...]
+    volumes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def generate(
     name = options.name or definition.id
     if definition.id == traefik.TRAEFIK and settings.traefik.docker_access == "socket":
         definition = traefik.without_proxy(definition)
-    access = labels.access_of(definition, options.subdomain, options.sso, options.sso_reason)
+    access = labels.access_of(definition, options.subdomain, options.sso, options.sso_reason, options.sso_groups)
     companions = {f"{name}-{key}": companion for key, companion in definition.companions.items()}
     job = _Job(
         definition,

@@ -66,9 +66,16 @@ def build_settings(values: Mapping[str, Any]) -> LabSettings:
 
 
 def emit_settings(settings: LabSettings) -> str:
-    """The text of ``homelab.yaml``: every setting, in the model's order; ``acme``'s unset ones left out."""
+    """The text of ``homelab.yaml``: every setting, in the model's order; ``acme``'s unset ones left out.
+
+    ``external`` is written once there is one: its entries come and go as lines of their own.
+    """
     lines = [_HEAD]
     for name, value in settings.model_dump().items():
+        if name == "external":
+            value = {n: r.model_dump(exclude_defaults=True) for n, r in settings.external.items()}
+            if not value:
+                continue
         shown = {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
         lines += entry(name, shown, 0, Style())
     return "\n".join(lines) + "\n"

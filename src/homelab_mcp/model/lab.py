@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from homelab_mcp.model.external import ExternalName, ExternalRoute
+
 SETTINGS_FILE = "homelab.yaml"
 PRIVATE_FOLDER = ".homelab"
 SHARED_ENV = "global.env"
@@ -133,6 +135,9 @@ class LabSettings(BaseModel):
         default=(), description="Host folders that a backup covers, besides the lab's own; none: nobody has said."
     )
     lint: LintSettings = LintSettings()
+    external: dict[ExternalName, ExternalRoute] = Field(
+        default={}, description="What is routed to and runs outside of this lab, by name."
+    )
 
     @field_validator("domain")
     @classmethod

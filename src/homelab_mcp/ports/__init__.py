@@ -9,7 +9,16 @@ from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.lab import Lab, PromptText
 from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
 from homelab_mcp.ports.record import Commit, History, Journal
-from homelab_mcp.ports.secrets import KeptFile, SecretSource, SecretsSnapshot, Snapshots, TokenStore, Vault, VaultReport
+from homelab_mcp.ports.secrets import (
+    Handover,
+    KeptFile,
+    SecretSource,
+    SecretsSnapshot,
+    Snapshots,
+    TokenStore,
+    Vault,
+    VaultReport,
+)
 
 __all__ = [
     "Approver",
@@ -20,6 +29,7 @@ __all__ = [
     "Engine",
     "EngineInfo",
     "Files",
+    "Handover",
     "Hardware",
     "History",
     "Host",

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.certificate import Served
+from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.judgement import Judged, Question
 from homelab_mcp.model.observed import ContainerMake, ContainerState
 
@@ -61,6 +62,10 @@ class Engine(Protocol):
 
     def images(self) -> frozenset[str]:
         """Every repository:tag that is on the engine."""
+        ...
+
+    def image_facts(self, reference: str) -> ImageFacts | None:
+        """What an image says of itself; None where it is not on the engine (nothing is pulled)."""
         ...
 
     def sweep_renamed(self, stack: str) -> list[str]:

@@ -17,7 +17,7 @@ from homelab_mcp.ports.host import Host
 from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.plans import Approver, PlanStore, Worker
 from homelab_mcp.ports.record import History, Journal
-from homelab_mcp.ports.secrets import SecretSource, Snapshots, TokenStore, Vault
+from homelab_mcp.ports.secrets import Handover, SecretSource, Snapshots, TokenStore, Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,8 @@ class Lab(Protocol):
     def clock(self) -> Clock: ...
     @property
     def secrets(self) -> SecretSource: ...
+    @property
+    def handover(self) -> Handover: ...
     @property
     def tokens(self) -> TokenStore: ...
     @property

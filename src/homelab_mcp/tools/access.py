@@ -29,6 +29,9 @@ SCOPES: Mapping[str, Scope] = {
     "fix_compose": Scope.PLAN,
     "resolve_drift": Scope.PLAN,
     "setup_lab": Scope.PLAN,
+    "add_custom_service": Scope.PLAN,
+    "import_service": Scope.PLAN,
+    "external_route": Scope.PLAN,
     "set_lazy_loading": Scope.PLAN,
     "set_vpn": Scope.PLAN,
     "update_service": Scope.PLAN,
@@ -36,6 +39,11 @@ SCOPES: Mapping[str, Scope] = {
     "connect_services": Scope.PLAN,
     "fix_permissions": Scope.PLAN,
     "check_storage": Scope.READ,
+    "show_platform": Scope.READ,
+    "set_access_policy": Scope.PLAN,
+    "manage_user": Scope.PLAN,
+    "set_sign_on": Scope.PLAN,
+    "set_homepage": Scope.PLAN,
     "apply_plan": Scope.APPLY,
 }
 """The scope that each tool needs. One that is not named here is open to no token."""

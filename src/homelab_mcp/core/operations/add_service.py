@@ -50,6 +50,7 @@ def add_service(
     argon2: Callable[[str], str],
     root: str,
     read: Read,
+    finish: Callable[[Generated], Generated] = lambda made: made,
     alongside: Collection[str] = (),
     host: Host | None = None,
 ) -> Draft:
@@ -64,6 +65,7 @@ def add_service(
         argon2: hashes a value for an Authelia users file.
         root: the lab's absolute path.
         read: the text of a file of the lab, or None.
+        finish: last changes to what was generated, for what a definition cannot say.
         alongside: definitions that come with the same plan, so that nobody need wait for them.
         host: what limits must fit, where that is known.
 
@@ -96,10 +98,15 @@ def add_service(
         shared_certificates=_shares_certificates(lab),
         host=host,
     )
-    _refuse_taken(generated, stack_name, lab, snapshot)
+    generated = finish(generated)
+    _refuse_taken(generated, stack_name, lab, snapshot, settings)
     route_works = _route_works(definition, generated, settings, lab, alongside)
     compose_after = compose_edit.add_services(
-        compose_text, generated.services, networks=generated.networks, urls=generated.urls
+        compose_text,
+        generated.services,
+        networks=generated.networks,
+        volumes=generated.volumes,
+        urls=generated.urls,
     )
     edits = [FileEdit(compose_path, compose_text if stack else None, compose_after)]
     if generated.env:
@@ -152,7 +159,7 @@ def _shares_certificates(lab: LabView) -> bool:
     return proxy is not None and gives_certificates(proxy.data.get("command"))
 
 
-def _refuse_taken(generated: Generated, stack: str, lab: LabView, snapshot: Snapshot) -> None:
+def _refuse_taken(generated: Generated, stack: str, lab: LabView, snapshot: Snapshot, settings: LabSettings) -> None:
     for name, block in generated.services.items():
         present = next((s for s in lab.services if s.stack == stack and s.name == name), None)
         if present:
@@ -171,19 +178,28 @@ def _refuse_taken(generated: Generated, stack: str, lab: LabView, snapshot: Snap
                 code="container_name_taken",
             )
         _refuse_ports(name, block.get("ports", []), lab)
-    if generated.route and (holder := lab.routed(generated.route.host)):
-        raise InvalidInput(
-            f"{generated.route.host} already leads to {holder.where}.",
-            hint="Give another 'subdomain'.",
-            code="host_taken",
-        )
+    if generated.route:
+        refuse_host(generated.route.host, lab, settings)
+
+
+def refuse_host(host: str, lab: LabView, settings: LabSettings, *, but: str = "") -> None:
+    """Refuse a host name that leads somewhere already; ``but`` is the external service that may have it."""
+    known = lab.routed(host)
+    outside = next(
+        (n for n, r in settings.external.items() if n != but and r.host_name(n, settings.domain) == host), ""
+    )
+    holder = known.where if known else f"the external service {outside}" if outside else ""
+    if holder:
+        raise InvalidInput(f"{host} already leads to {holder}.", hint="Give another 'subdomain'.", code="host_taken")
 
 
 def _refuse_ports(name: str, ports: list[str], lab: LabView) -> None:
     for port in ports:
         body, _, protocol = port.partition("/")
-        number = int(body.rsplit(":", 2)[-2])
-        holder = lab.publishes(number, protocol or "tcp")
+        first, _, last = body.rsplit(":", 2)[-2].partition("-")
+        numbers = range(int(first), int(last or first) + 1)
+        taken = ((n, lab.publishes(n, protocol or "tcp")) for n in numbers)
+        number, holder = next(((n, h) for n, h in taken if h), (0, None))
         if holder:
             raise InvalidInput(
                 f"{name} would publish port {number}, which {holder.where} has.",
