@@ -57,7 +57,7 @@ def rotation(name: str, compose: Any, declared: Variable | None) -> Rotation:
                 f"First change it inside {service} (ALTER USER ... PASSWORD), then set the same value with "
                 "`homelab-mcp env set`, typed unseen; every service that uses it is recreated by that plan.",
             )
-    if _DATA_KEY.search(name):
+    if any(_DATA_KEY.search(n) for n in (name, *_fed(name, compose))):
         return Rotation(
             "data_key",
             "It encrypts what the service has stored; with another key that is lost.",
@@ -76,12 +76,20 @@ def rotation(name: str, compose: Any, declared: Variable | None) -> Rotation:
     return Rotation("free", generate=generate)
 
 
+def _rows(body: Any) -> list[tuple[str, str]]:
+    """(variable in the container, what it is set to) of a service; "" where Compose fills it in by its name."""
+    environment = body.get("environment") if isinstance(body, Mapping) else None
+    if isinstance(environment, Mapping):
+        return [(str(k), "" if v is None else str(v)) for k, v in environment.items()]
+    return [(k, v) for k, _, v in (str(e).partition("=") for e in environment or ())]
+
+
+def _fed(name: str, compose: Any) -> list[str]:
+    """What the variable is called inside the containers that it reaches."""
+    return [k for body in services_of(compose).values() for k, v in _rows(body) if name in variables_in(v)]
+
+
 def _sets_up_database(name: str, body: Mapping[str, Any]) -> bool:
     image = str(body.get("image") or "").partition("@")[0].partition(":")[0]
-    environment = body.get("environment")
-    if isinstance(environment, Mapping):
-        rows = [(str(k), "" if v is None else str(v)) for k, v in environment.items()]
-    else:
-        rows = [(k, v) for k, _, v in (str(e).partition("=") for e in environment or ())]
-    initial = any(_INITIAL.match(k) and (name in variables_in(v) or (not v and k == name)) for k, v in rows)
+    initial = any(_INITIAL.match(k) and (name in variables_in(v) or (not v and k == name)) for k, v in _rows(body))
     return initial or bool(_DATABASES.search(image) and _INITIAL.match(name) and uses(body, {name}))

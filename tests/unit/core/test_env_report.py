@@ -23,6 +23,7 @@ COMPOSE = """services:
       DB: postgres://u:${DB_PASSWORD:?needed}@db/x
       MODE: ${MODE:-plain}
       LOST: ${LOST}
+      DATA_ENCRYPTION_KEY: ${PLAIN_SECRET:-}
       PLAIN: ${TZ}
   db:
     image: postgres:16
@@ -49,6 +50,7 @@ def test_each_variable_with_its_state_its_users_and_whether_it_is_secret() -> No
         "UNUSED": "set",
         "MODE": "default",
         "LOST": "unset",
+        "PLAIN_SECRET": "default",
         "TZ": "set",
         "NETWORK": "unset",
     }
@@ -114,6 +116,7 @@ def test_a_value_that_its_definition_does_not_allow_is_malformed() -> None:
     [
         ("DB_PASSWORD", None, "database"),
         ("STORE_ENCRYPTION_KEY", None, "data_key"),
+        ("PLAIN_SECRET", None, "data_key"),
         ("APP_TOKEN", Variable(name="APP_TOKEN", description="From the provider.", secret=True), "outside"),
         ("ADMIN_PASSWORD", None, "first_start"),
         (

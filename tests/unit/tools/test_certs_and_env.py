@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client
+from typer.testing import CliRunner
 
 from homelab_mcp.bootstrap import LocalLab, open_lab
+from homelab_mcp.cli.app import app
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.plan import Requester
 from homelab_mcp.server import build
@@ -107,3 +110,41 @@ async def test_a_databases_password_is_not_replaced_by_a_new_value_alone(root: P
     with pytest.raises(InvalidInput) as told:
         propose_rotate(lab_at(root), "data", ["NOT_THERE"], Requester("cli"))
     assert told.value.code == "variable_unknown"
+
+
+def run(root: Path, *words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["--files-only", "--root", str(root), *words])
+    assert CANARY not in done.output
+    assert KEY_CANARY not in done.output
+    return done.exit_code, done.output
+
+
+def test_the_commands_say_by_their_exit_code_what_cron_wants_to_know(root: Path) -> None:
+    assert run(root, "certs", "check")[0] == 2, "no Traefik answers here"
+    # The stored one lasts ninety days from a moment in 2027.
+    code, told = run(root, "certs", "check", "--days", "100000")
+    assert code == 1
+    assert "a.lab.test" in told
+    code, told = run(root, "env", "check", "--json")
+    assert code == 0
+    assert {p["name"] for p in json.loads(told)["problems"]} >= {"TZ", "GONE"}
+    with (root / "data/.env").open("a") as file:
+        file.write("APP_PASSWORD=changeme\n")
+    code, told = run(root, "env", "check", "data")
+    assert code == 1
+    assert "everybody tries" in told
+    code, told = run(root, "env", "list", "data")
+    assert code == 0
+    assert "SESSION_SECRET  secret  app" in told
+
+
+def test_how_certificates_are_got_is_changed_by_a_plan(root: Path) -> None:
+    code, told = run(root, "certs", "configure", "--staging", "--plan-only", "--json")
+    assert code == 3, told
+    plan = json.loads(told)
+    assert "staging: true" in plan["diff"]
+    assert plan["risk"] == "high"
+    assert run(root, "certs", "configure")[0] == 1
+    code, told = run(root, "env", "set", ".", "TZ=Europe/Berlin", "--plan-only", "--json")
+    assert code == 3, told
+    assert "global.env" in json.loads(told)["diff"]
