@@ -10,15 +10,14 @@ from datetime import datetime
 from homelab_mcp.core.certs.resolver_log import resolver_errors
 from homelab_mcp.core.certs.store import read_store
 from homelab_mcp.core.certs.traefik import TraefikView, traefik_of
-from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.project_name import project_name
 from homelab_mcp.model.certificate import CertFacts, ResolverError, Served, Stored
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.host import HostQuestion
-from homelab_mcp.model.observed import Snapshot, StackFiles
+from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import read_stacks
-from homelab_mcp.queries.lab_stacks import SHARED_ENV, lint_stacks
+from homelab_mcp.queries.lab_stacks import lint_stacks
 
 LOG_SECONDS = 24 * 3600
 """How far back Traefik's log is read: it tries again every day."""
@@ -50,8 +49,7 @@ def cert_facts(lab: Lab, hosts: Iterable[str] = ()) -> CertFacts:
     settings = lab.settings
     stacks = read_stacks(lab.files)
     traefik = traefik_of(lint_stacks(lab.files, stacks))
-    routed = _routed(stacks, lab)
-    asked = {h.lower(): routed.get(h.lower(), "") for h in hosts} or routed
+    asked = {h.lower(): traefik.hosts.get(h.lower(), "") for h in hosts} or traefik.hosts
     stored, unread = _stored(lab, traefik)
     seen = _container(lab, traefik, stacks)
     served = _served(lab, asked) if traefik.service else {}
@@ -71,19 +69,6 @@ def cert_facts(lab: Lab, hosts: Iterable[str] = ()) -> CertFacts:
         started=seen.started,
         renewals=_renewals(lab),
     )
-
-
-def _routed(stacks: tuple[StackFiles, ...], lab: Lab) -> dict[str, str]:
-    try:
-        shared = lab.files.read(SHARED_ENV) or ""
-    except HomelabError:
-        shared = ""
-    found: dict[str, str] = {}
-    for service in view(Snapshot(stacks, None, shared_env=shared)).services:
-        for host in service.hosts():
-            if "$" not in host and "{" not in host:
-                found.setdefault(host, service.where)
-    return found
 
 
 def _served(lab: Lab, hosts: Iterable[str]) -> dict[str, Served]:

@@ -313,3 +313,32 @@ def test_resolvers_and_their_stores_are_found_in_flags_and_in_traefiks_own_file(
     found = traefik_of([LintStack("core", "core/compose.yaml", named, {}, exists=lambda p: True, read=read)])
     assert found.resolvers[0].store == ""
     assert traefik_of([]).where == ""
+
+
+def test_hosts_are_those_of_labels_and_of_traefiks_dynamic_files() -> None:
+    compose = """services:
+  traefik:
+    image: traefik:v3.7
+    command: ['--providers.file.directory=/dynamic', '--providers.docker=true']
+    volumes: ['./dynamic:/dynamic']
+  app:
+    image: app:1
+    labels:
+      - traefik.http.routers.a.rule=Host(`x.${DOMAIN}`) || Host(`Y.${DOMAIN}`)
+      - traefik.http.routers.b.rule=Host(`z.${NOBODY_KNOWS}`)
+"""
+    outside = "http: {routers: {nas: {rule: 'Host(`nas.lab.test`)', service: nas}}}\n"
+    stack = LintStack(
+        "core",
+        "core/compose.yaml",
+        compose,
+        {"DOMAIN": "lab.test"},
+        exists=lambda path: True,
+        read={"core/dynamic/nas.yml": outside}.get,
+        names=lambda path: ["nas.yml"] if path == "core/dynamic" else None,
+    )
+    assert traefik_of([stack]).hosts == {
+        "x.lab.test": "core/app",
+        "y.lab.test": "core/app",
+        "nas.lab.test": "core/dynamic/nas.yml",
+    }

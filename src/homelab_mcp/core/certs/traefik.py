@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from homelab_mcp.core.checks import NO_FACTS, LintStack
+from homelab_mcp.core.checks.traefik_labels import all_routers
 from homelab_mcp.core.checks.traefik_places import Places, Unknown
 from homelab_mcp.core.checks.traefik_static import StaticConfig, static_config
 from homelab_mcp.core.checks.view import Lab, ServiceView, StackView
@@ -17,11 +18,12 @@ _CHALLENGES = ("dns", "http", "tls")
 
 @dataclass(frozen=True, slots=True)
 class TraefikView:
-    """The lab's Traefik: its stack and service ("" where the lab has none), and its resolvers."""
+    """The lab's Traefik: its stack and service ("" where there is none), its resolvers, and who answers to a host."""
 
     stack: str = ""
     service: str = ""
     resolvers: tuple[Resolver, ...] = ()
+    hosts: dict[str, str] = field(default_factory=dict)
 
     @property
     def where(self) -> str:
@@ -34,14 +36,30 @@ def traefik_of(stacks: Sequence[LintStack]) -> TraefikView:
     lab = Lab([StackView(s) for s in stacks], NO_FACTS)
     traefik = lab.traefik
     if traefik is None:
-        return TraefikView()
+        return TraefikView(hosts=_hosts(lab))
     static = static_config(lab)
     names = sorted(static.resolvers) if static else []
     return TraefikView(
         traefik.stack.name,
         traefik.name,
         tuple(_resolver(traefik, static, name) for name in names if static is not None),
+        _hosts(lab),
     )
+
+
+def _hosts(lab: Lab) -> dict[str, str]:
+    """Host -> ``stack/service`` or the dynamic file that routes it; rules that nobody can read name none."""
+    found: dict[str, str] = {}
+    for router in all_routers(lab):
+        rule = router.options.get("rule")
+        where = (
+            router.service.stack.file
+            if router.service.of_file
+            else f"{router.service.stack.name}/{router.service.name}"
+        )
+        for host in router.hosts if rule is not None and not rule.open else ():
+            found.setdefault(host, where)
+    return found
 
 
 def _resolver(traefik: ServiceView, static: StaticConfig, name: str) -> Resolver:
