@@ -20,15 +20,15 @@ from homelab_mcp.workflow.proposals import GeneratedValue, plan_of, propose_set_
 def propose_env(lab: Lab, stack: str, values: Mapping[str, str | None], requester: Requester) -> Plan:
     """A plan that sets (or, with None, unsets) variables of a stack, or with "." of ``global.env``.
 
-    A generated value that would replace one that cannot be replaced by writing it alone is refused.
+    A generated value gets the form that its definition asks for; one that would replace one that cannot be replaced by writing it alone is refused.
 
     Raises:
         InvalidInput: ``rotation_guided``, with what to do instead; what ``propose_set_env`` raises.
         NotFound: no such stack.
     """
     if stack != GLOBAL:
-        refuse_rotation(lab, stack, [n for n, v in values.items() if isinstance(v, GeneratedValue)])
-        return propose_set_env(lab, stack, dict(values), requester)
+        made = _made(lab, refuse_rotation(lab, stack, [n for n, v in values.items() if isinstance(v, GeneratedValue)]))
+        return propose_set_env(lab, stack, {**values, **made}, requester)
     from homelab_mcp.core.operations.set_global_env import set_global_env
 
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
@@ -51,12 +51,7 @@ def propose_rotate(lab: Lab, stack: str, names: Sequence[str], requester: Reques
             hint="`homelab-mcp env list` shows the names.",
             code="variable_unknown",
         )
-    kinds = refuse_rotation(lab, stack, names)
-    made: dict[str, str | None] = {}
-    for name, how in kinds.items():
-        kind, length = (how.generate.kind, how.generate.length) if how.generate else ("alnum", 32)
-        made[name] = GeneratedValue(lab.secrets.make(kind, length))
-    return propose_set_env(lab, stack, made, requester)
+    return propose_set_env(lab, stack, _made(lab, refuse_rotation(lab, stack, names)), requester)
 
 
 def refuse_rotation(lab: Lab, stack: str, names: Sequence[str]) -> dict[str, Rotation]:
@@ -74,13 +69,26 @@ def refuse_rotation(lab: Lab, stack: str, names: Sequence[str]) -> dict[str, Rot
     compose, here = read(found.compose_text), parse_or_empty(found.env_text)
     definitions = [_definition(lab, labels_of(s).get(SERVICE, "")) for s in services_of(compose).values()]
     declared = {v.name: v for d in definitions if d for v in d.variables}
-    kinds = {n: rotation(n, compose, declared.get(n)) if here.get(n) else Rotation("free") for n in names}
+    form = {n: v.generate for n, v in declared.items()}
+    kinds = {
+        n: rotation(n, compose, declared.get(n)) if here.get(n) else Rotation("free", generate=form.get(n))
+        for n in names
+    }
     for name, how in kinds.items():
         if not how.allowed:
             raise InvalidInput(
                 f"{name} cannot be replaced by a new value alone: {how.why}", hint=how.steps, code="rotation_guided"
             )
     return kinds
+
+
+def _made(lab: Lab, kinds: Mapping[str, Rotation]) -> dict[str, str | None]:
+    """A new random value for each."""
+    made: dict[str, str | None] = {}
+    for name, how in kinds.items():
+        kind, length = (how.generate.kind, how.generate.length) if how.generate else ("alnum", 32)
+        made[name] = GeneratedValue(lab.secrets.make(kind, length))
+    return made
 
 
 def _definition(lab: Lab, name: str) -> ServiceDefinition | None:
