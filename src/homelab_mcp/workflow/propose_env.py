@@ -20,7 +20,8 @@ from homelab_mcp.workflow.proposals import GeneratedValue, plan_of, propose_set_
 def propose_env(lab: Lab, stack: str, values: Mapping[str, str | None], requester: Requester) -> Plan:
     """A plan that sets (or, with None, unsets) variables of a stack, or with "." of ``global.env``.
 
-    A generated value gets the form that its definition asks for; one that would replace one that cannot be replaced by writing it alone is refused.
+    A generated value gets the form that its definition asks for. It is refused where what it would replace cannot be
+    replaced by writing it alone.
 
     Raises:
         InvalidInput: ``rotation_guided``, with what to do instead; what ``propose_set_env`` raises.
