@@ -22,8 +22,6 @@ class CertsOutput(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     verdict: str
-    routes: list[dict[str, Any]]
-    reasons: list[dict[str, Any]]
 
 
 def register_check(server: MCPServer[Any], lab: Lab) -> None:
