@@ -22,6 +22,7 @@ from homelab_mcp.ports import (
     Files,
     Hardware,
     History,
+    Inside,
     Journal,
     Judge,
     Lock,
@@ -224,6 +225,13 @@ class LocalLab:
         everywhere = settings.bind_address in {"0.0.0.0", "::", ""}  # noqa: S104
         host = "127.0.0.1" if everywhere else settings.bind_address
         return TraefikProbe(host, settings.https_port, settings.acme.root_certificate)
+
+    @cached_property
+    def inside(self) -> Inside:
+        """Looks at the network from inside containers."""
+        from homelab_mcp.adapters.container_inside import ContainerInside
+
+        return ContainerInside()
 
     @cached_property
     def judge(self) -> Judge:

@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
         sso: Annotated[str, typer.Option(help="protect or bypass.")] = "",
         sso_reason: Annotated[str, typer.Option(help="Why log-in is bypassed.")] = "",
         vpn: Annotated[bool | None, typer.Option("--vpn/--no-vpn", help="Route its traffic through the VPN.")] = None,
+        lazy: Annotated[bool, typer.Option("--lazy", help="Let it sleep while nobody visits it.")] = False,
         tag: Annotated[str, typer.Option(help="Image tag instead of the pinned one.")] = "",
         var: Annotated[
             list[str] | None, typer.Option("--var", metavar="NAME=VALUE", help="A non-secret setting.")
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
             "sso": sso,
             "sso_reason": sso_reason,
             "vpn": vpn,
+            "lazy": lazy,
             "tag": tag,
             "variables": pairs(var or []),
         }

@@ -20,6 +20,7 @@ from homelab_mcp.cli import (
     env,
     history,
     init,
+    lazy,
     logs,
     remove,
     review,
@@ -27,6 +28,7 @@ from homelab_mcp.cli import (
     serve,
     status,
     token,
+    vpn,
 )
 from homelab_mcp.cli import approvals as approvals_command
 from homelab_mcp.cli import plan as plan_command
@@ -84,6 +86,8 @@ for module in (
     status,
     logs,
     env,
+    lazy,
+    vpn,
     plan_command,
     policy_command,
     approve,

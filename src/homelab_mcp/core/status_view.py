@@ -19,6 +19,7 @@ from homelab_mcp.model.observed import ContainerState, StackFiles
 MISSING = "missing"
 UNDECLARED = "undeclared"
 UNREADABLE = "unreadable"
+ASLEEP = "asleep"
 
 _VARIABLE = re.compile(
     r"\$(?:\$|\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<how>:?[-+?])(?P<other>[^{}]*))?\}|(?P<bare>[A-Za-z_][A-Za-z0-9_]*))"
@@ -28,6 +29,8 @@ _ROUTER_RULE = re.compile(r"^traefik\.http\.routers\.[^.]+\.rule$")
 _UP = re.compile(
     r"^Up (?:(?P<number>\d+)|(?P<one>About an?|Less than a|an?)) (?P<unit>second|minute|hour|day|week|month|year)s?"
 )
+# What a program ends with that was told to stop: its own 0, or by SIGTERM or SIGKILL.
+_STOPPED = re.compile(r"^Exited \((?:0|137|143)\)")
 _UNITS = {"second": "s", "minute": "m", "hour": "h", "day": "d", "week": "w", "month": "mo", "year": "y"}
 
 
@@ -46,7 +49,8 @@ class Row:
     """One service's line.
 
     ``state`` is Docker's word, or missing (declared, no container), unreadable (a compose file that is no valid
-    YAML), or "" where the engine was not asked. ``note`` is undeclared for a container that no file declares.
+    YAML), or "" where the engine was not asked. ``note`` is undeclared for a container that no file declares, and
+    asleep for one that Sablier stopped and wakes on a visit.
     """
 
     stack: str
@@ -248,6 +252,8 @@ def _scalar(value: object) -> str:
 def _row(
     stack: str, container: ContainerState, restarts: Mapping[str, int], url: str, note: str = "", image: str = ""
 ) -> Row:
+    if not note and _asleep(container):
+        note = ASLEEP
     return Row(
         stack,
         container.service,
@@ -259,6 +265,11 @@ def _row(
         image=short_image(image or container.image),
         note=note,
     )
+
+
+def _asleep(container: ContainerState) -> bool:
+    enabled = container.labels.get("sablier.enable", "").lower() == "true"
+    return enabled and container.state == "exited" and bool(_STOPPED.match(container.status))
 
 
 def _undeclared(stack: str, left: Mapping[str, list[ContainerState]], restarts: Mapping[str, int]) -> list[Row]:

@@ -173,6 +173,10 @@ _SPECIAL = {
 }
 
 
+_NOT_ONLY_TEXT = frozenset("0123456789+-.tTfFnN~") | {""}
+"""First characters of an unquoted scalar that may be something else than text; "" is null."""
+
+
 def scalar_value(text: str) -> Any:
     """What an unquoted scalar means to Compose: None, bool, int, float or str."""
     if not text:
@@ -205,7 +209,9 @@ def _construct(node: Node, duplicates: list[Duplicate], room: int) -> Any:
     if room <= 0:
         raise YamlRefused("too_deep", "nested too deeply.", mark_of(node))
     if type(node) is SequenceNode:
-        return [_construct(item, duplicates, room - 1) for item in node.value]
+        return [
+            _scalar(item) if type(item) is ScalarNode else _construct(item, duplicates, room - 1) for item in node.value
+        ]
     result: dict[Any, Any] = {}
     seen: dict[Any, Node] = {}
     merges: list[Node] = []
@@ -237,7 +243,8 @@ def _construct(node: Node, duplicates: list[Duplicate], room: int) -> Any:
 def _scalar(node: ScalarNode) -> Any:
     tag = node.tag
     if tag == PLAIN:
-        return scalar_value(node.value)
+        text = node.value
+        return scalar_value(text) if text[:1] in _NOT_ONLY_TEXT else text
     if tag == QUOTED:
         return node.value
     if not tag.startswith(_PREFIX):

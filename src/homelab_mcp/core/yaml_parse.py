@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -113,11 +114,9 @@ class _Parser(CParser):
     def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
         return PLAIN if kind is ScalarNode and implicit[0] else QUOTED
 
-    def descend_resolver(self, parent: Node, index: Any) -> None:
-        pass
-
-    def ascend_resolver(self) -> None:
-        pass
+    # Asked for each node with (parent, index) and with nothing, for nothing: the cheapest callables that take these.
+    descend_resolver = staticmethod(operator.is_)
+    ascend_resolver = staticmethod(bool)
 
 
 def compose(text: str, limits: Limits) -> Node | None:
@@ -144,9 +143,9 @@ def compose(text: str, limits: Limits) -> Node | None:
     except yaml.composer.ComposerError as error:
         if "single document" in str(error.context):
             raise _multiple(_mark_in(error)) from error
-        raise _syntax(error) from error
+        raise _syntax(error, text) from error
     except yaml.MarkedYAMLError as error:
-        raise _syntax(error) from error
+        raise _syntax(error, text) from error
     except yaml.YAMLError as error:
         raise YamlRefused("syntax", f"not YAML: {error}.", Mark(1, 1)) from error
     finally:
@@ -245,12 +244,37 @@ def too_deep(mark: Mark, limits: Limits) -> YamlRefused:
     return YamlRefused("too_deep", f"nested more than {limits.depth} levels deep.", mark)
 
 
-def _syntax(error: yaml.MarkedYAMLError) -> YamlRefused:
+_ENTRY = re.compile(r"[ ]*(?:- )?[^\s#&*!|>'\"%@`\[\]{}-][^#'\"\[\]{}]*")
+
+
+def _without_colon(text: str, mark: Mark) -> Mark | None:
+    """Where a mapping's entry without its colon stands, above the colon of the next one that the parser stumbled over.
+
+    The two lines are one scalar to YAML: that begins in the column in which the next entry stands.
+    """
+    lines = text.split("\n")
+    here = lines[mark.line - 1] if mark.line <= len(lines) else ""
+    n = mark.line - 2
+    while n >= 0 and not lines[n].strip():
+        n -= 1
+    above = lines[n] if n >= 0 else ""
+    column = len(above) - len(above.lstrip(" "))
+    if column != len(here) - len(here.lstrip(" ")) or not _ENTRY.fullmatch(above.rstrip()):
+        return None
+    return None if re.search(r":(?:\s|$)", above) else Mark(n + 1, column + 1)
+
+
+def _syntax(error: yaml.MarkedYAMLError, text: str) -> YamlRefused:
     problem = str(error.problem or error.context or "not YAML")
     hint = ""
+    mark = _mark_in(error)
+    if "mapping values are not allowed" in problem and (before := _without_colon(text, mark)):
+        return YamlRefused(
+            "syntax", "here a ':' with a blank behind it is missing.", before, hint="Write 'key: value'."
+        )
     if "'\\t'" in problem or "cannot start any token" in problem:
         hint = "Indent with spaces, never tabs; quote a value that begins with a special character."
     elif "mapping values are not allowed" in problem:
         hint = "Quote a value that has ': ' in it, or check the indentation above."
     context = f" ({error.context})" if error.context and error.context != problem else ""
-    return YamlRefused("syntax", f"{problem}{context}.", _mark_in(error), hint=hint)
+    return YamlRefused("syntax", f"{problem}{context}.", mark, hint=hint)

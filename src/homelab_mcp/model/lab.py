@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 SETTINGS_FILE = "homelab.yaml"
 PRIVATE_FOLDER = ".homelab"
+SHARED_ENV = "global.env"
+"""Variables of every stack, at the lab's root, as Dockge has them; a stack's own ``.env`` goes before it."""
+
 CHECKS_FOLDER = "checks"
 """Below the private folder: stacks laid out for Compose's look, of links alone."""
 

@@ -97,13 +97,15 @@ class ContainerMake:
 class Snapshot:
     """The lab at one moment: every stack's files, the settings file's text, and the containers when asked for.
 
-    ``containers`` is None when the engine was not asked or did not answer; ``engine_error`` then says why.
+    ``shared_env`` is the text of ``global.env``, Dockge's variables of every stack. ``containers`` is None when the
+    engine was not asked or did not answer; ``engine_error`` then says why.
     """
 
     stacks: tuple[StackFiles, ...]
     settings_text: str | None
     containers: tuple[ContainerState, ...] | None = None
     engine_error: str = ""
+    shared_env: str = field(default="", repr=False)
 
     def stack(self, name: str) -> StackFiles | None:
         """The stack of that name, or None."""

@@ -4,6 +4,7 @@ from homelab_mcp.ports.data import Data, Owned, Owners
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, EngineInfo, Judge, Probe, ProbeResult
 from homelab_mcp.ports.hardware import Hardware, Place
+from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.lab import Lab, PromptText
 from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
 from homelab_mcp.ports.record import Commit, History, Journal
@@ -20,6 +21,7 @@ __all__ = [
     "Files",
     "Hardware",
     "History",
+    "Inside",
     "Journal",
     "Judge",
     "KeptFile",

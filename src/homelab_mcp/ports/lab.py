@@ -13,6 +13,7 @@ from homelab_mcp.ports.data import Data
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, Judge, Probe
 from homelab_mcp.ports.hardware import Hardware
+from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.plans import Approver, PlanStore, Worker
 from homelab_mcp.ports.record import History, Journal
 from homelab_mcp.ports.secrets import SecretSource, Snapshots, TokenStore, Vault
@@ -70,6 +71,8 @@ class Lab(Protocol):
     def compose(self) -> Compose: ...
     @property
     def judge(self) -> Judge: ...
+    @property
+    def inside(self) -> Inside: ...
     @property
     def probe(self) -> Probe: ...
     @property

@@ -34,6 +34,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         vpn: Annotated[
             Literal["default", "on", "off"], Field(description="Route its traffic through the VPN.")
         ] = "default",
+        lazy: Annotated[bool, Field(description="Sleep while nobody visits it (needs sablier).")] = False,
         tag: Annotated[str, Field(description="Image tag instead of the pinned one.", max_length=128)] = "",
         variables: Annotated[dict[str, str], Field(description="Non-secret settings by name.", max_length=40)] = {},  # noqa: B006
     ) -> Annotated[CallToolResult, PlanOutput]:
@@ -45,6 +46,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
             "sso": None if sso == "default" else sso,
             "sso_reason": sso_reason,
             "vpn": {"default": None, "on": True, "off": False}[vpn],
+            "lazy": lazy,
             "tag": tag,
             "variables": variables,
         }

@@ -15,7 +15,8 @@ from homelab_mcp.workflow.plan_view import PlanView, view
 class PlanOutput(BaseModel):
     """What every client may rely on; the answer holds the rest of ``PlanView`` too.
 
-    Five tools return a plan, and each carries its whole output schema in every ``tools/list``: so it is short.
+    ``tools/list`` shows this schema once, with ``get_plan``: a dozen tools return a plan, and every token of the list
+    is paid on every turn (``registry.register_all``).
     """
 
     model_config = ConfigDict(extra="allow")

@@ -9,6 +9,7 @@ from mcp.server import MCPServer
 
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
+from homelab_mcp.tools.plan_result import PLAN_ONLY
 from homelab_mcp.tools import (
     add_service,
     change_service,
@@ -21,7 +22,9 @@ from homelab_mcp.tools import (
     review,
     search_catalog,
     set_env,
+    set_lazy_loading,
     validate_compose,
+    vpn,
 )
 
 Register = Callable[[MCPServer[Any], Lab], None]
@@ -45,6 +48,9 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         review.register_resolve,
     ),
     "platform": (
+        set_lazy_loading.register,
+        vpn.register_set,
+        vpn.register_check,
         change_service.register_update,
         change_service.register_move,
         change_service.register_connect,
@@ -62,6 +68,7 @@ READERS: frozenset[Register] = frozenset(
         validate_compose.register,
         history.register_history,
         review.register_review,
+        vpn.register_check,
         change_service.register_storage,
     }
 )
@@ -90,6 +97,9 @@ def register_all(server: MCPServer[Any], lab: Lab, *, toolsets: Sequence[str] = 
                 register(server, lab)
     prompts.register(server, lab)
     for tool in server._tool_manager.list_tools():
+        if tool.annotations is PLAN_ONLY:
+            # Every plan tool answers with the same plan, which the server's instructions describe: once is enough.
+            tool.fn_metadata.output_schema = None
         # pydantic repeats each field's name as its title: a fifth of the list, read by nobody.
         _drop_titles(tool.parameters)
         if tool.fn_metadata.output_schema is not None:

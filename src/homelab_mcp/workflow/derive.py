@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from homelab_mcp.core.after import reader_after, stacks_after
-from homelab_mcp.core.derived import DERIVATIONS, Derivation, DerivedFile, LabAfter, derive
+from homelab_mcp.core.derived import Derivation, DerivedFile, LabAfter, derive
+from homelab_mcp.core.derived.listed import DERIVATIONS
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.settings import parse_settings
 from homelab_mcp.model.definition import ServiceDefinition

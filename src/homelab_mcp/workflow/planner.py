@@ -10,13 +10,14 @@ from homelab_mcp.core import fingerprint, plan_codec
 from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.new_findings import brought_in
+from homelab_mcp.core.plan_completion import completed
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
 from homelab_mcp.core.redact_shapes import marked_lines
 from homelab_mcp.core.stack_texts import refuse_half_a_stack
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
-from homelab_mcp.model.lab import PRIVATE_FOLDER, SETTINGS_FILE
+from homelab_mcp.model.lab import PRIVATE_FOLDER, SETTINGS_FILE, SHARED_ENV
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState, Requester, Risk, RiskReason
 from homelab_mcp.model.policy import POLICY_FILE
@@ -60,13 +61,19 @@ class Planner:
     def snapshot(self, *, containers: bool) -> Snapshot:
         """Read the lab once. An engine that does not answer leaves ``containers`` None and says why."""
         stacks = read_stacks(self._files)
-        settings = self._files.read(SETTINGS_FILE)
+        files = Snapshot(stacks, self._files.read(SETTINGS_FILE), shared_env=self._shared_env())
         if not containers or self._engine is None:
-            return Snapshot(stacks, settings)
+            return files
         try:
-            return Snapshot(stacks, settings, self._engine.containers())
+            return replace(files, containers=self._engine.containers())
         except (EngineUnavailable, EngineFailed) as error:
-            return Snapshot(stacks, settings, None, error.message)
+            return replace(files, engine_error=error.message)
+
+    def _shared_env(self) -> str:
+        try:
+            return self._files.read(SHARED_ENV) or ""
+        except InvalidInput:
+            return ""
 
     def make(self, draft: Draft, snapshot: Snapshot, requester: Requester, lint: Lint) -> Plan:
         """A stored plan of this draft.
@@ -80,6 +87,7 @@ class Planner:
             JournalUnwritable: no plan without a journal.
         """
         draft = replace(draft, edits=tuple(e for e in draft.edits if e.before != e.after))
+        draft = completed(draft, snapshot)
         if not (draft.edits or draft.actions or draft.adopts or draft.moves or draft.owners):
             raise InvalidInput(
                 "Nothing would change.", code="nothing_to_do", hint="The lab already is as asked; no plan is needed."

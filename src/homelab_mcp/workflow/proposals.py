@@ -74,6 +74,10 @@ def propose_add_service(lab: Lab, service: str, stack: str, options: dict[str, A
         read=lab.files.read,
         host=host_of(lab),
     )
+    if request.options.lazy:
+        from homelab_mcp.workflow.propose_lazy import asleep_too
+
+        draft = asleep_too(lab, draft, snapshot)
     draft = with_storage_notes(lab, draft)
     return _plan(lab, with_values(draft, options.get("variables") or {}, requester), snapshot, requester)
 

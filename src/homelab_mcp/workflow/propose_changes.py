@@ -63,6 +63,7 @@ def propose_remove_service(
 
     Raises InvalidInput, NotFound.
     """
+    from homelab_mcp.core.operations.leave_gateway import before_removal, removed_from
     from homelab_mcp.core.operations.remove_service import remove_service
 
     if not stack:
@@ -70,14 +71,16 @@ def propose_remove_service(
     request = request_of(RemoveServiceRequest, service=service, stack=stack, data=data, env=env)
     now = datetime.fromtimestamp(lab.clock.now(), UTC)
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
+    off, gateway = before_removal(snapshot, request.stack, request.service)
     draft = remove_service(
-        snapshot,
+        off,
         lab.settings,
         request,
         find=lab.catalog.get,
         exists=lambda path: lab.data.identity(path) is not None,
         trash=f"{TRASH}/{now:%Y%m%d-%H%M%S}-{service}",
     )
+    draft = removed_from(draft, snapshot, request.stack, gateway)
     return plan_of(lab, _movable(lab, draft), snapshot, requester)
 
 

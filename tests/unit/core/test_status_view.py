@@ -117,3 +117,21 @@ def test_a_broken_file_is_one_row_and_its_containers_still_show() -> None:
     broken = StackFiles("shop", "shop/compose.yaml", "services: [", "")
     found = rows([broken], [container("web")], root="/lab", restarts={})
     assert [(r.service, r.state) for r in found] == [("", "unreadable"), ("web", "running")]
+
+
+@pytest.mark.parametrize(
+    ("labels", "status", "note"),
+    [
+        ({"sablier.enable": "true"}, "Exited (0) 5 minutes ago", "asleep"),
+        ({"sablier.enable": "true"}, "Exited (143) 5 minutes ago", "asleep"),
+        ({"sablier.enable": "true"}, "Exited (1) 5 minutes ago", ""),
+        ({}, "Exited (0) 5 minutes ago", ""),
+    ],
+)
+def test_a_service_that_sablier_stopped_is_asleep_and_not_broken(
+    labels: dict[str, str], status: str, note: str
+) -> None:
+    stack = StackFiles("s", "s/compose.yaml", "services: {web: {image: a:1}}\n")
+    seen = ContainerState("1", "web", "a:1", "exited", stack="s", service="web", status=status, labels=labels)
+    (row,) = rows([stack], [seen], root="/lab", restarts={})
+    assert (row.state, row.note) == ("exited", note)

@@ -69,8 +69,12 @@ SAME_AS_CONFIG = STRUCTURE | VARIABLES | frozenset(f"{_MEANING} {_OTHERS}".split
 """Rules whose errors ``docker compose config`` reports too: see :func:`is_configs_too`."""
 
 _HOST = "HL014 HL025 HL032 HL035 HL041 HL046 HL057 HL122 HL123 HL131 HL132 HL133 HL210 HL221"
-_TRAEFIK = "HL060 HL062 HL063 HL064 HL065 HL066 HL067 HL068 HL069 HL071 HL072 HL074 HL085 HL204"
-ENGINE_ONLY = frozenset(f"{_HOST} {_TRAEFIK}".split())
+_PROGRAM = "HL048 HL050 HL107 HL208 HL213 HL230 HL231 HL234 HL241 HL242 HL244 HL245 HL246 HL250"
+_TRAEFIK = (
+    "HL060 HL062 HL063 HL064 HL065 HL066 HL067 HL068 HL069 HL071 HL072 HL074 HL084 HL085 HL204 HL220 HL224 HL225 HL226 "
+    "HL227 HL229 HL247"
+)
+ENGINE_ONLY = frozenset(f"{_HOST} {_PROGRAM} {_TRAEFIK}".split())
 """Rules whose errors ``config`` never reports: they are the engine's, Traefik's or the program's in the container.
 
 Every other rule's errors may or may not be ``config``'s too.

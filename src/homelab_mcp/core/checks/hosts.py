@@ -10,7 +10,12 @@ from homelab_mcp.core.checks.view import Entry, Lab, ServiceView
 from homelab_mcp.core.compose_model import is_open
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-_HOST_KEY = re.compile(r"(?:^|_)(?:HOST|HOSTNAME|SERVER|ADDR|ADDRESS|URL|URI|DSN|ENDPOINT|BROKER)S?$", re.IGNORECASE)
+_HOST_WORDS = frozenset(
+    word + plural
+    for word in ("HOST", "HOSTNAME", "SERVER", "ADDR", "ADDRESS", "URL", "URI", "DSN", "ENDPOINT", "BROKER")
+    for plural in ("", "S")
+)
+"""Last words of variables that name a host."""
 OWN = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -81,9 +86,9 @@ def host_in(text: str) -> tuple[str, int]:
 def asked_hosts(service: ServiceView) -> Iterator[tuple[str, Entry]]:
     """(host, variable) of every variable that names a host by its simple name, without a domain."""
     for entry in service.environment.values():
-        value = (entry.value or "").strip()
-        if entry.open or not value or not _HOST_KEY.search(entry.key):
+        if entry.open or entry.key.upper().rpartition("_")[2] not in _HOST_WORDS:
             continue
+        value = (entry.value or "").strip()
         host, _ = host_in(value)
         if host and "." not in host and host not in OWN and not host.isdigit():
             yield host, entry

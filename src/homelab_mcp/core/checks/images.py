@@ -28,7 +28,11 @@ DATA_FOLDERS = {
     "opensearch": "/usr/share/opensearch/data",
     "meilisearch": "/meili_data",
 }
-"""Where the official images, and those made from them, keep their data (their documentation on Docker Hub)."""
+"""Where the official images, and those made from them, keep their data (their documentation on Docker Hub).
+
+Found again among the mounts that public app stores and catalogs use (read in August 2026), but for percona (as
+MySQL's) and opensearch (https://docs.opensearch.org/latest/install-and-configure/install-opensearch/docker/).
+"""
 
 DATABASE_PORTS = frozenset({1433, 1521, 3306, 5432, 5984, 6379, 7687, 9042, 9200, 11211, 26257, 27017, 28015})
 """Ports that databases and caches listen on, and hardly anything else."""
@@ -100,7 +104,14 @@ _SERVER = re.compile(
 
 
 def is_sign_on(service: ServiceView) -> bool:
-    """True for a well-known single sign-on image."""
+    """True for a well-known single sign-on image; worked out once."""
+    known: bool | None = service.memo.get("sign on")
+    if known is None:
+        known = service.memo["sign on"] = _is_sign_on(service)
+    return known
+
+
+def _is_sign_on(service: ServiceView) -> bool:
     image = str(service.data.get("image") or "").lower()
     return any(word in image for word in SIGN_ON) or "goauthentik" in image
 

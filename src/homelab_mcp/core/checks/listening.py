@@ -25,14 +25,46 @@ def listens(service: ServiceView) -> dict[int, Path]:
     return given
 
 
+def checked_ports(service: ServiceView) -> set[int]:
+    """The container's own ports that its health check asks by HTTP."""
+    check = service.data.get("healthcheck")
+    test = check.get("test") if isinstance(check, dict) else None
+    text = " ".join(map(str, test)) if isinstance(test, list) else str(test or "")
+    found = _CHECKED.findall(text) if "http" in text else []
+    return {int(port or ("443" if scheme == "https" else "80")) for scheme, port in found}
+
+
+_CHECKED = re.compile(r"(https?)://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::([0-9]{1,5}))?(?=[/\s\"'?]|$)")
+
+
+def known_ports(service: ServiceView) -> frozenset[int]:
+    """Ports that a well-known image listens on unless told otherwise; none where nobody knows."""
+    port = _PORTS.get(service.image_name, 0)
+    return frozenset({port, *_MORE_PORTS.get(service.image_name, ())}) if port else frozenset()
+
+
+def main_port(service: ServiceView) -> int:
+    """The port that a well-known image listens on unless told otherwise; 0 where nobody knows."""
+    return _PORTS.get(service.image_name, 0)
+
+
 def port_variables(service: ServiceView) -> list[Entry]:
-    """The variables that mostly tell a program where to listen."""
+    """The variables that mostly tell a program where to listen; worked out once."""
+    known: list[Entry] | None = service.memo.get("port variables")
+    if known is None:
+        known = service.memo["port variables"] = _port_variables(service)
+    return known
+
+
+def _port_variables(service: ServiceView) -> list[Entry]:
     return [e for e in service.environment.values() if e.key.upper() in _PORT_VARIABLES]
 
 
 def label_problem(service: ServiceView, port: int, named: Collection[int]) -> str:
     """Why nothing answers Traefik on a port; "" where something may. ``named`` are ports that the file names."""
     told = port_variables(service)
+    if not told and service.image_name not in _PORTS:
+        return ""
     ends = {(e.value or "").rpartition(":")[2] for e in service.environment.values()}
     if str(port) in ends or any(not _is_port(e) for e in told):
         return ""
@@ -70,9 +102,14 @@ _PORTS = {
     **{"grafana": 3000, "gitea": 3000, "homepage": 3000, "adguardhome": 3000, "uptime-kuma": 3001, "prometheus": 9090},
     **{"dozzle": 8080, "cadvisor": 8080, "adminer": 8080, "scrutiny": 8080, "privoxy": 8118, "gluetun": 8000},
     **{"postgres": 5432, "mariadb": 3306, "mysql": 3306, "redis": 6379, "valkey": 6379, "mongo": 27017},
-    **{"memcached": 11211, "rabbitmq": 5672, "mosquitto": 1883, "portainer-ce": 9000, "phpmyadmin": 80},
+    **{"memcached": 11211, "rabbitmq": 5672, "eclipse-mosquitto": 1883, "portainer-ce": 9000, "phpmyadmin": 80},
 }
-"""Where well-known images listen unless told otherwise (their own documentation)."""
+"""Where well-known images listen unless told otherwise.
+
+Each port was found again among those that public app stores and catalogs publish for the image (Coolify, Umbrel,
+CasaOS, Runtipi and others, read in August 2026), but for these, which come from their own documentation: gluetun's
+control server (https://gethomepage.dev/widgets/services/gluetun/), NZBHydra2, httpd, Privoxy, Mosquitto, Vaultwarden.
+"""
 _MORE_PORTS = {
     **{"portainer-ce": (9443, 8000), "jellyfin": (8920,), "emby": (8920,), "scrutiny": (8086,), "sabnzbd": (9090,)},
     **{"slskd": (5031,), "sonarr": (9898,), "radarr": (9898,), "lidarr": (6868,), "prowlarr": (6969,)},
@@ -82,7 +119,7 @@ _MORE_PORTS = {
 """Further ports of theirs: for TLS, for web sockets, of their next release."""
 _NO_PAGES = frozenset(
     {"adguardhome", "gluetun", "privoxy", "postgres", "mariadb", "mysql", "redis", "valkey", "mongo", "memcached"}
-    | {"rabbitmq", "mosquitto"}
+    | {"rabbitmq", "eclipse-mosquitto"}
 )
 """Images whose port in the table is not that of their page."""
 _SERVERS = frozenset(["nginx", "httpd", "caddy", "filebrowser", "prometheus"])

@@ -51,7 +51,7 @@ def bad_address(ctx: LintContext) -> Iterable[Finding]:
                 if _network(text) is None:
                     yield ctx.at(stack, ("networks", key, *path), f"{text!r} is no subnet (such as 172.28.0.0/24).")
     taken: dict[tuple[str, str], ServiceView] = {}
-    for service in ctx.services():
+    for service in ctx.having("networks"):
         networks = service.data.get("networks")
         for key, options in networks.items() if isinstance(networks, dict) else ():
             for field in ("ipv4_address", "ipv6_address"):

@@ -33,6 +33,7 @@ def _commands(service: ServiceView) -> Iterator[tuple[Any, Path]]:
     link=f"{SERVICES}#command",
     bad=f"{HEAD}    command: echo it's running\n",
     good=f"{HEAD}    command: [echo, it's running]\n",
+    needs="command entrypoint",
 )
 def unreadable_command(ctx: LintContext) -> Iterable[Finding]:
     """``command`` or ``entrypoint`` as one text with an open quote or stray brackets."""
@@ -52,6 +53,7 @@ def unreadable_command(ctx: LintContext) -> Iterable[Finding]:
     link=f"{SERVICES}#command",
     bad=f"{HEAD}    command: ./migrate && ./serve\n",
     good=f"{HEAD}    command: sh -c './migrate && ./serve'\n",
+    needs="command entrypoint",
 )
 def lost_command(ctx: LintContext) -> Iterable[Finding]:
     """A text that is cut off at a shell sign, or a list with such a sign as an item and no shell."""
@@ -88,6 +90,7 @@ def _shell(service: ServiceView) -> bool:
     link=f"{SERVICES}#healthcheck",
     bad=f"{HEAD}    healthcheck: {{test: [CMD, 'curl -f http://localhost || exit 1']}}\n",
     good=f"{HEAD}    healthcheck: {{test: [CMD-SHELL, 'curl -f http://localhost || exit 1']}}\n",
+    needs="healthcheck",
 )
 def bad_check_command(ctx: LintContext) -> Iterable[Finding]:
     """``CMD`` with a line in one item, with shell signs, or with nothing; an empty ``CMD-SHELL``."""
@@ -95,14 +98,18 @@ def bad_check_command(ctx: LintContext) -> Iterable[Finding]:
         check = service.data.get("healthcheck")
         test = check.get("test") if isinstance(check, dict) else None
         path: Path = ("healthcheck", "test")
-        if not isinstance(test, list) or not test or any(not isinstance(w, str) or is_open(w) for w in test):
+        if (
+            not isinstance(test, list)
+            or not test
+            or any(type(w) is not str and (not isinstance(w, str) or is_open(w)) for w in test)
+        ):
             continue
         if test[0] in ("CMD", "CMD-SHELL") and len(test) == 1:
             yield ctx.on(service, path, f"{test[0]} needs a command.")
         elif test[0] == "CMD":
             if len(test) == 2 and re.search(r"\s", test[1].strip()):
                 yield ctx.on(service, (*path, 1), "CMD takes one word an item; a whole line needs CMD-SHELL.")
-            elif not any(re.fullmatch(r"-[a-z]*c", w) for w in test[2:]):
+            elif not _SIGNS.isdisjoint(test) and not any(re.fullmatch(r"-[a-z]*c", w) for w in test[2:]):
                 for n, item in enumerate(test):
                     if item in _SIGNS:
                         message = f"{str(item)!r} is handed to the program as a word; use CMD-SHELL with one line."
@@ -113,11 +120,14 @@ def bad_check_command(ctx: LintContext) -> Iterable[Finding]:
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
+_PARTS = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h|d)")
+
+
 def seconds(value: Any) -> float | None:
     """Seconds of a duration as Compose writes them; None for what is none or has a variable without a value."""
     if not isinstance(value, str) or is_open(value):
         return None
-    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h|d)", value)
+    parts = _PARTS.findall(value)
     if not parts or "".join(a + b for a, b in parts) != value:
         return None
     return float(sum(float(number[:12]) * _UNITS[unit] for number, unit in parts))
@@ -132,6 +142,7 @@ def seconds(value: Any) -> float | None:
     link=f"{SERVICES}#healthcheck",
     bad=f"{HEAD}    healthcheck: {{test: [CMD, 'true'], interval: 10s, timeout: 1m}}\n",
     good=f"{HEAD}    healthcheck: {{test: [CMD, 'true'], interval: 1m, timeout: 10s}}\n",
+    needs="healthcheck",
 )
 def check_times(ctx: LintContext) -> Iterable[Finding]:
     """0 or next to it for interval, timeout or retries; a timeout above the interval; a test beside ``disable``."""

@@ -26,7 +26,9 @@ def texts(service: ServiceView, field: str) -> Iterator[tuple[str, Path]]:
     else:
         single = False
     for n, item in enumerate(part if isinstance(part, list) else ()):
-        if isinstance(item, str) and not is_open(item):
+        if type(item) is str:
+            yield item, (field,) if single else (field, n)
+        elif isinstance(item, str) and not is_open(item):
             yield str(item), (field,) if single else (field, n)
 
 
@@ -50,14 +52,15 @@ def bad_mount(ctx: LintContext) -> Iterable[Finding]:
                 yield ctx.on(service, mount.path, message)
                 continue
             # A Windows path is another engine's business.
-            if mount.open or not target or re.match(r"[A-Za-z]:|\\\\", target) or "$" in target:
+            if mount.open or not target or "$" in target:
                 continue
-            if not target.startswith("/"):
-                yield ctx.on(service, mount.path, f"The target {target!r} must begin with '/'.")
-            elif posixpath.normpath(target) in {"/", "//"}:
+            if target[0] != "/":
+                if not re.match(r"[A-Za-z]:|\\\\", target):
+                    yield ctx.on(service, mount.path, f"The target {target!r} must begin with '/'.")
+            elif ("/.." in target or not target.strip("/.")) and posixpath.normpath(target) in {"/", "//"}:
                 yield ctx.on(service, mount.path, "Nothing can be mounted over the container's root.")
         for text, path in texts(service, "volumes"):
-            parts = text.split(":") if not re.match(r"[A-Za-z]:", text) else []
+            parts = [] if text[1:2] == ":" and text[0].isalpha() else text.split(":")
             for option in parts[2].split(",") if len(parts) == 3 and parts[0] else ():
                 if option and option not in _OPTIONS:
                     message = f"{option!r} is no mount option and does nothing; read-only is 'ro'."
@@ -119,6 +122,7 @@ _HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}")
     link=f"{SERVICES}#network_mode",
     bad=f"{HEAD}    network_mode: container:vpn\n    hostname: web\n",
     good=f"{HEAD}    network_mode: container:vpn\n",
+    needs="network_mode",
 )
 def borrowed(ctx: LintContext) -> Iterable[Finding]:
     """``hostname``, ``dns``, ``extra_hosts``, ``mac_address``, ``expose`` or ``links`` beside a borrowed network."""
@@ -138,6 +142,7 @@ def borrowed(ctx: LintContext) -> Iterable[Finding]:
     link="https://docs.docker.com/reference/compose-file/deploy/#replicas",
     bad=f"{HEAD}    scale: 2\n    ports: ['8080:80']\n",
     good=f"{HEAD}    scale: 2\n    ports: ['80']\n",
+    needs="ports",
 )
 def replicated_port(ctx: LintContext) -> Iterable[Finding]:
     """``scale`` or ``replicas`` above one beside a fixed host port."""
@@ -158,6 +163,7 @@ def replicated_port(ctx: LintContext) -> Iterable[Finding]:
     link=f"{SERVICES}#devices",
     bad=f"{HEAD}    devices: ['dri:/dev/dri']\n",
     good=f"{HEAD}    devices: ['/dev/dri:/dev/dri']\n",
+    needs="devices extra_hosts mac_address",
 )
 def bad_form(ctx: LintContext) -> Iterable[Finding]:
     """``devices`` without a path, ``extra_hosts`` without an address, a ``mac_address`` that is none."""
@@ -248,6 +254,7 @@ _PLATFORM = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+(?:/[A-Za-z0-9_.-]+)?)?
     link=f"{SERVICES}#healthcheck",
     bad=f"{HEAD}    healthcheck: {{test: [curl, -f, 'http://localhost']}}\n",
     good=f"{HEAD}    healthcheck: {{test: [CMD, curl, -f, 'http://localhost']}}\n",
+    needs="healthcheck",
 )
 def bad_health_check(ctx: LintContext) -> Iterable[Finding]:
     """A test list without its first word; an empty one is told as a warning."""

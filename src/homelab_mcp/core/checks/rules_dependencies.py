@@ -33,6 +33,7 @@ def dependencies(service: ServiceView) -> dict[str, tuple[Path, dict[str, Any]]]
     link=f"{DOCS}services/#depends_on",
     bad=f"{HEAD}    depends_on: [db]\n",
     good=f"{HEAD}    depends_on: [db]\n  db:\n    image: postgres:17.2\n",
+    needs="depends_on",
 )
 def missing_dependency(ctx: LintContext) -> Iterable[Finding]:
     """``depends_on`` names no service of the file; ``required: false`` only helps one that a profile leaves out."""
@@ -111,6 +112,7 @@ def _circles(graph: dict[str, list[str]]) -> Iterator[list[str]]:
     bad=f"{HEAD}    depends_on:\n      db:\n        condition: service_healthy\n  db:\n    image: postgres:17.2\n",
     good=f"{HEAD}    depends_on:\n      db:\n        condition: service_healthy\n  db:\n    image: postgres:17.2\n"
     "    healthcheck:\n      test: [CMD, pg_isready]\n",
+    needs="depends_on",
 )
 def unhealthy_dependency(ctx: LintContext) -> Iterable[Finding]:
     """``service_healthy`` on a service without (or with a disabled) health check."""
@@ -168,6 +170,7 @@ def _checks_itself(service: ServiceView) -> bool:
     link=f"{DOCS}services/#network_mode",
     bad=f"{HEAD}    network_mode: service:vpn\n",
     good=f"{HEAD}    network_mode: service:vpn\n  vpn:\n    image: qmcgaw/gluetun:v3.40.0\n    cap_add: [NET_ADMIN]\n",
+    needs="network_mode",
 )
 def missing_network_owner(ctx: LintContext) -> Iterable[Finding]:
     """``network_mode: service:x`` without an x in the file."""
@@ -191,6 +194,7 @@ def missing_network_owner(ctx: LintContext) -> Iterable[Finding]:
     link=f"{DOCS}services/#network_mode",
     bad=f"{HEAD}    network_mode: host\n    networks: [front]\nnetworks:\n  front:\n",
     good=f"{HEAD}    network_mode: host\n",
+    needs="network_mode",
 )
 def network_mode_conflict(ctx: LintContext) -> Iterable[Finding]:
     """``network_mode`` beside ``networks``, or beside ``ports`` where the network is borrowed."""

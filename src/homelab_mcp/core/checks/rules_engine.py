@@ -104,6 +104,7 @@ def _memory(service: ServiceView) -> bool:
     link=f"{SERVICES}#user",
     bad=f"{HEAD}    user: '1000: 1000'\n",
     good=f"{HEAD}    user: '1000:1000'\n",
+    needs="user working_dir hostname domainname device_cgroup_rules",
 )
 def refused_text(ctx: LintContext) -> Iterable[Finding]:
     """``user``, ``working_dir``, ``hostname`` or ``device_cgroup_rules`` in a form that cannot be."""
@@ -138,6 +139,7 @@ _TEXTS = frozenset({"user", "working_dir", "hostname", "domainname", "device_cgr
     link=f"{SERVICES}#devices",
     bad=f"{HEAD}    devices: ['/dev/ttyUSB0:/dev/zigbee', '/dev/ttyUSB1:/dev/zigbee']\n",
     good=f"{HEAD}    devices: ['/dev/ttyUSB0:/dev/zigbee', '/dev/ttyUSB1:/dev/zwave']\n",
+    needs="tmpfs devices dns cap_add cap_drop extra_hosts group_add",
 )
 def named_twice(ctx: LintContext) -> Iterable[Finding]:
     """The same place in the container for two devices or tmpfs (warning), or the very same item (info)."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.rules_dependencies import dependencies
-from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.checks.view import ServiceView, StackView
 from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
@@ -75,7 +75,8 @@ def quoted_value(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for field in ("environment", "labels"):
             part = service.data.get(field)
-            if not isinstance(part, list) or not any(isinstance(i, str) and i.endswith(("'", '"')) for i in part):
+            entries = service.environment if field == "environment" else service.labels
+            if not isinstance(part, list) or not any(e.value and e.value[-1] in "'\"" for e in entries.values()):
                 continue
             for name, value, _, path in _items(service, field):
                 if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" and value[0] not in value[1:-1]:
@@ -99,6 +100,7 @@ def _grants(service: ServiceView) -> Iterator[tuple[str, dict[str, Any], Path]]:
     link=f"{SERVICES}#long-syntax-4",
     bad=f"{HEAD}    secrets: [{{source: key, mode: 440}}]\nsecrets:\n  key: {{environment: KEY}}\n",
     good=f"{HEAD}    secrets: [{{source: key, mode: 0440}}]\nsecrets:\n  key: {{environment: KEY}}\n",
+    needs="secrets configs",
 )
 def bad_grant(ctx: LintContext) -> Iterable[Finding]:
     """The long form of ``secrets`` and ``configs`` without a source, or with an owner or mode that is none."""
@@ -139,7 +141,7 @@ _DECIMALS = (400, 440, 444, 600, 640, 644, 660, 666, 700, 750, 755, 770, 775, 77
     good=f"name: my-lab\n{HEAD}",
 )
 def bad_project(ctx: LintContext) -> Iterable[Finding]:
-    """A top-level ``name`` of which nothing, or something else, is left."""
+    """A top-level ``name`` of which nothing, or something else, is left, or that another stack of the lab has."""
     for stack in ctx.lab.stacks:
         name = stack.model.data.get("name") if stack.model else None
         if isinstance(name, str) and (name or is_open(name)):
@@ -149,6 +151,14 @@ def bad_project(ctx: LintContext) -> Iterable[Finding]:
                 yield ctx.at(stack, ("name",), f"Nothing is left of the name: {why}.")
             elif used != name and not is_open(name):
                 yield ctx.at(stack, ("name",), f"Compose calls it {used!r}.", severity=Severity.INFO)
+    first: dict[str, StackView] = {}
+    for stack in ctx.lab.stacks:
+        other = first.setdefault(stack.project, stack)
+        named = [s for s in (stack, other) if s.model and "name" in s.model.data]
+        if other is not stack and stack.file != other.file and stack.services and other.services and named:
+            one = other if named[0] is stack else stack
+            message = f"{one.file} is the project {stack.project!r} too: each takes the other's containers for its own."
+            yield ctx.at(named[0], ("name",), message, severity=Severity.WARNING)
 
 
 def _count(service: ServiceView) -> Any:
@@ -165,6 +175,7 @@ def _count(service: ServiceView) -> Any:
     link="https://docs.docker.com/reference/compose-file/deploy/#replicas",
     bad=f"{HEAD}    depends_on: [db]\n  db:\n    image: redis:8.2\n    deploy: {{replicas: 0}}\n",
     good=f"{HEAD}    depends_on: [db]\n  db:\n    image: redis:8.2\n",
+    needs="depends_on network_mode ipc pid",
 )
 def depends_on_none(ctx: LintContext) -> Iterable[Finding]:
     """``depends_on`` or a shared namespace of a service that is scaled to 0."""
@@ -190,10 +201,11 @@ def depends_on_none(ctx: LintContext) -> Iterable[Finding]:
     link=f"{SERVICES}#links",
     bad=f"{HEAD}    links: [db]\n  db:\n    image: redis:8.2\n",
     good=f"{HEAD}    depends_on: [db]\n  db:\n    image: redis:8.2\n",
+    needs="links",
 )
 def links(ctx: LintContext) -> Iterable[Finding]:
     """``links``; a warning where the two services share no network."""
-    for service in ctx.services():
+    for service in ctx.having("links"):
         part = service.data.get("links")
         for n, item in enumerate(part if isinstance(part, list) else ()):
             other = service.stack.service(str(item).partition(":")[0])

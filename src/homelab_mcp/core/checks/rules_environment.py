@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -32,15 +33,22 @@ _FROM_SHELL = frozenset({"HOME", "PWD", "USER", "HOSTNAME", "PATH", "COMPOSE_PRO
     good=f"{HEAD}    environment:\n      TZ: ${{TIMEZONE:-Etc/UTC}}\n",
 )
 def missing_variable(ctx: LintContext) -> Iterable[Finding]:
-    """A variable that is not in ``.env`` and has no default; told once a file."""
-    for stack in ctx.lab.files:
+    """A variable that is not in ``.env`` and has no default; told once a file.
+
+    An error for a secret that ``.env`` has under nearly that name: the password is then empty.
+    """
+    for stack, file in ((s, f) for s in ctx.lab.stacks for f in s.files):
         places: dict[str, list[MissingVariable]] = {}
-        for missing in stack.model.missing if stack.model else ():
+        for missing in file.model.missing if file.model else ():
             if not missing.required and missing.name not in _FROM_SHELL:
                 places.setdefault(missing.name, []).append(missing)
         for name, used in places.items():
             more = f" ({len(used)} places)" if len(used) > 1 else ""
-            yield ctx.at(stack, used[0].path, f"{name} has no value in .env and no default{more}.")
+            near = difflib.get_close_matches(name, stack.env, n=1, cutoff=0.8) if stack.env else []
+            tail = f" Did you mean {near[0]}?" if near else ""
+            sure = near and SECRET.search(name) and SECRET.search(near[0])
+            message = f"{name} has no value in .env and no default{more}.{tail}"
+            yield ctx.at(file, used[0].path, message, severity=Severity.ERROR if sure else None)
 
 
 @rule(
@@ -150,7 +158,7 @@ def _is_port(text: str) -> bool:
 )
 def literal_secret(ctx: LintContext) -> Iterable[Finding]:
     """A variable whose name says secret has a value written out. The value is never shown."""
-    for service in ctx.services():
+    for service in ctx.having("environment"):
         for entry in service.environment.values():
             if SECRET.search(entry.key) and not NO_SECRET.search(entry.key):
                 default = _DEFAULT.fullmatch(entry.raw.strip())
@@ -196,7 +204,11 @@ def group_is_user(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for mine, others in (("PGID", "PUID"), ("PUID", "PGID"), ("GID", "UID")):
             entry = service.environment.get(mine)
-            if entry and re.fullmatch(rf"\$\{{?{others}(?![A-Za-z0-9_]).*", entry.raw.strip("\"' ")):
+            if (
+                entry
+                and "$" in entry.raw
+                and re.fullmatch(rf"\$\{{?{others}(?![A-Za-z0-9_]).*", entry.raw.strip("\"' "))
+            ):
                 yield ctx.on(service, entry.path, f"{mine} is set from {others}; use ${{{mine}}}.")
 
 
@@ -214,8 +226,11 @@ def item_twice(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for field in ("environment", "labels"):
             part = service.data.get(field)
+            entries = service.environment if field == "environment" else service.labels
+            if not isinstance(part, list) or len(entries) == len(part):
+                continue
             seen: set[str] = set()
-            for n, item in enumerate(part if isinstance(part, list) else ()):
+            for n, item in enumerate(part):
                 key = str(item).partition("=")[0]
                 if key in seen:
                     yield ctx.on(service, (field, n), f"{key} is already set above; this one wins.")

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import ADMIN_PAGES
-from homelab_mcp.core.checks.log_in import LogIn
 from homelab_mcp.core.checks.rules_operations import jobs_that_end
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.core.compose_model import raw_text
@@ -58,9 +57,11 @@ def hidden_secret(ctx: LintContext) -> Iterable[Finding]:
 )
 def label_secret(ctx: LintContext) -> Iterable[Finding]:
     """A key, token, password or password hash as a label's value. The value is never shown."""
-    for service in ctx.services():
+    for service in ctx.having("labels"):
         for key, entry in service.labels.items():
             raw = entry.raw
+            if len(raw) < 8:
+                continue
             hashed = key.lower().endswith(("auth.users", "auth.users[0]")) and bool(_HASH.search(entry.raw))
             last = key.lower().rpartition(".")[2]
             named = last in _LABEL_NAMES and len(raw) >= 8 and "$" not in raw and " " not in raw and "{{" not in raw
@@ -100,10 +101,11 @@ def readable_socket(ctx: LintContext) -> Iterable[Finding]:
     link="https://docs.docker.com/engine/security/protect-access/",
     bad=f"{HEAD}    ports: ['2375:2375']\n",
     good=f"{HEAD}    ports: ['127.0.0.1:2375:2375']\n",
+    needs="ports",
 )
 def open_docker(ctx: LintContext) -> Iterable[Finding]:
     """Port 2375 of a container published on every address."""
-    for service in ctx.services():
+    for service in ctx.having("ports"):
         for entry, published in service.published:
             first, last = published.container
             if published.everywhere and published.protocol == "tcp" and first <= 2375 <= last:
@@ -137,6 +139,7 @@ def open_proxy(ctx: LintContext) -> Iterable[Finding]:
     link=f"{SERVICES}#user",
     bad=f"{HEAD}    user: root\n",
     good=f"{HEAD}    user: '1000:1000'\n",
+    needs="user",
 )
 def root_user(ctx: LintContext) -> Iterable[Finding]:
     """``user`` is root or 0, but for jobs that end before another service starts."""
@@ -181,7 +184,7 @@ _KEEPS = re.compile(r"no-new-privileges(?:[:=]true)?")
 )
 def open_dashboard(ctx: LintContext) -> Iterable[Finding]:
     """``api.insecure`` in Traefik's options, or a router to ``api@internal`` that asks nobody."""
-    log_in = LogIn(ctx.lab)
+    log_in = ctx.lab.log_in
     for router in tl.all_routers(ctx.lab):
         entry = router.options.get("middlewares")
         asks = log_in.guards(router) or log_in.only_leads_on(router) or (entry and entry.open)
@@ -224,6 +227,7 @@ _OLD_TRAEFIK = re.compile(r"v?(?:3\.[0-5](?![0-9])|3\.6\.0|2\.(?:[0-9]|10)(?![0-
     link=FIREWALL,
     bad="services:\n  portainer:\n    image: portainer/portainer-ce:2.31.0\n    ports: ['9443:9443']\n",
     good="services:\n  portainer:\n    image: portainer/portainer-ce:2.31.0\n    ports: ['127.0.0.1:9443:9443']\n",
+    needs="ports",
 )
 def open_page(ctx: LintContext) -> Iterable[Finding]:
     """A well-known admin page published on every address."""

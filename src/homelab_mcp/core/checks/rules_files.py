@@ -84,7 +84,7 @@ def missing_file(ctx: LintContext) -> Iterable[Finding]:
 
 @rule(
     "HL107",
-    Severity.WARNING,
+    Severity.ERROR,
     "A mounted file that is not there",
     why="Docker makes a folder of that name in its place, and the program finds a folder where its settings should be.",
     link="https://docs.docker.com/engine/storage/bind-mounts/",
@@ -93,7 +93,7 @@ def missing_file(ctx: LintContext) -> Iterable[Finding]:
 )
 def missing_mount(ctx: LintContext) -> Iterable[Finding]:
     """A bind mount whose source looks like a file (it has an extension, as its target has) and is not on disk."""
-    for service in ctx.services():
+    for service in ctx.having("volumes"):
         exists = service.stack.exists
         for mount in service.mounts if exists else ():
             source = mount.source

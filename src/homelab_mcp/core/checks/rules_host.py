@@ -105,7 +105,7 @@ def not_backed_up(ctx: LintContext) -> Iterable[Finding]:
     backups = ctx.lab.facts.backup_paths
     if backups is None:
         return
-    for service in ctx.services():
+    for service in ctx.having("volumes"):
         for mount in service.mounts:
             outside = mount.source.startswith(("/", "~"))
             if outside and _data(mount) and not _covered(mount.source, backups):

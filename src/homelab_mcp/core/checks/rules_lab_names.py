@@ -7,7 +7,7 @@ from typing import Any
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.hosts import OWN, asked_hosts, by_name, host_in, meet, names_of, owner
+from homelab_mcp.core.checks.hosts import OWN, asked_hosts, host_in, meet, names_of, owner
 from homelab_mcp.core.checks.images import is_database
 from homelab_mcp.core.checks.rules_traefik import container_ports
 from homelab_mcp.core.checks.view import Entry, ServiceView
@@ -36,7 +36,7 @@ def unreachable(ctx: LintContext) -> Iterable[Finding]:
     traefik = ctx.lab.traefik
     if traefik is None or traefik.network_mode or traefik.partial or any(s.partial for s in ctx.lab.stacks):
         return
-    known = by_name(ctx.lab)
+    known = ctx.lab.hosts
     alone = not any(owner(s, ctx.lab) is traefik for s in ctx.services() if s is not traefik)
     given = {str(item).replace("=", ":").partition(":")[0].lower() for item in _items(traefik, "extra_hosts")}
     for service, entry in _addresses(ctx):
@@ -44,7 +44,8 @@ def unreachable(ctx: LintContext) -> Iterable[Finding]:
         if not host or entry.open or "$" in host or host in given:
             continue
         if host in OWN and alone:
-            yield ctx.on(service, entry.path, f"{host} is Traefik's own container, not the host.")
+            message = f"{host} is Traefik's own container, not the host."
+            yield ctx.on(service, entry.path, message, severity=Severity.ERROR)
         elif "." in host or ":" in host or host in OWN:
             continue
         elif host not in known:
@@ -153,7 +154,7 @@ def container_called(ctx: LintContext) -> Iterable[Finding]:
 )
 def host_elsewhere(ctx: LintContext) -> Iterable[Finding]:
     """``*_HOST``, ``*_URL`` and the like that name a service or container of the lab which it cannot reach."""
-    known = by_name(ctx.lab)
+    known = ctx.lab.hosts
     for service in ctx.services():
         given = {str(item).replace("=", ":").partition(":")[0].lower() for item in _items(service, "extra_hosts")}
         for host, entry in asked_hosts(service):
@@ -216,7 +217,26 @@ def behind_itself(ctx: LintContext) -> Iterable[Finding]:
             hosts = {asks[m] for m in _opened(name, chains, 0) if asks.get(m)}
             if hosts & served:
                 message = f"{name!r} asks {sorted(hosts & served)[0]!r}, to which this router leads."
-                yield ctx.on(router.service, router.options["middlewares"].path, message)
+                severity = Severity.ERROR if _asks_for_itself(ctx, router) else None
+                yield ctx.on(router.service, router.options["middlewares"].path, message, severity=severity)
+
+
+def _asks_for_itself(ctx: LintContext, router: tl.Router) -> bool:
+    """True when Authelia's own configuration was read and lets nobody through to the portal (policy bypass)."""
+    hosts = set(router.hosts)
+    for file in ctx.lab.authelia_files:
+        control = file.data.get("access_control") if isinstance(file.data, dict) else None
+        rules = control.get("rules") if isinstance(control, dict) else None
+        if not isinstance(control, dict) or control.get("default_policy") == "bypass":
+            return False
+        for item in rules if isinstance(rules, list) else ():
+            if isinstance(item, dict) and item.get("policy") == "bypass":
+                domains = item.get("domain")
+                named = {str(d).lower() for d in (domains if isinstance(domains, list) else [domains])}
+                if named & hosts or any(d.startswith("*.") for d in named) or "domain_regex" in item:
+                    return False
+        return bool(hosts)
+    return False
 
 
 def _opened(name: str, chains: dict[str, list[str]], depth: int) -> Iterator[str]:

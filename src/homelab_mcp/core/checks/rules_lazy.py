@@ -34,7 +34,7 @@ def _lab_has_sign_on(lab: Lab, log_in: LogIn) -> bool:
 )
 def no_log_in(ctx: LintContext) -> Iterable[Finding]:
     """A router without an authenticating middleware in a lab that has one elsewhere, and no opt-out label."""
-    log_in = LogIn(ctx.lab)
+    log_in = ctx.lab.log_in
     if not _lab_has_sign_on(ctx.lab, log_in):
         return
     for router in tl.all_routers(ctx.lab):

@@ -30,7 +30,7 @@ _NUMBERS: tuple[Path, ...] = (
 def value_at(data: Any, path: Path) -> Any:
     """What stands at a path of nested mappings; None where nothing does."""
     for step in path:
-        if not isinstance(data, dict):
+        if type(data) is not dict:
             return None
         data = data.get(step)
     return data
@@ -48,8 +48,9 @@ def value_at(data: Any, path: Path) -> Any:
 def not_a_number(ctx: LintContext) -> Iterable[Finding]:
     """CPU shares, counts and retries that are no number."""
     for service in ctx.services():
+        data = service.data
         for path in _NUMBERS:
-            value = value_at(service.data, path)
+            value = value_at(data, path) if path[0] in data else None
             if isinstance(value, str) and not is_open(value) and not NUMBER.fullmatch(value):
                 yield ctx.on(service, path, f"'{path[-1]}' must be a number.")
 
@@ -65,10 +66,11 @@ NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
     link=f"{SERVICES}#ulimits",
     bad=f"{HEAD}    ulimits:\n      nofiles: 1024\n",
     good=f"{HEAD}    ulimits:\n      nofile: {{soft: 1024, hard: 4096}}\n",
+    needs="ulimits",
 )
 def bad_ulimit(ctx: LintContext) -> Iterable[Finding]:
     """An unknown name, text, or soft above hard."""
-    for service in ctx.services():
+    for service in ctx.having("ulimits"):
         part = service.data.get("ulimits")
         for name, limit in part.items() if isinstance(part, dict) else ():
             if name not in ULIMITS and not str(name).startswith("x-"):
@@ -119,10 +121,11 @@ def _pairs(service: ServiceView, field: str) -> Iterator[tuple[str, Path]]:
     link=f"{SERVICES}#sysctls",
     bad=f"{HEAD}    sysctls: [vm.max_map_count=262144]\n",
     good=f"{HEAD}    sysctls: [net.core.somaxconn=1024]\n",
+    needs="sysctls",
 )
 def bad_sysctl(ctx: LintContext) -> Iterable[Finding]:
     """A sysctl outside the container's namespaces."""
-    for service in ctx.services():
+    for service in ctx.having("sysctls"):
         for written, path in _pairs(service, "sysctls"):
             name = written.replace("/", ".") if "." not in written else written
             if name != name.strip() or not name:
@@ -148,6 +151,7 @@ _IPC = frozenset(
     link="https://man7.org/linux/man-pages/man7/capabilities.7.html",
     bad=f"{HEAD}    cap_add: [NET_ADMIM]\n",
     good=f"{HEAD}    cap_add: [NET_ADMIN]\n",
+    needs="cap_add cap_drop",
 )
 def bad_capability(ctx: LintContext) -> Iterable[Finding]:
     """``cap_add`` or ``cap_drop`` of an unknown name."""

@@ -36,6 +36,7 @@ _OPTIONS: dict[str, frozenset[str]] = {
     link="https://docs.docker.com/engine/logging/drivers/json-file/",
     bad=f"{HEAD}    logging:\n      driver: json-file\n      options: {{max_size: 10m}}\n",
     good=f"{HEAD}    logging:\n      driver: json-file\n      options: {{max-size: 10m, max-file: '3'}}\n",
+    needs="logging",
 )
 def bad_log_option(ctx: LintContext) -> Iterable[Finding]:
     """An unknown option, a size or number that is none, ``max-file`` that does nothing."""

@@ -43,6 +43,7 @@ def word(service: ServiceView, field: str) -> str:
     link=f"{SERVICES}#dns",
     bad=f"{HEAD}    dns: [dns.example.org]\n",
     good=f"{HEAD}    dns: [9.9.9.9]\n    extra_hosts: ['host.docker.internal:host-gateway']\n",
+    needs="dns dns_search extra_hosts",
 )
 def no_address(ctx: LintContext) -> Iterable[Finding]:
     """``dns`` items that are no address, ``extra_hosts`` whose target is none, a search domain with blanks."""
@@ -150,6 +151,7 @@ def bad_network_mode(ctx: LintContext) -> Iterable[Finding]:
     link=f"{SERVICES}#network_mode",
     bad=f"{HEAD}    network_mode: host\n    mac_address: 02:42:ac:11:65:43\n",
     good=f"{HEAD}    network_mode: host\n",
+    needs="network_mode",
 )
 def ruled_out(ctx: LintContext) -> Iterable[Finding]:
     """``links`` or ``mac_address`` beside the host's network; ``ports`` beside none."""

@@ -191,7 +191,7 @@ _DOCKER0 = ipaddress.IPv4Network("172.17.0.0/16")
 )
 def taken_address(ctx: LintContext) -> Iterable[Finding]:
     """A static address that is the network's own, that has no subnet, or that several replicas would share."""
-    for service in ctx.services():
+    for service in ctx.having("networks"):
         networks = service.data.get("networks")
         for key, options in networks.items() if isinstance(networks, dict) else ():
             text = options.get("ipv4_address") if isinstance(options, dict) else None

@@ -30,13 +30,15 @@ HEAD = "services:\n  web:\n    image: nginx:1.29\n"
     link=PORTS,
     bad=f"{HEAD}    ports: ['80:99999']\n",
     good=f"{HEAD}    ports: ['8080:80']\n",
+    needs="ports expose",
 )
 def bad_port(ctx: LintContext) -> Iterable[Finding]:
     """A port, range, address or protocol that Compose cannot read."""
     for service in ctx.services():
         for entry in service.ports:
             if entry.problem:
-                yield ctx.on(service, entry.path, f"{entry.problem[0].upper()}{entry.problem[1:]}")
+                where = entry.path + _field(service, entry)
+                yield ctx.on(service, where, f"{entry.problem[0].upper()}{entry.problem[1:]}")
             elif entry.published and entry.published.container[0] == 0:
                 yield ctx.on(service, entry.path, "Port 0 of the container is no port.")
         ports = service.data.get("ports")
@@ -50,6 +52,15 @@ def bad_port(ctx: LintContext) -> Iterable[Finding]:
             if not is_open(item) and not _is_exposed(str(item)):
                 message = "'expose' takes the container's port only, such as 80 or 8000-8010/udp."
                 yield ctx.on(service, ("expose", n), message, severity=Severity.WARNING)
+
+
+def _field(service: ServiceView, entry: PortEntry) -> Path:
+    """The key of the long form that the problem is about, where one is."""
+    item = service.data["ports"][entry.path[1]]
+    about = {"protocol": "protocol", "IP address": "host_ip"}
+    return next(
+        ((key,) for word, key in about.items() if isinstance(item, dict) and word in entry.problem and key in item), ()
+    )
 
 
 _EXPOSED = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(?:tcp|udp|sctp))?")
@@ -68,6 +79,7 @@ def _is_exposed(text: str) -> bool:
     link="https://docs.docker.com/engine/network/port-publishing/",
     bad=f"{HEAD}    ports: ['8080:80']\n  more:\n    image: nginx:1.29\n    ports: ['8080:81']\n",
     good=f"{HEAD}    ports: ['8080:80']\n  more:\n    image: nginx:1.29\n    ports: ['8081:81']\n",
+    needs="ports",
 )
 def port_twice(ctx: LintContext) -> Iterable[Finding]:
     """Two services of the lab publish one host port (ranges, protocol and address considered)."""
@@ -140,10 +152,11 @@ def container_name_twice(ctx: LintContext) -> Iterable[Finding]:
     link="https://docs.docker.com/engine/network/packet-filtering-firewalls/",
     bad="services:\n  db:\n    image: postgres:17.2\n    ports: ['5432:5432']\n",
     good="services:\n  db:\n    image: postgres:17.2\n    ports: ['127.0.0.1:5432:5432']\n",
+    needs="ports",
 )
 def open_database(ctx: LintContext) -> Iterable[Finding]:
     """A database's port published on every address; of other images the ports that are databases' alone."""
-    for service in ctx.services():
+    for service in ctx.having("ports"):
         for entry, published in service.published:
             first, last = published.container
             by_port = first == last and first in DATABASE_PORTS and published.protocol == "tcp"
@@ -165,6 +178,7 @@ _PAGE_ON_9200 = frozenset({"ocis", "opencloud", "opencloud-rolling"})
     link="https://docs.docker.com/engine/network/packet-filtering-firewalls/",
     bad=f"{HEAD}    ports: ['8080:80']\n{ROUTED}",
     good=f"{HEAD}{ROUTED}",
+    needs="ports",
 )
 def round_the_proxy(ctx: LintContext) -> Iterable[Finding]:
     """A routed service that publishes its web port on every address."""

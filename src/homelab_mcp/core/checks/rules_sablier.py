@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import OPEN_ADMIN
-from homelab_mcp.core.checks.log_in import LogIn
 from homelab_mcp.core.checks.rules_lazy import groups_of, is_lazy
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.core.compose_model import is_open
@@ -47,9 +47,13 @@ def _options(ctx: LintContext, name: str) -> Iterator[tuple[ServiceView, Entry]]
 def empty_group(ctx: LintContext) -> Iterable[Finding]:
     """A middleware's group that no container with ``sablier.enable`` has."""
     groups = {group for s in ctx.services() if is_lazy(s) for group in groups_of(s)}
+    sure = bool(groups) and not any(s.partial for s in ctx.services()) and not any(s.partial for s in ctx.lab.stacks)
     for service, entry in _options(ctx, "group"):
         if entry.value and not entry.open and entry.value.lower() not in groups:
-            yield ctx.on(service, entry.path, f"No container of the lab is in the group {entry.value!r}.")
+            near = difflib.get_close_matches(entry.value.lower(), groups, n=1)
+            tail = f" Did you mean {near[0]!r}?" if near else ""
+            message = f"No container of the lab is in the group {entry.value!r}.{tail}"
+            yield ctx.on(service, entry.path, message, severity=Severity.ERROR if near or sure else None)
 
 
 @rule(
@@ -105,7 +109,10 @@ def no_plugin(ctx: LintContext) -> Iterable[Finding]:
             parts = option.split(".")
             if parts[0] == "plugin" and len(parts) > 1 and parts[1] not in loaded and (id(service), name) not in told:
                 told.add((id(service), name))
-                yield ctx.on(service, entry.path, f"Traefik's options load no plugin {parts[1]!r}.")
+                # In a file the plug-in's name has a line of its own, above its options.
+                depth = len(entry.path) - len(parts) + 2 if service.of_file else len(entry.path)
+                message = f"Traefik's options load no plugin {parts[1]!r}."
+                yield ctx.on(service, entry.path[:depth], message, key=service.of_file)
 
 
 @rule(
@@ -169,7 +176,7 @@ def aliases(service: ServiceView) -> Iterator[str]:
 )
 def open_admin(ctx: LintContext) -> Iterable[Finding]:
     """A routed admin page without a middleware of any kind that could ask for log-in."""
-    log_in = LogIn(ctx.lab)
+    log_in = ctx.lab.log_in
     for service in ctx.services():
         if service.image_name not in OPEN_ADMIN or service.label("homelab.sso"):
             continue

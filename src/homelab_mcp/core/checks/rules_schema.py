@@ -44,7 +44,7 @@ def unknown_key(ctx: LintContext) -> Iterable[Finding]:
     for stack in ctx.lab.files:
         # A mapping that should be none is HL010's.
         wrong = {problem.path for problem in stack.schema_problems if not problem.key}
-        for path in non_text_keys(stack.model.raw) if stack.model else ():
+        for path in non_text_keys(stack.model.raw) if stack.model and not stack.is_json else ():
             if path[:-1] not in wrong:
                 yield ctx.at(stack, path, f"The key {path[-1]!r} must be text; quote it.", key=True)
 
@@ -197,8 +197,8 @@ def bad_size(ctx: LintContext) -> Iterable[Finding]:
             if isinstance(limit, dict):
                 places.append((("deploy", "resources", part, "memory"), limit.get("memory")))
         volumes = service.data.get("volumes")
-        for n, item in enumerate(volumes if isinstance(volumes, list) else ()):
-            tmpfs = item.get("tmpfs") if isinstance(item, dict) else None
+        for n, item in enumerate(volumes if type(volumes) is list else ()):
+            tmpfs = item.get("tmpfs") if type(item) is dict else None
             if isinstance(tmpfs, dict):
                 places.append((("volumes", n, "tmpfs", "size"), tmpfs.get("size")))
         for path, value in places:

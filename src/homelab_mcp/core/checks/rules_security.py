@@ -30,6 +30,7 @@ def _items(service: ServiceView, field: str) -> list[str]:
     link=CIS,
     bad=f"{HEAD}    privileged: true\n",
     good=f"{HEAD}    cap_add: [NET_ADMIN]\n",
+    needs="privileged",
 )
 def privileged(ctx: LintContext) -> Iterable[Finding]:
     """``privileged: true``."""
@@ -50,7 +51,7 @@ def privileged(ctx: LintContext) -> Iterable[Finding]:
 )
 def docker_socket(ctx: LintContext) -> Iterable[Finding]:
     """docker.sock mounted without ``:ro``."""
-    for service in ctx.services():
+    for service in ctx.having("volumes"):
         for mount in service.mounts:
             if mount.source.endswith("docker.sock") and not mount.read_only:
                 yield ctx.on(service, mount.path, "The Docker socket is mounted writable: root on the host.")
@@ -64,11 +65,12 @@ def docker_socket(ctx: LintContext) -> Iterable[Finding]:
     link=CIS,
     bad=f"{HEAD}    cap_add: [ALL]\n",
     good=f"{HEAD}    cap_add: [NET_BIND_SERVICE]\n",
+    needs="cap_add",
 )
 def capabilities(ctx: LintContext) -> Iterable[Finding]:
     """``cap_add`` of ALL, SYS_ADMIN, SYS_MODULE, SYS_PTRACE or another of that rank."""
     strong = {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_BOOT", "DAC_READ_SEARCH", "BPF", "MAC_ADMIN"}
-    for service in ctx.services():
+    for service in ctx.having("cap_add"):
         for n, item in enumerate(_items(service, "cap_add")):
             if item.upper().removeprefix("CAP_") in strong:
                 yield ctx.on(service, ("cap_add", n), f"The capability {item} is next to root on the host.")
@@ -99,10 +101,11 @@ def host_namespaces(ctx: LintContext) -> Iterable[Finding]:
     link="https://docs.docker.com/engine/security/seccomp/",
     bad=f"{HEAD}    security_opt: ['seccomp:unconfined']\n",
     good=f"{HEAD}    security_opt: ['no-new-privileges:true']\n",
+    needs="security_opt",
 )
 def unconfined(ctx: LintContext) -> Iterable[Finding]:
     """``seccomp`` or ``apparmor`` unconfined, or ``label:disable``."""
-    for service in ctx.services():
+    for service in ctx.having("security_opt"):
         for n, item in enumerate(_items(service, "security_opt")):
             if "unconfined" in item or item.replace("=", ":") == "label:disable":
                 yield ctx.on(service, ("security_opt", n), f"{item!r} switches a protection off.")
@@ -118,13 +121,14 @@ def unconfined(ctx: LintContext) -> Iterable[Finding]:
     good=f"{HEAD}    volumes: ['./data:/data']\n",
 )
 def sensitive_mount(ctx: LintContext) -> Iterable[Finding]:
-    """A bind mount of the host's root or a system folder; read-only ones are told as info."""
+    """A bind mount of the host's root or a system folder; read-only ones are told as info, but for keys."""
     for service in ctx.services():
         for mount in service.mounts:
             source = posixpath.normpath(mount.source) if mount.source.startswith(("/", "~")) else ""
             sensitive = source in _SENSITIVE or source.startswith(("/root/", "/var/lib/docker/", "/etc/ssh/", *_KEYS))
             if sensitive and not mount.open:
-                severity = Severity.INFO if mount.read_only else None
+                keys = source in _SECRETS or source.startswith(("/root/.ssh", "/etc/ssh/", *_KEYS))
+                severity = Severity.INFO if mount.read_only and not keys else None
                 yield ctx.on(service, mount.path, f"{source} of the host is mounted into it.", severity=severity)
         for n, item in enumerate(_items(service, "devices")):
             device = item.partition(":")[0].rstrip("/")
@@ -155,6 +159,8 @@ _SENSITIVE = frozenset(
     {"/", "/etc", "/root", "/proc", "/sys", "/boot", "/dev", "/usr", "/var/lib/docker", "/var/run", "/run", "/home"}
     | {"/var", "/var/lib", "/bin", "/sbin", "/lib", "/etc/shadow", "/etc/passwd", "/etc/sudoers", "/etc/ssh", "~"}
 )
+_SECRETS = frozenset({"/root", "/etc/shadow", "/etc/sudoers", "/etc/ssh", "~"})
+"""Where keys and passwords are: to read them is enough."""
 _KEYS = tuple(f"~/{name}" for name in (".ssh", ".gnupg", ".aws", ".kube", ".docker"))
 _DISK = re.compile(r"/dev/(?:[shv]d[a-z]+\d*|xvd[a-z]+\d*|nvme\d+n\d+(?:p\d+)?|mmcblk\d+(?:p\d+)?|dm-\d+|md\d+)")
 _SENSITIVE_DEVICES = frozenset({"/dev", "/dev/mem", "/dev/kmem", "/dev/port"})
@@ -168,6 +174,7 @@ _SENSITIVE_DEVICES = frozenset({"/dev", "/dev/mem", "/dev/kmem", "/dev/port"})
     link="https://docs.docker.com/engine/network/drivers/host/",
     bad=f"{HEAD}    network_mode: host\n",
     good=f"{HEAD}    ports: ['8080:80']\n",
+    needs="network_mode",
 )
 def host_network(ctx: LintContext) -> Iterable[Finding]:
     """``network_mode: host``."""

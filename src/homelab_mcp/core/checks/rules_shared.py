@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.hosts import asked_hosts, by_name, owner
+from homelab_mcp.core.checks.hosts import asked_hosts, owner
 from homelab_mcp.core.checks.images import CACHES, is_database
-from homelab_mcp.core.checks.listening import listens
+from homelab_mcp.core.checks.listening import checked_ports, listens
 from homelab_mcp.core.checks.rules_dependencies import dependencies
 from homelab_mcp.core.checks.rules_lazy import groups_of, is_lazy
 from homelab_mcp.core.checks.view import ServiceView
@@ -32,6 +33,7 @@ TORRENT = "  torrent:\n    image: linuxserver/qbittorrent:5.1.2\n    network_mod
     bad=f"{VPN}{TORRENT}  usenet:\n    image: linuxserver/sabnzbd:4.5.3\n    network_mode: service:vpn\n",
     good=f"{VPN}{TORRENT}    environment: {{WEBUI_PORT: '8090'}}\n"
     "  usenet:\n    image: linuxserver/sabnzbd:4.5.3\n    network_mode: service:vpn\n",
+    needs="network_mode",
 )
 def port_shared(ctx: LintContext) -> Iterable[Finding]:
     """Two services of one namespace with one port, by their variables, port labels or well-known images."""
@@ -40,6 +42,7 @@ def port_shared(ctx: LintContext) -> Iterable[Finding]:
         keeper = owner(service, ctx.lab)
         if keeper is not None and not service.partial:
             shared.setdefault(id(keeper), []).append(service)
+    yield from _on_the_host(ctx)
     for services in shared.values():
         seen: dict[int, ServiceView] = {}
         for service in sorted(services, key=lambda s: bool(s.network_mode)) if len(services) > 1 else ():
@@ -47,7 +50,24 @@ def port_shared(ctx: LintContext) -> Iterable[Finding]:
                 other = seen.setdefault(port, service)
                 if other is not service and service.is_beside(other):
                     message = f"{other.name!r}, in the same network, listens on {port} too."
-                    yield ctx.on(service, path or ("network_mode",), message)
+                    sure = all(listens(s)[port] or port in checked_ports(s) for s in (service, other))
+                    severity = Severity.ERROR if sure else None
+                    yield ctx.on(service, path or ("network_mode",), message, severity=severity)
+
+
+def _on_the_host(ctx: LintContext) -> Iterator[Finding]:
+    """A published port that a service on the host's own network listens on already."""
+    taken: dict[int, ServiceView] = {}
+    for service in ctx.services():
+        if service.network_mode == "host":
+            taken.update(dict.fromkeys(listens(service), service))
+    for service in ctx.services() if taken else ():
+        for entry, published in service.published:
+            port = published.host[0] if published.host and not published.picks else 0
+            other = taken.get(port)
+            if other is not None and published.protocol == "tcp" and service.is_beside(other):
+                message = f"{other.name!r} uses the host's network and listens on {port} there."
+                yield ctx.on(service, entry.path, message)
 
 
 @rule(
@@ -64,7 +84,7 @@ def port_shared(ctx: LintContext) -> Iterable[Finding]:
 def sleeping_database(ctx: LintContext) -> Iterable[Finding]:
     """``sablier.enable`` on a database that a service outside its Sablier group depends on or names as a host."""
     asleep = [s for s in ctx.services() if is_lazy(s) and is_database(s)]
-    known = by_name(ctx.lab) if asleep else {}
+    known = ctx.lab.hosts if asleep else {}
     for database in asleep:
         for service in ctx.services():
             waits = service.stack is database.stack and database.name in dependencies(service)
@@ -113,28 +133,40 @@ _SWARM = frozenset(["mode", "placement", "endpoint_mode", "update_config", "roll
 @rule(
     "HL216",
     Severity.WARNING,
-    "A database in a folder that is emptied",
+    "Data in a folder that is emptied",
     why="After a reboot /tmp, /run and /dev/shm are empty, and many systems clear /tmp in between: the data is gone.",
     link="https://refspecs.linuxfoundation.org/FHS_3.0/fhs/ch03s18.html",
     bad="services:\n  db:\n    image: postgres:17.2\n    volumes: ['/tmp/db:/var/lib/postgresql/data']\n",
     good="services:\n  db:\n    image: postgres:17.2\n    volumes: ['./db:/var/lib/postgresql/data']\n",
 )
 def fleeting_data(ctx: LintContext) -> Iterable[Finding]:
-    """A database whose data is mounted from ``/tmp``, ``/run`` or ``/dev/shm``, or that ``PGDATA`` puts there."""
+    """Data or settings mounted from ``/tmp``, ``/run`` or ``/dev/shm``, or that ``PGDATA`` puts there."""
     for service in ctx.services():
-        if not is_database(service) or service.image_name in CACHES:
-            continue
+        database = is_database(service) and service.image_name not in CACHES
         for mount in service.mounts:
+            if mount.kind != "bind" or mount.open or not _is_fleeting(mount.source):
+                continue
             inside = _is_fleeting(mount.target) or mount.target.endswith(".sock")
-            if mount.kind == "bind" and not mount.open and _is_fleeting(mount.source) and not inside:
+            if (
+                not inside
+                and not mount.read_only
+                and (database or (_LASTING.search(mount.target) and service.image_name not in CACHES))
+            ):
                 yield ctx.on(service, mount.path, f"{mount.source} is empty after a reboot.")
+        if not database:
+            continue
         entry = service.environment.get("PGDATA")
         covered = entry and any(m.target and (entry.value or "").startswith(m.target) for m in service.mounts)
         if entry and not entry.open and _is_fleeting(entry.value or "") and not covered:
             yield ctx.on(service, entry.path, f"{entry.value} is no place that lasts.")
 
 
+_LASTING = re.compile(r"(?:^|/)(?:config|data|db|database|storage|library|uploads?|appdata|settings)/?$|^/var/lib/")
+
+
 def _is_fleeting(path: str) -> bool:
+    if path[:1] != "/" or not path.startswith(("/tmp", "/dev/shm", "/run", "/var/run", "//", "/.")):  # noqa: S108
+        return False
     whole = posixpath.normpath(path) if path.startswith("/") else ""
     return any(whole == f or whole.startswith(f"{f}/") for f in ("/tmp", "/dev/shm", "/run", "/var/run"))  # noqa: S108
 
@@ -149,6 +181,7 @@ def _is_fleeting(path: str) -> bool:
     bad=f"{HEAD}    volumes: ['./a.conf:/etc/a.conf']\n    configs: [{{source: a, target: /etc/a.conf}}]\n"
     "configs:\n  a: {content: x}\n",
     good=f"{HEAD}    configs: [{{source: a, target: /etc/a.conf}}]\nconfigs:\n  a: {{content: x}}\n",
+    needs="secrets configs",
 )
 def covered(ctx: LintContext) -> Iterable[Finding]:
     """A secret or config whose target is a volume's, or that of one further down."""

@@ -85,9 +85,11 @@ def sni_without_tls(ctx: LintContext) -> Iterable[Finding]:
 )
 def unknown_stream_label(ctx: LintContext) -> Iterable[Finding]:
     """A label below ``traefik.tcp.`` or ``traefik.udp.`` with an option that is none."""
-    for service in ctx.services():
-        for key, entry in service.labels.items():
-            parts = key.lower().split(".")
+    for service in ctx.having("labels"):
+        for lower, entry in service.traefik_labels:
+            if lower[:12] not in ("traefik.tcp.", "traefik.udp."):
+                continue
+            key, parts = entry.key, lower.split(".")
             if len(parts) < 5 or parts[0] != "traefik" or (parts[1], parts[2]) not in _STREAM or "$" in key:
                 continue
             option = ".".join(parts[4:])

@@ -70,6 +70,7 @@ def external_settings(ctx: LintContext) -> Iterable[Finding]:
     link=f"{DOCS}services/#links",
     bad=f"{HEAD}    links: [mysql]\n",
     good=f"{HEAD}    links: [db]\n  db:\n    image: mariadb:11.8\n",
+    needs="links volumes_from pid ipc",
 )
 def missing_link(ctx: LintContext) -> Iterable[Finding]:
     """``links``, ``volumes_from``, ``pid`` or ``ipc`` of no service in the file."""
@@ -97,6 +98,7 @@ def missing_link(ctx: LintContext) -> Iterable[Finding]:
     "  job:\n    image: busybox:1.37\n    restart: always\n",
     good=f"{HEAD}    depends_on: {{job: {{condition: service_completed_successfully}}}}\n"
     "  job:\n    image: busybox:1.37\n    restart: on-failure\n",
+    needs="depends_on",
 )
 def never_completed(ctx: LintContext) -> Iterable[Finding]:
     """``service_completed_successfully`` on a service with ``restart: always`` or ``unless-stopped``."""
@@ -117,6 +119,7 @@ def never_completed(ctx: LintContext) -> Iterable[Finding]:
     link="https://docs.docker.com/compose/how-tos/profiles/",
     bad=f"{HEAD}    depends_on: [db]\n  db:\n    image: mariadb:11.8\n    profiles: [debug]\n",
     good=f"{HEAD}    profiles: [debug]\n    depends_on: [db]\n  db:\n    image: mariadb:11.8\n    profiles: [debug]\n",
+    needs="depends_on",
 )
 def other_profile(ctx: LintContext) -> Iterable[Finding]:
     """``depends_on`` a service limited to profiles that the depending one does not share."""

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.listening import checked_ports, main_port, port_variables
 from homelab_mcp.core.checks.listening import label_problem as port_problem
-from homelab_mcp.core.checks.listening import port_variables
 from homelab_mcp.core.checks.traefik_label_problem import drops_the_container, label_problem
 from homelab_mcp.core.checks.traefik_regex import braces_problem, regex_problem
 from homelab_mcp.core.checks.traefik_rule import RuleInvalid, old_syntax_problem, value_problem, version_problem
@@ -45,6 +45,7 @@ def container_ports(service: ServiceView) -> set[int]:
     link=DOCS,
     bad=f"{HEAD}    ports: ['8089:80']\n    labels:\n{RULE}{PORT}'8089'\n",
     good=f"{HEAD}    ports: ['8089:80']\n    labels:\n{RULE}{PORT}'80'\n",
+    needs="ports",
 )
 def host_port_label(ctx: LintContext) -> Iterable[Finding]:
     """``loadbalancer.server.port`` is a published host port and no port of the container."""
@@ -82,7 +83,7 @@ def host_port_label(ctx: LintContext) -> Iterable[Finding]:
 def unknown_port_label(ctx: LintContext) -> Iterable[Finding]:
     """``loadbalancer.server.port`` is not among the ports that ``ports``, variables or the image tell."""
     for service in ctx.services():
-        if not service.http_labels or any(_borrows(other, service) for other in service.stack.services):
+        if not service.http_labels or any(_borrows(other, service) for other in ctx.having("network_mode")):
             continue
         inside = container_ports(service)
         variables = {e.value for e in port_variables(service)}
@@ -97,8 +98,18 @@ def unknown_port_label(ctx: LintContext) -> Iterable[Finding]:
                 message = f"The container's ports named here are {_numbers(inside)}, not {value}."
             else:
                 message = port_problem(service, int(value), inside - _NO_WEB)
-            if message:
+            if not message and _asked_inside(service, int(value)):
+                asked = _numbers(checked_ports(service))
+                message = f"The health check asks the port {asked}, which the image has; {value} is another."
+                yield ctx.on(service, entry.path, message, severity=Severity.ERROR)
+            elif message:
                 yield ctx.on(service, entry.path, message)
+
+
+def _asked_inside(service: ServiceView, port: int) -> bool:
+    """True when the health check asks a port that is the image's own page, and the label one that is not."""
+    checked = checked_ports(service)
+    return bool(checked) and port not in checked and main_port(service) in checked
 
 
 _NO_WEB = frozenset(
@@ -110,6 +121,8 @@ _NO_WEB = frozenset(
 
 def _borrows(other: ServiceView, owner: ServiceView) -> bool:
     """True for a client in the owner's network, whose ports count as the owner's without being named there."""
+    if other.stack is not owner.stack:
+        return False
     return other.network_mode in {f"service:{owner.name}", f"container:{owner.data.get('container_name')}"}
 
 
@@ -215,10 +228,17 @@ def bad_rule(ctx: LintContext) -> Iterable[Finding]:
 )
 def unknown_label(ctx: LintContext) -> Iterable[Finding]:
     """A ``traefik.`` label outside Traefik's reference."""
-    for service in ctx.services():
-        for key, entry in service.labels.items():
-            if key.lower().startswith("traefik.") and "$" not in key:
-                problem = label_problem(key.lower())
+    known: dict[tuple[str, str, str], str] = {}
+    for service in ctx.having("labels"):
+        for lower, entry in service.traefik_labels:
+            key = entry.key
+            if "$" not in key:
+                parts = lower.split(".", 4)
+                # Where there is an option, the name before it makes no difference.
+                what = (parts[1], parts[2], parts[4]) if len(parts) > 4 else (lower, "", "")
+                problem = known.get(what)
+                if problem is None:
+                    problem = known[what] = label_problem(lower)
                 if problem:
                     severity = Severity.ERROR if drops_the_container(key.lower()) else None
                     yield ctx.on(service, entry.path, f"{key}: {problem}", key=True, severity=severity)

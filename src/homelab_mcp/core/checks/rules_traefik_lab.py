@@ -99,8 +99,8 @@ def _only_hosts(router: tl.Router) -> list[str]:
 def bad_value(ctx: LintContext) -> Iterable[Finding]:
     """``traefik.enable`` that is no boolean, a port that is no number, a priority that is none."""
     for service in ctx.services():
-        for key, entry in service.labels.items():
-            if key.lower() == "traefik.enable" and not entry.open and entry.value not in _BOOLEANS:
+        for key, entry in service.traefik_labels:
+            if key == "traefik.enable" and not entry.open and entry.value not in _BOOLEANS:
                 yield ctx.on(service, entry.path, f"traefik.enable is true or false, not {str(entry.value)!r}.")
         for _, entry in tl.port_labels(service):
             value = entry.value or ""
@@ -200,6 +200,7 @@ def which_network(ctx: LintContext) -> Iterable[Finding]:
     "    cap_add: [NET_ADMIN]\n",
     good="services:\n  web:\n    image: nginx:1.29\n    network_mode: service:vpn\n  vpn:\n"
     f"    image: qmcgaw/gluetun:v3.40.0\n    cap_add: [NET_ADMIN]\n    labels:\n{RULE}",
+    needs="network_mode",
 )
 def borrowed_network(ctx: LintContext) -> Iterable[Finding]:
     """Router labels beside ``network_mode: service:`` or ``container:``; an error where no label has the port."""

@@ -69,7 +69,7 @@ def option_to_nowhere(ctx: LintContext) -> Iterable[Finding]:
             missing = [m.strip() for m in value.split(",") if m.strip() and not _is_defined(ctx, m.strip())]
             message = f"Nothing defines the middleware {missing[0]!r}." if missing else ""
         if message:
-            yield _told(ctx, static, option, message)
+            yield told(ctx, static, option, message)
 
 
 def _is_defined(ctx: LintContext, name: str) -> bool:
@@ -85,7 +85,7 @@ def _ends(option: str, section: str, rest: str) -> bool:
     return option.startswith(f"{section}.") and option.partition(".")[2].partition(".")[2] == rest
 
 
-def _told(
+def told(
     ctx: LintContext, static: StaticConfig, option: str, message: str, severity: Severity | None = None
 ) -> Finding:
     """A finding at the place of a static option."""
@@ -112,7 +112,7 @@ def no_challenge(ctx: LintContext) -> Iterable[Finding]:
     for name in sorted(static.resolvers) if static and static.complete else ():
         own = [o for o in static.options if o.startswith(f"certificatesresolvers.{name}.acme")] if static else []
         if static and own and not any("challenge" in o for o in own):
-            yield _told(ctx, static, own[0], f"The resolver {name!r} has no challenge.")
+            yield told(ctx, static, own[0], f"The resolver {name!r} has no challenge.")
 
 
 @rule(
@@ -130,7 +130,7 @@ def unknown_option(ctx: LintContext) -> Iterable[Finding]:
     static = tl.static_config(ctx.lab)
     if static is None or static.source == "environment":
         return
-    told: set[str] = set()
+    named: set[str] = set()
     for option in static.options:
         words = re.sub(r"\[[0-9]+\]", "", option.removeprefix("traefik.")).split(".")
         unknown = unknown_in(words)
@@ -139,9 +139,9 @@ def unknown_option(ctx: LintContext) -> Iterable[Finding]:
         name = ".".join(words[: unknown.depth + 1])
         passed_over = static.source == "file" and not unknown.depth
         own = passed_over and (name.startswith("x-") or (name in DYNAMIC and _is_dynamic_too(ctx, static)))
-        if name in told or own:
+        if name in named or own:
             continue
-        told.add(name)
+        named.add(name)
         where = f" in {unknown.section!r}" if unknown.section else ""
         message = f"Traefik has no option {words[unknown.depth]!r}{where}."
         if passed_over and name in DYNAMIC:
@@ -157,7 +157,7 @@ def unknown_option(ctx: LintContext) -> Iterable[Finding]:
         if static.file is not None and len(path) > unknown.depth:
             yield ctx.at(static.file, path[: unknown.depth + 1], message, key=True, severity=severity)
         else:
-            yield _told(ctx, static, option, message, severity)
+            yield told(ctx, static, option, message, severity)
 
 
 _LISTED = re.compile(r":v?3\.[0-7](?![0-9])")
@@ -188,7 +188,7 @@ def no_files(ctx: LintContext) -> Iterable[Finding]:
     missing = ctx.lab.traefik_files.missing
     if static and missing:
         option = "directory" if "providers.file.directory" in static.options else "filename"
-        yield _told(ctx, static, f"providers.file.{option}", f"Nothing is mounted at {missing} in Traefik's container.")
+        yield told(ctx, static, f"providers.file.{option}", f"Nothing is mounted at {missing} in Traefik's container.")
 
 
 @rule(

@@ -194,7 +194,7 @@ def asked_by_http(ctx: LintContext) -> Iterable[Finding]:
             value = (entry.value or "").strip()
             if not entry.open and name.lower() not in told and value in {"443", "9443"} | own:
                 message = f"Port {value} speaks HTTPS; set traefik.http.services.{name}.loadbalancer.server.scheme."
-                yield ctx.on(service, entry.path, message)
+                yield ctx.on(service, entry.path, message, severity=Severity.ERROR if value in own else None)
 
 
 _HTTPS_PORTS: dict[str, frozenset[str]] = {

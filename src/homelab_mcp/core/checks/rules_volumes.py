@@ -37,10 +37,11 @@ def _entries(service: ServiceView) -> Iterator[tuple[dict[str, Any], Path]]:
     link=f"{SERVICES}#tmpfs",
     bad=f"{HEAD}    tmpfs: ['/tmp:size=64MB']\n",
     good=f"{HEAD}    tmpfs: ['/tmp:size=64m,mode=1777']\n",
+    needs="tmpfs",
 )
 def bad_tmpfs(ctx: LintContext) -> Iterable[Finding]:
     """A relative place, the root, or an option that the kernel cannot read."""
-    for service in ctx.services():
+    for service in ctx.having("tmpfs"):
         for text, path in texts(service, "tmpfs"):
             place, _, options = text.partition(":")
             if not place.startswith("/"):
@@ -93,7 +94,7 @@ _TMPFS_VALUES = {
 )
 def windows_path(ctx: LintContext) -> Iterable[Finding]:
     """A short volume whose source is on a drive, or a relative path with backslashes."""
-    for service in ctx.services():
+    for service in ctx.having("volumes"):
         for text, path in texts(service, "volumes"):
             if text[1:2] != ":" and "\\" not in text:
                 continue
@@ -118,7 +119,7 @@ def windows_path(ctx: LintContext) -> Iterable[Finding]:
 )
 def volume_as_file(ctx: LintContext) -> Iterable[Finding]:
     """A named volume mounted at a path that ends like a file's."""
-    for service in ctx.services():
+    for service in ctx.having("volumes"):
         for mount in service.mounts:
             named = mount.kind == "volume" and mount.source and not mount.open
             if named and posixpath.splitext(mount.target)[1].lower() in _FILES:
@@ -223,7 +224,7 @@ def bad_entry(ctx: LintContext) -> Iterable[Finding]:
 )
 def home_path(ctx: LintContext) -> Iterable[Finding]:
     """A mount whose source begins with ``~``; a warning for ``~name``, which Compose takes otherwise than a shell."""
-    for service in ctx.services():
+    for service in ctx.having("volumes"):
         for mount in service.mounts:
             if mount.source.startswith("~") and not mount.open:
                 if mount.source[1:2] in ("", "/"):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 from typing import Any
 
+from homelab_mcp.core.checks.db_settings import asked, kind_of
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import CACHES, DATABASES, is_database, postgres_major
 from homelab_mcp.core.checks.rules_dependencies import dependencies
-from homelab_mcp.core.checks.view import Entry, ServiceView, StackView
+from homelab_mcp.core.checks.view import ServiceView, StackView
 from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -29,6 +31,7 @@ DB = "  db:\n    image: mariadb:11.8\n    volumes: ['./db:/var/lib/mysql']\n"
     link=GLUETUN,
     bad=f"{CLIENT}{VPN}",
     good=f"{CLIENT}    depends_on:\n      vpn: {{condition: service_healthy, restart: true}}\n{VPN}",
+    needs="network_mode",
 )
 def not_gated(ctx: LintContext) -> Iterable[Finding]:
     """``network_mode: service:<gluetun>`` without ``service_healthy``."""
@@ -79,7 +82,10 @@ def _dedicated(service: ServiceView) -> bool:
 def orphan_database(ctx: LintContext) -> Iterable[Finding]:
     """A database on the stack's own networks that no other service's settings mention."""
     for stack in ctx.lab.stacks:
-        if stack.partial or all(is_database(s) for s in stack.services):
+        if stack.partial:
+            continue
+        if all(is_database(s) for s in stack.services):
+            yield from _left_over(ctx, stack)
             continue
         for db in stack.services:
             if (
@@ -96,6 +102,18 @@ def orphan_database(ctx: LintContext) -> Iterable[Finding]:
                 yield ctx.on(db, (), "No other service of this stack names it.")
 
 
+def _left_over(ctx: LintContext, stack: StackView) -> Iterable[Finding]:
+    """Databases in a stack of their own that nothing in the whole lab names; only told where the lab has more."""
+    others = [s for s in ctx.services() if not is_database(s)]
+    for db in stack.services if others else ():
+        names = {db.name, str(db.data.get("container_name") or ""), str(db.data.get("hostname") or "")} - {""}
+        if not _dedicated(db) or db.partial or db.published or db.network_mode or not _serves(db):
+            continue
+        near = others if _external_network(db) else [s for s in others if s.real_networks & db.real_networks]
+        if near and not any(_mentions(s, names) for s in near):
+            yield ctx.on(db, (), "No service of the lab names it.", severity=Severity.INFO)
+
+
 def _shared(ctx: LintContext, db: ServiceView) -> bool:
     """True when a service of another stack can reach it."""
     external = [b for k, b in db.stack.section("networks").items() if k in db.networks]
@@ -104,7 +122,9 @@ def _shared(ctx: LintContext, db: ServiceView) -> bool:
     return any(s.stack is not db.stack and s.real_networks & db.real_networks for s in ctx.lab.services)
 
 
-def _mentions(service: ServiceView, names: set[str]) -> bool:
+def _mentions(service: ServiceView, names: set[str], *, sure: bool = False) -> bool:
+    if sure:
+        return any(each.host in names for each in asked(service))
     if service.data.get("env_file") or service.data.get("configs") or service.partial or service.data.get("build"):
         # What is in there nobody can see from here.
         return True
@@ -114,19 +134,6 @@ def _mentions(service: ServiceView, names: set[str]) -> bool:
     return bool(re.search(rf"(?<![A-Za-z0-9_.-])(?:{words})(?![A-Za-z0-9_-])", text)) or bool(
         any(e.open for e in service.environment.values())
     )
-
-
-_HOST_KEY = re.compile(
-    r"(?:^|_)(?:DB|DATABASE|MYSQL|MARIADB|POSTGRES|POSTGRESQL|PG|PGSQL|REDIS|MONGO)_?(?:HOST|SERVER|HOSTNAME|ADDR)$"
-)
-
-
-def _asked(service: ServiceView) -> Iterable[tuple[str, Entry]]:
-    for key, entry in service.environment.items():
-        value = (entry.value or "").strip()
-        if _HOST_KEY.search(key.upper()) and value and not entry.open:
-            name = value.split("//")[-1].rpartition("@")[2].split("/")[0].split(":")[0]
-            yield name, entry
 
 
 @rule(
@@ -139,20 +146,49 @@ def _asked(service: ServiceView) -> Iterable[tuple[str, Entry]]:
     good="services:\n  app:\n    image: linuxserver/bookstack:25.05.1\n    environment: {DB_HOST: db}\n" + DB,
 )
 def unknown_host(ctx: LintContext) -> Iterable[Finding]:
-    """``DB_HOST`` and the like names no service, or one on other networks; only in stacks with a database."""
+    """A database host in a variable that is no service, or is out of reach; only in stacks with a database.
+
+    An error where nothing else can be meant: a name next to a real one, or a database that nobody asks.
+    """
     for service in ctx.services():
         stack = service.stack
         if stack.partial or service.partial or service.network_mode or not any(map(is_database, stack.services)):
             continue
-        for name, entry in _asked(service):
-            if "." in name or name in {"localhost", ""} or name.startswith("/") or name in _given_hosts(service):
+        for each in asked(service):
+            if each.host in _given_hosts(service):
                 continue
-            target = _named(ctx, stack, name)
-            if target is None:
+            target = _named(ctx, stack, each.host)
+            if each.host == "localhost":
+                if own := _alone(service, each.kind):
+                    message = f"localhost is this container itself; the database is {own.name!r}."
+                    yield ctx.on(service, each.entry.path, message, severity=Severity.ERROR)
+            elif target is None:
                 if not _external_network(service):
-                    yield ctx.on(service, entry.path, f"No service or container is called {name!r}.")
+                    names = [s.name for s in stack.services]
+                    near = difflib.get_close_matches(each.host, names, n=1) if len(each.host) > 3 else []
+                    tail = f" Did you mean {near[0]!r}?" if near else ""
+                    message = f"No service or container is called {each.host!r}.{tail}"
+                    sure = near or _alone(service, each.kind)
+                    yield ctx.on(service, each.entry.path, message, severity=Severity.ERROR if sure else None)
+                elif (own := _alone(service, each.kind)) and own.real_networks & service.real_networks:
+                    message = f"No service or container of the lab is called {each.host!r}; {own.name!r} is there."
+                    yield ctx.on(service, each.entry.path, message, severity=Severity.ERROR)
             elif target.stack is stack and not target.network_mode and not target.real_networks & service.real_networks:
-                yield ctx.on(service, entry.path, f"{name!r} is on none of this service's networks.")
+                message = f"{each.host!r} is on none of this service's networks."
+                yield ctx.on(service, each.entry.path, message, severity=Severity.ERROR)
+
+
+def _alone(service: ServiceView, kind: str) -> ServiceView | None:
+    """The one database of the stack that a service can mean, when nobody names it."""
+    found = [
+        s for s in service.stack.services if is_database(s) and (kind_of(s) == kind or (not kind and _dedicated(s)))
+    ]
+    if len(found) != 1:
+        return None
+    names = {found[0].name, str(found[0].data.get("container_name") or "")} - {""}
+    return (
+        None if any(_mentions(s, names, sure=True) for s in service.stack.services if s is not found[0]) else found[0]
+    )
 
 
 def _items(service: ServiceView, field: str) -> list[Any]:
@@ -207,7 +243,7 @@ def no_password(ctx: LintContext) -> Iterable[Finding]:
     """A database image without its password variable, or with one that allows none."""
     for service in ctx.services():
         for key, entry in service.environment.items():
-            empty = (entry.value or "").lower() in {"1", "yes", "true"} and "ALLOW_EMPTY" in key.upper()
+            empty = "ALLOW_EMPTY" in key.upper() and (entry.value or "").lower() in {"1", "yes", "true"}
             trust = key == "POSTGRES_HOST_AUTH_METHOD" and entry.value == "trust"
             if empty or trust:
                 yield ctx.on(service, entry.path, "Everybody who reaches it gets in without a password.")

@@ -130,10 +130,11 @@ def old_boolean(ctx: LintContext) -> Iterable[Finding]:
     link="https://docs.docker.com/reference/compose-file/services/#short-syntax-3",
     bad="services:\n  web:\n    image: nginx:1.29\n    ports:\n      - 22:22\n",
     good='services:\n  web:\n    image: nginx:1.29\n    ports:\n      - "22:22"\n',
+    needs="ports",
 )
 def sexagesimal(ctx: LintContext) -> Iterable[Finding]:
     """An unquoted HOST:CONTAINER whose container part is below 60."""
-    for service in ctx.services():
+    for service in ctx.having("ports"):
         ports = service.data.get("ports")
         for n, item in enumerate(ports if isinstance(ports, list) else ()):
             path = service.path("ports", n)
@@ -201,8 +202,8 @@ def _handed_on(file: FileView) -> Iterator[tuple[Path, Any]]:
         for inside in _HANDED_ON:
             part = body
             for step in inside:
-                part = part.get(step) if isinstance(part, dict) else None
-            for key, value in part.items() if isinstance(part, dict) else ():
+                part = part.get(step) if type(part) is dict else None
+            for key, value in part.items() if type(part) is dict else ():
                 yield ("services", name, *inside, key), value
 
 

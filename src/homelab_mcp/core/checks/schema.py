@@ -45,12 +45,13 @@ def service_keys() -> frozenset[str]:
     return frozenset(key for part in parts for key in definitions[part].get("properties", {}))
 
 
-def problems(data: Any) -> Iterator[SchemaProblem]:
+def problems(data: Any, *, json: bool | None = None) -> Iterator[SchemaProblem]:
     """What is wrong with a compose file's data as written (variables not put in).
 
-    A text that holds a variable is never called wrong: what it will be is not known to the schema.
+    ``json`` is what :func:`is_json` says of it, where that is known. A text that holds a variable is never called
+    wrong: what it will be is not known to the schema.
     """
-    safe = data if _is_json(data) else _sanitized(data)
+    safe = data if (is_json(data) if json is None else json) else _sanitized(data)
     if _validator().is_valid(safe):
         return
     for error in _validator().iter_errors(safe):
@@ -59,8 +60,6 @@ def problems(data: Any) -> Iterator[SchemaProblem]:
 
 def non_text_keys(data: Any, path: Path = ()) -> Iterator[Path]:
     """Paths of keys that are no text: Compose refuses them everywhere but below ``x-``."""
-    if not path and _is_json(data):
-        return
     if isinstance(data, dict):
         for key, value in data.items():
             if not isinstance(key, str):
@@ -72,16 +71,16 @@ def non_text_keys(data: Any, path: Path = ()) -> Iterator[Path]:
             yield from non_text_keys(item, (*path, n))
 
 
-def _is_json(data: Any) -> bool:
+def is_json(data: Any) -> bool:
     """False when JSON has no word for some of the data. A look costs a third of the copy, which few files need."""
     kind = type(data)
     if kind is dict:
         for key, value in data.items():
-            if type(key) is not str or (type(value) is not str and not _is_json(value)):
+            if type(key) is not str or (type(value) is not str and not is_json(value)):
                 return False
         return True
     if kind is list:
-        return all([type(item) is str or _is_json(item) for item in data])
+        return all([type(item) is str or is_json(item) for item in data])
     if kind is int:
         return bool(abs(data) <= _BIGGEST)
     return kind is str or kind is bool or data is None or (kind is float and math.isfinite(data))

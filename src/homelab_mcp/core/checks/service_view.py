@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from homelab_mcp.core.checks.ports_syntax import Published, PublishedInvalid, parse_port
 from homelab_mcp.core.compose_model import is_open, raw_text
 from homelab_mcp.core.compose_unique import volume_parts
-from homelab_mcp.core.yaml12 import Path
+from homelab_mcp.core.once import once
+from homelab_mcp.core.yaml12 import Mark, Path
 
 if TYPE_CHECKING:
     from homelab_mcp.core.checks.view import StackView
@@ -48,7 +48,11 @@ class PortEntry:
 
 
 class ServiceView:
-    """One service of a stack. ``of_file`` is True for one that stands for a file of Traefik's."""
+    """One service of a stack. ``of_file`` is True for one that stands for a file of Traefik's.
+
+    ``partial`` is True when the rest of it is somewhere else (``extends``), so that nothing can be called missing;
+    ``network_mode`` and ``restart`` are "" where there is none.
+    """
 
     of_file = False
 
@@ -56,73 +60,83 @@ class ServiceView:
         self.stack = stack
         self.name = name
         self.data = data
+        mode, restart = data.get("network_mode"), data.get("restart")
+        self.network_mode = mode if isinstance(mode, str) else ""
+        self.restart = str(restart) if isinstance(restart, str) else ""
+        self.partial = "extends" in data
         self.memo: dict[str, Any] = {}  # what readers of its labels have worked out already
+
+    @once
+    def name_place(self) -> tuple[str, Mark]:
+        """The file, and where in it the service's name stands."""
+        return self.stack.place(self.path(), key=True)
 
     def path(self, *inside: str | int) -> Path:
         """A path in the file from one inside the service."""
         return ("services", self.name, *inside)
 
-    @property
-    def partial(self) -> bool:
-        """True when the rest of it is somewhere else (``extends``), so that nothing can be called missing."""
-        return "extends" in self.data
-
-    @cached_property
+    @once
     def image(self) -> str:
         """The image reference, "" where there is none or a variable in it has no value."""
         image = self.data.get("image")
         return "" if not isinstance(image, str) or is_open(image) else str(image)
 
-    @cached_property
+    @once
     def image_name(self) -> str:
         """Last part of the image's repository, lower case: ``postgres`` of ``docker.io/library/postgres:16``."""
         image = self.data.get("image")
         text = raw_text(image) if is_open(image) else str(image or "")
         return text.split("@")[0].rsplit("/", 1)[-1].split(":")[0].lower()
 
-    @cached_property
+    @once
     def labels(self) -> dict[str, Entry]:
         """Labels by key."""
         return {e.key: e for e in _entries(self.data.get("labels"), "labels")}
 
-    @cached_property
+    @once
     def http_labels(self) -> dict[str, list[tuple[str, str, Entry]]]:
         """Labels ``traefik.http.<kind>.<name>.<option>`` by kind: (name, option in lower case, label)."""
         found: dict[str, list[tuple[str, str, Entry]]] = {}
-        for key, entry in self.labels.items():
-            if key[:13].lower() == "traefik.http.":
-                kind, _, rest = key[13:].partition(".")
-                name, _, option = rest.partition(".")
-                found.setdefault(kind.lower(), []).append((name, option.lower(), entry))
+        for key, entry in self.traefik_labels:
+            if key[:13] == "traefik.http.":
+                parts = key.split(".", 4)
+                option = parts[4] if len(parts) > 4 else ""
+                name = entry.key.split(".", 4)[3] if len(parts) > 3 else ""
+                found.setdefault(parts[2], []).append((name, option, entry))
         return found
 
-    @cached_property
+    @once
+    def traefik_labels(self) -> list[tuple[str, Entry]]:
+        """Traefik's labels: (key in lower case, label)."""
+        keys = ((key.lower(), entry) for key, entry in self.labels.items())
+        return [pair for pair in keys if pair[0].startswith("traefik.")]
+
+    @once
+    def other_labels(self) -> list[tuple[str, Entry]]:
+        """Everybody else's labels: (key, label)."""
+        return [(key, entry) for key, entry in self.labels.items() if key[:8].lower() != "traefik."]
+
+    @once
     def environment(self) -> dict[str, Entry]:
         """Environment variables by name."""
         return {e.key: e for e in _entries(self.data.get("environment"), "environment")}
 
-    @cached_property
+    @once
     def ports(self) -> list[PortEntry]:
         """Published ports; an item whose variables have no value is left out."""
         return list(_ports(self.data.get("ports")))
 
-    @cached_property
+    @once
     def published(self) -> list[tuple[PortEntry, Published]]:
         """Published ports that could be read."""
         return [(entry, entry.published) for entry in self.ports if entry.published]
 
-    @cached_property
+    @once
     def mounts(self) -> list[Mount]:
         """Volumes, long and short."""
         return [m for n, item in enumerate(_list(self.data.get("volumes"))) if (m := _mount(item, ("volumes", n)))]
 
-    @property
-    def network_mode(self) -> str:
-        """``network_mode`` or ""."""
-        mode = self.data.get("network_mode")
-        return mode if isinstance(mode, str) else ""
-
-    @cached_property
+    @once
     def networks(self) -> dict[str, Path]:
         """Network keys it names -> where; {"default": ...} where it names none and has no network_mode."""
         part = self.data.get("networks")
@@ -132,18 +146,12 @@ class ServiceView:
             return {str(name): ("networks", str(name)) for name in part}
         return {} if self.network_mode else {"default": ()}
 
-    @cached_property
+    @once
     def real_networks(self) -> frozenset[str]:
         """Names the engine knows its networks by."""
         return frozenset(self.stack.real_network(key) for key in self.networks)
 
-    @property
-    def restart(self) -> str:
-        """``restart`` or ""."""
-        value = self.data.get("restart")
-        return str(value) if isinstance(value, str) else ""
-
-    @cached_property
+    @once
     def profiles(self) -> frozenset[str]:
         """Profiles it is limited to."""
         return frozenset(str(p) for p in _list(self.data.get("profiles")))
@@ -159,12 +167,13 @@ class ServiceView:
         entry = self.labels.get(key) or self._labels_by_lower.get(key)
         return (entry.value or "") if entry else ""
 
-    @cached_property
+    @once
     def _labels_by_lower(self) -> dict[str, Entry]:
         """Labels by key in lower case; the first of several that differ in case only."""
-        return {key.lower(): entry for key, entry in reversed(self.labels.items())}
+        own = {key.lower(): entry for key, entry in reversed(self.other_labels)}
+        return own | {key: entry for key, entry in reversed(self.traefik_labels)}
 
-    @cached_property
+    @once
     def routed(self) -> bool:
         """True when Traefik is told to route to it."""
         enabled = self.label("traefik.enable").lower()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any
 
 from homelab_mcp.core.checks.traefik_places import SUFFIXES, Places, TraefikFile, Unknown
 from homelab_mcp.core.checks.traefik_static import StaticConfig, flattened, static_config
 from homelab_mcp.core.checks.view import Entry, Lab, ServiceView, StackView
+from homelab_mcp.core.once import once
 from homelab_mcp.core.yaml12 import Mark, Path
 
 KINDS = ("routers", "services", "middlewares", "serverstransports")
@@ -42,6 +42,8 @@ class FileStack(StackView):
         self.partial = True
         self.files = []
         self.services = []
+        self._sections = {}
+        self._networks = {}
         self._source = source
 
     @property
@@ -73,12 +75,12 @@ class FileService(ServiceView):
         """A path in the file itself."""
         return inside
 
-    @cached_property
+    @once
     def http_labels(self) -> dict[str, list[tuple[str, str, Entry]]]:
         """See the base class."""
         return {part: found for part in KINDS if (found := list(self._section("http", part)))}
 
-    @cached_property
+    @once
     def tls_options(self) -> frozenset[str]:
         """Names of the TLS options it defines."""
         part = _get(_get(self.source.data, "tls"), "options")

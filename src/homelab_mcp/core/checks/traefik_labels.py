@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from homelab_mcp.core.checks.traefik_rule import Matcher, parse_rule
@@ -149,9 +149,9 @@ class Router:
 _HOST = re.compile(r"\bHost\(([^)]*)\)")
 
 
-def http_labels(service: ServiceView, kind: str) -> Iterator[tuple[str, str, Entry]]:
+def http_labels(service: ServiceView, kind: str) -> Sequence[tuple[str, str, Entry]]:
     """(name, option in lower case, label) of ``traefik.http.<kind>.<name>.<option>``."""
-    yield from service.http_labels.get(kind, ())
+    return service.http_labels.get(kind, ())
 
 
 def routers(service: ServiceView) -> list[Router]:
@@ -174,7 +174,14 @@ def _routers(service: ServiceView) -> list[Router]:
 
 
 def all_routers(lab: Lab) -> list[Router]:
-    """Every HTTP router of the lab, those of Traefik's dynamic files with it."""
+    """Every HTTP router of the lab, those of Traefik's dynamic files with it; worked out once."""
+    known: list[Router] | None = lab.memo.get("routers")
+    if known is None:
+        known = lab.memo["routers"] = _all_routers(lab)
+    return known
+
+
+def _all_routers(lab: Lab) -> list[Router]:
     return [router for service in lab.routing if service.http_labels for router in routers(service)]
 
 
@@ -183,9 +190,9 @@ def stream_labels(service: ServiceView, kind: str, part: str) -> list[tuple[str,
     known: dict[tuple[str, str], list[tuple[str, str, Entry]]] | None = service.memo.get("streams")
     if known is None:
         known = service.memo["streams"] = {}
-        for key, entry in service.labels.items():
-            if key[:12].lower() in ("traefik.tcp.", "traefik.udp."):
-                words = key.lower().split(".", 4)
+        for key, entry in service.traefik_labels:
+            if key[:12] in ("traefik.tcp.", "traefik.udp."):
+                words = key.split(".", 4)
                 if len(words) == 5 and words[3] and words[4]:
                     known.setdefault((words[1], words[2]), []).append((words[3], words[4], entry))
     return known.get((kind, part), [])
@@ -202,7 +209,14 @@ def stream_routers(service: ServiceView, kind: str) -> list[Router]:
 
 
 def all_stream_routers(lab: Lab, kind: str) -> list[Router]:
-    """Every TCP or UDP router of the lab."""
+    """Every TCP or UDP router of the lab; worked out once."""
+    known: list[Router] | None = lab.memo.get(kind)
+    if known is None:
+        known = lab.memo[kind] = _all_stream_routers(lab, kind)
+    return known
+
+
+def _all_stream_routers(lab: Lab, kind: str) -> list[Router]:
     return [router for service in lab.routing for router in stream_routers(service, kind)]
 
 
@@ -214,7 +228,14 @@ def port_labels(service: ServiceView) -> Iterator[tuple[str, Entry]]:
 
 
 def defined_middlewares(lab: Lab) -> set[str]:
-    """Names of middlewares that labels define, lower case."""
+    """Names of middlewares that labels define, lower case; worked out once."""
+    known: set[str] | None = lab.memo.get("middlewares")
+    if known is None:
+        known = lab.memo["middlewares"] = _defined_middlewares(lab)
+    return known
+
+
+def _defined_middlewares(lab: Lab) -> set[str]:
     return {name.lower() for s in lab.services for name, _, _ in http_labels(s, "middlewares")}
 
 

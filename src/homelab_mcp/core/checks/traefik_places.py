@@ -199,6 +199,17 @@ def _loaded(file: TraefikFile) -> TraefikFile:
     return file
 
 
+def configuration(service: ServiceView, path: str, variable: str) -> TraefikFile | None:
+    """The file that a service reads at a path, or where a variable says; None where there is none to be seen."""
+    entry = service.environment.get(variable)
+    if entry is not None and (entry.open or "," in (entry.value or "")):
+        return None
+    try:
+        return Places(service).read((entry.value if entry else None) or path)
+    except Unknown:
+        return None
+
+
 def _walk(names: Callable[[str], Sequence[str] | None] | None, folder: str, depth: int) -> list[str]:
     """Paths of the files below a folder that Traefik would read."""
     found = names(folder) if names is not None else None

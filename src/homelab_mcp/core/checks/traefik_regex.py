@@ -31,13 +31,14 @@ def regex_problem(matchers: list[Matcher]) -> str:
     for m in matchers:
         at = _EXPRESSIONS.get(m.name, -1)
         value = m.values[at] if 0 <= at < len(m.values) else ""
-        reason = _refused(value) if value else ""
+        reason = refused_regex(value) if value else ""
         if reason:
             return f"{m.name} takes no such regular expression: {reason}."
     return ""
 
 
-def _refused(text: str) -> str:
+def refused_regex(text: str) -> str:
+    """Why Go compiles an expression not, as far as its grammar is Python's; "" when it does."""
     if r"\Q" in text:
         return ""
     alien = _NOT_GO.search(text)

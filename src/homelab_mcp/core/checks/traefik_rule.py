@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 MATCHERS = frozenset(
@@ -17,6 +17,8 @@ OLD_MATCHERS = frozenset({"Headers", "HeadersRegexp", "HostHeader"})
 """Matchers that Traefik 2 had and 3 has not."""
 TCP_MATCHERS = frozenset({"HostSNI", "HostSNIRegexp", "ClientIP", "ALPN"})
 """Matchers of TCP routers (the reference's page on TCP rules)."""
+_HTTP = MATCHERS | OLD_MATCHERS
+_BY_LOWER = {known: {m.lower(): m for m in known} for known in (_HTTP, TCP_MATCHERS)}
 _NEW_MATCHERS = {
     "Header": "Headers",
     "HeaderRegexp": "HeadersRegexp",
@@ -45,7 +47,7 @@ def parse_rule(text: str) -> list[Matcher]:
     Raises:
         RuleInvalid: it is none.
     """
-    return _parse(text, MATCHERS | OLD_MATCHERS, "Host(`name`)")
+    return _parse(text, _HTTP, "Host(`name`)")
 
 
 def parse_tcp_rule(text: str) -> list[Matcher]:
@@ -57,8 +59,8 @@ def parse_tcp_rule(text: str) -> list[Matcher]:
     return _parse(text, TCP_MATCHERS, "HostSNI(`*`)")
 
 
-def _parse(text: str, known: Collection[str], example: str) -> list[Matcher]:
-    by_lower = {m.lower(): m for m in known}
+def _parse(text: str, known: frozenset[str], example: str) -> list[Matcher]:
+    by_lower = _BY_LOWER[known]
     try:
         tokens = _tokens(text)
     except _Stray as stray:
@@ -204,10 +206,12 @@ def value_problem(matchers: list[Matcher]) -> str:
                     return f"Host takes the bare name, without scheme or path: {value!r} matches nothing."
                 if "*" in value:
                     return f"Host knows no wildcard: {value!r} matches nothing; HostRegexp does."
-                if re.fullmatch(r"[^:]+:[0-9]*", value):
+                if ":" in value and re.fullmatch(r"[^:]+:[0-9]*", value):
                     return f"Traefik compares the host without its port: {value!r} matches nothing."
-                if not value or re.search(r"\s", value):
+                if not value or len(value.split()) != 1 or value != value.strip():
                     return "Host is empty or has a blank in it: it matches nothing."
+            elif m.name == "ClientIP" and not _is_address(value):
+                return f"{value!r} is no address and no range such as 10.0.0.0/8."
             elif m.name in {"Path", "PathPrefix"} and not value.startswith(("/", "{")):
                 return f"A path begins with '/': {value!r} is refused."
     return ""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from homelab_mcp.core.checks.schema import SchemaProblem, problems
+from homelab_mcp.core.checks.schema import SchemaProblem, is_json, problems
 from homelab_mcp.core.checks.service_view import Entry, Mount, PortEntry, ServiceView
 from homelab_mcp.core.compose_model import ComposeFile, read_compose
+from homelab_mcp.core.once import once
 from homelab_mcp.core.yaml12 import Mark, YamlRefused
 
 if TYPE_CHECKING:
     from yaml.nodes import Node
 
     from homelab_mcp.core.checks import LabFacts, LintStack
+    from homelab_mcp.core.checks.log_in import LogIn
     from homelab_mcp.core.checks.traefik_files import TraefikFiles
+    from homelab_mcp.core.checks.traefik_places import TraefikFile
     from homelab_mcp.core.compose_stack import Loaded, Merged, Trouble
 
 __all__ = ["Entry", "FileView", "Lab", "Mount", "PortEntry", "ServiceView", "StackView"]
@@ -43,10 +45,15 @@ class FileView:
         self.refused = refused
         self.judged = judged
 
-    @cached_property
+    @once
     def schema_problems(self) -> list[SchemaProblem]:
         """What the Compose Specification's schema objects to."""
-        return list(problems(self.model.raw)) if self.model and self.judged else []
+        return list(problems(self.model.raw, json=self.is_json)) if self.model and self.judged else []
+
+    @once
+    def is_json(self) -> bool:
+        """True when JSON has a word for all of its data as written."""
+        return self.model is not None and is_json(self.model.raw)
 
     def place(self, path: Sequence[str | int], *, key: bool = False) -> tuple[str, Mark]:
         """The file, and where in it the value (or its key) at the path stands."""
@@ -72,6 +79,8 @@ class StackView:
         self.model: ComposeFile | Merged | None = None
         self.troubles: tuple[Trouble, ...] = ()
         self.partial = False
+        self._sections: dict[str, dict[str, Any]] = {}
+        self._networks: dict[str, str] = {}
         self.files = self._alone(source)
         if not self.files:
             self.files = self._together(source)
@@ -121,7 +130,7 @@ class StackView:
         name = self.model.data.get("name") if self.model else None
         return str(name) if isinstance(name, str) and name else self.name
 
-    @cached_property
+    @once
     def merged_problems(self) -> list[SchemaProblem]:
         """What the schema objects to in the whole that several files come to; [] for a stack of one file."""
         from homelab_mcp.core.compose_parts import as_written
@@ -144,14 +153,27 @@ class StackView:
 
     def section(self, name: str) -> dict[str, Any]:
         """A top-level mapping of the model."""
-        return self.model.section(name) if self.model else {}
+        known = self._sections.get(name)
+        if known is None:
+            known = self._sections[name] = self.model.section(name) if self.model else {}
+        return known
 
     def service(self, name: str) -> ServiceView | None:
         """The service of that name."""
-        return next((s for s in self.services if s.name == name), None)
+        return self._by_name.get(name)
+
+    @once
+    def _by_name(self) -> dict[str, ServiceView]:
+        return {s.name: s for s in self.services}
 
     def real_network(self, key: str) -> str:
         """The name the engine knows a network by."""
+        known = self._networks.get(key)
+        if known is None:
+            known = self._networks[key] = self._real_network(key)
+        return known
+
+    def _real_network(self, key: str) -> str:
         body = self.section("networks").get(key)
         if isinstance(body, dict):
             external = body.get("external")
@@ -170,30 +192,71 @@ class Lab:
     def __init__(self, stacks: list[StackView], facts: LabFacts) -> None:
         self.stacks = stacks
         self.facts = facts
+        self.memo: dict[str, Any] = {}  # what readers of its labels have worked out already
 
-    @cached_property
+    @once
     def files(self) -> list[FileView]:
         """Every text of every stack, for rules that look at what is written and not at what it comes to."""
         return [file for stack in self.stacks for file in stack.files]
 
-    @cached_property
+    @once
     def services(self) -> list[ServiceView]:
         """Every service of every stack."""
         return [service for stack in self.stacks for service in stack.services]
 
-    @cached_property
+    @once
+    def by_key(self) -> dict[str, list[ServiceView]]:
+        """Services by the keys that they have."""
+        found: dict[str, list[ServiceView]] = {}
+        for service in self.services:
+            for key in service.data:
+                found.setdefault(key, []).append(service)
+        return found
+
+    @once
+    def service_keys(self) -> frozenset[str]:
+        """Every key that some service has."""
+        return frozenset(self.by_key)
+
+    @once
+    def hosts(self) -> dict[str, list[ServiceView]]:
+        """Host name -> services of the lab that have it."""
+        from homelab_mcp.core.checks.hosts import by_name
+
+        return by_name(self)
+
+    @once
+    def log_in(self) -> LogIn:
+        """Who asks for log-in."""
+        from homelab_mcp.core.checks.log_in import LogIn
+
+        return LogIn(self)
+
+    @once
     def traefik_files(self) -> TraefikFiles:
         """What the file provider of the lab's Traefik defines."""
         from homelab_mcp.core.checks.traefik_files import TraefikFiles
 
         return TraefikFiles(self)
 
-    @cached_property
+    @once
+    def authelia_files(self) -> list[TraefikFile]:
+        """The configuration of each Authelia of the lab that can be read."""
+        from homelab_mcp.core.checks.traefik_places import configuration
+
+        found = (
+            configuration(s, "/config/configuration.yml", "X_AUTHELIA_CONFIG")
+            for s in self.services
+            if s.image_name == "authelia"
+        )
+        return [file for file in found if file is not None]
+
+    @once
     def routing(self) -> list[ServiceView]:
         """Everything that may define routes: every service, and Traefik's dynamic files."""
         return [*self.services, *self.traefik_files.services]
 
-    @cached_property
+    @once
     def traefik(self) -> ServiceView | None:
         """The lab's Traefik, where it is one of its services."""
         return next((s for s in self.services if s.image_name == "traefik"), None)

@@ -1,8 +1,8 @@
 """Files that follow from what the lab is, made anew by every plan: nobody has to remember them.
 
 An operation says what it changes; what else must then change is derived from the lab as it would be. A derivation is
-one pure function in a module of its own, listed in ``DERIVATIONS``. It owns its files whole: what a person is to write
-belongs in another file. It yields nothing for a file that is to stay as it is.
+one pure function in a module of its own, listed in ``core/derived/listed.py``. It owns its files whole: what a person
+is to write belongs in another file. It yields nothing for a file that is to stay as it is.
 """
 
 from __future__ import annotations
@@ -58,11 +58,8 @@ class DerivedFile:
 
 Derivation = Callable[[LabAfter], Iterable[DerivedFile]]
 
-DERIVATIONS: tuple[Derivation, ...] = ()
-"""Every derivation, in the order in which a plan shows them."""
 
-
-def derive(lab: LabAfter, derivations: Iterable[Derivation] = DERIVATIONS) -> Iterator[DerivedFile]:
+def derive(lab: LabAfter, derivations: Iterable[Derivation]) -> Iterator[DerivedFile]:
     """Every file whose text is not what it must be."""
     for derivation in derivations:
         for file in derivation(lab):

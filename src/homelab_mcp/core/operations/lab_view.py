@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from homelab_mcp.core.compose_meaning import read, services_of
-from homelab_mcp.core.env_file import parse
+from homelab_mcp.core.env_file import parse, parse_or_empty
 from homelab_mcp.core.labels import labels_of
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.observed import Snapshot
@@ -99,9 +99,10 @@ def view(snapshot: Snapshot) -> LabView:
     """Read every stack of a snapshot; one that cannot be read is named, not fatal."""
     found: list[Known] = []
     unreadable: list[str] = []
+    shared = parse_or_empty(snapshot.shared_env)
     for stack in snapshot.stacks:
         try:
-            data, env = read(stack.compose_text), parse(stack.env_text)
+            data, env = read(stack.compose_text), {**shared, **parse(stack.env_text)}
         except HomelabError:
             unreadable.append(stack.name)
             continue

@@ -25,6 +25,7 @@ class ServiceOptions(_Request):
     sso: Literal["protect", "bypass"] | None = Field(default=None, description="Ask for the lab's log-in, or not.")
     sso_reason: str = Field(default="", max_length=200, description="Why log-in is bypassed; needed with sso=bypass.")
     vpn: bool | None = Field(default=None, description="Route the service through the VPN gateway.")
+    lazy: bool = Field(default=False, description="Let Sablier stop it while nobody visits it.")
     tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")] | None = Field(
         default=None, description="Image tag in place of the catalog's pinned one."
     )

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from homelab_mcp.core.checks import lint
-from homelab_mcp.core.checks.frame import Rule, all_rules
+from homelab_mcp.core.checks.frame import LintContext, Rule, all_rules
+from homelab_mcp.core.checks.view import Lab, StackView
 from homelab_mcp.model.finding import Severity
 from tests.unit.core.checks.corpus_reader import Case, read_cases
 
@@ -52,3 +53,13 @@ def test_a_rule_is_silent_on_a_good_file_and_nothing_in_it_is_an_error(rule: str
     found = lint(case.stacks, facts=case.facts)
 
     assert [f.as_line() for f in found if f.rule == rule or f.severity is Severity.ERROR] == []
+
+
+def test_a_rule_finds_nothing_where_no_service_has_what_it_needs() -> None:
+    rules = [rule for rule in all_rules() if rule.needs]
+    assert len(rules) > 40
+    for _, case in BLOCKS:
+        lab = Lab([StackView(stack) for stack in case.stacks], case.facts)
+        for rule in rules:
+            if rule.needs.isdisjoint(lab.service_keys):
+                assert not list(rule.check(LintContext(lab, rule.id, rule.severity))), (rule.id, case.title)

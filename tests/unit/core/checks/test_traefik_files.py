@@ -117,4 +117,4 @@ def test_sablier_in_traefiks_files_counts_as_in_labels() -> None:
     assert found("web", "sablier", plugin) == {}
     assert found("wbe", "sablier", plugin) == {"HL081": ("w/compose.yaml", 7), "HL084": ("p/dyn/a.yml", 6)}
     assert found("web", "sabler", plugin) == {"HL087": ("p/dyn/a.yml", 7)}
-    assert found("web", "sablier", STATIC) == {"HL085": ("p/dyn/a.yml", 6)}
+    assert found("web", "sablier", STATIC) == {"HL085": ("p/dyn/a.yml", 5)}

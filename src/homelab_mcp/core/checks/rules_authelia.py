@@ -1,0 +1,194 @@
+"""HL245 and HL246: Authelia's own configuration, and the address that Traefik asks for log-in."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.authelia_known import misspelt
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.hosts import host_in
+from homelab_mcp.core.checks.traefik_places import TraefikFile
+from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.yaml12 import Path
+from homelab_mcp.model.finding import Finding, Severity
+
+CONFIG = "https://www.authelia.com/configuration/security/access-control/"
+TRAEFIK = "https://www.authelia.com/integration/proxies/traefik/"
+HEAD = (
+    "services:\n  authelia:\n    image: authelia/authelia:4.39.4\n    configs: [{source: auth, target: "
+    "/config/configuration.yml}]\nconfigs:\n  auth:\n    content: |\n      access_control:\n        default_policy: "
+)
+AUTH = "services:\n  authelia:\n    image: authelia/authelia:4.39.4\n    labels:\n"
+ADDRESS = "      traefik.http.middlewares.auth.forwardauth.address: http://authelia:"
+_POLICIES = ("deny", "one_factor", "two_factor", "bypass")
+
+
+@rule(
+    "HL245",
+    Severity.ERROR,
+    "A configuration that Authelia refuses, or that opens the door",
+    why="Authelia does not start over a key or a policy that it does not know, and then nobody gets in anywhere. With "
+    "default_policy bypass every host that no rule names is open to everybody.",
+    link=CONFIG,
+    bad=f"{HEAD}one-factor\n",
+    good=f"{HEAD}deny\n        rules: [{{domain: '*.example.org', policy: one_factor}}]\n",
+)
+def bad_configuration(ctx: LintContext) -> Iterable[Finding]:
+    """Keys nearly known, policies, and cookies against the address of the portal, in ``configuration.yml``."""
+    for file in ctx.lab.authelia_files:
+        if file.refused:
+            message, mark = file.refused
+            where = file.place(())[0]
+            yield Finding("HL245", Severity.ERROR, message, where, mark.line, mark.column)
+            continue
+        for path, meant in misspelt(file.data):
+            yield ctx.at(file, path, f"Authelia knows no key {path[-1]!r}. Did you mean {meant!r}?", key=True)
+        if "default_redirection_url" in (file.data or {}) and _part(_part(file.data, "session"), "cookies"):
+            message = "With session.cookies it stands at each cookie: Authelia refuses it here."
+            yield ctx.at(file, ("default_redirection_url",), message, key=True)
+        control = _part(file.data, "access_control")
+        yield from _left_out(ctx, file, control)
+        yield from _policies(ctx, file, control)
+        yield from _cookies(ctx, file)
+
+
+def _policies(ctx: LintContext, file: TraefikFile, control: Any) -> Iterator[Finding]:
+    default = _part(control, "default_policy")
+    if default == "bypass":
+        message = "Every host that no rule names is open to everybody."
+        yield ctx.at(file, ("access_control", "default_policy"), message, severity=Severity.WARNING)
+    rules = _part(control, "rules")
+    found: list[tuple[Any, Path]] = [(default, ("access_control", "default_policy"))]
+    for n, item in enumerate(rules if isinstance(rules, list) else ()):
+        found.append((_part(item, "policy"), ("access_control", "rules", n, "policy")))
+        if isinstance(item, dict) and not {"domain", "domain_regex"} & item.keys():
+            yield ctx.at(file, ("access_control", "rules", n), "A rule needs a 'domain' or a 'domain_regex'.")
+        if isinstance(item, dict) and "policy" not in item:
+            yield ctx.at(file, ("access_control", "rules", n), "A rule needs a 'policy'.")
+    for policy, path in found:
+        if isinstance(policy, str) and policy not in _POLICIES and "{{" not in policy and not policy.startswith("$"):
+            near = difflib.get_close_matches(policy, _POLICIES, n=1)
+            tail = f" Did you mean {near[0]!r}?" if near else f" There are {', '.join(_POLICIES)}."
+            yield ctx.at(file, path, f"There is no policy {policy!r}.{tail}")
+
+
+def _cookies(ctx: LintContext, file: TraefikFile) -> Iterator[Finding]:
+    """A cookie's domain that its portal is not below."""
+    cookies = _part(_part(file.data, "session"), "cookies")
+    for n, item in enumerate(cookies if isinstance(cookies, list) else ()):
+        domain, portal = str(_part(item, "domain") or "").lower(), str(_part(item, "authelia_url") or "")
+        path: Path = ("session", "cookies", n)
+        if domain.lstrip(".") in _SHARED or (domain and "." not in domain and domain != "localhost"):
+            message = f"{domain!r} belongs to everybody: no browser keeps such a cookie, and Authelia refuses it."
+            yield ctx.at(file, (*path, "domain"), message)
+            continue
+        if not domain or not portal or "{{" in domain + portal or "$" in domain + portal:
+            continue
+        try:
+            host = (urlsplit(portal).hostname or "").lower()
+        except ValueError:
+            host = ""
+        if not portal.startswith("https://"):
+            yield ctx.at(file, (*path, "authelia_url"), "The address of the portal begins with https://.")
+        elif host != domain and not host.endswith(f".{domain.lstrip('.')}"):
+            yield ctx.at(
+                file, (*path, "authelia_url"), f"The portal {host!r} is not below the cookie's domain {domain!r}."
+            )
+
+
+_SHARED = frozenset(
+    {"duckdns.org", "ddns.net", "hopto.org", "zapto.org", "no-ip.org", "noip.me", "dynu.net", "dedyn.io", "nip.io"}
+    | {"sslip.io", "github.io", "co.uk", "org.uk", "com.au", "com.br", "co.jp", "myds.me", "synology.me", "ts.net"}
+)
+"""Domains below which everybody may have a name (https://publicsuffix.org)."""
+
+
+def _left_out(ctx: LintContext, file: TraefikFile, control: Any) -> Iterator[Finding]:
+    """Hosts behind Authelia's middleware that no rule names, where everything else is denied."""
+    rules = _part(control, "rules")
+    if _part(control, "default_policy") not in (None, "deny") or not isinstance(rules, list) or not rules:
+        return
+    named: list[str] = []
+    for item in rules:
+        domain = _part(item, "domain")
+        if not isinstance(item, dict) or "domain_regex" in item or "{" in str(domain):
+            return
+        named += [str(d).lower() for d in (domain if isinstance(domain, list) else [domain])]
+    for router in tl.all_routers(ctx.lab):
+        entry = router.options.get("rule")
+        asks = any(_is_authelias(ctx, name) for name in router.middlewares)
+        for host in router.hosts if asks and entry and not entry.open else ():
+            if not any(host == d or (d.startswith("*.") and host.endswith(d[1:])) for d in named):
+                message = f"No rule of Authelia's names {host}, and what no rule names is denied."
+                yield ctx.on(router.service, router.anchor.path, message)
+
+
+def _is_authelias(ctx: LintContext, middleware: str) -> bool:
+    """True for a forwardAuth middleware of a label that asks an Authelia of the lab."""
+    bare = middleware.partition("@")[0].lower()
+    for service in ctx.services():
+        for name, option, entry in service.http_labels.get("middlewares", ()):
+            if name.lower() == bare and option == "forwardauth.address":
+                asked = ctx.lab.hosts.get(host_in(entry.value or "")[0], ())
+                return any(s.image_name == "authelia" for s in asked)
+    return False
+
+
+def _part(data: Any, name: str) -> Any:
+    return data.get(name) if isinstance(data, dict) else None
+
+
+@rule(
+    "HL246",
+    Severity.WARNING,
+    "A log-in address at which nobody answers",
+    why="Each log-in service answers a proxy's question at one path and port. At another it answers with an error, and "
+    "every page behind the middleware is one.",
+    link=TRAEFIK,
+    bad=f"{AUTH}{ADDRESS}9091/api/authz/forwardauth\n",
+    good=f"{AUTH}{ADDRESS}9091/api/authz/forward-auth\n",
+)
+def other_path(ctx: LintContext) -> Iterable[Finding]:
+    """``forwardauth.address`` of a well-known log-in service with a path or port that is not its own."""
+    known = ctx.lab.hosts
+    for service in ctx.lab.routing:
+        for _, option, entry in service.http_labels.get("middlewares", ()):
+            if option != "forwardauth.address" or not entry.value or entry.open:
+                continue
+            host, port = host_in(entry.value)
+            asked = known.get(host, [])
+            own = next((v for s in asked for k, v in _ANSWERS.items() if k in str(s.data.get("image") or "")), None)
+            if own is None:
+                continue
+            ports, paths = own
+            path = "/" + entry.value.partition("://")[2].partition("/")[2].partition("?")[0].rstrip("/")
+            if paths and not any(re.fullmatch(p, path) for p in paths):
+                near = difflib.get_close_matches(path, [p for p in paths if p.isascii()], n=1, cutoff=0.3)
+                tail = f" It is {near[0].replace(chr(92), '')}." if near else ""
+                yield ctx.on(service, entry.path, f"It does not answer at {path}.{tail}", severity=Severity.ERROR)
+            elif ports and port and port not in ports and not _moved(asked[0], port):
+                listed = " or ".join(map(str, ports))
+                yield ctx.on(service, entry.path, f"It listens on {listed} unless told otherwise, not on {port}.")
+
+
+def _moved(service: ServiceView, port: int) -> bool:
+    told = [e.value or "" for e in service.environment.values()] + [e.value or "" for _, e in tl.port_labels(service)]
+    return any(str(port) in text for text in told) or service.network_mode != ""
+
+
+_ANSWERS: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {
+    "authelia/authelia": (
+        (9091,),
+        ("/api/authz/forward-auth", "/api/verify", "/.*/api/authz/forward-auth", "/.*/api/verify"),
+    ),
+    "tinyauth": ((3000,), ("/api/auth/traefik",)),
+    "goauthentik": ((9000, 9443), ("/outpost.goauthentik.io/auth/traefik",)),
+    "oauth2-proxy": ((4180, 443, 80), ()),
+    "traefik-forward-auth": ((4181,), ()),
+}
+"""Image -> its ports, and its paths as patterns (the documentation of each for Traefik)."""

@@ -1,0 +1,190 @@
+"""HL242 to HL244: health checks that ask elsewhere, passwords that everybody knows, hashes that lose their dollars."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.db_settings import granted
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.listening import checked_ports, known_ports, port_variables
+from homelab_mcp.core.checks.rules_environment import NO_SECRET, SECRET
+from homelab_mcp.core.checks.rules_traefik import container_ports
+from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.yaml12 import Path
+from homelab_mcp.model.finding import Finding, Severity
+
+SERVICES = "https://docs.docker.com/reference/compose-file/services/"
+HEAD = "services:\n  web:\n    image: nginx:1.29\n"
+DB = "services:\n  db:\n    image: postgres:17.5\n    volumes: ['./db:/var/lib/postgresql/data']\n"
+USERS = "    labels:\n      traefik.http.middlewares.auth.basicauth.users: "
+
+
+@rule(
+    "HL242",
+    Severity.WARNING,
+    "A health check that asks elsewhere",
+    why="The check runs inside the container: the host's port, another program's port or a tool that the image has not "
+    "fail for ever. What waits for 'healthy' never starts, and Traefik routes nothing to it.",
+    link=f"{SERVICES}#healthcheck",
+    bad=f"{HEAD}    ports: ['8080:80']\n    healthcheck: {{test: [CMD, curl, -f, 'http://localhost:8080/']}}\n",
+    good=f"{HEAD}    ports: ['8080:80']\n    healthcheck: {{test: [CMD, curl, -f, 'http://localhost:80/']}}\n",
+    needs="healthcheck",
+)
+def asks_elsewhere(ctx: LintContext) -> Iterable[Finding]:
+    """A port that is the host's or not the program's, a tool of another database, a user that the database has not."""
+    for service in ctx.services():
+        check = service.data.get("healthcheck")
+        test = check.get("test") if isinstance(check, dict) else None
+        words: list[Any] = test if isinstance(test, list) else [test]
+        if not test or any(type(w) is not str and (not isinstance(w, str) or is_open(w)) for w in words):
+            continue
+        path: Path = ("healthcheck", "test")
+        text = " ".join(words)
+        yield from _wrong_port(ctx, service, path)
+        yield from _wrong_tool(ctx, service, path, text)
+        if re.search(r"(?:^|[\s;&|/])curl\s", text) and _has_no_curl(service):
+            yield ctx.on(service, path, f"The image {service.image_name} has no curl.")
+        if "traefik healthcheck" in text and not _ping(ctx, service, text):
+            yield ctx.on(service, path, "Traefik answers this only with its option 'ping' (--ping=true).")
+
+
+def _wrong_port(ctx: LintContext, service: ServiceView, path: Path) -> Iterator[Finding]:
+    asked = checked_ports(service)
+    if not asked or service.network_mode or service.partial:
+        return
+    inside = container_ports(service)
+    if asked <= inside:
+        return
+    told = {e.value for _, e in tl.port_labels(service)} | {e.value for e in port_variables(service)}
+    if all(str(port) in told for port in asked):
+        return
+    outside = {x.host[0]: x.container[0] for _, x in service.published if x.host and x.protocol == "tcp"}
+    for port in asked:
+        if port in inside or str(port) in told:
+            continue
+        words = " ".join([*(e.raw for e in service.environment.values()), repr(service.data.get("command"))])
+        if str(port) in words:
+            continue
+        known = known_ports(service)
+        if port in outside and not (known and port in known):
+            message = f"{port} is the port on the host; inside the container it is {outside[port]}."
+            yield ctx.on(service, path, message, severity=Severity.ERROR)
+        elif known and port not in known and not _own_files(service):
+            yield ctx.on(service, path, f"{service.image_name} listens on {min(known)}, not on {port}.")
+
+
+def _own_files(service: ServiceView) -> bool:
+    """True when files or settings of its own may tell the program where to listen."""
+    parts = ("command", "entrypoint", "configs", "build", "env_file")
+    mounts = any(m.target.startswith("/etc") for m in service.mounts)
+    return mounts or any(service.data.get(p) for p in parts)
+
+
+def _has_no_curl(service: ServiceView) -> bool:
+    official = str(service.data.get("image") or "").removeprefix("docker.io/").removeprefix("library/")
+    own = any(service.data.get(part) for part in ("build", "entrypoint"))
+    return not own and official.partition(":")[0] in _NO_CURL
+
+
+_NO_CURL = frozenset(
+    {"prom/prometheus", "prom/alertmanager", "prom/node-exporter", "prom/blackbox-exporter", "traefik", "postgres"}
+    | {"redis", "valkey/valkey", "mariadb"}
+)
+"""Images without curl (BusyBox' wget is in the first five): their Dockerfiles install none."""
+_TOOLS = {
+    "pg_isready": ("postgres", "postgresql", "postgis", "pgvector", "timescaledb"),
+    "psql": ("postgres", "postgresql", "postgis", "pgvector", "timescaledb"),
+    "mysqladmin": ("mysql", "mariadb", "percona"),
+    "mariadb-admin": ("mariadb",),
+    "healthcheck.sh": ("mariadb",),
+    "redis-cli": ("redis", "valkey", "keydb", "dragonfly"),
+    "valkey-cli": ("valkey",),
+    "mongosh": ("mongo",),
+}
+_DATABASES = frozenset(image for images in _TOOLS.values() for image in images)
+
+
+def _wrong_tool(ctx: LintContext, service: ServiceView, path: Path, text: str) -> Iterator[Finding]:
+    image = service.image_name
+    if image not in _DATABASES or service.data.get("build"):
+        return
+    for tool, images in _TOOLS.items():
+        if re.search(rf"(?<![\w/-]){re.escape(tool)}(?![\w.-])", text) and image not in images:
+            yield ctx.on(service, path, f"The image {image} has no {tool}.", severity=Severity.ERROR)
+    tag = service.image.rpartition(":")[2]
+    if image == "mariadb" and re.search(r"(?<![\w-])mysql(?:admin)?(?![\w.-])", text) and re.match(r"1[1-9]", tag):
+        message = "From 11 on the image has mariadb-admin and healthcheck.sh, no mysqladmin."
+        yield ctx.on(service, path, message, severity=Severity.ERROR)
+    users = granted(service).get("user", set())
+    user = re.search(r"pg_isready\b.*?\s-U\s*([A-Za-z0-9_-]+)", text)
+    if user and users and user.group(1) not in users:
+        yield ctx.on(service, path, f"The database has no user {user.group(1)!r}.")
+
+
+def _ping(ctx: LintContext, service: ServiceView, text: str) -> bool:
+    static = tl.static_config(ctx.lab)
+    known = static is not None and static.complete and ctx.lab.traefik is service
+    return not known or static is None or any(o == "ping" or o.startswith("ping.") for o in static.options)
+
+
+@rule(
+    "HL243",
+    Severity.WARNING,
+    "A password that everybody knows",
+    why="Whoever tries a log-in tries these first: they stand in every guide and every list.",
+    link="https://cheatsheetseries.owasp.org/cheatsheets/Authentication_Cheat_Sheet.html",
+    bad=f"{HEAD}    environment: {{ADMIN_PASSWORD: '${{PW:-changeme}}'}}\n",
+    good=f"{HEAD}    environment: {{ADMIN_PASSWORD: '${{PW:-}}'}}\n",
+)
+def known_password(ctx: LintContext) -> Iterable[Finding]:
+    """A secret whose value, wherever it comes from, is a placeholder or one of the commonest. Never shown."""
+    for service in ctx.having("environment"):
+        for key, entry in service.environment.items():
+            text = (entry.value or "").strip().lower()
+            known = text and not entry.open and (text in _COMMON or _PLACEHOLDER.fullmatch(text))
+            if known and SECRET.search(key) and not NO_SECRET.search(key):
+                yield ctx.on(service, entry.path, f"{key} is a placeholder or a password that everybody tries.")
+
+
+_COMMON = frozenset(
+    {"password", "passw0rd", "password1", "password123", "secret", "supersecret", "admin", "admin123"}
+    | {"123456", "12345678", "123456789", "qwerty", "letmein", "test", "test123", "example", "default"}
+    | {"root", "toor", "pass"}
+    | {"mysecretpassword", "mypassword", "postgres", "mysql", "mariadb", "redis", "user", "homelab", "welcome"}
+)
+_PLACEHOLDER = re.compile(
+    r"(?:please[-_ ]?)?change[-_ ]?(?:me|this|it)[-_ !0-9]*|change[-_ ].*|.*[-_ ]change[-_ ]?me"
+    r"|replace[-_ ]?(?:me|this).*"
+    r"|(?:your|my|some|insert)[-_ ].*(?:password|secret|key|token|here).*|<[^<>]*>|x{4,}|todo|placeholder"
+    r"|example[-_ ].*"
+)
+
+
+@rule(
+    "HL244",
+    Severity.ERROR,
+    "A hash whose dollars Compose takes for variables",
+    why="In a compose file '$' begins a variable: of a hash such as $apr1$... or $2y$... a part is gone, and nobody "
+    "can log in. Double each '$', or put the hash into .env in single quotes.",
+    link="https://docs.docker.com/reference/compose-file/interpolation/",
+    bad=f"{HEAD}{USERS}admin:$apr1$ab12$Xy9\n",
+    good=f"{HEAD}{USERS}admin:$$apr1$$ab12$$Xy9\n",
+)
+def eaten_hash(ctx: LintContext) -> Iterable[Finding]:
+    """A hash with single dollar signs in a label, variable or command."""
+    for service in ctx.services():
+        for entry in [*service.labels.values(), *service.environment.values()]:
+            if _LEFT.search(entry.value or ""):
+                message = f"{entry.key}: the '$' of the hash are gone; put it into single quotes in .env."
+                yield ctx.on(service, entry.path, message)
+            elif entry.open and _EATEN.search(entry.raw):
+                yield ctx.on(service, entry.path, f"{entry.key}: write '$$' for each '$' of the hash.")
+
+
+_LEFT = re.compile(r"^=[0-9]+=[0-9]+,t=[0-9]+,p=[0-9]+")
+"""What is left of an argon2 hash whose parts were taken for variables."""
+_EATEN = re.compile(r"(?<!\$)\$(?:apr1|2[abxy]|argon2(?:id|i|d)|[156]|y)\$(?!\$)[^\s]")

@@ -1,0 +1,3 @@
+module github.com/sablierapp/sablier-traefik-plugin
+
+go 1.22
