@@ -178,6 +178,11 @@ class DockerEngine:
         raw = self._ask(lambda c: c.images())
         return frozenset(tag for image in raw for tag in image.get("RepoTags") or () if tag != "<none>:<none>")
 
+    def image_digests(self, reference: str) -> frozenset[str]:
+        """What is behind the @ of its RepoDigests; a locally built image has none."""
+        found = self._image(reference).get("RepoDigests") or ()
+        return frozenset(str(d).partition("@")[2] for d in found)
+
     def sweep_renamed(self, stack: str) -> list[str]:
         """Remove the ``<hex>_name`` containers a killed ``compose up`` leaves; never volumes."""
         gone = []

@@ -14,6 +14,7 @@ from homelab_mcp.cli import (
     apply,
     approve,
     approver,
+    backup,
     catalog,
     change,
     doctor,
@@ -28,6 +29,7 @@ from homelab_mcp.cli import (
     serve,
     status,
     token,
+    updates,
     vpn,
 )
 from homelab_mcp.cli import approvals as approvals_command
@@ -95,6 +97,8 @@ for module in (
     approver,
     apply,
     history,
+    backup,
+    updates,
     review,
     vault_command,
     serve,

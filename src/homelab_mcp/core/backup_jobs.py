@@ -16,9 +16,12 @@ from homelab_mcp.model.definition import ServiceDefinition
 
 Find = Callable[[str], ServiceDefinition | None]
 
-_PASSWORD = 'export MYSQL_PWD="${MARIADB_ROOT_PASSWORD:-${MYSQL_ROOT_PASSWORD:-${MARIADB_PASSWORD:-$MYSQL_PASSWORD}}}"; '
-_WHO = 'if [ -n "${MARIADB_ROOT_PASSWORD:-$MYSQL_ROOT_PASSWORD}" ]; then u=root; else u="${MARIADB_USER:-$MYSQL_USER}"; fi; '
-_MARIA = 'b=$(command -v {0} || command -v {1}); '
+_AS_WHOM = 'export MYSQL_PWD="${MARIADB_ROOT_PASSWORD:-${MYSQL_ROOT_PASSWORD:-${MARIADB_PASSWORD:-$MYSQL_PASSWORD}}}"; '
+_WHO = (
+    'if [ -n "${MARIADB_ROOT_PASSWORD:-$MYSQL_ROOT_PASSWORD}" ]; then u=root; '
+    'else u="${MARIADB_USER:-$MYSQL_USER}"; fi; '
+)
+_MARIA = "b=$(command -v {0} || command -v {1}); "
 _DB = '"${MARIADB_DATABASE:-$MYSQL_DATABASE}"'
 _PG = '-U "${POSTGRES_USER:-postgres}"'
 _PG_DB = '"${POSTGRES_DB:-${POSTGRES_USER:-postgres}}"'
@@ -32,26 +35,23 @@ ENGINES: dict[str, tuple[str, str, str]] = {
     ),
     "mariadb": (
         "sql",
-        _PASSWORD + _WHO + _MARIA.format("mariadb-dump", "mysqldump")
+        _AS_WHOM
+        + _WHO
+        + _MARIA.format("mariadb-dump", "mysqldump")
         + f'exec "$b" --single-transaction --routines --triggers --user="$u" {_DB}',
-        _PASSWORD + _WHO + _MARIA.format("mariadb", "mysql")
+        _AS_WHOM
+        + _WHO
+        + _MARIA.format("mariadb", "mysql")
         + f'exec "$b" --protocol=tcp -h 127.0.0.1 --user="$u" {_DB}',
-    ),
-    "mongo": (
-        "archive",
-        'exec mongodump --archive --quiet ${MONGO_INITDB_ROOT_USERNAME:+--username "$MONGO_INITDB_ROOT_USERNAME" '
-        '--password "$MONGO_INITDB_ROOT_PASSWORD" --authenticationDatabase admin}',
-        'exec mongorestore --archive --drop --quiet ${MONGO_INITDB_ROOT_USERNAME:+--username '
-        '"$MONGO_INITDB_ROOT_USERNAME" --password "$MONGO_INITDB_ROOT_PASSWORD" --authenticationDatabase admin}',
     ),
 }
 """Kind -> (file ending, dump, load): shell commands that run in the database's own container, with its variables."""
 
 _IMAGES = (
-    ("postgres", re.compile(r"(^|/)(postgres|postgresql|pgvector|postgis|timescaledb|pgvecto-rs|tensorchord)\b")),
-    ("mariadb", re.compile(r"(^|/)(mariadb|mysql|percona)\b")),
-    ("mongo", re.compile(r"(^|/)(mongo|mongodb)\b")),
-    ("redis", re.compile(r"(^|/)(redis|valkey)\b")),
+    ("postgres", re.compile(r"(.*/)?(postgres|postgresql|pgvector|postgis|timescaledb|timescaledb-ha|pgvecto-rs)")),
+    ("mariadb", re.compile(r"(.*/)?(mariadb|mysql|percona)")),
+    ("mongo", re.compile(r"(.*/)?(mongo|mongodb)")),
+    ("redis", re.compile(r"(.*/)?(redis|valkey)")),
 )
 _REDIS = 'export REDISCLI_AUTH="$REDIS_PASSWORD"; b=$(command -v redis-cli || command -v valkey-cli); exec "$b" SAVE'
 
@@ -107,7 +107,7 @@ def kind_of(image: str) -> str:
     """postgres, mariadb, mongo, redis, or "" for what is none of them."""
     name = image.partition("@")[0]
     name = name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name
-    return next((kind for kind, pattern in _IMAGES if pattern.search(name)), "")
+    return next((kind for kind, pattern in _IMAGES if pattern.fullmatch(name)), "")
 
 
 def jobs_of(view: LabView, config: BackupConfig, stack: str, find: Find, host_paths: tuple[str, ...] = ()) -> Jobs:
@@ -137,8 +137,8 @@ def _service(
     view: LabView, one: Known, config: BackupConfig, find: Find, jobs: Jobs, host_paths: tuple[str, ...]
 ) -> None:
     siblings = {s.name: s.data for s in view.services if s.stack == one.stack}
-    found = places(one.stack, siblings, [one.name], one.env, lambda _: True)
-    folders = [*found.own, *found.shared]
+    found = places(one.stack, siblings, [one.name], one.env, lambda _: False)
+    folders = [*found.missing, *found.shared]
     if one.where in config.skip:
         jobs.excludes += folders
         jobs.uncovered.append((one.where, ", ".join(folders) or "it", "left out by backup.yaml"))
@@ -148,12 +148,17 @@ def _service(
     kind = kind_of(image)
     if kind == "redis":
         jobs.saves.append((one.stack, one.name, _REDIS))
+    elif kind == "mongo":
+        jobs.uncovered.append(
+            (one.where, ", ".join(folders), "a MongoDB, copied while it runs: dump it by its own tool")
+        )
     elif kind:
         ending, dump, load = ENGINES[kind]
         given = _given(view, one, find)
         jobs.dumps.append(Dump(one.stack, one.name, kind, ending, given or dump, load, tuple(folders)))
-        # The dump stands for them; copied while it runs they would be worth nothing.
-        jobs.excludes += folders
+        # The dump stands for what is in them; copied while it runs that would be worth nothing. The empty folder is
+        # kept, for its owner.
+        jobs.excludes += [f"{folder}/*" for folder in folders]
     jobs.excludes += _left_out(one, find)
     if kind not in ENGINES:
         for volume in found.volumes:
@@ -213,9 +218,8 @@ def jobs_text(jobs: Jobs, config: BackupConfig, projects: dict[str, str], host_p
         lines.append(f"  save {q(projects.get(stack, stack))} {q(service)} {q(command)}")
     lines += ["  :", "}", "loads() {", '  case "$1" in']
     for d in jobs.dumps:
-        lines.append(
-            f"    {q(d.stack + '/' + d.service)}) load {q(projects.get(d.stack, d.stack))} {q(d.service)} {q(d.load)} ;;"
-        )
+        project = q(projects.get(d.stack, d.stack))
+        lines.append(f"    {q(d.stack + '/' + d.service)}) load {project} {q(d.service)} {q(d.load)} ;;")
     lines += ["    *) return 1 ;;", "  esac", "}", "owners() {"]
     for folder, stack, service in jobs.owners:
         lines.append(f"  owner {q(folder)} {q(projects.get(stack, stack))} {q(service)}")
@@ -224,6 +228,6 @@ def jobs_text(jobs: Jobs, config: BackupConfig, projects: dict[str, str], host_p
 
 
 def excludes_text(jobs: Jobs) -> str:
-    """``excludes``: a file for ``restic backup --exclude-file``; "$" and "\\" mean something there, so they are kept out."""
+    """``excludes``: a file for ``restic backup --exclude-file``, where dollars and backslashes mean something."""
     kept = [e for e in jobs.excludes if not re.search(r"[$\\\n]", e)]
     return "".join(f"{e}\n" if e.startswith(("*", "/")) else f"/lab/{e}\n" for e in kept)

@@ -50,7 +50,10 @@ copied() {
     if [ -e "$file$end" ] || [ -e "$to$end" ]; then cmp -s "$file$end" "$to$end" || return 1; fi
   done
 }
-release() { for c in $(cat /state/paused 2>/dev/null); do docker unpause "$c" >/dev/null 2>&1; done; rm -f /state/paused; }
+release() {
+  for c in $(cat /state/paused 2>/dev/null); do docker unpause "$c" >/dev/null 2>&1; done
+  rm -f /state/paused
+}
 sqlite_one() {
   here=${file#/lab/} to=/dumps/sqlite/${file#/lab/}
   mkdir -p "${to%/*}"
@@ -92,7 +95,8 @@ finish() {
   [ "$result" = failed ] || [ ! -s "$errors" ] || result=incomplete
   { printf '{"result":"%s","started":%s,"ended":%s,"snapshot":"%s","problems":[' "$result" "$begun" "$(date +%s)" "$2"
     comma=""
-    tr -d '\000-\011\013-\037"\\' <"$errors" | while IFS= read -r line; do printf '%s"%s"' "$comma" "$line"; comma=,; done
+    tr -d '\000-\011\013-\037"\\' <"$errors" |
+      while IFS= read -r line; do printf '%s"%s"' "$comma" "$line"; comma=,; done
     printf ']}\n'
   } >/state/last.json.part
   mv /state/last.json.part /state/last.json
@@ -141,10 +145,12 @@ backup() {
 # restore SNAPSHOT ID PATH...: below /restore/ID; a database file comes from its copy.
 restore() {
   snapshot=$1 to=/restore/$2; shift 2
+  find /restore -mindepth 1 -maxdepth 1 -mtime +2 -exec rm -rf {} +
   rm -rf "$to"; mkdir -p "$to"
   for path in "$@"; do
     say "restoring $path"
-    restic restore "$snapshot" --target "$to" --include "/lab/$path" --include "/dumps/sqlite/$path" >/state/said 2>&1 ||
+    restic restore "$snapshot" --target "$to" --include "/lab/$path" --include "/dumps/sqlite/$path" \
+      >/state/said 2>&1 ||
       { echo "PROBLEM $(tail -n 1 /state/said | cut -c1-300)"; exit 1; }
   done
   if [ -d "$to/dumps/sqlite" ]; then (cd "$to/dumps/sqlite" && find . -type f) | while IFS= read -r one; do
@@ -159,10 +165,10 @@ dumped() {
   restic restore "$snapshot" --target "$to" --include "/dumps/$file" >/state/said 2>&1
   [ -s "$to/dumps/$file" ] || { echo "MISSING $file"; exit 0; }
   for path in "$@"; do
-    mkdir -p "$to/empty/$path"
-    if [ -d "/lab/$path" ]; then
-      chown "$(stat -c %u:%g "/lab/$path")" "$to/empty/$path"; chmod "$(stat -c %a "/lab/$path")" "$to/empty/$path"
-    fi
+    mkdir -p "$to/empty/${path%/*}"
+    # The backup holds the empty folder, with its owner.
+    restic restore "$snapshot" --target "$to/raw" --include "/lab/$path" >/state/said 2>&1
+    mv "$to/raw/lab/$path" "$to/empty/$path" || { echo "PROBLEM the backup has no folder $path"; exit 1; }
   done
   echo "FOUND $file"
 }

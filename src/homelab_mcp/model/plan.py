@@ -29,6 +29,8 @@ class ActionKind(StrEnum):
     UP = "up"
     REMOVE = "remove"
     RESTART = "restart"
+    LOAD = "load"
+    """Loads a restored dump (``name``: its path in the lab) into a database that has just begun anew."""
     REMOVE_NETWORK = "remove_network"
     """Removes a shared network that nothing joins any more, after all else has held."""
     REMOVE_ORPHANS = "remove_orphans"
@@ -59,7 +61,7 @@ class FileEdit:
 
 @dataclass(frozen=True, slots=True)
 class EngineAction:
-    """One engine action, with its cause. ``services`` empty means the whole stack; ``name`` is a network's."""
+    """One engine action, with its cause. ``services`` empty means the whole stack; ``name`` is a network or file."""
 
     kind: ActionKind
     why: str

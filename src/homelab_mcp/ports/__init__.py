@@ -1,5 +1,6 @@
 """What the middle needs from the world, as Protocols; ``adapters/`` fulfils them, ``bootstrap`` joins the two."""
 
+from homelab_mcp.ports.backup import Restic
 from homelab_mcp.ports.data import Data, Owned, Owners
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, EngineInfo, Judge, Probe, ProbeResult
@@ -8,6 +9,7 @@ from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.lab import Lab, PromptText
 from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
 from homelab_mcp.ports.record import Commit, History, Journal
+from homelab_mcp.ports.registry import Registry
 from homelab_mcp.ports.secrets import KeptFile, SecretSource, SecretsSnapshot, Snapshots, TokenStore, Vault, VaultReport
 
 __all__ = [
@@ -34,6 +36,8 @@ __all__ = [
     "Probe",
     "ProbeResult",
     "PromptText",
+    "Registry",
+    "Restic",
     "SecretSource",
     "SecretsSnapshot",
     "Signer",

@@ -62,6 +62,10 @@ class Engine(Protocol):
         """Every repository:tag that is on the engine."""
         ...
 
+    def image_digests(self, reference: str) -> frozenset[str]:
+        """The digests by which registries know the image that this reference names here; none where it is not here."""
+        ...
+
     def sweep_renamed(self, stack: str) -> list[str]:
         """Remove the ``<hex>_name`` containers that a killed ``compose up`` leaves; their names."""
         ...

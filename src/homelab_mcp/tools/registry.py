@@ -9,9 +9,9 @@ from mcp.server import MCPServer
 
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
-from homelab_mcp.tools.plan_result import PLAN_ONLY
 from homelab_mcp.tools import (
     add_service,
+    backup,
     change_service,
     history,
     lab_status,
@@ -23,9 +23,11 @@ from homelab_mcp.tools import (
     search_catalog,
     set_env,
     set_lazy_loading,
+    updates,
     validate_compose,
     vpn,
 )
+from homelab_mcp.tools.plan_result import PLAN_ONLY
 
 Register = Callable[[MCPServer[Any], Lab], None]
 
@@ -45,7 +47,14 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         history.register_history,
         history.register_rollback,
         review.register_review,
+        backup.register_backups,
         review.register_resolve,
+        backup.register_backups,
+        backup.register_configure,
+        backup.register_run,
+        backup.register_restore,
+        updates.register_check,
+        updates.register_update,
     ),
     "platform": (
         set_lazy_loading.register,
@@ -62,6 +71,7 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
 
 READERS: frozenset[Register] = frozenset(
     {
+        updates.register_check,
         search_catalog.register,
         lab_status.register,
         read_logs.register,

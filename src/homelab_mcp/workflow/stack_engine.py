@@ -89,6 +89,10 @@ class StackEngine:
         """As the engine's."""
         return self._engine.images()
 
+    def image_digests(self, reference: str) -> frozenset[str]:
+        """As the engine's."""
+        return self._engine.image_digests(reference)
+
     def _projects(self) -> dict[str, str]:
         """Folder -> project, read afresh: an apply may just have written the file."""
         found = {}

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[PlanStatus], None]
 _FIRST = (ActionKind.CREATE_NETWORK, ActionKind.REMOVE)
-_LAST = (ActionKind.UP, ActionKind.RESTART)
+_LAST = (ActionKind.UP, ActionKind.LOAD, ActionKind.RESTART)
 
 
 class Stopped(Exception):
@@ -167,6 +167,10 @@ class Transaction:
                 take_away(engine, compose, action.stack, action.services)
             case ActionKind.RESTART:
                 compose.restart(action.stack, action.services)
+            case ActionKind.LOAD:
+                if self._parts.restic is None:
+                    raise InvalidInput("Loading a dump needs the lab's backup.", code="plan_needs_backup")
+                self._parts.restic.load(f"{action.stack}/{action.services[0]}", action.name)
 
     def _clear_away(self) -> list[Evidence]:
         """Orphans and networks that nothing needs; what cannot be removed hurts nobody."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from homelab_mcp.core.derived import Derivation
+from homelab_mcp.core.derived.backups import backups
 from homelab_mcp.core.derived.sablier import sablier_file
 
-DERIVATIONS: tuple[Derivation, ...] = (sablier_file,)
+DERIVATIONS: tuple[Derivation, ...] = (sablier_file, backups)
