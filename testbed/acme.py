@@ -2,10 +2,14 @@
 
 import json
 import ssl
+import threading
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from cryptography import x509
@@ -13,10 +17,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from testbed.docker_engine import Container, Scratch, wait_until
-from testbed.images import ensure_pebble
+from testbed.docker_engine import Container, Scratch, docker, wait_until
+from testbed.images import ensure_challenge_dns, ensure_pebble
 
 ALIAS = "pebble"
+DNS_ALIAS = "challtestsrv"
 API_PORT = 14000
 MANAGEMENT_PORT = 15000
 
@@ -60,13 +65,14 @@ class AcmeCa:
         self.container.remove()
 
 
-def start_acme_ca(scratch: Scratch, network: str, folder: Path) -> AcmeCa:
-    """Start Pebble, which takes every challenge as met, and wait until it answers.
+def start_acme_ca(scratch: Scratch, network: str, folder: Path, *, dns: str = "") -> AcmeCa:
+    """Start Pebble, and wait until it answers. It takes every challenge as met, unless it has a DNS server to ask.
 
     Args:
         scratch: the run it belongs to.
         network: the network on which it is `pebble`.
         folder: where to write the PEM file of the CA behind its API.
+        dns: HOST:PORT of the DNS server, on that network, by whose records it judges challenges.
 
     Raises:
         TestbedError: pebble is not installed, or it did not come up.
@@ -86,10 +92,11 @@ def start_acme_ca(scratch: Scratch, network: str, folder: Path) -> AcmeCa:
     }
     container = scratch.container(
         ensure_pebble().reference,
+        *("-config", "/pebble/config.json", "-dnsserver", dns)[: 4 if dns else 2],
         what="pebble",
         network=network,
         aliases=[ALIAS],
-        env={"PEBBLE_VA_ALWAYS_VALID": "1", "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"},
+        env={"PEBBLE_VA_ALWAYS_VALID": "0" if dns else "1", "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"},
         publish={API_PORT: None, MANAGEMENT_PORT: None},
         files={
             "/pebble/config.json": json.dumps({"pebble": settings}).encode(),
@@ -117,6 +124,61 @@ def start_acme_ca(scratch: Scratch, network: str, folder: Path) -> AcmeCa:
         api_port=container.published_port(API_PORT),
         management_port=management_port,
     )
+
+
+@dataclass(frozen=True)
+class ChallengeDns:
+    """A running DNS server for ACME challenges.
+
+    Attributes:
+        container: where it runs.
+        address: HOST:PORT on its network.
+        endpoint: where lego's provider `httpreq` finds it, as containers on that network reach this process.
+        asked: the names that a record was set for, in order.
+    """
+
+    container: Container
+    address: str
+    endpoint: str
+    asked: list[str]
+
+
+@contextmanager
+def challenge_dns(scratch: Scratch, network: str) -> Iterator[ChallengeDns]:
+    """Start pebble's DNS server, and a service that sets records in it as lego's provider `httpreq` asks.
+
+    Args:
+        scratch: the run it belongs to.
+        network: the network on which it is `challtestsrv`.
+    """
+    container = scratch.container(
+        ensure_challenge_dns().reference, what="dns", network=network, aliases=[DNS_ALIAS], publish={8055: None}
+    )
+    management = f"http://127.0.0.1:{container.published_port(8055)}"
+    asked: list[str] = []
+
+    class Service(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            wanted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.path == "/present":
+                asked.append(wanted["fqdn"])
+                record = json.dumps({"host": wanted["fqdn"], "value": wanted["value"]}).encode()
+                urllib.request.urlopen(f"{management}/set-txt", record, timeout=5).close()
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_arguments: object) -> None:
+            """Say nothing."""
+
+    subnet = docker("network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", network).strip()
+    gateway = str(next(IPv4Network(subnet).hosts()))
+    with ThreadingHTTPServer((gateway, 0), Service) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield ChallengeDns(container, f"{DNS_ALIAS}:8053", f"http://{gateway}:{server.server_port}", asked)
+        finally:
+            server.shutdown()
 
 
 def make_certificates(names: list[str]) -> tuple[bytes, bytes, bytes]:

@@ -1,14 +1,18 @@
-"""Images for catalog definitions: the real Traefik, and for everything else a stand-in that meets its health check."""
+"""Images for catalog definitions: the real Traefik, and for everything else a stand-in that meets its health check.
+
+The stand-in of Traefik's socket proxy does its work: Traefik meets the real engine through it.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from homelab_mcp.adapters.catalog_files import packaged_definitions
 from homelab_mcp.model.definition import Container, ServiceDefinition
-from testbed.images import LocalImage, Variant, ensure_traefik, stand_in
+from testbed.images import LocalImage, Variant, ensure_socket_proxy, ensure_traefik, stand_in
 
 REAL_TOOLS = frozenset({"wget", "curl", "nc", "grep", "exit", "true", "test", "["})
 """Programs that a stand-in has anyway, so that the health check really asks it."""
@@ -22,22 +26,43 @@ def definition(name: str) -> ServiceDefinition:
 
 
 def provide(definitions: Iterable[ServiceDefinition]) -> list[LocalImage]:
-    """Put an image of every container of these definitions on the engine."""
-    made = []
+    """Put an image of every container of these definitions on the engine.
+
+    Containers of one image share a stand-in: it has the ports and programs that any of them needs, and names the
+    service whose main container it is.
+    """
+    made: list[LocalImage] = []
+    wanted: dict[str, _Wanted] = {}
     for one in definitions:
         if one.id == "traefik":
             made.append(ensure_traefik(one.container.image.reference))
+            made.append(ensure_socket_proxy(one.companions["socket"].image.reference))
             continue
-        made.append(_stand_in(one.id, one.container, "forward_auth" if one.id == "authelia" else "serve"))
-        made += [_stand_in(f"{one.id}-{key}", companion, "serve") for key, companion in one.companions.items()]
+        variant: Variant = "forward_auth" if one.id == "authelia" else "serve"
+        for name, container in ((f"{one.id}-{key}", c) for key, c in one.companions.items()):
+            wanted.setdefault(container.image.reference, _Wanted(name, "serve")).add(container)
+        main = wanted.setdefault(one.container.image.reference, _Wanted(one.id, variant))
+        main.service, main.variant = one.id, variant
+        main.add(one.container)
+    for reference, each in wanted.items():
+        ports = sorted(each.ports) or [80]
+        made.append(stand_in(reference, service=each.service, ports=ports, shims=each.shims, variant=each.variant))
     return made
 
 
-def _stand_in(service: str, container: Container, variant: Variant) -> LocalImage:
-    ports = [p.container for p in container.ports if p.protocol == "tcp"] or [80]
-    return stand_in(
-        container.image.reference, service=service, ports=ports, shims=_shims(container, ports[0]), variant=variant
-    )
+@dataclass
+class _Wanted:
+    """What a stand-in must be able to do."""
+
+    service: str
+    variant: Variant
+    ports: set[int] = field(default_factory=set)
+    shims: dict[str, str] = field(default_factory=dict)
+
+    def add(self, container: Container) -> None:
+        ports = [p.container for p in container.ports if p.protocol == "tcp"]
+        self.ports |= set(ports)
+        self.shims |= _shims(container, (ports or [80])[0])
 
 
 def _shims(container: Container, port: int) -> dict[str, str]:

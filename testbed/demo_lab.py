@@ -92,6 +92,7 @@ class DemoLab:
             options += ["--acme-ca-server", self.ca.directory_url, "--acme-ca-certificate", str(self.ca.api_ca)]
             options += ["--root-certificate", str(self.root_certificate)]
             options += ["--route-network", network, "--internal-network", self.scratch.network("internal")]
+            options += ["--media-network", self.scratch.network("media")]
             for name in ("core", "monitoring", "utilities"):
                 self.scratch.claim_project(self.stack(name))
         report = cli(self, "init", *options)

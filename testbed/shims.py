@@ -32,6 +32,33 @@ done
 exec /bin/busybox timeout 10 /bin/busybox wget "$@"
 """
 
+# What a Docker socket proxy lets through, in HAProxy's own words, as images of that kind do it with their variables.
+SOCKET_FILTER = """
+global
+  maxconn 200
+defaults
+  mode http
+  timeout connect 10s
+  timeout client 10m
+  timeout server 10m
+frontend clients
+  bind :2375
+  http-request deny unless METH_GET || { env(POST) -m bool }
+  http-request deny if { path -m reg (/archive|/export|/logs|/top|/changes|/attach[a-z/]*)$ }
+  http-request allow if { path -m reg ^(/v[0-9.]+)?/containers } { env(CONTAINERS) -m bool }
+  http-request allow if { path -m reg ^(/v[0-9.]+)?/events } { env(EVENTS) -m bool }
+  http-request allow if { path -m reg ^(/v[0-9.]+)?/version } { env(VERSION) -m bool }
+  http-request allow if { path -m reg ^(/v[0-9.]+)?/_ping } { env(PING) -m bool }
+  http-request deny
+  use_backend events if { path -m reg ^(/v[0-9.]+)?/events }
+  default_backend engine
+backend engine
+  server docker unix@/var/run/docker.sock
+backend events
+  timeout server 0
+  server docker unix@/var/run/docker.sock
+"""
+
 # Enough of curl for health checks: every HTTP error fails, as with --fail.
 CURL = """
 url= output= body=

@@ -20,8 +20,10 @@ from homelab_mcp.ports import (
     Data,
     Engine,
     Files,
+    Handover,
     Hardware,
     History,
+    Host,
     Inside,
     Journal,
     Judge,
@@ -315,6 +317,13 @@ class LocalLab:
         return SystemSecrets()
 
     @cached_property
+    def handover(self) -> Handover:
+        """New passwords on their way to a person."""
+        from homelab_mcp.adapters.handover import FileHandover
+
+        return FileHandover(self.root)
+
+    @cached_property
     def tokens(self) -> TokenStore:
         """Who may use the HTTP server."""
         from homelab_mcp.adapters.token_store import FileTokenStore
@@ -341,3 +350,10 @@ class LocalLab:
         from homelab_mcp.adapters.snapshots import SecretSnapshots
 
         return SecretSnapshots(self.root)
+
+    @property
+    def host(self) -> Host:
+        """This machine."""
+        from homelab_mcp.adapters.host_facts import LinuxHost
+
+        return LinuxHost()

@@ -21,6 +21,7 @@ from homelab_mcp.workflow.init_lab import init_lab
 from homelab_mcp.workflow.proposals import propose_add_service
 from homelab_mcp.workflow.verifier import Patience
 from testbed import Scratch, TestbedError, free_port, start_acme_ca
+from testbed.acme import ChallengeDns
 from testbed.docker_engine import docker, wait_until
 
 PIN = "27182818"
@@ -42,19 +43,23 @@ class Answer:
 
 
 class RealLab:
-    """A lab under ``folder``: loopback ports, domain ``<run>.lab.test``, every name with the run's id at its end."""
+    """A lab under ``folder``: loopback ports, domain ``<run>.lab.test``, every name with the run's id at its end.
 
-    def __init__(self, folder: Path, scratch: Scratch) -> None:
+    With ``dns`` (on the network ``routes``) it gets one wildcard certificate by DNS-01, else one a route by TLS-ALPN.
+    """
+
+    def __init__(self, folder: Path, scratch: Scratch, *, dns: ChallengeDns | None = None, routes: str = "") -> None:
         self.scratch = scratch
         self.run = scratch.run_id
         self.root = folder / "stacks"
         self.domain = f"r{self.run}.lab.test"
         self.http_port, self.https_port = free_port(), free_port()
-        self.routes, self.internal = scratch.network("routes"), scratch.network("internal")
+        self.routes, self.internal = routes or scratch.network("routes"), scratch.network("internal")
+        self.media = scratch.network("media")
         # As any other user than root, files cannot be given away: then services run as who runs the tests.
         self.owner = (1234, 1235) if os.getuid() == 0 else (os.getuid(), os.getgid())
         self.login = f"login-{self.run}@docker"
-        ca = start_acme_ca(scratch, self.routes, folder)
+        ca = start_acme_ca(scratch, self.routes, folder, dns=dns.address if dns else "")
         certificate = folder / "root.pem"
         certificate.write_text(ca.root_pem)
         self.trust = ca.ssl_context()
@@ -71,12 +76,20 @@ class RealLab:
             "https_port": self.https_port,
             "route_network": self.routes,
             "internal_network": self.internal,
+            "media_network": self.media,
             "sso_middleware": self.login,
             "acme.challenge": "tls",
             "acme.ca_server": ca.directory_url,
             "acme.ca_certificate": str(ca.api_ca),
             "acme.root_certificate": str(certificate),
         }
+        if dns:
+            values |= {
+                "acme.challenge": "dns",
+                "acme.dns_provider": "httpreq",
+                "acme.resolvers": [dns.address],
+                "acme.propagation_wait": 1,
+            }
         for name in ("media", "downloads"):
             (folder / name).mkdir()
         init_lab(open_lab(str(self.root), files_only=True), values, PIN)
@@ -150,11 +163,18 @@ class RealLab:
         own = ["git", "-c", "safe.directory=*", "-C", str(self.root), *command]
         return subprocess.run(own, capture_output=True, text=True, check=True, timeout=20).stdout
 
-    def https(self, host: str, path: str = "/", *, cookie: str = "") -> Answer:
-        """GET through Traefik; raises ssl.SSLCertVerificationError for a certificate that is not the CA's."""
+    def https(self, host: str, path: str = "/", *, cookie: str = "", any_certificate: bool = False) -> Answer:
+        """GET through Traefik; raises ssl.SSLCertVerificationError for a certificate that is not the CA's.
+
+        With ``any_certificate`` Traefik's own, which it shows until the CA's is there, is taken too.
+        """
+        trust = self.trust
+        if any_certificate:
+            trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
         with (
             socket.create_connection(("127.0.0.1", self.https_port), timeout=10) as plain,
-            self.trust.wrap_socket(plain, server_hostname=host) as secure,
+            trust.wrap_socket(plain, server_hostname=host) as secure,
         ):
             return _ask(secure, host, path, cookie)
 

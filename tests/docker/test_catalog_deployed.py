@@ -3,7 +3,8 @@
 Real here: Docker, Compose, Traefik, the ACME certificate authority, every certificate and request, and all of
 homelab-mcp. Stand-ins: the services themselves and the log-in, small web servers under the real images' names (where
 those are not on the machine). The VPN gateway is one too: its container gets NET_ADMIN and /dev/net/tun as the
-definition asks, and lends its network to the service behind it, but opens no tunnel.
+definition asks, and lends its network to the service behind it, but opens no tunnel. Traefik's socket proxy is Debian's
+HAProxy with rules that let through what the definition's variables say.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ pytestmark = pytest.mark.timeout(240)
 
 
 SPARE = "spare"
+FIRST = ["security-headers@file", "rate-limit@file"]
+"""What Traefik's entry point puts before each router's own middlewares."""
 VPN = {"VPN_SERVICE_PROVIDER": "mullvad"}
 
 
@@ -98,7 +101,7 @@ def test_every_container_runs_and_is_healthy(lab: RealLab) -> None:
     assert {state["Status"] for state in seen.values()} == {"running"}
     assert health.pop(lab.named("whoami")) == "none", "its image holds no program that could ask"
     assert set(health.values()) == {"healthy"}, health
-    assert len(health) == len(DEPLOYED) + 1, "all but whoami, and the database and the cache"
+    assert len(health) == len(DEPLOYED) + 3, "all but whoami, and the database, two caches and the socket proxy"
 
 
 def test_traefiks_own_api_shows_each_router_as_it_should_be(lab: RealLab) -> None:
@@ -108,15 +111,16 @@ def test_traefiks_own_api_shows_each_router_as_it_should_be(lab: RealLab) -> Non
         assert (router["status"], router.get("error")) == ("enabled", None), router
         assert router["entryPoints"] == ["websecure"]
         assert router["tls"]["certResolver"] == "letsencrypt", name
+        assert router["middlewares"][:2] == FIRST, name
     for service, expected in {**WEB, "traefik": Expected("traefik", 8080)}.items():
         router = routers[f"{lab.named(service)}@docker"]
         assert router["rule"] == f"Host(`{expected.subdomain}.{lab.domain}`)"
-        assert router.get("middlewares", []) == ([lab.login] if expected.protected else [])
+        assert router["middlewares"] == FIRST + ([lab.login] if expected.protected else [])
         assert router["service"] == ("api@internal" if service == "traefik" else lab.named(service))
     for name, router in routers.items():
         if not name.endswith("-api@docker"):
             continue
-        assert "middlewares" not in router
+        assert router["middlewares"] == FIRST
         assert (
             router["rule"].startswith("Host(`") and router["priority"] > routers[name.replace("-api@", "@")]["priority"]
         )
@@ -204,7 +208,7 @@ def test_the_gateway_carries_qbittorrents_network_and_route(lab: RealLab) -> Non
     assert not [k for k in main["Config"]["Labels"] if k.startswith("traefik.")]
     assert gateway["HostConfig"]["CapAdd"] == ["NET_ADMIN"]
     assert [d["PathOnHost"] for d in gateway["HostConfig"]["Devices"]] == ["/dev/net/tun"]
-    assert set(gateway["NetworkSettings"]["Networks"]) == {lab.routes, lab.internal}
+    assert set(gateway["NetworkSettings"]["Networks"]) == {lab.routes, lab.internal, lab.media}
     assert not gateway["HostConfig"]["PortBindings"] and not main["HostConfig"]["PortBindings"]
 
 

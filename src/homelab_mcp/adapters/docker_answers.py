@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from homelab_mcp.core.project_name import HASH_LABEL, PROJECT_LABEL, SERVICE_LABEL
 from homelab_mcp.core.resources import Usage
+from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.observed import ContainerMake, ContainerState, PublishedPort
 
 LINE_LIMIT = 16_384
@@ -175,6 +176,21 @@ def _plain(buffer: bytearray, source: Iterator[bytes]) -> Iterator[tuple[str, st
 def _split(raw: bytes, stream: str) -> tuple[str, str, str]:
     when, _, line = raw[:LINE_LIMIT].decode("utf-8", "replace").rstrip("\r\n").partition(" ")
     return when, stream, line
+
+
+def image_facts(raw: Mapping[str, Any]) -> ImageFacts:
+    """What the engine's answer about an image (``GET /images/{name}/json``) says of how it is run."""
+    config = raw.get("Config") or {}
+    ports = (str(p).partition("/") for p in config.get("ExposedPorts") or ())
+    health = (config.get("Healthcheck") or {}).get("Test") or []
+    return ImageFacts(
+        ports=tuple(sorted((int(number), kind or "tcp") for number, _, kind in ports if number.isdigit())),
+        volumes=tuple(sorted(map(str, config.get("Volumes") or ()))),
+        user=str(config.get("User") or ""),
+        workdir=str(config.get("WorkingDir") or ""),
+        health=bool(health) and health != ["NONE"],
+        variables=tuple(str(v).partition("=")[0] for v in config.get("Env") or ()),
+    )
 
 
 def usage(raw: dict[str, Any]) -> Usage:

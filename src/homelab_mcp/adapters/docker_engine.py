@@ -15,6 +15,7 @@ from homelab_mcp.core.log_lines import Ring
 from homelab_mcp.core.project_name import PROJECT_LABEL
 from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.errors import EngineFailed
+from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.observed import ContainerMake, ContainerState
 from homelab_mcp.ports import EngineInfo
 
@@ -182,6 +183,11 @@ class DockerEngine:
         """What is behind the @ of its RepoDigests; a locally built image has none."""
         found = self._image(reference).get("RepoDigests") or ()
         return frozenset(str(d).partition("@")[2] for d in found)
+
+    def image_facts(self, reference: str) -> ImageFacts | None:
+        """What an image says of itself; None where it is not on the engine."""
+        raw = self._image(reference)
+        return docker_answers.image_facts(raw) if raw else None
 
     def sweep_renamed(self, stack: str) -> list[str]:
         """Remove the ``<hex>_name`` containers a killed ``compose up`` leaves; never volumes."""

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from homelab_mcp.cli import (
+    access,
     add,
     apply,
     approve,
@@ -19,8 +20,11 @@ from homelab_mcp.cli import (
     change,
     doctor,
     env,
+    external,
     history,
+    homepage,
     init,
+    inventory,
     lazy,
     logs,
     remove,
@@ -30,8 +34,10 @@ from homelab_mcp.cli import (
     status,
     token,
     updates,
+    user,
     vpn,
 )
+from homelab_mcp.cli import any_service as any_service_command
 from homelab_mcp.cli import approvals as approvals_command
 from homelab_mcp.cli import plan as plan_command
 from homelab_mcp.cli import policy as policy_command
@@ -81,6 +87,7 @@ for module in (
     search,
     catalog,
     add,
+    any_service_command,
     remove,
     change,
     validate_command,
@@ -88,7 +95,11 @@ for module in (
     status,
     logs,
     env,
+    user,
+    access,
+    homepage,
     lazy,
+    external,
     vpn,
     plan_command,
     policy_command,
@@ -99,6 +110,7 @@ for module in (
     history,
     backup,
     updates,
+    inventory,
     review,
     vault_command,
     serve,

@@ -16,8 +16,13 @@ def reader_after(read: Callable[[str], str | None], edits: Sequence[FileEdit]) -
     return lambda path: texts[path] if path in texts else read(path)
 
 
-def stacks_after(stacks: Sequence[StackFiles], edits: Sequence[FileEdit]) -> tuple[StackFiles, ...]:
-    """The stacks after the edits, sorted by name; one whose compose file goes is gone, a new compose file makes one."""
+def stacks_after(
+    stacks: Sequence[StackFiles], edits: Sequence[FileEdit], read: Callable[[str], str | None] = lambda _: None
+) -> tuple[StackFiles, ...]:
+    """The stacks after the edits, sorted by name; one whose compose file goes is gone, a new compose file makes one.
+
+    ``read`` gives a file as it is: a stack that is made may find an ``.env`` that was there already.
+    """
     found = {s.name: s for s in stacks}
     for edit in edits:
         name, _, rest = edit.path.partition("/")
@@ -28,7 +33,8 @@ def stacks_after(stacks: Sequence[StackFiles], edits: Sequence[FileEdit]) -> tup
             else:
                 found[name] = replace(stack, compose_text=edit.after)
         elif stack is None and rest in COMPOSE_NAMES and edit.after is not None:
-            found[name] = StackFiles(name, edit.path, edit.after)
+            made = StackFiles(name, edit.path, edit.after)
+            found[name] = replace(made, env_text=read(made.env_path) or "")
         elif stack is not None and rest in OVERRIDE_NAMES:
             found[name] = replace(stack, others=_with(stack.others, edit))
     for edit in edits:

@@ -21,6 +21,7 @@ from homelab_mcp.core.compose_meaning import (
     DOCKGE,
     RECORD,
     check_meaning,
+    form_token,
     named_volumes,
     names_in,
     networks_used,
@@ -222,6 +223,8 @@ def _declare(work: _Work, section: str, wanted: Mapping[str, Any]) -> None:
         elif name not in (present or {}):
             work.text = yaml_span.insert_entry(work.text, (section,), name, value)
         work.note(f"{section}:{name}", added=name not in (present or {}))
+        if value not in OWN_FORMS:
+            work.note(form_token(section, name, value), added=name not in (present or {}))
         work.note(f"section:{section}", added=False)
         work.data[section] = {name: value, **(present or {})}
 
@@ -253,7 +256,10 @@ def _remove_declared(work: _Work, record: Sequence[str], others: Mapping[str, An
         for name in (t.partition(":")[2] for t in record if t.startswith(f"{section}:")):
             present = work.data.get(section) or {}
             token = f"{section}:{name}"
-            if name in present and name not in used and token not in work.inherited and present[name] in OWN_FORMS:
+            ours = name in present and (
+                present[name] in OWN_FORMS or form_token(section, name, present[name]) in record
+            )
+            if ours and name not in used and token not in work.inherited:
                 work.text = yaml_span.remove_entry(work.text, (section, name))
                 del work.data[section][name]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +11,8 @@ from homelab_mcp.model.errors import EditRefused, InvalidInput
 
 RECORD = "x-homelab-added"
 """Key inside a service that lists what its addition brought along: ``networks:NAME``, ``volumes:NAME``,
-``url:ADDRESS``, ``section:NAME`` (the section was not there) and ``layout:WORD`` (how to restore the file's bytes)."""
+``url:ADDRESS``, ``section:NAME`` (the section was not there), ``form:DIGEST`` (a declaration's own
+form) and ``layout:WORD`` (how to restore the file's bytes)."""
 
 DOCKGE = "x-dockge"
 
@@ -72,6 +75,12 @@ def record_of(service: Any) -> list[str]:
     """What a service's addition brought along, as listed in it."""
     record = service.get(RECORD) if isinstance(service, Mapping) else None
     return [t for t in record if isinstance(t, str)] if isinstance(record, list) else []
+
+
+def form_token(section: str, name: str, value: Any) -> str:
+    """What a record says of a declaration in a form of its own, so that one that was changed since is told apart."""
+    digest = hashlib.sha256(json.dumps([section, name, value], sort_keys=True, default=str).encode()).hexdigest()
+    return f"form:{digest[:16]}"
 
 
 def tokens_of(data: Mapping[str, Any]) -> frozenset[str]:

@@ -7,14 +7,16 @@ import posixpath
 from collections.abc import Sequence
 
 from homelab_mcp.core.redact import clean, env_pairs, safe, secret_values
+from homelab_mcp.core.users_file import USERS, described
 from homelab_mcp.model.plan import FileEdit
 
 
 def unified(edits: Sequence[FileEdit], secrets: Sequence[str] = ()) -> str:
     """Unified diff of all edits, three lines of context, paths relative to the lab's root.
 
-    Of an env file only the names of what is added, changed or removed are told; of another secret file only its
-    length. Known secrets in any other file are masked, and invisible characters are taken out.
+    Of an env file only the names of what is added, changed or removed are told; of the users file who it is about; of
+    another secret file only its length. Known secrets in any other file are masked, and invisible characters are
+    taken out.
 
     Args:
         edits: the plan's edits.
@@ -48,7 +50,7 @@ def _one(edit: FileEdit, secrets: Sequence[str]) -> str:
     old = f"a/{edit.path}" if edit.before is not None else "/dev/null"
     new = f"b/{edit.path}" if edit.after is not None else "/dev/null"
     if is_secret(edit):
-        body = _env_names(edit, secrets) if is_env(edit.path) else [_length(edit)]
+        body = _env_names(edit, secrets) if is_env(edit.path) else _people(edit) or [_length(edit)]
         return "\n".join([f"--- {old}", f"+++ {new}", *body]) + "\n"
     before = safe(edit.before or "", secrets).splitlines()
     after = safe(edit.after or "", secrets).splitlines()
@@ -69,6 +71,13 @@ def _env_names(edit: FileEdit, secrets: Sequence[str]) -> list[str]:
         elif before[name] != after[name]:
             lines.append(f"~ {name} (changed, not shown)")
     return [clean(line) for line in lines] or ["  (comments, order or quoting only)"]
+
+
+def _people(edit: FileEdit) -> list[str]:
+    """Of Authelia's users file who comes, goes or changes; a text that is no such file tells nothing."""
+    if posixpath.basename(edit.path) != USERS or edit.after is None:
+        return []
+    return [clean(line) for line in described(edit.before, edit.after)]
 
 
 def _length(edit: FileEdit) -> str:

@@ -6,7 +6,7 @@ The same input gives the same output, but for the secrets that are made.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from homelab_mcp.core import labels, traefik
@@ -19,6 +19,11 @@ from homelab_mcp.core.yaml_emit import Style, entry
 from homelab_mcp.model.definition import Companion, ServiceDefinition, Variable
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LabSettings
+
+_MEDIA = frozenset({"media", "media-management", "downloads"})
+"""Categories whose services hand each other files and calls, on the lab's media network."""
+
+_NO_WAY_OUT = frozenset({"database", "cache", "proxy"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class Generated:
     route: GeneratedRoute | None
     access: labels.Access | None
     notes: tuple[str, ...]
+    volumes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ class _Job:
     gateway: ServiceDefinition | None
     gateway_name: str
     companions: dict[str, Companion]
+    shared_certificates: bool
 
 
 def generate(
@@ -83,6 +90,7 @@ def generate(
     root: str,
     gateway: ServiceDefinition | None = None,
     gateway_name: str = "",
+    shared_certificates: bool = False,
     host: Host | None = None,
 ) -> Generated:
     """Generate a service.
@@ -97,13 +105,16 @@ def generate(
         root: the lab's absolute path.
         gateway: the VPN gateway's definition, where the definition names one and it is to be used.
         gateway_name: the gateway's service name; its definition's id when "".
+        shared_certificates: whether the lab's Traefik gives every route a certificate at its entry point.
         host: what limits must fit; None: they are as the resource classes say.
 
     Raises:
         InvalidInput: options that do not fit, or values that are missing (code ``missing_input``).
     """
     name = options.name or definition.id
-    access = labels.access_of(definition, options.subdomain, options.sso, options.sso_reason)
+    if definition.id == traefik.TRAEFIK and settings.traefik.docker_access == "socket":
+        definition = traefik.without_proxy(definition)
+    access = labels.access_of(definition, options.subdomain, options.sso, options.sso_reason, options.sso_groups)
     companions = {f"{name}-{key}": companion for key, companion in definition.companions.items()}
     job = _Job(
         definition,
@@ -114,6 +125,7 @@ def generate(
         gateway if _wants_vpn(definition, options) else None,
         gateway_name or (gateway.id if gateway else ""),
         companions,
+        shared_certificates or definition.id == traefik.TRAEFIK,
     )
     filled_later: dict[str, str] = {}
     words = Words(
@@ -128,7 +140,12 @@ def generate(
     scaled = fit_services(services, host)
     filled = _variables(job, services, existing_env, secrets)
     filled_later.update(filled.values)
-    files = tuple(_file(f.path, f.content, words, f.mode, f.secret, name) for f in definition.files)
+    files = [_file(f.path, f.content, words, f.mode, f.secret, name) for f in definition.files]
+    notes = (*filled.notes, *definition.notes, *(job.gateway.notes if job.gateway else ()))
+    if definition.id == traefik.TRAEFIK:
+        dynamic = f"{name}/{traefik.DYNAMIC_FILE}"
+        files.append(GeneratedFile(dynamic, traefik.dynamic_text(settings), 0o644, secret=False))
+        notes = (*notes, *traefik.traefik_parts(settings).notes)
     return Generated(
         name=name,
         services=services,
@@ -136,10 +153,10 @@ def generate(
         env=filled.added,
         secrets=tuple(dict.fromkeys(filled.secrets)),
         urls=(f"https://{labels.host_of(access.subdomain)}",) if access else (),
-        files=files,
+        files=tuple(files),
         route=GeneratedRoute(f"{access.subdomain}.{settings.domain}", access.protected) if access else None,
         access=access,
-        notes=(*scaled, *filled.notes, *definition.notes, *(job.gateway.notes if job.gateway else ())),
+        notes=(*scaled, *notes),
     )
 
 
@@ -155,11 +172,11 @@ def _wants_vpn(definition: ServiceDefinition, options: ServiceOptions) -> bool:
 def _services(job: _Job, words: Words) -> dict[str, dict[str, Any]]:
     main = container_block(job.definition.container, job.name, words, job.settings, job.options.tag)
     if job.definition.id == traefik.TRAEFIK:
-        _join_traefik(main, job.settings)
+        _join_traefik(main, job.settings, job.name)
     main["labels"] = labels.own_labels(job.definition, job.access)
     filled = {k: words.fill(v) for k, v in job.definition.container.labels.items()}
     own = labels.with_login_name(job.definition, filled, job.settings)
-    routing = labels.route_labels(job.definition, job.name, job.access, job.settings) if job.access else {}
+    routing = _routing(job)
     if own and any(k.startswith("traefik.") for k in own):
         routing.setdefault("traefik.enable", "true")
     main["labels"] |= ({} if job.gateway else routing) | labels.homepage_labels(job.definition, job.access) | own
@@ -178,12 +195,21 @@ def _services(job: _Job, words: Words) -> dict[str, dict[str, Any]]:
     return services
 
 
-def _join_traefik(main: dict[str, Any], settings: LabSettings) -> None:
-    parts = traefik.traefik_parts(settings)
-    main["command"] = [*traefik.redirected(main.get("command", []), settings), *parts.command]
+def _routing(job: _Job) -> dict[str, str]:
+    if job.access is None:
+        return {}
+    shared = job.shared_certificates
+    return labels.route_labels(job.definition, job.name, job.access, job.settings, shared_certificates=shared)
+
+
+def _join_traefik(main: dict[str, Any], settings: LabSettings, name: str) -> None:
+    parts = traefik.traefik_parts(settings, name)
+    main["command"] = [*traefik.for_settings(main.get("command", []), settings), *(literal(f) for f in parts.command)]
     main["ports"] = [*parts.ports, *main.get("ports", [])]
     main["environment"] = {**main.get("environment", {}), **parts.environment}
     main["volumes"] = [*main.get("volumes", []), *(literal(v) for v in parts.volumes)]
+    if parts.health:
+        main["healthcheck"]["test"] = list(parts.health)
 
 
 def _companion(job: _Job, name: str, companion: Companion, words: Words) -> dict[str, Any]:
@@ -219,6 +245,8 @@ def _gateway(job: _Job, main: dict[str, Any], routing: dict[str, str], words: Wo
 def _main_networks(job: _Job) -> list[str]:
     names = [job.settings.route_network] if job.definition.route or job.definition.id == traefik.TRAEFIK else []
     names.append(job.settings.internal_network)
+    if job.definition.category in _MEDIA:
+        names.append(job.settings.media_network)
     if job.companions:
         names.append(_private(job.name))
     return names
@@ -231,7 +259,7 @@ def _networks(job: _Job) -> dict[str, dict[str, Any]]:
             declared[name] = {"external": True}
     if job.companions:
         # Databases and caches need no way out; a worker may fetch things.
-        closed = all(c.role in {"database", "cache"} for c in job.companions.values())
+        closed = all(c.role in _NO_WAY_OUT for c in job.companions.values())
         declared[_private(job.name)] = {"internal": True} if closed else {}
     return declared
 

@@ -15,7 +15,10 @@ SERVICE = "homelab.service"
 COMPANION_OF = "homelab.companion-of"
 """On a companion or gateway: the compose service it was added with, and is removed with."""
 SSO = "homelab.sso"
+"""Whether and how log-in is asked: ``bypass``, ``portal`` or ``two_factor``; unset: one factor."""
 SSO_REASON = "homelab.sso.reason"
+SSO_GROUPS = "homelab.sso.groups"
+"""Groups whose members may pass, comma-separated; unset: everyone who has logged in."""
 
 _API_PRIORITY = "1000"
 # Traefik's default priority is the rule's length; this is above any Host rule (253 characters at most).
@@ -26,12 +29,17 @@ _DISGUISED = r"(?i)%2f|%5c|\\|\.\.(;|%3b)"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a route is reached: sub-domain, and whether the lab's log-in is asked (``why`` not, where it is not)."""
+    """How a route is reached: sub-domain, and whether the lab's log-in is asked (``why`` not, where it is not).
+
+    Where it is: whether a second factor is, and the groups that may pass (none: everyone who has logged in).
+    """
 
     subdomain: str
     protected: bool
     portal: bool = False
     why: str = ""
+    two_factor: bool = False
+    groups: tuple[str, ...] = ()
 
 
 def host_of(subdomain: str) -> str:
@@ -40,32 +48,48 @@ def host_of(subdomain: str) -> str:
 
 
 def own_labels(definition: ServiceDefinition, access: Access | None) -> dict[str, str]:
-    """Labels this project reads back: category, definition, and an SSO bypass with its reason."""
-    labels = {CATEGORY: definition.category, SERVICE: definition.id}
-    if access and not access.protected:
-        labels[SSO] = "portal" if access.portal else "bypass"
-        if access.why and not access.portal:
-            labels[SSO_REASON] = _literal(access.why)
-    return labels
+    """Labels this project reads back: category, definition, and what is special about log-in."""
+    return {CATEGORY: definition.category, SERVICE: definition.id, **(sso_labels(access) if access else {})}
 
 
-def route_labels(definition: ServiceDefinition, name: str, access: Access, settings: LabSettings) -> dict[str, str]:
-    """Traefik's labels for a service: router(s), certificate, log-in, and the *container's* port."""
+def sso_labels(access: Access) -> dict[str, str]:
+    """The labels that say how log-in is asked; none for the usual: one factor, everyone."""
+    if access.portal:
+        return {SSO: "portal"}
+    if not access.protected:
+        return {SSO: "bypass", **({SSO_REASON: _literal(access.why)} if access.why else {})}
+    labels = {SSO: "two_factor"} if access.two_factor else {}
+    return labels | ({SSO_GROUPS: ",".join(access.groups)} if access.groups else {})
+
+
+def route_labels(
+    definition: ServiceDefinition,
+    name: str,
+    access: Access,
+    settings: LabSettings,
+    *,
+    shared_certificates: bool = False,
+) -> dict[str, str]:
+    """Traefik's labels for a service: router(s), certificate, log-in, and the *container's* port.
+
+    With ``shared_certificates`` Traefik's entry point says where certificates come from, and the routers say nothing.
+    """
     route = definition.route
     if route is None:
         return {}
     target = route.traefik_service or name
     host = f"Host(`{host_of(access.subdomain)}`)"
+    tls = _tls(settings, shared_certificates)
     labels = {
         "traefik.enable": "true",
         "traefik.docker.network": settings.route_network,
-        **_router(name, host, target),
+        **_router(name, host, target, tls),
     }
     if access.protected:
         labels[f"traefik.http.routers.{name}.middlewares"] = settings.sso_middleware
         if route.sso.api_paths:
             paths = " || ".join(_below(p) for p in route.sso.api_paths)
-            labels |= _router(f"{name}-api", f"{host} && ({paths}) && !PathRegexp(`{_DISGUISED}`)", target)
+            labels |= _router(f"{name}-api", f"{host} && ({paths}) && !PathRegexp(`{_DISGUISED}`)", target, tls)
             labels[f"traefik.http.routers.{name}-api.priority"] = _API_PRIORITY
     if not route.traefik_service:
         server = f"traefik.http.services.{name}.loadbalancer.server"
@@ -99,20 +123,26 @@ def homepage_labels(definition: ServiceDefinition, access: Access | None) -> dic
     return labels
 
 
-def access_of(definition: ServiceDefinition, subdomain: str | None, sso: str | None, reason: str) -> Access | None:
+def access_of(
+    definition: ServiceDefinition,
+    subdomain: str | None,
+    sso: str | None,
+    reason: str,
+    groups: tuple[str, ...] = (),
+) -> Access | None:
     """What the definition and the person's options come to; None for a service without a route.
 
     Raises:
-        InvalidInput: an option for a route that is not there, or a bypass without a reason.
+        InvalidInput: an option for a route that is not there, a bypass without a reason, or groups with a bypass.
     """
     route = definition.route
     if route is None:
-        if subdomain or sso:
+        if subdomain or sso or groups:
             raise InvalidInput(f"{definition.name} has no web page to route to.", code="no_route")
         return None
     name = subdomain or route.subdomain
     if route.sso.policy == "portal":
-        if sso == "protect":
+        if sso in ("protect", "two_factor") or groups:
             raise InvalidInput(f"{definition.name} is the log-in itself and cannot stand behind it.", code="sso_loop")
         return Access(name, protected=False, portal=True, why=route.sso.why)
     wanted = sso or route.sso.policy
@@ -124,7 +154,19 @@ def access_of(definition: ServiceDefinition, subdomain: str | None, sso: str | N
         )
     if any(ord(c) < 32 or ord(c) == 127 for c in reason):
         raise InvalidInput("The reason holds a control character.", hint="Give it as one plain line.", code="bad_value")
-    return Access(name, protected=wanted == "protect", why=reason.strip() or route.sso.why)
+    if wanted == "bypass" and groups:
+        raise InvalidInput(
+            "Without log-in nobody's groups are known.",
+            hint="Leave out the groups or the bypass.",
+            code="groups_unused",
+        )
+    return Access(
+        name,
+        protected=wanted != "bypass",
+        why=reason.strip() or route.sso.why,
+        two_factor=wanted == "two_factor",
+        groups=groups,
+    )
 
 
 def labels_of(service: object) -> dict[str, str]:
@@ -138,14 +180,21 @@ def labels_of(service: object) -> dict[str, str]:
     return {}
 
 
-def _router(name: str, rule: str, target: str) -> dict[str, str]:
+def _router(name: str, rule: str, target: str, tls: Mapping[str, str]) -> dict[str, str]:
     router = f"traefik.http.routers.{name}"
     return {
         f"{router}.rule": rule,
         f"{router}.entrypoints": "websecure",
-        f"{router}.tls.certresolver": "letsencrypt",
+        **{f"{router}.{key}": value for key, value in tls.items()},
         f"{router}.service": target,
     }
+
+
+def _tls(settings: LabSettings, shared_certificates: bool) -> dict[str, str]:
+    """A router's own word on its certificate: one would replace all that the entry point says (Traefik 3.7)."""
+    if shared_certificates:
+        return {}
+    return {"tls": "true"} if settings.acme.challenge == "none" else {"tls.certresolver": "letsencrypt"}
 
 
 def _below(path: str) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from fnmatch import fnmatchcase
 
+from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import SETTINGS_FILE
-from homelab_mcp.model.plan import ActionKind, ApprovalKind, Draft, Plan, Requester, Risk, RiskReason
+from homelab_mcp.model.plan import ActionKind, ApprovalKind, Draft, FileEdit, Plan, Requester, Risk, RiskReason
 from homelab_mcp.model.policy import POLICY_FILE, Demand, PolicyRule, PolicySettings, QuietHours
 
 DEFAULTS = PolicySettings()
@@ -151,7 +152,7 @@ def _floor(draft: Draft) -> list[RiskReason]:
     secret_gone = [e.path for e in draft.edits if e.path in deleted and e.secret]
     if secret_gone:
         found.append(RiskReason(Risk.HIGH, f"Deletes {', '.join(secret_gone)}, which holds secrets."))
-    if any(e.path == SETTINGS_FILE and e.before is not None for e in draft.edits):
+    if any(e.path == SETTINGS_FILE and e.before is not None and _is_shared(e) for e in draft.edits):
         found.append(RiskReason(Risk.HIGH, "Changes the settings that every stack shares."))
     if deleted:
         found.append(RiskReason(Risk.MEDIUM, f"Deletes {', '.join(deleted)}."))
@@ -171,6 +172,17 @@ def _floor(draft: Draft) -> list[RiskReason]:
     if any(a.kind is ActionKind.RESTART for a in draft.actions):
         found.append(RiskReason(Risk.LOW, "Interrupts a service for a moment."))
     return found
+
+
+def _is_shared(edit: FileEdit) -> bool:
+    """Whether an edit of the settings changes more than which devices outside of the lab are routed to."""
+    from homelab_mcp.core.settings import parse_settings
+
+    try:
+        before, after = (parse_settings(text or "") for text in (edit.before, edit.after))
+    except InvalidInput:
+        return True
+    return before.model_copy(update={"external": {}}) != after.model_copy(update={"external": {}})
 
 
 def _data_floor(draft: Draft) -> list[RiskReason]:

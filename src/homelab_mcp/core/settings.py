@@ -12,7 +12,7 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import SETTINGS_FILE, LabSettings
 
 _HEAD = "# What every stack of this lab shares. No secret belongs here: this file is in git."
-_ACME = "acme."
+_GROUPS = ("acme", "traefik")
 
 
 def parse_settings(text: str) -> LabSettings:
@@ -32,22 +32,28 @@ def parse_settings(text: str) -> LabSettings:
 
 
 def build_settings(values: Mapping[str, Any]) -> LabSettings:
-    """Settings from values by name; ``acme.<name>`` reaches into ``acme``. Unset (None, "") values keep their default.
+    """Settings from values by name; ``acme.<name>`` reaches into ``acme``, ``traefik.<name>`` into ``traefik``.
+
+    Unset (None, "") values keep their default.
 
     Raises:
         InvalidInput: a value that does not fit, or no domain (code ``bad_settings``).
     """
     flat: dict[str, Any] = {}
-    acme: dict[str, Any] = dict(values.get("acme") or {}) if isinstance(values.get("acme") or {}, Mapping) else {}
+    groups: dict[str, dict[str, Any]] = {
+        g: dict(values[g]) if isinstance(values.get(g), Mapping) else {} for g in _GROUPS
+    }
     for name, value in values.items():
-        if value is None or value == "" or (name == "acme" and isinstance(value, Mapping)):
+        group, dot, key = name.partition(".")
+        if value is None or value == "" or (name in groups and isinstance(value, Mapping)):
             continue
-        if name.startswith(_ACME):
-            acme[name.removeprefix(_ACME)] = value
+        if dot and group in groups:
+            groups[group][key] = value
         else:
             flat[name] = value
-    if acme:
-        flat.setdefault("acme", acme)
+    for group, given in groups.items():
+        if given:
+            flat.setdefault(group, given)
     try:
         return LabSettings(**flat)
     except ValidationError as error:
@@ -60,9 +66,16 @@ def build_settings(values: Mapping[str, Any]) -> LabSettings:
 
 
 def emit_settings(settings: LabSettings) -> str:
-    """The text of ``homelab.yaml``: every setting, in the model's order; ``acme``'s unset ones left out."""
+    """The text of ``homelab.yaml``: every setting, in the model's order; ``acme``'s unset ones left out.
+
+    ``external`` is written once there is one: its entries come and go as lines of their own.
+    """
     lines = [_HEAD]
     for name, value in settings.model_dump().items():
+        if name == "external":
+            value = {n: r.model_dump(exclude_defaults=True) for n, r in settings.external.items()}
+            if not value:
+                continue
         shown = {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
         lines += entry(name, shown, 0, Style())
     return "\n".join(lines) + "\n"

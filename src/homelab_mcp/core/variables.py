@@ -11,6 +11,9 @@ from homelab_mcp.model.definition import Variable
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LabSettings
 
+_FROM_SETTINGS = {"VPN_SERVICE_PROVIDER": "vpn_provider"}
+"""Variables whose default is a setting, where a definition has none of its own to offer."""
+
 
 @dataclass(slots=True)
 class Filled:
@@ -67,6 +70,8 @@ def fill(
     for variable in declared.values():
         value = _value(variable, given, existing, secrets)
         if value is None:
+            value = _from_settings(variable, settings)
+        if value is None:
             missing.append(variable)
             continue
         if variable.secret and value:
@@ -93,6 +98,11 @@ def _value(
     if variable.default is not None:
         return variable.default
     return None if variable.required else ""
+
+
+def _from_settings(variable: Variable, settings: LabSettings) -> str | None:
+    name = _FROM_SETTINGS.get(variable.name)
+    return (getattr(settings, name) or None) if name else None
 
 
 def _check_given(given: Mapping[str, str], declared: Mapping[str, Variable]) -> None:

@@ -173,8 +173,7 @@ _SPECIAL = {
 }
 
 
-_NOT_ONLY_TEXT = frozenset("0123456789+-.tTfFnN~") | {""}
-"""First characters of an unquoted scalar that may be something else than text; "" is null."""
+_NOT_ONLY_TEXT = frozenset("0123456789+-.tTfFnN~") | {""}  # how something else than text may begin
 
 
 def scalar_value(text: str) -> Any:
@@ -243,8 +242,7 @@ def _construct(node: Node, duplicates: list[Duplicate], room: int) -> Any:
 def _scalar(node: ScalarNode) -> Any:
     tag = node.tag
     if tag == PLAIN:
-        text = node.value
-        return scalar_value(text) if text[:1] in _NOT_ONLY_TEXT else text
+        return scalar_value(node.value) if node.value[:1] in _NOT_ONLY_TEXT else node.value
     if tag == QUOTED:
         return node.value
     if not tag.startswith(_PREFIX):

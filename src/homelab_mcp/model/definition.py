@@ -180,9 +180,12 @@ class Container(_Part):
 
 
 class Companion(Container):
-    """A container the service needs beside it: its database, cache, worker or VPN gateway."""
+    """A container the service needs beside it: its database, cache, worker or VPN gateway, or its way to Docker.
 
-    role: Literal["database", "cache", "worker", "vpn"]
+    With databases, caches and proxies alone, the network that they share with the service has no way out.
+    """
+
+    role: Literal["database", "cache", "worker", "vpn", "proxy"]
     wait: Literal["healthy", "started"] = "healthy"
 
 

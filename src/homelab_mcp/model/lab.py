@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from homelab_mcp.model.external import ExternalName, ExternalRoute
+
 SETTINGS_FILE = "homelab.yaml"
 PRIVATE_FOLDER = ".homelab"
 SHARED_ENV = "global.env"
@@ -37,17 +39,28 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _DOMAIN = re.compile(r"^(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]\Z")
 
 
+Resolver = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:\[\]-]{1,80}$")]
+
+
 class Acme(BaseModel):
     """How Traefik gets certificates.
 
     ``challenge`` is ACME's (RFC 8555 section 8): ``dns`` needs ``dns_provider`` (a lego provider name) and its
-    variables; ``tls`` and ``http`` need ports 443 or 80 reachable from the CA.
+    variables, and gives one certificate for the domain and everything right below it; ``tls`` and ``http`` need ports
+    443 or 80 reachable from the CA. ``none`` asks no CA: certificates are the person's own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    challenge: Literal["dns", "http", "tls"] = "dns"
+    challenge: Literal["dns", "http", "tls", "none"] = "dns"
     dns_provider: str = "duckdns"
+    staging: bool = Field(default=False, description="Let's Encrypt's staging CA: to try out, trusted by no browser.")
+    resolvers: tuple[Resolver, ...] = Field(
+        default=(), description="DNS servers that are asked whether the challenge's record is there; the provider's."
+    )
+    propagation_wait: Annotated[int, Field(ge=0, le=1800)] = Field(
+        default=0, description="Seconds to wait for the record instead of asking; 0: ask."
+    )
     ca_server: str | None = Field(default=None, description="ACME directory URL; Let's Encrypt when unset.")
     ca_certificate: str | None = Field(
         default=None,
@@ -55,6 +68,29 @@ class Acme(BaseModel):
     )
     root_certificate: str | None = Field(
         default=None, description="Host path of the PEM file that served certificates chain to (private CAs)."
+    )
+
+
+CertificateName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+
+
+class TraefikSettings(BaseModel):
+    """How the lab's Traefik works beyond its certificates.
+
+    ``docker_access`` is taken when Traefik is added: ``proxy`` puts a filtering proxy between it and Docker's socket.
+    ``access_log`` ``stdout`` is where ``read_logs`` and ``docker logs`` find it; ``file`` is ``logs/access.log`` in
+    Traefik's folder, for programs that read files, twice 10 MiB at most.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    docker_access: Literal["proxy", "socket"] = "proxy"
+    access_log: Literal["stdout", "file"] = "stdout"
+    rate_limit: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=100, description="Requests a second that one client address may make on average; 0: any number."
+    )
+    certificates: tuple[CertificateName, ...] = Field(
+        default=(), description="The person's own: <name>.crt and <name>.key in Traefik's folder 'certificates'."
     )
 
 
@@ -88,14 +124,20 @@ class LabSettings(BaseModel):
     http_port: Annotated[int, Field(ge=1, le=65535)] = 80
     https_port: Annotated[int, Field(ge=1, le=65535)] = 443
     acme: Acme = Acme()
+    traefik: TraefikSettings = TraefikSettings()
     docker_socket: str = "/var/run/docker.sock"
     route_network: str = "traefik-network"
     internal_network: str = "homelab-network"
+    media_network: str = Field(default="media-network", description="What media services share besides.")
+    vpn_provider: str = Field(default="", description="What the VPN gateway is set up for unless told otherwise.")
     sso_middleware: str = Field(default="authelia@docker", description="The router middleware that asks for log-in.")
     backup_paths: tuple[str, ...] = Field(
         default=(), description="Host folders that a backup covers, besides the lab's own; none: nobody has said."
     )
     lint: LintSettings = LintSettings()
+    external: dict[ExternalName, ExternalRoute] = Field(
+        default={}, description="What is routed to and runs outside of this lab, by name."
+    )
 
     @field_validator("domain")
     @classmethod

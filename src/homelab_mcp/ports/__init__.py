@@ -5,12 +5,22 @@ from homelab_mcp.ports.data import Data, Owned, Owners
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, EngineInfo, Judge, Probe, ProbeResult
 from homelab_mcp.ports.hardware import Hardware, Place
+from homelab_mcp.ports.host import Host
 from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.lab import Lab, PromptText
 from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
 from homelab_mcp.ports.record import Commit, History, Journal
 from homelab_mcp.ports.registry import Registry
-from homelab_mcp.ports.secrets import KeptFile, SecretSource, SecretsSnapshot, Snapshots, TokenStore, Vault, VaultReport
+from homelab_mcp.ports.secrets import (
+    Handover,
+    KeptFile,
+    SecretSource,
+    SecretsSnapshot,
+    Snapshots,
+    TokenStore,
+    Vault,
+    VaultReport,
+)
 
 __all__ = [
     "Approver",
@@ -21,8 +31,10 @@ __all__ = [
     "Engine",
     "EngineInfo",
     "Files",
+    "Handover",
     "Hardware",
     "History",
+    "Host",
     "Inside",
     "Journal",
     "Judge",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from homelab_mcp.core.resources import Usage
+from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.judgement import Judged, Question
 from homelab_mcp.model.observed import ContainerMake, ContainerState
 
@@ -64,6 +65,10 @@ class Engine(Protocol):
 
     def image_digests(self, reference: str) -> frozenset[str]:
         """The digests by which registries know the image that this reference names here; none where it is not here."""
+        ...
+
+    def image_facts(self, reference: str) -> ImageFacts | None:
+        """What an image says of itself; None where it is not on the engine (nothing is pulled)."""
         ...
 
     def sweep_renamed(self, stack: str) -> list[str]:

@@ -14,11 +14,12 @@ from homelab_mcp.ports.data import Data
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, Judge, Probe
 from homelab_mcp.ports.hardware import Hardware
+from homelab_mcp.ports.host import Host
 from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.plans import Approver, PlanStore, Worker
 from homelab_mcp.ports.record import History, Journal
 from homelab_mcp.ports.registry import Registry
-from homelab_mcp.ports.secrets import SecretSource, Snapshots, TokenStore, Vault
+from homelab_mcp.ports.secrets import Handover, SecretSource, Snapshots, TokenStore, Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,14 @@ class Lab(Protocol):
     @property
     def secrets(self) -> SecretSource: ...
     @property
+    def handover(self) -> Handover: ...
+    @property
     def tokens(self) -> TokenStore: ...
     @property
     def worker(self) -> Worker: ...
     @property
     def vault(self) -> Vault: ...
+    @property
+    def host(self) -> Host: ...
     @property
     def snapshots(self) -> Snapshots: ...

@@ -99,6 +99,18 @@ class SecretSource(Protocol):
         ...
 
 
+class Handover(Protocol):
+    """New passwords on their way to a person, past every model. Raises InvalidInput, StorageFailed."""
+
+    def leave(self, user: str, password: str) -> str:
+        """Keep a new password for its person; where it is, relative to the lab's root."""
+        ...
+
+    def take(self, user: str) -> str | None:
+        """The password, for the one time that it is shown; None where none waits."""
+        ...
+
+
 class TokenStore(Protocol):
     """Tokens of HTTP clients; only their hashes are kept. Raises InvalidInput (tokens_corrupt), StorageFailed."""
 

@@ -6,12 +6,13 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from homelab_mcp.core.approver_record import Standing, key_name, recorded, standing, told
+from homelab_mcp.core.prerequisites import check_host, question_of
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.host import Check
 from homelab_mcp.model.lab import COMPOSE_NAMES, PRIVATE_FOLDER, SETTINGS_FILE, LabSettings
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import PlanState
@@ -25,16 +26,6 @@ _RUNNING = frozenset({PlanState.QUEUED, PlanState.APPLYING})
 _TEMPORARY = re.compile(r"\.homelab-tmp$")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check: ``sentence`` says what was seen, ``hint`` what to do where it is not well."""
-
-    name: str
-    ok: bool
-    sentence: str
-    hint: str = ""
-
-
 def doctor(lab: Lab) -> list[Check]:
     """Every check, in the order a person would go through them; no check's failure stops the others."""
     steps: tuple[tuple[str, Callable[[Lab], Iterator[Check]]], ...] = (
@@ -44,7 +35,7 @@ def doctor(lab: Lab) -> list[Check]:
         ("env_modes", _env_modes),
         ("docker", _docker),
         ("compose", _compose),
-        ("ports", _ports),
+        ("machine", _machine),
         ("private_state", _private_state),
         ("encryption_key", _key),
         ("journal", _journal),
@@ -129,43 +120,25 @@ def _compose(lab: Lab) -> Iterator[Check]:
     )
 
 
-def _ports(lab: Lab) -> Iterator[Check]:
+def _machine(lab: Lab) -> Iterator[Check]:
+    yield from machine(lab, lab.settings)
+
+
+def machine(lab: Lab, settings: LabSettings) -> Iterator[Check]:
+    """What the lab needs of this machine; a lab that is used for its files only has no ports of its own."""
+    facts = lab.host.facts(question_of(settings, lab.root))
     if lab.files_only:
+        yield from (c for c in check_host(facts, settings, lab.root, {}) if not c.name.startswith("port_"))
         return
-    settings: LabSettings = lab.settings
-    owners = _publishers(lab.engine.containers())
-    for port in (settings.http_port, settings.https_port):
-        name = f"port_{port}"
-        if port in owners:
-            yield Check(name, True, f"Port {port} is published by {owners[port]}.")
-        elif _listening(port):
-            yield Check(
-                name,
-                False,
-                f"Port {port} is taken by a program that is none of the lab's containers.",
-                f"See which: `sudo ss -ltnp 'sport = :{port}'`. Stop it, or change the port in {SETTINGS_FILE}.",
-            )
-        else:
-            yield Check(name, True, f"Port {port} is free.")
+    try:
+        owners = _publishers(lab.engine.containers())
+    except HomelabError:
+        owners = {}  # said by the check of Docker itself
+    yield from check_host(facts, settings, lab.root, owners)
 
 
 def _publishers(containers: tuple[ContainerState, ...]) -> dict[int, str]:
     return {p.host_port: c.name for c in containers for p in c.ports if p.protocol == "tcp"}
-
-
-def _listening(port: int) -> bool:
-    """Whether anything listens on the TCP port, on any address; by the kernel's table (proc(5), state 0A)."""
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            with open(table, encoding="ascii") as lines:  # noqa: PTH123 - a kernel table, no file of the lab
-                next(lines, None)
-                for line in lines:
-                    fields = line.split()
-                    if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
-                        return True
-        except FileNotFoundError:
-            continue
-    return False
 
 
 def _journal(lab: Lab) -> Iterator[Check]:

@@ -27,10 +27,11 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         name: Annotated[Short, Field(description="Compose service name; empty: the id.")] = "",
         subdomain: Annotated[Short, Field(description="Host name left of the domain; empty: default.")] = "",
         sso: Annotated[
-            Literal["default", "protect", "bypass"],
+            Literal["default", "protect", "two_factor", "bypass"],
             Field(description="Log-in in front of it; bypass needs sso_reason."),
         ] = "default",
         sso_reason: Annotated[str, Field(max_length=200)] = "",
+        sso_groups: Annotated[list[str], Field(description="Only these groups may pass.", max_length=20)] = [],  # noqa: B006
         vpn: Annotated[
             Literal["default", "on", "off"], Field(description="Route its traffic through the VPN.")
         ] = "default",
@@ -45,6 +46,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
             "subdomain": subdomain,
             "sso": None if sso == "default" else sso,
             "sso_reason": sso_reason,
+            "sso_groups": tuple(sso_groups),
             "vpn": {"default": None, "on": True, "off": False}[vpn],
             "lazy": lazy,
             "tag": tag,

@@ -11,18 +11,25 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
+    any_service,
     backup,
     change_service,
+    external_route,
     history,
     lab_status,
     plans,
     prompts,
     read_logs,
     remove_service,
+    resources,
     review,
     search_catalog,
     set_env,
     set_lazy_loading,
+    setup_lab,
+    show_platform,
+    sign_on,
+    start_page,
     updates,
     validate_compose,
     vpn,
@@ -57,7 +64,11 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         updates.register_update,
     ),
     "platform": (
+        setup_lab.register,
         set_lazy_loading.register,
+        any_service.register_custom,
+        any_service.register_import,
+        external_route.register,
         vpn.register_set,
         vpn.register_check,
         change_service.register_update,
@@ -65,6 +76,11 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         change_service.register_connect,
         change_service.register_permissions,
         change_service.register_storage,
+        show_platform.register,
+        sign_on.register_access,
+        sign_on.register_user,
+        sign_on.register_sign_on,
+        start_page.register,
     ),
 }
 """Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
@@ -80,6 +96,7 @@ READERS: frozenset[Register] = frozenset(
         review.register_review,
         vpn.register_check,
         change_service.register_storage,
+        show_platform.register,
     }
 )
 """What is left of them in read-only mode: no tool that plans, approves or applies."""
@@ -106,6 +123,7 @@ def register_all(server: MCPServer[Any], lab: Lab, *, toolsets: Sequence[str] = 
             if not read_only or register in READERS:
                 register(server, lab)
     prompts.register(server, lab)
+    resources.register(server, lab)
     for tool in server._tool_manager.list_tools():
         if tool.annotations is PLAN_ONLY:
             # Every plan tool answers with the same plan, which the server's instructions describe: once is enough.

@@ -29,6 +29,7 @@ from homelab_mcp.ports import (
 )
 from homelab_mcp.workflow.approvals import lapsed
 from homelab_mcp.workflow.approver_trust import ApproverTrust
+from homelab_mcp.workflow.inventory import Inventory, Refreshed
 from homelab_mcp.workflow.open_applies import open_applies
 from homelab_mcp.workflow.stack_engine import StackEngine
 from homelab_mcp.workflow.transaction import Progress, Transaction
@@ -67,10 +68,12 @@ class Applier:
         snapshots: Snapshots | None = None,
         data: Data | None = None,
         restic: Restic | None = None,
+        inventory: Inventory | None = None,
     ) -> None:
         self.data = data
         self.restic = restic
         self.snapshots = snapshots
+        self.inventory = inventory
         self.files = files
         self.history = history
         self.journal = journal
@@ -127,12 +130,19 @@ class Applier:
                     if not self.plans.consume(plan_id):
                         raise _used()
                     self._begin(plan, before.as_dict())
-                    return Transaction(self, plan, before, progress).run()
+                    status = Transaction(self, plan, before, progress).run()
+                    if status.state is not PlanState.DONE:
+                        self.refresh()
+                    return status
                 finally:
                     self.plans.release()
         except (HomelabError, OSError) as error:
             self._refused(plan_id, error)
             raise
+
+    def refresh(self) -> Refreshed | None:
+        """Bring the lab's page up to date; what was written, None where there is nothing to write."""
+        return self.inventory.refresh() if self.inventory is not None else None
 
     def fingerprint_now(self, plan: Plan) -> dict[str, str]:
         """The plan's fingerprint as it would be if it were made now."""

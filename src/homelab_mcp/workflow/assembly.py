@@ -47,6 +47,7 @@ def approvals(lab: Lab) -> Approvals:
 def applier(lab: Lab, patience: Patience | None = None) -> Applier:
     """What applies plans in this lab; ``patience``: how long it watches what it applied, as usual where None."""
     from homelab_mcp.workflow.applier import Applier
+    from homelab_mcp.workflow.inventory import Inventory
     from homelab_mcp.workflow.verifier import Verifier
 
     reach = not lab.files_only
@@ -65,6 +66,7 @@ def applier(lab: Lab, patience: Patience | None = None) -> Applier:
         policy=lab.policy,
         snapshots=lab.snapshots,
         restic=lab.restic if reach else None,
+        inventory=Inventory(lab),
     )
 
 

@@ -20,6 +20,8 @@ from homelab_mcp.ports import Lab
 _AS_A_PERSON_LEFT_IT = frozenset({"adopt", "discard"})
 """Operations that are about the very text a person left: deriving would plan over it."""
 
+_UP = frozenset({"running", "restarting"})
+
 
 def with_derived(lab: Lab, draft: Draft, snapshot: Snapshot, derivations: Iterable[Derivation] = DERIVATIONS) -> Draft:
     """The draft with its derived files, and the restarts of what reads them only at its start.
@@ -34,7 +36,7 @@ def with_derived(lab: Lab, draft: Draft, snapshot: Snapshot, derivations: Iterab
         settings = parse_settings(text) if text is not None else lab.settings
     except HomelabError:
         return draft
-    after = replace(snapshot, stacks=stacks_after(snapshot.stacks, draft.edits), settings_text=text)
+    after = replace(snapshot, stacks=stacks_after(snapshot.stacks, draft.edits, lab.files.read), settings_text=text)
 
     def find(name: str) -> ServiceDefinition | None:
         try:
@@ -50,7 +52,7 @@ def with_derived(lab: Lab, draft: Draft, snapshot: Snapshot, derivations: Iterab
         old = edits.get(file.path)
         before = old.before if old else lab.files.read(file.path)
         edits[file.path] = FileEdit(file.path, before, file.text, file.mode, derived=True)
-    restarts = _restarts(draft, found)
+    restarts = _restarts(draft, found, snapshot)
     return replace(
         draft,
         edits=tuple(edits.values()),
@@ -60,10 +62,14 @@ def with_derived(lab: Lab, draft: Draft, snapshot: Snapshot, derivations: Iterab
     )
 
 
-def _restarts(draft: Draft, found: Iterable[DerivedFile]) -> list[EngineAction]:
-    """One restart a service that stays up; what the draft recreates or removes reads the file anyway."""
-    if not draft.actions:
+def _restarts(draft: Draft, found: Iterable[DerivedFile], snapshot: Snapshot) -> list[EngineAction]:
+    """One restart a service that stays up; what the draft recreates, or what is down, reads the file when it starts.
+
+    Where the containers are not known, a draft that acts on none stays one that needs no Docker.
+    """
+    if snapshot.containers is None and not draft.actions:
         return []
+    up = None if snapshot.containers is None else {(c.stack, c.service) for c in snapshot.containers if c.state in _UP}
     done = {
         (a.stack, s)
         for a in draft.actions
@@ -75,5 +81,5 @@ def _restarts(draft: Draft, found: Iterable[DerivedFile]) -> list[EngineAction]:
     return [
         EngineAction(ActionKind.RESTART, f"{service} reads its files only when it starts.", stack, (service,))
         for stack, service in wanted
-        if (stack, service) not in done and stack not in whole
+        if (stack, service) not in done and stack not in whole and (up is None or (stack, service) in up)
     ]

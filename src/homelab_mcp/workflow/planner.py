@@ -96,7 +96,7 @@ class Planner:
         refuse_half_a_stack(snapshot.stacks, draft.edits)
         self._check_room()
         # Before the judging, which takes a second: what is judged and what the plan holds to must be the same files.
-        after = stacks_after(snapshot.stacks, draft.edits)
+        after = stacks_after(snapshot.stacks, draft.edits, self._files.read)
         observed = self._watched(draft, snapshot.stacks, after)
         _check_still_as_read(draft, snapshot, observed)
         _check_no_secret_in_public(draft)

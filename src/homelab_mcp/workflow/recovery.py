@@ -83,6 +83,7 @@ class Recovery:
             return RecoveryReport(plan_id, summary, PlanState.APPLYING, (*left, why))
         secrets = known_secrets(plan, self._parts.files)
         undone = self._parts.undo.put_back(plan, Before.of(begin))
+        self._parts.refresh()
         if undone.unknown:
             return RecoveryReport(plan_id, summary, PlanState.APPLYING, masked((*left, *undone.evidence), secrets))
         # Why it was being taken back already, when it was.

@@ -8,6 +8,7 @@ from dataclasses import replace
 from homelab_mcp.core.project_name import folder_project, project_name
 from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.observed import ContainerMake, ContainerState
 from homelab_mcp.ports import Compose, Engine, EngineInfo, Files
 
@@ -92,6 +93,10 @@ class StackEngine:
     def image_digests(self, reference: str) -> frozenset[str]:
         """As the engine's."""
         return self._engine.image_digests(reference)
+
+    def image_facts(self, reference: str) -> ImageFacts | None:
+        """As the engine's."""
+        return self._engine.image_facts(reference)
 
     def _projects(self) -> dict[str, str]:
         """Folder -> project, read afresh: an apply may just have written the file."""

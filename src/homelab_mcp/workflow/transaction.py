@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from homelab_mcp.core.inventory import PAGE
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import HomelabError, InvalidInput, JournalUnwritable, PlanRefused
 from homelab_mcp.model.plan import (
@@ -97,6 +98,8 @@ class Transaction:
         mine = public_paths(self._plan)
         texts = {e.path: (e.after, self._mode(e)) for e in (*draft.edits, *draft.adopts) if e.path in mine}
         message = commit_message(self._plan, self._parts.plans.approval(self._plan.id), evidence)
+        if page := self._parts.refresh():
+            mine, texts[PAGE], found[PAGE] = [*mine, PAGE], (page.after, 0o644), (page.before, 0o644)
         as_found = f"As found before: {draft.summary}\n\nPlan: {self._plan.id}\n"
         self._commit = self._parts.history.commit(
             mine,

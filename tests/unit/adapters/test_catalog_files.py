@@ -165,6 +165,7 @@ def filled(value: Any) -> Any:
     words = {
         "@{setting.domain}": "lab.example.org",
         "@{url}": "https://auth.lab.example.org",
+        "@{companion.sessions}": "authelia-sessions",
         "@{argon2.AUTHELIA_ADMIN_PASSWORD}": f"$argon2id$v=19$m=65536,t=3,p=4${'A' * 22}${'A' * 43}",
     }
     for word, meaning in words.items():
@@ -198,13 +199,21 @@ def test_authelias_configuration_holds_together() -> None:
     cookie = configuration["session"]["cookies"][0]
     assert cookie["authelia_url"] == f"https://auth.{cookie['domain']}"
     assert configuration["access_control"]["default_policy"] == "deny"
-    assert configuration["access_control"]["rules"] == [{"domain": "*.lab.example.org", "policy": "one_factor"}]
+    # The rules of the routes are in access-control.yml, which follows from the lab and is loaded last.
+    assert configuration["access_control"]["rules"] == []
+    environment = authelia.container.environment
+    assert environment["X_AUTHELIA_CONFIG"] == "/config/configuration.yml,/config/access-control.yml"
+    assert configuration["session"]["redis"]["host"] == "authelia-sessions"
+    assert (
+        environment["AUTHELIA_SESSION_REDIS_PASSWORD"] == authelia.companions["sessions"].environment["REDISCLI_AUTH"]
+    )
     folder = next(volume.target for volume in authelia.container.volumes if volume.kind == "config")
     assert configuration["authentication_backend"]["file"]["path"] == f"{folder}/users_database.yml"
     assert users["users"]["admin"]["password"].startswith("$argon2id$")
     assert [file.secret for file in authelia.files] == [False, True]
     # Authelia refuses to start when a secret is in the file and in the environment.
     assert "secret" not in configuration["session"]
+    assert "password" not in configuration["session"]["redis"]
     assert "encryption_key" not in configuration["storage"]
 
 

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homelab_mcp.adapters.docker_answers import LINE_LIMIT, inspected, listed, log_lines
+from homelab_mcp.adapters.docker_answers import LINE_LIMIT, image_facts, inspected, listed, log_lines
 
 TIME = b"2026-01-01T00:00:00.000000000Z"
 
@@ -47,3 +47,24 @@ def test_nothing_is_nothing() -> None:
 def test_bare_answers_are_read() -> None:
     assert listed({"Id": "1", "Names": None, "Labels": None, "Ports": None}).id == "1"
     assert inspected({"Id": "1", "State": {"Status": "exited", "ExitCode": 137, "OOMKilled": True}}).status
+
+
+def test_an_image_says_how_it_is_run() -> None:
+    raw = {
+        "Config": {
+            "ExposedPorts": {"8080/tcp": {}, "53/udp": {}, "9000-9001/tcp": {}},
+            "Volumes": {"/data": {}},
+            "User": "1000:1000",
+            "WorkingDir": "/app",
+            "Healthcheck": {"Test": ["CMD", "true"]},
+            "Env": ["PATH=/bin", "PUID=911"],
+        }
+    }
+    facts = image_facts(raw)
+    assert facts.ports == ((53, "udp"), (8080, "tcp"))
+    assert (facts.volumes, facts.user, facts.workdir, facts.health) == (("/data",), "1000:1000", "/app", True)
+    assert facts.variables == ("PATH", "PUID")
+    assert not facts.is_root
+    assert image_facts({"Config": {"Healthcheck": {"Test": ["NONE"]}}}).is_root
+    assert not image_facts({"Config": {"Healthcheck": {"Test": ["NONE"]}}}).health
+    assert image_facts({}).ports == ()

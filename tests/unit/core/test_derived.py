@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from homelab_mcp.bootstrap import LocalLab, open_lab
 from homelab_mcp.core.derived import DerivedFile, LabAfter
 from homelab_mcp.core.operations.rollback import rollback
-from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.observed import ContainerState, Snapshot
 from homelab_mcp.model.plan import (
     ActionKind,
     Draft,
@@ -67,6 +68,20 @@ def test_what_the_draft_recreates_is_not_restarted_as_well(lab: LocalLab) -> Non
     up = EngineAction(ActionKind.UP, "start", "portal", ("gate",))
     draft = with_derived(lab, adding("web", "page", up), snapshot(lab), (names,))
     assert [a.kind for a in draft.actions] == [ActionKind.UP]
+
+
+def test_only_what_runs_is_restarted_and_then_by_a_plan_of_files_too(lab: LocalLab) -> None:
+    gate = ContainerState("1", "gate", "nginx:1.27", "running", stack="portal", service="gate")
+    files = Draft("external", "Files", (FileEdit("web/compose.yaml", None, COMPOSE.format(name="page")),), ())
+    up = EngineAction(ActionKind.UP, "start", "web", ("page",))
+    for draft in (files, adding("web", "page", up)):
+        running = with_derived(lab, draft, replace(snapshot(lab), containers=(gate,)), (names,))
+        assert [a.services for a in running.actions if a.kind is ActionKind.RESTART] == [("gate",)]
+        down = (replace(gate, state="exited"),)
+        stopped = with_derived(lab, draft, replace(snapshot(lab), containers=down), (names,))
+        assert [a for a in stopped.actions if a.kind is ActionKind.RESTART] == []
+        assert stopped.also_verify == ()
+    assert with_derived(lab, files, snapshot(lab), (names,)).actions == ()
 
 
 def test_nothing_comes_along_when_the_file_is_right_already(lab: LocalLab) -> None:

@@ -154,11 +154,14 @@ def test_traefik_follows_the_labs_certificates_address_and_ports() -> None:
 
     assert block["ports"] == ["127.0.0.1:8080:80", "127.0.0.1:8443:443"]
     assert "--entrypoints.web.http.redirections.entrypoint.to=:8443" in block["command"]
-    assert block["command"][-4:] == [
+    assert block["command"][-7:] == [
+        "--entrypoints.websecure.http.middlewares=security-headers@file,rate-limit@file",
+        "--certificatesresolvers.letsencrypt.acme.storage=/letsencrypt/acme.json",
         "--certificatesresolvers.letsencrypt.acme.email=me@lab.test",
         "--certificatesresolvers.letsencrypt.acme.httpchallenge=true",
         "--certificatesresolvers.letsencrypt.acme.httpchallenge.entrypoint=web",
         "--certificatesresolvers.letsencrypt.acme.caserver=https://ca:14000/dir",
+        "--entrypoints.websecure.http.tls.certresolver=letsencrypt",
     ]
     assert block["environment"]["LEGO_CA_CERTIFICATES"] == "/etc/homelab/acme-ca.pem"
     assert "/etc/ca$$1.pem:/etc/homelab/acme-ca.pem:ro" in block["volumes"]

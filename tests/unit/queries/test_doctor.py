@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from homelab_mcp.bootstrap import open_lab
+from homelab_mcp.model.host import Check
 from homelab_mcp.model.token import Scope
-from homelab_mcp.queries.doctor import Check, doctor
+from homelab_mcp.queries.doctor import doctor
 
 
 def test_it_says_whether_the_server_would_listen_without_a_token(

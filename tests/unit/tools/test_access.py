@@ -10,6 +10,7 @@ from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.model.token import ALL_SCOPES, Scope, Token
 from homelab_mcp.server import build
 from homelab_mcp.tools.access import SCOPES, TOKEN_KEY, may_call, require, token_in
+from homelab_mcp.tools.plan_result import PLAN_ONLY
 
 
 def token(*scopes: Scope) -> Token:
@@ -20,11 +21,8 @@ async def test_each_tool_has_the_scope_of_what_it_does(tmp_path: Path) -> None:
     tools = {t.name: t for t in await build(open_lab(str(tmp_path))).list_tools()}
     assert set(tools) == set(SCOPES), "a tool without a scope is closed to every token; a scope without a tool is old"
     for name, tool in tools.items():
-        output = (tool.output_schema or {}).get("properties", {})
-        if name == "apply_plan":
-            expected = Scope.APPLY
-        else:
-            expected = Scope.PLAN if "plan_id" in output and name != "get_plan" else Scope.READ
+        planned = Scope.PLAN if tool.annotations is PLAN_ONLY else Scope.READ
+        expected = Scope.APPLY if name == "apply_plan" else planned
         assert SCOPES[name] == expected, name
 
 

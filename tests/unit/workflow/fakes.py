@@ -17,6 +17,7 @@ import yaml
 
 from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput
+from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.observed import ContainerMake, ContainerState
 from homelab_mcp.ports import EngineInfo, ProbeResult
 
@@ -124,6 +125,9 @@ class FakeDocker:
 
     def images(self) -> frozenset[str]:
         return frozenset()
+
+    def image_facts(self, reference: str) -> ImageFacts | None:
+        return None
 
     def made_from(self, container_id: str) -> ContainerMake:
         return ContainerMake(self.containers_now[container_id].image)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.images import asks_for_login, is_sign_on
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -128,6 +129,7 @@ def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
     known = tl.defined_middlewares(ctx.lab)
     in_files = ctx.lab.traefik_files.names("middlewares") or frozenset()
     sure = Severity.ERROR if _all_seen(ctx) else None
+    later = not any(map(is_sign_on, ctx.services()))
     for router in tl.all_routers(ctx.lab):
         entry = router.options.get("middlewares")
         for name in router.middlewares if entry and not entry.open else ():
@@ -138,7 +140,9 @@ def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
                     near = [f"{bare}@file"]
                 tail = f" Did you mean {near[0]!r}?" if near else ""
                 message = f"No label defines {name!r}.{tail}"
-                yield ctx.on(router.service, router.options["middlewares"].path, message, severity=sure)
+                # A lab whose log-in comes later: its protected routes are shut until then, which harms nobody.
+                severity = None if later and asks_for_login(bare) else sure
+                yield ctx.on(router.service, router.options["middlewares"].path, message, severity=severity)
             elif provider == "file" and (message := _not_in_files(ctx, bare)):
                 yield ctx.on(router.service, router.options["middlewares"].path, message, severity=Severity.ERROR)
     for service in ctx.lab.routing:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.generator import Generated, generate
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.request import AddServiceRequest
 from homelab_mcp.core.resources import Host, overbooked
+from homelab_mcp.core.traefik import gives_certificates
 from homelab_mcp.model.definition import Container, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LabSettings
@@ -29,6 +30,9 @@ from homelab_mcp.model.plan import (
 Find = Callable[[str], ServiceDefinition]
 Read = Callable[[str], str | None]
 
+LOGIN = "authelia"
+"""The definition whose container carries the middleware of ``sso_middleware``."""
+
 _DANGEROUS = {
     "privileged": "runs privileged",
     "host_network": "uses the host's own network",
@@ -46,6 +50,8 @@ def add_service(
     argon2: Callable[[str], str],
     root: str,
     read: Read,
+    finish: Callable[[Generated], Generated] = lambda made: made,
+    alongside: Collection[str] = (),
     host: Host | None = None,
 ) -> Draft:
     """A draft that adds ``request.service``.
@@ -59,6 +65,8 @@ def add_service(
         argon2: hashes a value for an Authelia users file.
         root: the lab's absolute path.
         read: the text of a file of the lab, or None.
+        finish: last changes to what was generated, for what a definition cannot say.
+        alongside: definitions that come with the same plan, so that nobody need wait for them.
         host: what limits must fit, where that is known.
 
     Raises:
@@ -87,12 +95,18 @@ def add_service(
         root=root,
         gateway=gateway,
         gateway_name=_gateway_name(gateway, main, stack_name, lab, snapshot) if gateway else "",
+        shared_certificates=_shares_certificates(lab),
         host=host,
     )
-    _refuse_taken(generated, stack_name, lab, snapshot)
-    route_works = _route_works(definition, generated, settings, lab)
+    generated = finish(generated)
+    _refuse_taken(generated, stack_name, lab, snapshot, settings)
+    route_works = _route_works(definition, generated, settings, lab, alongside)
     compose_after = compose_edit.add_services(
-        compose_text, generated.services, networks=generated.networks, urls=generated.urls
+        compose_text,
+        generated.services,
+        networks=generated.networks,
+        volumes=generated.volumes,
+        urls=generated.urls,
     )
     edits = [FileEdit(compose_path, compose_text if stack else None, compose_after)]
     if generated.env:
@@ -115,7 +129,7 @@ def add_service(
         verification=_verification(generated, stack_name, route_works),
         risks=tuple(_risks(definition, generated, stack_name, used)),
         notes=(
-            *_notes(definition, generated, settings, lab, route_works, kept),
+            *_notes(definition, generated, settings, lab, route_works, kept, alongside),
             *generated.notes,
             *overbooked([*(s.data for s in lab.services), *generated.services.values()], host),
             _made_from(definition),
@@ -139,7 +153,13 @@ def _gateway_name(gateway: ServiceDefinition, main: str, stack: str, lab: LabVie
     return f"{main}-{gateway.id}" if in_files or elsewhere else gateway.id
 
 
-def _refuse_taken(generated: Generated, stack: str, lab: LabView, snapshot: Snapshot) -> None:
+def _shares_certificates(lab: LabView) -> bool:
+    """Whether the lab's Traefik says at its entry point where certificates come from, as those made here do."""
+    proxy = lab.made_from("traefik")
+    return proxy is not None and gives_certificates(proxy.data.get("command"))
+
+
+def _refuse_taken(generated: Generated, stack: str, lab: LabView, snapshot: Snapshot, settings: LabSettings) -> None:
     for name, block in generated.services.items():
         present = next((s for s in lab.services if s.stack == stack and s.name == name), None)
         if present:
@@ -158,19 +178,28 @@ def _refuse_taken(generated: Generated, stack: str, lab: LabView, snapshot: Snap
                 code="container_name_taken",
             )
         _refuse_ports(name, block.get("ports", []), lab)
-    if generated.route and (holder := lab.routed(generated.route.host)):
-        raise InvalidInput(
-            f"{generated.route.host} already leads to {holder.where}.",
-            hint="Give another 'subdomain'.",
-            code="host_taken",
-        )
+    if generated.route:
+        refuse_host(generated.route.host, lab, settings)
+
+
+def refuse_host(host: str, lab: LabView, settings: LabSettings, *, but: str = "") -> None:
+    """Refuse a host name that leads somewhere already; ``but`` is the external service that may have it."""
+    known = lab.routed(host)
+    outside = next(
+        (n for n, r in settings.external.items() if n != but and r.host_name(n, settings.domain) == host), ""
+    )
+    holder = known.where if known else f"the external service {outside}" if outside else ""
+    if holder:
+        raise InvalidInput(f"{host} already leads to {holder}.", hint="Give another 'subdomain'.", code="host_taken")
 
 
 def _refuse_ports(name: str, ports: list[str], lab: LabView) -> None:
     for port in ports:
         body, _, protocol = port.partition("/")
-        number = int(body.rsplit(":", 2)[-2])
-        holder = lab.publishes(number, protocol or "tcp")
+        first, _, last = body.rsplit(":", 2)[-2].partition("-")
+        numbers = range(int(first), int(last or first) + 1)
+        taken = ((n, lab.publishes(n, protocol or "tcp")) for n in numbers)
+        number, holder = next(((n, h) for n, h in taken if h), (0, None))
         if holder:
             raise InvalidInput(
                 f"{name} would publish port {number}, which {holder.where} has.",
@@ -179,16 +208,23 @@ def _refuse_ports(name: str, ports: list[str], lab: LabView) -> None:
             )
 
 
-def _route_works(definition: ServiceDefinition, generated: Generated, settings: LabSettings, lab: LabView) -> bool:
+def _route_works(
+    definition: ServiceDefinition,
+    generated: Generated,
+    settings: LabSettings,
+    lab: LabView,
+    alongside: Collection[str],
+) -> bool:
     """Whether the route can be asked after the apply: Traefik is there, and the log-in where it is used."""
-    if generated.route is None or _waits_for_login(generated, settings, lab):
+    if generated.route is None or _waits_for_login(generated, settings, lab, alongside):
         return False
-    return definition.id == "traefik" or lab.made_from("traefik") is not None
+    return "traefik" in (definition.id, *alongside) or lab.made_from("traefik") is not None
 
 
-def _waits_for_login(generated: Generated, settings: LabSettings, lab: LabView) -> bool:
+def _waits_for_login(generated: Generated, settings: LabSettings, lab: LabView, alongside: Collection[str]) -> bool:
     """Log-in is wanted and the lab has none: Traefik then serves no such route, which is safe but must be said."""
-    return bool(generated.route and generated.route.protected and not lab.has_middleware(settings.sso_middleware))
+    there = LOGIN in alongside or lab.has_middleware(settings.sso_middleware)
+    return bool(generated.route and generated.route.protected and not there)
 
 
 def _actions(generated: Generated, stack: str) -> tuple[EngineAction, ...]:
@@ -252,9 +288,10 @@ def _notes(
     lab: LabView,
     route_works: bool,
     kept: list[str],
+    alongside: Collection[str],
 ) -> list[str]:
     notes = []
-    if _waits_for_login(generated, settings, lab):
+    if _waits_for_login(generated, settings, lab, alongside):
         notes.append(
             f"Not reachable yet: the lab has no log-in service ({settings.sso_middleware}), and Traefik serves no "
             "protected route without it. Add authelia, or plan this again with sso=bypass and a reason."
@@ -268,7 +305,7 @@ def _notes(
             )
     if made := [n for n in generated.env if n in _secret_names(definition, generated)]:
         notes.append(f"New secrets in .env: {', '.join(made)}.")
-    absent = [r for r in definition.requires if not lab.made_from(r)]
+    absent = [r for r in definition.requires if r not in alongside and not lab.made_from(r)]
     if absent:
         notes.append(f"It needs {', '.join(absent)}, which the lab does not have yet.")
     kinds = {v.kind for c in (definition.container, *definition.companions.values()) for v in c.volumes}

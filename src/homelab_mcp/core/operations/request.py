@@ -12,6 +12,9 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 SubDomain = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 
+GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+"""A group of people, as the users file and access rules name it."""
+
 
 class _Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -22,8 +25,13 @@ class ServiceOptions(_Request):
 
     name: Name | None = Field(default=None, description="Compose service name; the definition's id when unset.")
     subdomain: SubDomain | None = Field(default=None, description="Left part of the host name.")
-    sso: Literal["protect", "bypass"] | None = Field(default=None, description="Ask for the lab's log-in, or not.")
+    sso: Literal["protect", "two_factor", "bypass"] | None = Field(
+        default=None, description="Ask for the lab's log-in, with a second factor, or not at all."
+    )
     sso_reason: str = Field(default="", max_length=200, description="Why log-in is bypassed; needed with sso=bypass.")
+    sso_groups: tuple[GroupName, ...] = Field(
+        default=(), max_length=20, description="Only members of these groups may pass; everyone when empty."
+    )
     vpn: bool | None = Field(default=None, description="Route the service through the VPN gateway.")
     lazy: bool = Field(default=False, description="Let Sablier stop it while nobody visits it.")
     tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")] | None = Field(

@@ -46,11 +46,15 @@ def rollback(
     """
     before = dict(undo) or {e.path: (e.before, e.mode) for e in plan.draft.edits}
     meant = {e.path: e for e in plan.draft.edits}
-    edits, conflicts = [], []
+    edits, derived, conflicts = [], [], []
     for path, (text, mode) in before.items():
         now = read(path)
-        # What follows from the lab is made anew from the lab as it will be.
-        if now == text or (path in meant and meant[path].derived):
+        if now == text:
+            continue
+        if path in meant and meant[path].derived:
+            # What follows from the lab is made anew from the lab as it will be, or goes with what it followed from.
+            if text is None:
+                derived.append(FileEdit(path, now, None, mode, derived=True))
             continue
         if path in meant and now != meant[path].after:
             conflicts.append(path)
@@ -82,7 +86,7 @@ def rollback(
     return Draft(
         operation="rollback",
         summary=f"Roll back: {plan.draft.summary}",
-        edits=tuple(edits),
+        edits=(*edits, *derived),
         actions=actions,
         verification=next(iter(verifications), Verification()),
         also_verify=verifications[1:],

@@ -31,6 +31,7 @@ class _Target:
     mode: int
     secret: bool
     left: str | None
+    derived: bool = False
 
 
 def rollback_to(
@@ -63,9 +64,9 @@ def rollback_to(
         now = read(path)
         if now == target.text or not in_scope(path, stack) or path == POLICY_FILE:
             continue
-        if now != target.left:
+        if now != target.left and not target.derived:
             conflicts.append(path)
-        edits.append(FileEdit(path, now, target.text, target.mode, target.secret))
+        edits.append(FileEdit(path, now, target.text, target.mode, target.secret, target.derived))
     moves, stuck = moved_back([p for p in _net_moves(steps) if in_scope(p[1], stack)], exists)
     if not (edits or moves):
         raise InvalidInput(
@@ -73,7 +74,7 @@ def rollback_to(
         )
     touched = {e.path for e in edits}
     taken = [s.plan for s in steps if touched & {e.path for e in (*s.plan.draft.edits, *s.plan.draft.adopts)}]
-    actions, verifications = containers_back(edits)
+    actions, verifications = containers_back([e for e in edits if not e.derived])
     what = f"stack {stack}" if stack else "the lab"
     return Draft(
         operation="rollback",
@@ -107,10 +108,11 @@ def _targets(
     by_hand = []
     for step in steps:
         for edit in step.plan.draft.edits:
-            if edit.derived:
-                continue
             text, mode = step.undo.get(edit.path, (edit.before, edit.mode))
-            mine = found.setdefault(edit.path, _Target(text, mode, is_secret(edit), None))
+            if edit.derived and text is not None:
+                # Made anew from the lab as it will be; one that the lab did not have goes with what it followed from.
+                continue
+            mine = found.setdefault(edit.path, _Target(text, mode, is_secret(edit), None, edit.derived))
             mine.left = edit.after
         for edit in step.plan.draft.adopts:
             # A file that a person made is not deleted for having been made known to git.
@@ -122,7 +124,7 @@ def _targets(
         if then.get(path) is not None:
             found.setdefault(path, _Target(then[path], 0o644, secret=False, left=None))
     for path, target in found.items():
-        if not target.secret and then.get(path) is not None:
+        if not (target.secret or target.derived) and then.get(path) is not None:
             target.text = then[path]
     return found, by_hand
 

@@ -1,0 +1,232 @@
+"""HL305 to HL310: what a service needs before its first start, and what nobody may find open then."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+
+from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.redact import is_secret_name
+from homelab_mcp.model.finding import Finding, Severity
+
+EXPORTER = "https://github.com/prometheus/node_exporter#docker"
+VOLUMES = "https://docs.docker.com/reference/compose-file/services/#volumes"
+AUTHELIA = "https://www.authelia.com/configuration/prologue/introduction/"
+
+PROXY = (
+    "services:\n  traefik:\n    image: traefik:v3.7.13\n    command:\n      - --entrypoints.websecure.address=:443\n"
+)
+
+_NEEDS: dict[str, tuple[str, str, str]] = {
+    "prometheus": ("/etc/prometheus", "prometheus.yml", "config.file"),
+    "loki": ("/etc/loki", "local-config.yaml", "config.file"),
+    "promtail": ("/etc/promtail", "config.yml", "config.file"),
+    "eclipse-mosquitto": ("/mosquitto/config", "mosquitto.conf", ""),
+    "alertmanager": ("/etc/alertmanager", "alertmanager.yml", "config.file"),
+}
+"""Image -> the folder of its configuration, the file in it, and the flag that names another (each image's Dockerfile).
+
+An empty folder mounted there hides the file that the image brings, and the program ends at once."""
+
+
+@rule(
+    "HL305",
+    Severity.WARNING,
+    "A folder without the configuration that is read from it",
+    why="An empty folder hides the file that the image brings, so the program ends as soon as it starts.",
+    link=VOLUMES,
+    bad="services:\n  mosquitto:\n    image: eclipse-mosquitto:2.0.22\n    volumes: ['./config:/mosquitto/config']\n",
+    good="services:\n  mosquitto:\n    image: eclipse-mosquitto:2.0.22\n    volumes: ['mq:/mosquitto/config']\n"
+    "volumes: {mq: {}}\n",
+)
+def no_configuration(ctx: LintContext) -> Iterable[Finding]:
+    """A folder of the stack mounted where a well-known image reads its configuration, without that file in it."""
+    for service in ctx.services():
+        exists = service.stack.exists
+        if service.image_name not in _NEEDS or exists is None:
+            continue
+        folder, usual, flag = _NEEDS[service.image_name]
+        wanted = _named(service, flag) or f"{folder}/{usual}"
+        others = [m.target for m in service.mounts]
+        for mount in service.mounts:
+            inside = wanted.startswith(f"{mount.target.rstrip('/')}/")
+            if mount.kind != "bind" or mount.open or not inside or not mount.source.startswith("."):
+                continue
+            if wanted in others or mount.target == wanted:
+                continue
+            file = posixpath.join(mount.source, wanted.removeprefix(f"{mount.target.rstrip('/')}/"))
+            if not exists(file):
+                message = f"{service.image_name} reads {wanted}, and there is no {file}."
+                yield ctx.on(service, mount.path, message)
+
+
+def _named(service: ServiceView, flag: str) -> str:
+    """The file that the command says instead; "" where it says none."""
+    command = service.data.get("command")
+    words = (
+        command.split() if isinstance(command, str) else [str(w) for w in command] if isinstance(command, list) else []
+    )
+    for n, word in enumerate(words):
+        name, _, value = word.lstrip("-").partition("=")
+        if flag and name == flag:
+            return value or (words[n + 1] if n + 1 < len(words) else "")
+    return ""
+
+
+@rule(
+    "HL306",
+    Severity.WARNING,
+    "Host numbers that are not the host's",
+    why="An empty folder of the stack in place of /proc or /sys shows nothing of the host: every graph stays flat.",
+    link=EXPORTER,
+    bad="services:\n  exporter:\n    image: prom/node-exporter:v1.9.1\n    volumes: ['./proc:/host/proc:ro']\n",
+    good="services:\n  exporter:\n    image: prom/node-exporter:v1.9.1\n    volumes: ['/proc:/host/proc:ro']\n",
+)
+def not_the_hosts(ctx: LintContext) -> Iterable[Finding]:
+    """A folder of the stack mounted as the host's ``/proc``, ``/sys`` or root in a program that measures it."""
+    for service in ctx.services():
+        if service.image_name not in {"node-exporter", "cadvisor", "telegraf", "netdata", "glances"}:
+            continue
+        for mount in service.mounts:
+            last = mount.target.rstrip("/").rpartition("/")[2]
+            if mount.kind == "bind" and mount.source.startswith(".") and last in {"proc", "sys", "rootfs"}:
+                yield ctx.on(service, mount.path, f"{mount.source} is a folder of the stack, not the host's /{last}.")
+
+
+@rule(
+    "HL307",
+    Severity.WARNING,
+    "One secret for several services",
+    why="Whoever learns it from one of them, from its settings or its log, is in all of them.",
+    link="https://cheatsheetseries.owasp.org/cheatsheets/Secrets_Management_Cheat_Sheet.html",
+    bad="services:\n  a:\n    image: a:1\n    environment: {ADMIN_PASSWORD: '${DEFAULT_PASSWORD}'}\n"
+    "  b:\n    image: b:1\n    environment: {ROOT_PASSWORD: '${DEFAULT_PASSWORD}'}\n"
+    "  c:\n    image: c:1\n    environment: {SECRET_KEY: '${DEFAULT_PASSWORD}'}\n",
+    good="services:\n  a:\n    image: a:1\n    environment: {ADMIN_PASSWORD: '${A_PASSWORD}'}\n"
+    "  b:\n    image: b:1\n    environment: {ROOT_PASSWORD: '${B_PASSWORD}'}\n",
+)
+def shared_secret(ctx: LintContext) -> Iterable[Finding]:
+    """A variable that is called a default or shared password and is the secret of three services or more."""
+    users: dict[str, list[tuple[ServiceView, str]]] = {}
+    for service in ctx.services():
+        for key, entry in service.environment.items():
+            name = entry.raw.strip().removeprefix("${").removesuffix("}").removeprefix("$")
+            common = name.upper().startswith(("DEFAULT_", "COMMON_", "SHARED_", "GLOBAL_", "MASTER_"))
+            if entry.raw.strip().startswith("$") and common and is_secret_name(name) and is_secret_name(key):
+                users.setdefault(name, []).append((service, key))
+    for name, found in users.items():
+        if len({(s.stack.name, s.name) for s, _ in found}) < 3:
+            continue
+        for service, key in found[2:]:
+            yield ctx.on(service, service.environment[key].path, f"{name} is the secret of {len(found)} services.")
+
+
+_OPEN_DOORS: dict[str, tuple[str, frozenset[str]]] = {
+    "vaultwarden/server": ("SIGNUPS_ALLOWED", frozenset({"true"})),
+    "linkding": ("LD_ENABLE_SIGNUP", frozenset({"true", "1"})),
+    "actual-server": ("ACTUAL_OPEN_SIGNUP", frozenset({"true"})),
+    "wallabag/wallabag": ("SYMFONY__ENV__FOSUSER_REGISTRATION", frozenset({"true"})),
+    "gitea/gitea": ("GITEA__service__DISABLE_REGISTRATION", frozenset({"false"})),
+}
+"""Image -> the variable that lets strangers make an account, and its values that do (each program's documentation)."""
+
+
+@rule(
+    "HL308",
+    Severity.WARNING,
+    "Anybody may make an account",
+    why="Who finds the address can sign up: for a safe of passwords or a store of code that is one step too far. "
+    "Switch it off once your own accounts are there.",
+    link="https://github.com/dani-garcia/vaultwarden/wiki/Disable-registration-of-new-users",
+    bad="services:\n  safe:\n    image: vaultwarden/server:1.34.3\n    environment: {SIGNUPS_ALLOWED: 'true'}\n",
+    good="services:\n  safe:\n    image: vaultwarden/server:1.34.3\n    environment: {SIGNUPS_ALLOWED: 'false'}\n",
+)
+def open_sign_up(ctx: LintContext) -> Iterable[Finding]:
+    """The variable of a well-known program that lets everybody sign up, switched on."""
+    for service in ctx.services():
+        image = str(service.data.get("image") or "").partition("@")[0].lower()
+        for part, (variable, values) in _OPEN_DOORS.items():
+            entry = service.environment.get(variable)
+            if f"{part}:" in f"{image}:" and entry and (entry.value or "").strip().lower() in values:
+                yield ctx.on(service, entry.path, f"{variable}={entry.value} lets everybody make an account.")
+
+
+@rule(
+    "HL309",
+    Severity.WARNING,
+    "A wildcard certificate for a domain that nothing here is below",
+    why="It stands for somebody else's lab: no route gets its certificate from it, so each asks for its own and meets "
+    "the authority's limits.",
+    link="https://letsencrypt.org/docs/rate-limits/",
+    bad=f"{PROXY}      - --entrypoints.websecure.http.tls.domains[0].main=author.example.net\n"
+    "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.routers.web.rule: Host(`web.example.org`)\n",
+    good=f"{PROXY}      - --entrypoints.websecure.http.tls.domains[0].main=example.org\n"
+    "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.routers.web.rule: Host(`web.example.org`)\n",
+)
+def foreign_certificate(ctx: LintContext) -> Iterable[Finding]:
+    """A ``tls.domains`` entry that no host of any other router of the lab is, or is below."""
+    routers = tl.all_routers(ctx.lab)
+    known = [r for r in routers if r.options.get("rule") is not None and not r.options["rule"].open]
+    if len(known) != len(routers):
+        return
+    hosts = {h for r in known for h in r.hosts}
+    static, traefik = tl.static_config(ctx.lab), ctx.lab.traefik
+    if static is not None and traefik is not None and hosts:
+        for option, value in static.options.items():
+            if option.endswith(".main") and ".tls.domains[" in option and "$" not in value and not _has(value, hosts):
+                message = f"No route of the lab is at or below {value}."
+                where = static.where[option]
+                yield ctx.at(static.file, where, message) if static.file else ctx.on(traefik, where, message)
+    for router in known:
+        elsewhere = {h for r in known if r is not router for h in r.hosts}
+        for option, entry in router.options.items():
+            ours = option.startswith("tls.domains[") and option.endswith(".main") and not entry.open
+            if ours and entry.value and elsewhere and not _has(entry.value, elsewhere):
+                yield ctx.on(router.service, entry.path, f"No other route of the lab is at or below {entry.value}.")
+
+
+def _has(domain: str, hosts: set[str]) -> bool:
+    zone = domain.strip().lower().removeprefix("*.")
+    return any(h == zone or h.endswith(f".{zone}") for h in hosts)
+
+
+_OLD = {
+    ("jwt_secret",): "identity_validation.reset_password.jwt_secret",
+    ("default_redirection_url",): "session.cookies",
+    ("server", "host"): "server.address",
+    ("server", "port"): "server.address",
+    ("server", "path"): "server.address",
+    ("session", "domain"): "session.cookies",
+    ("notifier", "smtp", "host"): "notifier.smtp.address",
+    ("notifier", "smtp", "port"): "notifier.smtp.address",
+    ("storage", "mysql", "host"): "storage.mysql.address",
+    ("storage", "postgres", "host"): "storage.postgres.address",
+}
+"""Keys up to Authelia 4.37 and what took their place in 4.38 (Authelia's guide to that version)."""
+
+
+@rule(
+    "HL310",
+    Severity.WARNING,
+    "Authelia's configuration of another time",
+    why="Since 4.38 these keys are only translated, with a warning at each start, and a later version takes them away: "
+    "after an update nobody gets in.",
+    link=AUTHELIA,
+    bad="services:\n  authelia:\n    image: authelia/authelia:4.39.4\n    configs: [{source: auth, target: "
+    "/config/configuration.yml}]\nconfigs:\n  auth:\n    content: |\n      session: {domain: example.org}\n",
+    good="services:\n  authelia:\n    image: authelia/authelia:4.39.4\n    configs: [{source: auth, target: "
+    "/config/configuration.yml}]\nconfigs:\n  auth:\n    content: |\n      session:\n"
+    "        cookies: [{domain: example.org, authelia_url: 'https://auth.example.org'}]\n",
+)
+def old_configuration(ctx: LintContext) -> Iterable[Finding]:
+    """Keys of Authelia 4.37 and before in ``configuration.yml``."""
+    for file in ctx.lab.authelia_files:
+        for path, instead in _OLD.items():
+            part = file.data
+            for step in path:
+                part = part.get(step) if isinstance(part, dict) else None
+            if part is not None:
+                message = f"{'.'.join(path)} is of a time before 4.38: it is {instead} now."
+                yield ctx.at(file, path, message, key=True)

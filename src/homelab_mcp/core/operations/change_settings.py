@@ -1,0 +1,163 @@
+"""Change what the lab's settings say, and what follows from them: stacks' variables, and Traefik's own flags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from homelab_mcp.core import env_file, yaml_put
+from homelab_mcp.core.labels import SERVICE
+from homelab_mcp.core.operations.lab_view import Known, LabView, view
+from homelab_mcp.core.references import literal, variables_in
+from homelab_mcp.core.service_edit import ServiceEdit
+from homelab_mcp.core.settings import build_settings, parse_settings
+from homelab_mcp.core.traefik import TRAEFIK, TraefikParts, for_settings, traefik_parts
+from homelab_mcp.core.traefik.flags import HEALTH, REDIRECT
+from homelab_mcp.core.variables import lab_variables
+from homelab_mcp.core.yaml12 import load
+from homelab_mcp.model.errors import InvalidInput, NotFound
+from homelab_mcp.model.lab import SETTINGS_FILE, LabSettings
+from homelab_mcp.model.observed import Snapshot, StackFiles
+from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Risk, RiskReason, Verification
+
+Read = Callable[[str], str | None]
+
+
+def change_settings(snapshot: Snapshot, values: Mapping[str, Any], *, read: Read) -> Draft:
+    """A draft that sets these settings (``acme.staging`` and the like reach into groups); others stay as they are.
+
+    Stacks' ``.env`` values that came from a setting follow it, and the services that use them are started anew. The
+    flags of a Traefik made from the catalog follow too; flags of a person's own stay.
+
+    Raises:
+        NotFound: no settings file (``lab_not_initialised``).
+        InvalidInput: a value that does not fit, or nothing that differs (``nothing_to_do``).
+        EditRefused: a file that cannot be changed without losing something.
+    """
+    text = read(SETTINGS_FILE)
+    if text is None:
+        raise NotFound("There are no settings yet.", hint="Run `homelab-mcp init`.", code="lab_not_initialised")
+    before, after_text = parse_settings(text), text
+    for name, value in values.items():
+        after_text = yaml_put.put(after_text, tuple(name.split(".")), value)
+    after = build_settings(load(after_text))
+    if after == before:
+        raise InvalidInput("The settings are so already.", code="nothing_to_do", hint="Nothing needs to be done.")
+    lab = view(snapshot)
+    edits = [FileEdit(SETTINGS_FILE, text, after_text)]
+    restarts: dict[str, set[str]] = {}
+    changed = {n: v for n, v in lab_variables(after).items() if lab_variables(before)[n] != v}
+    for stack in snapshot.stacks:
+        edit = _env(stack, lab_variables(before), changed)
+        if edit:
+            edits.append(edit)
+            restarts[stack.name] = {k.name for k in lab.services if k.stack == stack.name and _uses(k, changed)}
+    for known in lab.services:
+        edit = _proxy(snapshot, known, before, after)
+        if edit:
+            edits.append(edit)
+            restarts.setdefault(known.stack, set()).add(known.name)
+    ups = [
+        EngineAction(ActionKind.UP, "They use what changed.", stack, tuple(sorted(names)))
+        for stack, names in sorted(restarts.items())
+        if names
+    ]
+    verifications = tuple(Verification(a.stack, a.services) for a in ups)
+    return Draft(
+        operation="change_settings",
+        summary=f"Change the lab's settings: {', '.join(values)}",
+        edits=tuple(edits),
+        actions=tuple(ups),
+        verification=verifications[0] if verifications else Verification(),
+        also_verify=verifications[1:],
+        risks=tuple(_risks(values, ups)),
+        notes=tuple(_notes(before, after, lab)),
+        undo="Roll this plan back.",
+        target="settings",
+    )
+
+
+def _env(stack: StackFiles, old: Mapping[str, str], changed: Mapping[str, str]) -> FileEdit | None:
+    """The stack's variables that still have the old setting's value; one that a person set otherwise stays."""
+    now = env_file.parse(stack.env_text)
+    follows = {name: value for name, value in changed.items() if now.get(name) == old[name]}
+    if not follows:
+        return None
+    text = env_file.set_values(stack.env_text, follows)
+    return FileEdit(stack.env_path, stack.env_text, text, mode=0o600, secret=True)
+
+
+def _uses(known: Known, names: Mapping[str, str]) -> bool:
+    return bool(set(variables_in(known.data)) & set(names))
+
+
+def _proxy(snapshot: Snapshot, known: Known, before: LabSettings, after: LabSettings) -> FileEdit | None:
+    """The compose file with a Traefik that was made here as the settings want it: flags, ports, mounts, variables."""
+    if known.labels.get(SERVICE) != TRAEFIK or not isinstance(known.data.get("command"), list):
+        return None
+    stack = snapshot.stack(known.stack)
+    assert stack is not None  # noqa: S101 - the view is made from it
+    old, new = traefik_parts(before, known.name), traefik_parts(after, known.name)
+    _refuse_missing(new, known)
+    edit = ServiceEdit(stack.compose_text, known.name)
+    _swap(edit, "command", (*_redirect(before), *old.command), (*_redirect(after), *new.command))
+    _swap(edit, "ports", old.ports, new.ports)
+    _swap(edit, "volumes", old.volumes, new.volumes)
+    for name in old.environment.keys() - new.environment.keys():
+        edit.remove_entry("environment", name)
+    for name, value in new.environment.items():
+        if name not in old.environment:
+            edit.set_entry("environment", name, value)
+    if old.health != new.health:
+        edit.set("healthcheck.test", list(new.health or HEALTH))
+    return FileEdit(stack.compose_path, stack.compose_text, edit.text) if edit.text != stack.compose_text else None
+
+
+def _swap(edit: ServiceEdit, field: str, old: Iterable[str], new: Iterable[str]) -> None:
+    """What only the old settings wanted goes from the list, what only the new ones want comes to its end."""
+    was, wanted = [literal(item) for item in old], [literal(item) for item in new]
+    gone = set(was) - set(wanted)
+    if gone:
+        edit.remove_items(field, lambda item: str(item) in gone)
+    here = {str(item) for item in edit.items(field)}
+    for item in wanted:
+        if item not in was and item not in here:
+            edit.add_item(field, item)
+
+
+def _redirect(settings: LabSettings) -> list[str]:
+    return for_settings([REDIRECT], settings)
+
+
+def _refuse_missing(parts: TraefikParts, known: Known) -> None:
+    missing = [v.name for v in parts.variables if not known.env.get(v.name)]
+    if missing:
+        raise InvalidInput(
+            f"The DNS provider wants {', '.join(missing)}, which {known.stack}/.env does not have.",
+            hint=f"A person runs `homelab-mcp env set {known.stack} {missing[0]}` first.",
+            code="missing_input",
+        )
+
+
+def _risks(values: Mapping[str, Any], ups: Sequence[EngineAction]) -> list[RiskReason]:
+    shown = ", ".join(f"{n}={v}" for n, v in values.items())
+    found = [RiskReason(Risk.MEDIUM, f"Sets {shown}.")]
+    if "domain" in values:
+        found.append(RiskReason(Risk.HIGH, "Every service is reached by another name."))
+    if ups:
+        found.append(RiskReason(Risk.MEDIUM, f"Starts {sum(len(a.services) for a in ups)} services anew."))
+    return found
+
+
+def _notes(before: LabSettings, after: LabSettings, lab: LabView) -> list[str]:
+    notes = []
+    if before.domain != after.domain and lab.made_from("authelia"):
+        notes.append("Authelia's configuration.yml names the domain itself: change it there too.")
+    if before.traefik.docker_access != after.traefik.docker_access and lab.made_from(TRAEFIK):
+        notes.append("docker_access counts when Traefik is added: remove and add it to change that.")
+    moved = {"puid", "pgid"} & {n for n in LabSettings.model_fields if getattr(before, n) != getattr(after, n)}
+    if moved:
+        notes.append("Folders keep their owner; services that cannot write any more say so in their logs.")
+    if before.acme != after.acme and lab.made_from(TRAEFIK):
+        notes += traefik_parts(after).notes
+    return notes

@@ -1,0 +1,31 @@
+"""What an image says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """An image on the engine, by its own configuration (OCI image specification, "Image Configuration").
+
+    Args:
+        ports: (port, protocol) pairs of EXPOSE.
+        volumes: paths of VOLUME.
+        user: USER; "" is root.
+        workdir: WORKDIR.
+        health: whether it has a HEALTHCHECK of its own.
+        variables: names of its ENV.
+    """
+
+    ports: tuple[tuple[int, str], ...] = ()
+    volumes: tuple[str, ...] = ()
+    user: str = ""
+    workdir: str = ""
+    health: bool = False
+    variables: tuple[str, ...] = ()
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it starts as root."""
+        return self.user.partition(":")[0] in {"", "0", "root"}
