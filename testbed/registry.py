@@ -45,7 +45,13 @@ def running_registry(folder: Path) -> Iterator[str]:
 
 
 def push(local: str, remote: str) -> None:
-    """Push an image that is on the engine under that name of the registry, and take the name away again."""
+    """Push an image that is on the engine under that name of the registry, as another machine would.
+
+    What the name stood for on this engine stays as it was.
+    """
+    before = docker("images", "--quiet", "--no-trunc", remote).split()
     docker("tag", local, remote)
     docker("push", "--quiet", remote)
     docker("rmi", "--no-prune", remote)
+    if before:
+        docker("tag", before[0], remote)

@@ -40,12 +40,14 @@ class UpdateRig:
             for tag in tags:
                 self.publish(name, tag, "serve")
         self.stack = scratch.claim_project(f"apps-{run}")
+        beside = stand_in(f"homelab-testbed/beside-{run}:1", service="beside", ports=[81]).reference
+        self.local.append(beside)
         folder = root / self.stack
         folder.mkdir(parents=True)
         (root / "homelab.yaml").write_text("domain: lab.test\n")
         (folder / "compose.yaml").write_text(
             f"services:\n  wiki: # the family's\n    image: {self.wiki}:1.0.0-slim\n{TAIL}"
-            f"  beside:\n    image: {self.wiki}:1.0.0-slim\n    network_mode: service:wiki\n"
+            f"  beside:\n    image: {beside}\n    network_mode: service:wiki\n"
             "    depends_on: [wiki]\n    restart: unless-stopped\n    init: true\n"
             f"  shop:\n    image: {self.shop}:4\n{TAIL}"
         )

@@ -145,7 +145,12 @@ class HttpRegistry:
         with self._guard:
             if self._made is None:
                 self._made = httpx.Client(
-                    timeout=self._seconds, follow_redirects=True, max_redirects=3, headers={"User-Agent": "homelab-mcp"}
+                    timeout=self._seconds,
+                    follow_redirects=True,
+                    max_redirects=3,
+                    # None is kept open: a lab's registries are asked once in a while.
+                    limits=httpx.Limits(max_keepalive_connections=0),
+                    headers={"User-Agent": "homelab-mcp"},
                 )
             return self._made
 

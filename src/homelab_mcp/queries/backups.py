@@ -16,7 +16,8 @@ from homelab_mcp.queries.backup_place import backup_place
 READ_SECONDS = 120.0
 RUN_SECONDS = 12 * 3600.0
 VERIFY_SECONDS = 3600.0
-_LATE_HOURS = 36
+_LATE_HOURS = {"day": 36, "week": 8 * 24, "month": 32 * 24}
+"""When a backup is late: by how often the schedule runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def report(lab: Lab, *, most: int = 10) -> Report:
         backups = snapshots(lab)
     except (EngineFailed, EngineUnavailable) as error:
         problems.append(f"{error.message} {error.hint}".strip())
-    problems += _judged(lab, last, last_ok)
+    problems += _judged(lab.clock.now(), place.config.schedule, last, last_ok)
     uncovered = tuple(f"{where}: {what} ({why})" for where, what, why in place.jobs.uncovered)
     return Report(
         place.config.repository,
@@ -165,16 +166,18 @@ def progress(line: str) -> str:
     return ""
 
 
-def _judged(lab: Lab, last: dict[str, Any] | None, last_ok: dict[str, Any] | None) -> list[str]:
+def _judged(now: float, schedule: str, last: dict[str, Any] | None, last_ok: dict[str, Any] | None) -> list[str]:
     if last is None:
         return ["No backup has been made yet."]
     told = []
     if last.get("result") != "ok":
         told.append(f"The last run was {last.get('result')}: {'; '.join(map(str, last.get('problems') or []))[:600]}")
-    hours = (lab.clock.now() - float((last_ok or {}).get("ended") or 0)) / 3600
+    hours = (now - float((last_ok or {}).get("ended") or 0)) / 3600
     if last_ok is None:
         told.append("No run has ended without a problem yet.")
-    elif hours > _LATE_HOURS:
+    elif (
+        hours > _LATE_HOURS["week" if schedule.split()[4] != "*" else "month" if schedule.split()[2] != "*" else "day"]
+    ):
         told.append(f"The last run without a problem was {hours / 24:.1f} days ago.")
     return told
 

@@ -133,6 +133,8 @@ def _asked(lab: Lab, image: ImageName, reference: str, rule: str, start: ImageUp
     if now and here and now not in here:
         why = start.why or "the tag names another image by now"
         return replace(start, state="moved", level="moved", digest=now, beyond=beyond, why=why)
+    if not here and not numbers(image.tag):
+        return replace(start, why="its tag moves, and its image is not on this machine")
     if not here:
         return replace(start, state="current", beyond=beyond, why=start.why or "its image is not on this machine")
     return replace(start, state="current", beyond=beyond)

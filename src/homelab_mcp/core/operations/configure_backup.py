@@ -92,10 +92,7 @@ def configure_backup(
         operation="configure_backup",
         summary=f"{'Change' if there else 'Set up'} the lab's backup to {config.repository}",
         edits=edits,
-        actions=(
-            EngineAction(ActionKind.PULL, "The image must be here before anything starts.", stack_name, (name,)),
-            EngineAction(ActionKind.UP, "It runs backups by its own clock from then on.", stack_name, (name,)),
-        ),
+        actions=_actions(stack_name, name, edits),
         verification=Verification(stack_name, (name,)),
         risks=(
             RiskReason(Risk.MEDIUM, f"Adds and starts {name}." if not there else f"Recreates {name}."),
@@ -108,6 +105,16 @@ def configure_backup(
         undo="Roll this plan back; what is in the repository stays there.",
         target=name,
         secrets=tuple(made.values()),
+    )
+
+
+def _actions(stack: str, name: str, edits: tuple[FileEdit, ...]) -> tuple[EngineAction, ...]:
+    if all(e.path == config_path(stack) for e in edits):
+        # Its container stays the same, and reads its clock only when it starts.
+        return (EngineAction(ActionKind.RESTART, "It reads its settings when it starts.", stack, (name,)),)
+    return (
+        EngineAction(ActionKind.PULL, "The image must be here before anything starts.", stack, (name,)),
+        EngineAction(ActionKind.UP, "It runs backups by its own clock from then on.", stack, (name,)),
     )
 
 
@@ -173,7 +180,7 @@ def engine_block(
         "labels": {CATEGORY: "backup", ENGINE_LABEL: "engine"},
         "healthcheck": {
             "test": ["CMD-SHELL", "pidof crond >/dev/null"],
-            "interval": "30s",
+            "interval": "10s",
             "timeout": "10s",
             "retries": 3,
             "start_period": "10s",
