@@ -9,7 +9,7 @@ from dataclasses import replace
 from homelab_mcp.core import fingerprint, plan_codec
 from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.diff import is_secret, secrets_of
-from homelab_mcp.core.new_findings import brought_in
+from homelab_mcp.core.new_findings import brought_in, moved_services
 from homelab_mcp.core.plan_completion import completed
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
@@ -107,7 +107,7 @@ class Planner:
         there = lint(stacks_after(snapshot.stacks, undone), networks, undone)
         findings = tuple(lint(after, networks, draft.edits))
         refused = _REFUSED_TO_MODELS if requester.via == "mcp" else frozenset()
-        draft = _judge(draft, brought_in(there, findings), refused)
+        draft = _judge(draft, brought_in(there, findings, moved_services(snapshot.stacks, after)), refused)
         draft = self._ask_compose(draft, after)
         if snapshot.containers is None and self._engine is not None and draft.actions:
             note = "Docker did not answer, so this plan was made without seeing the containers."

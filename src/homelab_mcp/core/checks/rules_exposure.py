@@ -122,13 +122,27 @@ def open_docker(ctx: LintContext) -> Iterable[Finding]:
     good="services:\n  proxy:\n    image: tecnativa/docker-socket-proxy:v0.3.0\n    environment: ['CONTAINERS=1']\n",
 )
 def open_proxy(ctx: LintContext) -> Iterable[Finding]:
-    """A docker-socket-proxy with ``EXEC``, ``AUTH`` or ``SECRETS``, or with ``POST`` to containers or images."""
+    """A docker-socket-proxy with ``EXEC``, ``AUTH`` or ``SECRETS``, or with ``POST`` to containers or images.
+
+    Sablier starts and stops containers, for which its proxy must let ``POST`` to them through; that is told no more
+    where nobody but Sablier reaches the proxy.
+    """
     for service in ctx.services():
         if "socket-proxy" in service.image_name:
             on = {k: e for k, e in service.environment.items() if (e.value or "").lower() in {"1", "true", "yes", "on"}}
-            commands = {"EXEC", "AUTH", "SECRETS"} | ({"POST"} if {"CONTAINERS", "IMAGES"} & set(on) else set())
+            starts = {"IMAGES"} if _for_sablier_alone(ctx, service) else {"CONTAINERS", "IMAGES"}
+            commands = {"EXEC", "AUTH", "SECRETS"} | ({"POST"} if starts & set(on) else set())
             for key in sorted(commands & set(on)):
                 yield ctx.on(service, on[key].path, f"{key}=1 lets its clients command Docker.")
+
+
+def _for_sablier_alone(ctx: LintContext, proxy: ServiceView) -> bool:
+    """Whether one Sablier, and nobody else in the lab or on the host, can reach it."""
+    mine = proxy.real_networks
+    if not mine or proxy.network_mode or proxy.published:
+        return False
+    near = [s for s in ctx.services() if s is not proxy and s.real_networks & mine]
+    return len(near) == 1 and near[0].image_name == "sablier"
 
 
 @rule(

@@ -159,11 +159,9 @@ class Route:
             for key, value in label.route_labels(definition, self.service, access, settings).items():
                 if key.startswith(f"traefik.http.routers.{self.service}-api."):
                     self.edit.set_entry("labels", key, value)
-        for key in (label.SSO, label.SSO_REASON):
-            self.edit.remove_entry("labels", key)
 
     def bypass(self, settings: LabSettings, definition: ServiceDefinition | None, reason: str) -> None:
-        """Ask for no log-in, with the reason beside it."""
+        """Ask for no log-in; the reason is for :func:`say_open`."""
         self.check()
         self._refuse_portal(definition)
         if not reason.strip():
@@ -180,8 +178,6 @@ class Route:
             for key in list(self.edit.entries("labels")):
                 if key.startswith(f"traefik.http.routers.{self.service}-api."):
                     self.edit.remove_entry("labels", key)
-        self.edit.set_entry("labels", label.SSO, "bypass")
-        self.edit.set_entry("labels", label.SSO_REASON, " ".join(reason.split()).replace("$", "$$"))
 
     def _middlewares(self, router: str, wanted: list[str]) -> None:
         key = f"traefik.http.routers.{router}.middlewares"
@@ -194,6 +190,20 @@ class Route:
     def _refuse_portal(self, definition: ServiceDefinition | None) -> None:
         if definition and definition.route and definition.route.sso.policy == "portal":
             raise InvalidInput(f"{self.service} is the log-in itself.", code="sso_loop", hint="Its policy stays.")
+
+
+def say_protected(edit: ServiceEdit) -> None:
+    """Take from a service's labels that it is open; what they ask beyond a password stays."""
+    if (edit.entries("labels").get(label.SSO) or "").lower() != "two_factor":
+        edit.remove_entry("labels", label.SSO)
+    edit.remove_entry("labels", label.SSO_REASON)
+
+
+def say_open(edit: ServiceEdit, reason: str) -> None:
+    """Write into a service's labels that it is open, and why; nobody's groups are known then."""
+    edit.remove_entry("labels", label.SSO_GROUPS)
+    edit.set_entry("labels", label.SSO, "bypass")
+    edit.set_entry("labels", label.SSO_REASON, " ".join(reason.split()).replace("$", "$$"))
 
 
 def _names(text: str) -> list[str]:

@@ -13,7 +13,7 @@ from homelab_mcp.core.labels import SERVICE, labels_of
 from homelab_mcp.core.operations import container_edit, service_parts
 from homelab_mcp.core.operations.change_request import Limits, UpdateServiceRequest
 from homelab_mcp.core.operations.lab_view import LabView, view
-from homelab_mcp.core.operations.route_edit import Route
+from homelab_mcp.core.operations.route_edit import Route, say_open, say_protected
 from homelab_mcp.core.operations.update_work import Machine, Work, change_container
 from homelab_mcp.core.references import variables_in
 from homelab_mcp.core.resources import overbooked
@@ -142,6 +142,13 @@ def _route(
             work.done.append("without the lab's log-in")
             told = f"{work.name} is reached without the lab's log-in: {json.dumps(request.sso_reason)}"
             work.risks.append(RiskReason(Risk.HIGH, told))
+    if request.sso:
+        # The service's own labels, also where another one carries its route.
+        with work.edit(work.name) as edit:
+            if request.sso == "protect":
+                say_protected(edit)
+            else:
+                say_open(edit, request.sso_reason)
     if request.subdomain and holder != work.name:
         with work.edit(work.name) as edit:
             Route(edit, work.name, work.env).follow(before, request.subdomain, settings)

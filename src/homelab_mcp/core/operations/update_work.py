@@ -79,6 +79,8 @@ def change_container(
             container_edit.set_variables(edit, request.env_set, request.env_unset, work.env, work.aside)
             work.done.append(f"variables {', '.join((*request.env_set, *request.env_unset))}")
         if request.health:
+            if request.health == "off":
+                _refuse_awaited(work)
             container_edit.check_health(edit, request.health, request.health_reason)
             work.done.append("health check" if request.health != "off" else "no health check")
             told = f"Its health is judged by {json.dumps(request.health)}."
@@ -132,3 +134,21 @@ def _measured(work: Work, edit: ServiceEdit, machine: Machine) -> None:
         f"{max(s.pids for s in machine.used)} processes. A busier hour may need more; look again then."
     )
     work.done.append(f"limits as measured: {', '.join(f'{k} {v}' for k, v in limits.items())}")
+
+
+def _refuse_awaited(work: Work) -> None:
+    """Raise InvalidInput (``health_awaited``) where another service starts only when this one is healthy."""
+    waiting = [
+        name
+        for name, body in work.services.items()
+        if isinstance(body, Mapping)
+        and isinstance(wanted := body.get("depends_on"), Mapping)
+        and isinstance(how := wanted.get(work.name), Mapping)
+        and how.get("condition") == "service_healthy"
+    ]
+    if waiting:
+        raise InvalidInput(
+            f"{', '.join(waiting)} would wait for {work.name} to become healthy for ever.",
+            code="health_awaited",
+            hint="Give another health check instead, or 'image' for the image's own.",
+        )

@@ -261,3 +261,17 @@ def test_nothing_to_do_and_what_is_not_there_are_said() -> None:
     assert refusal(mine(), "nobody", tag="1") == "service_unknown"
     no_route = lab(apps=("services:\n  blog:\n    image: x\n", ""))
     assert refusal(no_route, subdomain="x") == refusal(no_route, port=80) == refusal(no_route, sso="protect")
+
+
+def test_a_second_factor_stays_with_log_in_and_groups_go_with_a_bypass() -> None:
+    strict = MINE.replace("    labels:\n", "    labels:\n      - homelab.sso=two_factor\n      - homelab.sso.groups=family\n")
+    assert strict != MINE
+    on = update(lab(apps=(strict, ENV)), sso="protect")
+    assert {"homelab.sso=two_factor", "homelab.sso.groups=family"} <= set(service_of(on)["labels"])
+    off = update(apply(lab(apps=(strict, ENV)), on), sso="bypass", sso_reason="It is a public blog.")
+    assert [e for e in service_of(off)["labels"] if "sso" in e and "reason" not in e] == ["homelab.sso=bypass"]
+
+
+def test_a_health_check_that_others_wait_for_stays() -> None:
+    waiting = MINE + "  late:\n    image: late:1\n    depends_on: {blog: {condition: service_healthy}}\n"
+    assert refusal(lab(apps=(waiting, ENV)), health="off", health_reason="None fits.") == "health_awaited"
