@@ -145,7 +145,7 @@ backup() {
 # restore SNAPSHOT ID PATH...: below /restore/ID; a database file comes from its copy.
 restore() {
   snapshot=$1 to=/restore/$2; shift 2
-  find /restore -mindepth 1 -maxdepth 1 -mtime +2 -exec rm -rf {} +
+  find /restore -mindepth 1 -maxdepth 1 -mtime +2 -exec rm -rf {} \;
   rm -rf "$to"; mkdir -p "$to"
   for path in "$@"; do
     say "restoring $path"
