@@ -148,6 +148,12 @@ def propose_restore_backup(
     place = backup_place(lab)
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
     stack, service = _target(lab, snapshot, target, path)
+    if stack == place.stack:
+        raise InvalidInput(
+            f"{stack} is the backup itself, which does not put itself back.",
+            code="backup_itself",
+            hint="Set it up again with configure_backup.",
+        )
     what = wanted(snapshot, place.jobs.dumps, stack, service, path)
     chosen = _chosen(lab, backup)
     mark = f"{datetime.fromtimestamp(lab.clock.now(), UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

@@ -141,7 +141,11 @@ def test_a_database_in_a_named_volume_and_a_path_of_nobody_are_refused() -> None
     with pytest.raises(InvalidInput) as refused:
         wanted(SNAPSHOT, jobs.dumps, "apps", "maria", "")
     assert refused.value.code == "data_in_volume"
-    for path in ("../etc/passwd", "apps/../x", "other/file"):
+    for path in ("../etc/passwd", "apps/../x", "apps/./wiki", "apps//wiki", "other/file"):
         with pytest.raises(InvalidInput) as refused:
             wanted(SNAPSHOT, jobs.dumps, "apps", "", path)
         assert refused.value.code == "bad_path"
+    for path in ("apps/compose.yaml", "apps/.env", "apps/compose.override.yml"):
+        with pytest.raises(InvalidInput) as refused:
+            wanted(SNAPSHOT, jobs.dumps, "apps", "", path)
+        assert refused.value.code == "not_data"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,9 @@ from homelab_mcp.core.backup_jobs import Dump
 from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.data_places import places
+from homelab_mcp.core.secret_files import is_secret_file
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.lab import TRASH_DAYS
+from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, TRASH_DAYS
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import (
     ActionKind,
@@ -82,9 +84,16 @@ def _within(path: str, folders: set[str]) -> bool:
 
 def _one_path(stack: str, services: Mapping[str, Any], env: Mapping[str, str], path: str) -> Wanted:
     clean = path.strip("/")
-    if ".." in clean.split("/") or not clean.startswith(f"{stack}/"):
+    if posixpath.normpath(clean) != clean or not clean.startswith(f"{stack}/"):
         raise InvalidInput(
             f"{path!r} is no path of stack {stack}.", code="bad_path", hint=f"For example {stack}/service/data/file."
+        )
+    name = clean.rpartition("/")[2]
+    if name in (*COMPOSE_NAMES, *OVERRIDE_NAMES) or is_secret_file(clean):
+        raise InvalidInput(
+            f"{clean} is no data: it comes back by a plan that shows what it says.",
+            code="not_data",
+            hint="Use rollback, or `homelab-mcp snapshot restore` for secret files.",
         )
     users = []
     for name in services:
