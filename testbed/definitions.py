@@ -1,6 +1,6 @@
 """Images for catalog definitions: the real Traefik, and for everything else a stand-in that meets its health check.
 
-The stand-in of Traefik's socket proxy does its work: Traefik meets the real engine through it.
+The stand-in of the socket proxy does its work, whoever has one: Traefik meets the real engine through it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from testbed.images import LocalImage, Variant, ensure_socket_proxy, ensure_trae
 
 REAL_TOOLS = frozenset({"wget", "curl", "nc", "grep", "exit", "true", "test", "["})
 """Programs that a stand-in has anyway, so that the health check really asks it."""
+
+SOCKET_PROXY = "/socket-proxy"
+"""How the repository of the socket proxy ends."""
 
 ANSWERS = {"redis-cli": "echo PONG", "valkey-cli": "echo PONG"}
 
@@ -36,14 +39,17 @@ def provide(definitions: Iterable[ServiceDefinition]) -> list[LocalImage]:
     for one in definitions:
         if one.id == "traefik":
             made.append(ensure_traefik(one.container.image.reference))
-            made.append(ensure_socket_proxy(one.companions["socket"].image.reference))
-            continue
         variant: Variant = "forward_auth" if one.id == "authelia" else "serve"
         for name, container in ((f"{one.id}-{key}", c) for key, c in one.companions.items()):
             wanted.setdefault(container.image.reference, _Wanted(name, "serve")).add(container)
-        main = wanted.setdefault(one.container.image.reference, _Wanted(one.id, variant))
-        main.service, main.variant = one.id, variant
-        main.add(one.container)
+        if one.id != "traefik":
+            main = wanted.setdefault(one.container.image.reference, _Wanted(one.id, variant))
+            main.service, main.variant = one.id, variant
+            main.add(one.container)
+    # One image, several services: a page in its place would leave Traefik blind while it looks healthy.
+    for reference in [r for r in wanted if r.partition(":")[0].endswith(SOCKET_PROXY)]:
+        made.append(ensure_socket_proxy(reference))
+        del wanted[reference]
     for reference, each in wanted.items():
         ports = sorted(each.ports) or [80]
         made.append(stand_in(reference, service=each.service, ports=ports, shims=each.shims, variant=each.variant))

@@ -28,6 +28,8 @@ from homelab_mcp.ports import (
     Journal,
     Judge,
     Lock,
+    LogFiles,
+    Meter,
     PlanStore,
     Probe,
     PromptText,
@@ -36,6 +38,7 @@ from homelab_mcp.ports import (
     SecretSource,
     Snapshots,
     TokenStore,
+    UsageLog,
     Vault,
     Worker,
 )
@@ -198,6 +201,28 @@ class LocalLab:
         from homelab_mcp.adapters.data_folders import LabData
 
         return LabData(self.root)
+
+    @cached_property
+    def meter(self) -> Meter:
+        """What the engine measures."""
+        from homelab_mcp.adapters.docker_engine import DockerEngine
+        from homelab_mcp.adapters.docker_meter import DockerMeter
+
+        return DockerMeter(cast("DockerEngine", self.engine))
+
+    @cached_property
+    def usage_log(self) -> UsageLog:
+        """The samples of what services used."""
+        from homelab_mcp.adapters.usage_log import JsonlUsageLog
+
+        return JsonlUsageLog(self.root)
+
+    @cached_property
+    def log_files(self) -> LogFiles:
+        """Log files that services write in the lab's folder."""
+        from homelab_mcp.adapters.log_files import LabLogFiles
+
+        return LabLogFiles(self.root)
 
     @cached_property
     def hardware(self) -> Hardware:

@@ -36,6 +36,7 @@ def listed(raw: dict[str, Any]) -> ContainerState:
         labels=labels,
         ports=tuple(sorted(_listed_ports(raw.get("Ports") or []), key=_place)),
         networks=tuple(sorted((raw.get("NetworkSettings") or {}).get("Networks") or {})),
+        image_id=str(raw.get("ImageID") or ""),
     )
 
 
@@ -63,6 +64,7 @@ def inspected(raw: dict[str, Any]) -> ContainerState:
         labels=labels,
         ports=tuple(sorted(_inspected_ports(network.get("Ports") or {}), key=_place)),
         networks=tuple(sorted(network.get("Networks") or {})),
+        image_id=str(raw.get("Image") or ""),
     )
 
 

@@ -292,6 +292,13 @@ class DockerEngine:
                 )
             return self._clients[seconds]
 
+    def asked(self, call: Callable[[APIClient], Any], seconds: float = 0.0) -> Any:
+        """What a call of docker-py answers, for adapters that ask for more (``seconds`` 0: the usual time).
+
+        Raises EngineUnavailable, EngineFailed.
+        """
+        return self._call(call, seconds or self._read_seconds)
+
     def _ask(self, call: Callable[[APIClient], Any]) -> Any:
         return self._call(call, self._read_seconds)
 

@@ -10,6 +10,7 @@ import secrets
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from homelab_mcp.adapters.private import is_held
 from homelab_mcp.model.errors import InvalidInput, StorageFailed, storage_failed
@@ -48,25 +49,39 @@ class LabFiles:
 
         Raises InvalidInput: outside the lab, a symbolic link, no regular file, past 10 MiB, not UTF-8.
         """
-        with self._parent(path) as (folder, name):
-            if folder is None:
+        with self.opened(path) as file:
+            if file is None:
                 return None
-            try:
-                fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-            except FileNotFoundError:
-                return None
-            except OSError as error:
-                raise self._refused(path, error) from error
-            with os.fdopen(fd, "rb") as file:
-                if not stat.S_ISREG(os.fstat(fd).st_mode):
-                    raise InvalidInput(f"{path} is not a regular file.", hint="Name a text file.")
-                raw = file.read(MAX_BYTES + 1)
+            raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise InvalidInput(f"{path} is larger than 10 MiB.", code="file_too_large", hint="Split or shrink it.")
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError:
             raise InvalidInput(f"{path} is not UTF-8 text.", code="not_utf8", hint="Convert it to UTF-8.") from None
+
+    @contextlib.contextmanager
+    def opened(self, path: str) -> Iterator[BinaryIO | None]:
+        """A regular file of the lab, open for reading and reached through no link; None where there is none.
+
+        Raises InvalidInput: outside the lab, a symbolic link, no regular file.
+        """
+        with self._parent(path) as (folder, name):
+            fd = -1
+            if folder is not None:
+                try:
+                    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+                except FileNotFoundError:
+                    pass
+                except OSError as error:
+                    raise self._refused(path, error) from error
+        if fd < 0:
+            yield None
+            return
+        with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise InvalidInput(f"{path} is not a regular file.", hint="Name a text file.")
+            yield file
 
     def names(self, path: str) -> list[str] | None:
         """What is in the folder, folders with "/" behind, sorted; None where there is no such folder."""

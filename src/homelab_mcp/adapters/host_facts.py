@@ -9,12 +9,12 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from homelab_mcp.model.host import Disk, HostFacts, HostQuestion, Route
+from homelab_mcp.model.host import Disk, HostFacts, HostHealth, HostQuestion, Route
 
 _RESOLVE_SECONDS = 3.0
 _COMMAND_SECONDS = 3.0
@@ -45,6 +45,13 @@ class LinuxHost:
             render_nodes=tuple(sorted(str(p) for p in Path("/dev/dri").glob("renderD*"))),
             routes=tuple(_routes()),
         )
+
+    def health(self, *, names: Sequence[str] = (), find: str = "") -> HostHealth:
+        """How it is now."""
+        from homelab_mcp.adapters.host_health import read_health
+
+        resolved = {name: None if found is None else bool(found) for name, found in _resolved(names).items()}
+        return read_health(resolved, find=find)
 
 
 def _lines(path: str) -> list[str]:

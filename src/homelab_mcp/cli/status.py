@@ -29,9 +29,9 @@ def register(app: typer.Typer) -> None:
             from rich.table import Table
 
             table = Table(box=None, pad_edge=False)
-            titles = ("stack", "service", "state", "health", "restarts", "up", "drift", "url")
+            titles = ("stack", "service", "state", "health", "restarts", "up", "image_age", "drift", "url")
             for title in titles:
-                table.add_column(title, overflow="fold", no_wrap=title != "url")
+                table.add_column(title.replace("_", " "), overflow="fold", no_wrap=title != "url")
             for row in found["services"]:
                 table.add_row(*(str(row.get(k) or "") for k in titles))
             console().print(table if found["services"] else "No stacks yet. Next: homelab-mcp add traefik")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +15,8 @@ LINE_LIMIT = 4_000
 HELD_CHARS = 8_000_000
 """Characters of one log that are held at once: some 8 to 30 MB, whatever the log's size."""
 SHOWN_LIMIT = 1_000
+ENTRY_LIMIT = 5_000
+"""Characters of an entry's lines after its first."""
 PATTERN_LIMIT = 200
 _PATTERN_BYTES = 1 << 20
 _RELATIVE = re.compile(r"^(\d{1,6})\s*(s|m|h|d|w)$")
@@ -23,12 +26,17 @@ _CURSOR = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z)~(\d{1,6})$")
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line: RFC 3339 time in UTC with nine digits (so that text order is time order), service, stream, text."""
+    """One line: RFC 3339 time in UTC with nine digits (so that text order is time order), service, stream, text.
+
+    ``part``: it goes on with the line before (a stack trace) and has that one's time; its own is then in ``real``.
+    """
 
     time: str
     service: str
     stream: str
     text: str
+    part: bool = False
+    real: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,39 +146,94 @@ def before(lines: Sequence[LogLine], place: Place | None) -> list[LogLine]:
     return older + same[: max(len(same) - place.shown, 0)]
 
 
-def collapsed(lines: Iterable[LogLine]) -> list[tuple[LogLine, int]]:
-    """Runs of one service's equal text as (the first of them, how many)."""
-    found: list[tuple[LogLine, int]] = []
+def entries(lines: Iterable[LogLine]) -> list[list[LogLine]]:
+    """The lines by entry: a line, and the parts that follow it."""
+    found: list[list[LogLine]] = []
     for line in lines:
-        if found and (found[-1][0].service, found[-1][0].text) == (line.service, line.text):
-            found[-1] = (found[-1][0], found[-1][1] + 1)
+        if line.part and found and (found[-1][0].service, found[-1][0].time) == (line.service, line.time):
+            found[-1].append(line)
         else:
-            found.append((line, 1))
+            found.append([line])
     return found
 
 
-def rendered(line: LogLine, count: int) -> str:
-    """``time service text (xN)``, the time to milliseconds."""
-    text = (
-        line.text if len(line.text) <= SHOWN_LIMIT else line.text[:SHOWN_LIMIT] + f"… (+{len(line.text) - SHOWN_LIMIT})"
-    )
+def collapsed(lines: Iterable[LogLine]) -> list[tuple[list[LogLine], int]]:
+    """Runs of one service's equal entries as (the first of them, how many)."""
+    found: list[tuple[list[LogLine], int]] = []
+    for entry in entries(lines):
+        if found and _same(found[-1][0], entry):
+            found[-1] = (found[-1][0], found[-1][1] + 1)
+        else:
+            found.append((entry, 1))
+    return found
+
+
+def _same(one: Sequence[LogLine], other: Sequence[LogLine]) -> bool:
+    return one[0].service == other[0].service and [line.text for line in one] == [line.text for line in other]
+
+
+def rendered(entry: Sequence[LogLine], count: int) -> str:
+    """``time service text (xN)``, the time to milliseconds; the entry's other lines below it.
+
+    A very long entry keeps its beginning and its end, where the cause is, and says how much is left out.
+    """
+    line = entry[0]
     mark = " !" if line.stream == "stderr" else ""
-    return f"{line.time[:23]}Z {line.service}{mark} {text}" + (f" (x{count})" if count > 1 else "")
+    first = f"{line.time[:23]}Z {line.service}{mark} {_shown(line.text)}" + (f" (x{count})" if count > 1 else "")
+    return "\n".join([first, *_below(entry[1:])])
+
+
+def _below(parts: Sequence[LogLine]) -> list[str]:
+    shown: list[str] = []
+    for part in parts:
+        text = _shown(part.text)
+        if not shown or shown[-1] != text:
+            shown.append(text)
+    begin, end, room = 0, len(shown), ENTRY_LIMIT
+    while begin < end:
+        # From both sides in turn: the beginning says what was done, the end what went wrong.
+        at = begin if begin <= len(shown) - end else end - 1
+        room -= len(shown[at]) + 1
+        if room < 0:
+            return [*shown[:begin], f"  … ({end - begin} more lines)", *shown[end:]]
+        begin, end = (begin + 1, end) if at == begin else (begin, end - 1)
+    return shown
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= SHOWN_LIMIT else text[:SHOWN_LIMIT] + f"… (+{len(text) - SHOWN_LIMIT})"
 
 
 def page(lines: Sequence[LogLine], max_bytes: int) -> tuple[list[str], int]:
-    """(texts, how many of the lines they stand for): the newest lines that fit in ``max_bytes``, oldest first."""
+    """(texts, how many of the lines they stand for): the newest entries that fit in ``max_bytes``, oldest first.
+
+    Bytes are those of the answer, in which JSON quotes what a line quotes.
+    """
     texts: list[str] = []
     used = covered = 0
-    for line, count in reversed(collapsed(lines)):
-        text = rendered(line, count)
-        size = len(text.encode()) + 1
+    for entry, count in reversed(collapsed(lines)):
+        text = rendered(entry, count)
+        size = _size(text)
         if used + size > max_bytes and texts:
             break
         used += size
-        covered += count
+        covered += count * len(entry)
         texts.append(text)
     return texts[::-1], covered
+
+
+def fitting(texts: Sequence[str], max_bytes: int) -> tuple[list[str], int]:
+    """The first texts that fit in ``max_bytes`` (one at least, where there is one), and how many are left over."""
+    used = 0
+    for number, text in enumerate(texts):
+        used += _size(text)
+        if used > max_bytes and number:
+            return list(texts[:number]), len(texts) - number
+    return list(texts), 0
+
+
+def _size(text: str) -> int:
+    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")) + 1
 
 
 def place_of(lines: Sequence[LogLine], covered: int, earlier: Place | None, horizon: str) -> Place | None:
@@ -187,25 +250,28 @@ def place_of(lines: Sequence[LogLine], covered: int, earlier: Place | None, hori
         return Place(horizon, 0) if horizon and (earlier is None or horizon < earlier.time) else None
     shown = lines[-covered:]
     reached = max(shown[0].time, horizon)
+    # An older entry of another service may have lines later than that: the next page must still be told of them.
+    late = max((line.real for line in lines[:-covered] if line.part), default="")
+    if late > reached and (earlier is None or late < earlier.time):
+        reached = late
     same = sum(line.time == reached for line in shown)
     if earlier is not None and earlier.time == reached:
         same += earlier.shown
     return Place(reached, same)
 
 
-def masked(lines: Sequence[LogLine], hide: Callable[[str], str], mark: str, only: range | None = None) -> list[LogLine]:
-    """The lines with ``hide`` applied to their texts at once, so that it sees what spans lines (private keys).
+def masked(lines: Sequence[LogLine], hide: Callable[[str], str], mark: str) -> list[tuple[int, LogLine]]:
+    """The lines by their places, with ``hide`` applied to their texts at once, so that it sees what spans lines.
 
-    Lines that ``hide`` took out whole are gone. ``mark`` must not occur in any log: a fresh random word. ``only``: the
-    places of the lines that are wanted, the others being there for what spans lines.
+    Lines that ``hide`` took out whole (in a private key) are gone. ``mark`` must not occur in any log: a fresh random
+    word.
     """
     # The brace ends a value in every pattern of the redaction, so that none reaches into the next line.
     text = "\n".join(f"}}⟦{mark}:{number}⟧{cut(line.text)}" for number, line in enumerate(lines))
     pieces = re.split(rf"\}}⟦{re.escape(mark)}:(\d+)⟧", hide(text))
     return [
-        replace(lines[int(number)], text=piece.replace("\n", " ").rstrip())
+        (int(number), replace(lines[int(number)], text=piece.replace("\n", " ").rstrip()))
         for number, piece in zip(pieces[1::2], pieces[2::2], strict=True)
-        if only is None or int(number) in only
     ]
 
 

@@ -15,7 +15,9 @@ Moved = Mapping[tuple[str, str], str]
 """(compose file, service) as they are now to the compose file in which the service was."""
 
 
-def brought_in(before: Sequence[Finding], after: Sequence[Finding], moved: Moved = {}) -> tuple[Finding, ...]:
+def brought_in(
+    before: Sequence[Finding], after: Sequence[Finding], moved: Mapping[tuple[str, str], str] = {}
+) -> tuple[Finding, ...]:
     """The findings after that were not there before, wherever in their file they stood.
 
     What a ``moved`` service had in its former file it brings along.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from homelab_mcp.core.compose_parts import as_written
@@ -50,7 +50,7 @@ class Row:
 
     ``state`` is Docker's word, or missing (declared, no container), unreadable (a compose file that is no valid
     YAML), or "" where the engine was not asked. ``note`` is undeclared for a container that no file declares, and
-    asleep for one that Sablier stopped and wakes on a visit.
+    asleep for one that Sablier stopped and wakes on a visit. ``image_age`` is since the image was built, as 3mo.
     """
 
     stack: str
@@ -62,6 +62,7 @@ class Row:
     url: str = ""
     image: str = ""
     note: str = ""
+    image_age: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready, empty fields left out."""
@@ -181,6 +182,7 @@ def rows(
     root: str,
     restarts: Mapping[str, int],
     shared_env: str = "",
+    ages: Mapping[str, str] | None = None,
 ) -> list[Row]:
     """One row a container, and one a declared service without any; sorted by stack, declared order first.
 
@@ -190,6 +192,7 @@ def rows(
         root: the lab's folder, as an absolute path.
         restarts: restart counts by container id, as far as known.
         shared_env: the text of ``global.env``.
+        ages: images' ages by image id, as far as known.
     """
     by_stack: dict[str, dict[str, list[ContainerState]]] = {}
     for container in containers or ():
@@ -210,7 +213,12 @@ def rows(
                 found.append(Row(stack.name, service.service, state, url=service.url, image=image))
             # What the engine reports is filled in, secrets too.
             image = service.image if "$" in service.image else ""
-            found += [_row(stack.name, c, restarts, service.url, image=image) for c in here]
+            found += [
+                replace(
+                    _row(stack.name, c, restarts, service.url, image=image), image_age=(ages or {}).get(c.image_id, "")
+                )
+                for c in here
+            ]
         found += _undeclared(stack.name, running, restarts)
     for name in sorted(by_stack):
         found += _undeclared(name, by_stack[name], restarts)
@@ -232,7 +240,8 @@ def as_text(found: Sequence[Row], total: int, tally: Mapping[str, int]) -> str:
     lines = [f"{total} services: " + ", ".join(f"{n} {word}" for word, n in sorted(tally.items()))]
     for row in found:
         restarts = f"{row.restarts} restarts" if row.restarts else ""
-        parts = (row.state, row.health, row.up, restarts, row.note, row.url, row.image)
+        built = f"({row.image_age} old)" if row.image_age else ""
+        parts = (row.state, row.health, row.up, restarts, row.note, row.url, row.image, built)
         lines.append(" ".join([f"{row.stack}/{row.service}", *(p for p in parts if p)]))
     return "\n".join(lines)
 

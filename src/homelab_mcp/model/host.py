@@ -74,6 +74,99 @@ class HostFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class MountUse:
+    """A mounted file system: bytes and inodes, all and free; ``answered`` False for one that hangs (a dead NFS)."""
+
+    path: str
+    filesystem: str
+    total: int = 0
+    free: int = 0
+    inodes: int = 0
+    inodes_free: int = 0
+    answered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSeen:
+    """One process.
+
+    Args:
+        pid, parent: its number and its parent's.
+        name: its program's name, as the kernel has it.
+        user: who runs it.
+        state: R, S, D (waits in the kernel, cannot be ended), Z (ended, its parent has not taken note), T ...
+        seconds: how long it has been there.
+        cpus: processors it used between two looks.
+        memory: resident bytes.
+        container: the id of the container it is in, "" for none.
+        waited: it was in state D at both looks.
+    """
+
+    pid: int
+    parent: int
+    name: str
+    user: str
+    state: str
+    seconds: float
+    cpus: float
+    memory: int
+    container: str = ""
+    waited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """What could not be looked at, why, and what a person runs to see it."""
+
+    what: str
+    why: str
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostHealth:
+    """How a machine is at the moment.
+
+    Args:
+        inside: "" on the machine itself, else where this program is ("a container").
+        uptime: seconds.
+        load: averages over 1, 5 and 15 minutes.
+        cpus: processors.
+        memory, available, swap, swap_free: bytes.
+        pressure: share of the last minute in which some task waited for "cpu", "memory" or "io", 0 to 1.
+        mounts: real file systems.
+        processes: all that are seen, or only those that were asked for.
+        total: how many there are.
+        clock_synced: None where nobody can tell.
+        resolved: names -> whether the resolver knows them; None where it did not answer.
+        reboot: why a restart is due, "" for not; None where that is not told here.
+        updates, security_updates: packages that wait; None where that is not told here.
+        lists_age: seconds since the package lists were fetched.
+        unseen: what could not be looked at.
+    """
+
+    inside: str = ""
+    uptime: float = 0.0
+    load: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    cpus: int = 0
+    memory: int = 0
+    available: int = 0
+    swap: int = 0
+    swap_free: int = 0
+    pressure: Mapping[str, float] = field(default_factory=dict)
+    mounts: tuple[MountUse, ...] = ()
+    processes: tuple[ProcessSeen, ...] = ()
+    total: int = 0
+    clock_synced: bool | None = None
+    resolved: Mapping[str, bool | None] = field(default_factory=dict)
+    reboot: str | None = None
+    updates: int | None = None
+    security_updates: int | None = None
+    lists_age: float | None = None
+    unseen: tuple[Unseen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One check: ``sentence`` says what was seen, ``hint`` what to do where it is not well.
 

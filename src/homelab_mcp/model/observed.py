@@ -68,6 +68,7 @@ class ContainerState:
     labels: dict[str, str] = field(default_factory=dict, compare=False, hash=False)
     ports: tuple[PublishedPort, ...] = ()
     networks: tuple[str, ...] = ()
+    image_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from homelab_mcp.ports.hardware import Hardware, Place
 from homelab_mcp.ports.host import Host
 from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.lab import Lab, PromptText
+from homelab_mcp.ports.logs import LogFiles, LogSource
+from homelab_mcp.ports.meter import Meter, UsageLog
 from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
 from homelab_mcp.ports.record import Commit, History, Journal
 from homelab_mcp.ports.registry import Registry
@@ -41,6 +43,9 @@ __all__ = [
     "KeptFile",
     "Lab",
     "Lock",
+    "LogFiles",
+    "LogSource",
+    "Meter",
     "Owned",
     "Owners",
     "Place",
@@ -55,6 +60,7 @@ __all__ = [
     "Signer",
     "Snapshots",
     "TokenStore",
+    "UsageLog",
     "Vault",
     "VaultReport",
     "Worker",

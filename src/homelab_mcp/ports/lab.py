@@ -16,6 +16,8 @@ from homelab_mcp.ports.engine import Compose, Engine, Judge, Probe
 from homelab_mcp.ports.hardware import Hardware
 from homelab_mcp.ports.host import Host
 from homelab_mcp.ports.inside import Inside
+from homelab_mcp.ports.logs import LogFiles
+from homelab_mcp.ports.meter import Meter, UsageLog
 from homelab_mcp.ports.plans import Approver, PlanStore, Worker
 from homelab_mcp.ports.record import History, Journal
 from homelab_mcp.ports.registry import Registry
@@ -66,6 +68,12 @@ class Lab(Protocol):
     def files(self) -> Files: ...
     @property
     def data(self) -> Data: ...
+    @property
+    def meter(self) -> Meter: ...
+    @property
+    def usage_log(self) -> UsageLog: ...
+    @property
+    def log_files(self) -> LogFiles: ...
     @property
     def hardware(self) -> Hardware: ...
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,8 +52,16 @@ class LabStatus:
         return f"{body}\nnext_cursor: {self.next_cursor}" if self.next_cursor else body
 
 
-def lab_status(files: Files, engine: Engine | None, *, stack: str = "", limit: int = 50, cursor: str = "") -> LabStatus:
-    """Every service of the lab, or of one stack: one engine request, and one more for each troubled container.
+def lab_status(
+    files: Files,
+    engine: Engine | None,
+    *,
+    stack: str = "",
+    limit: int = 50,
+    cursor: str = "",
+    built: Callable[[], Mapping[str, str]] = dict,
+) -> LabStatus:
+    """Every service of the lab, or of one stack: two engine requests, and one more for each troubled container.
 
     Args:
         files: the lab's folder.
@@ -60,6 +69,7 @@ def lab_status(files: Files, engine: Engine | None, *, stack: str = "", limit: i
         stack: only this stack.
         limit: rows of a page.
         cursor: ``next_cursor`` of the page before.
+        built: asked for the images' ages, by image id.
 
     Raises:
         NotFound: no such stack.
@@ -69,15 +79,17 @@ def lab_status(files: Files, engine: Engine | None, *, stack: str = "", limit: i
     stacks = read_stacks(files)
     containers: tuple[ContainerState, ...] | None = None
     restarts: dict[str, int] = {}
+    ages: Mapping[str, str] = {}
     trouble = ""
     if engine is not None:
         try:
             containers = engine.containers()
             restarts = _restarts(engine, containers)
+            ages = built()
         except (EngineUnavailable, EngineFailed) as error:
             trouble = error.as_text()
     shared = files.read("global.env") or ""
-    found = rows(stacks, containers, root=files.root, restarts=restarts, shared_env=shared)
+    found = rows(stacks, containers, root=files.root, restarts=restarts, shared_env=shared, ages=ages)
     if stack:
         # A stack whose folder is gone can still have containers.
         if not any(row.stack == stack for row in found):
@@ -88,13 +100,26 @@ def lab_status(files: Files, engine: Engine | None, *, stack: str = "", limit: i
     return LabStatus(page, len(found), counts(found), trouble, more)
 
 
+def age(seconds: float) -> str:
+    """A span as 5h, 12d, 3mo or 2y; the largest whole unit."""
+    for unit, size in (("y", 365.25 * 86_400), ("mo", 30.4 * 86_400), ("d", 86_400.0), ("h", 3600.0)):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return "<1h"
+
+
 def status_of(lab: Lab, stack: str = "", limit: int = 50, cursor: str = "", *, drift: bool = False) -> dict[str, Any]:
     """:func:`lab_status` of a lab, JSON-ready; each service whose containers are not as its file says has ``drift``.
 
     Compose is asked for that (70 to 140 ms a stack), so only for one stack, or with ``drift``.
     """
     engine = None if lab.files_only else lab.engine
-    found = lab_status(lab.files, engine, stack=stack, limit=limit, cursor=cursor)
+    now = lab.clock.now()
+
+    def built() -> dict[str, str]:
+        return {image: age(now - when) for image, when in lab.meter.image_times().items() if when > 0}
+
+    found = lab_status(lab.files, engine, stack=stack, limit=limit, cursor=cursor, built=built)
     body = found.as_dict()
     if engine is not None and not found.engine_error and (stack or drift):
         from homelab_mcp.queries.review import container_drift

@@ -12,13 +12,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 from homelab_mcp.core import log_lines
+from homelab_mcp.core.log_entries import MOST_PARTS, chosen, joined
 from homelab_mcp.core.log_lines import LogLine, Place, Ring
 from homelab_mcp.core.redact import Redactor, clean
 from homelab_mcp.model.observed import ContainerState
-from homelab_mcp.ports import Engine
+from homelab_mcp.ports import Engine, LogSource
 
 SEARCHED_LINES = 20_000
 SECONDS = 1.3
@@ -31,12 +33,15 @@ KEPT_CHARS = 256_000
 """Of one container's lines, at most: many times what an answer shows."""
 SAME_MICROSECOND = 100
 
-_Raw = tuple[str, str, str]
+Raw = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked of each container; ``end`` is when masking stops, by the monotonic clock."""
+    """What is asked of each log; ``end`` is when masking stops, by the monotonic clock.
+
+    ``least`` is the level that entries must have, ``context`` how many lines around what matches are wanted too.
+    """
 
     tail: int
     since: float | None
@@ -46,11 +51,13 @@ class Wanted:
     searching: bool
     redactor: Callable[[], Redactor]
     end: float
+    least: str = ""
+    context: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """One container's lines, oldest first; ``older`` when there may be more before ``reached``, a line's time."""
+    """One log's lines, oldest first; ``older`` when there may be more before ``reached``, a line's time."""
 
     lines: list[LogLine]
     older: bool
@@ -59,7 +66,13 @@ class Tail:
 
 def tail_of(engine: Engine, container: ContainerState, wanted: Wanted) -> Tail:
     """The last lines of one container that are wanted. Raises EngineUnavailable, EngineFailed."""
-    asked = SEARCHED_LINES if wanted.searching else wanted.tail + (wanted.place.shown if wanted.place else 0)
+    return tail_from(partial(engine.logs, container.id), shown_name(container.service), wanted)
+
+
+def tail_from(source: LogSource, name: str, wanted: Wanted) -> Tail:
+    """The last lines of one log that are wanted, under that name. Raises what the source raises."""
+    searching = wanted.searching or bool(wanted.least)
+    asked = SEARCHED_LINES if searching else wanted.tail + MOST_PARTS + (wanted.place.shown if wanted.place else 0)
     until = wanted.until
     if wanted.place is not None:
         # A float holds no nanoseconds: the few lines of that microsecond that are too late are cut by text.
@@ -67,7 +80,7 @@ def tail_of(engine: Engine, container: ContainerState, wanted: Wanted) -> Tail:
         asked += SAME_MICROSECOND
     ring, seen = Ring(asked), 0
     stop = time.monotonic() + READ_SECONDS
-    stream = engine.logs(container.id, tail=asked, since=wanted.since, until=until)
+    stream = source(tail=asked, since=wanted.since, until=until)
     with closing(cast("Any", stream)):
         for when, kind, text in stream:
             seen += 1
@@ -75,7 +88,7 @@ def tail_of(engine: Engine, container: ContainerState, wanted: Wanted) -> Tail:
                 ring.append((when, kind, log_lines.cut(text)))
             if seen % BATCH_LINES == 0 and time.monotonic() > stop:
                 break
-    return _sifted(ring.lines(), shown_name(container.service), wanted, more=seen >= asked or ring.dropped)
+    return _sifted(ring.lines(), name, wanted, more=seen >= asked or ring.dropped)
 
 
 def shown_name(service: str) -> str:
@@ -83,36 +96,43 @@ def shown_name(service: str) -> str:
     return " ".join(clean(service).split())[:80]
 
 
-def _sifted(raw: Sequence[_Raw], name: str, wanted: Wanted, *, more: bool) -> Tail:
+def _sifted(raw: Sequence[Raw], name: str, wanted: Wanted, *, more: bool) -> Tail:
     """The lines that match, masked; ``more``: there may be lines before the first of these."""
     kept: deque[LogLine] = deque()
     chars, end = 0, len(raw)
     while end > 0:
         start = _back(raw, end, BATCH_LINES, BATCH_CHARS)
-        for line in reversed(_matching(raw, start, end, name, wanted)):
-            if len(kept) == wanted.tail or (chars and chars + len(line.text) > KEPT_CHARS):
+        for line in reversed(matching(raw, start, end, name, wanted)):
+            full = len(kept) >= wanted.tail or (chars and chars + len(line.text) > KEPT_CHARS)
+            if full and not kept[0].part:
                 return Tail(list(kept), True, kept[0].time)
             kept.appendleft(line)
             chars += len(line.text)
         end = start
-        if end and len(kept) == wanted.tail:
+        if end and len(kept) >= wanted.tail and not kept[0].part:
             return Tail(list(kept), True, kept[0].time)
         if end and time.monotonic() > wanted.end:
             return Tail(list(kept), True, raw[end][0])
     return Tail(list(kept), more, raw[0][0] if raw else "")
 
 
-def _matching(raw: Sequence[_Raw], start: int, end: int, name: str, wanted: Wanted) -> list[LogLine]:
+def matching(raw: Sequence[Raw], start: int, end: int, name: str, wanted: Wanted) -> list[LogLine]:
+    """Those of the raw lines from ``start`` to ``end`` that are wanted, masked, by a look also around them."""
     first = _back(raw, start, AROUND_LINES, AROUND_CHARS)
     last = _on(raw, end, AROUND_LINES, AROUND_CHARS)
     window = [LogLine(when, name, kind, text) for when, kind, text in raw[first:last]]
     # Matched as masked: otherwise a pattern could ask, letter by letter, what a secret is.
-    hide, mark = wanted.redactor().safe, secrets.token_hex(8)
-    shown = log_lines.masked(window, hide, mark, range(start - first, end - first))
-    return [line for line in shown if wanted.matches(line.text)]
+    numbered = log_lines.masked(window, wanted.redactor().safe, secrets.token_hex(8))
+    lines = joined([line for _, line in numbered])
+    if wanted.searching or wanted.least:
+        marks = chosen(lines, wanted.matches, wanted.least, wanted.context)
+    else:
+        marks = [True] * len(lines)
+    here = range(start - first, end - first)
+    return [line for (place, _), line, mark in zip(numbered, lines, marks, strict=True) if mark and place in here]
 
 
-def _back(raw: Sequence[_Raw], end: int, lines: int, chars: int) -> int:
+def _back(raw: Sequence[Raw], end: int, lines: int, chars: int) -> int:
     """Where a stretch begins that ends there and holds at most so much (one line at least, where there is one)."""
     start = end
     while start > 0 and end - start < lines and (chars > 0 or start == end):
@@ -121,7 +141,7 @@ def _back(raw: Sequence[_Raw], end: int, lines: int, chars: int) -> int:
     return start
 
 
-def _on(raw: Sequence[_Raw], start: int, lines: int, chars: int) -> int:
+def _on(raw: Sequence[Raw], start: int, lines: int, chars: int) -> int:
     end = start
     while end < len(raw) and end - start < lines and chars > 0:
         chars -= len(raw[end][2])

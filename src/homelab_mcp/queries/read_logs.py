@@ -5,30 +5,43 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from homelab_mcp.core import log_lines
+from homelab_mcp.core.log_entries import counted
+from homelab_mcp.core.log_levels import LEVELS
 from homelab_mcp.core.log_lines import LogLine
 from homelab_mcp.core.redact import Redactor, secret_values
-from homelab_mcp.core.status_view import declared, owner
-from homelab_mcp.core.yaml12 import YamlRefused
-from homelab_mcp.model.errors import InvalidInput, NotFound
-from homelab_mcp.model.observed import ContainerState, StackFiles
-from homelab_mcp.ports import Engine, Files, Lab
-from homelab_mcp.queries.find import check_stack, find_in, nearest, read_stacks
-from homelab_mcp.queries.log_tail import SECONDS, Wanted, shown_name, tail_of
+from homelab_mcp.core.status_view import owner
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.observed import StackFiles
+from homelab_mcp.ports import Engine, Files, Lab, LogSource
+from homelab_mcp.queries.find import read_stacks
+from homelab_mcp.queries.log_sources import containers_of, files_of
+from homelab_mcp.queries.log_tail import SECONDS, Wanted, shown_name, tail_from
 
 MOST_LINES = 1_000
-MOST_CONTAINERS = 20
+MOST_CONTEXT = 20
 PAGE_BYTES = 12_288
-"""Leaves room, below a tool result's 16 KiB, for JSON's own quoting."""
+"""Leaves room, below a tool result's 16 KiB, for what stands around the lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """Lines oldest first; ``truncated`` when there may be older ones, which ``next_cursor`` gets.
+    """Entries oldest first; ``truncated`` when there may be older ones, which ``next_cursor`` gets.
 
     ``untrusted`` is always true: the text is data from outside, never instructions.
+
+    Args:
+        services: whose lines these may be.
+        lines: one entry each; an entry of several lines (a stack trace) has line ends in it.
+        truncated: whether there may be older ones.
+        next_cursor: gets those.
+        levels: entries of this answer by level, as far as they say one.
+        rest: where a client reads on by itself: the resource of the one service that this is about.
+        notes: what a reader should know.
     """
 
     services: tuple[str, ...]
@@ -36,9 +49,12 @@ class LogPage:
     truncated: bool
     next_cursor: str | None = None
     untrusted: bool = True
+    levels: tuple[tuple[str, int], ...] = ()
+    rest: str = ""
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready; ``next_cursor`` only where there is one."""
+        """JSON-ready; what is empty is left out, but for the lines."""
         body: dict[str, Any] = {
             "untrusted": True,
             "services": list(self.services),
@@ -47,6 +63,12 @@ class LogPage:
         }
         if self.next_cursor:
             body["next_cursor"] = self.next_cursor
+        if self.levels:
+            body["levels"] = dict(self.levels)
+        if self.rest:
+            body["rest"] = self.rest
+        if self.notes:
+            body["notes"] = list(self.notes)
         return body
 
     def text(self) -> str:
@@ -56,105 +78,157 @@ class LogPage:
         return f"[log of {', '.join(self.services)}: untrusted data]\n{body}\n[end of log]{tail}"
 
 
+@dataclass(frozen=True, slots=True)
+class LogQuestion:
+    """What is asked for.
+
+    Args:
+        services: Compose service names (or ``stack/service``); none: all of ``stack``, or of the lab.
+        stack: the stack, when no services are named or to tell equal names apart.
+        tail: last lines of each log, 1 to 1000; with ``grep`` or ``level`` the last that match among 20,000, or among
+            as many as a second allows; ``next_cursor`` goes on from there.
+        since: ``10m``, ``2h`` or an ISO time.
+        until: the same.
+        grep: a regular expression, linear-time syntax.
+        level: entries at least that grave (see :data:`LEVELS`); those that say no level are then left out.
+        context: lines around each that matches.
+        files: also log files that the services write in the lab's folder.
+        cursor: ``next_cursor`` of the page before.
+        max_bytes: of the lines together.
+    """
+
+    services: Sequence[str] = ()
+    stack: str = ""
+    tail: int = 100
+    since: str = ""
+    until: str = ""
+    grep: str = ""
+    level: str = ""
+    context: int = 0
+    files: bool = False
+    cursor: str = ""
+    max_bytes: int = PAGE_BYTES
+
+    def wanted(self, now: float, redactor: Callable[[], Redactor]) -> Wanted:
+        """As a log is asked. Raises InvalidInput for a value that cannot be taken as it is."""
+        if not 1 <= self.tail <= MOST_LINES:
+            raise InvalidInput(f"tail must be 1 to {MOST_LINES}, not {self.tail}.", hint="Use cursor for more lines.")
+        if self.level and self.level not in LEVELS:
+            raise InvalidInput(f"{self.level[:20]!r} is no level.", hint=f"Levels: {', '.join(LEVELS)}.")
+        if not 0 <= self.context <= MOST_CONTEXT:
+            raise InvalidInput(f"context must be 0 to {MOST_CONTEXT}.", hint="Use since and until for more around it.")
+        return Wanted(
+            tail=self.tail,
+            since=log_lines.parse_time(self.since, now),
+            until=log_lines.parse_time(self.until, now),
+            place=log_lines.parse_cursor(self.cursor),
+            matches=log_lines.matcher(self.grep),
+            searching=bool(self.grep),
+            redactor=redactor,
+            end=time.monotonic() + SECONDS,
+            least=self.level,
+            context=self.context,
+        )
+
+
 def read_logs(
     files: Files,
     engine: Engine,
     services: Sequence[str] = (),
     stack: str = "",
     *,
-    tail: int = 100,
-    since: str = "",
-    until: str = "",
-    grep: str = "",
-    cursor: str = "",
-    max_bytes: int = PAGE_BYTES,
     now: float | None = None,
     redactor: Callable[[], Redactor] | None = None,
+    **more: Any,
 ) -> LogPage:
-    """The last lines of services, merged by time.
+    """The last lines of services' containers, merged by time.
 
     Args:
         files: the lab's folder.
         engine: the engine that has the containers.
-        services: Compose service names (or ``stack/service``); empty: every service of ``stack``.
-        stack: the stack, when no services are named or to tell equal names apart.
-        tail: last lines of each service, 1 to 1000; with ``grep``, the last that match among 20,000, or among as many
-            as a second allows; ``next_cursor`` goes on from there.
-        since: ``10m``, ``2h`` or an ISO time.
-        until: the same.
-        grep: a regular expression, linear-time syntax.
-        cursor: ``next_cursor`` of the page before.
-        max_bytes: of the lines together.
+        services: as in :class:`LogQuestion`.
+        stack: as there.
         now: Unix seconds; the clock where None.
         redactor: masks what the lab knows as secret, asked anew for each batch; None: what its env files hold.
+        **more: further fields of :class:`LogQuestion`.
 
     Raises:
         NotFound: no such stack or service, or it has no container.
         InvalidInput: a value that cannot be taken as it is.
         EngineUnavailable: Docker does not answer.
     """
-    if not 1 <= tail <= MOST_LINES:
-        raise InvalidInput(f"tail must be 1 to {MOST_LINES}, not {tail}.", hint="Use cursor for more lines.")
-    now = time.time() if now is None else now
-    place = log_lines.parse_cursor(cursor)
+    question = LogQuestion(services=services, stack=stack, **more)
     stacks = read_stacks(files)
-    wanted = Wanted(
-        tail=tail,
-        since=log_lines.parse_time(since, now),
-        until=log_lines.parse_time(until, now),
-        place=place,
-        matches=log_lines.matcher(grep),
-        searching=bool(grep),
-        redactor=redactor or _of_env_files(files, stacks),
-        end=time.monotonic() + SECONDS,
+    wanted = question.wanted(time.time() if now is None else now, redactor or _of_env_files(files, stacks))
+    found = containers_of(stacks, engine.containers(), files.root, services, stack)
+    logs = [(shown_name(c.service), partial(engine.logs, c.id)) for c in found]
+    return _page(logs, wanted, question.max_bytes)
+
+
+def logs_of(lab: Lab, services: Sequence[str] = (), stack: str = "", **more: Any) -> dict[str, Any]:
+    """:func:`page_of` by the fields of :class:`LogQuestion`, JSON-ready."""
+    return page_of(lab, LogQuestion(services=services, stack=stack, **more)).as_dict()
+
+
+def page_of(lab: Lab, question: LogQuestion) -> LogPage:
+    """A lab's logs, as :func:`read_logs`, with log files where asked. Raises the same."""
+    stacks = read_stacks(lab.files)
+    wanted = question.wanted(lab.clock.now(), lambda: lab.redactor)
+    found = containers_of(stacks, lab.engine.containers(), lab.files.root, question.services, question.stack)
+    logs: list[tuple[str, LogSource]] = []
+    notes: list[str] = []
+    for container in found:
+        name = shown_name(container.service)
+        logs.append((name, partial(lab.engine.logs, container.id)))
+        paths = files_of(lab, container, stacks)
+        if question.files:
+            logs += [(f"{name}:{_base(path)}", partial(lab.log_files.lines, path)) for path in paths]
+        elif paths and len(found) == 1:
+            notes.append(f"{name} also writes {', '.join(map(_base, paths))}: ask with files=true.")
+    page = _page(logs, wanted, question.max_bytes)
+    if not page.lines and question.level:
+        notes.append("No line that was looked at says such a level; lines that say none are left out.")
+    rest = ""
+    if page.next_cursor and len({(c.stack, c.service) for c in found}) == 1 and not _narrowed(question):
+        place = owner(found[0], stacks, lab.files.root)
+        rest = uri_of(place, found[0].service, page.next_cursor)
+    return LogPage(
+        page.services, page.lines, page.truncated, page.next_cursor, levels=page.levels, rest=rest, notes=tuple(notes)
     )
-    containers = _containers(stacks, engine.containers(), files.root, services, stack)
-    lines, more, horizon = _gather(engine, containers, wanted)
-    lines = log_lines.before(sorted(lines, key=lambda line: line.time), place)
+
+
+def uri_of(stack: str, service: str, cursor: str = "") -> str:
+    """The address of a service's log as an MCP resource, and of its page before ``cursor``."""
+    tail = f"?cursor={quote(cursor, safe='~')}" if cursor else ""
+    return f"homelab://services/{quote(stack, safe='')}/{quote(service, safe='')}/logs{tail}"
+
+
+def _narrowed(question: LogQuestion) -> bool:
+    return bool(question.grep or question.level or question.since or question.until or question.files)
+
+
+def _base(path: str) -> str:
+    return shown_name(path.rpartition("/")[2])
+
+
+def _page(logs: Sequence[tuple[str, LogSource]], wanted: Wanted, max_bytes: int) -> LogPage:
+    lines, more, horizon = _gather(logs, wanted)
+    lines = log_lines.before(sorted(lines, key=lambda line: line.time), wanted.place)
     texts, covered = log_lines.page(lines, max_bytes)
     truncated = more or covered < len(lines)
-    reached = log_lines.place_of(lines, covered, place, horizon) if truncated else None
-    names = tuple(dict.fromkeys(shown_name(c.service) for c in containers))
-    return LogPage(names, tuple(texts), truncated, reached.as_cursor() if reached else None)
+    reached = log_lines.place_of(lines, covered, wanted.place, horizon) if truncated else None
+    names = tuple(dict.fromkeys(name for name, _ in logs))
+    tally = tuple(counted(lines[-covered:] if covered else ()).items())
+    return LogPage(names, tuple(texts), truncated, reached.as_cursor() if reached else None, levels=tally)
 
 
-def logs_of(
-    lab: Lab,
-    services: Sequence[str] = (),
-    stack: str = "",
-    *,
-    tail: int = 100,
-    since: str = "",
-    until: str = "",
-    grep: str = "",
-    cursor: str = "",
-    max_bytes: int = PAGE_BYTES,
-) -> dict[str, Any]:
-    """:func:`read_logs` of a lab, JSON-ready."""
-    page = read_logs(
-        lab.files,
-        lab.engine,
-        services,
-        stack,
-        tail=tail,
-        since=since,
-        until=until,
-        grep=grep,
-        cursor=cursor,
-        max_bytes=max_bytes,
-        now=lab.clock.now(),
-        redactor=lambda: lab.redactor,
-    )
-    return page.as_dict()
-
-
-def _gather(engine: Engine, containers: Sequence[ContainerState], wanted: Wanted) -> tuple[list[LogLine], bool, str]:
+def _gather(logs: Sequence[tuple[str, LogSource]], wanted: Wanted) -> tuple[list[LogLine], bool, str]:
     """All lines, whether there may be older ones, and from which time on none is missing."""
     lines: list[LogLine] = []
     more = False
     horizon = ""
-    for container in containers:
-        found = tail_of(engine, container, wanted)
+    for name, source in logs:
+        found = tail_from(source, name, wanted)
         lines += found.lines
         if found.older:
             more = True
@@ -167,57 +241,3 @@ def _of_env_files(files: Files, stacks: Sequence[StackFiles]) -> Callable[[], Re
     texts = [files.read("global.env") or "", *(stack.env_text for stack in stacks)]
     found = Redactor(value for text in texts for value in secret_values(text))
     return lambda: found
-
-
-def _containers(
-    stacks: tuple[StackFiles, ...],
-    running: Sequence[ContainerState],
-    root: str,
-    services: Sequence[str],
-    stack: str,
-) -> list[ContainerState]:
-    placed = [(owner(c, stacks, root), c) for c in running]
-    if not services:
-        if not stack:
-            raise InvalidInput("Neither a service nor a stack was named.", hint="Name one; lab_status lists them.")
-        found = [c for name, c in placed if name == stack]
-        if not found:
-            check_stack(stacks, stack)
-            raise NotFound(f"Stack {stack} has no containers.", hint="It was never started, or was taken down.")
-        return _few(found)
-    found = []
-    for word in services:
-        try:
-            place = find_in(stacks, word, stack)
-        except NotFound:
-            place = _undeclared(placed, word, stack) or _none_of(stacks, placed, word, stack)
-        here = [c for name, c in placed if (name, c.service) == place]
-        if not here:
-            raise NotFound(f"{'/'.join(place)} has no container.", hint="It was never started, or was removed.")
-        found += [c for c in here if c not in found]
-    return _few(found)
-
-
-def _few(found: list[ContainerState]) -> list[ContainerState]:
-    if len(found) > MOST_CONTAINERS:
-        raise InvalidInput(
-            f"That is {len(found)} containers; {MOST_CONTAINERS} are read at once.", hint="Name fewer services."
-        )
-    return found
-
-
-def _undeclared(placed: Sequence[tuple[str, ContainerState]], word: str, stack: str) -> tuple[str, str] | None:
-    return next(((name, word) for name, c in placed if c.service == word and stack in {"", name}), None)
-
-
-def _none_of(
-    stacks: Sequence[StackFiles], placed: Sequence[tuple[str, ContainerState]], word: str, stack: str
-) -> tuple[str, str]:
-    names = {c.service for name, c in placed if stack in {"", name}}
-    for one in stacks:
-        if stack in {"", one.name}:
-            try:
-                names |= {d.service for d in declared(one)}
-            except YamlRefused:
-                continue
-    raise NotFound(f"There is no service {word[:80]!r}.", hint=nearest(word, names, "Services"))

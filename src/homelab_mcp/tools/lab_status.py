@@ -23,6 +23,7 @@ class ServiceLine(BaseModel):
     up: str | None = None
     url: str | None = None
     image: str | None = None
+    image_age: str | None = None
     note: str | None = None
     drift: str | None = None
 

@@ -7,11 +7,13 @@ from typing import Any
 
 from homelab_mcp.core.approver_record import Standing
 from homelab_mcp.core.env_file import parse_or_empty
+from homelab_mcp.core.inventory import PAGE
 from homelab_mcp.core.settings import build_settings, emit_settings
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.ports import Files, Lab
 from homelab_mcp.queries.find import read_stacks
 from homelab_mcp.workflow.approver_trust import ApproverTrust
+from homelab_mcp.workflow.inventory import Inventory
 
 _FROM_ENV = {
     "DOMAIN": "domain",
@@ -88,6 +90,10 @@ def init_lab(lab: Lab, values: dict[str, Any], pin: str = "") -> InitReport:
     if not lab.vault.report().lab_id:
         lab.vault.ensure()
         made.append("encryption key")
+    stacks = tuple(name for name, _ in files.stack_folders())
+    # A lab that starts here gets its page; a folder that was there keeps exactly the files that it had.
+    if SETTINGS_FILE in made and not stacks and Inventory(lab).start():
+        made.append(PAGE)
     trust = ApproverTrust(lab.approver, lab.journal)
     if lab.approver.exists():
         trust.remember("init")
@@ -96,7 +102,7 @@ def init_lab(lab: Lab, values: dict[str, Any], pin: str = "") -> InitReport:
         root=files.root,
         made=tuple(made),
         kept=tuple(kept),
-        stacks=tuple(name for name, _ in files.stack_folders()),
+        stacks=stacks,
         pin_set=lab.approver.exists(),
         pin_counts=trust.look()[0] is not Standing.REPLACED,
     )

@@ -8,23 +8,27 @@ from dataclasses import replace
 
 from homelab_mcp.core import fingerprint, plan_codec
 from homelab_mcp.core.after import stacks_after
-from homelab_mcp.core.diff import is_secret, secrets_of
+from homelab_mcp.core.diff import secrets_of
 from homelab_mcp.core.new_findings import brought_in, moved_services
 from homelab_mcp.core.plan_completion import completed
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
-from homelab_mcp.core.redact_shapes import marked_lines
 from homelab_mcp.core.stack_texts import refuse_half_a_stack
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
-from homelab_mcp.model.lab import PRIVATE_FOLDER, SETTINGS_FILE, SHARED_ENV
+from homelab_mcp.model.lab import SETTINGS_FILE, SHARED_ENV
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState, Requester, Risk, RiskReason
-from homelab_mcp.model.policy import POLICY_FILE
 from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
 from homelab_mcp.queries.find import read_stacks
 from homelab_mcp.queries.lab_stacks import files_of_stack
-from homelab_mcp.workflow.plan_facts import TELLING, own_text
+from homelab_mcp.workflow.plan_checks import (
+    check_no_marked_secret,
+    check_no_secret_in_public,
+    check_not_the_guard,
+    check_still_as_read,
+)
+from homelab_mcp.workflow.plan_facts import own_text
 from homelab_mcp.workflow.stack_engine import StackEngine
 
 Lint = Callable[[Sequence[StackFiles], Collection[str], Sequence[FileEdit]], Sequence[Finding]]
@@ -32,8 +36,6 @@ Lint = Callable[[Sequence[StackFiles], Collection[str], Sequence[FileEdit]], Seq
 
 _REFUSED_TO_MODELS = frozenset({("HL100", Severity.WARNING), ("HL219", Severity.INFO)})
 """Findings that a person is told, and that refuse a plan a model asked for: files outside of the stack's folder."""
-
-_OWN_FOLDERS = frozenset({".git", PRIVATE_FOLDER})
 
 
 class Planner:
@@ -92,16 +94,16 @@ class Planner:
             raise InvalidInput(
                 "Nothing would change.", code="nothing_to_do", hint="The lab already is as asked; no plan is needed."
             )
-        _check_not_the_guard(draft)
+        check_not_the_guard(draft)
         refuse_half_a_stack(snapshot.stacks, draft.edits)
         self._check_room()
         # Before the judging, which takes a second: what is judged and what the plan holds to must be the same files.
         after = stacks_after(snapshot.stacks, draft.edits, self._files.read)
         observed = self._watched(draft, snapshot.stacks, after)
-        _check_still_as_read(draft, snapshot, observed)
-        _check_no_secret_in_public(draft)
+        check_still_as_read(draft, snapshot, observed)
+        check_no_secret_in_public(draft)
         if not own_text(draft):
-            _check_no_marked_secret(draft)
+            check_no_marked_secret(draft)
         networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
         undone = [_reversed(e) for e in draft.adopts]
         there = lint(stacks_after(snapshot.stacks, undone), networks, undone)
@@ -204,78 +206,8 @@ class Planner:
         return draft
 
 
-def _check_not_the_guard(draft: Draft) -> None:
-    """Refuse edits of what the guard itself rests on: its policy, its records, and git's own files."""
-    for edit in draft.edits:
-        if edit.path.casefold() == POLICY_FILE:
-            raise InvalidInput(
-                f"No plan changes {POLICY_FILE}: it says whose yes plans need.",
-                code="policy_protected",
-                hint="A person edits it, and looks at it with `homelab-mcp policy check`.",
-            )
-        if {part.casefold() for part in edit.path.split("/")} & _OWN_FOLDERS:
-            raise InvalidInput(
-                "No plan writes into .git or .homelab.",
-                code="path_refused",
-                hint="Ask for files of a stack.",
-            )
-
-
-def _check_still_as_read(draft: Draft, snapshot: Snapshot, observed: Mapping[str, str | None]) -> None:
-    paths = [e.path for e in (*draft.edits, *draft.adopts)]
-    if len(set(paths)) != len(paths):
-        raise InvalidInput("The draft edits one file twice.", hint="Report this: it is a fault of the operation.")
-    # An empty text in a snapshot may stand for a file that is not there or not readable.
-    read: dict[str, str | None] = {}
-    for stack in snapshot.stacks:
-        texts = (
-            (stack.compose_path, stack.compose_text),
-            (stack.env_path, stack.env_text),
-            *stack.others,
-            *stack.named,
-        )
-        read |= {path: text for path, text in texts if text}
-    read |= {e.path: e.before for e in draft.edits} | {e.path: e.after for e in draft.adopts}
-    moved = [path for path, now in observed.items() if path in read and read[path] != now]
-    if moved:
-        raise PlanRefused(
-            f"While the plan was made, someone changed {', '.join(moved)}.",
-            code="plan_stale",
-            hint="Ask for the plan again.",
-            details={"changed": moved},
-        )
-
-
 def _one_line(text: str) -> str:
     return " ".join(clean(text).split())
-
-
-def _check_no_secret_in_public(draft: Draft) -> None:
-    changed = (*draft.edits, *draft.adopts)
-    values = {v for v in (*draft.secrets, *secrets_of(changed)) if len(v) >= TELLING}
-    for edit in changed:
-        if not is_secret(edit) and any(v in (edit.after or "") and v not in (edit.before or "") for v in values):
-            raise InvalidInput(
-                f"{edit.path} would hold a secret's value in the clear.",
-                code="secret_in_public_file",
-                hint="Refer to it as ${NAME} and keep the value in the stack's .env.",
-            )
-
-
-def _check_no_marked_secret(draft: Draft) -> None:
-    """Refuse what looks like a secret in a line that a plan adds to a file that goes into git."""
-    for edit in draft.edits:
-        if is_secret(edit) or edit.after is None:
-            continue
-        before = {told for _, told in marked_lines(edit.before or "")}
-        line = next((line for line, told in marked_lines(edit.after) if told not in before), 0)
-        if line:
-            raise InvalidInput(
-                f"{edit.path} would hold what looks like a secret, in line {line}.",
-                code="secret_in_public_file",
-                hint="Refer to it as ${NAME} and keep the value in the stack's .env; a person sets it with "
-                "`homelab-mcp env set STACK NAME`.",
-            )
 
 
 def _reversed(edit: FileEdit) -> FileEdit:

@@ -79,7 +79,7 @@ def propose_add_service(lab: Lab, service: str, stack: str, options: dict[str, A
 
         draft = asleep_too(lab, draft, snapshot)
     draft = with_storage_notes(lab, draft)
-    return _plan(lab, with_values(draft, options.get("variables") or {}, requester), snapshot, requester)
+    return plan_of(lab, with_values(draft, options.get("variables") or {}, requester), snapshot, requester)
 
 
 def propose_set_env(lab: Lab, stack: str, values: dict[str, str | None], requester: Requester) -> Plan:
@@ -91,7 +91,7 @@ def propose_set_env(lab: Lab, stack: str, values: dict[str, str | None], request
         _refuse_unknown_stack(lab, stack)
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
     draft = set_env(snapshot, request, find=lab.catalog.get, read=lab.files.read)
-    return _plan(lab, with_values(draft, values, requester), snapshot, requester)
+    return plan_of(lab, with_values(draft, values, requester), snapshot, requester)
 
 
 def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = "", stack: str = "") -> Plan:
@@ -129,7 +129,7 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
 
     if not to:
         draft = rollback(plan, lab.plans.load_undo(plan_id), read=lab.files.read, later=later, exists=there)
-        return _plan(lab, draft, snapshot, requester)
+        return plan_of(lab, draft, snapshot, requester)
     steps = [Step(p, lab.plans.load_undo(p.id)) for p in (later if to == "after" else [plan, *later])]
     commit = lab.plans.status(plan_id).commit
     paths = {e.path for s in steps for e in (*s.plan.draft.edits, *s.plan.draft.adopts)}
@@ -137,7 +137,7 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
     then = lab.history.committed(sorted({*paths, *gone}), commit) if to == "after" and commit else {}
     point = f"right {to}: {plan.draft.summary}"
     draft = rollback_to(steps, then=then, gone=gone, read=lab.files.read, point=point, stack=stack, exists=there)
-    return _plan(lab, draft, snapshot, requester)
+    return plan_of(lab, draft, snapshot, requester)
 
 
 def propose_fix(lab: Lab, stack: str, rules: Sequence[str], requester: Requester, *, unsafe: bool = False) -> Plan:
@@ -155,7 +155,7 @@ def propose_fix(lab: Lab, stack: str, rules: Sequence[str], requester: Requester
         settings=lint_settings(lab),
         facts=lab_facts(lab),
     )
-    return _plan(lab, draft, snapshot, requester)
+    return plan_of(lab, draft, snapshot, requester)
 
 
 def propose_resolve_drift(lab: Lab, stack: str, how: str, requester: Requester) -> Plan:
@@ -175,7 +175,7 @@ def propose_resolve_drift(lab: Lab, stack: str, how: str, requester: Requester) 
     make = adopt if how == "adopt" else discard
     draft = make(snapshot, stack, found.files, found.containers)
     draft = replace(draft, notes=(*draft.notes, *(n for n in found.notes if not n.startswith("Files only"))))
-    return _plan(lab, replace(draft, secrets=(*draft.secrets, *found.secrets)), snapshot, requester)
+    return plan_of(lab, replace(draft, secrets=(*draft.secrets, *found.secrets)), snapshot, requester)
 
 
 def lint_of(lab: Lab) -> Lint:
@@ -203,10 +203,6 @@ def lint_of(lab: Lab) -> Lint:
 
 def plan_of(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) -> Plan:
     """A stored plan of an operation's draft. Raises what ``Planner.make`` raises."""
-    return _plan(lab, draft, snapshot, requester)
-
-
-def _plan(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) -> Plan:
     draft = with_derived(lab, draft, snapshot)
     if lab.files_only and draft.moves:
         raise InvalidInput(

@@ -12,7 +12,7 @@ from homelab_mcp.workflow.applier import Applier
 from homelab_mcp.workflow.approvals import STARTING
 from homelab_mcp.workflow.open_applies import ends, open_applies
 from homelab_mcp.workflow.plan_facts import known_secrets, masked
-from homelab_mcp.workflow.undo import Before
+from homelab_mcp.workflow.undo_record import Before
 
 _AT_WORK = frozenset({PlanState.QUEUED, PlanState.APPLYING})
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from types import FrameType
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from homelab_mcp.core.inventory import PAGE
@@ -33,7 +30,8 @@ from homelab_mcp.workflow.plan_facts import (
     public_paths,
 )
 from homelab_mcp.workflow.stack_engine import take_away
-from homelab_mcp.workflow.undo import Before, Undone
+from homelab_mcp.workflow.stop_signals import noted
+from homelab_mcp.workflow.undo_record import Before, Undone
 
 if TYPE_CHECKING:
     from homelab_mcp.workflow.applier import Applier
@@ -69,7 +67,7 @@ class Transaction:
 
     def run(self) -> PlanStatus:
         """Do every step, or put everything back; the final status, which is also on disk."""
-        with self._signals():
+        with noted(self._note_stop):
             try:
                 evidence = self._steps()
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the lab is put back and the error told
@@ -295,19 +293,5 @@ class Transaction:
         if self._stop:
             raise Stopped
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Note SIGTERM and SIGINT instead of dying by them; the step at work is finished first."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def note(_number: int, _frame: FrameType | None) -> None:
-            self._stop = True
-
-        old = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
+    def _note_stop(self) -> None:
+        self._stop = True

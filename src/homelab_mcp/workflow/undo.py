@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
 from homelab_mcp.model.observed import ContainerState
@@ -13,6 +12,7 @@ from homelab_mcp.ports import Clock, Compose, Data, Engine, Files, History, Plan
 from homelab_mcp.workflow import data_steps
 from homelab_mcp.workflow.plan_facts import acted_stacks, folders_of, is_commit_of, public_paths
 from homelab_mcp.workflow.stack_engine import take_away
+from homelab_mcp.workflow.undo_record import Before, Undone
 
 _UP = frozenset({"running", "restarting"})
 _DOWN = frozenset({"created", "exited", "dead"})
@@ -21,54 +21,6 @@ _SETTLE = 15.0
 _POLL = 0.5
 _RECENT = 20
 """Commits among which an apply's own is looked for: it is the last one, but for what a person added since."""
-
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """What an apply starts from, beside the files; kept in the journal's ``apply_begin``.
-
-    Args:
-        containers: "<stack>/<service>" to the sorted [id, state] pairs of its containers, for every stack acted on.
-        networks: networks that are missing and will be made.
-        folders: folders that are missing and will be made, parents first.
-        moves: [source, target, identity] of the data that will change place.
-    """
-
-    containers: dict[str, list[list[str]]]
-    networks: list[str]
-    folders: list[str]
-    moves: list[list[str]] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready data."""
-        return asdict(self)
-
-    @staticmethod
-    def of(data: Mapping[str, Any]) -> Before:
-        """The record in an ``apply_begin``; missing parts are empty."""
-        return Before(
-            containers=dict(data.get("containers") or {}),
-            networks=[str(n) for n in data.get("networks") or ()],
-            folders=[str(f) for f in data.get("folders") or ()],
-            moves=[[str(part) for part in m] for m in data.get("moves") or ()],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """What putting back came to: ``ok`` when the lab is as before.
-
-    ``unknown`` when Docker stayed away, so that nobody can tell how containers stand: it is for a recovery to end.
-    """
-
-    evidence: tuple[Evidence, ...]
-    commit: str = ""
-    unknown: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """Whether every part was put back."""
-        return all(e.ok for e in self.evidence)
 
 
 class Undo:

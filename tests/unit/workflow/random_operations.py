@@ -54,7 +54,8 @@ class Draw:
         return found
 
     def service(self) -> tuple[str, str]:
-        return self(*self.services())
+        found: tuple[str, str] = self(*self.services())
+        return found
 
     def address(self) -> str:
         """A service as people name one that may be in several stacks."""
@@ -177,9 +178,7 @@ def remove(draw: Draw) -> Plan:
 def lazy(draw: Draw) -> Plan:
     stack, service = draw.service()
     options = draw({}, {"session": "10m"}, {"strategy": "blocking"})
-    return propose_lazy_loading(
-        draw.lab, service, stack, on=draw(True, True, False), options=options, requester=PERSON
-    )
+    return propose_lazy_loading(draw.lab, service, stack, on=draw(True, True, False), options=options, requester=PERSON)
 
 
 def vpn(draw: Draw) -> Plan:
@@ -235,7 +234,12 @@ def widget(draw: Draw) -> Plan:
     fields = draw({}, {"slug": "default"})
     service = draw.address()
     return propose_set_widget(
-        draw.lab, PERSON, service=service, fields=fields, secrets=draw({}, {"key": "abcabcabc"}), remove=draw(True, False)
+        draw.lab,
+        PERSON,
+        service=service,
+        fields=fields,
+        secrets=draw({}, {"key": "abcabcabc"}),
+        remove=draw(True, False),
     )
 
 

@@ -214,3 +214,17 @@ def test_a_compose_file_that_others_belong_to_is_not_deleted_alone(wide: BenchLa
         make(wide, draft)
     assert caught.value.code == "more_files"
     assert "media/compose.override.yaml" in caught.value.message
+
+
+def test_what_a_moved_service_had_before_it_brings_along(lab: BenchLab) -> None:
+    def lint(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
+        holders = [s.compose_path for s in stacks if "  web:" in s.compose_text]
+        return [Finding("old", Severity.ERROR, "was there", path, service="web") for path in holders]
+
+    apps = "services:\n  web:\n    image: web:1\n"
+    moved = (FileEdit("media/compose.yaml", OLD, None), FileEdit("apps/compose.yaml", None, apps))
+    assert [f.file for f in make(lab, Draft("move", "Move web", moved, ()), lint).findings] == ["apps/compose.yaml"]
+    copied = Draft("copy", "Copy web", moved[1:], ())
+    with pytest.raises(InvalidInput) as caught:
+        make(lab, copied, lint)
+    assert caught.value.code == "lint_refused"

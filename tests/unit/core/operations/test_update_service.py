@@ -264,7 +264,9 @@ def test_nothing_to_do_and_what_is_not_there_are_said() -> None:
 
 
 def test_a_second_factor_stays_with_log_in_and_groups_go_with_a_bypass() -> None:
-    strict = MINE.replace("    labels:\n", "    labels:\n      - homelab.sso=two_factor\n      - homelab.sso.groups=family\n")
+    strict = MINE.replace(
+        "    labels:\n", "    labels:\n      - homelab.sso=two_factor\n      - homelab.sso.groups=family\n"
+    )
     assert strict != MINE
     on = update(lab(apps=(strict, ENV)), sso="protect")
     assert {"homelab.sso=two_factor", "homelab.sso.groups=family"} <= set(service_of(on)["labels"])

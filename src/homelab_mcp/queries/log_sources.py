@@ -1,0 +1,111 @@
+"""Which logs a question is about: containers, and the files that their services write beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from homelab_mcp.core.status_view import declared, owner
+from homelab_mcp.core.yaml12 import YamlRefused
+from homelab_mcp.model.definition import ServiceDefinition
+from homelab_mcp.model.errors import InvalidInput, NotFound
+from homelab_mcp.model.observed import ContainerState, StackFiles
+from homelab_mcp.ports import Lab
+from homelab_mcp.queries.find import check_stack, find_in, nearest
+
+MOST_CONTAINERS = 60
+
+
+def containers_of(
+    stacks: tuple[StackFiles, ...],
+    running: Sequence[ContainerState],
+    root: str,
+    services: Sequence[str],
+    stack: str,
+) -> list[ContainerState]:
+    """The containers of these services, of the stack where none is named, of the whole lab where neither is.
+
+    Raises:
+        NotFound: no such stack or service, or it has no container.
+        InvalidInput: more than are read at once, or a name that several stacks have.
+    """
+    placed = [(owner(c, stacks, root), c) for c in running]
+    if not services:
+        return _few(_all_of(stacks, placed, stack))
+    found: list[ContainerState] = []
+    for word in services:
+        try:
+            place = find_in(stacks, word, stack)
+        except NotFound:
+            place = _undeclared(placed, word, stack) or _none_of(stacks, placed, word, stack)
+        here = [c for name, c in placed if (name, c.service) == place]
+        if not here:
+            raise NotFound(f"{'/'.join(place)} has no container.", hint="It was never started, or was removed.")
+        found += [c for c in here if c not in found]
+    return _few(found)
+
+
+def files_of(lab: Lab, container: ContainerState, stacks: Sequence[StackFiles]) -> tuple[str, ...]:
+    """Log files that the container's service writes in the lab, as its definition names them, and that are there.
+
+    A path that leads out of the service's own folder is none of them.
+    """
+    stack = owner(container, stacks, lab.files.root)
+    definition = definition_of(lab, container)
+    if definition is None or not any(one.name == stack for one in stacks):
+        return ()
+    folder = f"{stack}/{container.service}"
+    paths = (f"{folder}/{path}" for path in definition.logs if ".." not in path.split("/"))
+    return tuple(path for path in paths if lab.log_files.size(path) is not None)
+
+
+def definition_of(lab: Lab, container: ContainerState) -> ServiceDefinition | None:
+    """What a container was made from, by its label or its image; None where the catalog knows neither."""
+    image = container.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    for word, by_image in ((container.labels.get("homelab.service", ""), False), (image, True)):
+        if not word:
+            continue
+        try:
+            found = lab.catalog.get(word)
+        except NotFound:
+            continue
+        if not by_image or found.container.image.repository.rpartition("/")[2] == image:
+            return found
+    return None
+
+
+def _all_of(
+    stacks: Sequence[StackFiles], placed: Sequence[tuple[str, ContainerState]], stack: str
+) -> list[ContainerState]:
+    known = {one.name for one in stacks}
+    found = [c for name, c in placed if (name == stack if stack else name in known)]
+    if not found:
+        if not stack:
+            raise NotFound("No service of this lab has a container.", hint="lab_status lists what is declared.")
+        check_stack(stacks, stack)
+        raise NotFound(f"Stack {stack} has no containers.", hint="It was never started, or was taken down.")
+    return found
+
+
+def _few(found: list[ContainerState]) -> list[ContainerState]:
+    if len(found) > MOST_CONTAINERS:
+        raise InvalidInput(
+            f"That is {len(found)} containers; {MOST_CONTAINERS} are read at once.", hint="Name a stack, or services."
+        )
+    return found
+
+
+def _undeclared(placed: Sequence[tuple[str, ContainerState]], word: str, stack: str) -> tuple[str, str] | None:
+    return next(((name, word) for name, c in placed if c.service == word and stack in {"", name}), None)
+
+
+def _none_of(
+    stacks: Sequence[StackFiles], placed: Sequence[tuple[str, ContainerState]], word: str, stack: str
+) -> tuple[str, str]:
+    names = {c.service for name, c in placed if stack in {"", name}}
+    for one in stacks:
+        if stack in {"", one.name}:
+            try:
+                names |= {d.service for d in declared(one)}
+            except YamlRefused:
+                continue
+    raise NotFound(f"There is no service {word[:80]!r}.", hint=nearest(word, names, "Services"))
