@@ -70,6 +70,10 @@ class Engine(Protocol):
         """Every repository:tag that is on the engine."""
         ...
 
+    def image_digests(self, reference: str) -> frozenset[str]:
+        """The digests by which registries know the image that this reference names here; none where it is not here."""
+        ...
+
     def image_facts(self, reference: str) -> ImageFacts | None:
         """What an image says of itself; None where it is not on the engine (nothing is pulled)."""
         ...

@@ -49,6 +49,12 @@ SCOPES: Mapping[str, Scope] = {
     "manage_user": Scope.PLAN,
     "set_sign_on": Scope.PLAN,
     "set_homepage": Scope.PLAN,
+    "backups": Scope.READ,
+    "configure_backup": Scope.PLAN,
+    "restore_backup": Scope.PLAN,
+    "run_backup": Scope.APPLY,
+    "check_updates": Scope.READ,
+    "update_images": Scope.PLAN,
     "apply_plan": Scope.APPLY,
 }
 """The scope that each tool needs. One that is not named here is open to no token."""

@@ -41,6 +41,7 @@ Progress = Callable[[PlanStatus], None]
 _FIRST = (ActionKind.CREATE_NETWORK, ActionKind.REMOVE)
 _LAST = (
     ActionKind.UP,
+    ActionKind.LOAD,
     ActionKind.RESTART,
     ActionKind.UNPAUSE,
     ActionKind.START,
@@ -182,6 +183,10 @@ class Transaction:
                 take_away(engine, compose, action.stack, action.services)
             case ActionKind.RECREATE:
                 compose.recreate(action.stack, action.services)
+            case ActionKind.LOAD:
+                if self._parts.restic is None:
+                    raise InvalidInput("Loading a dump needs the lab's backup.", code="plan_needs_backup")
+                self._parts.restic.load(f"{action.stack}/{action.services[0]}", action.name)
             case _:
                 _control(compose, action)
 

@@ -169,6 +169,11 @@ class Undo:
             engine.sweep_renamed(stack)
             now = _by_service(engine.containers(stack))
             added = sorted(key.partition("/")[2] for key in now if key not in before.containers)
+            # A container holds the folder that it was made with: none may while its data goes back.
+            taken = {s for a in plan.draft.actions if a.kind is ActionKind.REMOVE for s in a.services}
+            anew = {k.partition("/")[2] for k in now if now[k] != before.containers.get(k, now[k])}
+            if plan.draft.moves and taken & anew:
+                take_away(engine, compose, stack, sorted(taken & anew))
             if added and not any(key.partition("/")[0] == stack for key in before.containers):
                 # The whole stack is new: its own networks go too.
                 compose.down(stack)

@@ -122,6 +122,9 @@ class FakeDocker:
         self.calls.append(f"remove network {name}")
         self.networks_now.discard(name)
 
+    def image_digests(self, reference: str) -> frozenset[str]:
+        return frozenset()
+
     def images(self) -> frozenset[str]:
         return frozenset()
 
