@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Is all well? Silent and 0 when it is, else a line for each trouble and 1.
 
-        Areas: services, routes, certificates, host, drift.
+        Areas: services, routes, certificates, backups, host, drift.
         """
         from rich.text import Text
 

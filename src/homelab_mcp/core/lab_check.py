@@ -11,7 +11,7 @@ from homelab_mcp.core.operations.lab_view import LabView
 from homelab_mcp.core.status_view import ASLEEP, MISSING, UNDECLARED, UNREADABLE
 from homelab_mcp.model.host import Check
 
-AREAS = ("services", "routes", "certificates", "host", "drift")
+AREAS = ("services", "routes", "certificates", "backups", "host", "drift")
 CERT_DAYS = 14
 """Traefik renews a certificate of 90 days when 30 are left: with 14 left it has failed for two weeks."""
 _DAY = 86_400

@@ -15,12 +15,13 @@ from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.redact import env_pairs, is_public_name, is_secret_name, safe
 from homelab_mcp.core.resources import Host, Usage
 from homelab_mcp.core.status_view import owner
-from homelab_mcp.model.errors import EngineFailed, HomelabError
+from homelab_mcp.model.errors import EngineFailed, HomelabError, NotFound
 from homelab_mcp.model.host import HostQuestion
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
 from homelab_mcp.ports import Engine, Lab
 from homelab_mcp.ports.meter import Use
+from homelab_mcp.queries.backups import report
 from homelab_mcp.queries.find import check_stack, read_stacks
 from homelab_mcp.queries.validate_lab import check
 
@@ -57,12 +58,21 @@ def audit(lab: Lab, what: Subject, stack: str = "", *, old_days: int = OLD_DAYS)
         routes=tuple(all_routes(seen, settings)),
         secrets={s.name: dict(_secrets(s)) for s in stacks},
         running=running,
+        backup=_backup(lab) if what == "backups" else None,
         firewall=lab.host.facts(HostQuestion()).firewall if what == "security" else "unseen",
         host=host,
         now=lab.clock.now(),
         old_days=old_days,
     )
     return judge(facts, what, stack)
+
+
+def _backup(lab: Lab) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    try:
+        found = report(lab)
+    except NotFound:
+        return None
+    return found.uncovered, found.problems
 
 
 def _secrets(stack: StackFiles) -> Iterable[tuple[str, str]]:

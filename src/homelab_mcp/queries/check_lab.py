@@ -12,7 +12,7 @@ from homelab_mcp.core.lab_check import AREAS, CERT_DAYS, Answer, Checked, Troubl
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.redact import safe
 from homelab_mcp.core.status_view import owner
-from homelab_mcp.model.errors import HomelabError, InvalidInput
+from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.ports import Lab
@@ -25,7 +25,9 @@ PROBE_SECONDS = 8.0
 
 
 def check_lab(lab: Lab, *, cert_days: int = CERT_DAYS, skip: Collection[str] = ()) -> Checked:
-    """Look at services, routes, certificates, the machine and drift. What does not answer is told and stops nothing.
+    """Look at services, routes, certificates, backups, the machine and drift.
+
+    What does not answer is told and stops nothing.
 
     Args:
         lab: the lab.
@@ -49,6 +51,7 @@ def check_lab(lab: Lab, *, cert_days: int = CERT_DAYS, skip: Collection[str] = (
     steps: tuple[tuple[str, Callable[[], Iterator[Trouble]]], ...] = (
         ("services", lambda: _services(lab, seen, looked)),
         ("routes", lambda: _routes(lab, [r.host for r in all_routes(seen, settings)], cert_days, skip, looked)),
+        ("backups", lambda: _backups(lab, looked)),
         ("host", lambda: _host(lab, unseen, looked)),
         ("drift", lambda: _drift(lab, unseen, looked)),
     )
@@ -88,6 +91,18 @@ def _routes(lab: Lab, hosts: list[str], days: int, skip: Collection[str], looked
         answers = list(pool.map(ask, hosts[:MOST_ROUTES]))
     looked |= {area: len(answers) for area in ("routes", "certificates") if area not in skip}
     yield from (t for t in lab_check.routes(answers, now=lab.clock.now(), days=days) if t.area not in skip)
+
+
+def _backups(lab: Lab, looked: dict[str, int]) -> Iterator[Trouble]:
+    """The lab's own backup, where it has one: that there is none is an audit's business."""
+    from homelab_mcp.queries.backups import report
+
+    try:
+        found = report(lab)
+    except NotFound:
+        return
+    looked["backups"] = found.total
+    yield from (Trouble("backups", "", said) for said in found.problems)
 
 
 def _host(lab: Lab, unseen: list[str], looked: dict[str, int]) -> Iterator[Trouble]:

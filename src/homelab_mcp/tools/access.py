@@ -23,6 +23,9 @@ SCOPES: Mapping[str, Scope] = {
     "check_vpn": Scope.READ,
     "diagnose": Scope.READ,
     "control_service": Scope.PLAN,
+    "check_certs": Scope.READ,
+    "get_env": Scope.READ,
+    "renew_certs": Scope.PLAN,
     "get_plan": Scope.READ,
     "add_service": Scope.PLAN,
     "remove_service": Scope.PLAN,
@@ -47,6 +50,12 @@ SCOPES: Mapping[str, Scope] = {
     "manage_user": Scope.PLAN,
     "set_sign_on": Scope.PLAN,
     "set_homepage": Scope.PLAN,
+    "backups": Scope.READ,
+    "configure_backup": Scope.PLAN,
+    "restore_backup": Scope.PLAN,
+    "run_backup": Scope.APPLY,
+    "check_updates": Scope.READ,
+    "update_images": Scope.PLAN,
     "apply_plan": Scope.APPLY,
 }
 """The scope that each tool needs. One that is not named here is open to no token."""

@@ -194,6 +194,17 @@ def test_no_backup_is_told_until_something_makes_one() -> None:
     assert not found(facts(nothing_kept), "backups", "no_backup")
 
 
+def test_the_labs_own_backup_says_what_it_lacks() -> None:
+    made = facts(backup=(("apps/wiki: ./wiki (left out)",), ("No backup has been made yet.",)))
+
+    told = audit(made, "backups").findings
+
+    assert [(f.id, f.severity) for f in told if not f.id.startswith("HL")] == [
+        ("backup_problem", Severity.ERROR),
+        ("not_in_backup", Severity.WARNING),
+    ]
+
+
 def test_a_health_check_that_the_image_brings_counts() -> None:
     assert {f.service for f in found(facts(), "monitoring", "HL113")} == {"apps/wiki", "apps/blog", "apps/safe"}
 

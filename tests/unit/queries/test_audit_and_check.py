@@ -23,6 +23,7 @@ from homelab_mcp.model.observed import ContainerMake, ContainerState, PublishedP
 from homelab_mcp.ports import EngineInfo, ProbeResult
 from homelab_mcp.ports.meter import Use
 from homelab_mcp.queries.audit import audit
+from homelab_mcp.queries.backups import Report
 from homelab_mcp.queries.check_lab import check_lab
 from homelab_mcp.server import build
 
@@ -188,6 +189,15 @@ def test_a_certificate_that_ends_is_told_within_its_days(lab: LocalLab, monkeypa
     assert early.ok
     assert left_out.ok
     assert "certificates" not in left_out.looked_at
+
+
+def test_a_backup_that_is_late_is_told(lab: LocalLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = Report("/srv/backup", "0 3 * * *", None, "", (), 0, (), ("apps/web: ./x (left out)",), ("It is late.",))
+    monkeypatch.setattr("homelab_mcp.queries.backups.report", lambda lab: late)
+
+    found = check_lab(lab, skip=["services", "routes", "certificates", "host", "drift"])
+
+    assert [t.as_line() for t in found.troubles] == ["backups: It is late."]
 
 
 def test_the_command_is_silent_when_all_is_well_and_fails_when_not(root: Path, tmp_path: Path) -> None:

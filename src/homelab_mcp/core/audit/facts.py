@@ -63,6 +63,8 @@ class AuditFacts:
         routes: what each host asks of a visitor.
         secrets: stack -> name -> value of the secrets in its ``.env``; never shown.
         running: the containers; None where the engine was not asked or did not answer.
+        backup: the lab's own backup: (sentences on what it does not hold, sentences on what is wrong with it); None
+            where the lab has none.
         firewall: as ``HostFacts.firewall``.
         host: processors and memory; None where they are not known.
         now: Unix time.
@@ -75,6 +77,7 @@ class AuditFacts:
     routes: tuple[RouteAccess, ...] = ()
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     running: tuple[Running, ...] | None = None
+    backup: tuple[tuple[str, ...], tuple[str, ...]] | None = None
     firewall: str = "unseen"
     host: Host | None = None
     now: float = 0.0

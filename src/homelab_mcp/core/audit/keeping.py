@@ -17,9 +17,16 @@ _SHOWN = 8
 
 
 def backups(facts: AuditFacts) -> Iterator[AuditFinding]:
-    """Every finding on backups. That a backup can be read back is not seen here: only that something makes one."""
+    """Every finding on backups. Whether one can be read back is not seen here: a trial restore says."""
     yield from linted(facts, "backups")
     services = facts.lab.services
+    if facts.backup is not None:
+        uncovered, problems = facts.backup
+        for said in problems:
+            yield AuditFinding("backup_problem", Severity.ERROR, "", said, "The backup's own record.")
+        for said in uncovered:
+            yield AuditFinding("not_in_backup", Severity.WARNING, "", said, "What the backup takes.")
+        return
     if _any(services, _BACKUPS):
         return
     writes = sorted({s.where for s in services if _keeps(s)})
@@ -30,10 +37,8 @@ def backups(facts: AuditFacts) -> Iterator[AuditFinding]:
             Severity.WARNING,
             "",
             f"No service of this lab makes backups, and {len(writes)} keep data. One that runs outside of the lab is "
-            "known once backup_paths in homelab.yaml names what it covers.",
+            "known once backup_paths in homelab.yaml names what it covers. configure_backup plans one.",
             ", ".join(writes[:_SHOWN]) + more,
-            Remedy("add_service", {"service": "backrest"}),
-            ask=True,
         )
 
 
