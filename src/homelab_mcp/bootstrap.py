@@ -63,6 +63,13 @@ def disk_reader() -> ComposeReader:
     return PathsReader()
 
 
+def tell(command: str, text: str) -> None:
+    """Hand a text to a program of the person's; raises InvalidInput, HomelabError (``notify_failed``)."""
+    from homelab_mcp.adapters.notify import tell as run
+
+    run(command, text)
+
+
 def mask_output(redactor: Callable[[], Redactor], *, stdout: bool = True, named: bool = True) -> None:
     """Put this process's stderr, and stdout where asked, behind a redactor until it ends.
 

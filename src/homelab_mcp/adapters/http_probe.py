@@ -94,6 +94,7 @@ class TraefikProbe:
         ):
             secure.settimeout(_left(end))
             certificate = _described(secure, verify)
+            expires = _expires(secure)
             secure.sendall(
                 f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: homelab-mcp\r\nAccept: */*\r\n"
                 "Connection: close\r\n\r\n".encode("ascii")
@@ -102,7 +103,7 @@ class TraefikProbe:
             try:
                 answer.begin()
                 location = (answer.getheader("Location") or "")[:500]
-                return ProbeResult(url, answer.status, location=location, certificate=certificate, verified=verify)
+                return ProbeResult(url, answer.status, location, certificate, verify, expires=expires)
             finally:
                 answer.close()
 
@@ -152,6 +153,16 @@ def _described(secure: ssl.SSLSocket, verified: bool) -> str:
     ended = certificate.not_valid_after_utc
     past = f", ended {ended:%Y-%m-%d}" if ended.timestamp() < time.time() else ""
     return f"subject {certificate.subject.rfc4514_string()}, issuer {certificate.issuer.rfc4514_string()}{past}"
+
+
+def _expires(secure: ssl.SSLSocket) -> float:
+    """Unix time at which the certificate ends."""
+    raw = secure.getpeercert(binary_form=True)
+    if raw is None:
+        return 0.0
+    from cryptography import x509
+
+    return x509.load_der_x509_certificate(raw).not_valid_after_utc.timestamp()
 
 
 def _common_name(name: object) -> str:

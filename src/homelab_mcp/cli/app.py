@@ -15,10 +15,12 @@ from homelab_mcp.cli import (
     apply,
     approve,
     approver,
+    audit,
     backup,
     catalog,
     certs,
     change,
+    check,
     diagnose,
     doctor,
     env,
@@ -122,6 +124,8 @@ for module in (
     serve,
     token,
     doctor,
+    audit,
+    check,
 ):
     module.register(app)
 

@@ -161,7 +161,8 @@ class Judge(Protocol):
 class ProbeResult:
     """What an HTTP request saw. ``status`` 0 when no answer came; ``error`` then says why.
 
-    ``certificate`` is the subject and issuer in one line; ``verified`` whether the chain was trusted.
+    ``certificate`` is the subject and issuer in one line; ``verified`` whether the chain was trusted; ``expires`` when
+    it ends, as Unix time, 0 where none was seen.
     """
 
     url: str
@@ -170,6 +171,7 @@ class ProbeResult:
     certificate: str = ""
     verified: bool = False
     error: str = ""
+    expires: float = 0.0
 
 
 class Probe(Protocol):

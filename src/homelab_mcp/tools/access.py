@@ -45,6 +45,7 @@ SCOPES: Mapping[str, Scope] = {
     "fix_permissions": Scope.PLAN,
     "check_storage": Scope.READ,
     "show_platform": Scope.READ,
+    "audit": Scope.READ,
     "set_access_policy": Scope.PLAN,
     "manage_user": Scope.PLAN,
     "set_sign_on": Scope.PLAN,

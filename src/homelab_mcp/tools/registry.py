@@ -12,6 +12,7 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
     any_service,
+    audit,
     backup,
     certs,
     change_service,
@@ -64,6 +65,7 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         history.register_rollback,
         review.register_review,
         review.register_resolve,
+        audit.register,
         certs.register_check,
         certs.register_renew,
         get_env.register,
@@ -115,6 +117,7 @@ READERS: frozenset[Register] = frozenset(
         get_env.register,
         change_service.register_storage,
         show_platform.register,
+        audit.register,
     }
 )
 """What is left of them in read-only mode: no tool that plans, approves or applies."""

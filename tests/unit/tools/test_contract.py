@@ -49,6 +49,7 @@ READ_ONLY_OR_PLAN = {
     "fix_permissions",
     "check_storage",
     "show_platform",
+    "audit",
     "set_access_policy",
     "manage_user",
     "set_sign_on",
