@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from homelab_mcp.adapters import container_facts, docker_answers
@@ -251,6 +251,14 @@ class DockerEngine:
                 raise
 
     def _read_log(self, container_id: str, tail: int, since: float | None) -> LogLines:
+        with self.raw_log(container_id, tail=str(tail), since=since) as chunks:
+            yield from docker_answers.log_lines(chunks)
+
+    @contextmanager
+    def raw_log(
+        self, container_id: str, *, tail: str = "all", since: float | None = None, until: float | None = None
+    ) -> Iterator[Iterator[bytes]]:
+        """The body of ``GET /containers/ID/logs`` with times, in pieces. Raises EngineUnavailable, EngineFailed."""
         from docker.errors import create_api_error_from_http_exception
         from requests.exceptions import HTTPError
 
@@ -258,9 +266,8 @@ class DockerEngine:
             # What a container was given is what it may print; a container's environment never changes.
             self.inspect(container_id)
         # docker-py's own logs() drops the name of the stream.
-        params = {"stdout": "1", "stderr": "1", "timestamps": "1", "tail": str(tail)}
-        if since is not None:
-            params["since"] = f"{since:.9f}"
+        params = {"stdout": "1", "stderr": "1", "timestamps": "1", "tail": tail}
+        params |= {name: f"{when:.9f}" for name, when in (("since", since), ("until", until)) if when is not None}
 
         def ask(client: APIClient) -> Any:
             url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/logs"
@@ -272,14 +279,14 @@ class DockerEngine:
             return answer
 
         with closing(self._ask(ask)) as answer:
-            yield from self._guarded(docker_answers.log_lines(answer.raw.stream(_CHUNK, decode_content=False)))
+            yield self._guarded(answer.raw.stream(_CHUNK, decode_content=False))
 
-    def _guarded(self, lines: Iterator[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
+    def _guarded(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         from requests.exceptions import RequestException
         from urllib3.exceptions import HTTPError
 
         try:
-            yield from lines
+            yield from chunks
         except (OSError, RequestException, HTTPError) as error:
             raise translated(error, self.address) from error
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from homelab_mcp.core.resources import Usage
+from homelab_mcp.model.certificate import Served
 from homelab_mcp.model.diagnosis import ContainerFacts
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.judgement import Judged, Question
@@ -172,4 +173,8 @@ class Probe(Protocol):
 
     def get(self, host: str, path: str = "/", *, timeout: float = 5.0) -> ProbeResult:
         """GET ``https://host/path`` through the lab's own Traefik (its published address), with SNI and Host."""
+        ...
+
+    def certificate(self, host: str, *, timeout: float = 5.0) -> Served:
+        """What TLS shows for the host there, asked with its name, trusted or not."""
         ...

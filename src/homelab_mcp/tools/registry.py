@@ -12,9 +12,11 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
     any_service,
+    certs,
     change_service,
     diagnose,
     external_route,
+    get_env,
     history,
     lab_status,
     plans,
@@ -60,6 +62,9 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         history.register_rollback,
         review.register_review,
         review.register_resolve,
+        certs.register_check,
+        certs.register_renew,
+        get_env.register,
     ),
     "platform": (
         setup_lab.register,
@@ -96,6 +101,8 @@ READERS: frozenset[Register] = frozenset(
         review.register_review,
         diagnose.register_diagnose,
         vpn.register_check,
+        certs.register_check,
+        get_env.register,
         change_service.register_storage,
         show_platform.register,
     }
