@@ -149,7 +149,9 @@ def _described(secure: ssl.SSLSocket, verified: bool) -> str:
     from cryptography import x509
 
     certificate = x509.load_der_x509_certificate(raw)
-    return f"subject {certificate.subject.rfc4514_string()}, issuer {certificate.issuer.rfc4514_string()}"
+    ended = certificate.not_valid_after_utc
+    past = f", ended {ended:%Y-%m-%d}" if ended.timestamp() < time.time() else ""
+    return f"subject {certificate.subject.rfc4514_string()}, issuer {certificate.issuer.rfc4514_string()}{past}"
 
 
 def _common_name(name: object) -> str:

@@ -119,8 +119,9 @@ def _body(plan: Plan) -> dict[str, Any]:
         if not data["draft"][name]:
             del data["draft"][name]
     for seen in (data["draft"]["verification"], *data["draft"].get("also_verify", ())):
-        if not seen["certificates"]:
-            del seen["certificates"]
+        for name in ("held", "certificates"):
+            if not seen[name]:
+                del seen[name]
     for edit in (*data["draft"]["edits"], *data["draft"]["adopts"]):
         if not edit["derived"]:
             del edit["derived"]
@@ -191,5 +192,6 @@ def verification_from(seen: Mapping[str, Any]) -> Verification:
         services=tuple(seen["services"]),
         gone=tuple(seen["gone"]),
         routes=tuple(RouteCheck(**r) for r in seen["routes"]),
+        held=tuple((str(service), str(word)) for service, word in seen.get("held", ())),
         certificates=tuple(CertificateCheck(**c) for c in seen.get("certificates", ())),
     )

@@ -29,6 +29,13 @@ class ActionKind(StrEnum):
     UP = "up"
     REMOVE = "remove"
     RESTART = "restart"
+    START = "start"
+    STOP = "stop"
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+    RECREATE = "recreate"
+    LOAD = "load"
+    """Loads a restored dump (``name``: its path in the lab) into a database that has just begun anew."""
     REMOVE_NETWORK = "remove_network"
     """Removes a shared network that nothing joins any more, after all else has held."""
     REMOVE_ORPHANS = "remove_orphans"
@@ -59,7 +66,7 @@ class FileEdit:
 
 @dataclass(frozen=True, slots=True)
 class EngineAction:
-    """One engine action, with its cause. ``services`` empty means the whole stack; ``name`` is a network's."""
+    """One engine action, with its cause. ``services`` empty means the whole stack; ``name`` is a network or file."""
 
     kind: ActionKind
     why: str
@@ -166,6 +173,8 @@ class Verification:
     services: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     routes: tuple[RouteCheck, ...] = ()
+    held: tuple[tuple[str, str], ...] = ()
+    """(service, stopped or paused): what is to be down after."""
     certificates: tuple[CertificateCheck, ...] = ()
 
 

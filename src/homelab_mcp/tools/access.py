@@ -21,6 +21,8 @@ SCOPES: Mapping[str, Scope] = {
     "history": Scope.READ,
     "review_changes": Scope.READ,
     "check_vpn": Scope.READ,
+    "diagnose": Scope.READ,
+    "control_service": Scope.PLAN,
     "check_certs": Scope.READ,
     "get_env": Scope.READ,
     "renew_certs": Scope.PLAN,
@@ -47,6 +49,12 @@ SCOPES: Mapping[str, Scope] = {
     "manage_user": Scope.PLAN,
     "set_sign_on": Scope.PLAN,
     "set_homepage": Scope.PLAN,
+    "backups": Scope.READ,
+    "configure_backup": Scope.PLAN,
+    "restore_backup": Scope.PLAN,
+    "run_backup": Scope.APPLY,
+    "check_updates": Scope.READ,
+    "update_images": Scope.PLAN,
     "apply_plan": Scope.APPLY,
 }
 """The scope that each tool needs. One that is not named here is open to no token."""

@@ -24,6 +24,7 @@ from homelab_mcp.ports import (
     Journal,
     Lock,
     PlanStore,
+    Restic,
     Snapshots,
 )
 from homelab_mcp.workflow.approvals import lapsed
@@ -66,9 +67,11 @@ class Applier:
         policy: Policy = DEFAULT_POLICY,
         snapshots: Snapshots | None = None,
         data: Data | None = None,
+        restic: Restic | None = None,
         inventory: Inventory | None = None,
     ) -> None:
         self.data = data
+        self.restic = restic
         self.snapshots = snapshots
         self.inventory = inventory
         self.files = files

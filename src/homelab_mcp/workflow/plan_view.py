@@ -60,6 +60,10 @@ def action_line(action: EngineAction) -> str:
             what = f"stop and remove {services} of {action.stack}"
         case ActionKind.RESTART:
             what = f"restart {services} in {action.stack}"
+        case ActionKind.START | ActionKind.STOP | ActionKind.PAUSE | ActionKind.UNPAUSE | ActionKind.RECREATE:
+            what = f"{action.kind} {services} in {action.stack}"
+        case ActionKind.LOAD:
+            what = f"load {action.name} into {services} of {action.stack}"
         case ActionKind.REMOVE_ORPHANS:
             what = f"stop and remove the containers of {services} in {action.stack} for good"
     return f"{what}: {action.why}"

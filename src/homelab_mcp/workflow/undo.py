@@ -169,6 +169,11 @@ class Undo:
             engine.sweep_renamed(stack)
             now = _by_service(engine.containers(stack))
             added = sorted(key.partition("/")[2] for key in now if key not in before.containers)
+            # A container holds the folder that it was made with: none may while its data goes back.
+            taken = {s for a in plan.draft.actions if a.kind is ActionKind.REMOVE for s in a.services}
+            anew = {k.partition("/")[2] for k in now if now[k] != before.containers.get(k, now[k])}
+            if plan.draft.moves and taken & anew:
+                take_away(engine, compose, stack, sorted(taken & anew))
             if added and not any(key.partition("/")[0] == stack for key in before.containers):
                 # The whole stack is new: its own networks go too.
                 compose.down(stack)
@@ -182,6 +187,7 @@ class Undo:
         for stack in acted_stacks(plan):
             now = _by_service(engine.containers(stack))
             mine = {k.partition("/")[2]: (v, now.get(k, [])) for k, v in before.containers.items() if _of(stack, k)}
+            self._thaw(stack, mine)
             self._bring_down(stack, mine, seen)
             moved = [s for s, (then, rows) in mine.items() if _ups(then) and not _ups(then) <= _ups(rows)]
             if moved:
@@ -207,6 +213,17 @@ class Undo:
             self._compose.create(stack, made)
         names = ", ".join(sorted({*started, *made}))
         seen.append(Evidence(f"{names} of {stack} does not run, as before", ok=True))
+
+    def _thaw(self, stack: str, services: Mapping[str, tuple[list[list[str]], list[list[str]]]]) -> None:
+        """What was paused meanwhile goes on, and what was paused before is paused again."""
+        if self._compose is None:
+            return
+        frozen = {s: (_paused(then), _paused(now)) for s, (then, now) in services.items()}
+        if freed := sorted(s for s, (then, now) in frozen.items() if now and not then):
+            self._compose.unpause(stack, freed)
+        again = sorted(s for s, (then, now) in frozen.items() if then and not now and _ups(services[s][1]))
+        if again:
+            self._compose.pause(stack, again)
 
     def _settled(self, stack: str, services: set[str]) -> bool:
         deadline = self._clock.monotonic() + _SETTLE
@@ -293,6 +310,10 @@ def _of(stack: str, key: str) -> bool:
 def _ups(rows: list[list[str]]) -> set[str]:
     """The ids of the containers that are up."""
     return {i for i, state in rows if state in _UP}
+
+
+def _paused(rows: list[list[str]]) -> bool:
+    return any(state == "paused" for _, state in rows)
 
 
 def _words(error: Exception) -> str:

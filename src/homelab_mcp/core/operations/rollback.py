@@ -88,6 +88,10 @@ def rollback(
     notes += stuck
     notes += [f"Conflict: {path} was edited after that plan; look at its diff." for path in conflicts]
     actions, verifications = containers_back(edits)
+    if plan.draft.operation == "restore_backup":
+        # No file tells: whoever stood still for the swap stands still for the way back.
+        actions = tuple(a for a in plan.draft.actions if a.kind in (ActionKind.REMOVE, ActionKind.UP))
+        verifications = plan.draft.verifications
     return Draft(
         operation="rollback",
         summary=f"Roll back: {plan.draft.summary}",
@@ -114,7 +118,7 @@ def moved_back(
     for here, there in pairs:
         if not exists(here):
             stuck.append(f"The data that was in {there} is no longer at {here}, so it does not come back.")
-        elif exists(there):
+        elif exists(there) and there not in {m.source for m in moves}:
             stuck.append(f"The data that was in {there} stays at {here}: something else is in its place by now.")
         else:
             moves.append(DataMove(here, there, "Moves the data back."))
