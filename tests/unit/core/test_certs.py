@@ -125,6 +125,24 @@ def test_failures_are_told_apart_in_json_and_console_logs(kind: str, text: str) 
     assert found.kind == kind
 
 
+def test_the_coloured_log_of_a_console_is_read_too() -> None:
+    """Lines as Traefik 3.7.15 wrote them, with a CA that nothing answers for."""
+    when, cyan, off = "\x1b[90m2026-11-28T16:36:37Z\x1b[0m", "\x1b[36m", "\x1b[0m"
+    refused = "get directory at 'https://127.0.0.1:1/dir': dial tcp 127.0.0.1:1: connect: connection refused"
+    tail = f'{cyan}error={off}\x1b[31m\x1b[1m"{refused}"{off}{off} {cyan}providerName={off}le.acme'
+    main, given = "{Main:a.lab.test SANs:[*.lab.test]}", f'{cyan}domains={off}["b.test"]'
+    lines = (
+        f"{when} \x1b[32mINF{off} \x1b[1mError renewing ACME certificate: {main}{off} {tail}",
+        f"{when} \x1b[31mERR{off} \x1b[1mUnable to obtain ACME certificate for domains{off} {tail} {given}",
+        f"{when} \x1b[32mINF{off} \x1b[1mTesting certificate renew...{off} {tail}",
+    )
+    found = resolver_errors([("2026-11-28T16:36:37Z", "stdout", line) for line in lines])
+    assert [(e.kind, e.resolver, e.domains) for e in found] == [
+        ("ca_unreachable", "le", ("a.lab.test", "*.lab.test")),
+        ("ca_unreachable", "le", ("b.test",)),
+    ]
+
+
 def test_other_lines_of_the_log_are_none() -> None:
     lines = ['{"level":"error","message":"middleware x does not exist"}', '{"level":"info","message":"ACME"}', "{", ""]
     lines += ['{"status":500,"RequestPath":"/acme: error"}', "2026 ERR Router uses a non-existent entrypoint"]

@@ -42,7 +42,9 @@ _CONCERNS = re.compile(
     r"|ACME account|acme\.json",
     re.IGNORECASE,
 )
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")
 _NAMES = re.compile(r"for (?:the )?domains? \[?\"?([A-Za-z0-9*.,\" -]+?)\"?\]?:")
+_GIVEN = re.compile(r"\bdomains=\[([^\]]*)\]")
 _RENEWED = re.compile(
     r"Main:([A-Za-z0-9*.-]+) SANs:\[([A-Za-z0-9*. -]*)\]|\{([A-Za-z0-9*.-]+) \[([A-Za-z0-9*. -]*)\]\}"
 )
@@ -66,7 +68,7 @@ def kind_of(text: str) -> str:
 
 
 def _one(when: str, line: str) -> Iterator[ResolverError]:
-    text, data = line.strip(), {}
+    text, data = _COLOUR.sub("", line).strip(), {}
     if text.startswith("{"):
         try:
             data = json.loads(text)
@@ -93,6 +95,8 @@ def _one(when: str, line: str) -> Iterator[ResolverError]:
 def _domains(data: dict[str, Any], text: str) -> tuple[str, ...]:
     given = data.get("domains")
     words: list[str] = [str(d) for d in given] if isinstance(given, list) else str(given or "").split(",")
+    if not any(words) and (found := _GIVEN.search(text)):
+        words = re.findall(r"[A-Za-z0-9*.-]+", found[1])
     if not any(words) and (found := _NAMES.search(text)):
         words = re.split(r"[\s,\"]+", found[1])
     if not any(words) and (found := _RENEWED.search(text)):
