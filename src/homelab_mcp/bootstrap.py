@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from homelab_mcp.core.catalog import Catalog
+from homelab_mcp.model.diagnosis import Signature
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.lab import PRIVATE_FOLDER, SETTINGS_FILE, LabSettings
 from homelab_mcp.model.policy import POLICY_FILE
@@ -33,6 +34,8 @@ from homelab_mcp.ports import (
     PlanStore,
     Probe,
     PromptText,
+    Registry,
+    Restic,
     SecretSource,
     Snapshots,
     TokenStore,
@@ -176,6 +179,13 @@ class LocalLab:
         return load_prompts()
 
     @cached_property
+    def signatures(self) -> tuple[Signature, ...]:
+        """Known failures of services."""
+        from homelab_mcp.adapters.failure_files import load_signatures
+
+        return load_signatures()
+
+    @cached_property
     def files(self) -> Files:
         """The lab's folder; new folders for services' data belong to the lab's PUID and PGID."""
         from homelab_mcp.adapters.files import LabFiles
@@ -259,6 +269,21 @@ class LocalLab:
         from homelab_mcp.adapters.container_inside import ContainerInside
 
         return ContainerInside()
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Image registries, asked as anybody may."""
+        from homelab_mcp.adapters.registry import HttpRegistry
+
+        return HttpRegistry()
+
+    @cached_property
+    def restic(self) -> Restic:
+        """The lab's backup container."""
+        from homelab_mcp.adapters.backup_container import BackupContainer
+        from homelab_mcp.queries.backup_place import backup_container
+
+        return BackupContainer(lambda: backup_container(self))
 
     @cached_property
     def judge(self) -> Judge:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from homelab_mcp.adapters import docker_answers
+from homelab_mcp.adapters import container_facts, docker_answers
 from homelab_mcp.adapters.docker_errors import endpoint, translated
 from homelab_mcp.core.log_lines import Ring
 from homelab_mcp.core.project_name import PROJECT_LABEL
 from homelab_mcp.core.resources import Usage
+from homelab_mcp.model.diagnosis import ContainerFacts
 from homelab_mcp.model.errors import EngineFailed
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.observed import ContainerMake, ContainerState
@@ -85,6 +86,16 @@ class DockerEngine:
     def usage(self, container_id: str) -> Usage:
         """One answer of ``GET /containers/ID/stats``, for which the engine reads twice, a second apart."""
         return docker_answers.usage(self._ask(lambda c: c.stats(container_id, stream=False)))
+
+    def facts(self, container_id: str) -> ContainerFacts:
+        """One container in full; what it listens on where it runs on this machine's kernel."""
+        raw = self._ask(lambda c: c.inspect_container(container_id))
+        self._environments[container_id] = docker_answers.environment(raw)
+        return container_facts.read(raw, self._image(str(raw.get("Image", ""))))
+
+    def volumes(self) -> frozenset[str]:
+        """Names of all volumes."""
+        return frozenset(str(v["Name"]) for v in self._ask(lambda c: c.volumes()).get("Volumes") or ())
 
     def made_from(self, container_id: str) -> ContainerMake:
         """What a container was made from, beside what its image brings by itself. Values of variables are secret."""
@@ -178,6 +189,11 @@ class DockerEngine:
         """Every repository:tag on the engine."""
         raw = self._ask(lambda c: c.images())
         return frozenset(tag for image in raw for tag in image.get("RepoTags") or () if tag != "<none>:<none>")
+
+    def image_digests(self, reference: str) -> frozenset[str]:
+        """What is behind the @ of its RepoDigests; a locally built image has none."""
+        found = self._image(reference).get("RepoDigests") or ()
+        return frozenset(str(d).partition("@")[2] for d in found)
 
     def image_facts(self, reference: str) -> ImageFacts | None:
         """What an image says of itself; None where it is not on the engine."""

@@ -12,8 +12,12 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
     any_service,
+    backup,
+    certs,
     change_service,
+    diagnose,
     external_route,
+    get_env,
     history,
     lab_status,
     plans,
@@ -30,6 +34,7 @@ from homelab_mcp.tools import (
     show_platform,
     sign_on,
     start_page,
+    updates,
     validate_compose,
     vpn,
 )
@@ -49,6 +54,8 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         plans.register,
     ),
     "ops": (
+        diagnose.register_diagnose,
+        diagnose.register_control,
         validate_compose.register_fix,
         seeing.register_details,
         seeing.register_usage,
@@ -57,6 +64,15 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
         history.register_rollback,
         review.register_review,
         review.register_resolve,
+        certs.register_check,
+        certs.register_renew,
+        get_env.register,
+        backup.register_backups,
+        backup.register_configure,
+        backup.register_run,
+        backup.register_restore,
+        updates.register_check,
+        updates.register_update,
     ),
     "platform": (
         setup_lab.register,
@@ -82,6 +98,7 @@ TOOLSETS: dict[str, tuple[Register, ...]] = {
 
 READERS: frozenset[Register] = frozenset(
     {
+        updates.register_check,
         search_catalog.register,
         lab_status.register,
         read_logs.register,
@@ -91,7 +108,11 @@ READERS: frozenset[Register] = frozenset(
         seeing.register_host,
         history.register_history,
         review.register_review,
+        diagnose.register_diagnose,
+        backup.register_backups,
         vpn.register_check,
+        certs.register_check,
+        get_env.register,
         change_service.register_storage,
         show_platform.register,
     }
