@@ -205,6 +205,76 @@ def ensure_pebble(reference: str = "homelab-testbed/pebble:local") -> LocalImage
     return LocalImage(reference, is_stand_in=False)
 
 
+def ensure_backup(reference: str) -> LocalImage:
+    """Put an image with what backups need on the engine: Debian's real restic, the Docker client, BusyBox."""
+    applets = subprocess.run(
+        [_program("busybox", "busybox-static"), "--list"], capture_output=True, text=True, check=True
+    )
+    recipe = Recipe(
+        kind="local-build",
+        changes=(f"ENV PATH={SEARCH_PATH}",),
+        programs={
+            "/bin/busybox": _program("busybox", "busybox-static"),
+            "/usr/bin/restic": _program("restic", "restic"),
+            "/usr/bin/docker": _program("docker", "docker.io"),
+            "/usr/bin/flock": _program("flock", "util-linux"),
+        },
+        files=_accounts(),
+        links={f"/bin/{applet}": "busybox" for applet in applets.stdout.split() if "/" not in applet},
+    )
+    _provide(reference, recipe)
+    return LocalImage(reference, is_stand_in=False)
+
+
+POSTGRES_ENTRYPOINT = r"""#!/bin/sh
+# As the official image begins: a new folder is filled by a server that listens on no port.
+export PGDATA=/var/lib/postgresql/data/pgdata PATH=$PATH:/usr/lib/postgresql/15/bin
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+  initdb -A trust -U "$POSTGRES_USER" -E UTF8 --locale=C >/dev/null || exit 1
+  pg_ctl -w -o "-c listen_addresses='' -k /tmp" start >/dev/null
+  createdb -h /tmp -U "$POSTGRES_USER" "$POSTGRES_DB"
+  pg_ctl -w -m fast stop >/dev/null
+fi
+exec postgres -c listen_addresses='*' -k /tmp
+"""
+
+
+def ensure_postgres(reference: str) -> LocalImage:
+    """Put Debian's real PostgreSQL on the engine, with the variables and the first start of the official image."""
+    homes = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    if not homes:
+        raise TestbedError("PostgreSQL is missing: script/setup installs it (or: apt-get install postgresql)")
+    home = homes[-1].parents[1]
+    version = home.name
+    entrypoint = POSTGRES_ENTRYPOINT.replace("/15/", f"/{version}/")
+    names = ("initdb", "pg_ctl", "postgres", "createdb", "psql", "pg_dump", "pg_isready")
+    share = Path("/usr/share/postgresql") / version
+    applets = ("sh", "cat", "ls", "sleep", "echo", "true", "command")
+    recipe = Recipe(
+        kind="local-build",
+        changes=(
+            'ENTRYPOINT ["/entrypoint.sh"]',
+            f"ENV PATH={SEARCH_PATH}:/usr/lib/postgresql/{version}/bin",
+            "ENV PGHOST=/tmp",
+        ),
+        programs={
+            "/bin/busybox": _program("busybox", "busybox-static"),
+            **{f"/usr/lib/postgresql/{version}/bin/{n}": home / "bin" / n for n in names},
+            **{str(p): p for p in (home / "lib").glob("*.so") if p.name in ("plpgsql.so", "dict_snowball.so")},
+        },
+        scripts={"/entrypoint.sh": entrypoint},
+        files={
+            **_accounts(),
+            "/etc/passwd": b"root:x:0:0:root:/root:/bin/sh\npostgres:x:1234:1235:postgres:/tmp:/bin/sh\n",
+            **{str(p): p.read_bytes() for p in share.rglob("*") if p.is_file()},
+            **{str(p): p.read_bytes() for p in Path("/usr/share/postgresql-common").glob("*.conf") if p.is_file()},
+        },
+        links={f"/bin/{applet}": "busybox" for applet in applets},
+    )
+    _provide(reference, recipe)
+    return LocalImage(reference, is_stand_in=False)
+
+
 def ensure_challenge_dns(reference: str = "homelab-testbed/challtestsrv:local") -> LocalImage:
     """Put the DNS server on the engine that an ACME CA's tests ask, around Debian's real `pebble-challtestsrv`."""
     recipe = Recipe(

@@ -34,6 +34,8 @@ from homelab_mcp.ports import (
     PlanStore,
     Probe,
     PromptText,
+    Registry,
+    Restic,
     SecretSource,
     Snapshots,
     TokenStore,
@@ -59,6 +61,13 @@ def disk_reader() -> ComposeReader:
     from homelab_mcp.adapters.paths_reader import PathsReader
 
     return PathsReader()
+
+
+def tell(command: str, text: str) -> None:
+    """Hand a text to a program of the person's; raises InvalidInput, HomelabError (``notify_failed``)."""
+    from homelab_mcp.adapters.notify import tell as run
+
+    run(command, text)
 
 
 def mask_output(redactor: Callable[[], Redactor], *, stdout: bool = True, named: bool = True) -> None:
@@ -274,6 +283,21 @@ class LocalLab:
         from homelab_mcp.adapters.container_inside import ContainerInside
 
         return ContainerInside()
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Image registries, asked as anybody may."""
+        from homelab_mcp.adapters.registry import HttpRegistry
+
+        return HttpRegistry()
+
+    @cached_property
+    def restic(self) -> Restic:
+        """The lab's backup container."""
+        from homelab_mcp.adapters.backup_container import BackupContainer
+        from homelab_mcp.queries.backup_place import backup_container
+
+        return BackupContainer(lambda: backup_container(self))
 
     @cached_property
     def judge(self) -> Judge:

@@ -155,7 +155,9 @@ def test_metrics_are_there_for_the_lab_and_not_for_the_world(core: CoreLab) -> N
 
 def test_traefik_has_nothing_to_complain_of(core: CoreLab) -> None:
     lines = [json.loads(line) for line in docker("logs", core.lab.named("traefik")).splitlines() if line[:1] == "{"]
-    bad = [e for e in lines if e.get("level") in {"warn", "error", "fatal"}]
+    # The engine is shared: what Traefik says of a container of another lab is not this lab's to mend.
+    ours = [e for e in lines if "container" not in e or core.lab.run in str(e["container"])]
+    bad = [e for e in ours if e.get("level") in {"warn", "error", "fatal"}]
     # Until the log-in's container is healthy its middleware is not there, and no protected route is served.
     waiting = f'middleware "{core.lab.login}" does not exist'
     assert [e for e in bad if not str(e.get("message", "")).startswith(ALWAYS) and e.get("error") != waiting] == []

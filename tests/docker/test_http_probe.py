@@ -102,6 +102,7 @@ def test_a_name_is_asked_of_this_address_with_its_certificate_verified(gate: Gat
     seen = TraefikProbe("127.0.0.1", gate.port, gate.ca_file).get("web.lab.test", "/path?q=1")
     assert (seen.url, seen.status, seen.verified, seen.error) == ("https://web.lab.test/path?q=1", 200, True, "")
     assert "Lab Test CA" in seen.certificate
+    assert 0 < seen.expires - time.time() <= 86_400
 
 
 def test_the_ca_may_come_from_the_environment(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +115,7 @@ def test_an_untrusted_certificate_is_said_and_the_answer_still_seen(gate: Gate) 
     assert (seen.status, seen.verified) == (200, False)
     assert "leaf" in seen.certificate
     assert "Lab Test CA" in seen.certificate
+    assert 0 < seen.expires - time.time() <= 86_400
 
 
 def test_a_name_the_certificate_does_not_cover_is_not_verified(gate: Gate) -> None:

@@ -88,6 +88,7 @@ def settle(judged: Zoo, exhibit: Exhibit) -> None:
     assert fix.get("tool"), fix
     status = judged.approve_and_apply(judged.plan_of(judged.lab(), exhibit, fix))
     assert status.state is PlanState.DONE, status
+    judged.commands(exhibit, "then")
     if exhibit.task["verify"] == "answers":
         assert judged.answers(exhibit)
     else:

@@ -107,7 +107,7 @@ class Zoo:
                 if status.state is not PlanState.DONE:
                     self.troubles.append(f"{exhibit.name}: {status.error}")
         for exhibit in self.exhibits.values():
-            self._commands(exhibit, "after")
+            self.commands(exhibit, "after")
         for exhibit in self.exhibits.values():
             if not self.came_to(exhibit, str(exhibit.task.get("wait", "none"))):
                 self.troubles.append(f"{exhibit.name} is {self._inspect(exhibit)}, not {exhibit.task['wait']}")
@@ -115,7 +115,7 @@ class Zoo:
     def late(self, phase: int) -> None:
         """Break what others need."""
         for exhibit in self.of_phase(phase):
-            self._commands(exhibit, "late")
+            self.commands(exhibit, "late")
 
     def plan_of(self, lab: LocalLab, exhibit: Exhibit, call: dict[str, Any]) -> Plan:
         """The plan that a remedy's tool call makes, with what a person fills in."""
@@ -193,12 +193,13 @@ class Zoo:
         place = self.root / exhibit.stack
         place.mkdir()
         (place / "compose.yaml").write_text(exhibit.compose)
-        self._commands(exhibit, "before")
+        self.commands(exhibit, "before")
         if exhibit.task.get("up", True):
             # Many of them are refused here: that is the fault.
             subprocess.run(["docker", "compose", "up", "-d"], cwd=place, capture_output=True, check=False, timeout=60)
 
-    def _commands(self, exhibit: Exhibit, when: str) -> None:
+    def commands(self, exhibit: Exhibit, when: str) -> None:
+        """The commands of the task for that moment, in the stack's folder; one that fails is a trouble."""
         for command in exhibit.task.get(when, ()):
             done = subprocess.run(
                 ["/bin/sh", "-c", command], cwd=self.root / exhibit.stack, capture_output=True, text=True, timeout=60

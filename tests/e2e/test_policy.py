@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from mcp import Client
 
+from homelab_mcp.model.token import Scope
+from homelab_mcp.tools.access import SCOPES
 from tests.e2e.server import LabOnDisk, call, connected, data, types_the_name, words
 
-READING = {"search_catalog", "lab_status", "read_logs", "validate_compose", "history", "review_changes"}
+READING = {name for name, scope in SCOPES.items() if scope is Scope.READ} - {"get_plan"}
 
 pytestmark = pytest.mark.timeout(60)
 

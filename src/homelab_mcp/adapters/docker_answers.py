@@ -81,6 +81,7 @@ def made_from(raw: dict[str, Any], image: dict[str, Any]) -> ContainerMake:
         image_env=_pairs(brought.get("Env")),
         image_labels=dict(brought.get("Labels") or {}),
         ports=tuple(sorted(_inspected_ports(asked), key=_place)),
+        user=str(config.get("User") or ""),
     )
 
 

@@ -190,6 +190,11 @@ class DockerEngine:
         raw = self._ask(lambda c: c.images())
         return frozenset(tag for image in raw for tag in image.get("RepoTags") or () if tag != "<none>:<none>")
 
+    def image_digests(self, reference: str) -> frozenset[str]:
+        """What is behind the @ of its RepoDigests; a locally built image has none."""
+        found = self._image(reference).get("RepoDigests") or ()
+        return frozenset(str(d).partition("@")[2] for d in found)
+
     def image_facts(self, reference: str) -> ImageFacts | None:
         """What an image says of itself; None where it is not on the engine."""
         raw = self._image(reference)

@@ -16,8 +16,12 @@ from homelab_mcp.cli import (
     apply,
     approve,
     approver,
+    audit,
+    backup,
     catalog,
+    certs,
     change,
+    check,
     connect,
     diagnose,
     doctor,
@@ -36,6 +40,7 @@ from homelab_mcp.cli import (
     serve,
     status,
     token,
+    updates,
     user,
     vpn,
 )
@@ -99,6 +104,7 @@ for module in (
     diagnose,
     seeing,
     env,
+    certs,
     user,
     access,
     homepage,
@@ -112,6 +118,8 @@ for module in (
     approver,
     apply,
     history,
+    backup,
+    updates,
     inventory,
     review,
     vault_command,
@@ -120,6 +128,8 @@ for module in (
     agent_test,
     token,
     doctor,
+    audit,
+    check,
 ):
     module.register(app)
 

@@ -85,9 +85,9 @@ def command(fix: dict[str, Any]) -> str:
         case "add_service":
             return f"homelab-mcp add {given['service']}"
         case "fix_compose":
-            return f"homelab-mcp validate --stack {given['stack']} --fix"
+            return "homelab-mcp validate --fix"
         case "validate_compose":
-            return f"homelab-mcp validate --stack {given['stack']}"
+            return "homelab-mcp validate"
         case "read_logs":
             return f"homelab-mcp logs {' '.join(given.get('services', ()))}"
         case _:

@@ -197,6 +197,8 @@ def _data_floor(draft: Draft) -> list[RiskReason]:
     found = []
     if draft.moves:
         found.append(RiskReason(Risk.MEDIUM, "Moves data of services to another folder."))
+    if draft.drops:
+        found.append(RiskReason(Risk.HIGH, "Takes certificates from Traefik's store; new ones must be got."))
     if draft.owners:
         found.append(RiskReason(Risk.MEDIUM, "Changes who owns files."))
     if any(o.whole for o in draft.owners):

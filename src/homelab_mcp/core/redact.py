@@ -16,8 +16,10 @@ _PUBLIC_WORDS = re.compile(
     r"USER(NAME)?|NAME|HOST(NAME)?|PORT|DB|DATABASE|DOMAIN|SUBDOMAIN|DIR|PATH|TZ|TIMEZONE|[PU]?[UG]ID|LANG|LANGUAGE|LOCALE|"
     r"VERSION|TAG|LEVEL|MODE|ENABLED?|TYPE|PROVIDER|COUNTR(Y|IES)|CITIES|REGION|INTERFACE"
 )
+# AUTH as part of a product's name, or of who may read by default, says nothing of a secret.
 _SECRET_WORDS = re.compile(
-    r"PASS|SECRET|TOKEN|KEY|CRED|AUTH|PRIVATE|SALT|HASH|PIN|SEED|COOKIE|WEBHOOK|DSN", re.IGNORECASE
+    r"PASS|SECRET|TOKEN|KEY|CRED|(?<!NEXT)AUTH(?!ELIA|ENTIK|_DEFAULT_ACCESS)|PRIVATE|SALT|HASH|PIN|SEED|COOKIE|WEBHOOK|DSN",
+    re.IGNORECASE,
 )
 
 _ANSI = re.compile(
@@ -33,7 +35,8 @@ _PLAIN = re.compile(
     r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?(?::\d{1,5})?|https?://[a-z0-9.:-]+(?:/[a-z0-9._/-]{0,60})?",
     re.IGNORECASE,
 )
-_PATH = re.compile(r"/(?:[A-Za-z0-9._-]+/?)+")
+# Paths, or a service's own address. No repeat within a repeat: a random value that begins with / must not take years.
+_PLACE = re.compile(r"(?:/[A-Za-z0-9._-]+)+/?(?:[,:](?:/[A-Za-z0-9._-]+)+/?)*|https?://[A-Za-z0-9.-]+(?::\d+)?/?")
 _NAMES = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
@@ -160,7 +163,7 @@ def telling_values(pairs: Iterable[tuple[str, str]], *, named_only: bool = False
         if "://" in value and has_token(value):
             yield value
         elif is_secret_name(name) and not is_public_name(name):
-            if not _PATH.fullmatch(value):
+            if not _PLACE.fullmatch(value):
                 yield value
         elif not named_only and not is_public_name(name) and not _PLAIN.fullmatch(value):
             yield value

@@ -83,6 +83,7 @@ class ContainerMake:
         image_env: the variables that its image brings.
         image_labels: the labels that its image brings.
         ports: what is published, as it was asked for.
+        user: whom its first process starts as, by the file or else the image; "" is root.
     """
 
     image: str
@@ -92,6 +93,7 @@ class ContainerMake:
     image_env: dict[str, str] = field(default_factory=dict, repr=False)
     image_labels: dict[str, str] = field(default_factory=dict, repr=False)
     ports: tuple[PublishedPort, ...] = ()
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What the middle needs from the world, as Protocols; ``adapters/`` fulfils them, ``bootstrap`` joins the two."""
 
+from homelab_mcp.ports.backup import Restic
 from homelab_mcp.ports.data import Data, Owned, Owners
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, EngineInfo, Judge, Probe, ProbeResult
@@ -11,6 +12,7 @@ from homelab_mcp.ports.logs import LogFiles, LogSource
 from homelab_mcp.ports.meter import Meter, UsageLog
 from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
 from homelab_mcp.ports.record import Commit, History, Journal
+from homelab_mcp.ports.registry import Registry
 from homelab_mcp.ports.secrets import (
     Handover,
     KeptFile,
@@ -51,6 +53,8 @@ __all__ = [
     "Probe",
     "ProbeResult",
     "PromptText",
+    "Registry",
+    "Restic",
     "SecretSource",
     "SecretsSnapshot",
     "Signer",

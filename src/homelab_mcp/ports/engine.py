@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from homelab_mcp.core.resources import Usage
+from homelab_mcp.model.certificate import Served
 from homelab_mcp.model.diagnosis import ContainerFacts
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.judgement import Judged, Question
@@ -67,6 +68,10 @@ class Engine(Protocol):
 
     def images(self) -> frozenset[str]:
         """Every repository:tag that is on the engine."""
+        ...
+
+    def image_digests(self, reference: str) -> frozenset[str]:
+        """The digests by which registries know the image that this reference names here; none where it is not here."""
         ...
 
     def image_facts(self, reference: str) -> ImageFacts | None:
@@ -156,7 +161,8 @@ class Judge(Protocol):
 class ProbeResult:
     """What an HTTP request saw. ``status`` 0 when no answer came; ``error`` then says why.
 
-    ``certificate`` is the subject and issuer in one line; ``verified`` whether the chain was trusted.
+    ``certificate`` is the subject and issuer in one line; ``verified`` whether the chain was trusted; ``expires`` when
+    it ends, as Unix time, 0 where none was seen.
     """
 
     url: str
@@ -165,6 +171,7 @@ class ProbeResult:
     certificate: str = ""
     verified: bool = False
     error: str = ""
+    expires: float = 0.0
 
 
 class Probe(Protocol):
@@ -172,4 +179,8 @@ class Probe(Protocol):
 
     def get(self, host: str, path: str = "/", *, timeout: float = 5.0) -> ProbeResult:
         """GET ``https://host/path`` through the lab's own Traefik (its published address), with SNI and Host."""
+        ...
+
+    def certificate(self, host: str, *, timeout: float = 5.0) -> Served:
+        """What TLS shows for the host there, asked with its name, trusted or not."""
         ...

@@ -11,6 +11,7 @@ from homelab_mcp.core.policy import Policy
 from homelab_mcp.core.redact import Redactor
 from homelab_mcp.model.diagnosis import Signature
 from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.ports.backup import Restic
 from homelab_mcp.ports.data import Data
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, Judge, Probe
@@ -21,6 +22,7 @@ from homelab_mcp.ports.logs import LogFiles
 from homelab_mcp.ports.meter import Meter, UsageLog
 from homelab_mcp.ports.plans import Approver, PlanStore, Worker
 from homelab_mcp.ports.record import History, Journal
+from homelab_mcp.ports.registry import Registry
 from homelab_mcp.ports.secrets import Handover, SecretSource, Snapshots, TokenStore, Vault
 
 
@@ -94,6 +96,10 @@ class Lab(Protocol):
     def engine(self) -> Engine: ...
     @property
     def compose(self) -> Compose: ...
+    @property
+    def registry(self) -> Registry: ...
+    @property
+    def restic(self) -> Restic: ...
     @property
     def judge(self) -> Judge: ...
     @property

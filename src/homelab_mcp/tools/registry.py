@@ -12,9 +12,13 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
     any_service,
+    audit,
+    backup,
+    certs,
     change_service,
     diagnose,
     external_route,
+    get_env,
     history,
     lab_resources,
     lab_status,
@@ -32,6 +36,7 @@ from homelab_mcp.tools import (
     show_platform,
     sign_on,
     start_page,
+    updates,
     validate_compose,
     vpn,
 )
@@ -58,6 +63,16 @@ TOOLS: tuple[Register, ...] = (
     history.register_rollback,
     review.register_review,
     review.register_resolve,
+    audit.register,
+    certs.register_check,
+    certs.register_renew,
+    get_env.register,
+    backup.register_backups,
+    backup.register_configure,
+    backup.register_run,
+    backup.register_restore,
+    updates.register_check,
+    updates.register_update,
     setup_lab.register,
     set_lazy_loading.register,
     any_service.register_custom,
@@ -80,6 +95,7 @@ TOOLS: tuple[Register, ...] = (
 
 READERS: frozenset[Register] = frozenset(
     {
+        updates.register_check,
         search_catalog.register,
         lab_status.register,
         read_logs.register,
@@ -90,9 +106,13 @@ READERS: frozenset[Register] = frozenset(
         history.register_history,
         review.register_review,
         diagnose.register_diagnose,
+        backup.register_backups,
         vpn.register_check,
+        certs.register_check,
+        get_env.register,
         change_service.register_storage,
         show_platform.register,
+        audit.register,
     }
 )
 """What is left of them in read-only mode: no tool that plans, approves or applies."""

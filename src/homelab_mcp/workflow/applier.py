@@ -24,6 +24,7 @@ from homelab_mcp.ports import (
     Journal,
     Lock,
     PlanStore,
+    Restic,
     Snapshots,
 )
 from homelab_mcp.workflow.approvals import lapsed
@@ -66,9 +67,11 @@ class Applier:
         policy: Policy = DEFAULT_POLICY,
         snapshots: Snapshots | None = None,
         data: Data | None = None,
+        restic: Restic | None = None,
         inventory: Inventory | None = None,
     ) -> None:
         self.data = data
+        self.restic = restic
         self.snapshots = snapshots
         self.inventory = inventory
         self.files = files
@@ -121,7 +124,10 @@ class Applier:
                 self._refuse_half_done()
                 before = self.undo.remember(plan)
                 if self.snapshots is not None and touched_stacks(plan.draft):
-                    self.snapshots.take(plan.id, [e.path for e in plan.draft.edits if is_secret(e)])
+                    self.snapshots.take(
+                        plan.id,
+                        [*(e.path for e in plan.draft.edits if is_secret(e)), *(d.store for d in plan.draft.drops)],
+                    )
                 self.plans.reserve(_room(plan))
                 try:
                     if not self.plans.consume(plan_id):

@@ -65,6 +65,7 @@ def applier(lab: Lab, patience: Patience | None = None) -> Applier:
         verifier=Verifier(engine=lab.engine, probe=lab.probe, clock=lab.clock, patience=patience) if reach else None,
         policy=lab.policy,
         snapshots=lab.snapshots,
+        restic=lab.restic if reach else None,
         inventory=Inventory(lab),
     )
 

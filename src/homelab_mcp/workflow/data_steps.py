@@ -20,9 +20,13 @@ def remember(data: Data | None, plan: Plan) -> list[list[str]]:
         PlanRefused: data is not where the plan saw it (``plan_stale``).
     """
     found = []
+    freed: set[str] = set()
     for move in plan.draft.moves:
         here = _there(data).identity(move.source)
-        if here is None or _there(data).identity(move.target) is not None:
+        in_the_way = move.target not in freed and _there(data).identity(move.target) is not None
+        # What an earlier move takes away is out of the way by then.
+        freed.add(move.source)
+        if here is None or in_the_way:
             wrong = f"{move.source} is gone" if here is None else f"something is at {move.target} by now"
             raise PlanRefused(f"Since the plan was made: {wrong}.", code="plan_stale", hint="Ask for the plan again.")
         found.append([move.source, move.target, here])

@@ -99,6 +99,10 @@ class StackEngine:
         """As the engine's."""
         return self._engine.images()
 
+    def image_digests(self, reference: str) -> frozenset[str]:
+        """As the engine's."""
+        return self._engine.image_digests(reference)
+
     def image_facts(self, reference: str) -> ImageFacts | None:
         """As the engine's."""
         return self._engine.image_facts(reference)

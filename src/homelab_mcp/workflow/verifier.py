@@ -10,6 +10,7 @@ from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import Evidence, RouteCheck, Verification
 from homelab_mcp.ports import Clock, Engine, Probe, ProbeResult
+from homelab_mcp.workflow.certificate_watch import CertificateWatch
 from homelab_mcp.workflow.compose_facts import one_shots, start_periods
 
 LOG_LINES = 20
@@ -103,7 +104,12 @@ class Verifier:
             secrets: values to mask in log lines.
             pause: called between two looks; may raise to stop.
         """
-        found = self._services(what, compose_text, secrets, pause)
+        found: list[Evidence] = []
+        if what.certificates:
+            # First: until it holds, visitors are warned.
+            found += CertificateWatch(self._engine, self._probe, self._clock).watch(what.certificates, pause)
+        if all(e.ok for e in found):
+            found += self._services(what, compose_text, secrets, pause)
         if all(e.ok for e in found):
             found += self._gone(what, pause)
         if all(e.ok for e in found):

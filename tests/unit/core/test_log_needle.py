@@ -20,7 +20,7 @@ from homelab_mcp.core.log_needle import needle_of
         ("colou?rs", ("colo", False)),
         ("(a|b)needle[xyz]+", ("needle", False)),
         ("x{3}abcd*", ("abc", False)),
-        ("(?i)Broken Pipe", ("bro", True)),
+        ("(?i)Broken Pipe", ("en pipe", True)),
         ("one|other", ("", False)),
         ("(?x) a b c", ("", False)),
         (r"\x41bcdef", ("", False)),

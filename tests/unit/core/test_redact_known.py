@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shlex
 import textwrap
 import time
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homelab_mcp.adapters.catalog_files import packaged_definitions
 from homelab_mcp.core.redact import MASK, Redactor, telling_values
 from homelab_mcp.core.redact_stream import HELD, RedactStream
 from tests.canaries import Hunt, core_of, make
@@ -129,6 +131,31 @@ def test_settings_are_no_secrets_and_odd_names_are() -> None:
         ("DB_HOST", "postgres://u:longpassword@h/db"),
     ]
     assert list(telling_values(pairs)) == ["pending", "Zx9-41qq", "postgres://u:longpassword@h/db"]
+
+
+def test_places_under_a_name_that_says_secret_are_none() -> None:
+    pairs = [
+        ("AUTH_FILES", "/config/configuration.yml,/config/access-control.yml"),
+        ("KEY_PATHS", "/run/secrets:/etc/keys/"),
+        ("WEBHOOK_URL", "https://n8n.lab.test/"),
+        ("OTHER_WEBHOOK_URL", "https://chat.example.org/hooks/T0a9f83hd"),
+        # A random value with a slash at its head is still one, and is looked at in no time.
+        ("SECRET_KEY", "/" + "a" * 60 + "+"),
+    ]
+    assert list(telling_values(pairs)) == [pairs[3][1], pairs[4][1]]
+
+
+def test_no_value_that_the_catalog_itself_gives_is_a_secret() -> None:
+    # Else an apply would refuse its own compose file as soon as the container runs.
+    literal = [
+        (name, re.sub(r"@\{url\}", "https://name.lab.test", value))
+        for entry in packaged_definitions()
+        for container in (entry.container, *entry.companions.values())
+        for name, value in container.environment.items()
+        if "${" not in value
+    ]
+    assert len(literal) > 100
+    assert list(telling_values(literal, named_only=True)) == []
 
 
 def test_structured_data_keeps_its_shape() -> None:

@@ -35,6 +35,9 @@ READ_ONLY_OR_PLAN = {
     "set_lazy_loading",
     "set_vpn",
     "check_vpn",
+    "check_certs",
+    "renew_certs",
+    "get_env",
     "get_plan",
     "add_custom_service",
     "import_service",
@@ -46,13 +49,21 @@ READ_ONLY_OR_PLAN = {
     "fix_permissions",
     "check_storage",
     "show_platform",
+    "audit",
     "set_access_policy",
     "manage_user",
     "set_sign_on",
     "set_homepage",
     "diagnose",
     "control_service",
+    "backups",
+    "configure_backup",
+    "restore_backup",
+    "check_updates",
+    "update_images",
 }
+ADDS_ONLY = {"run_backup"}
+"""Acts, but takes nothing away: it adds a snapshot to the repository."""
 
 
 @pytest.fixture
@@ -72,7 +83,7 @@ async def test_only_apply_plan_says_that_it_changes_anything(tools: list[dict[st
         hints = tool["annotations"]
         assert hints["readOnlyHint"] is (tool["name"] in READ_ONLY_OR_PLAN), tool["name"]
         assert hints["destructiveHint"] is (tool["name"] == "apply_plan")
-    assert {t["name"] for t in tools} == READ_ONLY_OR_PLAN | {"apply_plan"}
+    assert {t["name"] for t in tools} == READ_ONLY_OR_PLAN | ADDS_ONLY | {"apply_plan"}
 
 
 async def test_apply_plan_takes_nothing_that_could_stand_for_a_yes(tools: list[dict[str, Any]]) -> None:

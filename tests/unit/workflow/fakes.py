@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from homelab_mcp.core.resources import Usage
+from homelab_mcp.model.certificate import Served
 from homelab_mcp.model.diagnosis import ContainerFacts
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput
 from homelab_mcp.model.image import ImageFacts
@@ -121,6 +122,9 @@ class FakeDocker:
         self.calls.append(f"remove network {name}")
         self.networks_now.discard(name)
 
+    def image_digests(self, reference: str) -> frozenset[str]:
+        return frozenset()
+
     def images(self) -> frozenset[str]:
         return frozenset()
 
@@ -218,6 +222,9 @@ class FakeCompose:
 
     def restart(self, stack: str, services: Sequence[str]) -> None:
         self.did("restart", stack, services)
+        for one in (self.find(stack, name) for name in services):
+            if one is not None:
+                one.state = "running"
 
     def stop(self, stack: str, services: Sequence[str]) -> None:
         self.did("stop", stack, services)
@@ -291,6 +298,10 @@ class FakeProbe:
     location: str = ""
     asked: list[str] = field(default_factory=list)
     untrusted: int = 0
+    shown: Callable[[str], Served] = Served
+
+    def certificate(self, host: str, *, timeout: float = 5.0) -> Served:
+        return self.shown(host)
 
     def get(self, host: str, path: str = "/", *, timeout: float = 5.0) -> ProbeResult:
         self.asked.append(host + path)

@@ -195,3 +195,59 @@ def test_owners_are_changed_and_put_back(tmp_path: Path) -> None:
 
     assert pointed(lab, fail).run(plan.id).state is PlanState.ROLLED_BACK
     assert (file.stat().st_uid, file.stat().st_gid) == (4321, 4322)
+
+
+TRASH = ".homelab/trash/20260101-000000-restore-web"
+
+
+def swapping_draft(lab: BenchLab) -> Draft:
+    """Puts restored pages in the place of those that are there, which are kept."""
+    for path, content in (("media/web/pages/1", b"old"), ("media/side/pages/1", b"new")):
+        (lab.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (lab.root / path).write_bytes(content)
+    return Draft(
+        operation="restore_backup",
+        summary="Restore web",
+        edits=(),
+        actions=(
+            EngineAction(ActionKind.REMOVE, "swapped", "media", ("web",)),
+            EngineAction(ActionKind.UP, "runs", "media", ("web",)),
+        ),
+        verification=Verification("media", ("web",)),
+        moves=(
+            DataMove("media/web/pages", f"{TRASH}/pages", "kept"),
+            DataMove("media/side/pages", "media/web/pages", "restored"),
+        ),
+        target="web",
+    )
+
+
+def test_a_death_at_any_point_of_a_swap_leaves_the_old_or_the_new_data_whole(tmp_path: Path) -> None:
+    first, seen = BenchLab(tmp_path / "first"), list[str]()
+    assert pointed(first, seen.append).run(first.plan(swapping_draft(first)).id).state is PlanState.DONE
+    assert (first.root / "media/web/pages/1").read_bytes() == b"new"
+    assert (first.root / TRASH / "pages/1").read_bytes() == b"old"
+    ended: Counter[str] = Counter()
+    # Around the moves themselves, and every sixth of the other points.
+    for number, point in enumerate(p for n, p in enumerate(seen) if "data." in p or "compose." in p or n % 6 == 0):
+        lab = BenchLab(tmp_path / str(number))
+        draft = swapping_draft(lab)
+        before = everything(lab.root)
+
+        def die(here: str, point: str = point) -> None:
+            if here == point:
+                raise Died
+
+        plan = lab.plan(draft)
+        with pytest.raises(Died):
+            pointed(lab, die).run(plan.id)
+        lab.clock.wall += 3600
+        lab.recovery.recover()
+        state = lab.plans.status(plan.id).state
+        ended[state] += 1
+        if state is PlanState.DONE:
+            assert (lab.root / "media/web/pages/1").read_bytes() == b"new"
+        else:
+            assert everything(lab.root) == before, point
+        assert lab.docker.running().keys() == {"web"}, point
+    assert ended[PlanState.DONE] and ended[PlanState.ROLLED_BACK] > 8, ended

@@ -44,6 +44,7 @@ def _around(f: Facts) -> Iterator[Evidence]:
     gone = [n for n in (*f.wanted_networks,) if n not in f.networks]
     yield Evidence("networks", not gone, ", ".join(gone))
     lost = [p.path for p in f.paths if not p.kind]
+    lost += [v for v in f.wanted_volumes if f.volumes is not None and v not in f.volumes]
     yield Evidence("mounts", not lost, ", ".join(lost[:5]))
     yield Evidence("ports", not f.takers, ", ".join(f"{p}: {who}" for p, who in list(f.takers.items())[:5]))
     bad = [o for n in (*f.depends, f.gateway) if n and (o := f.other(n)) and (o.down or o.health == "unhealthy")]

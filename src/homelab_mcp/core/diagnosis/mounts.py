@@ -63,7 +63,7 @@ def _denied(f: Facts) -> Iterator[Cause]:
     seen += [f"{p.path} belongs to {p.uid}:{p.gid} (mode {p.mode:o}), it works as {uid}" for p in mine if uid > 0]
     sure = 0.93 if found and strange else 0.82 if found else 0.45
     if mine:
-        fix = call(f, "fix_permissions", "Give its folders to the user that it works as.")
+        fix = call(f, "fix_permissions", "Give its folders to the user that it works as, then restart it.")
         if uid >= 0 and user.isdigit():
             group = one.user.partition(":")[2] if one else ""
             fix = call(f, "fix_permissions", fix.what, owner=f"{uid}:{group if group.isdigit() else uid}")

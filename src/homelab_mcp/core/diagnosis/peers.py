@@ -126,7 +126,7 @@ def reach(f: Facts, other: Other) -> tuple[Cause, ...]:
     if other.down:
         fix = control_other(f, other.stack, other.service)
         found.append(Cause("dependency_down", 0.9, f"{other.where} does not run.", (f"state: {other.state}",), fix))
-    if not _share(f, other) and not f.gateway:
+    if f.one and not _share(f, other) and not f.gateway:
         found.append(
             Cause(
                 "no_shared_network",

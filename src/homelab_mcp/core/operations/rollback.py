@@ -44,7 +44,10 @@ def rollback(
 
     Raises InvalidInput (nothing_to_do) when every file is as it was before the plan.
     """
-    before = dict(undo) or {e.path: (e.before, e.mode) for e in plan.draft.edits}
+    stores = {d.store for d in plan.draft.drops}
+    before = {path: kept for path, kept in undo.items() if path not in stores} or {
+        e.path: (e.before, e.mode) for e in plan.draft.edits
+    }
     meant = {e.path: e for e in plan.draft.edits}
     edits, derived, conflicts = [], [], []
     for path, (text, mode) in before.items():
@@ -64,6 +67,12 @@ def rollback(
     owners = tuple(
         OwnerChange(o.path, o.was_uid, o.was_gid, o.uid, o.gid) for o in reversed(plan.draft.owners) if not o.whole
     )
+    if stores and not edits:
+        raise InvalidInput(
+            "A renewed certificate is not taken back: the old one is still valid at most as long as it was.",
+            code="nothing_to_do",
+            hint="The store as it was is in the encrypted snapshot of that plan: `homelab-mcp snapshot list`.",
+        )
     if not (edits or moves or owners):
         raise InvalidInput(
             "Every file is already as it was before that plan.",
@@ -79,6 +88,10 @@ def rollback(
     notes += stuck
     notes += [f"Conflict: {path} was edited after that plan; look at its diff." for path in conflicts]
     actions, verifications = containers_back(edits)
+    if plan.draft.operation == "restore_backup":
+        # No file tells: whoever stood still for the swap stands still for the way back.
+        actions = tuple(a for a in plan.draft.actions if a.kind in (ActionKind.REMOVE, ActionKind.UP))
+        verifications = plan.draft.verifications
     return Draft(
         operation="rollback",
         summary=f"Roll back: {plan.draft.summary}",
@@ -105,7 +118,7 @@ def moved_back(
     for here, there in pairs:
         if not exists(here):
             stuck.append(f"The data that was in {there} is no longer at {here}, so it does not come back.")
-        elif exists(there):
+        elif exists(there) and there not in {m.source for m in moves}:
             stuck.append(f"The data that was in {there} stays at {here}: something else is in its place by now.")
         else:
             moves.append(DataMove(here, there, "Moves the data back."))

@@ -1,0 +1,88 @@
+"""The backup's script, run in its own container by ``docker exec``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from homelab_mcp.adapters.process import Finished, read, run
+from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
+
+LOAD_SECONDS = 3600.0
+_LINES = 5_000
+
+
+class BackupContainer:
+    """Fulfils ``ports.Restic``.
+
+    Args:
+        container: tells the container's id; raises where there is none that runs.
+    """
+
+    def __init__(self, container: Callable[[], str]) -> None:
+        self._container = container
+
+    def run(
+        self, words: Sequence[str], *, seconds: float, on_line: Callable[[str], None] | None = None
+    ) -> tuple[int, list[str]]:
+        """As the port says; the last 5,000 lines are kept."""
+        lines: list[str] = []
+
+        def take(line: str) -> None:
+            lines.append(line)
+            del lines[:-_LINES]
+            if on_line is not None:
+                on_line(line)
+
+        done = _docker(lambda: run(self._argv(words), timeout=seconds, on_line=take))
+        if done.timed_out:
+            raise EngineFailed(
+                f"The backup's script took longer than {seconds:g} seconds.",
+                hint="It goes on in its container; see `homelab-mcp backups` later.",
+                code="backup_timeout",
+            )
+        return done.code, lines
+
+    def read(self, words: Sequence[str], *, seconds: float) -> str:
+        """As the port says."""
+        out = b""
+
+        def ask() -> Finished:
+            nonlocal out
+            done, out = read(self._argv(words), timeout=seconds)
+            return done
+
+        done = _docker(ask)
+        if done.code != 0:
+            said = done.output.strip().splitlines()
+            raise EngineFailed(
+                f"The backup's repository did not answer: {said[-1][:300] if said else f'exit code {done.code}'}",
+                hint="See `homelab-mcp backups`; run_backup makes the repository where there is none yet.",
+                code="backup_failed",
+            )
+        return out.decode("utf-8", "replace")
+
+    def load(self, service: str, file: str) -> None:
+        """As the port says."""
+        inside = f"/restore/{file.partition('/restore/')[2]}"
+        code, lines = self.run(["load", service, inside], seconds=LOAD_SECONDS)
+        if code != 0:
+            told = [line.removeprefix("PROBLEM ") for line in lines if not line.startswith("STEP ")]
+            raise EngineFailed(
+                f"The dump could not be loaded into {service}.",
+                hint="The details hold what the database said.",
+                code="load_failed",
+                details={"output": "\n".join(told[-10:])},
+            )
+
+    def _argv(self, words: Sequence[str]) -> list[str]:
+        return ["docker", "exec", self._container(), "/bin/sh", "/backup/run.sh", *words]
+
+
+def _docker(ask: Callable[[], Finished]) -> Finished:
+    try:
+        done = ask()
+    except FileNotFoundError:
+        raise EngineUnavailable("There is no docker command here.", hint="Install Docker's client.") from None
+    if done.code != 0 and "Cannot connect to the Docker daemon" in done.output:
+        raise EngineUnavailable("Docker is not running.", hint="Start it with `sudo systemctl start docker`.")
+    return done

@@ -1,0 +1,145 @@
+"""``homelab-mcp backups``, ``backup`` (configure, run, verify) and ``restore``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from homelab_mcp.cli.common import FAILED, OK, JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.plan_flow import PlanOnly, proposed
+
+Many = list[str] | None
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(backups)
+    app.command()(restore)
+    group = typer.Typer(no_args_is_help=True, help="Set up backups, make one now, prove that it can be restored.")
+    group.command()(configure)
+    group.command()(run)
+    group.command()(verify)
+    app.add_typer(group, name="backup")
+
+
+def backups(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(help="How many to list.", min=1, max=200)] = 10,
+    as_json: JsonFlag = False,
+) -> None:
+    """Tell how the backup stands: the last run, what there is, what no backup covers. Exit code 1 with a problem."""
+    from homelab_mcp.queries.backups import report
+
+    found = report(lab_of(ctx), most=limit)
+
+    def show() -> None:
+        out = console()
+        out.print(f"Repository {found.repository}, by the clock at {found.schedule}")
+        if found.last:
+            out.print(f"Last run   {found.last['result']}, ended {found.last['ended']}")
+        out.print(f"Last good  {found.last_ok or 'never'}")
+        for title, lines in (
+            (f"Backups ({found.total})", [f"{b.id}  {b.time}" for b in found.backups]),
+            ("Databases dumped", found.databases),
+            ("Not covered", found.uncovered),
+            ("Look at", found.problems),
+        ):
+            if lines:
+                out.print(title, style="bold")
+                for line in lines:
+                    out.print(f"  {line}", markup=False)
+
+    emit(dataclasses.asdict(found), as_json, show)
+    raise typer.Exit(FAILED if found.problems else OK)
+
+
+def configure(
+    ctx: typer.Context,
+    repository: Annotated[
+        str,
+        typer.Argument(help="/folder, sftp:user@host:/path, s3:https://host/bucket, rclone:remote:path; empty: as is."),
+    ] = "",
+    schedule: Annotated[str, typer.Option(help="Five cron fields, such as '15 3 * * *'.")] = "",
+    keep: Annotated[
+        Many, typer.Option("--keep", metavar="NAME=N", help="last, daily, weekly, monthly or yearly.")
+    ] = None,
+    exclude: Annotated[Many, typer.Option("--exclude", help="A path of the lab, or a glob, to leave out.")] = None,
+    skip: Annotated[Many, typer.Option("--skip", metavar="STACK/SERVICE", help="A service to leave out.")] = None,
+    ui: Annotated[bool, typer.Option("--ui", help="Also add Backrest, to look into the repository.")] = False,
+    stack: Annotated[str, typer.Option(help="The stack it goes to, at first.")] = "",
+    plan_only: PlanOnly = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Plan to set up the lab's backups, or to change them."""
+    from homelab_mcp.cli.add import pairs
+    from homelab_mcp.model.errors import InvalidInput
+    from homelab_mcp.model.plan import Requester
+    from homelab_mcp.workflow.propose_backup import propose_configure_backup
+
+    counts = pairs(keep or [])
+    if wrong := [n for n, v in counts.items() if not v.isdigit()]:
+        raise InvalidInput(f"--keep {wrong[0]} is no number.", hint="For example --keep daily=7.")
+    changes = {
+        "repository": repository,
+        "schedule": schedule,
+        "keep": {n: int(v) for n, v in counts.items()},
+        "exclude": tuple(exclude or ()),
+        "skip": tuple(skip or ()),
+    }
+    lab = lab_of(ctx)
+    plan = propose_configure_backup(lab, changes, Requester("cli"), stack=stack, ui=ui)
+    raise typer.Exit(proposed(lab, plan, as_json=as_json, plan_only=plan_only))
+
+
+def run(ctx: typer.Context, as_json: JsonFlag = False) -> None:
+    """Make a backup now. Exit code 1 when it was not whole."""
+    from homelab_mcp.queries.backups import run_backup
+
+    found = run_backup(lab_of(ctx), on_step=_steps(as_json))
+    _ended(found, as_json, good=found["result"] == "ok")
+
+
+def verify(
+    ctx: typer.Context,
+    sample: Annotated[int, typer.Option(help="How many files to restore and compare.", min=1, max=1000)] = 5,
+    as_json: JsonFlag = False,
+) -> None:
+    """Check the repository, and restore and compare a sample of files and all dumps. Exit code 1 when that fails."""
+    from homelab_mcp.queries.backups import verify_backup
+
+    found = verify_backup(lab_of(ctx), sample=sample, on_step=_steps(as_json))
+    _ended(found, as_json, good=found["ok"])
+
+
+def restore(
+    ctx: typer.Context,
+    target: Annotated[str, typer.Argument(help="A stack, a service or stack/service.")],
+    backup: Annotated[str, typer.Option(help="A backup's id.")] = "latest",
+    path: Annotated[str, typer.Option(help="Only this file or folder, from the lab's root.")] = "",
+    plan_only: PlanOnly = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Plan to put data back from a backup; what is there now is kept in the lab's trash."""
+    from homelab_mcp.model.plan import Requester
+    from homelab_mcp.workflow.propose_backup import propose_restore_backup
+
+    lab = lab_of(ctx)
+    plan = propose_restore_backup(lab, target, Requester("cli"), backup=backup, path=path, on_step=_steps(as_json))
+    raise typer.Exit(proposed(lab, plan, as_json=as_json, plan_only=plan_only))
+
+
+def _steps(as_json: bool) -> Callable[[str], None]:
+    err = console(error=True)
+    return (lambda _: None) if as_json else lambda step: err.print(f"  {step}", style="dim", markup=False)
+
+
+def _ended(found: dict[str, Any], as_json: bool, *, good: bool) -> None:
+    def show() -> None:
+        for name, value in found.items():
+            console().print(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}", markup=False)
+
+    emit(found, as_json, show)
+    raise typer.Exit(OK if good else FAILED)

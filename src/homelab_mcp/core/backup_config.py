@@ -1,0 +1,122 @@
+"""What a lab's backup is set to: ``backup.yaml`` in the folder of the stack that makes the backups."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from homelab_mcp.model.errors import InvalidInput
+
+CONFIG_FILE = "backup.yaml"
+ENGINE_LABEL = "homelab.backup"
+"""On the container that runs restic; its value is ``engine``."""
+
+_CRON = re.compile(r"[0-9*/,-]+( [0-9*/,-]+){4}")
+_REPOSITORY = re.compile(r"(/[^\s:]*|(sftp|s3|rclone|rest|b2|azure|gs|swift):[^\s]+)")
+_CREDENTIALS = re.compile(r"://[^/@\s]+:[^/@\s]+@")
+
+SECRETS = {
+    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    "b2": ("B2_ACCOUNT_ID", "B2_ACCOUNT_KEY"),
+    "azure": ("AZURE_ACCOUNT_NAME", "AZURE_ACCOUNT_KEY"),
+    "rest": ("RESTIC_REST_USERNAME", "RESTIC_REST_PASSWORD"),
+}
+"""Variables that restic reads for a kind of repository (restic documentation, "Preparing a new repository")."""
+
+
+class Keep(BaseModel):
+    """How many snapshots stay, as ``restic forget`` counts them; 0: none for that reason."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    last: Annotated[int, Field(ge=0, le=1000)] = 3
+    daily: Annotated[int, Field(ge=0, le=1000)] = 7
+    weekly: Annotated[int, Field(ge=0, le=1000)] = 4
+    monthly: Annotated[int, Field(ge=0, le=1000)] = 6
+    yearly: Annotated[int, Field(ge=0, le=1000)] = 0
+
+    @property
+    def arguments(self) -> str:
+        """The options of ``restic forget``."""
+        return " ".join(f"--keep-{name} {count}" for name, count in self.model_dump().items() if count)
+
+
+class BackupConfig(BaseModel):
+    """Where backups go, when, how long they stay, and what is left out. No secret belongs here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repository: Annotated[str, Field(max_length=300)]
+    schedule: Annotated[str, Field(max_length=80)] = "15 3 * * *"
+    keep: Keep = Keep()
+    exclude: tuple[Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,300}$")], ...] = Field(default=(), max_length=100)
+    skip: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_.-]+/[A-Za-z0-9_.-]+$")], ...] = Field(
+        default=(), max_length=100, description="stack/service whose folders are left out."
+    )
+
+    @field_validator("repository")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if not _REPOSITORY.fullmatch(value):
+            raise ValueError("neither an absolute folder nor sftp:, s3:, rclone:, rest:, b2:, azure:, gs: or swift:")
+        if _CREDENTIALS.search(value):
+            raise ValueError("holds a password; it goes into the stack's .env instead")
+        return value
+
+    @field_validator("schedule")
+    @classmethod
+    def _cron(cls, value: str) -> str:
+        if not _CRON.fullmatch(value):
+            raise ValueError("not five cron fields such as '15 3 * * *'")
+        return value
+
+    @property
+    def kind(self) -> str:
+        """local, or the word before the colon."""
+        return "local" if self.repository.startswith("/") else self.repository.partition(":")[0]
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Variables of the stack's ``.env`` that a person sets."""
+        return SECRETS.get(self.kind, ())
+
+    @property
+    def inside(self) -> str:
+        """The repository as restic is told, in its container."""
+        return "/repository" if self.kind == "local" else self.repository
+
+
+def parse_config(text: str) -> BackupConfig:
+    """The settings of that text. Raises InvalidInput (``bad_backup_config``), YamlRefused."""
+    from homelab_mcp.core.yaml12 import load
+
+    return check_config(load(text))
+
+
+def check_config(data: object) -> BackupConfig:
+    """The settings of plain data. Raises InvalidInput (``bad_backup_config``)."""
+    try:
+        return BackupConfig.model_validate(data)
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise InvalidInput(
+            f"The backup's settings do not fit: {told}.", code="bad_backup_config", hint="Correct it and ask again."
+        ) from None
+
+
+def config_text(config: BackupConfig) -> str:
+    """``backup.yaml``; JSON values are YAML too, and quote what needs it."""
+    lines = [
+        "# How this lab is backed up. Change it with configure_backup, or here; the next plan writes what follows.",
+        f"repository: {json.dumps(config.repository)}",
+        f"schedule: {json.dumps(config.schedule)}",
+        f"keep: {json.dumps(config.keep.model_dump())}",
+    ]
+    if config.exclude:
+        lines += ["exclude:", *(f"  - {json.dumps(e)}" for e in config.exclude)]
+    if config.skip:
+        lines += ["skip:", *(f"  - {json.dumps(s)}" for s in config.skip)]
+    return "\n".join(lines) + "\n"

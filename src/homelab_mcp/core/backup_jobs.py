@@ -1,0 +1,233 @@
+"""What a backup of a lab consists of: the dumps before it, what it leaves out, and what it cannot reach."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from homelab_mcp.core.backup_config import CONFIG_FILE, ENGINE_LABEL, BackupConfig
+from homelab_mcp.core.labels import COMPANION_OF, SERVICE
+from homelab_mcp.core.operations.data_places import places
+from homelab_mcp.core.operations.lab_view import Known, LabView, expand
+from homelab_mcp.model.definition import ServiceDefinition
+
+Find = Callable[[str], ServiceDefinition | None]
+
+_AS_WHOM = 'export MYSQL_PWD="${MARIADB_ROOT_PASSWORD:-${MYSQL_ROOT_PASSWORD:-${MARIADB_PASSWORD:-$MYSQL_PASSWORD}}}"; '
+_WHO = (
+    'if [ -n "${MARIADB_ROOT_PASSWORD:-$MYSQL_ROOT_PASSWORD}" ]; then u=root; '
+    'else u="${MARIADB_USER:-$MYSQL_USER}"; fi; '
+)
+_MARIA = "b=$(command -v {0} || command -v {1}); "
+_DB = '"${MARIADB_DATABASE:-$MYSQL_DATABASE}"'
+_PG = '-U "${POSTGRES_USER:-postgres}"'
+_PG_DB = '"${POSTGRES_DB:-${POSTGRES_USER:-postgres}}"'
+
+ENGINES: dict[str, tuple[str, str, str]] = {
+    "postgres": (
+        "sql",
+        f"exec pg_dump --clean --if-exists {_PG} {_PG_DB}",
+        # Over TCP, where the image's own first start does not listen yet.
+        f"exec psql -q -v ON_ERROR_STOP=1 -h 127.0.0.1 {_PG} -d {_PG_DB}",
+    ),
+    "mariadb": (
+        "sql",
+        _AS_WHOM
+        + _WHO
+        + _MARIA.format("mariadb-dump", "mysqldump")
+        + f'exec "$b" --single-transaction --routines --triggers --user="$u" {_DB}',
+        _AS_WHOM
+        + _WHO
+        + _MARIA.format("mariadb", "mysql")
+        + f'exec "$b" --protocol=tcp -h 127.0.0.1 --user="$u" {_DB}',
+    ),
+}
+"""Kind -> (file ending, dump, load): shell commands that run in the database's own container, with its variables."""
+
+_IMAGES = (
+    ("postgres", re.compile(r"(.*/)?(postgres|postgresql|pgvector|postgis|timescaledb|timescaledb-ha|pgvecto-rs)")),
+    ("mariadb", re.compile(r"(.*/)?(mariadb|mysql|percona)")),
+    ("mongo", re.compile(r"(.*/)?(mongo|mongodb)")),
+    ("redis", re.compile(r"(.*/)?(redis|valkey)")),
+)
+_REDIS = 'export REDISCLI_AUTH="$REDIS_PASSWORD"; b=$(command -v redis-cli || command -v valkey-cli); exec "$b" SAVE'
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """One database: where it runs, its kind, the commands, and its folders that the dump stands for."""
+
+    stack: str
+    service: str
+    kind: str
+    ending: str
+    dump: str
+    load: str
+    folders: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> str:
+        """The dump's path below the folder of dumps."""
+        return f"{self.stack}/{self.service}.{self.ending}"
+
+
+@dataclass(slots=True)
+class Jobs:
+    """A backup's work; paths are relative to the lab's root.
+
+    Args:
+        dumps: databases.
+        saves: (stack, service, command) of stores that write their own file when told to.
+        owners: (folder, stack, service) for what may hold a database file.
+        excludes: paths and globs.
+        uncovered: (stack/service, what, why) that no backup holds.
+    """
+
+    dumps: list[Dump] = field(default_factory=list)
+    saves: list[tuple[str, str, str]] = field(default_factory=list)
+    owners: list[tuple[str, str, str]] = field(default_factory=list)
+    excludes: list[str] = field(default_factory=list)
+    uncovered: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def engine_of(view: LabView) -> Known | None:
+    """The service that runs restic."""
+    return next((s for s in view.services if s.labels.get(ENGINE_LABEL) == "engine"), None)
+
+
+def config_path(stack: str) -> str:
+    """Where that stack's ``backup.yaml`` is."""
+    return f"{stack}/{CONFIG_FILE}"
+
+
+def kind_of(image: str) -> str:
+    """postgres, mariadb, mongo, redis, or "" for what is none of them."""
+    name = image.partition("@")[0]
+    name = name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name
+    return next((kind for kind, pattern in _IMAGES if pattern.fullmatch(name)), "")
+
+
+def jobs_of(view: LabView, config: BackupConfig, stack: str, find: Find, host_paths: tuple[str, ...] = ()) -> Jobs:
+    """What a backup of this lab does.
+
+    Args:
+        view: the lab.
+        config: the backup's settings.
+        stack: the stack that makes the backups, whose own dumps and repository are not backed up.
+        find: a definition by id, or None.
+        host_paths: folders of the host that are backed up as well.
+    """
+    own = ("repository", "dumps", "restore", "state")
+    jobs = Jobs(excludes=[f"{stack}/{name}" for name in own])
+    # What this program keeps for a while by itself: thrown-away data and plans.
+    jobs.excludes += [".homelab/trash", ".homelab/checks", ".homelab/plans", "*.homelab-tmp"]
+    for one in view.services:
+        if one.stack == stack:
+            continue
+        _service(view, one, config, find, jobs, host_paths)
+    jobs.excludes += list(config.exclude)
+    jobs.excludes = list(dict.fromkeys(jobs.excludes))
+    return jobs
+
+
+def _service(
+    view: LabView, one: Known, config: BackupConfig, find: Find, jobs: Jobs, host_paths: tuple[str, ...]
+) -> None:
+    siblings = {s.name: s.data for s in view.services if s.stack == one.stack}
+    found = places(one.stack, siblings, [one.name], one.env, lambda _: False)
+    folders = [*found.missing, *found.shared]
+    if one.where in config.skip:
+        jobs.excludes += folders
+        jobs.uncovered.append((one.where, ", ".join(folders) or "it", "left out by backup.yaml"))
+        return
+    jobs.owners += [(folder, one.stack, one.name) for folder in folders]
+    image = expand(str(one.data.get("image", "")), one.env)
+    kind = kind_of(image)
+    if kind == "redis":
+        jobs.saves.append((one.stack, one.name, _REDIS))
+    elif kind == "mongo":
+        jobs.uncovered.append(
+            (one.where, ", ".join(folders), "a MongoDB, copied while it runs: dump it by its own tool")
+        )
+    elif kind:
+        ending, dump, load = ENGINES[kind]
+        given = _given(view, one, find)
+        jobs.dumps.append(Dump(one.stack, one.name, kind, ending, given or dump, load, tuple(folders)))
+        # The dump stands for what is in them; copied while it runs that would be worth nothing. The empty folder is
+        # kept, for its owner.
+        jobs.excludes += [f"{folder}/*" for folder in folders]
+    jobs.excludes += _left_out(one, find)
+    if kind not in ENGINES:
+        for volume in found.volumes:
+            jobs.uncovered.append((one.where, volume, "a named volume of Docker, outside of the lab's folder"))
+    for place in found.outside:
+        path = expand(place, one.env)
+        if path.startswith("/") and not _covered(path, host_paths):
+            jobs.uncovered.append((one.where, path, "a folder of the host; list it under backup_paths"))
+
+
+def _covered(path: str, host_paths: tuple[str, ...]) -> bool:
+    system = ("/var/run/", "/run/", "/etc/localtime", "/etc/timezone", "/dev/", "/proc", "/sys")
+    if path.startswith(system) or path == "/":
+        return True
+    return any(path == p or path.startswith(f"{p.rstrip('/')}/") for p in host_paths)
+
+
+def _given(view: LabView, one: Known, find: Find) -> str:
+    """The dump that the definition of the service it belongs to gives, as one shell command."""
+    owner = one.labels.get(COMPANION_OF, "")
+    main = next((s for s in view.services if s.stack == one.stack and s.name == owner), None)
+    definition = find(main.labels.get(SERVICE, "")) if main and main.labels.get(SERVICE) else None
+    if definition is None or not definition.backup.dump:
+        return ""
+    if not one.name.endswith(f"-{definition.backup.dump_container}"):
+        return ""
+    words = definition.backup.dump
+    return words[2] if words[:2] == ["sh", "-c"] and len(words) == 3 else shlex.join(words)
+
+
+def _left_out(one: Known, find: Find) -> Iterator[str]:
+    """What its definition says need not be saved: its excludes and caches."""
+    definition = find(one.labels.get(SERVICE, "")) if one.labels.get(SERVICE) else None
+    if definition is None:
+        return
+    for pattern in definition.backup.exclude:
+        yield posixpath.normpath(f"{one.stack}/{one.name}/{pattern}")
+    for volume in definition.container.volumes:
+        if volume.kind == "cache":
+            yield f"{one.stack}/{one.name}/{volume.name or volume.kind}"
+
+
+def jobs_text(jobs: Jobs, config: BackupConfig, projects: dict[str, str], host_paths: tuple[str, ...]) -> str:
+    """``jobs.sh``: read by the backup's script at each run.
+
+    Args:
+        jobs: the work.
+        config: the backup's settings.
+        projects: stack -> the project name that Compose labels its containers with.
+        host_paths: folders of the host that are backed up as well.
+    """
+    q = shlex.quote
+    lines = ["# Written by homelab-mcp from what the lab is; every plan keeps it so.", "dumps() {"]
+    for d in jobs.dumps:
+        lines.append(f"  dump {q(projects.get(d.stack, d.stack))} {q(d.service)} {q(d.file)} {q(d.dump)}")
+    for stack, service, command in jobs.saves:
+        lines.append(f"  save {q(projects.get(stack, stack))} {q(service)} {q(command)}")
+    lines += ["  :", "}", "loads() {", '  case "$1" in']
+    for d in jobs.dumps:
+        project = q(projects.get(d.stack, d.stack))
+        lines.append(f"    {q(d.stack + '/' + d.service)}) load {project} {q(d.service)} {q(d.load)} ;;")
+    lines += ["    *) return 1 ;;", "  esac", "}", "owners() {"]
+    for folder, stack, service in jobs.owners:
+        lines.append(f"  owner {q(folder)} {q(projects.get(stack, stack))} {q(service)}")
+    lines += ["  :", "}", f"KEEP={q(config.keep.arguments)}", f"ALSO={q(' '.join(map(q, host_paths)))}", ""]
+    return "\n".join(lines)
+
+
+def excludes_text(jobs: Jobs) -> str:
+    """``excludes``: a file for ``restic backup --exclude-file``, where dollars and backslashes mean something."""
+    kept = [e for e in jobs.excludes if not re.search(r"[$\\\n]", e)]
+    return "".join(f"{e}\n" if e.startswith(("*", "/")) else f"/lab/{e}\n" for e in kept)

@@ -1,0 +1,226 @@
+"""The script that makes backups: it runs in the backup container by its own clock, and by hand, without this program.
+
+It needs what Backrest's Alpine image holds (its Dockerfile.alpine): a POSIX shell with BusyBox's tools, restic, and
+the ``docker`` command, by which dumps run inside the databases' own containers.
+"""
+
+from __future__ import annotations
+
+RUN_SH = r"""#!/bin/sh
+# Written by homelab-mcp. Runs a lab's backups with restic; `run.sh` alone says what it can do.
+# Mounts: /lab (the lab, read-only), /dumps, /restore, /state (all writable), /backup (this folder), the Docker socket.
+umask 077
+export RESTIC_CACHE_DIR=/state/cache
+errors=/state/errors.now
+say() { echo "STEP $*"; }
+wrong() { echo "PROBLEM $*"; echo "$*" >>"$errors"; }
+container() {
+  docker ps -q --filter "label=com.docker.compose.project=$1" --filter "label=com.docker.compose.service=$2" | head -n 1
+}
+
+# dump PROJECT SERVICE FILE COMMAND: a dump is kept only whole.
+dump() {
+  say "dumping $1/$2"
+  c=$(container "$1" "$2")
+  if [ -z "$c" ]; then wrong "$1/$2 does not run, so its database was not dumped; the last dump stays"; return; fi
+  mkdir -p "/dumps/${3%/*}"
+  if docker exec "$c" sh -c "$4" >"/dumps/$3.part" 2>/state/said && [ -s "/dumps/$3.part" ]; then
+    mv "/dumps/$3.part" "/dumps/$3"
+  else
+    rm -f "/dumps/$3.part"
+    wrong "the dump of $1/$2 failed: $(tail -n 1 /state/said | cut -c1-200)"
+  fi
+}
+# save PROJECT SERVICE COMMAND: lets a store write its own file, which is then copied with the rest.
+save() {
+  c=$(container "$1" "$2")
+  [ -n "$c" ] || return 0
+  say "saving $1/$2"
+  docker exec "$c" sh -c "$3" >/state/said 2>&1 || wrong "$1/$2 did not save: $(tail -n 1 /state/said | cut -c1-200)"
+}
+owner() {
+  case "$here" in "$1"/*) c=$(container "$2" "$3"); [ -z "$c" ] || holders="$holders $c" ;; esac
+}
+
+# A database file is copied with its log, and the copy counts when neither changed meanwhile.
+copied() {
+  rm -f "$to" "$to-wal" "$to-journal"
+  for end in "" -wal -journal; do [ ! -e "$file$end" ] || cp -p "$file$end" "$to$end" 2>/dev/null; done
+  for end in "" -wal -journal; do
+    if [ -e "$file$end" ] || [ -e "$to$end" ]; then cmp -s "$file$end" "$to$end" || return 1; fi
+  done
+}
+release() {
+  for c in $(cat /state/paused 2>/dev/null); do docker unpause "$c" >/dev/null 2>&1; done
+  rm -f /state/paused
+}
+sqlite_one() {
+  here=${file#/lab/} to=/dumps/sqlite/${file#/lab/}
+  mkdir -p "${to%/*}"
+  for try in 1 2 3; do if copied; then done_with=yes; break; fi; done_with=no; sleep 0.2; done
+  if [ "$done_with" = no ]; then
+    holders=""
+    owners
+    if [ -z "$holders" ]; then wrong "$here was written to all the time, so its copy may be torn"; return; fi
+    # It is never quiet: whoever writes it stands still for the copy.
+    echo "$holders" >/state/paused
+    for c in $holders; do docker pause "$c" >/dev/null 2>&1; done
+    copied || wrong "$here could not be copied whole"
+    release
+  fi
+  for end in "" -wal -shm -journal; do echo "$file$end" | sed 's/[][*?\\]/[&]/g' >>/state/excludes; done
+}
+sqlite() {
+  : >/state/excludes
+  rm -rf /dumps/sqlite
+  find /lab -xdev -type f -size +0 \( -name '*.db' -o -name '*.sqlite' -o -name '*.sqlite3' -o -name '*.db3' \) \
+    >/state/found 2>/dev/null
+  while IFS= read -r file; do
+    if skipped "$file"; then continue; fi
+    [ "$(head -c 15 "$file" 2>/dev/null)" = "SQLite format 3" ] || continue
+    say "copying ${file#/lab/}"
+    sqlite_one </dev/null
+  done </state/found
+}
+skipped() {
+  while IFS= read -r pattern; do
+    # shellcheck disable=SC2254
+    case "$1" in $pattern | $pattern/*) return 0 ;; esac
+  done </backup/excludes
+  return 1
+}
+
+finish() {
+  result=$1
+  [ "$result" = failed ] || [ ! -s "$errors" ] || result=incomplete
+  { printf '{"result":"%s","started":%s,"ended":%s,"snapshot":"%s","problems":[' "$result" "$begun" "$(date +%s)" "$2"
+    comma=""
+    tr -d '\000-\011\013-\037"\\' <"$errors" |
+      while IFS= read -r line; do printf '%s"%s"' "$comma" "$line"; comma=,; done
+    printf ']}\n'
+  } >/state/last.json.part
+  mv /state/last.json.part /state/last.json
+  if [ "$result" = ok ]; then cp /state/last.json /state/last-ok.json; fi
+  say "ended: $result"
+  [ "$result" = ok ]
+}
+
+repository() {
+  restic cat config >/dev/null 2>/state/said && return 0
+  # A password that is wrong, or a repository out of reach, is no reason to make another.
+  if grep -qiE 'wrong password|no key found|timeout|refused|denied|no such host' /state/said; then return 1; fi
+  say "making the repository"
+  restic init >/state/said 2>&1
+}
+
+backup() {
+  exec 9>/state/lock
+  if ! flock -n 9; then echo "PROBLEM another run is at work"; exit 75; fi
+  begun=$(date +%s)
+  : >"$errors"
+  release
+  . /backup/jobs.sh
+  if ! repository; then wrong "the repository: $(tail -n 1 /state/said | cut -c1-300)"; finish failed ""; exit 1; fi
+  # Locks of a run that was killed; those of living ones stay.
+  restic unlock >/dev/null 2>&1
+  dumps
+  sqlite
+  say "copying into the repository"
+  eval "set -- /lab /dumps $ALSO"
+  restic backup --json --host lab --tag homelab --exclude-file /backup/excludes --exclude-file /state/excludes "$@" \
+    2>/state/said | tee /state/restic.out | grep '^{"message_type":"s'
+  id=$(sed -n 's/.*"message_type":"summary".*"snapshot_id":"\([0-9a-f]*\)".*/\1/p' /state/restic.out | tail -n 1)
+  if [ -z "$id" ]; then wrong "restic: $(tail -n 1 /state/said | cut -c1-300)"; finish failed ""; exit 1; fi
+  # Status 3: a snapshot was made, but not all could be read.
+  [ ! -s /state/said ] || wrong "not all was read: $(head -n 1 /state/said | cut -c1-200)"
+  if [ -n "$KEEP" ]; then
+    say "letting go of old snapshots"
+    # shellcheck disable=SC2086
+    restic forget --quiet --tag homelab --group-by tags $KEEP --prune >/state/said 2>&1 ||
+      wrong "old snapshots stay: $(tail -n 1 /state/said | cut -c1-200)"
+  fi
+  finish ok "$id"
+}
+
+# restore SNAPSHOT ID PATH...: below /restore/ID; a database file comes from its copy.
+restore() {
+  snapshot=$1 to=/restore/$2; shift 2
+  find /restore -mindepth 1 -maxdepth 1 -mtime +2 -exec rm -rf {} \;
+  rm -rf "$to"; mkdir -p "$to"
+  for path in "$@"; do
+    say "restoring $path"
+    restic restore "$snapshot" --target "$to" --include "/lab/$path" --include "/dumps/sqlite/$path" \
+      >/state/said 2>&1 ||
+      { echo "PROBLEM $(tail -n 1 /state/said | cut -c1-300)"; exit 1; }
+  done
+  if [ -d "$to/dumps/sqlite" ]; then (cd "$to/dumps/sqlite" && find . -type f) | while IFS= read -r one; do
+    mkdir -p "$to/lab/${one%/*}"; mv "$to/dumps/sqlite/$one" "$to/lab/$one"
+  done; fi
+  for path in "$@"; do if [ -e "$to/lab/$path" ]; then echo "FOUND $path"; else echo "MISSING $path"; fi; done
+}
+# dumped SNAPSHOT ID FILE FOLDER...: a dump, and empty folders for the database to begin anew in.
+dumped() {
+  snapshot=$1 to=/restore/$2 file=$3; shift 3
+  mkdir -p "$to"
+  restic restore "$snapshot" --target "$to" --include "/dumps/$file" >/state/said 2>&1
+  [ -s "$to/dumps/$file" ] || { echo "MISSING $file"; exit 0; }
+  for path in "$@"; do
+    mkdir -p "$to/empty/${path%/*}"
+    # The backup holds the empty folder, with its owner.
+    restic restore "$snapshot" --target "$to/raw" --include "/lab/$path" >/state/said 2>&1
+    mv "$to/raw/lab/$path" "$to/empty/$path" || { echo "PROBLEM the backup has no folder $path"; exit 1; }
+  done
+  echo "FOUND $file"
+}
+# load STACK/SERVICE FILE: a file below /restore, into a database that has just begun.
+load() {
+  c=""
+  say "loading into $1/$2"
+  for try in $(seq 1 90); do
+    c=$(container "$1" "$2")
+    # A question that every database answers once it listens, with nothing to read.
+    [ -z "$c" ] || ! docker exec -i "$c" sh -c "$3" </dev/null >/dev/null 2>&1 || break
+    c=""; sleep 1
+  done
+  [ -n "$c" ] || { echo "PROBLEM $1/$2 did not begin to answer"; exit 1; }
+  docker exec -i "$c" sh -c "$3" <"$dumpfile" >/state/said 2>&1 ||
+    { echo "PROBLEM $(tail -n 3 /state/said | cut -c1-300)"; exit 1; }
+}
+
+# verify COUNT: the repository's own check, and a sample restored and compared with what is here.
+verify() {
+  . /backup/jobs.sh
+  say "checking the repository"
+  restic check --read-data-subset="${2:-5}%" >/state/said 2>&1 || { echo "PROBLEM $(tail -n 2 /state/said)"; exit 1; }
+  rm -rf /restore/verify; mkdir -p /restore/verify
+  { restic ls latest /lab --recursive 2>/dev/null || restic ls latest /lab; } >/state/listed 2>/dev/null
+  { grep '^/lab/' /state/listed | shuf | while IFS= read -r f; do [ ! -f "$f" ] || echo "$f"; done | head -n "$1"
+    find /dumps -type f -size -20000k | head -n 20; } >/state/sample
+  while IFS= read -r f; do
+    say "comparing $f"
+    restic restore latest --target /restore/verify --include "$f" >/dev/null 2>&1 </dev/null
+    if [ ! -f "/restore/verify$f" ]; then echo "DIFFERS $f (not restored)"
+    elif cmp -s "$f" "/restore/verify$f"; then echo "SAME $f"
+    elif [ "$(stat -c %Y "$f")" -gt "$(stat -c %Y "/restore/verify$f")" ]; then echo "NEWER $f"
+    else echo "DIFFERS $f"; fi
+  done </state/sample
+  rm -rf /restore/verify
+}
+
+case "${1:-}" in
+  schedule)
+    mkdir -p /state/cron /dumps /restore
+    release
+    cp /backup/crontab /state/cron/root
+    exec crond -f -l 8 -L /dev/stdout -c /state/cron ;;
+  backup) backup ;;
+  restore | dumped | verify) command=$1; shift; exec 8>/state/reading; "$command" "$@" ;;
+  load)
+    . /backup/jobs.sh
+    dumpfile=$3
+    loads "$2" || { echo "PROBLEM nothing is known of how to load $2"; exit 1; } ;;
+  snapshots) exec restic snapshots --json --tag homelab ;;
+  status) for f in last last-ok; do cat "/state/$f.json" 2>/dev/null || echo null; done ;;
+  *) echo "run.sh backup | restore SNAPSHOT ID PATH... | verify COUNT [PERCENT] | snapshots | status"; exit 2 ;;
+esac
+"""

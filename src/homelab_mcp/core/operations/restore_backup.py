@@ -1,0 +1,177 @@
+"""Put what was restored to a side folder in its place: the old is kept, and databases begin anew from their dumps."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from homelab_mcp.core import env_file
+from homelab_mcp.core.backup_jobs import Dump
+from homelab_mcp.core.compose_meaning import read, services_of
+from homelab_mcp.core.operations import service_parts
+from homelab_mcp.core.operations.data_places import places
+from homelab_mcp.core.secret_files import is_secret_file
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, TRASH_DAYS
+from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.plan import (
+    ActionKind,
+    DataMove,
+    Draft,
+    EngineAction,
+    Risk,
+    RiskReason,
+    Verification,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be restored.
+
+    Args:
+        stack: of these services.
+        services: those that stand still while their data is swapped.
+        paths: files and folders relative to the lab's root.
+        dumps: databases that begin anew.
+        left: sentences on what cannot be restored here.
+    """
+
+    stack: str
+    services: tuple[str, ...]
+    paths: tuple[str, ...]
+    dumps: tuple[Dump, ...]
+    left: tuple[str, ...] = ()
+
+
+def wanted(snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: str, path: str) -> Wanted:
+    """What a service (with its companions), a whole stack (``service`` "") or one path of a service comes to.
+
+    Raises NotFound; InvalidInput: a path that is no service's, or data that others of the stack use (``data_shared``).
+    """
+    stack = service_parts.stack_of(snapshot, stack_name)
+    services = service_parts.services_in(stack, service) if service else services_of(read(stack.compose_text))
+    these = [service, *service_parts.companions(services, service)] if service else list(services)
+    env = env_file.parse(stack.env_text)
+    mine = [d for d in dumps if d.stack == stack_name and d.service in these]
+    if path:
+        return _one_path(stack_name, services, env, path)
+    found = places(stack_name, services, these, env, lambda _: False)
+    if found.shared:
+        shared, users = next(iter(found.shared.items()))
+        raise InvalidInput(
+            f"{shared} is used by {', '.join(users)} as well.", code="data_shared", hint="Restore the whole stack."
+        )
+    inside = {f for d in mine for f in d.folders}
+    left = [f"{v} is a named volume of Docker, which this backup does not hold." for v in found.volumes]
+    for dump in mine:
+        if not dump.folders:
+            raise InvalidInput(
+                f"{dump.service} keeps its data in a named volume, which cannot be put aside by a rename.",
+                code="data_in_volume",
+                hint=f"Mount ./{dump.service}/database there instead; or load its dump by hand.",
+            )
+    # One folder may hold a service's database and more: those below a database's own are its dump's business.
+    paths = tuple(p for p in found.missing if not _within(p, inside))
+    return Wanted(stack_name, tuple(these), paths, tuple(mine), tuple(left))
+
+
+def _within(path: str, folders: set[str]) -> bool:
+    return any(path == f or path.startswith(f"{f}/") or f.startswith(f"{path}/") for f in folders)
+
+
+def _one_path(stack: str, services: Mapping[str, Any], env: Mapping[str, str], path: str) -> Wanted:
+    clean = path.strip("/")
+    if posixpath.normpath(clean) != clean or not clean.startswith(f"{stack}/"):
+        raise InvalidInput(
+            f"{path!r} is no path of stack {stack}.", code="bad_path", hint=f"For example {stack}/service/data/file."
+        )
+    name = clean.rpartition("/")[2]
+    if name in (*COMPOSE_NAMES, *OVERRIDE_NAMES) or is_secret_file(clean):
+        raise InvalidInput(
+            f"{clean} is no data: it comes back by a plan that shows what it says.",
+            code="not_data",
+            hint="Use rollback, or `homelab-mcp snapshot restore` for secret files.",
+        )
+    users = []
+    for name in services:
+        own = places(stack, services, [name], env, lambda _: False)
+        if any(clean == p or clean.startswith(f"{p}/") for p in (*own.missing, *own.shared)):
+            users.append(name)
+    return Wanted(stack, tuple(users), (clean,), ())
+
+
+def restore_backup(
+    snapshot: Snapshot,
+    what: Wanted,
+    *,
+    found: Sequence[str],
+    side: str,
+    trash: str,
+    exists: Callable[[str], bool],
+    when: str,
+) -> Draft:
+    """A draft that swaps what was restored into place.
+
+    Args:
+        snapshot: the lab as it is.
+        what: what was asked for.
+        found: the paths, and the files of dumps, that the backup held.
+        side: the folder of the lab that it was restored to.
+        trash: where the present data goes.
+        exists: whether a path of the lab is there.
+        when: the backup's time, for people.
+
+    Raises InvalidInput (``not_in_backup``) when the backup holds none of it.
+    """
+    moves: list[DataMove] = []
+    for path in (p for p in what.paths if p in found):
+        moves += _swap(path, f"{side}/lab/{path}", trash, exists)
+    loads = [d for d in what.dumps if d.file in found]
+    for dump in loads:
+        for folder in dump.folders:
+            moves += _swap(folder, f"{side}/empty/{folder}", trash, exists)
+    if not moves:
+        raise InvalidInput(
+            "That backup holds nothing of it.", code="not_in_backup", hint="List the backups and take another."
+        )
+    bases = tuple(d.service for d in loads)
+    missing = [p for p in (*what.paths, *(d.file for d in what.dumps)) if p not in found]
+    up = tuple(s for s in what.services if s not in bases)
+    stack = what.stack
+    actions = []
+    if what.services:
+        actions.append(EngineAction(ActionKind.REMOVE, "Its data is swapped.", stack, what.services))
+    if bases:
+        actions.append(EngineAction(ActionKind.UP, "It begins with an empty folder.", stack, bases))
+    for dump in loads:
+        why = f"Its rows are those of {when}."
+        actions.append(EngineAction(ActionKind.LOAD, why, stack, (dump.service,), name=f"{side}/dumps/{dump.file}"))
+    if up:
+        actions.append(EngineAction(ActionKind.UP, "It runs on the restored data.", stack, up))
+    names = ", ".join(m.target for m in moves if not m.target.startswith(trash))
+    return Draft(
+        operation="restore_backup",
+        summary=f"Restore {names} from the backup of {when}"[:300],
+        edits=(),
+        actions=tuple(actions),
+        moves=tuple(moves),
+        verification=Verification(stack, what.services) if what.services else Verification(),
+        risks=(RiskReason(Risk.HIGH, f"Everything written since {when} is put aside."),),
+        notes=(
+            f"What is there now is kept in {trash} for {TRASH_DAYS} days.",
+            *(f"The backup does not hold {m}; it stays as it is." for m in missing),
+            *what.left,
+        ),
+        undo="Roll this plan back: the present data is put back from the trash, as long as that is kept.",
+        target=what.services[0] if len(what.services) == 1 else stack,
+    )
+
+
+def _swap(path: str, source: str, trash: str, exists: Callable[[str], bool]) -> list[DataMove]:
+    moves = [DataMove(source, path, "The restored data.")]
+    if exists(path):
+        moves.insert(0, DataMove(path, f"{trash}/{path}", "Kept, in case the backup is not what was wanted."))
+    return moves

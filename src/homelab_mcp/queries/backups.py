@@ -1,0 +1,225 @@
+"""What backups there are, when the last one held, and what no backup covers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
+from homelab_mcp.ports import Lab
+from homelab_mcp.queries.backup_place import backup_place
+
+READ_SECONDS = 120.0
+RUN_SECONDS = 12 * 3600.0
+VERIFY_SECONDS = 3600.0
+_LATE_HOURS = {"day": 36, "week": 8 * 24, "month": 32 * 24}
+"""When a backup is late: by how often the schedule runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """One snapshot of the repository: its short id, when (RFC 3339, UTC), and how many bytes where it is known."""
+
+    id: str
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a lab's backup stands.
+
+    Args:
+        repository: where it goes.
+        schedule: five cron fields, in the lab's time zone.
+        last: the last run: result (ok, incomplete, failed), ended (RFC 3339), problems; None before the first.
+        last_ok: when a run last ended without a problem; "" for never.
+        backups: the newest first.
+        total: how many there are.
+        databases: ``stack/service (kind)`` of what is dumped.
+        uncovered: sentences on what no backup holds.
+        problems: sentences on what a person should look at; none when all is well.
+    """
+
+    repository: str
+    schedule: str
+    last: dict[str, Any] | None
+    last_ok: str
+    backups: tuple[Backup, ...]
+    total: int
+    databases: tuple[str, ...]
+    uncovered: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def report(lab: Lab, *, most: int = 10) -> Report:
+    """How the lab's backup stands; what cannot be asked is among the problems.
+
+    Raises NotFound (``no_backup``), InvalidInput (``bad_backup_config``).
+    """
+    place = backup_place(lab)
+    problems: list[str] = []
+    backups: tuple[Backup, ...] = ()
+    last: dict[str, Any] | None = None
+    last_ok: dict[str, Any] | None = None
+    try:
+        lines = lab.restic.read(["status"], seconds=READ_SECONDS).splitlines()
+        last, last_ok = (_json(line) for line in (*lines, "null", "null")[:2])
+        backups = snapshots(lab)
+    except (EngineFailed, EngineUnavailable) as error:
+        problems.append(f"{error.message} {error.hint}".strip())
+    problems += _judged(lab.clock.now(), place.config.schedule, last, last_ok)
+    uncovered = tuple(f"{where}: {what} ({why})" for where, what, why in place.jobs.uncovered)
+    return Report(
+        place.config.repository,
+        place.config.schedule,
+        _shown(last),
+        _when((last_ok or {}).get("ended")),
+        backups[:most],
+        len(backups),
+        tuple(f"{d.stack}/{d.service} ({d.kind})" for d in place.jobs.dumps),
+        uncovered,
+        tuple(problems),
+    )
+
+
+def snapshots(lab: Lab) -> tuple[Backup, ...]:
+    """Every backup of the repository, the newest first. Raises as ``Restic`` does."""
+    try:
+        raw = json.loads(lab.restic.read(["snapshots"], seconds=READ_SECONDS) or "null") or []
+    except ValueError:
+        raise EngineFailed("restic's list of backups cannot be read.", code="backup_failed") from None
+    found = [Backup(str(s.get("short_id") or str(s.get("id", ""))[:8]), _utc(str(s.get("time", "")))) for s in raw]
+    return tuple(sorted(found, key=lambda b: b.time, reverse=True))
+
+
+def run_backup(lab: Lab, on_step: Callable[[str], None] | None = None) -> dict[str, Any]:
+    """Make a backup now; ``on_step`` is told each step and how far it is. The run's own record is the answer.
+
+    Raises EngineFailed (``backup_at_work``, ``backup_failed``) and as ``Restic`` does.
+    """
+    backup_place(lab)
+
+    def heard(line: str) -> None:
+        if on_step is not None and (told := progress(line)):
+            on_step(told)
+
+    code, lines = lab.restic.run(["backup"], seconds=RUN_SECONDS, on_line=heard)
+    if code == 75:
+        raise EngineFailed(
+            "A backup is at work already.", hint="Wait until it ends; see `homelab-mcp backups`.", code="backup_at_work"
+        )
+    last = _json((lab.restic.read(["status"], seconds=READ_SECONDS).splitlines() or ["null"])[0])
+    if last is None or (code != 0 and last.get("result") == "ok"):
+        raise EngineFailed(
+            "The backup ended without a word on how.",
+            hint="See the logs of the backup's container.",
+            code="backup_failed",
+            details={"output": "\n".join(lines[-10:])},
+        )
+    return _shown(last) or {}
+
+
+def verify_backup(lab: Lab, *, sample: int = 5, on_step: Callable[[str], None] | None = None) -> dict[str, Any]:
+    """Restic's own check, and a sample of files and all dumps restored and compared with what is here.
+
+    Returns ok, and lists of what was the same, newer here than there, or different. Raises as ``Restic`` does.
+    """
+    backup_place(lab)
+
+    def heard(line: str) -> None:
+        if on_step is not None and (told := progress(line)):
+            on_step(told)
+
+    code, lines = lab.restic.run(["verify", str(sample)], seconds=VERIFY_SECONDS, on_line=heard)
+    found: dict[str, list[str]] = {"SAME": [], "NEWER": [], "DIFFERS": [], "PROBLEM": []}
+    for line in lines:
+        word, _, rest = line.partition(" ")
+        if word in found:
+            found[word].append(rest)
+    good = code == 0 and not found["DIFFERS"] and not found["PROBLEM"] and bool(found["SAME"] or found["NEWER"])
+    return {
+        "ok": good,
+        "checked": code == 0,
+        "same": len(found["SAME"]),
+        "newer_here": found["NEWER"][:20],
+        "differs": found["DIFFERS"][:20],
+        "problems": found["PROBLEM"][:20],
+    }
+
+
+def progress(line: str) -> str:
+    """A line of the script as a person reads it; "" for one that says nothing new."""
+    if line.startswith("STEP "):
+        return line[5:]
+    if line.startswith("PROBLEM "):
+        return f"problem: {line[8:]}"
+    if line.startswith("{"):
+        data = _json(line) or {}
+        if data.get("message_type") == "status":
+            return f"{100 * float(data.get('percent_done') or 0):.0f} % of {_size(data.get('total_bytes'))}"
+        if data.get("message_type") == "summary":
+            return f"{_size(data.get('data_added'))} new in {data.get('total_files_processed', 0)} files"
+    return ""
+
+
+def _judged(now: float, schedule: str, last: dict[str, Any] | None, last_ok: dict[str, Any] | None) -> list[str]:
+    if last is None:
+        return ["No backup has been made yet."]
+    told = []
+    if last.get("result") != "ok":
+        told.append(f"The last run was {last.get('result')}: {'; '.join(map(str, last.get('problems') or []))[:600]}")
+    hours = (now - float((last_ok or {}).get("ended") or 0)) / 3600
+    if last_ok is None:
+        told.append("No run has ended without a problem yet.")
+    elif (
+        hours > _LATE_HOURS["week" if schedule.split()[4] != "*" else "month" if schedule.split()[2] != "*" else "day"]
+    ):
+        told.append(f"The last run without a problem was {hours / 24:.1f} days ago.")
+    return told
+
+
+def _shown(run: dict[str, Any] | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    begun, ended = float(run.get("started") or 0), float(run.get("ended") or 0)
+    return {
+        "result": str(run.get("result", "")),
+        "ended": _when(ended),
+        "seconds": round(ended - begun),
+        "snapshot": str(run.get("snapshot", ""))[:8],
+        "problems": [str(p) for p in run.get("problems") or []][:20],
+    }
+
+
+def _json(text: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _when(seconds: Any) -> str:
+    return datetime.fromtimestamp(float(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else ""
+
+
+def _utc(text: str) -> str:
+    """Restic's time, with nanoseconds and a zone, to the second in UTC."""
+    plain = re.sub(r"\.[0-9]+", "", text)
+    try:
+        return datetime.fromisoformat(plain.replace("Z", "+00:00")).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except ValueError:
+        return text
+
+
+def _size(count: Any) -> str:
+    value = float(count or 0)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            return f"{value:.1f} {unit}" if unit != "B" else f"{value:.0f} B"
+        value /= 1024
+    return ""

@@ -1,0 +1,121 @@
+"""Look at everything that a timer should watch, and say what is not well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from homelab_mcp.core import lab_check
+from homelab_mcp.core.access import all_routes
+from homelab_mcp.core.host_findings import judged
+from homelab_mcp.core.lab_check import AREAS, CERT_DAYS, Answer, Checked, Trouble
+from homelab_mcp.core.operations.lab_view import LabView, view
+from homelab_mcp.core.redact import safe
+from homelab_mcp.core.status_view import owner
+from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
+from homelab_mcp.model.lab import SETTINGS_FILE
+from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.ports import Lab
+from homelab_mcp.queries.find import read_stacks
+from homelab_mcp.queries.lab_status import lab_status
+
+AT_ONCE = 8
+MOST_ROUTES = 200
+PROBE_SECONDS = 8.0
+
+
+def check_lab(lab: Lab, *, cert_days: int = CERT_DAYS, skip: Collection[str] = ()) -> Checked:
+    """Look at services, routes, certificates, backups, the machine and drift.
+
+    What does not answer is told and stops nothing.
+
+    Args:
+        lab: the lab.
+        cert_days: from how few days left on a certificate is told.
+        skip: areas that are left out.
+
+    Raises:
+        NotFound: no lab here (``lab_not_initialised``).
+        InvalidInput: an area that is none, or settings that cannot be read.
+    """
+    unknown = sorted(set(skip) - set(AREAS))
+    if unknown:
+        raise InvalidInput(f"There is no area {unknown[0]!r}.", hint=f"Areas: {', '.join(AREAS)}.", code="area_unknown")
+    settings = lab.settings
+    stacks = read_stacks(lab.files)
+    text = lab.files.read(SETTINGS_FILE)
+    seen = view(Snapshot(stacks, text, shared_env=lab.files.read("global.env") or ""))
+    found: list[Trouble] = []
+    looked: dict[str, int] = {}
+    unseen: list[str] = []
+    steps: tuple[tuple[str, Callable[[], Iterator[Trouble]]], ...] = (
+        ("services", lambda: _services(lab, seen, looked)),
+        ("routes", lambda: _routes(lab, [r.host for r in all_routes(seen, settings)], cert_days, skip, looked)),
+        ("backups", lambda: _backups(lab, looked)),
+        ("host", lambda: _host(lab, unseen, looked)),
+        ("drift", lambda: _drift(lab, unseen, looked)),
+    )
+    for area, step in steps:
+        if area in skip and not (area == "routes" and "certificates" not in skip):
+            continue
+        try:
+            found += step()
+        except HomelabError as error:
+            found.append(Trouble(area, "", safe(error.message)))
+    if lab.files_only:
+        unseen.append("Docker was not asked: services and routes were left out.")
+    order = {area: n for n, area in enumerate(AREAS)}
+    return Checked(tuple(sorted(found, key=lambda t: (order[t.area], t.what))), looked, tuple(unseen))
+
+
+def _services(lab: Lab, seen: LabView, looked: dict[str, int]) -> Iterator[Trouble]:
+    if lab.files_only:
+        return
+    stacks = read_stacks(lab.files)
+    ended = {(owner(c, stacks, lab.root), c.service): c.status for c in lab.engine.containers()}
+    status = lab_status(lab.files, lab.engine, limit=100_000)
+    rows = [row.as_dict() for row in status.rows]
+    looked["services"] = len(rows)
+    yield from lab_check.services(rows, seen, ended)
+
+
+def _routes(lab: Lab, hosts: list[str], days: int, skip: Collection[str], looked: dict[str, int]) -> Iterator[Trouble]:
+    if lab.files_only:
+        return
+
+    def ask(host: str) -> Answer:
+        got = lab.probe.get(host, timeout=PROBE_SECONDS)
+        return Answer(host, got.status, safe(got.error), got.verified, got.expires)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = list(pool.map(ask, hosts[:MOST_ROUTES]))
+    looked |= {area: len(answers) for area in ("routes", "certificates") if area not in skip}
+    yield from (t for t in lab_check.routes(answers, now=lab.clock.now(), days=days) if t.area not in skip)
+
+
+def _backups(lab: Lab, looked: dict[str, int]) -> Iterator[Trouble]:
+    """The lab's own backup, where it has one: that there is none is an audit's business."""
+    from homelab_mcp.queries.backups import report
+
+    try:
+        found = report(lab)
+    except NotFound:
+        return
+    looked["backups"] = found.total
+    yield from (Trouble("backups", "", said) for said in found.problems)
+
+
+def _host(lab: Lab, unseen: list[str], looked: dict[str, int]) -> Iterator[Trouble]:
+    health = lab.host.health()
+    looked["host"] = len(health.mounts)
+    unseen += [f"{one.what}: {one.why}" for one in health.unseen]
+    yield from lab_check.host(judged(health))
+
+
+def _drift(lab: Lab, unseen: list[str], looked: dict[str, int]) -> Iterator[Trouble]:
+    from homelab_mcp.queries.review import review
+
+    found = review(lab)
+    unseen += found.notes
+    looked["drift"] = len(found.files) + len(found.containers)
+    yield from lab_check.drift(found.files, found.containers)

@@ -1,0 +1,149 @@
+"""Which services have a newer image: asked of the registries, in parallel and within a time limit."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+
+from homelab_mcp.core.image_updates import (
+    UPDATE_LABEL,
+    WATCHTOWER_LABEL,
+    ImageName,
+    changelog,
+    image_name,
+    level,
+    newest,
+    numbers,
+)
+from homelab_mcp.core.labels import SERVICE
+from homelab_mcp.core.operations.lab_view import Known, expand, view
+from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError, InvalidInput, NotFound
+from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.ports import Lab
+from homelab_mcp.queries.find import read_stacks
+
+AT_ONCE = 8
+TOTAL_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUpdate:
+    """One service's image.
+
+    Args:
+        stack: its stack.
+        service: its name.
+        image: the reference in its file.
+        state: current, update (a newer tag), moved (the tag names another image than the one that is here),
+            pinned, ignored, or unknown (``why`` says).
+        newest: the tag to go to, or "".
+        level: patch, minor, major, dated, moved or "".
+        digest: of what the tag names now, where it moved.
+        beyond: a larger step than its label allows.
+        changelog: where to read what changed.
+        why: a sentence.
+    """
+
+    stack: str
+    service: str
+    image: str
+    state: str
+    newest: str = ""
+    level: str = ""
+    digest: str = ""
+    beyond: str = ""
+    changelog: str = ""
+    why: str = ""
+
+
+def check_updates(
+    lab: Lab, stack: str = "", services: Iterable[str] = (), *, seconds: float = TOTAL_SECONDS
+) -> tuple[ImageUpdate, ...]:
+    """Every service's image, or those of one stack or of these services (``service`` or ``stack/service``).
+
+    What was not answered within ``seconds`` is unknown, and says so.
+    """
+    wanted = set(services)
+    seen = view(Snapshot(read_stacks(lab.files), None)).services
+    mine = [
+        s for s in seen if (not stack or s.stack == stack) and (not wanted or s.name in wanted or s.where in wanted)
+    ]
+    if (stack or wanted) and not mine:
+        raise NotFound("There is no such service in this lab.", hint="Name a stack, or stack/service.")
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="registry")
+    try:
+        asked: dict[Future[ImageUpdate], Known] = {pool.submit(_one, lab, one): one for one in mine}
+        done, _ = wait(asked, timeout=seconds)
+        found = [f.result() if f in done else _late(one, seconds) for f, one in asked.items()]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return tuple(found)
+
+
+def _late(one: Known, seconds: float) -> ImageUpdate:
+    image = expand(str(one.data.get("image", "")), one.env)
+    return ImageUpdate(one.stack, one.name, image, "unknown", why=f"not answered within {seconds:g} seconds")
+
+
+def _one(lab: Lab, one: Known) -> ImageUpdate:
+    reference = expand(str(one.data.get("image", "")), one.env)
+    rule = one.labels.get(UPDATE_LABEL, "")
+    start = ImageUpdate(one.stack, one.name, reference, "unknown")
+    if rule == "ignore":
+        return replace(start, state="ignored", why=f"its label {UPDATE_LABEL} says so")
+    if one.data.get("build") or not reference:
+        return replace(start, state="ignored", why="built here")
+    if one.labels.get(WATCHTOWER_LABEL, "").lower() == "true":
+        start = replace(start, why="Watchtower updates it by itself")
+    if made_from := one.labels.get(SERVICE):
+        with contextlib.suppress(NotFound):
+            start = replace(start, changelog=changelog(lab.catalog.get(made_from).links.upstream))
+    try:
+        image = image_name(reference)
+        found = _asked(lab, image, reference, rule, start)
+    except (InvalidInput, NotFound, EngineUnavailable, EngineFailed) as error:
+        return replace(start, why=error.message)
+    except HomelabError as error:  # pragma: no cover - whatever else fails must not hide the other services
+        return replace(start, why=error.message)
+    return found
+
+
+def _asked(lab: Lab, image: ImageName, reference: str, rule: str, start: ImageUpdate) -> ImageUpdate:
+    if image.digest and not image.tag:
+        return replace(start, state="pinned", why="its file names a digest and no tag")
+    tags = lab.registry.tags(image) if numbers(image.tag) else ()
+    most = rule if rule in ("patch", "minor") else ""
+    best, beyond = newest(image.tag, tags, most), newest(image.tag, tags)
+    if rule == "pin":
+        why = f"pinned; {beyond} is there" if beyond else "pinned"
+        return replace(start, state="pinned", beyond=beyond, why=why)
+    if best:
+        return replace(
+            start,
+            state="update",
+            newest=best,
+            level=level(image.tag, best),
+            beyond=beyond if beyond != best else "",
+        )
+    now = lab.registry.digest(image)
+    here = frozenset({image.digest}) if image.digest else _here(lab, reference)
+    beyond = beyond if most else ""
+    if now and here and now not in here:
+        why = start.why or "the tag names another image by now"
+        return replace(start, state="moved", level="moved", digest=now, beyond=beyond, why=why)
+    if not here and not numbers(image.tag):
+        return replace(start, why="its tag moves, and its image is not on this machine")
+    if not here:
+        return replace(start, state="current", beyond=beyond, why=start.why or "its image is not on this machine")
+    return replace(start, state="current", beyond=beyond)
+
+
+def _here(lab: Lab, reference: str) -> frozenset[str]:
+    if lab.files_only:
+        return frozenset()
+    try:
+        return lab.engine.image_digests(reference)
+    except (EngineUnavailable, EngineFailed):
+        return frozenset()

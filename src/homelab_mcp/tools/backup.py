@@ -1,0 +1,170 @@
+"""Tools ``backups``, ``configure_backup``, ``run_backup`` and ``restore_backup``."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp_types import CallToolResult, ToolAnnotations
+from pydantic import BaseModel, ConfigDict, Field
+
+from homelab_mcp.ports import Lab
+from homelab_mcp.tools.plan_result import PLAN_ONLY, PlanOutput, plan_result
+from homelab_mcp.tools.shape import guarded, in_thread, requester, result
+
+
+class BackupsOutput(BaseModel):
+    """How the backup stands; ``problems`` is empty when all is well."""
+
+    model_config = ConfigDict(extra="allow")
+
+    problems: list[str]
+
+
+class RunOutput(BaseModel):
+    """How a run ended: ok, incomplete or failed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    result: str
+    problems: list[str]
+
+
+def register_backups(server: MCPServer[Any], lab: Lab) -> None:
+    """Add ``backups``."""
+
+    @guarded
+    async def backups(
+        limit: Annotated[int, Field(description="How many backups to list.", ge=1, le=200)] = 10,
+    ) -> Annotated[CallToolResult, BackupsOutput]:
+        from homelab_mcp.queries.backups import report
+
+        found = await in_thread(report, lab, most=limit)
+        return result(BackupsOutput(**dataclasses.asdict(found)))
+
+    server.add_tool(
+        backups,
+        name="backups",
+        title="How the backup stands",
+        description="Is the lab's data safe? Last run and last good run, list of backups, databases that are dumped, "
+        "what no backup covers, problems. Changes nothing.",
+        annotations=ToolAnnotations(
+            read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
+        ),
+    )
+
+
+def register_configure(server: MCPServer[Any], lab: Lab) -> None:
+    """Add ``configure_backup``."""
+
+    @guarded
+    async def configure_backup(
+        ctx: Context[Any],
+        repository: Annotated[
+            str,
+            Field(
+                description="/folder, sftp:user@host:/path, s3:https://host/bucket, rclone:remote:path.", max_length=300
+            ),
+        ] = "",
+        schedule: Annotated[str, Field(description="Five cron fields.", max_length=80)] = "",
+        keep: Annotated[dict[str, int], Field(description="last, daily, weekly, monthly, yearly.", max_length=5)] = {},  # noqa: B006
+        exclude: Annotated[list[str], Field(description="Paths of the lab, or globs, to leave out.")] = [],  # noqa: B006
+        skip: Annotated[list[str], Field(description="stack/service to leave out.")] = [],  # noqa: B006
+        ui: Annotated[bool, Field(description="Add Backrest, to look into it.")] = False,
+    ) -> Annotated[CallToolResult, PlanOutput]:
+        from homelab_mcp.workflow.propose_backup import propose_configure_backup
+
+        changes = {
+            "repository": repository,
+            "schedule": schedule,
+            "keep": keep,
+            "exclude": tuple(exclude),
+            "skip": tuple(skip),
+        }
+        plan = await in_thread(propose_configure_backup, lab, changes, requester(ctx), ui=ui)
+        return await plan_result(lab, plan)
+
+    server.add_tool(
+        configure_backup,
+        name="configure_backup",
+        title="Plan the lab's backup",
+        description="Plan to set up or change encrypted restic backups of the whole lab, with dumps of its databases "
+        "first; what is left empty stays. Keys never pass here: the person runs `homelab-mcp env set`. Returns a plan "
+        "for apply_plan.",
+        annotations=PLAN_ONLY,
+    )
+
+
+def register_run(server: MCPServer[Any], lab: Lab) -> None:
+    """Add ``run_backup``."""
+
+    @guarded
+    async def run_backup(
+        ctx: Context[Any],
+        verify: Annotated[
+            bool, Field(description="Instead check the repository, and restore and compare a sample.")
+        ] = False,
+    ) -> Annotated[CallToolResult, RunOutput]:
+        from homelab_mcp.queries import backups as queries
+
+        steps = _steps(ctx)
+        if verify:
+            found = await in_thread(queries.verify_backup, lab, on_step=steps)
+            problems = [*found["problems"], *(f"{d} differs from the backup" for d in found["differs"])]
+            return result(RunOutput(**{**found, "result": "ok" if found["ok"] else "failed", "problems": problems}))
+        return result(RunOutput(**await in_thread(queries.run_backup, lab, on_step=steps)))
+
+    server.add_tool(
+        run_backup,
+        name="run_backup",
+        title="Back up now",
+        description="Make a backup now, or verify what is there. It only adds to the repository; no service stops. It "
+        "also runs by its own schedule without this.",
+        annotations=ToolAnnotations(
+            read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
+        ),
+    )
+
+
+def register_restore(server: MCPServer[Any], lab: Lab) -> None:
+    """Add ``restore_backup``."""
+
+    @guarded
+    async def restore_backup(
+        ctx: Context[Any],
+        target: Annotated[str, Field(description="A stack, a service or stack/service.", min_length=1, max_length=160)],
+        backup: Annotated[str, Field(description="Id from backups.", max_length=64)] = "latest",
+        path: Annotated[str, Field(description="Only this file or folder, from the lab's root.", max_length=300)] = "",
+    ) -> Annotated[CallToolResult, PlanOutput]:
+        from homelab_mcp.workflow.propose_backup import propose_restore_backup
+
+        plan = await in_thread(
+            propose_restore_backup, lab, target, requester(ctx), backup=backup, path=path, on_step=_steps(ctx)
+        )
+        return await plan_result(lab, plan)
+
+    server.add_tool(
+        restore_backup,
+        name="restore_backup",
+        title="Plan a restore",
+        description="Plan to put a service's, a stack's or one path's data back from a backup, databases from their "
+        "dumps. Restores to a side folder now; apply_plan swaps it in and keeps the present data.",
+        annotations=PLAN_ONLY,
+    )
+
+
+def _steps(ctx: Context[Any]) -> Callable[[str], None]:
+    """Reports steps as MCP progress, from the thread that works."""
+    loop = asyncio.get_running_loop()
+    count = 0
+
+    def tell(step: str) -> None:
+        nonlocal count
+        count += 1
+        asyncio.run_coroutine_threadsafe(ctx.report_progress(count, None, step), loop)
+
+    return tell

@@ -1,0 +1,225 @@
+"""From a wish about backups to a stored plan: set them up, put something back."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from homelab_mcp.core.backup_config import Keep, check_config, parse_config
+from homelab_mcp.core.backup_jobs import config_path, engine_of
+from homelab_mcp.core.operations.lab_view import view
+from homelab_mcp.model.errors import EngineFailed, InvalidInput, NotFound
+from homelab_mcp.model.lab import TRASH
+from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester
+from homelab_mcp.ports import Lab
+from homelab_mcp.queries.backup_place import backup_place
+from homelab_mcp.queries.backups import progress, snapshots
+from homelab_mcp.queries.find import find_service
+from homelab_mcp.queries.machine import host_of
+from homelab_mcp.workflow.assembly import planner
+from homelab_mcp.workflow.proposals import plan_of
+
+RESTORE_SECONDS = 12 * 3600.0
+
+
+def propose_configure_backup(
+    lab: Lab, changes: Mapping[str, Any], requester: Requester, *, stack: str = "", ui: bool = False
+) -> Plan:
+    """A plan that sets up the lab's backups, or changes them.
+
+    Args:
+        lab: the lab.
+        changes: fields of :class:`BackupConfig`; what is left out (or "") stays as it is.
+        requester: who asks.
+        stack: where it goes, at first; ``backup`` when "".
+        ui: also add Backrest, to look into the repository.
+
+    Raises InvalidInput, EditRefused.
+    """
+    from homelab_mcp.core.operations.configure_backup import configure_backup
+
+    snapshot = planner(lab).snapshot(containers=not lab.files_only)
+    there = engine_of(view(snapshot))
+    text = lab.files.read(config_path(there.stack)) if there else None
+    now = parse_config(text).model_dump() if text else {}
+    given = {k: v for k, v in changes.items() if v not in (None, "", (), [], {})}
+    if keep := given.get("keep"):
+        given["keep"] = {**Keep().model_dump(), **now.get("keep", {}), **keep}
+    if "repository" not in {**now, **given}:
+        raise InvalidInput(
+            "No repository was named.",
+            hint="For example /mnt/backup, sftp:user@nas:/backup, s3:https://host/bucket or rclone:remote:path.",
+            code="missing_input",
+        )
+    stack = there.stack if there else stack or "backup"
+    draft = configure_backup(
+        snapshot,
+        lab.settings,
+        check_config({**now, **given}),
+        stack,
+        find=lab.catalog.get,
+        secrets=lab.secrets.make,
+        read=lab.files.read,
+        root=lab.root,
+        host=host_of(lab),
+    )
+    if ui:
+        draft = _with_backrest(lab, draft, snapshot, stack)
+    return plan_of(lab, draft, snapshot, requester)
+
+
+def _with_backrest(lab: Lab, draft: Draft, snapshot: Snapshot, stack: str) -> Draft:
+    """The draft with Backrest added to the stack as the draft leaves it."""
+    from homelab_mcp.core.after import stacks_after
+    from homelab_mcp.core.operations.add_service import add_service
+    from homelab_mcp.core.operations.configure_backup import PASSWORD, backrest_config
+    from homelab_mcp.core.operations.request import AddServiceRequest, ServiceOptions
+    from homelab_mcp.core.service_edit import ServiceEdit
+
+    after = replace(snapshot, stacks=stacks_after(snapshot.stacks, draft.edits))
+    texts = {e.path: e.after for e in draft.edits}
+    name = f"{draft.target}-backrest"
+    added = add_service(
+        after,
+        lab.settings,
+        AddServiceRequest(service="backrest", stack=stack, options=ServiceOptions(name=name)),
+        find=lab.catalog.get,
+        secrets=lab.secrets.make,
+        argon2=lab.secrets.argon2,
+        root=lab.root,
+        read=lambda path: texts.get(path, lab.files.read(path)),
+        host=host_of(lab),
+    )
+    config = parse_config(str(texts.get(config_path(stack)) or lab.files.read(config_path(stack))))
+    edits = {e.path: e for e in draft.edits}
+    for edit in added.edits:
+        first = edits.get(edit.path)
+        text = edit.after
+        if edit.path.endswith((".yaml", ".yml")) and text is not None:
+            service = ServiceEdit(text, name)
+            for variable in (PASSWORD, *config.secrets):
+                service.set_entry("environment", variable, f"${{{variable}}}")
+            if config.kind == "local":
+                service.add_item("volumes", f"{config.repository}:/repository")
+            text = service.text
+        edits[edit.path] = replace(edit, before=first.before if first else edit.before, after=text)
+    path = f"{stack}/{name}/config/config.json"
+    if lab.files.read(path) is None:
+        edits[path] = FileEdit(path, None, backrest_config(config), 0o600)
+    return replace(
+        draft,
+        summary=f"{draft.summary}, with Backrest to look into it",
+        edits=tuple(edits.values()),
+        actions=(*draft.actions, *added.actions),
+        also_verify=(*draft.also_verify, *added.verifications),
+        risks=(*draft.risks, *added.risks),
+        notes=(*draft.notes, *added.notes, "Backrest only looks: the clock and the dumps are the backup container's."),
+        secrets=(*draft.secrets, *added.secrets),
+    )
+
+
+def propose_restore_backup(
+    lab: Lab,
+    target: str,
+    requester: Requester,
+    *,
+    backup: str = "latest",
+    path: str = "",
+    on_step: Callable[[str], None] | None = None,
+) -> Plan:
+    """A plan that puts data of a backup in its place. It is restored to a side folder first, so the plan is sure of it.
+
+    Args:
+        lab: the lab.
+        target: ``stack``, ``stack/service`` or a service's name; with ``path``, whose it is.
+        requester: who asks.
+        backup: a snapshot's id; latest: the newest.
+        path: one file or folder, relative to the lab's root.
+        on_step: told each step.
+
+    Raises NotFound, InvalidInput, EngineFailed, EngineUnavailable.
+    """
+    from homelab_mcp.core.operations.restore_backup import restore_backup, wanted
+
+    place = backup_place(lab)
+    snapshot = planner(lab).snapshot(containers=not lab.files_only)
+    stack, service = _target(lab, snapshot, target, path)
+    if stack == place.stack:
+        raise InvalidInput(
+            f"{stack} is the backup itself, which does not put itself back.",
+            code="backup_itself",
+            hint="Set it up again with configure_backup.",
+        )
+    what = wanted(snapshot, place.jobs.dumps, stack, service, path)
+    chosen = _chosen(lab, backup)
+    mark = f"{datetime.fromtimestamp(lab.clock.now(), UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    found = [
+        *_found(lab, ["restore", chosen[0], mark, *what.paths], on_step),
+        *(f for d in what.dumps for f in _found(lab, ["dumped", chosen[0], mark, d.file, *d.folders], on_step)),
+    ]
+    draft = restore_backup(
+        snapshot,
+        what,
+        found=found,
+        side=f"{place.stack}/restore/{mark}",
+        trash=f"{TRASH}/{mark[:15]}-restore-{service or stack}",
+        exists=lambda p: lab.data.identity(p) is not None,
+        when=chosen[1],
+    )
+    for move in draft.moves:
+        if not move.source.startswith(f"{place.stack}/restore/"):
+            continue
+        if not lab.data.movable(move.source, move.target):
+            raise InvalidInput(
+                f"{move.source} and {move.target} are on different file systems.",
+                code="other_file_system",
+                hint=f"It is restored below {place.stack}/restore/{mark}: stop the service and copy it by hand.",
+            )
+    return plan_of(lab, draft, snapshot, requester)
+
+
+def _target(lab: Lab, snapshot: Snapshot, target: str, path: str) -> tuple[str, str]:
+    names = {s.name: s for s in snapshot.stacks}
+    if path and not target:
+        target = path.partition("/")[0]
+    if target in names:
+        return target, ""
+    stack, service = find_service(lab.files, target)
+    return stack, service
+
+
+def _chosen(lab: Lab, backup: str) -> tuple[str, str]:
+    """(id, time) of the snapshot that is meant."""
+    there = snapshots(lab)
+    if not there:
+        raise NotFound("There is no backup yet.", hint="Make one with run_backup.", code="no_backup")
+    if backup in ("", "latest"):
+        return there[0].id, there[0].time
+    found = [b for b in there if b.id.startswith(backup) or backup.startswith(b.id)]
+    if len(found) != 1:
+        near = ", ".join(f"{b.id} ({b.time})" for b in there[:5])
+        raise NotFound(f"There is no backup {backup[:20]!r}.", hint=f"The newest: {near}.", code="backup_unknown")
+    return found[0].id, found[0].time
+
+
+def _found(lab: Lab, words: list[str], on_step: Callable[[str], None] | None) -> list[str]:
+    if len(words) < 4:
+        return []
+
+    def heard(line: str) -> None:
+        if on_step is not None and (told := progress(line)):
+            on_step(told)
+
+    code, lines = lab.restic.run(words, seconds=RESTORE_SECONDS, on_line=heard)
+    if code != 0:
+        told = "; ".join(line[8:] for line in lines if line.startswith("PROBLEM "))
+        raise EngineFailed(
+            f"Restoring to the side folder failed: {told[:400] or f'exit code {code}'}",
+            hint="Nothing of the lab was changed. See `homelab-mcp backups`.",
+            code="backup_failed",
+        )
+    return [line[6:] for line in lines if line.startswith("FOUND ")]

@@ -1,0 +1,76 @@
+"""From "update what is old" to one stored plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from homelab_mcp.core.image_updates import ORDER
+from homelab_mcp.core.operations.update_images import NewImage, update_images
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.plan import Plan, Requester
+from homelab_mcp.ports import Lab
+from homelab_mcp.queries.check_updates import ImageUpdate, check_updates
+from homelab_mcp.queries.find import find_service
+from homelab_mcp.workflow.assembly import planner
+from homelab_mcp.workflow.proposals import plan_of
+
+MOST_AT_ONCE = 25
+
+
+def propose_updates(
+    lab: Lab, services: Sequence[str], requester: Requester, *, stack: str = "", most: str = "minor"
+) -> Plan:
+    """A plan that updates services to newer images, all or none.
+
+    Args:
+        lab: the lab.
+        services: ``service``, ``stack/service``, or either with ``=TAG``; none: all of ``stack``, or of the lab.
+        requester: who asks.
+        stack: only of this stack.
+        most: patch, minor or major: no larger step, where no tag is named.
+
+    Raises NotFound, InvalidInput (``nothing_to_do`` says what stands in the way), EditRefused.
+    """
+    if most not in ("patch", "minor", "major"):
+        raise InvalidInput(f"{most!r} is no size of a step.", hint="Use patch, minor or major.")
+    wanted: list[NewImage] = []
+    ask: list[str] = []
+    for word in services:
+        name, _, tag = word.partition("=")
+        where, service = find_service(lab.files, name, stack)
+        if tag:
+            wanted.append(NewImage(where, service, tag))
+        else:
+            ask.append(f"{where}/{service}")
+    held: list[str] = []
+    if ask or not services:
+        for one in check_updates(lab, stack, ask):
+            found = _chosen(one, most)
+            if found is not None:
+                wanted.append(found)
+            elif one.state in ("update", "moved", "unknown"):
+                held.append(f"{one.stack}/{one.service}: {one.why or f'{one.newest} is a {one.level} step'}")
+    if not wanted:
+        raise InvalidInput(
+            "Nothing is to be updated." + (f" Left out: {'; '.join(held[:8])}." if held else ""),
+            code="nothing_to_do",
+            hint="See check_updates; a larger step is taken with level=major." if held else "All is current.",
+        )
+    if len(wanted) > MOST_AT_ONCE:
+        raise InvalidInput(
+            f"{len(wanted)} services at once are more than anybody can judge.",
+            code="too_many",
+            hint=f"Name a stack or at most {MOST_AT_ONCE} services.",
+        )
+    snapshot = planner(lab).snapshot(containers=not lab.files_only)
+    return plan_of(lab, update_images(snapshot, lab.settings, wanted, find=lab.catalog.get), snapshot, requester)
+
+
+def _chosen(one: ImageUpdate, most: str) -> NewImage | None:
+    if one.why.startswith("Watchtower"):
+        return None
+    if one.state == "moved":
+        return NewImage(one.stack, one.service, digest=one.digest)
+    if one.state == "update" and ORDER[one.level] <= ORDER[most]:
+        return NewImage(one.stack, one.service, one.newest)
+    return None

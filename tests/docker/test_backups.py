@@ -1,0 +1,205 @@
+"""Backups with real restic: of a PostgreSQL and a SQLite service, destroyed and restored; kills in the middle."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from homelab_mcp.bootstrap import LocalLab
+from homelab_mcp.model.plan import Plan, PlanState, PlanStatus, Requester
+from homelab_mcp.queries.backups import report, run_backup, snapshots, verify_backup
+from homelab_mcp.workflow.assembly import applier, approvals
+from homelab_mcp.workflow.proposals import propose_rollback
+from homelab_mcp.workflow.propose_backup import propose_configure_backup, propose_restore_backup
+from homelab_mcp.workflow.verifier import Patience
+from testbed import LocalImage, Scratch
+from testbed.definitions import definition
+from testbed.docker_engine import docker, wait_until
+from testbed.images import ensure_backup, ensure_postgres
+
+pytestmark = pytest.mark.timeout(240)
+
+PIN = "27182818"
+CLI = Requester("cli")
+OWNER = (1234, 1235) if os.getuid() == 0 else (os.getuid(), os.getgid())
+
+
+class BackupRig:
+    """A lab with ``wiki`` (files and SQLite), ``db`` (PostgreSQL), and a backup to a folder beside the lab."""
+
+    def __init__(self, folder: Path, scratch: Scratch, stand_in: Callable[..., LocalImage]) -> None:
+        run = scratch.run_id
+        self.root, self.repository = folder / "lab", folder / "repository"
+        self.repository.mkdir(parents=True)
+        self.apps, self.backup = scratch.claim_project(f"apps-{run}"), scratch.claim_project(f"backup-{run}")
+        ensure_backup(definition("backrest").container.image.reference)
+        database = ensure_postgres(f"homelab-testbed/postgres:{run}").reference
+        page = stand_in(f"homelab-testbed/wiki-{run}:1", service="wiki", ports=[80]).reference
+        stack = self.root / self.apps
+        for part in ("wiki/data", "db/database"):
+            (stack / part).mkdir(parents=True)
+        os.chown(stack / "db/database", *OWNER)
+        (self.root / "homelab.yaml").write_text("domain: lab.test\n")
+        tail = "    restart: unless-stopped\n    stop_grace_period: 2s\n    init: true\n"
+        (stack / "compose.yaml").write_text(
+            f"services:\n  wiki:\n    image: {page}\n    volumes: ['./wiki/data:/data']\n{tail}"
+            f"  db:\n    image: {database}\n    user: '{OWNER[0]}:{OWNER[1]}'\n"
+            "    environment: {POSTGRES_USER: wiki, POSTGRES_DB: wiki, POSTGRES_PASSWORD: '${DB_PASSWORD}'}\n"
+            f"    volumes: ['./db/database:/var/lib/postgresql/data']\n{tail}"
+        )
+        (stack / ".env").write_text("DB_PASSWORD='open-sesame-1234'\n")
+        self.data = stack / "wiki/data"
+        (self.data / "notes.txt").write_text("the family's notes\n")
+        with sqlite3.connect(self.data / "wiki.db") as db:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("CREATE TABLE pages (name TEXT)")
+            db.executemany("INSERT INTO pages VALUES (?)", [(f"page {n}",) for n in range(300)])
+        db.close()
+        self.lab = LocalLab(str(self.root))
+        self.lab.history.ensure()
+        self.lab.approver.create(PIN)
+        self.lab.compose.up(self.apps, ())
+        wait_until(lambda: self.sql("SELECT 1") == "1", "PostgreSQL", within=60, every=0.3)
+        self.sql("CREATE TABLE people (name TEXT); INSERT INTO people SELECT 'p' || n FROM generate_series(1, 500) n")
+        changes = {"repository": str(self.repository), "keep": {"last": 5}}
+        plan = propose_configure_backup(self.lab, changes, CLI, stack=self.backup)
+        assert self.apply(plan).state is PlanState.DONE
+
+    def apply(self, plan: Plan) -> PlanStatus:
+        approvals(self.lab).out_of_band(plan.id, PIN, who="test", approved=True)
+        return applier(self.lab, Patience(stable=2)).run(plan.id)
+
+    def sql(self, query: str) -> str:
+        argv = ["docker", "exec", f"{self.apps}-db-1", "psql", "-qtA", "-h", "127.0.0.1", "-U", "wiki", "-c", query]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False).stdout.strip()
+
+    def rows(self) -> str:
+        return self.sql("SELECT count(*) || '/' || md5(string_agg(name, ',' ORDER BY name)) FROM people")
+
+    def people(self) -> int:
+        return int(self.rows().partition("/")[0] or 0)
+
+    def pages(self) -> list[str]:
+        with sqlite3.connect(self.data / "wiki.db") as db:
+            found = [str(r[0]) for r in db.execute("SELECT name FROM pages ORDER BY rowid")]
+        db.close()
+        return found
+
+    def restic(self, *words: str) -> subprocess.CompletedProcess[str]:
+        argv = ["docker", "exec", self.backup, "restic", *words]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture(scope="module")
+def rig(
+    tmp_path_factory: pytest.TempPathFactory, testbed_run: Scratch, stand_in: Callable[..., LocalImage]
+) -> Iterator[BackupRig]:
+    """One for all tests here, as it takes PostgreSQL a while to begin; each test leaves the services running."""
+    with Scratch() as scratch:
+        made = BackupRig(tmp_path_factory.mktemp("backups"), scratch, stand_in)
+        yield made
+        for stack in (made.apps, made.backup):
+            made.lab.compose.down(stack)
+        docker("rmi", "--force", f"homelab-testbed/postgres:{scratch.run_id}")
+
+
+def test_a_destroyed_service_comes_back_with_every_row_and_a_deleted_file_alone(rig: BackupRig) -> None:
+    before, count = rig.rows(), rig.people()
+    assert count >= 500
+    steps: list[str] = []
+    done = run_backup(rig.lab, on_step=steps.append)
+    assert (done["result"], done["problems"]) == ("ok", []), done
+    assert f"dumping {rig.apps}/db" in steps
+    assert any("%" in step or "new in" in step for step in steps), steps
+    verified = verify_backup(rig.lab, sample=5)
+    assert verified["ok"], verified
+    assert verified["same"] >= 4
+
+    # Destroyed: the containers, and every byte of their data.
+    rig.lab.compose.down(rig.apps)
+    for folder in ("wiki", "db"):
+        subprocess.run(["rm", "-rf", str(rig.root / rig.apps / folder)], check=True)
+    plan = propose_restore_backup(rig.lab, rig.apps, CLI)
+    assert "load" in " ".join(a.kind for a in plan.draft.actions)
+    status = rig.apply(plan)
+    assert status.state is PlanState.DONE, status
+    assert rig.rows() == before
+    assert rig.pages() == [f"page {n}" for n in range(300)]
+    assert (rig.data / "notes.txt").read_text() == "the family's notes\n"
+    assert (rig.root / rig.apps / "db/database").stat().st_uid == OWNER[0]
+
+    # One file, while all else stays as it is.
+    rig.sql("DELETE FROM people WHERE name = 'p1'")
+    (rig.data / "notes.txt").unlink()
+    plan = propose_restore_backup(rig.lab, "", CLI, path=f"{rig.apps}/wiki/data/notes.txt")
+    assert rig.apply(plan).state is PlanState.DONE
+    assert (rig.data / "notes.txt").read_text() == "the family's notes\n"
+    assert rig.people() == count - 1
+
+    # The whole service again, and back: what was put aside returns with the roll-back.
+    plan = propose_restore_backup(rig.lab, f"{rig.apps}/db", CLI)
+    assert rig.apply(plan).state is PlanState.DONE
+    assert rig.rows() == before
+    assert rig.apply(propose_rollback(rig.lab, plan.id, CLI)).state is PlanState.DONE
+    wait_until(lambda: rig.people() == count - 1, "the rows of before the restore", within=30, every=0.5)
+
+
+def test_a_dump_that_does_not_load_leaves_the_database_as_it_was(rig: BackupRig) -> None:
+    count = rig.people()
+    assert run_backup(rig.lab)["result"] == "ok"
+    rig.sql("INSERT INTO people VALUES ('later')")
+    plan = propose_restore_backup(rig.lab, f"{rig.apps}/db", CLI)
+    dump = next(a.name for a in plan.draft.actions if a.kind == "load")
+    (rig.root / dump).write_text("this is no SQL;\n")
+    status = rig.apply(plan)
+    assert (status.state, status.error_code) == (PlanState.ROLLED_BACK, "load_failed"), status
+    wait_until(lambda: rig.people() == count + 1, "the rows of before", within=30, every=0.5)
+
+
+def test_a_backup_killed_in_the_middle_leaves_a_repository_that_checks(rig: BackupRig) -> None:
+    (rig.data / "large.bin").write_bytes(os.urandom(120_000_000))
+    made = len(snapshots(rig.lab)) if rig.restic("cat", "config").returncode == 0 else 0
+    failed: list[Exception] = []
+
+    def back_up() -> None:
+        try:
+            run_backup(rig.lab)
+        except Exception as error:  # noqa: BLE001 - it is killed; how that looks is asked below
+            failed.append(error)
+
+    thread = threading.Thread(target=back_up)
+    thread.start()
+    wait_until(lambda: rig.restic("list", "locks").stdout.strip() != "", "restic at work", within=30, every=0.1)
+    docker(
+        "exec",
+        rig.backup,
+        "sh",
+        "-c",
+        "kill -9 $(pidof restic) $(pidof -x run.sh | tr ' ' '\n' | grep -v '^1$') ; true",
+    )
+    thread.join(timeout=60)
+    assert not thread.is_alive()
+    time.sleep(0.5)
+    checked = rig.restic("check", "--no-lock")
+    assert checked.returncode == 0, checked
+    assert len(snapshots(rig.lab)) == made
+    assert run_backup(rig.lab)["result"] == "ok"
+    assert rig.restic("check").returncode == 0
+    told = report(rig.lab)
+    assert (told.total, told.problems, told.databases) == (made + 1, (), (f"{rig.apps}/db (postgres)",)), told
+
+
+@pytest.mark.nightly
+def test_the_clock_of_the_container_makes_backups_without_this_program(rig: BackupRig) -> None:
+    made = len(snapshots(rig.lab)) if rig.restic("cat", "config").returncode == 0 else 0
+    plan = propose_configure_backup(rig.lab, {"schedule": "* * * * *"}, CLI)
+    assert rig.apply(plan).state is PlanState.DONE
+    wait_until(lambda: len(snapshots(rig.lab)) > made, "a backup by the clock", within=130, every=2)
+    assert rig.apply(propose_configure_backup(rig.lab, {"schedule": "15 3 * * *"}, CLI)).state is PlanState.DONE

@@ -1,0 +1,228 @@
+"""``audit`` and ``check`` over a lab, with a made-up engine and machine where this one cannot have what is told."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+from typer.testing import CliRunner
+
+from homelab_mcp.bootstrap import LocalLab, open_lab, tell
+from homelab_mcp.cli.app import app
+from homelab_mcp.cli.audit import command_of
+from homelab_mcp.core.audit.facts import Remedy
+from homelab_mcp.core.resources import Usage
+from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
+from homelab_mcp.model.host import HostFacts, HostHealth, HostQuestion, MountUse
+from homelab_mcp.model.observed import ContainerMake, ContainerState, PublishedPort
+from homelab_mcp.ports import EngineInfo, ProbeResult
+from homelab_mcp.ports.meter import Use
+from homelab_mcp.queries.audit import audit
+from homelab_mcp.queries.backups import Report
+from homelab_mcp.queries.check_lab import check_lab
+from homelab_mcp.server import build
+
+CANARY = "canary-7"
+COMPOSE = """services:
+  web:
+    image: web:1
+    restart: unless-stopped
+    environment: {DB_PASSWORD: '${DB_PASSWORD}'}
+    labels:
+      traefik.http.routers.web.rule: Host(`web.lab.test`)
+  tools:
+    image: tools:1
+    restart: unless-stopped
+    volumes: ['/var/run/docker.sock:/var/run/docker.sock']
+"""
+
+
+class MadeUpEngine:
+    """Two containers, one unhealthy; the images are old."""
+
+    def info(self) -> EngineInfo:
+        return EngineInfo("20.10", "1.41", "Linux", "x86_64", 2, 2**30, "overlay2", 2)
+
+    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
+        ports = (PublishedPort("0.0.0.0", 8080, 80),)
+        return (
+            ContainerState(
+                "1", "web", "web:1", "running", "unhealthy", "apps", "web", ports=ports, image_id="sha256:1"
+            ),
+            ContainerState("2", "tools", "tools:1", "running", "", "apps", "tools"),
+        )
+
+    def inspect(self, container_id: str) -> ContainerState:
+        return next(c for c in self.containers() if c.id == container_id)
+
+    def made_from(self, container_id: str) -> ContainerMake:
+        return ContainerMake("x", env={"PUID": "1000"} if container_id == "2" else {}, user="")
+
+    def image_times(self) -> dict[str, float]:
+        return {"sha256:1": 1_600_000_000.0}
+
+    def uses(self, containers: Sequence[str]) -> dict[str, Use]:
+        return {"1": Use(Usage(99 * 2**20, 0.1, 3), 100 * 2**20)}
+
+    def networks(self) -> frozenset[str]:
+        return frozenset()
+
+
+class MadeUpHost:
+    """A machine with ufw on, a full disk, and a Traefik that serves a certificate of ``expires``."""
+
+    expires = 4_000_000_000.0
+
+    def facts(self, question: HostQuestion) -> HostFacts:
+        return HostFacts(firewall="ufw")
+
+    def health(self, *, names: Sequence[str] = (), find: str = "") -> HostHealth:
+        return HostHealth(mounts=(MountUse("/srv", "ext4", 100 * 2**30, 2**30),))
+
+    def get(self, host: str, path: str = "/", *, timeout: float = 5.0) -> ProbeResult:
+        return ProbeResult(f"https://{host}{path}", 200, verified=True, expires=self.expires)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "lab"
+    (root / "apps").mkdir(parents=True)
+    (root / "homelab.yaml").write_text("domain: lab.test\n")
+    (root / "apps/compose.yaml").write_text(COMPOSE)
+    (root / "apps/.env").write_text(f"DB_PASSWORD={CANARY}\nTZ=Europe/Paris\n")
+    return root
+
+
+@pytest.fixture
+def lab(root: Path, monkeypatch: pytest.MonkeyPatch) -> LocalLab:
+    found = LocalLab(str(root))
+    host = MadeUpHost()
+    found.__dict__ |= {"engine": MadeUpEngine(), "meter": MadeUpEngine()}
+    monkeypatch.setattr(LocalLab, "probe", host)
+    monkeypatch.setattr(LocalLab, "host", host)
+    return found
+
+
+def test_an_audit_reads_engine_machine_and_files(lab: LocalLab) -> None:
+    report = audit(lab, "security")
+
+    ids = {(f.id, f.service) for f in report.findings}
+    assert {
+        ("open_route", "apps/web"),
+        ("port_past_firewall", "apps/web"),
+        ("runs_as_root", "apps/web"),
+        ("old_image", "apps/web"),
+        ("weak_secret", "apps"),
+        ("HL091", "apps/tools"),
+    } <= ids
+    assert ("runs_as_root", "apps/tools") not in ids
+    assert "ufw is on" in str(report.findings)
+    assert CANARY not in str([f.as_dict() for f in report.findings])
+    assert report.batch is not None
+    assert report.batch.arguments["rules"] == ["HL091"]
+    assert ("unhealthy", "apps/web") in {(f.id, f.service) for f in audit(lab, "monitoring").findings}
+    assert ("near_limit", "apps/web") in {(f.id, f.service) for f in audit(lab, "resources").findings}
+    with pytest.raises(NotFound):
+        audit(lab, "security", "nobody")
+
+
+async def test_the_tools_batch_is_a_call_that_makes_one_plan(root: Path) -> None:
+    async with Client(build(open_lab(str(root), files_only=True))) as client:
+        told = await client.call_tool("audit", {"what": "security", "limit": 1})
+        body: dict[str, Any] = dict(told.structured_content or {})
+        assert body["next_offset"] == 1
+        assert "files alone" in body["unseen"][0]
+        plan = await client.call_tool(body["batch"]["tool"], body["batch"]["arguments"])
+    assert not plan.is_error
+    assert "HL091" in str(plan.structured_content)
+    assert (root / "apps/compose.yaml").read_text() == COMPOSE
+
+
+def test_the_command_prints_and_plans(root: Path) -> None:
+    start = ["--root", str(root), "--files-only", "audit"]
+
+    shown = CliRunner().invoke(app, [*start, "security"])
+    assert "HL091 [apps/tools]" in shown.output
+    assert CANARY not in shown.output
+    assert f"fix: homelab-mcp validate --fix --rule HL091 {root}/apps" in shown.output
+    assert "fix: homelab-mcp access set apps/web --policy one_factor" in shown.output
+    assert "fix: homelab-mcp env set apps DB_PASSWORD --generate" in shown.output
+    planned = CliRunner().invoke(app, [*start, "security", "--plan-only", "--json"])
+    assert planned.exit_code == 3
+    assert json.loads(planned.stdout)["state"] == "pending"
+    counted = CliRunner().invoke(app, [*start, "resources", "--json"])
+    assert counted.exit_code == 0
+    assert json.loads(counted.stdout)["counts"]["info"]
+
+
+def test_each_call_has_its_command() -> None:
+    more = Remedy("update_service", {"service": "web", "stack": "apps", "limits": {"memory": "1G"}})
+    assert command_of(more, "/lab") == "homelab-mcp update web --stack apps --limit memory=1G"
+    measured = Remedy("update_service", {"service": "web", "stack": "apps", "resources": "measured"})
+    assert command_of(measured, "/lab") == "homelab-mcp update web --stack apps --resources measured"
+    assert command_of(Remedy("add_service", {"service": "beszel"}), "/lab") == "homelab-mcp add beszel"
+
+
+def test_a_check_tells_what_is_not_well_and_no_more(lab: LocalLab) -> None:
+    found = check_lab(lab, skip=["drift"])
+
+    assert [t.as_line() for t in found.troubles] == [
+        "services apps/web: its health check fails.",
+        "host: /srv (ext4) has 1.0 GB of 100.0 GB left.",
+    ]
+    assert found.looked_at == {"services": 2, "routes": 1, "certificates": 1, "host": 1}
+
+
+def test_a_certificate_that_ends_is_told_within_its_days(lab: LocalLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MadeUpHost, "expires", lab.clock.now() + 10 * 86_400 + 60)
+
+    late = [t.area for t in check_lab(lab, skip=["services", "drift", "host"]).troubles]
+    early = check_lab(lab, cert_days=7, skip=["services", "drift", "host"])
+    left_out = check_lab(lab, skip=["services", "drift", "host", "certificates"])
+
+    assert late == ["certificates"]
+    assert early.ok
+    assert left_out.ok
+    assert "certificates" not in left_out.looked_at
+
+
+def test_a_backup_that_is_late_is_told(lab: LocalLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = Report("/srv/backup", "0 3 * * *", None, "", (), 0, (), ("apps/web: ./x (left out)",), ("It is late.",))
+    monkeypatch.setattr("homelab_mcp.queries.backups.report", lambda lab: late)
+
+    found = check_lab(lab, skip=["services", "routes", "certificates", "host", "drift"])
+
+    assert [t.as_line() for t in found.troubles] == ["backups: It is late."]
+
+
+def test_the_command_is_silent_when_all_is_well_and_fails_when_not(root: Path, tmp_path: Path) -> None:
+    start = ["--root", str(root), "--files-only", "check"]
+    quiet = ["--skip", "drift", "--skip", "host"]
+
+    well = CliRunner().invoke(app, [*start, *quiet])
+    assert (well.exit_code, well.output) == (0, "")
+    spoken = CliRunner().invoke(app, [*start, *quiet, "--json"])
+    assert json.loads(spoken.stdout)["ok"] is True
+    wrong = CliRunner().invoke(app, [*start, "--skip", "mail"])
+    assert wrong.exit_code != 0
+
+    heard = tmp_path / "heard"
+    program = f"{sys.executable} -c \"import sys; open('{heard}', 'w').write(sys.stdin.read())\""
+    bad = CliRunner().invoke(app, [*start, "--skip", "host", "--notify-command", program])
+    assert bad.exit_code == 1
+    assert bad.stdout.splitlines() == heard.read_text().splitlines()
+    assert CANARY not in bad.stdout
+
+
+def test_a_program_that_fails_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="cannot be run"):
+        tell(str(tmp_path / "none"), "x")
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        tell("'", "x")
+    with pytest.raises(HomelabError, match="ended with 1"):
+        tell("false", "x")

@@ -1,0 +1,126 @@
+"""Plans of backups and updates in a lab without Docker: what is written, what is refused, what follows later."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from homelab_mcp.bootstrap import LocalLab
+from homelab_mcp.model.errors import InvalidInput, NotFound
+from homelab_mcp.model.plan import Plan, PlanState, Requester
+from homelab_mcp.queries.backups import progress, report
+from homelab_mcp.queries.check_updates import check_updates
+from homelab_mcp.workflow.assembly import applier, approvals
+from homelab_mcp.workflow.init_lab import init_lab
+from homelab_mcp.workflow.proposals import propose_add_service
+from homelab_mcp.workflow.propose_backup import propose_configure_backup
+from homelab_mcp.workflow.propose_updates import propose_updates
+
+pytestmark = pytest.mark.unit
+
+PIN = "27182818"
+MODEL = Requester("mcp", "model")
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> LocalLab:
+    made = LocalLab(str(tmp_path / "lab"), files_only=True)
+    init_lab(made, {"domain": "example.org", "email": "person@example.org"}, PIN)
+    return made
+
+
+def apply(lab: LocalLab, plan: Plan) -> None:
+    approvals(lab).out_of_band(plan.id, PIN, who="test", approved=True)
+    status = applier(lab).run(plan.id)
+    assert status.state is PlanState.DONE, status
+
+
+def test_a_backup_is_set_up_changed_and_follows_the_services(lab: LocalLab) -> None:
+    with pytest.raises(NotFound) as told:
+        report(lab)
+    assert told.value.code == "no_backup"
+    plan = propose_configure_backup(lab, {"repository": "/mnt/backup"}, MODEL, ui=True)
+    edits = {e.path: e for e in plan.draft.edits}
+    assert plan.risk.word == "high"
+    assert {"backup/engine/run.sh", "backup/engine/jobs.sh", "backup/engine/excludes", "backup/engine/crontab"} <= set(
+        edits
+    )
+    config = json.loads(str(edits["backup/backup-backrest/config/config.json"].after))
+    assert config["repos"][0]["env"] == ["RESTIC_PASSWORD=${RESTIC_PASSWORD}"]
+    apply(lab, plan)
+    root = Path(lab.root)
+    text = (root / "backup/compose.yaml").read_text()
+    assert f"{root}:/lab:ro" in text
+    assert text.count("/mnt/backup:/repository") == 2
+    env = (root / "backup/.env").read_text()
+    password = env.split("RESTIC_PASSWORD=")[1].split("\n")[0].strip("'\"")
+    assert len(password) == 40
+    assert password not in text + json.dumps(config)
+
+    # A service with a database that comes later is dumped from then on, by its definition's own command.
+    apply(lab, propose_add_service(lab, "vikunja", "productivity", {}, Requester("cli")))
+    jobs = (root / "backup/engine/jobs.sh").read_text()
+    assert "pg_dump --clean --if-exists -U vikunja vikunja" in jobs
+    assert report(lab).databases == ("productivity/vikunja-db (postgres)",)
+    assert any("does not answer" in p or "No backup" in p or "Docker" in p for p in report(lab).problems)
+
+    plan = propose_configure_backup(lab, {"schedule": "0 4 * * 0", "keep": {"daily": 30}}, MODEL)
+    apply(lab, plan)
+    assert (root / "backup/engine/crontab").read_text() == "0 4 * * 0 sh /backup/run.sh backup\n"
+    assert "--keep-last 3 --keep-daily 30" in (root / "backup/engine/jobs.sh").read_text()
+    assert (root / "backup/.env").read_text() == env
+    with pytest.raises(InvalidInput) as refused:
+        propose_configure_backup(lab, {"schedule": "0 4 * * 0"}, MODEL)
+    assert refused.value.code == "nothing_to_do"
+
+
+def test_keys_come_from_a_person_and_never_in_an_address(lab: LocalLab) -> None:
+    for repository, code in (
+        ("", "missing_input"),
+        ("s3:https://host.example/bucket", "missing_input"),
+        ("rest:https://me:secret@host.example/", "bad_backup_config"),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            propose_configure_backup(lab, {"repository": repository}, MODEL)
+        assert refused.value.code == code
+    assert "env set backup AWS_ACCESS_KEY_ID" in _hint(lab)
+
+
+def _hint(lab: LocalLab) -> str:
+    with pytest.raises(InvalidInput) as refused:
+        propose_configure_backup(lab, {"repository": "s3:https://host.example/bucket"}, MODEL)
+    return refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("STEP dumping a/b", "dumping a/b"),
+        ('{"message_type":"status","percent_done":0.5,"total_bytes":2048}', "50 % of 2.0 KiB"),
+        ('{"message_type":"summary","data_added":10,"total_files_processed":3}', "10 B new in 3 files"),
+        ("noise", ""),
+        ("{broken", ""),
+    ],
+)
+def test_progress_is_told_in_words(line: str, told: str) -> None:
+    assert progress(line) == told
+
+
+def test_updates_that_cannot_be_asked_are_unknown_and_no_plan_is_made_of_nothing(lab: LocalLab) -> None:
+    folder = Path(lab.root) / "apps"
+    folder.mkdir()
+    (folder / "compose.yaml").write_text(
+        "services:\n  gone:\n    image: 127.0.0.1:9/a:1.0\n  own:\n    image: x\n    build: .\n"
+        "  left:\n    image: 127.0.0.1:9/b:1.0\n    labels: {homelab.update: ignore}\n"
+    )
+    states = {f.service: f.state for f in check_updates(lab, "apps")}
+    assert states == {"gone": "unknown", "own": "ignored", "left": "ignored"}
+    with pytest.raises(InvalidInput) as refused:
+        propose_updates(lab, [], MODEL, stack="apps")
+    assert refused.value.code == "nothing_to_do"
+    assert "apps/gone" in refused.value.message
+    plan = propose_updates(lab, ["gone=1.1", "left=2.0"], MODEL, stack="apps")
+    text = next(e.after or "" for e in plan.draft.edits)
+    assert "a:1.1" in text and "b:2.0" in text
