@@ -186,6 +186,13 @@ class LocalLab:
         return load_prompts()
 
     @cached_property
+    def docs(self) -> dict[str, str]:
+        """The documentation that comes with the program."""
+        from homelab_mcp.adapters.prompt_files import load_docs
+
+        return load_docs()
+
+    @cached_property
     def signatures(self) -> tuple[Signature, ...]:
         """Known failures of services."""
         from homelab_mcp.adapters.failure_files import load_signatures

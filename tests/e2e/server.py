@@ -30,7 +30,7 @@ class LabOnDisk:
 
     def env(self) -> dict[str, str]:
         kept = {k: os.environ[k] for k in ("PATH", "HOME", "LANG", "DOCKER_HOST", "XDG_CONFIG_HOME") if k in os.environ}
-        return {**kept, "HOMELAB_ROOT": str(self.root), **self.environment}
+        return {**kept, "HOMELAB_ROOT": str(self.root), "HOMELAB_TOOLSETS": "all", **self.environment}
 
     def run(self, *arguments: str, stdin: str = "", timeout: float = 120) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -58,9 +58,12 @@ def register(app: typer.Typer) -> None:
         toolsets: Annotated[
             str,
             typer.Option(
-                "--toolsets", envvar="HOMELAB_TOOLSETS", help="Comma-separated sets of tools to offer; none: all."
+                "--toolsets",
+                envvar="HOMELAB_TOOLSETS",
+                metavar="SETS",
+                help="Comma-separated: core, ops, platform, admin, default or all.",
             ),
-        ] = "",
+        ] = "default",
     ) -> None:
         """Serve MCP on stdin and stdout, or over HTTP. HOMELAB_HTTP_TOKEN sets a bearer token, as --token-file does."""
         from homelab_mcp.server import Offer

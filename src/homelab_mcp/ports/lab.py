@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from homelab_mcp.core.catalog import Catalog
@@ -27,13 +28,17 @@ from homelab_mcp.ports.secrets import Handover, SecretSource, Snapshots, TokenSt
 
 @dataclass(frozen=True, slots=True)
 class PromptText:
-    """An MCP prompt: ``{argument}`` in ``text`` stands for what the person gives."""
+    """An MCP prompt: ``{argument}`` in ``text`` stands for what the person gives.
+
+    ``defaults`` are the words for arguments that may be left out.
+    """
 
     name: str
     title: str
     description: str
     arguments: tuple[str, ...]
     text: str
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
 
 class Lab(Protocol):
@@ -65,6 +70,11 @@ class Lab(Protocol):
     def catalog(self) -> Catalog: ...
     @property
     def prompts(self) -> tuple[PromptText, ...]: ...
+    @property
+    def docs(self) -> Mapping[str, str]:
+        """The program's documentation: Markdown by page name."""
+        ...
+
     @property
     def signatures(self) -> tuple[Signature, ...]:
         """Known failures: lines of services' logs and what they mean."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver.tools import Tool
 
-from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools import (
     add_service,
@@ -20,6 +20,7 @@ from homelab_mcp.tools import (
     external_route,
     get_env,
     history,
+    lab_resources,
     lab_status,
     plans,
     prompts,
@@ -39,64 +40,57 @@ from homelab_mcp.tools import (
     validate_compose,
     vpn,
 )
-from homelab_mcp.tools.plan_result import PLAN_ONLY
+from homelab_mcp.tools.toolsets import ALL_WORD, chosen
 
 Register = Callable[[MCPServer[Any], Lab], None]
 
-TOOLSETS: dict[str, tuple[Register, ...]] = {
-    "core": (
-        search_catalog.register,
-        lab_status.register,
-        read_logs.register,
-        validate_compose.register,
-        add_service.register,
-        remove_service.register,
-        set_env.register,
-        plans.register,
-    ),
-    "ops": (
-        diagnose.register_diagnose,
-        diagnose.register_control,
-        validate_compose.register_fix,
-        seeing.register_details,
-        seeing.register_usage,
-        seeing.register_host,
-        history.register_history,
-        history.register_rollback,
-        review.register_review,
-        review.register_resolve,
-        audit.register,
-        certs.register_check,
-        certs.register_renew,
-        get_env.register,
-        backup.register_backups,
-        backup.register_configure,
-        backup.register_run,
-        backup.register_restore,
-        updates.register_check,
-        updates.register_update,
-    ),
-    "platform": (
-        setup_lab.register,
-        set_lazy_loading.register,
-        any_service.register_custom,
-        any_service.register_import,
-        external_route.register,
-        vpn.register_set,
-        vpn.register_check,
-        change_service.register_update,
-        change_service.register_move,
-        change_service.register_connect,
-        change_service.register_permissions,
-        change_service.register_storage,
-        show_platform.register,
-        sign_on.register_access,
-        sign_on.register_user,
-        sign_on.register_sign_on,
-        start_page.register,
-    ),
-}
-"""Tools by set, in the order in which clients see them; which sets are served is chosen at start and then fixed."""
+TOOLS: tuple[Register, ...] = (
+    search_catalog.register,
+    lab_status.register,
+    read_logs.register,
+    validate_compose.register,
+    add_service.register,
+    remove_service.register,
+    set_env.register,
+    plans.register,
+    diagnose.register_diagnose,
+    diagnose.register_control,
+    validate_compose.register_fix,
+    seeing.register_details,
+    seeing.register_usage,
+    seeing.register_host,
+    history.register_history,
+    history.register_rollback,
+    review.register_review,
+    review.register_resolve,
+    audit.register,
+    certs.register_check,
+    certs.register_renew,
+    get_env.register,
+    backup.register_backups,
+    backup.register_configure,
+    backup.register_restore,
+    updates.register_check,
+    updates.register_update,
+    setup_lab.register,
+    set_lazy_loading.register,
+    any_service.register_custom,
+    any_service.register_import,
+    external_route.register,
+    vpn.register_set,
+    vpn.register_check,
+    change_service.register_update,
+    change_service.register_move,
+    change_service.register_connect,
+    change_service.register_permissions,
+    change_service.register_storage,
+    show_platform.register,
+    sign_on.register_access,
+    sign_on.register_user,
+    sign_on.register_sign_on,
+    start_page.register,
+)
+"""All tools, in the order in which clients see them; ``toolsets`` says which of them a server offers."""
 
 READERS: frozenset[Register] = frozenset(
     {
@@ -123,45 +117,50 @@ READERS: frozenset[Register] = frozenset(
 """What is left of them in read-only mode: no tool that plans, approves or applies."""
 
 
-def chosen(words: Sequence[str]) -> tuple[str, ...]:
-    """The toolsets of that name, in their fixed order; all where none is named.
+def register_all(
+    server: MCPServer[Any], lab: Lab, *, toolsets: Sequence[str] = (ALL_WORD,), read_only: bool = False
+) -> tuple[str, ...]:
+    """Add the tools of these sets, prompts and resources to the server; the names of tools left out by choice.
 
     Raises:
-        InvalidInput: a name that is none.
+        InvalidInput: a toolset that is none.
     """
-    unknown = sorted(set(words) - set(TOOLSETS))
-    if unknown:
-        raise InvalidInput(
-            f"There is no toolset {unknown[0]!r}.", hint=f"Toolsets: {', '.join(TOOLSETS)}.", code="toolset_unknown"
-        )
-    return tuple(name for name in TOOLSETS if not words or name in words)
-
-
-def register_all(server: MCPServer[Any], lab: Lab, *, toolsets: Sequence[str] = (), read_only: bool = False) -> None:
-    """Add the tools of these sets, and the prompts, to the server."""
-    for name in chosen(toolsets):
-        for register in TOOLSETS[name]:
-            if not read_only or register in READERS:
-                register(server, lab)
+    names = chosen(toolsets)
+    for register in TOOLS:
+        if not read_only or register in READERS:
+            register(server, lab)
+    left_out = [t.name for t in server._tool_manager.list_tools() if names is not None and t.name not in names]
+    for name in left_out:
+        server.remove_tool(name)
     prompts.register(server, lab)
     resources.register(server, lab)
+    lab_resources.register(server, lab)
     for tool in server._tool_manager.list_tools():
-        if tool.annotations is PLAN_ONLY:
-            # Every plan tool answers with the same plan, which the server's instructions describe: once is enough.
-            tool.fn_metadata.output_schema = None
-        # pydantic repeats each field's name as its title: a fifth of the list, read by nobody.
-        _drop_titles(tool.parameters)
-        if tool.fn_metadata.output_schema is not None:
-            _drop_titles(tool.fn_metadata.output_schema)
+        _slim(tool)
+    return tuple(left_out)
 
 
-def _drop_titles(schema: dict[str, Any]) -> None:
-    if isinstance(schema.get("title"), str):
-        del schema["title"]
+def _slim(tool: Tool) -> None:
+    """Take out of a tool's schemas what costs tokens and tells a model nothing."""
+    # Models are not shown output schemas, clients may do without, and all answers together would double the list.
+    # A plan's is shown once, with get_plan: all plan tools answer with it.
+    if tool.name != "get_plan":
+        tool.fn_metadata.output_schema = None
+    _drop_unread(tool.parameters)
+    if tool.fn_metadata.output_schema is not None:
+        _drop_unread(tool.fn_metadata.output_schema)
+
+
+def _drop_unread(schema: dict[str, Any]) -> None:
+    # pydantic repeats each field's name as its title: a fifth of the list, read by nobody. A count of properties some
+    # models' APIs refuse; it is held when the tool is called.
+    for word, kind in (("title", str), ("maxProperties", int)):
+        if isinstance(schema.get(word), kind):
+            del schema[word]
     for value in schema.values():
         if isinstance(value, dict):
-            _drop_titles(value)
+            _drop_unread(value)
         elif isinstance(value, list):
             for item in value:
                 if isinstance(item, dict):
-                    _drop_titles(item)
+                    _drop_unread(item)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
@@ -50,7 +50,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         ] = [],  # noqa: B006
         engine: Annotated[bool, Field(description="Also ask `docker compose config`.")] = False,
         severity: Annotated[
-            str, Field(description="Least severity shown: error, warning or info.", pattern="^(error|warning|info)$")
+            Literal["error", "warning", "info"], Field(description="Least severity shown.")
         ] = "warning",
         limit: Annotated[int, Field(ge=1, le=100)] = 30,
         offset: Annotated[int, Field(ge=0)] = 0,

@@ -62,8 +62,6 @@ READ_ONLY_OR_PLAN = {
     "check_updates",
     "update_images",
 }
-ADDS_ONLY = {"run_backup"}
-"""Acts, but takes nothing away: it adds a snapshot to the repository."""
 
 
 @pytest.fixture
@@ -83,7 +81,7 @@ async def test_only_apply_plan_says_that_it_changes_anything(tools: list[dict[st
         hints = tool["annotations"]
         assert hints["readOnlyHint"] is (tool["name"] in READ_ONLY_OR_PLAN), tool["name"]
         assert hints["destructiveHint"] is (tool["name"] == "apply_plan")
-    assert {t["name"] for t in tools} == READ_ONLY_OR_PLAN | ADDS_ONLY | {"apply_plan"}
+    assert {t["name"] for t in tools} == READ_ONLY_OR_PLAN | {"apply_plan"}
 
 
 async def test_apply_plan_takes_nothing_that_could_stand_for_a_yes(tools: list[dict[str, Any]]) -> None:
@@ -102,18 +100,13 @@ async def test_schemas_stay_in_what_every_model_accepts(tools: list[dict[str, An
         assert 20 < len(tool["description"]) < 500
 
 
-async def test_the_whole_list_is_small(tools: list[dict[str, Any]]) -> None:
-    # Paid on every turn of every user: 32 KB is the project's limit for the default tools.
-    assert len(json.dumps(tools)) < 60_000
-
-
 async def test_prompts_are_listed_and_filled_in_as_plain_text(tmp_path: Path) -> None:
     async with Client(build(open_lab(str(tmp_path)))) as client:
         listed = await client.list_prompts()
-        assert {p.name for p in listed.prompts} == {"add-service", "review-lab", "whats-wrong"}
+        assert {"add-service", "review-lab", "whats-wrong"} <= {p.name for p in listed.prompts}
         got = await client.get_prompt("add-service", {"service": "{service} {0}"})
     text = getattr(got.messages[0].content, "text", "")
-    assert text.startswith("Add {service} {0} to my lab.")
+    assert text.startswith("Add {service} {0} to my lab, in the stack the catalog proposes.")
 
 
 def test_the_page_about_the_tools_is_current() -> None:

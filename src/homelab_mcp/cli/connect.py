@@ -1,0 +1,123 @@
+"""``homelab-mcp connect-client``: the configuration that lets a client reach this server."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from homelab_mcp.cli.common import FAILED, JsonFlag, at_terminal, emit, globals_of
+from homelab_mcp.core.client_config import (
+    CLIENTS,
+    SERVER,
+    TOKEN_VARIABLE,
+    Client,
+    Way,
+    check_url,
+    command,
+    entry,
+    joined,
+    links,
+)
+from homelab_mcp.model.errors import InvalidInput, NotFound
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(name="connect-client")
+    def connect_client(
+        ctx: typer.Context,
+        client: Annotated[str, typer.Argument(help=f"One of: {', '.join(CLIENTS)}.")],
+        http: Annotated[
+            str,
+            typer.Option("--http", metavar="URL", help="Reach a server that runs there instead of starting one."),
+        ] = "",
+        toolsets: Annotated[str, typer.Option("--toolsets", metavar="SETS", help="As for serve; stdio only.")] = "",
+        no_token: Annotated[bool, typer.Option("--no-token", help="With --http: the server asks for none.")] = False,
+        write: Annotated[bool, typer.Option("--write", help="Write it to the client's file; shown first.")] = False,
+        file: Annotated[str, typer.Option("--file", help="The client's file, where it is not the usual one.")] = "",
+        yes: Annotated[bool, typer.Option("--yes", help="With --write: do not ask.")] = False,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Print a client's configuration for this server, or write it into the client's file.
+
+        A token is never written: the client asks for it, or takes it from a variable. Other servers in the file stay.
+        """
+        known = CLIENTS.get(client)
+        if known is None:
+            raise NotFound(f"There is no client {client!r} here.", hint=f"Clients: {', '.join(CLIENTS)}; or generic.")
+        options = globals_of(ctx)
+        root = str(Path(options.root).absolute())
+        way = Way(command(_program(), root, toolsets, files_only=options.files_only), check_url(http) if http else "")
+        path = Path(file or known.path).expanduser()
+        before = path.read_text(encoding="utf-8") if write and path.is_file() else ""
+        after = joined(known, before, entry(known, way, token=bool(http) and not no_token))
+        if write:
+            _write(known, path, before, after, yes=yes)
+        data = {
+            "client": client,
+            "file": str(path) if known.path or file else "",
+            "config": after,
+            "written": write,
+            "links": links(way) if client in ("vscode", "cursor") else {},
+            "next": _next(known, http=bool(http) and not no_token),
+        }
+        emit(data, as_json, lambda: _show(known, data))
+
+
+def _program() -> str:
+    """The full path of this command: clients start it from anywhere."""
+    beside = Path(sys.executable).with_name("homelab-mcp")
+    return str(beside) if beside.exists() else shutil.which("homelab-mcp") or "homelab-mcp"
+
+
+def _write(client: Client, path: Path, before: str, after: str, *, yes: bool) -> None:
+    from homelab_mcp.core.diff import unified
+    from homelab_mcp.model.plan import FileEdit
+
+    if not client.path:
+        raise InvalidInput(
+            f"{client.title} keeps no such file.", hint="Enter what is shown without --write in its admin settings."
+        )
+    typer.echo(unified([FileEdit(str(path), before or None, after)], ()), err=True)
+    if before == after:
+        return
+    if not yes:
+        if not at_terminal():
+            raise InvalidInput("Nobody is here to say yes.", hint="Add --yes, or run it in a terminal.")
+        if not typer.confirm(f"Write {path}?", err=True):
+            raise typer.Exit(FAILED)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.homelab-tmp")
+    temporary.write_text(after, encoding="utf-8")
+    if path.exists():
+        shutil.copymode(path, temporary)
+    temporary.replace(path)
+
+
+def _next(client: Client, *, http: bool) -> str:
+    token = f"`homelab-mcp token create {client.name} --scope read,plan,apply` makes its token"
+    if client.name == "openwebui":
+        return f"Admin settings, Integrations, add MCP (Streamable HTTP) with this URL. {token}: enter it as the key."
+    if not http:
+        return f"Restart {client.title}, or its servers; then ask it what runs in your lab."
+    if client.name == "vscode":
+        return f"{token}; VS Code asks for it when it starts the server."
+    return f"{token}; set {TOKEN_VARIABLE} to it where {client.title} starts."
+
+
+def _show(client: Client, data: dict[str, object]) -> None:
+    if not data["written"]:
+        if data["file"]:
+            typer.echo(f"# {client.title}: {data['file']} (server {SERVER})", err=True)
+        typer.echo(str(data["config"]), nl=False)
+    found = data["links"]
+    if isinstance(found, dict):
+        for link in found.values():
+            if str(link).startswith(f"{client.name}:"):
+                typer.echo(f"Or click: {link}", err=True)
+    typer.echo(str(data["next"]), err=True)

@@ -1,0 +1,76 @@
+"""Pages of text about the lab, the catalog and the program: what MCP resources show."""
+
+from __future__ import annotations
+
+import json
+
+from homelab_mcp.core.env_file import parse
+from homelab_mcp.core.status_view import declared
+from homelab_mcp.model.errors import NotFound
+from homelab_mcp.model.observed import StackFiles
+from homelab_mcp.ports import Lab
+from homelab_mcp.queries.find import UNREADABLE, read_stacks
+
+JOURNAL_ENTRIES = 50
+
+
+def catalog(lab: Lab) -> str:
+    """Every service by category, a line each."""
+    by_category: dict[str, list[str]] = {}
+    for record in lab.catalog.records():
+        by_category.setdefault(record.category, []).append(
+            f"- `{record.id}`: {record.name}. {record.does}".rstrip(". ")
+        )
+    parts = [f"## {category}\n" + "\n".join(lines) for category, lines in sorted(by_category.items())]
+    return "# Catalog\n\n" + "\n\n".join(parts) + "\n"
+
+
+def catalog_entry(lab: Lab, service: str) -> str:
+    """A definition as JSON, unset fields left out. Raises NotFound with names that are near."""
+    return lab.catalog.get(service).model_dump_json(indent=1, exclude_defaults=True)
+
+
+def compose_file(lab: Lab, stack: str) -> str:
+    """A stack's compose file with its override, secrets masked. Raises NotFound."""
+    found = _stack(lab, stack)
+    parts = [(found.compose_path, found.compose_text), *found.others]
+    return lab.redactor.safe(
+        "\n".join(f"# {path}\n{'# (not readable)' if text == UNREADABLE else text}" for path, text in parts)
+    )
+
+
+def variables(lab: Lab, stack: str) -> str:
+    """The names in a stack's ``.env``, and whether each has a value. Raises NotFound, InvalidInput."""
+    lines = [f"{name}: {'set' if value else 'empty'}" for name, value in parse(_stack(lab, stack).env_text).items()]
+    return "\n".join(lines or ["(no variables)"]) + "\n"
+
+
+def journal(lab: Lab) -> str:
+    """The last entries, newest first, as JSON."""
+    entries = lab.journal.recent()[-JOURNAL_ENTRIES:]
+    return json.dumps(lab.redactor.data(entries[::-1]), indent=1, ensure_ascii=False)
+
+
+def documentation(lab: Lab, name: str) -> str:
+    """A page of the documentation. Raises NotFound with the pages there are."""
+    pages = lab.docs
+    if name not in pages:
+        raise NotFound(f"There is no page {name!r}.", hint=f"Pages: {', '.join(sorted(pages))}.", code="page_unknown")
+    return pages[name]
+
+
+def stack_names(lab: Lab) -> list[str]:
+    """Every stack, by name."""
+    return [name for name, _ in lab.files.stack_folders()]
+
+
+def service_names(lab: Lab) -> list[str]:
+    """Every compose service of the lab, by name; of files that can be read."""
+    return sorted({service.service for stack in read_stacks(lab.files) for service in declared(stack)})
+
+
+def _stack(lab: Lab, name: str) -> StackFiles:
+    stacks = {stack.name: stack for stack in read_stacks(lab.files)}
+    if name not in stacks:
+        raise NotFound(f"There is no stack {name!r}.", hint=f"Stacks: {', '.join(stacks) or 'none'}.")
+    return stacks[name]

@@ -1,0 +1,152 @@
+"""Each client's configuration: the shape it documents, other servers kept, no token in it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import tomllib
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import jsonschema_rs
+import pytest
+
+from homelab_mcp.core.client_config import CLIENTS, SERVER, Way, check_url, command, entry, joined, links
+from homelab_mcp.model.errors import InvalidInput
+
+STDIO = Way(command("/opt/venv/bin/homelab-mcp", "/opt/stacks", "core,ops"))
+HTTP = Way((), "https://mcp.example.org/mcp")
+
+LOCAL = {
+    "type": "object", "required": ["command"], "additionalProperties": False,
+    "properties": {
+        "type": {"const": "stdio"}, "command": {"type": "string"}, "args": {"items": {"type": "string"}},
+        "env": {"type": "object"}, "envFile": {"type": "string"},
+    },
+}  # fmt: skip
+REMOTE = {
+    "type": "object", "required": ["url"], "additionalProperties": False,
+    "properties": {
+        "type": {"enum": ["http", "sse"]}, "url": {"type": "string", "pattern": "^https?://"},
+        "headers": {"additionalProperties": {"type": "string"}}, "bearer_token_env_var": {"type": "string"},
+    },
+}  # fmt: skip
+EITHER = {"additionalProperties": {"anyOf": [LOCAL, REMOTE]}, "type": "object"}
+TYPED = {
+    "additionalProperties": {
+        "anyOf": [{**LOCAL, "required": ["type", "command"]}, {**REMOTE, "required": ["type", "url"]}]
+    }
+}
+DOCUMENTED: dict[str, dict[str, Any]] = {
+    "vscode": {
+        "required": ["servers"], "additionalProperties": False,
+        "properties": {
+            "servers": TYPED,
+            "inputs": {"items": {
+                "required": ["type", "id", "description"], "additionalProperties": False,
+                "properties": {
+                    "type": {"enum": ["promptString", "pickString", "command"]}, "id": {"type": "string"},
+                    "description": {"type": "string"}, "password": {"type": "boolean"},
+                },
+            }},
+        },
+    },
+    "claude": {"required": ["mcpServers"], "properties": {"mcpServers": {"additionalProperties": LOCAL}}},
+    "cursor": {"required": ["mcpServers"], "properties": {"mcpServers": EITHER}},
+    "codex": {"required": ["mcp_servers"], "properties": {"mcp_servers": EITHER}},
+    "generic": {"required": ["mcpServers"], "properties": {"mcpServers": EITHER}},
+}  # fmt: skip
+"""The shapes as each client documents them, written down by hand from its documentation."""
+
+
+def read(client: str, text: str) -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads(text) if client == "codex" else json.loads(text)
+    return found
+
+
+@pytest.mark.parametrize("way", [STDIO, HTTP], ids=["stdio", "http"])
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_the_configuration_has_the_shape_the_client_documents(name: str, way: Way) -> None:
+    client = CLIENTS[name]
+    if way.url and not client.http:
+        with pytest.raises(InvalidInput, match="starts its servers itself"):
+            entry(client, way, token=True)
+        return
+    data = read(name, joined(client, "", entry(client, way, token=bool(way.url))))
+    jsonschema_rs.validate(DOCUMENTED[name], data)
+    mine = data[client.servers][SERVER]
+    if way.url:
+        assert mine["url"] == HTTP.url
+        assert client.secret in json.dumps(mine)
+    else:
+        assert [mine["command"], *mine["args"]] == list(STDIO.command)
+
+
+@pytest.mark.parametrize("name", [n for n in DOCUMENTED if n != "codex"])
+def test_what_is_in_the_file_stays(name: str) -> None:
+    client = CLIENTS[name]
+    there = {"other": {"a": [1, "ü"]}, client.servers: {"mine": {"command": "x"}, SERVER: {"command": "old"}}}
+    text = joined(client, json.dumps(there, indent=4), entry(client, STDIO, token=False))
+    data = json.loads(text)
+    assert data["other"] == there["other"]
+    assert data[client.servers]["mine"] == {"command": "x"}
+    assert list(data) == list(there)
+    assert '\n    "other"' in text
+    assert joined(client, text, entry(client, STDIO, token=False)) == text
+
+
+def test_a_toml_file_keeps_its_tables_and_comments() -> None:
+    client = CLIENTS["codex"]
+    before = (
+        '# mine\nmodel = "m"\n\n[mcp_servers.homelab]\ncommand = "old"\n\n[mcp_servers.other] # keep\ncommand = "x"\n'
+    )
+    text = joined(client, before, entry(client, HTTP, token=True))
+    assert text.startswith(
+        '# mine\nmodel = "m"\n\n[mcp_servers.other] # keep\ncommand = "x"\n\n[mcp_servers.homelab]\n'
+    )
+    assert tomllib.loads(text)["mcp_servers"]["homelab"] == {
+        "url": HTTP.url,
+        "bearer_token_env_var": "HOMELAB_MCP_TOKEN",
+    }
+    assert joined(client, text, entry(client, HTTP, token=True)) == text
+
+
+@pytest.mark.parametrize("there", ['{"servers": []}', "[]", "{ // a comment\n}", "{", '{"servers": {}, "inputs": {}}'])
+def test_a_file_that_cannot_be_kept_whole_is_left_alone(there: str) -> None:
+    client = CLIENTS["vscode"]
+    with pytest.raises(InvalidInput) as caught:
+        joined(client, there, entry(client, HTTP, token=True))
+    assert caught.value.code == "config_unreadable"
+
+
+def test_an_input_is_asked_for_once() -> None:
+    client = CLIENTS["vscode"]
+    body = entry(client, HTTP, token=True)
+    data = json.loads(joined(client, joined(client, "", body), body))
+    assert [i["id"] for i in data["inputs"]] == ["homelab-token"]
+    assert data["inputs"][0]["password"] is True
+    assert "inputs" not in json.loads(joined(client, "", entry(client, HTTP, token=False)))
+
+
+def test_openwebui_takes_http_alone_and_no_key_is_written() -> None:
+    client = CLIENTS["openwebui"]
+    with pytest.raises(InvalidInput, match="HTTP alone"):
+        entry(client, STDIO, token=False)
+    body = entry(client, HTTP, token=True)
+    assert (body["type"], body["auth_type"], body["key"], body["url"]) == ("mcp", "bearer", "", HTTP.url)
+
+
+def test_links_carry_the_same_entry() -> None:
+    found = links(STDIO)
+    vscode = json.loads(unquote(found["vscode"].removeprefix("vscode:mcp/install?")))
+    assert vscode == {"name": SERVER, **entry(CLIENTS["vscode"], STDIO, token=False)}
+    query = parse_qs(urlsplit(found["cursor"]).query)
+    assert json.loads(base64.b64decode(query["config"][0])) == entry(CLIENTS["cursor"], STDIO, token=False)
+
+
+def test_an_address_gets_the_servers_path_and_holds_no_secret() -> None:
+    assert check_url("http://nas:8765") == "http://nas:8765/mcp"
+    assert check_url("https://mcp.example.org/mcp") == "https://mcp.example.org/mcp"
+    for bad in ("nas:8765", "https://me:secret@nas/mcp", "https://nas/mcp?token=1", "ftp://nas"):
+        with pytest.raises(InvalidInput):
+            check_url(bad)
