@@ -65,7 +65,7 @@ class AcmeCa:
         self.container.remove()
 
 
-def start_acme_ca(scratch: Scratch, network: str, folder: Path, *, dns: str = "") -> AcmeCa:
+def start_acme_ca(scratch: Scratch, network: str, folder: Path, *, dns: str = "", days: int = 0) -> AcmeCa:
     """Start Pebble, and wait until it answers. It takes every challenge as met, unless it has a DNS server to ask.
 
     Args:
@@ -73,6 +73,7 @@ def start_acme_ca(scratch: Scratch, network: str, folder: Path, *, dns: str = ""
         network: the network on which it is `pebble`.
         folder: where to write the PEM file of the CA behind its API.
         dns: HOST:PORT of the DNS server, on that network, by whose records it judges challenges.
+        days: how long its certificates last; 0: its own five years.
 
     Raises:
         TestbedError: pebble is not installed, or it did not come up.
@@ -89,6 +90,7 @@ def start_acme_ca(scratch: Scratch, network: str, folder: Path, *, dns: str = ""
         "tlsPort": 443,
         "ocspResponderURL": "",
         "externalAccountBindingRequired": False,
+        **({"certificateValidityPeriod": days * 86400} if days else {}),
     }
     container = scratch.container(
         ensure_pebble().reference,

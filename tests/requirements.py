@@ -1,6 +1,6 @@
 """What this project promises about safety, by id, and the tests that hold each promise.
 
-T01 to T33 are the threats that ``docs/security.md`` speaks of, P1 to P6 its promises, G01 to G10 the guard's rules.
+T01 to T33 are the threats that ``docs/security.md`` speaks of, P1 to P6 its promises, G01 to G12 the guard's rules.
 ``docs/requirements.md`` is written from here by ``script/requirements-doc``.
 """
 
@@ -311,6 +311,11 @@ RULES = (
         f"{APPLIER}test_no_secret_is_in_the_journal_the_status_the_diff_or_any_git_object")),
     Requirement("G11", "Nothing that arrives ends the server", "Every error is ours, bounded, and says what to do.",
         "Every hostile value and 18 malformed messages: 0 tracebacks.", (HOSTILE, LINES)),
+    Requirement("G12", "A renewal that fails leaves the old certificate served",
+        "Traefik's store is kept before and put back; done is what is seen served.",
+        "A death at every step: a trusted certificate each time.",
+        ("tests/unit/workflow/test_cert_steps.py::test_a_death_at_any_point_leaves_a_certificate_that_is_served",
+         f"{_DOCKER}/test_renew_certs.py::test_a_ca_that_refuses_leaves_the_old_certificate_served")),
 )  # fmt: skip
 
 ALL = (*THREATS, *PROMISES, *RULES)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from homelab_mcp.core.catalog import Catalog
+from homelab_mcp.model.diagnosis import Signature
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.lab import PRIVATE_FOLDER, SETTINGS_FILE, LabSettings
 from homelab_mcp.model.policy import POLICY_FILE
@@ -176,6 +177,13 @@ class LocalLab:
         from homelab_mcp.adapters.prompt_files import load_prompts
 
         return load_prompts()
+
+    @cached_property
+    def signatures(self) -> tuple[Signature, ...]:
+        """Known failures of services."""
+        from homelab_mcp.adapters.failure_files import load_signatures
+
+        return load_signatures()
 
     @cached_property
     def files(self) -> Files:

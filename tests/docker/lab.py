@@ -48,7 +48,9 @@ class RealLab:
     With ``dns`` (on the network ``routes``) it gets one wildcard certificate by DNS-01, else one a route by TLS-ALPN.
     """
 
-    def __init__(self, folder: Path, scratch: Scratch, *, dns: ChallengeDns | None = None, routes: str = "") -> None:
+    def __init__(
+        self, folder: Path, scratch: Scratch, *, dns: ChallengeDns | None = None, routes: str = "", days: int = 0
+    ) -> None:
         self.scratch = scratch
         self.run = scratch.run_id
         self.root = folder / "stacks"
@@ -59,7 +61,7 @@ class RealLab:
         # As any other user than root, files cannot be given away: then services run as who runs the tests.
         self.owner = (1234, 1235) if os.getuid() == 0 else (os.getuid(), os.getgid())
         self.login = f"login-{self.run}@docker"
-        ca = start_acme_ca(scratch, self.routes, folder, dns=dns.address if dns else "")
+        ca = self.ca = start_acme_ca(scratch, self.routes, folder, dns=dns.address if dns else "", days=days)
         certificate = folder / "root.pem"
         certificate.write_text(ca.root_pem)
         self.trust = ca.ssl_context()

@@ -134,6 +134,23 @@ class ComposeCli:
         """Stop the services' containers and keep them; without any, the whole stack's."""
         self._on_stack(stack, ["stop"], services, timeout=WORK_SECONDS)
 
+    def start(self, stack: str, services: Sequence[str]) -> None:
+        """Start containers that are there, as they are."""
+        self._on_stack(stack, ["start"], services, timeout=WORK_SECONDS)
+
+    def recreate(self, stack: str, services: Sequence[str]) -> None:
+        """Make these containers anew, whether or not their files changed; nothing else is touched."""
+        command = ["up", "--detach", "--no-build", "--force-recreate", "--no-deps"]
+        self._on_stack(stack, command, services, timeout=WORK_SECONDS)
+
+    def pause(self, stack: str, services: Sequence[str]) -> None:
+        """Freeze the services' processes; they keep their memory."""
+        self._on_stack(stack, ["pause"], services, timeout=WORK_SECONDS)
+
+    def unpause(self, stack: str, services: Sequence[str]) -> None:
+        """Let paused services go on."""
+        self._on_stack(stack, ["unpause"], services, timeout=WORK_SECONDS)
+
     def create(self, stack: str, services: Sequence[str]) -> None:
         """Create or recreate containers as the files say, without starting them."""
         self._on_stack(stack, ["up", "--no-start", "--no-build", "--no-deps"], services, timeout=WORK_SECONDS)

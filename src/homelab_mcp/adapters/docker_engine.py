@@ -6,14 +6,15 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from homelab_mcp.adapters import docker_answers
+from homelab_mcp.adapters import container_facts, docker_answers
 from homelab_mcp.adapters.docker_errors import endpoint, translated
 from homelab_mcp.core.log_lines import Ring
 from homelab_mcp.core.project_name import PROJECT_LABEL
 from homelab_mcp.core.resources import Usage
+from homelab_mcp.model.diagnosis import ContainerFacts
 from homelab_mcp.model.errors import EngineFailed
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.observed import ContainerMake, ContainerState
@@ -85,6 +86,16 @@ class DockerEngine:
     def usage(self, container_id: str) -> Usage:
         """One answer of ``GET /containers/ID/stats``, for which the engine reads twice, a second apart."""
         return docker_answers.usage(self._ask(lambda c: c.stats(container_id, stream=False)))
+
+    def facts(self, container_id: str) -> ContainerFacts:
+        """One container in full; what it listens on where it runs on this machine's kernel."""
+        raw = self._ask(lambda c: c.inspect_container(container_id))
+        self._environments[container_id] = docker_answers.environment(raw)
+        return container_facts.read(raw, self._image(str(raw.get("Image", ""))))
+
+    def volumes(self) -> frozenset[str]:
+        """Names of all volumes."""
+        return frozenset(str(v["Name"]) for v in self._ask(lambda c: c.volumes()).get("Volumes") or ())
 
     def made_from(self, container_id: str) -> ContainerMake:
         """What a container was made from, beside what its image brings by itself. Values of variables are secret."""
@@ -245,6 +256,14 @@ class DockerEngine:
                 raise
 
     def _read_log(self, container_id: str, tail: int, since: float | None) -> LogLines:
+        with self.raw_log(container_id, tail=str(tail), since=since) as chunks:
+            yield from docker_answers.log_lines(chunks)
+
+    @contextmanager
+    def raw_log(
+        self, container_id: str, *, tail: str = "all", since: float | None = None, until: float | None = None
+    ) -> Iterator[Iterator[bytes]]:
+        """The body of ``GET /containers/ID/logs`` with times, in pieces. Raises EngineUnavailable, EngineFailed."""
         from docker.errors import create_api_error_from_http_exception
         from requests.exceptions import HTTPError
 
@@ -252,9 +271,8 @@ class DockerEngine:
             # What a container was given is what it may print; a container's environment never changes.
             self.inspect(container_id)
         # docker-py's own logs() drops the name of the stream.
-        params = {"stdout": "1", "stderr": "1", "timestamps": "1", "tail": str(tail)}
-        if since is not None:
-            params["since"] = f"{since:.9f}"
+        params = {"stdout": "1", "stderr": "1", "timestamps": "1", "tail": tail}
+        params |= {name: f"{when:.9f}" for name, when in (("since", since), ("until", until)) if when is not None}
 
         def ask(client: APIClient) -> Any:
             url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/logs"
@@ -266,14 +284,14 @@ class DockerEngine:
             return answer
 
         with closing(self._ask(ask)) as answer:
-            yield from self._guarded(docker_answers.log_lines(answer.raw.stream(_CHUNK, decode_content=False)))
+            yield self._guarded(answer.raw.stream(_CHUNK, decode_content=False))
 
-    def _guarded(self, lines: Iterator[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
+    def _guarded(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         from requests.exceptions import RequestException
         from urllib3.exceptions import HTTPError
 
         try:
-            yield from lines
+            yield from chunks
         except (OSError, RequestException, HTTPError) as error:
             raise translated(error, self.address) from error
 

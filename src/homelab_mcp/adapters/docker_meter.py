@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from homelab_mcp.adapters import docker_answers
 from homelab_mcp.adapters.docker_engine import DockerEngine
+from homelab_mcp.adapters.docker_search import stretches
 from homelab_mcp.model.errors import EngineFailed
-from homelab_mcp.ports.meter import DiskClass, Ending, Use
+from homelab_mcp.ports.meter import DiskClass, Ending, Stretch, Use
 
 AT_ONCE = 20
 DISK_SECONDS = 60.0
@@ -51,6 +52,13 @@ class DockerMeter:
         """``GET /images/json``."""
         raw = self._engine.asked(lambda c: c.images())
         return {str(image.get("Id", "")): float(image.get("Created") or 0) for image in raw}
+
+    def search(
+        self, container: str, word: str, *, fold: bool, since: float | None, until: float | None
+    ) -> Iterator[Stretch]:
+        """``GET /containers/ID/logs`` from its beginning, at the engine's own pace."""
+        with self._engine.raw_log(container, since=since, until=until) as chunks:
+            yield from stretches(chunks, word.encode(), fold=fold)
 
     def endings(self, since: float) -> tuple[Ending, ...]:
         """``GET /events`` up to now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -13,6 +14,36 @@ from homelab_mcp.ports.hardware import Place
 _MAKERS = {"0x8086": "intel", "0x1002": "amd", "0x10de": "nvidia"}
 _TOOLKIT = ("usr/bin/nvidia-container-runtime", "usr/bin/nvidia-ctk")
 _ESCAPED = {"\\040": " ", "\\011": "\t", "\\012": "\n", "\\134": "\\"}
+
+
+_DOCKER_DNS = "0B00007F"
+_LOOPBACK = ("7F", "00000000000000000000000001000000")
+
+
+def listeners(folder: Path) -> tuple[frozenset[int], frozenset[int]]:
+    """TCP ports that are listened on, and those of them on loopback alone, by ``tcp`` and ``tcp6`` of that folder.
+
+    Docker's own name server (127.0.0.11) is left out. Raises OSError where the folder cannot be read.
+    """
+    wide: set[int] = set()
+    local: set[int] = set()
+    read = 0
+    for name in ("tcp", "tcp6"):
+        try:
+            lines = (folder / name).read_text().splitlines()[1:]
+        except FileNotFoundError:
+            continue
+        read += 1
+        for line in lines:
+            fields = line.split()
+            address, _, port = fields[1].rpartition(":")
+            if fields[3] != "0A" or address == _DOCKER_DNS:
+                continue
+            near = (len(address) == 8 and address.endswith(_LOOPBACK[0])) or address == _LOOPBACK[1]
+            (local if near else wide).add(int(port, 16))
+    if not read:
+        raise FileNotFoundError(folder)
+    return frozenset(wide | local), frozenset(local - wide)
 
 
 class LinuxHardware:
@@ -59,6 +90,19 @@ class LinuxHardware:
             gid=seen.st_gid,
             mode=stat.S_IMODE(seen.st_mode),
         )
+
+    def listens(self, port: int) -> bool:
+        """By the kernel's table (proc(5), state 0A)."""
+        listening, _ = listeners(self._root / "proc/net")
+        return port in listening
+
+    def resolve(self, host: str) -> tuple[str, ...]:
+        """``getaddrinfo``; a resolver that answers with an error knows none."""
+        try:
+            found = socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return ()
+        return tuple(dict.fromkeys(str(row[4][0]) for row in found))
 
     def _mount(self, path: str) -> tuple[str, str]:
         """The longest mount point above the path, and its file system (proc(5), mounts)."""

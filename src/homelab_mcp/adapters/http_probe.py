@@ -13,6 +13,7 @@ import socket
 import ssl
 import time
 
+from homelab_mcp.model.certificate import Certificate, Served
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import ProbeResult
 
@@ -56,6 +57,35 @@ class TraefikProbe:
             return self._ask(url, host, path, end, verify=False)
         except (OSError, http.client.HTTPException) as error:
             return ProbeResult(url, 0, error=self._why(error))
+
+    def certificate(self, host: str, *, timeout: float = 5.0) -> Served:
+        """The certificate that a TLS handshake with this name brings, and whether it is trusted for it.
+
+        Raises:
+            InvalidInput: not a host name.
+        """
+        if not _HOST.match(host):
+            raise InvalidInput(f"{host!r} is not a host name.", hint="Give a host name.")
+        end = time.monotonic() + timeout
+        try:
+            return Served(host, self._shown(host, end, verify=True), verified=True)
+        except ssl.SSLCertVerificationError as error:
+            problem = error.verify_message or str(error)
+        except OSError as error:
+            return Served(host, problem=self._why(error))
+        try:
+            return Served(host, self._shown(host, end, verify=False), problem=problem)
+        except OSError as error:
+            return Served(host, problem=self._why(error))
+
+    def _shown(self, host: str, end: float, *, verify: bool) -> Certificate | None:
+        from homelab_mcp.core.certs.reading import from_der
+
+        with (
+            socket.create_connection(self._place, timeout=_left(end)) as plain,
+            self._context(verify).wrap_socket(plain, server_hostname=host) as secure,
+        ):
+            return from_der(secure.getpeercert(binary_form=True) or b"")
 
     def _ask(self, url: str, host: str, path: str, end: float, *, verify: bool) -> ProbeResult:
         with (
@@ -119,7 +149,9 @@ def _described(secure: ssl.SSLSocket, verified: bool) -> str:
     from cryptography import x509
 
     certificate = x509.load_der_x509_certificate(raw)
-    return f"subject {certificate.subject.rfc4514_string()}, issuer {certificate.issuer.rfc4514_string()}"
+    ended = certificate.not_valid_after_utc
+    past = f", ended {ended:%Y-%m-%d}" if ended.timestamp() < time.time() else ""
+    return f"subject {certificate.subject.rfc4514_string()}, issuer {certificate.issuer.rfc4514_string()}{past}"
 
 
 def _common_name(name: object) -> str:

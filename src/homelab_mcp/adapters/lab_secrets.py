@@ -13,6 +13,7 @@ from pathlib import Path
 from homelab_mcp.core.diff import is_env, secrets_of
 from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.core.redact import Redactor, env_pairs, telling_values
+from homelab_mcp.core.secret_files import SECRET_NAMES
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import PRIVATE_FOLDER
 from homelab_mcp.model.plan import Plan, PlanStatus
@@ -25,7 +26,6 @@ MOST_VALUES = 5_000
 NEWEST_PLANS = 40
 """Bounds: a lab's folders may hold a media library. What is nearest the root is looked at first."""
 
-_SECRET_FILES = {"acme.json", "users_database.yml"}
 _SKIPPED = {".git", PRIVATE_FOLDER, "node_modules"}
 _KEYED = re.compile(r"\"(?:Key|PrivateKey|key)\"\s*:\s*\"([A-Za-z0-9+/=]{16,})\"")
 _HASHED = re.compile(r"\$(?:argon2\w*|2[aby]|pbkdf2[\w-]*|6|5)\$[^\s'\"]{16,}")
@@ -140,7 +140,7 @@ class LabSecrets:
                     if entry.is_dir(follow_symlinks=False):
                         if entry.name not in _SKIPPED:
                             folders.append(entry.path)
-                    elif is_env(entry.name) or entry.name in _SECRET_FILES:
+                    elif is_env(entry.name) or entry.name in SECRET_NAMES:
                         files.append(entry.path)
                     if len(folders) > MOST_FOLDERS:
                         break

@@ -41,7 +41,18 @@ def register(app: typer.Typer) -> None:
 
         lab = lab_of(ctx)
         asked = LogQuestion(
-            services or [], stack, tail, since, until, grep, level, context, files, cursor, max_bytes=10**6
+            services or [],
+            stack,
+            tail,
+            since,
+            until,
+            grep,
+            level,
+            context,
+            files,
+            cursor,
+            max_bytes=10**6,
+            scan_seconds=600.0,
         )
         page = page_of(lab, asked).as_dict()
 

@@ -67,7 +67,8 @@ def watched_services(draft: Draft) -> list[tuple[str, str]]:
             continue
         pairs |= {(action.stack, s) for s in action.services or (_WHOLE,)}
     for seen in draft.verifications:
-        pairs |= {(seen.stack, s) for s in (*seen.services, *seen.gone) if seen.stack}
+        held = tuple(service for service, _ in seen.held)
+        pairs |= {(seen.stack, s) for s in (*seen.services, *seen.gone, *held) if seen.stack}
     return sorted(pairs)
 
 

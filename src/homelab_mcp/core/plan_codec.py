@@ -14,6 +14,8 @@ from homelab_mcp.model.plan import (
     ActionKind,
     Approval,
     ApprovalKind,
+    CertificateCheck,
+    CertificateDrop,
     DataMove,
     Draft,
     EngineAction,
@@ -113,9 +115,13 @@ def _body(plan: Plan) -> dict[str, Any]:
     # And so do those from before a field that most plans leave as it is.
     if not data["draft"]["also_verify"]:
         del data["draft"]["also_verify"]
-    for name in ("moves", "owners"):
+    for name in ("moves", "owners", "drops"):
         if not data["draft"][name]:
             del data["draft"][name]
+    for seen in (data["draft"]["verification"], *data["draft"].get("also_verify", ())):
+        for name in ("held", "certificates"):
+            if not seen[name]:
+                del seen[name]
     for edit in (*data["draft"]["edits"], *data["draft"]["adopts"]):
         if not edit["derived"]:
             del edit["derived"]
@@ -161,6 +167,7 @@ def _draft(data: Mapping[str, Any]) -> Draft:
     fields["verification"] = verification_from(data["verification"])
     fields["also_verify"] = tuple(verification_from(v) for v in data.get("also_verify", ()))
     fields["moves"], fields["owners"] = data_steps_from(data)
+    fields["drops"] = drops_from(data)
     fields["risks"] = tuple(RiskReason(Risk(r["risk"]), r["reason"]) for r in data["risks"])
     fields["notes"] = tuple(data["notes"])
     fields["secrets"] = tuple(data["secrets"])
@@ -173,6 +180,11 @@ def data_steps_from(draft: Mapping[str, Any]) -> tuple[tuple[DataMove, ...], tup
     return moves, tuple(OwnerChange(**o) for o in draft.get("owners", ()))
 
 
+def drops_from(draft: Mapping[str, Any]) -> tuple[CertificateDrop, ...]:
+    """A stored draft's dropped certificates. Raises TypeError where they are none."""
+    return tuple(CertificateDrop(**d) for d in draft.get("drops", ()))
+
+
 def verification_from(seen: Mapping[str, Any]) -> Verification:
     """A stored verification. Raises KeyError or TypeError where it is none."""
     return Verification(
@@ -180,4 +192,6 @@ def verification_from(seen: Mapping[str, Any]) -> Verification:
         services=tuple(seen["services"]),
         gone=tuple(seen["gone"]),
         routes=tuple(RouteCheck(**r) for r in seen["routes"]),
+        held=tuple((str(service), str(word)) for service, word in seen.get("held", ())),
+        certificates=tuple(CertificateCheck(**c) for c in seen.get("certificates", ())),
     )

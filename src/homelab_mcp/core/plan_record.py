@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from homelab_mcp.core.plan_codec import data_steps_from, plan_from_json, verification_from
+from homelab_mcp.core.plan_codec import data_steps_from, drops_from, plan_from_json, verification_from
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.plan import (
     ActionKind,
@@ -89,6 +89,7 @@ def _outline(data: dict[str, Any]) -> Plan:
     )
     draft["verification"] = verification_from(draft["verification"])
     draft["moves"], draft["owners"] = data_steps_from(draft)
+    draft["drops"] = drops_from(draft)
     draft["also_verify"] = tuple(verification_from(v) for v in draft.get("also_verify", ()))
     if any((draft["risks"], draft["notes"], draft["secrets"], data["reasons"], data["findings"], data["fingerprint"])):
         raise ValueError("an outline holds no such thing")

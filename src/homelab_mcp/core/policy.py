@@ -146,6 +146,14 @@ def _loosened(settings: PolicySettings) -> Iterator[str]:
             yield f"{POLICY_FILE}: a client's dialog approves {_told(rule)}, whatever the risk."
 
 
+_CONTROLLED = (
+    ({ActionKind.RECREATE}, "Makes containers anew from the same files; their data stays."),
+    ({ActionKind.START, ActionKind.UNPAUSE}, "Starts containers that are there."),
+    ({ActionKind.STOP, ActionKind.PAUSE}, "A service is away until it is started again."),
+    ({ActionKind.RESTART}, "Interrupts a service for a moment."),
+)
+
+
 def _floor(draft: Draft) -> list[RiskReason]:
     found = []
     deleted = [e.path for e in draft.edits if e.after is None and e.before is not None]
@@ -169,8 +177,8 @@ def _floor(draft: Draft) -> list[RiskReason]:
         found.append(RiskReason(Risk.MEDIUM, "Removes containers (volumes stay)."))
     if any(a.kind is ActionKind.UP for a in draft.actions):
         found.append(RiskReason(Risk.MEDIUM, "Starts or recreates containers."))
-    if any(a.kind is ActionKind.RESTART for a in draft.actions):
-        found.append(RiskReason(Risk.LOW, "Interrupts a service for a moment."))
+    kinds = {a.kind for a in draft.actions}
+    found += [RiskReason(Risk.LOW, told) for of, told in _CONTROLLED if kinds & of]
     return found
 
 
@@ -189,6 +197,8 @@ def _data_floor(draft: Draft) -> list[RiskReason]:
     found = []
     if draft.moves:
         found.append(RiskReason(Risk.MEDIUM, "Moves data of services to another folder."))
+    if draft.drops:
+        found.append(RiskReason(Risk.HIGH, "Takes certificates from Traefik's store; new ones must be got."))
     if draft.owners:
         found.append(RiskReason(Risk.MEDIUM, "Changes who owns files."))
     if any(o.whole for o in draft.owners):

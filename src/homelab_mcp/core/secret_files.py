@@ -6,7 +6,10 @@ from pathlib import PurePosixPath
 
 from homelab_mcp.core.diff import is_env
 
-SECRET_NAMES = frozenset({"acme.json", "users_database.yml"})
+ACME_STORES = ("acme.json", "acme-staging.json")
+"""Traefik's stores of certificates, which it writes itself; the second is the staging CA's."""
+
+SECRET_NAMES = frozenset({*ACME_STORES, "users_database.yml"})
 """Certificates with their keys (Traefik), people with their password hashes (Authelia)."""
 
 _TEMPORARY = ".homelab-tmp"

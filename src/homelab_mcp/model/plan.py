@@ -31,6 +31,11 @@ class ActionKind(StrEnum):
     RESTART = "restart"
     LOAD = "load"
     """Loads a restored dump (``name``: its path in the lab) into a database that has just begun anew."""
+    START = "start"
+    STOP = "stop"
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+    RECREATE = "recreate"
     REMOVE_NETWORK = "remove_network"
     """Removes a shared network that nothing joins any more, after all else has held."""
     REMOVE_ORPHANS = "remove_orphans"
@@ -102,6 +107,48 @@ class OwnerChange:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateDrop:
+    """A certificate that leaves Traefik's store while Traefik is down, so that it asks for another when it starts.
+
+    Args:
+        store: the store's path relative to the lab's root.
+        stack: of Traefik, which is stopped for it; the plan's actions start it again.
+        service: Traefik's.
+        name: its main name.
+        serial: its serial number in hexadecimal: the plan is stale when the store no longer holds it.
+    """
+
+    store: str
+    stack: str
+    service: str
+    name: str
+    serial: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateCheck:
+    """A host that must be served with another certificate than it was: trusted, and begun later.
+
+    Args:
+        host: asked with this name.
+        name: the certificate's main name.
+        serial: of the one that is served until now; "" where none is.
+        since: when that one began, Unix seconds.
+        stack: of Traefik, whose log tells early that it fails.
+        service: Traefik's.
+        patience: seconds to wait for it.
+    """
+
+    host: str
+    name: str
+    serial: str
+    since: float
+    stack: str
+    service: str
+    patience: float = 180.0
+
+
+@dataclass(frozen=True, slots=True)
 class RouteCheck:
     """A URL that must answer after the apply, asked through the lab's own Traefik.
 
@@ -117,12 +164,18 @@ class RouteCheck:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What is looked at after the engine actions: services that must run and be healthy, routes that must answer."""
+    """What is looked at after the engine actions: services that must run and be healthy, routes that must answer.
+
+    ``certificates`` must be served before anything else is looked at.
+    """
 
     stack: str = ""
     services: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     routes: tuple[RouteCheck, ...] = ()
+    held: tuple[tuple[str, str], ...] = ()
+    """(service, stopped or paused): what is to be down after."""
+    certificates: tuple[CertificateCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +214,8 @@ class Draft:
     """Data that changes place, after containers were removed and before files are written."""
     owners: tuple[OwnerChange, ...] = ()
     """Entries that get another owner."""
+    drops: tuple[CertificateDrop, ...] = ()
+    """Certificates that leave Traefik's store, after containers were removed and before files are written."""
 
     @property
     def verifications(self) -> tuple[Verification, ...]:

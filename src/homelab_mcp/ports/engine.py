@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from homelab_mcp.core.resources import Usage
+from homelab_mcp.model.certificate import Served
+from homelab_mcp.model.diagnosis import ContainerFacts
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.judgement import Judged, Question
 from homelab_mcp.model.observed import ContainerMake, ContainerState
@@ -43,6 +45,11 @@ class Engine(Protocol):
         """What it uses now, looked at for about a second (the engine's own two readings)."""
         ...
 
+    def facts(self, container_id: str) -> ContainerFacts:
+        """One container in full, for a diagnosis; nothing is run in it. EngineFailed where it is gone."""
+        ...
+
+    def volumes(self) -> frozenset[str]: ...
     def made_from(self, container_id: str) -> ContainerMake:
         """What a container was made from. EngineFailed (``no_such_object``) where it is gone."""
         ...
@@ -122,6 +129,16 @@ class Compose(Protocol):
 
     def restart(self, stack: str, services: Sequence[str]) -> None: ...
     def stop(self, stack: str, services: Sequence[str]) -> None: ...
+    def start(self, stack: str, services: Sequence[str]) -> None:
+        """Start containers that are there, as they are; EngineFailed where there are none."""
+        ...
+
+    def recreate(self, stack: str, services: Sequence[str]) -> None:
+        """Make these containers anew from their files (``up --force-recreate --no-deps``); anonymous volumes stay."""
+        ...
+
+    def pause(self, stack: str, services: Sequence[str]) -> None: ...
+    def unpause(self, stack: str, services: Sequence[str]) -> None: ...
     def create(self, stack: str, services: Sequence[str]) -> None:
         """Create or recreate containers as the files say, without starting them (``up --no-start``)."""
         ...
@@ -160,4 +177,8 @@ class Probe(Protocol):
 
     def get(self, host: str, path: str = "/", *, timeout: float = 5.0) -> ProbeResult:
         """GET ``https://host/path`` through the lab's own Traefik (its published address), with SNI and Host."""
+        ...
+
+    def certificate(self, host: str, *, timeout: float = 5.0) -> Served:
+        """What TLS shows for the host there, asked with its name, trusted or not."""
         ...

@@ -8,6 +8,7 @@ from typing import Protocol
 from homelab_mcp.core.catalog import Catalog
 from homelab_mcp.core.policy import Policy
 from homelab_mcp.core.redact import Redactor
+from homelab_mcp.model.diagnosis import Signature
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.ports.backup import Restic
 from homelab_mcp.ports.data import Data
@@ -64,6 +65,11 @@ class Lab(Protocol):
     def catalog(self) -> Catalog: ...
     @property
     def prompts(self) -> tuple[PromptText, ...]: ...
+    @property
+    def signatures(self) -> tuple[Signature, ...]:
+        """Known failures: lines of services' logs and what they mean."""
+        ...
+
     @property
     def files(self) -> Files: ...
     @property

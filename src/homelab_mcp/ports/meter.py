@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,6 +42,15 @@ class Ending:
     exit_code: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Lines of a log as ``Engine.logs`` has them; those from ``start`` to ``end`` may have what was looked for."""
+
+    lines: list[tuple[str, str, str]]
+    start: int
+    end: int
+
+
 class Meter(Protocol):
     """Measures; every call raises EngineUnavailable when the engine does not answer, EngineFailed on its errors."""
 
@@ -55,6 +64,15 @@ class Meter(Protocol):
 
     def image_times(self) -> Mapping[str, float]:
         """Unix seconds at which each image was built, by its id."""
+        ...
+
+    def search(
+        self, container: str, word: str, *, fold: bool, since: float | None, until: float | None
+    ) -> Iterator[Stretch]:
+        """The stretches of a container's whole log that have the word, oldest first; empty ones tell of the progress.
+
+        ``fold``: the word is lower case, and the log's case does not count.
+        """
         ...
 
     def endings(self, since: float) -> tuple[Ending, ...]:

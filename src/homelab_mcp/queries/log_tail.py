@@ -20,7 +20,7 @@ from homelab_mcp.core.log_entries import MOST_PARTS, chosen, joined
 from homelab_mcp.core.log_lines import LogLine, Place, Ring
 from homelab_mcp.core.redact import Redactor, clean
 from homelab_mcp.model.observed import ContainerState
-from homelab_mcp.ports import Engine, LogSource
+from homelab_mcp.ports import Engine, LogSource, Meter
 
 SEARCHED_LINES = 20_000
 SECONDS = 1.3
@@ -41,6 +41,8 @@ class Wanted:
     """What is asked of each log; ``end`` is when masking stops, by the monotonic clock.
 
     ``least`` is the level that entries must have, ``context`` how many lines around what matches are wanted too.
+    ``needle`` is a word that is in every line that matches (see ``core.log_needle``): with it the whole log is searched
+    where its end has too little, for ``scan_seconds``.
     """
 
     tail: int
@@ -53,6 +55,8 @@ class Wanted:
     end: float
     least: str = ""
     context: int = 0
+    needle: tuple[str, bool] = ("", False)
+    scan_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class Tail:
     lines: list[LogLine]
     older: bool
     reached: str
+    scanned: str = ""
+    """Set where time was up: searched were the log's beginning to that moment, and its end from ``reached`` on."""
 
 
 def tail_of(engine: Engine, container: ContainerState, wanted: Wanted) -> Tail:
@@ -89,6 +95,54 @@ def tail_from(source: LogSource, name: str, wanted: Wanted) -> Tail:
             if seen % BATCH_LINES == 0 and time.monotonic() > stop:
                 break
     return _sifted(ring.lines(), name, wanted, more=seen >= asked or ring.dropped)
+
+
+def further(meter: Meter, container: ContainerState, wanted: Wanted, found: Tail) -> Tail:
+    """What the rest of the log has, where its end had fewer matches than are wanted; ``found`` itself otherwise.
+
+    Raises EngineUnavailable, EngineFailed.
+    """
+    word, fold = wanted.needle
+    if not word or not found.older or len(found.lines) >= wanted.tail or not wanted.scan_seconds:
+        return found
+    stop = time.monotonic() + wanted.scan_seconds
+    name = shown_name(container.service)
+    kept: deque[LogLine] = deque(maxlen=wanted.tail - len(found.lines) + MOST_PARTS)
+    until = log_lines.seconds_of(found.reached)
+    search = meter.search(container.id, word, fold=fold, since=wanted.since, until=until)
+    with closing(cast("Any", search)):
+        for stretch in search:
+            raw = [(when, kind, log_lines.cut(text)) for when, kind, text in stretch.lines]
+            here = stretch.end
+            # The engine's own end is a float's: what the first look saw is not told twice.
+            while here > stretch.start and raw[here - 1][0] >= found.reached:
+                here -= 1
+            plain = [n for n in range(stretch.start, here) if _has(raw[n][2], word, fold=fold)]
+            for first, last in _runs(plain, wanted.context):
+                kept.extend(matching(raw, max(first, stretch.start), min(last, here), name, wanted))
+            if time.monotonic() > stop:
+                lines = [*kept, *found.lines]
+                return Tail(lines, True, found.reached, raw[-1][0] if raw else found.reached)
+    room = wanted.tail - len(found.lines)
+    lines = [*list(kept)[-room:], *found.lines] if len(kept) > room else [*kept, *found.lines]
+    return Tail(lines, len(kept) > room, lines[0].time if lines else found.reached)
+
+
+def _has(text: str, word: str, *, fold: bool) -> bool:
+    text = clean(text) if "\x1b" in text else text
+    return word in (text.lower() if fold else text)
+
+
+def _runs(places: Sequence[int], context: int) -> list[tuple[int, int]]:
+    """Places in stretches that are masked together: what is near each other, with room for what belongs to it."""
+    reach = max(context, MOST_PARTS)
+    found: list[tuple[int, int]] = []
+    for place in places:
+        if found and place - reach <= found[-1][1] and place - found[-1][0] < BATCH_LINES:
+            found[-1] = (found[-1][0], place + reach)
+        else:
+            found.append((max(place - reach, found[-1][1] if found else 0), place + reach))
+    return found
 
 
 def shown_name(service: str) -> str:

@@ -13,6 +13,7 @@ from homelab_mcp.core import log_lines
 from homelab_mcp.core.log_entries import counted
 from homelab_mcp.core.log_levels import LEVELS
 from homelab_mcp.core.log_lines import LogLine
+from homelab_mcp.core.log_needle import needle_of
 from homelab_mcp.core.redact import Redactor, secret_values
 from homelab_mcp.core.status_view import owner
 from homelab_mcp.model.errors import InvalidInput
@@ -20,10 +21,11 @@ from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.ports import Engine, Files, Lab, LogSource
 from homelab_mcp.queries.find import read_stacks
 from homelab_mcp.queries.log_sources import containers_of, files_of
-from homelab_mcp.queries.log_tail import SECONDS, Wanted, shown_name, tail_from
+from homelab_mcp.queries.log_tail import SECONDS, Tail, Wanted, further, shown_name, tail_from
 
 MOST_LINES = 1_000
 MOST_CONTEXT = 20
+SCAN_SECONDS = 20.0
 PAGE_BYTES = 12_288
 """Leaves room, below a tool result's 16 KiB, for what stands around the lines."""
 
@@ -79,6 +81,15 @@ class LogPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Log:
+    """One log to be read: its name, its last lines, and where it can, what the rest of it has beside those."""
+
+    name: str
+    source: LogSource
+    rest: Callable[[Wanted, Tail], Tail] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LogQuestion:
     """What is asked for.
 
@@ -95,6 +106,7 @@ class LogQuestion:
         files: also log files that the services write in the lab's folder.
         cursor: ``next_cursor`` of the page before.
         max_bytes: of the lines together.
+        scan_seconds: for searching whole logs, of each container, where their ends have too little.
     """
 
     services: Sequence[str] = ()
@@ -108,6 +120,7 @@ class LogQuestion:
     files: bool = False
     cursor: str = ""
     max_bytes: int = PAGE_BYTES
+    scan_seconds: float = SCAN_SECONDS
 
     def wanted(self, now: float, redactor: Callable[[], Redactor]) -> Wanted:
         """As a log is asked. Raises InvalidInput for a value that cannot be taken as it is."""
@@ -128,6 +141,8 @@ class LogQuestion:
             end=time.monotonic() + SECONDS,
             least=self.level,
             context=self.context,
+            needle=needle_of(self.grep) if self.grep and not self.cursor else ("", False),
+            scan_seconds=self.scan_seconds,
         )
 
 
@@ -161,7 +176,7 @@ def read_logs(
     stacks = read_stacks(files)
     wanted = question.wanted(time.time() if now is None else now, redactor or _of_env_files(files, stacks))
     found = containers_of(stacks, engine.containers(), files.root, services, stack)
-    logs = [(shown_name(c.service), partial(engine.logs, c.id)) for c in found]
+    logs = [Log(shown_name(c.service), partial(engine.logs, c.id)) for c in found]
     return _page(logs, wanted, question.max_bytes)
 
 
@@ -175,14 +190,14 @@ def page_of(lab: Lab, question: LogQuestion) -> LogPage:
     stacks = read_stacks(lab.files)
     wanted = question.wanted(lab.clock.now(), lambda: lab.redactor)
     found = containers_of(stacks, lab.engine.containers(), lab.files.root, question.services, question.stack)
-    logs: list[tuple[str, LogSource]] = []
+    logs: list[Log] = []
     notes: list[str] = []
     for container in found:
         name = shown_name(container.service)
-        logs.append((name, partial(lab.engine.logs, container.id)))
+        logs.append(Log(name, partial(lab.engine.logs, container.id), partial(further, lab.meter, container)))
         paths = files_of(lab, container, stacks)
         if question.files:
-            logs += [(f"{name}:{_base(path)}", partial(lab.log_files.lines, path)) for path in paths]
+            logs += [Log(f"{name}:{_base(path)}", partial(lab.log_files.lines, path)) for path in paths]
         elif paths and len(found) == 1:
             notes.append(f"{name} also writes {', '.join(map(_base, paths))}: ask with files=true.")
     page = _page(logs, wanted, question.max_bytes)
@@ -193,7 +208,13 @@ def page_of(lab: Lab, question: LogQuestion) -> LogPage:
         place = owner(found[0], stacks, lab.files.root)
         rest = uri_of(place, found[0].service, page.next_cursor)
     return LogPage(
-        page.services, page.lines, page.truncated, page.next_cursor, levels=page.levels, rest=rest, notes=tuple(notes)
+        page.services,
+        page.lines,
+        page.truncated,
+        page.next_cursor,
+        levels=page.levels,
+        rest=rest,
+        notes=(*page.notes, *notes),
     )
 
 
@@ -211,29 +232,35 @@ def _base(path: str) -> str:
     return shown_name(path.rpartition("/")[2])
 
 
-def _page(logs: Sequence[tuple[str, LogSource]], wanted: Wanted, max_bytes: int) -> LogPage:
-    lines, more, horizon = _gather(logs, wanted)
+def _page(logs: Sequence[Log], wanted: Wanted, max_bytes: int) -> LogPage:
+    lines, more, horizon, notes = _gather(logs, wanted)
     lines = log_lines.before(sorted(lines, key=lambda line: line.time), wanted.place)
     texts, covered = log_lines.page(lines, max_bytes)
     truncated = more or covered < len(lines)
     reached = log_lines.place_of(lines, covered, wanted.place, horizon) if truncated else None
-    names = tuple(dict.fromkeys(name for name, _ in logs))
+    names = tuple(dict.fromkeys(log.name for log in logs))
     tally = tuple(counted(lines[-covered:] if covered else ()).items())
-    return LogPage(names, tuple(texts), truncated, reached.as_cursor() if reached else None, levels=tally)
+    return LogPage(names, tuple(texts), truncated, reached.as_cursor() if reached else None, levels=tally, notes=notes)
 
 
-def _gather(logs: Sequence[tuple[str, LogSource]], wanted: Wanted) -> tuple[list[LogLine], bool, str]:
-    """All lines, whether there may be older ones, and from which time on none is missing."""
+def _gather(logs: Sequence[Log], wanted: Wanted) -> tuple[list[LogLine], bool, str, tuple[str, ...]]:
+    """All lines, whether there may be older ones, from which time on none is missing, and what a reader should know."""
     lines: list[LogLine] = []
     more = False
     horizon = ""
-    for name, source in logs:
-        found = tail_from(source, name, wanted)
+    notes: list[str] = []
+    for log in logs:
+        found = tail_from(log.source, log.name, wanted)
+        if log.rest is not None:
+            found = log.rest(wanted, found)
+        if found.scanned:
+            between = f"from {found.scanned[:19]}Z to {found.reached[:19]}Z"
+            notes.append(f"Time was up: of {log.name}, {between} was not searched; ask for that by since and until.")
         lines += found.lines
         if found.older:
             more = True
             horizon = max(horizon, found.reached)
-    return lines, more, horizon
+    return lines, more, horizon, tuple(notes)
 
 
 def _of_env_files(files: Files, stacks: Sequence[StackFiles]) -> Callable[[], Redactor]:

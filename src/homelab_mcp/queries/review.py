@@ -26,6 +26,7 @@ from homelab_mcp.core.drift import (
 )
 from homelab_mcp.core.new_findings import brought_in
 from homelab_mcp.core.redact import safe, secret_values
+from homelab_mcp.core.secret_files import ACME_STORES
 from homelab_mcp.core.status_view import owner
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError, InvalidInput
 from homelab_mcp.model.finding import Finding
@@ -225,13 +226,13 @@ def _candidates(lab: Lab, stacks: Sequence[StackFiles], held: frozenset[str], st
 def _private(lab: Lab, stacks: Sequence[StackFiles], stack: str, notes: list[str]) -> list[FileChange]:
     """Files that git must not hold, against the last apply that wrote or saw them.
 
-    ``acme.json`` is left out: Traefik itself writes it at each renewal.
+    Stores of certificates are left out: Traefik itself writes them at each renewal.
     """
     applied = applied_plans(lab)[::-1]
     paths = {"global.env", *(s.env_path for s in stacks)}
     paths |= {e.path for p in applied for e in (*p.draft.edits, *p.draft.adopts) if e.secret}
     found = []
-    for path in sorted(p for p in paths if in_scope(p, stack) and posixpath.basename(p) != "acme.json"):
+    for path in sorted(p for p in paths if in_scope(p, stack) and posixpath.basename(p) not in ACME_STORES):
         try:
             after = lab.files.read(path)
         except InvalidInput as error:

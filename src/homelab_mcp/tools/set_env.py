@@ -20,7 +20,9 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
     @guarded
     async def set_env(
         ctx: Context[Any],
-        stack: Annotated[str, Field(description="Whose .env.", min_length=1, max_length=80)],
+        stack: Annotated[
+            str, Field(description="Whose .env; '.' is global.env, for all stacks.", min_length=1, max_length=80)
+        ],
         values: Annotated[
             dict[str, str], Field(description="Non-secret variables to set, by name.", max_length=50)
         ] = {},  # noqa: B006
@@ -29,10 +31,11 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         ] = [],  # noqa: B006
         unset: Annotated[list[str], Field(description="Names to remove.", max_length=50)] = [],  # noqa: B006
     ) -> Annotated[CallToolResult, PlanOutput]:
-        from homelab_mcp.workflow.proposals import env_changes, propose_set_env
+        from homelab_mcp.workflow.proposals import env_changes
+        from homelab_mcp.workflow.propose_env import propose_env
 
         changes = env_changes(lab, values, generate, unset, from_model=True)
-        plan = await in_thread(propose_set_env, lab, stack, changes, requester(ctx))
+        plan = await in_thread(propose_env, lab, stack, changes, requester(ctx))
         return await plan_result(lab, plan)
 
     server.add_tool(

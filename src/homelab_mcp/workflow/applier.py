@@ -124,7 +124,10 @@ class Applier:
                 self._refuse_half_done()
                 before = self.undo.remember(plan)
                 if self.snapshots is not None and touched_stacks(plan.draft):
-                    self.snapshots.take(plan.id, [e.path for e in plan.draft.edits if is_secret(e)])
+                    self.snapshots.take(
+                        plan.id,
+                        [*(e.path for e in plan.draft.edits if is_secret(e)), *(d.store for d in plan.draft.drops)],
+                    )
                 self.plans.reserve(_room(plan))
                 try:
                     if not self.plans.consume(plan_id):

@@ -62,13 +62,15 @@ def action_line(action: EngineAction) -> str:
             what = f"restart {services} in {action.stack}"
         case ActionKind.LOAD:
             what = f"load {action.name} into {services} of {action.stack}"
+        case ActionKind.START | ActionKind.STOP | ActionKind.PAUSE | ActionKind.UNPAUSE | ActionKind.RECREATE:
+            what = f"{action.kind} {services} in {action.stack}"
         case ActionKind.REMOVE_ORPHANS:
             what = f"stop and remove the containers of {services} in {action.stack} for good"
     return f"{what}: {action.why}"
 
 
 def data_lines(draft: Draft) -> list[str]:
-    """What happens to data, as sentences a person reads: each move, and the owners by what they become."""
+    """What happens to data, as sentences a person reads: moves, owners by what they become, certificates."""
     lines = [f"move {m.source} to {m.target}: {m.why}" for m in draft.moves]
     groups: dict[tuple[int, ...], list[str]] = {}
     for change in draft.owners:
@@ -77,7 +79,10 @@ def data_lines(draft: Draft) -> list[str]:
         names = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
         was = f"now {was_uid}:{was_gid}" if was_uid >= 0 else "with all that is in it"
         lines.append(f"give {names} to {uid}:{gid} ({was})")
-    return lines
+    return lines + [
+        f"with {d.service} of {d.stack} stopped, take the certificate {d.name} (serial {d.serial}) out of {d.store}"
+        for d in draft.drops
+    ]
 
 
 def next_step(plan: Plan, status: PlanStatus, policy: Policy = DEFAULT_POLICY) -> str:

@@ -90,7 +90,7 @@ class Planner:
         """
         draft = replace(draft, edits=tuple(e for e in draft.edits if e.before != e.after))
         draft = completed(draft, snapshot)
-        if not (draft.edits or draft.actions or draft.adopts or draft.moves or draft.owners):
+        if not (draft.edits or draft.actions or draft.adopts or draft.moves or draft.owners or draft.drops):
             raise InvalidInput(
                 "Nothing would change.", code="nothing_to_do", hint="The lab already is as asked; no plan is needed."
             )

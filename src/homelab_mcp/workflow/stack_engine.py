@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from homelab_mcp.core.project_name import folder_project, project_name
 from homelab_mcp.core.resources import Usage
+from homelab_mcp.model.diagnosis import ContainerFacts
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.observed import ContainerMake, ContainerState
@@ -47,6 +48,14 @@ class StackEngine:
     def remove_orphans(self, stack: str, services: Collection[str]) -> list[str]:
         """As the engine's."""
         return self._engine.remove_orphans(self._projects().get(stack, folder_project(stack)), services)
+
+    def facts(self, container_id: str) -> ContainerFacts:
+        """As the engine's."""
+        return self._engine.facts(container_id)
+
+    def volumes(self) -> frozenset[str]:
+        """As the engine's."""
+        return self._engine.volumes()
 
     def made_from(self, container_id: str) -> ContainerMake:
         """As the engine's."""

@@ -18,7 +18,8 @@ from homelab_mcp.model.plan import (
     PlanState,
     PlanStatus,
 )
-from homelab_mcp.workflow import data_steps
+from homelab_mcp.ports import Compose
+from homelab_mcp.workflow import cert_steps, data_steps
 from homelab_mcp.workflow.approvals import UNKNOWN
 from homelab_mcp.workflow.plan_facts import (
     TELLING,
@@ -38,7 +39,16 @@ if TYPE_CHECKING:
 
 Progress = Callable[[PlanStatus], None]
 _FIRST = (ActionKind.CREATE_NETWORK, ActionKind.REMOVE)
-_LAST = (ActionKind.UP, ActionKind.LOAD, ActionKind.RESTART)
+_LAST = (
+    ActionKind.UP,
+    ActionKind.LOAD,
+    ActionKind.RESTART,
+    ActionKind.UNPAUSE,
+    ActionKind.START,
+    ActionKind.STOP,
+    ActionKind.PAUSE,
+    ActionKind.RECREATE,
+)
 
 
 class Stopped(Exception):
@@ -81,6 +91,7 @@ class Transaction:
         # Compose removes only what its file still names, so removals come before the files change.
         self._all(_FIRST)
         data_steps.carry_out(self._parts.data, self._plan, self._before.moves, self._step)
+        self._drop_certificates()
         self._step("writing files")
         self._write()
         # And it pulls what its file names by then; nothing that stays has been stopped yet.
@@ -108,6 +119,10 @@ class Transaction:
             refuse_secrets=not own_text(draft),
         )
         return (*evidence, *(Evidence(told, ok=True) for told in self._parts.history.withheld()))
+
+    def _drop_certificates(self) -> None:
+        parts, plan = self._parts, self._plan
+        cert_steps.carry_out(parts.files, parts.compose, plan, lambda: parts.plans.load_undo(plan.id), self._step)
 
     def _all(self, kinds: Sequence[ActionKind]) -> None:
         """Every action of these kinds, in the plan's order."""
@@ -166,12 +181,14 @@ class Transaction:
                 compose.up(action.stack, action.services)
             case ActionKind.REMOVE:
                 take_away(engine, compose, action.stack, action.services)
-            case ActionKind.RESTART:
-                compose.restart(action.stack, action.services)
             case ActionKind.LOAD:
                 if self._parts.restic is None:
                     raise InvalidInput("Loading a dump needs the lab's backup.", code="plan_needs_backup")
                 self._parts.restic.load(f"{action.stack}/{action.services[0]}", action.name)
+            case ActionKind.RECREATE:
+                compose.recreate(action.stack, action.services)
+            case _:
+                _control(compose, action)
 
     def _clear_away(self) -> list[Evidence]:
         """Orphans and networks that nothing needs; what cannot be removed hurts nobody."""
@@ -295,3 +312,16 @@ class Transaction:
 
     def _note_stop(self) -> None:
         self._stop = True
+
+
+def _control(compose: Compose, action: EngineAction) -> None:
+    """Restart, start, stop, pause or unpause: containers stay the ones they are."""
+    verbs = {
+        ActionKind.RESTART: compose.restart,
+        ActionKind.START: compose.start,
+        ActionKind.STOP: compose.stop,
+        ActionKind.PAUSE: compose.pause,
+        ActionKind.UNPAUSE: compose.unpause,
+    }
+    if action.kind in verbs:
+        verbs[action.kind](action.stack, action.services)

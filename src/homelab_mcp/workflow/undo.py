@@ -9,7 +9,7 @@ from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabErr
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import ActionKind, Evidence, Plan
 from homelab_mcp.ports import Clock, Compose, Data, Engine, Files, History, PlanStore
-from homelab_mcp.workflow import data_steps
+from homelab_mcp.workflow import cert_steps, data_steps
 from homelab_mcp.workflow.plan_facts import acted_stacks, folders_of, is_commit_of, public_paths
 from homelab_mcp.workflow.stack_engine import take_away
 from homelab_mcp.workflow.undo_record import Before, Undone
@@ -51,6 +51,7 @@ class Undo:
         for edit in plan.draft.edits:
             mode = self._files.mode(edit.path)
             kept[edit.path] = (self._files.read(edit.path), edit.mode if mode is None else mode)
+        kept |= cert_steps.remember(self._files, plan)
         self._plans.save_undo(plan.id, kept)
         containers: dict[str, list[list[str]]] = {}
         networks: list[str] = []
@@ -60,7 +61,9 @@ class Undo:
             there = self._engine.networks()
             wanted = [a.name for a in plan.draft.actions if a.kind is ActionKind.CREATE_NETWORK]
             networks = sorted(set(wanted) - there)
-        return Before(containers, networks, self._missing_folders(plan), data_steps.remember(self._data, plan))
+        moves = data_steps.remember(self._data, plan)
+        renewed = sorted({c.name for v in plan.draft.verifications for c in v.certificates})
+        return Before(containers, networks, self._missing_folders(plan), moves, renewed)
 
     def put_back(self, plan: Plan, before: Before) -> Undone:
         """Return the lab to what was remembered: each part is tried once, and the evidence tells.
@@ -74,6 +77,13 @@ class Undo:
         if plan.draft.actions and not self._through(seen, added, lambda: self._remove_added(plan, before)):
             return Undone(tuple(seen), unknown=True)
         self._restore_files(plan, seen)
+        if plan.draft.drops:
+            kept = self._plans.load_undo(plan.id)
+            back: Callable[[], None] = lambda: seen.extend(  # noqa: E731
+                cert_steps.put_back(self._files, self._compose, plan, kept)
+            )
+            if not self._through(seen, "certificates", back):
+                return Undone(tuple(seen), unknown=True)
         self._try(seen, "data", lambda: seen.extend(data_steps.put_back(self._data, plan, before.moves)))
         self._try(seen, "", lambda: self._files.remove_empty_folders(before.folders))
         reached = not plan.draft.actions or (
@@ -131,7 +141,8 @@ class Undo:
         kept = self._plans.load_undo(plan.id)
         after = {e.path: e.after for e in plan.draft.edits}
         restored = []
-        for path, (text, mode) in kept.items():
+        stores = {d.store for d in plan.draft.drops}
+        for path, (text, mode) in ((p, state) for p, state in kept.items() if p not in stores):
             try:
                 now = self._files.read(path)
                 if now == text:
@@ -176,6 +187,7 @@ class Undo:
         for stack in acted_stacks(plan):
             now = _by_service(engine.containers(stack))
             mine = {k.partition("/")[2]: (v, now.get(k, [])) for k, v in before.containers.items() if _of(stack, k)}
+            self._thaw(stack, mine)
             self._bring_down(stack, mine, seen)
             moved = [s for s, (then, rows) in mine.items() if _ups(then) and not _ups(then) <= _ups(rows)]
             if moved:
@@ -201,6 +213,17 @@ class Undo:
             self._compose.create(stack, made)
         names = ", ".join(sorted({*started, *made}))
         seen.append(Evidence(f"{names} of {stack} does not run, as before", ok=True))
+
+    def _thaw(self, stack: str, services: Mapping[str, tuple[list[list[str]], list[list[str]]]]) -> None:
+        """What was paused meanwhile goes on, and what was paused before is paused again."""
+        if self._compose is None:
+            return
+        frozen = {s: (_paused(then), _paused(now)) for s, (then, now) in services.items()}
+        if freed := sorted(s for s, (then, now) in frozen.items() if now and not then):
+            self._compose.unpause(stack, freed)
+        again = sorted(s for s, (then, now) in frozen.items() if then and not now and _ups(services[s][1]))
+        if again:
+            self._compose.pause(stack, again)
 
     def _settled(self, stack: str, services: set[str]) -> bool:
         deadline = self._clock.monotonic() + _SETTLE
@@ -287,6 +310,10 @@ def _of(stack: str, key: str) -> bool:
 def _ups(rows: list[list[str]]) -> set[str]:
     """The ids of the containers that are up."""
     return {i for i, state in rows if state in _UP}
+
+
+def _paused(rows: list[list[str]]) -> bool:
+    return any(state == "paused" for _, state in rows)
 
 
 def _words(error: Exception) -> str:

@@ -18,12 +18,14 @@ class Before:
         networks: networks that are missing and will be made.
         folders: folders that are missing and will be made, parents first.
         moves: [source, target, identity] of the data that will change place.
+        certificates: main names of those that will be renewed.
     """
 
     containers: dict[str, list[list[str]]]
     networks: list[str]
     folders: list[str]
     moves: list[list[str]] = field(default_factory=list)
+    certificates: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready data."""
@@ -37,6 +39,7 @@ class Before:
             networks=[str(n) for n in data.get("networks") or ()],
             folders=[str(f) for f in data.get("folders") or ()],
             moves=[[str(part) for part in m] for m in data.get("moves") or ()],
+            certificates=[str(name) for name in data.get("certificates") or ()],
         )
 
 

@@ -10,9 +10,11 @@ from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import Evidence, RouteCheck, Verification
 from homelab_mcp.ports import Clock, Engine, Probe, ProbeResult
+from homelab_mcp.workflow.certificate_watch import CertificateWatch
 from homelab_mcp.workflow.compose_facts import one_shots, start_periods
 
 LOG_LINES = 20
+_HELD = {"stopped": frozenset({"exited", "created", "dead"}), "paused": frozenset({"paused", "exited", "created"})}
 _LOGIN = frozenset({302, 303, 307, 401})
 
 
@@ -102,9 +104,16 @@ class Verifier:
             secrets: values to mask in log lines.
             pause: called between two looks; may raise to stop.
         """
-        found = self._services(what, compose_text, secrets, pause)
+        found: list[Evidence] = []
+        if what.certificates:
+            # First: until it holds, visitors are warned.
+            found += CertificateWatch(self._engine, self._probe, self._clock).watch(what.certificates, pause)
+        if all(e.ok for e in found):
+            found += self._services(what, compose_text, secrets, pause)
         if all(e.ok for e in found):
             found += self._gone(what, pause)
+        if all(e.ok for e in found):
+            found += self._held(what, pause)
         if all(e.ok for e in found) and what.routes:
             found += self._routes(what.routes, pause)
         return tuple(found)
@@ -208,6 +217,22 @@ class Verifier:
                 return [Evidence(f"{service} still has a container", ok=False) for service in left]
             pause()
             self._clock.sleep(self._patience.poll)
+
+    def _held(self, what: Verification, pause: Callable[[], None]) -> list[Evidence]:
+        """Services that are to be stopped or paused, once their containers have come to that."""
+        deadline = self._clock.monotonic() + self._patience.gone
+        while what.held:
+            states: dict[str, set[str]] = {}
+            for one in self._engine.containers(what.stack):
+                states.setdefault(one.service, set()).add(one.state)
+            left = [(s, w) for s, w in what.held if not states.get(s, set()) <= _HELD[w]]
+            if not left:
+                return [Evidence(f"{service} is {word}", ok=True) for service, word in what.held]
+            if self._clock.monotonic() >= deadline:
+                return [Evidence(f"{service} is not {word}", ok=False) for service, word in left]
+            pause()
+            self._clock.sleep(self._patience.poll)
+        return []
 
     def _routes(self, routes: Sequence[RouteCheck], pause: Callable[[], None]) -> list[Evidence]:
         if not self._traefik_runs():

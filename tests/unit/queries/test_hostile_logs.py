@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from homelab_mcp.adapters.docker_answers import log_lines as of_engine
+from homelab_mcp.adapters.docker_search import stretches
 from homelab_mcp.adapters.log_files import LabLogFiles
 from homelab_mcp.core.log_times import stamp
 from homelab_mcp.core.redact import Redactor
@@ -69,7 +70,7 @@ class Box:
         self.raw = frames(lines)
         self.state = ContainerState("1", "s-app-1", "x", "running", stack="s", service="app")
         self.files = LabFiles(tmp_path)
-        self.engine = self
+        self.engine = self.meter = self
         self.catalog = open_lab(str(tmp_path)).catalog
         self.log_files = LabLogFiles(str(tmp_path))
         self.redactor = Redactor(["hunter22-canary"])
@@ -82,6 +83,10 @@ class Box:
         found = list(of_engine(self.raw[n : n + 65_536] for n in range(0, len(self.raw), 65_536)))
         first, last = stamp(since or 0), stamp(until or 4e9)
         yield from [line for line in found if first <= line[0] <= last][-tail:]
+
+    def search(self, _: str, word: str, *, fold: bool, since: float | None, until: float | None) -> Iterator[Any]:
+        chunks = (self.raw[n : n + 65_536] for n in range(0, len(self.raw), 65_536))
+        return stretches(chunks, word.encode(), fold=fold)
 
 
 def lab_with(lines: list[bytes], tmp_path: Path) -> Lab:
@@ -102,6 +107,25 @@ def test_any_log_fits_an_answer(kind: str, asked: dict[str, Any], tmp_path: Path
     assert len(page.lines) <= 1000
     for line in page.lines:
         assert not [c for c in line if (ord(c) < 32 and c not in "\n\t") or c in "\u202e\u200b\x7f"]
+
+
+def test_a_rare_line_far_from_the_end_is_found_whole_and_once(tmp_path: Path) -> None:
+    far = [b"ERROR oops", b"Traceback (most recent call last):", b"  in f", b"KeyError: 'rare-word'"]
+    lines = [b"line %d" % n for n in range(30_000)]
+    lab = lab_with([*lines[:4_000], *far, *lines[4_000:], b"hunter22-canary rare-word"], tmp_path)
+    page = page_of(lab, LogQuestion(["app"], grep="rare-word"))
+    assert [line.split(" ", 2)[2].split("\n") for line in page.lines] == [
+        [line.decode() for line in far],
+        ["[redacted] rare-word"],
+    ]
+    assert not page.truncated
+    # What no line must have cannot be looked for in this way: the end is told, and where to go on.
+    odd = page_of(lab, LogQuestion(["app"], grep="rare-word|nothing"))
+    assert len(odd.lines) == 1
+    assert odd.next_cursor
+    hasty = page_of(lab, LogQuestion(["app"], grep="line 3999$", scan_seconds=1e-9))
+    assert "was not searched" in hasty.notes[0]
+    assert page_of(lab, LogQuestion(["app"], grep="canary rare")).lines == ()
 
 
 @pytest.mark.parametrize("kind", ["ten thousand lines", "no head, all parts", "one trace without an end"])

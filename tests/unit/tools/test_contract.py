@@ -35,6 +35,9 @@ READ_ONLY_OR_PLAN = {
     "set_lazy_loading",
     "set_vpn",
     "check_vpn",
+    "check_certs",
+    "renew_certs",
+    "get_env",
     "get_plan",
     "add_custom_service",
     "import_service",
@@ -55,6 +58,8 @@ READ_ONLY_OR_PLAN = {
     "restore_backup",
     "check_updates",
     "update_images",
+    "diagnose",
+    "control_service",
 }
 ADDS_ONLY = {"run_backup"}
 """Acts, but takes nothing away: it adds a snapshot to the repository."""
@@ -98,7 +103,7 @@ async def test_schemas_stay_in_what_every_model_accepts(tools: list[dict[str, An
 
 async def test_the_whole_list_is_small(tools: list[dict[str, Any]]) -> None:
     # Paid on every turn of every user: 32 KB is the project's limit for the default tools.
-    assert len(json.dumps(tools)) < 50_000
+    assert len(json.dumps(tools)) < 60_000
 
 
 async def test_prompts_are_listed_and_filled_in_as_plain_text(tmp_path: Path) -> None:

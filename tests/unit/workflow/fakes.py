@@ -16,6 +16,8 @@ from typing import Any
 import yaml
 
 from homelab_mcp.core.resources import Usage
+from homelab_mcp.model.certificate import Served
+from homelab_mcp.model.diagnosis import ContainerFacts
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.observed import ContainerMake, ContainerState
@@ -126,6 +128,12 @@ class FakeDocker:
     def images(self) -> frozenset[str]:
         return frozenset()
 
+    def facts(self, container_id: str) -> ContainerFacts:
+        return ContainerFacts(self.inspect(container_id))
+
+    def volumes(self) -> frozenset[str]:
+        return frozenset()
+
     def image_facts(self, reference: str) -> ImageFacts | None:
         return None
 
@@ -214,12 +222,43 @@ class FakeCompose:
 
     def restart(self, stack: str, services: Sequence[str]) -> None:
         self.did("restart", stack, services)
+        for one in (self.find(stack, name) for name in services):
+            if one is not None:
+                one.state = "running"
 
     def stop(self, stack: str, services: Sequence[str]) -> None:
         self.did("stop", stack, services)
         for one in (self.find(stack, name) for name in services):
             if one is not None:
                 one.state = "exited"
+
+    def start(self, stack: str, services: Sequence[str]) -> None:
+        self.did("start", stack, services)
+        self._become(stack, services, "running")
+
+    def pause(self, stack: str, services: Sequence[str]) -> None:
+        self.did("pause", stack, services)
+        self._become(stack, services, "paused")
+
+    def unpause(self, stack: str, services: Sequence[str]) -> None:
+        self.did("unpause", stack, services)
+        self._become(stack, services, "running")
+
+    def recreate(self, stack: str, services: Sequence[str]) -> None:
+        self.did("recreate", stack, services)
+        for name in services:
+            old = self.find(stack, name)
+            assert old is not None
+            del self.docker.containers_now[old.id]
+            self.docker.made += 1
+            one = FakeContainer(f"c{self.docker.made:04d}", stack, name, old.image, old.config_hash)
+            self.docker.containers_now[one.id] = one
+
+    def _become(self, stack: str, services: Sequence[str], state: str) -> None:
+        for name in services:
+            one = self.find(stack, name)
+            if one is not None:
+                one.state = state
 
     def create(self, stack: str, services: Sequence[str]) -> None:
         kept = {name: one.state for name in services if (one := self.find(stack, name))}
@@ -259,6 +298,10 @@ class FakeProbe:
     location: str = ""
     asked: list[str] = field(default_factory=list)
     untrusted: int = 0
+    shown: Callable[[str], Served] = Served
+
+    def certificate(self, host: str, *, timeout: float = 5.0) -> Served:
+        return self.shown(host)
 
     def get(self, host: str, path: str = "/", *, timeout: float = 5.0) -> ProbeResult:
         self.asked.append(host + path)

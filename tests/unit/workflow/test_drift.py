@@ -270,7 +270,7 @@ def test_a_hand_edit_during_an_apply_is_not_committed_as_ours(lab: BenchAsLab) -
     assert " M media/compose.yaml" in git(lab, "status", "--porcelain"), "git sees it as not staged"
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(240)
 def test_a_hundred_hand_edits_are_all_kept(lab: BenchAsLab) -> None:
     """Threat 30: random edits by hand between random applies; every text that ever was on disk can be had again."""
     chance = random.Random(20_261_123)

@@ -14,6 +14,7 @@ from homelab_mcp.core.checks.rules_environment import NO_SECRET, SECRET
 from homelab_mcp.core.checks.rules_traefik import container_ports
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.known_passwords import everybody_knows
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -145,23 +146,9 @@ def known_password(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.having("environment"):
         for key, entry in service.environment.items():
             text = (entry.value or "").strip().lower()
-            known = text and not entry.open and (text in _COMMON or _PLACEHOLDER.fullmatch(text))
+            known = text and not entry.open and everybody_knows(text)
             if known and SECRET.search(key) and not NO_SECRET.search(key):
                 yield ctx.on(service, entry.path, f"{key} is a placeholder or a password that everybody tries.")
-
-
-_COMMON = frozenset(
-    {"password", "passw0rd", "password1", "password123", "secret", "supersecret", "admin", "admin123"}
-    | {"123456", "12345678", "123456789", "qwerty", "letmein", "test", "test123", "example", "default"}
-    | {"root", "toor", "pass"}
-    | {"mysecretpassword", "mypassword", "postgres", "mysql", "mariadb", "redis", "user", "homelab", "welcome"}
-)
-_PLACEHOLDER = re.compile(
-    r"(?:please[-_ ]?)?change[-_ ]?(?:me|this|it)[-_ !0-9]*|change[-_ ].*|.*[-_ ]change[-_ ]?me"
-    r"|replace[-_ ]?(?:me|this).*"
-    r"|(?:your|my|some|insert)[-_ ].*(?:password|secret|key|token|here).*|<[^<>]*>|x{4,}|todo|placeholder"
-    r"|example[-_ ].*"
-)
 
 
 @rule(

@@ -107,6 +107,17 @@ class Places:
         """True when a mount or a config is that very file."""
         return path in {m.target for m in self.service.mounts} or path in {t for t, _ in self._configs()}
 
+    def outside(self, path: str) -> str:
+        """Where a path in the container is on the host, as the compose file is named; whether it exists is not asked.
+
+        Raises:
+            Unknown: nobody can say, or it is the image's own.
+        """
+        spot = self._spot(path)
+        if spot is None or spot.config:
+            raise Unknown
+        return self._outside(spot)
+
     def read(self, path: str) -> TraefikFile | None:
         """The file at a path in the container; None where there is none.
 

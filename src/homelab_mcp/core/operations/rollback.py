@@ -44,7 +44,10 @@ def rollback(
 
     Raises InvalidInput (nothing_to_do) when every file is as it was before the plan.
     """
-    before = dict(undo) or {e.path: (e.before, e.mode) for e in plan.draft.edits}
+    stores = {d.store for d in plan.draft.drops}
+    before = {path: kept for path, kept in undo.items() if path not in stores} or {
+        e.path: (e.before, e.mode) for e in plan.draft.edits
+    }
     meant = {e.path: e for e in plan.draft.edits}
     edits, derived, conflicts = [], [], []
     for path, (text, mode) in before.items():
@@ -64,6 +67,12 @@ def rollback(
     owners = tuple(
         OwnerChange(o.path, o.was_uid, o.was_gid, o.uid, o.gid) for o in reversed(plan.draft.owners) if not o.whole
     )
+    if stores and not edits:
+        raise InvalidInput(
+            "A renewed certificate is not taken back: the old one is still valid at most as long as it was.",
+            code="nothing_to_do",
+            hint="The store as it was is in the encrypted snapshot of that plan: `homelab-mcp snapshot list`.",
+        )
     if not (edits or moves or owners):
         raise InvalidInput(
             "Every file is already as it was before that plan.",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from homelab_mcp.core import compose_meaning, env_file
+from homelab_mcp.core.env_report import uses
 from homelab_mcp.core.labels import labels_of
 from homelab_mcp.core.operations.request import SetEnvRequest
 from homelab_mcp.core.redact import is_public_name
-from homelab_mcp.core.references import variables_in
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.observed import Snapshot
@@ -58,7 +57,7 @@ def set_env(
     if not changed:
         raise InvalidInput("The variables already are as asked.", hint="No plan is needed.", code="nothing_to_do")
     services = compose_meaning.services_of(compose_meaning.read(stack.compose_text)) if stack else {}
-    users = [name for name, service in services.items() if _uses(service, changed)]
+    users = [name for name, service in services.items() if uses(service, set(changed))]
     core = request.stack == "core" or any(labels_of(services[n]).get("homelab.category") == "core" for n in users)
     return Draft(
         operation="set_env",
@@ -72,22 +71,6 @@ def set_env(
         target=request.stack,
         secrets=tuple(v for n, v in wanted.items() if n in changed and v and not is_public_name(n)),
     )
-
-
-def _uses(service: Any, names: list[str]) -> bool:
-    if set(variables_in(service)) & set(names):
-        return True
-    if not isinstance(service, Mapping):
-        return False
-    environment = service.get("environment")
-    if isinstance(environment, list) and set(names) & {str(e) for e in environment if "=" not in str(e)}:
-        return True
-    if isinstance(environment, Mapping) and any(environment.get(n, "") is None for n in names):
-        return True
-    files = service.get("env_file") or ()
-    listed = [files] if isinstance(files, (str, Mapping)) else list(files)
-    paths = [str(f.get("path", "")) if isinstance(f, Mapping) else str(f) for f in listed]
-    return any(p.removeprefix("./") == ".env" for p in paths)
 
 
 def _actions(stack: str, users: list[str], changed: list[str]) -> tuple[EngineAction, ...]:

@@ -1,0 +1,55 @@
+"""What every judge needs: the log line that speaks for a cause, and the calls that settle one."""
+
+from __future__ import annotations
+
+import re
+
+from homelab_mcp.model.diagnosis import Facts, Remedy
+
+LINE = 240
+"""Characters of a log line that are shown as evidence."""
+
+
+def said(facts: Facts, pattern: str, flags: re.RegexFlag = re.IGNORECASE) -> re.Match[str] | None:
+    """The newest match in its log, in the engine's words on its container, or in what the person saw."""
+    compiled = re.compile(pattern, flags)
+    one = facts.one
+    for text in (facts.error, one.error if one else "", *reversed(facts.logs)):
+        if text and (found := compiled.search(text)):
+            return found
+    return None
+
+
+def quoted(found: re.Match[str]) -> str:
+    """The line a match is in, cut around it."""
+    line = " ".join(found.string.split())
+    if len(line) <= LINE:
+        return f"log: {line}"
+    start = max(0, found.start() - LINE // 3)
+    return f"log: …{line[start : start + LINE]}…"
+
+
+def call(facts: Facts, tool: str, what: str, **arguments: object) -> Remedy:
+    """A remedy by a tool that takes ``service`` and ``stack``."""
+    return Remedy(what, tool, {"service": facts.service, "stack": facts.stack, **arguments})
+
+
+def control(facts: Facts, action: str, what: str) -> Remedy:
+    """A remedy by ``control_service``."""
+    return Remedy(what, "control_service", {"action": action, "service": facts.service, "stack": facts.stack})
+
+
+def control_other(facts: Facts, stack: str, service: str, action: str = "start") -> Remedy:
+    """A remedy by ``control_service`` on another service."""
+    return Remedy(
+        f"{action.capitalize()} {stack}/{service}.",
+        "control_service",
+        {"action": action, "service": service, "stack": stack},
+    )
+
+
+def diagnose_other(stack: str, service: str) -> Remedy:
+    """The remedy for what is another service's trouble."""
+    return Remedy(
+        f"Find out what is wrong with {stack}/{service} first.", "diagnose", {"service": f"{stack}/{service}"}
+    )
