@@ -56,7 +56,7 @@ class BackupContainer:
             said = done.output.strip().splitlines()
             raise EngineFailed(
                 f"The backup's repository did not answer: {said[-1][:300] if said else f'exit code {done.code}'}",
-                hint="See `homelab-mcp backups`; run_backup makes the repository where there is none yet.",
+                hint="See `homelab-mcp backups`; `homelab-mcp backup run` makes the repository where there is none.",
                 code="backup_failed",
             )
         return out.decode("utf-8", "replace")

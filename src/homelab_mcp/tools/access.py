@@ -53,7 +53,6 @@ SCOPES: Mapping[str, Scope] = {
     "backups": Scope.READ,
     "configure_backup": Scope.PLAN,
     "restore_backup": Scope.PLAN,
-    "run_backup": Scope.APPLY,
     "check_updates": Scope.READ,
     "update_images": Scope.PLAN,
     "apply_plan": Scope.APPLY,

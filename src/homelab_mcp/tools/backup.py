@@ -1,4 +1,4 @@
-"""Tools ``backups``, ``configure_backup``, ``run_backup`` and ``restore_backup``."""
+"""Tools ``backups``, ``configure_backup`` and ``restore_backup``; a run is a person's or the clock's, as it acts."""
 
 from __future__ import annotations
 
@@ -22,15 +22,6 @@ class BackupsOutput(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    problems: list[str]
-
-
-class RunOutput(BaseModel):
-    """How a run ended: ok, incomplete or failed."""
-
-    model_config = ConfigDict(extra="allow")
-
-    result: str
     problems: list[str]
 
 
@@ -96,37 +87,6 @@ def register_configure(server: MCPServer[Any], lab: Lab) -> None:
         "first; what is left empty stays. Keys never pass here: the person runs `homelab-mcp env set`. Returns a plan "
         "for apply_plan.",
         annotations=PLAN_ONLY,
-    )
-
-
-def register_run(server: MCPServer[Any], lab: Lab) -> None:
-    """Add ``run_backup``."""
-
-    @guarded
-    async def run_backup(
-        ctx: Context[Any],
-        verify: Annotated[
-            bool, Field(description="Instead check the repository, and restore and compare a sample.")
-        ] = False,
-    ) -> Annotated[CallToolResult, RunOutput]:
-        from homelab_mcp.queries import backups as queries
-
-        steps = _steps(ctx)
-        if verify:
-            found = await in_thread(queries.verify_backup, lab, on_step=steps)
-            problems = [*found["problems"], *(f"{d} differs from the backup" for d in found["differs"])]
-            return result(RunOutput(**{**found, "result": "ok" if found["ok"] else "failed", "problems": problems}))
-        return result(RunOutput(**await in_thread(queries.run_backup, lab, on_step=steps)))
-
-    server.add_tool(
-        run_backup,
-        name="run_backup",
-        title="Back up now",
-        description="Make a backup now, or verify what is there. It only adds to the repository; no service stops. It "
-        "also runs by its own schedule without this.",
-        annotations=ToolAnnotations(
-            read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
-        ),
     )
 
 

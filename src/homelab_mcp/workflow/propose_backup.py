@@ -196,7 +196,7 @@ def _chosen(lab: Lab, backup: str) -> tuple[str, str]:
     """(id, time) of the snapshot that is meant."""
     there = snapshots(lab)
     if not there:
-        raise NotFound("There is no backup yet.", hint="Make one with run_backup.", code="no_backup")
+        raise NotFound("There is no backup yet.", hint="A person runs `homelab-mcp backup run`.", code="no_backup")
     if backup in ("", "latest"):
         return there[0].id, there[0].time
     found = [b for b in there if b.id.startswith(backup) or backup.startswith(b.id)]

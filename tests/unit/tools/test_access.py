@@ -22,7 +22,7 @@ async def test_each_tool_has_the_scope_of_what_it_does(tmp_path: Path) -> None:
     assert set(tools) == set(SCOPES), "a tool without a scope is closed to every token; a scope without a tool is old"
     for name, tool in tools.items():
         planned = Scope.PLAN if tool.annotations is PLAN_ONLY else Scope.READ
-        expected = Scope.APPLY if name in ("apply_plan", "run_backup") else planned
+        expected = Scope.APPLY if name == "apply_plan" else planned
         assert SCOPES[name] == expected, name
 
 

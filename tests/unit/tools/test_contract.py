@@ -62,8 +62,6 @@ READ_ONLY_OR_PLAN = {
     "check_updates",
     "update_images",
 }
-ADDS_ONLY = {"run_backup"}
-"""Acts, but takes nothing away: it adds a snapshot to the repository."""
 
 
 @pytest.fixture
@@ -83,7 +81,7 @@ async def test_only_apply_plan_says_that_it_changes_anything(tools: list[dict[st
         hints = tool["annotations"]
         assert hints["readOnlyHint"] is (tool["name"] in READ_ONLY_OR_PLAN), tool["name"]
         assert hints["destructiveHint"] is (tool["name"] == "apply_plan")
-    assert {t["name"] for t in tools} == READ_ONLY_OR_PLAN | ADDS_ONLY | {"apply_plan"}
+    assert {t["name"] for t in tools} == READ_ONLY_OR_PLAN | {"apply_plan"}
 
 
 async def test_apply_plan_takes_nothing_that_could_stand_for_a_yes(tools: list[dict[str, Any]]) -> None:

@@ -137,7 +137,7 @@ def _notes(config: BackupConfig, stack: str, made: bool, root: str) -> list[str]
         folder = _FOLDERS[config.kind][0]
         what = "a key without passphrase, config and known_hosts" if folder == "ssh" else "rclone.conf"
         notes.append(f"A person puts {what} into {stack}/{folder}, readable by root alone.")
-    notes.append("Nothing is backed up yet: run_backup makes the first one, and verify afterwards proves it.")
+    notes.append("Nothing is backed up yet: `homelab-mcp backup run` makes the first, and `backup verify` proves it.")
     return notes
 
 
