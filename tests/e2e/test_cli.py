@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.server import LabOnDisk
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(240)
 
 DOCKGE_STACK = """\
 # my media stack, do not touch!

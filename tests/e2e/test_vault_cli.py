@@ -12,7 +12,7 @@ from tests.e2e.server import LabOnDisk, call, connected, data
 
 CANARY = "canary-value-51e7d0"
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(240)
 
 
 def kept(lab: LabOnDisk) -> bytes:
