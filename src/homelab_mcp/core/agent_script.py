@@ -46,7 +46,7 @@ class Step(BaseModel):
 
 
 class Script(BaseModel):
-    """What a person says, and the steps that serve it. ``intents``: which of docs/prompts-served.md it shows."""
+    """What a person says, and the steps that serve it. ``intents``: numbers of what it shows, free words."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
