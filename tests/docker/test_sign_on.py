@@ -65,7 +65,9 @@ def started(lab: RealLab, name: str) -> str:
 
 def test_a_route_opens_and_closes_and_authelia_s_rules_go_with_it(lab: RealLab) -> None:
     host = f"whoami.{lab.domain}"
-    assert (lab.https(host).status, lab.https(host, cookie=SESSION).status) == (302, 200)
+    # The certificate may be there before Traefik has read the log-in's labels, among a full engine's containers.
+    wait_until(lambda: lab.https(host).status == 302, "the log-in in front of the route", within=60)
+    assert lab.https(host, cookie=SESSION).status == 200
     assert rules(lab) == [{"domain": host, "policy": "one_factor"}]
     portal, sessions = started(lab, "authelia"), lab.inspect(f"{lab.named('authelia')}-sessions")["State"]["StartedAt"]
 
