@@ -148,7 +148,7 @@ class Zoo:
         approvals(lab).out_of_band(plan.id, PIN, who="test", approved=True)
         return applier(lab, QUICK).run(plan.id)
 
-    def came_to(self, exhibit: Exhibit, what: str, within: float = 15) -> bool:
+    def came_to(self, exhibit: Exhibit, what: str, within: float = 60) -> bool:
         """Whether the service comes to be in that state."""
         end = time.monotonic() + within
         while not self._is(exhibit, what):
