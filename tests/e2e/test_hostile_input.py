@@ -111,7 +111,7 @@ def _strings(part: Any) -> str:
 
 
 @pytest.mark.parametrize("era", ERAS)
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(360)
 async def test_every_parameter_of_every_tool_takes_every_hostile_value(
     surrounded: LabOnDisk, tmp_path: Path, era: Era
 ) -> None:

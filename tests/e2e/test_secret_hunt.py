@@ -164,7 +164,7 @@ def git_objects(root: Path) -> bytes:
         repo.close()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 async def test_no_byte_of_any_secret_leaves(lab: LabOnDisk, tmp_path: Path) -> None:
     known = plant(lab)
     assert len(known) > 200
