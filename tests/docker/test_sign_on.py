@@ -73,6 +73,8 @@ def test_a_route_opens_and_closes_and_authelia_s_rules_go_with_it(lab: RealLab) 
 
     opening = access(lab, policy="bypass", reason="Shows nothing but the request.")
     done(lab, opening)
+    # Authelia starts anew for its changed rules, and Traefik's own page waits for it like every protected route.
+    wait_until(lambda: lab.https(f"traefik.{lab.domain}", cookie=SESSION).status == 200, "the log-in back", within=60)
     wait_until(lambda: middlewares(lab) == [], "Traefik to know the open route", within=30)
     wait_until(lambda: lab.https(host).status == 200, "the route to open", within=30)
     assert rules(lab) == [{"domain": host, "policy": "bypass"}]

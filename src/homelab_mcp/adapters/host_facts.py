@@ -127,6 +127,8 @@ def _resolved(names: Iterable[str]) -> dict[str, tuple[str, ...] | None]:
         except socket.gaierror as error:
             # EAI_AGAIN is a resolver that does not answer: nothing is known then.
             found[name] = None if error.errno == socket.EAI_AGAIN else ()
+        except UnicodeError:
+            found[name] = ()  # no name that DNS could hold
         except OSError:
             found[name] = None
 
