@@ -13,7 +13,6 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from homelab_mcp.core.certs.reading import from_pem
 from homelab_mcp.model.certificate import Certificate, Stored
 from homelab_mcp.model.errors import InvalidInput
 
@@ -96,6 +95,9 @@ def put_back(path: str, now: str, before: str, serials: Collection[str]) -> str:
 
 
 def _certificate(entry: Mapping[str, Any]) -> Certificate | None:
+    # Late: a server's start must not pay for the library that reads certificates.
+    from homelab_mcp.core.certs.reading import from_pem
+
     try:
         return from_pem(base64.b64decode(str(entry.get("certificate") or ""), validate=True))
     except (binascii.Error, ValueError):
