@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from mcp.server import MCPServer
@@ -9,11 +10,13 @@ from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field
 
+from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.plan_result import PLAN_ONLY, PlanOutput, plan_result
 from homelab_mcp.tools.shape import guarded, in_thread, requester, result
 
 Host = Annotated[str, Field(max_length=253)]
+_HOST = re.compile(r"[A-Za-z0-9.*_-]+")
 
 
 class CertsOutput(BaseModel):
@@ -34,6 +37,10 @@ def register_check(server: MCPServer[Any], lab: Lab) -> None:
     ) -> Annotated[CallToolResult, CertsOutput]:
         from homelab_mcp.queries.check_certs import check_certs as ask
 
+        if odd := [h for h in hosts if not _HOST.fullmatch(h)]:
+            raise InvalidInput(
+                f"{len(odd)} of the names can be no host's.", hint="Name hosts such as sonarr.example.org, or none."
+            )
         return result(CertsOutput.model_validate(await in_thread(ask, lab, hosts, days)))
 
     server.add_tool(

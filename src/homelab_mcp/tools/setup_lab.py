@@ -17,6 +17,7 @@ from mcp.server.mcpserver.resolve import Elicit, Resolve
 from mcp_types import CallToolResult
 from pydantic import BaseModel, ConfigDict, Field
 
+from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.model.plan import Plan
 from homelab_mcp.ports import Lab
@@ -26,6 +27,8 @@ from homelab_mcp.tools.shape import can_ask, guarded, in_thread, requester, resu
 Part = Literal["duckdns", "traefik", "authelia", "sablier", "dockge", "homepage"]
 
 _OPTIONS = {"acme.dns_provider": "dns-provider", "acme.challenge": "acme-challenge", "acme.staging": "staging"}
+
+_LONGEST_NAME = 60
 
 
 class Answers(BaseModel):
@@ -81,6 +84,8 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         core: Annotated[bool, Field(description="Plan the core: DNS, proxy, log-in, dashboard.")] = False,
         without: Annotated[list[Part], Field(description="Parts of the core to leave out.")] = [],  # noqa: B006
     ) -> Annotated[CallToolResult, SetupOutput]:
+        if any(len(name) > _LONGEST_NAME for name in settings):
+            raise InvalidInput("No setting has so long a name.", hint="Settings are named such as domain or puid.")
         values = {name: _value(text) for name, text in settings.items() if text}
         if await in_thread(missing):
             if isinstance(answers, AcceptedElicitation) and answers.data.domain:
