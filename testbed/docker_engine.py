@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, TypeVar
 
+from testbed.runs import RunRecord, home_of_runs
+
 T = TypeVar("T")
 
 LABEL = "homelab.testbed"
@@ -150,7 +152,8 @@ class Scratch:
     """A context in which containers, networks and images may be made; its end removes just those.
 
     Every object carries the label `homelab.testbed` with the run's id. Local images are shared by the runs
-    of one machine at the same time, so the last run to end removes them.
+    of one machine at the same time, so the last run to end removes them. What a killed run left is removed first:
+    its routes would be served by every Traefik that a test starts.
     """
 
     def __init__(self, *, keep: bool = False) -> None:
@@ -159,12 +162,17 @@ class Scratch:
         self.keep = keep
         self._projects: list[str] = []
         self._lease: IO[bytes] | None = None
+        self._record: RunRecord | None = None
 
     def __enter__(self) -> Self:
         require_docker()
         path = Path(tempfile.gettempdir()) / f"homelab-testbed-{os.getuid()}.lock"
         self._lease = path.open("ab")
         fcntl.flock(self._lease, fcntl.LOCK_SH)
+        for run_id, projects, record in RunRecord.dead(home_of_runs()):
+            _remove_run(run_id, projects)
+            record.end()
+        self._record = RunRecord(home_of_runs(), self.run_id)
         return self
 
     def __exit__(
@@ -176,14 +184,10 @@ class Scratch:
         """Remove everything this run made, unless it was asked to keep it."""
         with ExitStack() as steps:
             steps.callback(self._end_lease)
-            if self.keep:
-                return
-            labels = [*(f"com.docker.compose.project={name}" for name in self._projects), f"{LABEL}={self.run_id}"]
-            # Called in reverse: all containers first, as projects join the run's networks and the other way round.
-            for label in labels:
-                steps.callback(_remove_unused, label)
-            for label in labels:
-                steps.callback(_remove_containers, label)
+            if self._record:
+                steps.callback(self._record.end)
+            if not self.keep:
+                _remove_run(self.run_id, self._projects)
 
     def name(self, what: str) -> str:
         """Return a name for an object of this run that no other object on the engine has."""
@@ -213,6 +217,8 @@ class Scratch:
             if docker(*listing, "--filter", label):
                 raise TestbedError(f"a Compose project {project} exists on this engine already; take another name")
         self._projects.append(project)
+        if self._record:
+            self._record.note(project)
         return project
 
     def container(
@@ -279,6 +285,16 @@ def _quietly(*arguments: str) -> None:
     except TestbedError:
         # Gone already, or still in use by somebody who will remove it.
         return
+
+
+def _remove_run(run_id: str, projects: Sequence[str]) -> None:
+    labels = [*(f"com.docker.compose.project={name}" for name in projects), f"{LABEL}={run_id}"]
+    with ExitStack() as steps:
+        # Called in reverse: all containers first, as projects join the run's networks and the other way round.
+        for label in labels:
+            steps.callback(_remove_unused, label)
+        for label in labels:
+            steps.callback(_remove_containers, label)
 
 
 def _remove_containers(label: str) -> None:

@@ -24,6 +24,9 @@ from tests.sablier_stand_in import PLUGIN_FLAG, SablierStandIn, put_plugin
 
 pytestmark = pytest.mark.timeout(120)
 
+FIRST = ["security-headers@file", "rate-limit@file"]
+"""What the entry point puts before each router's own middlewares."""
+
 
 def test_a_stopped_container_keeps_its_route_and_is_started_by_a_visit(
     testbed_run: Scratch, traefik_image: str, stand_in: Callable[..., LocalImage], tmp_path: Path
@@ -111,13 +114,15 @@ def test_a_stopped_container_keeps_its_route_and_is_started_by_a_visit(
 
 
 @pytest.mark.timeout(240)
-def test_a_plan_puts_a_service_to_sleep_behind_the_log_in_of_a_whole_lab(
-    docker_engine: str, tmp_path: Path, testbed_run: Scratch
-) -> None:
+def test_a_plan_puts_a_service_to_sleep_behind_the_log_in_of_a_whole_lab(docker_engine: str, tmp_path: Path) -> None:
     """Sablier is a stand-in that never says ready: what is asked of it comes back as the page."""
+    with Scratch() as scratch:
+        sleeps_and_wakes_in(RealLab(tmp_path, scratch))
+
+
+def sleeps_and_wakes_in(lab: RealLab) -> None:
     services = ("authelia", "traefik", "sablier", "grafana")
     provide(d for d in packaged_definitions() if d.id in services)
-    lab = RealLab(tmp_path, testbed_run)
     for service in services:
         lab.write(service, "core" if service != "grafana" else "monitoring")
     core = lab.root / lab.named("core") / "compose.yaml"
@@ -142,7 +147,7 @@ def test_a_plan_puts_a_service_to_sleep_behind_the_log_in_of_a_whole_lab(
     router = wait_until(
         lambda: next((r for r in lab.traefik("http/routers") if r["name"] == f"{name}@docker"), None), "the route"
     )
-    assert (router["status"], router["middlewares"]) == ("enabled", [lab.login, f"sablier-{name}@file"])
+    assert (router["status"], router["middlewares"]) == ("enabled", [*FIRST, lab.login, f"sablier-{name}@file"])
     docker("stop", "--time", "0", name)
     stranger = lab.https(host)
     assert stranger.status == 302, "who is not logged in gets no further, and wakes nobody"

@@ -161,6 +161,7 @@ class Everything:
     def __init__(self, root: Path, engine: DockerEngine) -> None:
         from homelab_mcp.adapters.approver import KeyFileApprover
         from homelab_mcp.adapters.clock import SystemClock
+        from homelab_mcp.adapters.host_facts import LinuxHost
         from homelab_mcp.adapters.journal import JsonlJournal
         from homelab_mcp.adapters.plan_store import FilePlanStore
         from homelab_mcp.adapters.token_store import FileTokenStore
@@ -173,6 +174,7 @@ class Everything:
         self.approver = KeyFileApprover(str(root / "approver.json"))
         self.vault = Vault(root)
         self.tokens, self.clock = FileTokenStore(str(root)), SystemClock()
+        self.host = LinuxHost()
 
 
 def test_the_doctor_sees_what_is_wrong_and_goes_on(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import secrets
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -218,6 +219,42 @@ def test_a_network_that_a_claimed_project_is_on_goes_too(stand_in: StandIn, test
         docker("run", "-d", "--network", network, "--label", f"com.docker.compose.project={project}", reference)
     assert docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={project}") == ""
     assert docker("network", "ls", "-q", "--filter", f"name={network}") == ""
+
+
+KILLED = """
+import os, signal, sys
+from testbed import Scratch
+with Scratch() as run:
+    run.claim_project(project := run.name("killed"))
+    run.network()
+    print(run.run_id, project, flush=True)
+    sys.stdin.read(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_next_run_removes_what_a_killed_one_left_and_nothing_of_a_living_one(
+    stand_in: StandIn, testbed_run: Scratch
+) -> None:
+    reference = stand_in(unused_reference("killed")).reference
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as killed:
+        assert killed.stdin
+        assert killed.stdout
+        run, project = killed.stdout.readline().split()
+        docker("run", "-d", "--label", f"com.docker.compose.project={project}", reference)
+
+        def left() -> tuple[str, str]:
+            networks = docker("network", "ls", "-q", "--filter", f"label=homelab.testbed={run}")
+            return docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={project}"), networks
+
+        with Scratch():
+            assert all(left()), "it lives"
+        killed.communicate("x", timeout=20)
+    assert all(left())
+    with Scratch():
+        assert not any(left())
 
 
 def test_a_project_of_somebody_else_is_not_claimed(testbed_run: Scratch, stand_in: StandIn) -> None:

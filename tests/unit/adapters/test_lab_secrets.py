@@ -74,7 +74,7 @@ def test_a_look_at_an_unchanged_lab_is_cheap(tmp_path: Path) -> None:
     assert len(secrets.redactor().values) == 210
     spent = []
     for _ in range(5):
-        begun = time.perf_counter()
+        begun = time.process_time()
         secrets.redactor()
-        spent.append(time.perf_counter() - begun)
+        spent.append(time.process_time() - begun)
     assert min(spent) < 0.05, spent

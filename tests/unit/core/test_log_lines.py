@@ -50,10 +50,10 @@ def test_seconds_keep_microseconds() -> None:
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*$", "(.*)(.*)(.*)(.*)(.*)x$", "(a?){30}a{30}$"])
 def test_patterns_that_blow_up_python_are_quick(pattern: str) -> None:
     matches = matcher(pattern)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(100):
         matches("a" * 4000 + "b")
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_patterns_search_anywhere_and_can_ignore_case() -> None:

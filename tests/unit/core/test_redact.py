@@ -82,10 +82,10 @@ def test_a_secret_split_by_invisible_marks_is_found() -> None:
 
 
 def test_masking_a_megabyte_takes_no_longer_than_it_should() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     for text in ("a" * 1_000_000, "password" * 125_000, "eyJ" * 300_000, "a://" * 250_000, "-----BEGIN " * 90_000):
         safe(text, ["hunter2hunter2"])
-    assert time.perf_counter() - begun < 8
+    assert time.process_time() - begun < 8
 
 
 def test_env_values_count_as_secret_unless_their_name_says_otherwise() -> None:

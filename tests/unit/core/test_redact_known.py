@@ -174,9 +174,9 @@ def test_it_costs_little() -> None:
     def best(work: object) -> float:
         spent = []
         for _ in range(15):
-            begun = time.perf_counter()
+            begun = time.process_time()
             work()  # type: ignore[operator]
-            spent.append(time.perf_counter() - begun)
+            spent.append(time.process_time() - begun)
         return min(spent)
 
     assert best(lambda: EVERY.known.mask(text)) < 0.025
@@ -185,6 +185,6 @@ def test_it_costs_little() -> None:
 
 @pytest.mark.parametrize("hostile", ["-----END PRIVATE KEY-----\n", "ab\n", "eyJ.", "sk-proj-", "=a==\n", "p"])
 def test_hostile_text_takes_no_long_time(hostile: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     Redactor(["sk-proj-0123456789abcdef", "aaaaaaaaaaaaaaaa"]).redact(hostile * (300_000 // len(hostile)))
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5

@@ -189,9 +189,9 @@ def test_honest_anchors_in_a_large_file_work() -> None:
     "text", ["[" * 200_000, "{a: " * 100_000, "- " * 100_000, "? " * 100_000, "[" * 500 + "]" * 500]
 )
 def test_depth_is_bounded_without_recursion(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert refused(text).reason in {"too_deep", "syntax"}
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_forty_levels_are_honest() -> None:
@@ -204,9 +204,9 @@ def test_forty_levels_are_honest() -> None:
 
 def test_an_oversized_text_is_refused_before_it_is_read() -> None:
     text = "a: 1\n" * 10_000_000
-    started = time.perf_counter()
+    started = time.process_time()
     assert refused(text).reason == "too_large"
-    assert time.perf_counter() - started < 0.05
+    assert time.process_time() - started < 0.05
 
 
 def test_places_of_keys_and_values_through_merges() -> None:

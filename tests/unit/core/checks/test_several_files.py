@@ -174,9 +174,9 @@ def test_one_stack_s_clash_with_another_is_seen_through_an_override() -> None:
 
 
 def quickly(of: LintStack) -> list[Finding]:
-    started = time.perf_counter()
+    started = time.process_time()
     found = list(lint([of]))
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     return found
 
 
