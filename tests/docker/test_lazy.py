@@ -132,7 +132,8 @@ def sleeps_and_wakes_in(lab: RealLab) -> None:
     put_plugin(core.parent)
     lab.start(but="")
     host = f"grafana.{lab.domain}"
-    lab.once_certified(host)
+    for one in (host, f"traefik.{lab.domain}"):
+        lab.once_certified(one)
     name, before = lab.named("grafana"), lab.files()
 
     def lazy(*, on: bool) -> None:
