@@ -13,12 +13,17 @@ WEB = "services:\n  web:\n    image: nginx:1.29\n"
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_nothing_unexplained_is_left_on_the_repositorys_own_files(tmp_path: Path) -> None:
-    program = compose_binary()
-    result = compare(repository(tmp_path), ComposeJudge(program=[program] if program else None))
+def test_nothing_unexplained_is_left_on_the_repositorys_own_files(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """All of them with --nightly, else every seventh: Compose takes a tenth of a second for each."""
+    program, subjects = compose_binary(), repository(tmp_path)
+    mine = subjects if request.config.getoption("--nightly") else subjects[::7]
+    result = compare(mine, ComposeJudge(program=[program] if program else None))
 
-    assert result.files > 1000
-    assert result.refused > 100
+    assert len(subjects) > 1000
+    assert result.files == len(mine)
+    assert result.refused > len(mine) / 15
     assert result.of(*UNEXPLAINED) == (), report(result, everything=False)
 
 
