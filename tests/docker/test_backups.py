@@ -163,6 +163,16 @@ def test_a_dump_that_does_not_load_leaves_the_database_as_it_was(rig: BackupRig)
     wait_until(lambda: rig.people() == count + 1, "the rows of before", within=30, every=0.5)
 
 
+KILL = r"""
+i=0
+until grep -qz '^backup$' /proc/[0-9]*/cmdline 2>/dev/null && ls "$RESTIC_REPOSITORY"/locks/* >/dev/null 2>&1; do
+  i=$((i + 1)); [ $i -lt 2000 ] || exit 1; sleep 0.02
+done
+kill -9 $(pidof restic) $(pidof -x run.sh | tr ' ' '\n' | grep -v '^1$') || true
+"""
+"""Waits inside the container, as a command sent when restic is seen may come when it has ended."""
+
+
 def test_a_backup_killed_in_the_middle_leaves_a_repository_that_checks(rig: BackupRig) -> None:
     (rig.data / "large.bin").write_bytes(os.urandom(120_000_000))
     made = len(snapshots(rig.lab)) if rig.restic("cat", "config").returncode == 0 else 0
@@ -175,15 +185,9 @@ def test_a_backup_killed_in_the_middle_leaves_a_repository_that_checks(rig: Back
             failed.append(error)
 
     thread = threading.Thread(target=back_up)
+    killing = subprocess.Popen(["docker", "exec", rig.backup, "sh", "-c", KILL], stdin=subprocess.DEVNULL)
     thread.start()
-    wait_until(lambda: rig.restic("list", "locks").stdout.strip() != "", "restic at work", within=30, every=0.1)
-    docker(
-        "exec",
-        rig.backup,
-        "sh",
-        "-c",
-        "kill -9 $(pidof restic) $(pidof -x run.sh | tr ' ' '\n' | grep -v '^1$') ; true",
-    )
+    assert killing.wait(timeout=60) == 0, "restic was not seen at work"
     thread.join(timeout=60)
     assert not thread.is_alive()
     time.sleep(0.5)

@@ -55,7 +55,8 @@ def expected(case: Case) -> bool:
     return case.config == "refuses"
 
 
-@pytest.mark.parametrize("part", range(8))
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("part", [0, 1, *(pytest.param(n, marks=pytest.mark.nightly) for n in range(2, 8))])
 def test_compose_takes_what_the_generator_writes_in_any_way(tmp_path: Path, part: int) -> None:
     told = verdicts(generated()[part::8], tmp_path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -57,6 +58,7 @@ def _options(what: ServiceDefinition) -> Iterator[tuple[str, LabSettings, dict[s
         yield "not through the VPN", SETTINGS, {"vpn": False}
 
 
+@cache
 def generated() -> list[Case]:
     """Definitions over their options, and pairs of definitions in one stack."""
     cases = [
