@@ -61,7 +61,7 @@ def served(lab: RealLab, host: str) -> x509.Certificate:
     def shown() -> x509.Certificate | None:
         try:
             return shown_now(lab, host)
-        except (ssl.SSLEOFError, ConnectionError):
+        except (ssl.SSLError, ConnectionError):  # not there yet, or still with the certificate of its own
             return None
 
     return wait_until(shown, f"{host} over TLS", within=WINDOW)
