@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from homelab_mcp.core import env_file, yaml_put
+from homelab_mcp.core.authelia import CONFIGURATION, Portal, portal_of
+from homelab_mcp.core.authelia_domain import moved
 from homelab_mcp.core.labels import SERVICE
+from homelab_mcp.core.operations.core_stack import DUCKDNS_NAMES, DUCKDNS_ZONE, duckdns_name
 from homelab_mcp.core.operations.lab_view import Known, LabView, view
 from homelab_mcp.core.references import literal, variables_in
 from homelab_mcp.core.service_edit import ServiceEdit
@@ -46,9 +49,10 @@ def change_settings(snapshot: Snapshot, values: Mapping[str, Any], *, read: Read
     lab = view(snapshot)
     edits = [FileEdit(SETTINGS_FILE, text, after_text)]
     restarts: dict[str, set[str]] = {}
-    changed = {n: v for n, v in lab_variables(after).items() if lab_variables(before)[n] != v}
+    old, new = _variables(before), _variables(after)
+    changed = {n: v for n, v in new.items() if old.get(n, v) != v}
     for stack in snapshot.stacks:
-        edit = _env(stack, lab_variables(before), changed)
+        edit = _env(stack, old, changed)
         if edit:
             edits.append(edit)
             restarts[stack.name] = {k.name for k in lab.services if k.stack == stack.name and _uses(k, changed)}
@@ -57,11 +61,18 @@ def change_settings(snapshot: Snapshot, values: Mapping[str, Any], *, read: Read
         if edit:
             edits.append(edit)
             restarts.setdefault(known.stack, set()).add(known.name)
+    portal, reads = portal_of(lab), None
+    if portal and before.domain != after.domain and (edit := _sign_on(portal, before, after, read)):
+        edits.append(edit)
+        reads = portal.service
     ups = [
         EngineAction(ActionKind.UP, "They use what changed.", stack, tuple(sorted(names)))
         for stack, names in sorted(restarts.items())
         if names
     ]
+    if reads and reads.name not in restarts.get(reads.stack, ()):
+        why = "It reads its configuration only when it starts."
+        ups.append(EngineAction(ActionKind.RESTART, why, reads.stack, (reads.name,)))
     verifications = tuple(Verification(a.stack, a.services) for a in ups)
     return Draft(
         operation="change_settings",
@@ -75,6 +86,24 @@ def change_settings(snapshot: Snapshot, values: Mapping[str, Any], *, read: Read
         undo="Roll this plan back.",
         target="settings",
     )
+
+
+def _variables(settings: LabSettings) -> dict[str, str]:
+    """Variables of stacks whose values follow from the settings, with what only the DNS updater has."""
+    found = dict(lab_variables(settings))
+    if settings.domain.endswith(DUCKDNS_ZONE):
+        found[DUCKDNS_NAMES] = duckdns_name(settings.domain)
+    return found
+
+
+def _sign_on(portal: Portal, before: LabSettings, after: LabSettings, read: Read) -> FileEdit | None:
+    """The log-in's configuration with the new domain: a cookie for the old one is no log-in for the new."""
+    path = portal.path(CONFIGURATION)
+    text = read(path)
+    if text is None:
+        return None
+    moved_text = moved(text, before.domain, after.domain)
+    return FileEdit(path, text, moved_text) if moved_text != text else None
 
 
 def _env(stack: StackFiles, old: Mapping[str, str], changed: Mapping[str, str]) -> FileEdit | None:
@@ -151,8 +180,16 @@ def _risks(values: Mapping[str, Any], ups: Sequence[EngineAction]) -> list[RiskR
 
 def _notes(before: LabSettings, after: LabSettings, lab: LabView) -> list[str]:
     notes = []
-    if before.domain != after.domain and lab.made_from("authelia"):
-        notes.append("Authelia's configuration.yml names the domain itself: change it there too.")
+    if before.domain != after.domain:
+        notes.append(f"*.{after.domain} must lead here, or nothing is reached by its new name.")
+        if lab.made_from("authelia") and portal_of(lab) is None:
+            notes.append("Authelia's configuration names the domain itself and is not in the lab: change it there too.")
+        if (
+            before.domain.endswith(DUCKDNS_ZONE)
+            and not after.domain.endswith(DUCKDNS_ZONE)
+            and lab.made_from("duckdns")
+        ):
+            notes.append("The DNS updater keeps the old name's address up to date; remove it where nobody uses that.")
     if before.traefik.docker_access != after.traefik.docker_access and lab.made_from(TRAEFIK):
         notes.append("docker_access counts when Traefik is added: remove and add it to change that.")
     moved = {"puid", "pgid"} & {n for n in LabSettings.model_fields if getattr(before, n) != getattr(after, n)}
