@@ -20,7 +20,7 @@ from homelab_mcp.core.settings import build_settings, emit_settings
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
-from homelab_mcp.model.plan import ActionKind, Draft
+from homelab_mcp.model.plan import ActionKind, Draft, Risk
 from tests.unit.core.operation_parts import argon2, secret
 from tests.unit.core.test_generator import REAL
 
@@ -244,3 +244,40 @@ def test_the_dns_updater_follows_the_domain() -> None:
     env = env_file.parse(next(e.after or "" for e in moved.edits if e.path == "core/.env"))
     assert (env["DUCKDNS_SUBDOMAINS"], env["DOMAIN"]) == ("you", "you.duckdns.org")
     assert "duckdns" in {s for a in moved.actions for s in a.services}
+
+
+def test_traefik_gets_another_way_to_docker_and_back_to_the_first_bytes() -> None:
+    lab = after(core(PLAIN, without=("sablier",)))
+    settings = emit_settings(PLAIN)
+
+    def switch(snapshot: Snapshot, way: str, text: str) -> Draft:
+        read = {"homelab.yaml": text}.get
+        return change_settings(snapshot, {"traefik.docker_access": way}, read=read, find=REAL.__getitem__, root="/l")
+
+    bare = switch(lab, "socket", settings)
+    text = next(e.after or "" for e in bare.edits if e.path == "core/compose.yaml")
+    services = yaml12.load(text)["services"]
+    assert "traefik-socket" not in services and "traefik-private" not in text
+    assert "/var/run/docker.sock:/var/run/docker.sock:ro" in services["traefik"]["volumes"]
+    assert not [f for f in services["traefik"]["command"] if "docker.endpoint" in f]
+    assert "depends_on" not in services["traefik"]
+    assert [(a.kind, a.services) for a in bare.actions] == [
+        (ActionKind.REMOVE, ("traefik-socket",)),
+        (ActionKind.UP, ("traefik",)),
+    ]
+    assert bare.verification.gone == ("traefik-socket",)
+    assert any("controls the host" in r.reason and r.risk is Risk.HIGH for r in bare.risks)
+
+    changed_text = next(e.after or "" for e in bare.edits if e.path == "homelab.yaml")
+    back = switch(after(bare, lab), "proxy", changed_text)
+    made = yaml12.load(next(e.after or "" for e in back.edits if e.path == "core/compose.yaml"))
+    first = yaml12.load(next(s.compose_text for s in lab.stacks if s.name == "core"))
+    assert {k: v for k, v in made["services"].items()}.keys() == first["services"].keys()
+    assert made["networks"] == first["networks"]
+    assert made["services"]["traefik-socket"]["networks"] == ["traefik-private"]
+    now, then = made["services"]["traefik"], first["services"]["traefik"]
+    for field in ("command", "volumes", "networks"):
+        assert sorted(now[field]) == sorted(then[field]), field
+    assert now["depends_on"] == then["depends_on"]
+    assert [a.kind for a in back.actions] == [ActionKind.PULL, ActionKind.UP]
+    assert set(back.actions[1].services) == {"traefik", "traefik-socket"}
