@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from homelab_mcp.core.labels import COMPANION_OF
+from homelab_mcp.core.labels import COMPANION_OF, SERVICE
 from homelab_mcp.core.lazy import ENABLE
 from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.core.traefik import TRAEFIK
@@ -61,12 +61,17 @@ def _gates(lab: LabView, middleware: str) -> set[tuple[str, str]]:
     """Traefik, who defines the log-in's middleware, and their companions: what many routes go through."""
     name, _, provider = middleware.partition("@")
     defines = f"traefik.http.middlewares.{name}.".lower()
-    traefik = lab.made_from(TRAEFIK)
-    found = [traefik] if traefik else []
+    found = [k for k in lab.services if is_traefik(k)]
     if provider in {"", "docker"}:
         found += [k for k in lab.services if any(label.lower().startswith(defines) for label in k.labels)]
     places = {(k.stack, k.name) for k in found}
     return places | {(k.stack, k.name) for k in lab.services if (k.stack, k.labels.get(COMPANION_OF)) in places}
+
+
+def is_traefik(known: Known) -> bool:
+    """Whether a service is Traefik itself, or was made with it."""
+    image = str(known.data.get("image", "")).partition("@")[0].rpartition("/")[2].partition(":")[0]
+    return TRAEFIK in (known.labels.get(SERVICE), image)
 
 
 def _routes(

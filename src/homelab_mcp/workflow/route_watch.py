@@ -34,7 +34,8 @@ class RouteWatch:
             left = end - self._clock.monotonic()
             return left > 0 and answers(self._ask(replace(route, host=route.was), min(left, 5.0)), route)
 
-        return tuple(replace(v, routes=tuple(r for r in v.routes if kept(r))) for v in parts)
+        left = (replace(v, routes=tuple(r for r in v.routes if kept(r))) for v in parts)
+        return tuple(v for v in left if v != Verification())
 
     def back(self, routes: Sequence[RouteCheck], pause: Callable[[], None]) -> list[Evidence]:
         """Wait until each of these, which served before, serves again; all of them within one patience."""

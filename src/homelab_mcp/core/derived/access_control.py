@@ -61,9 +61,11 @@ def _stays(lab: LabAfter, portal: Portal) -> bool:
     """Whether Traefik knows the log-in's middleware while the container that defines it restarts."""
     traefik = lab.view.made_from(TRAEFIK)
     flags = traefik.data.get("command") if traefik else None
-    words = [str(flag).lower() for flag in flags] if isinstance(flags, list) else []
+    if not isinstance(flags, list):
+        # Nobody can tell: it is told by a file, or there is none.
+        return True
     kept = portal.service.labels.get(KEEP_ROUTE, "").lower() == "true"
-    return traefik is None or (kept and f"{EMPTY_TOO}=true" in words)
+    return kept and f"{EMPTY_TOO}=true" in [str(flag).lower() for flag in flags]
 
 
 def rules_text(
