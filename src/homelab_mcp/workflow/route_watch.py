@@ -46,7 +46,8 @@ class RouteWatch:
             left = [r for r in left if not answers(seen[r.host], r)]
             if not left:
                 hosts = ", ".join(sorted(r.host for r in routes))
-                return [Evidence(f"{len(routes)} routes that served before serve", ok=True, detail=hosts)]
+                many = f"{len(routes)} routes that served before serve"
+                return [Evidence(many if len(routes) > 1 else f"{hosts} serves as before", ok=True, detail=hosts)]
             if self._clock.monotonic() >= end:
                 return [_lost(seen[r.host], r) for r in left]
             pause()
