@@ -33,6 +33,7 @@ from homelab_mcp.cli import (
     inventory,
     lazy,
     logs,
+    man_page,
     remove,
     review,
     search,
@@ -130,6 +131,7 @@ for module in (
     doctor,
     audit,
     check,
+    man_page,
 ):
     module.register(app)
 
