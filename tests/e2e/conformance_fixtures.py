@@ -160,7 +160,7 @@ def _talking_tools(server: MCPServer[Any]) -> None:
     @server.tool(description="Of the conformance suite.")
     async def test_missing_capability(ctx: Asked) -> CallToolResult:
         if ctx.client_capabilities is None or ctx.client_capabilities.sampling is None:
-            needed = {"requiredCapabilities": {"sampling": {}}}
+            needed: dict[str, Any] = {"requiredCapabilities": {"sampling": {}}}
             raise MCPError(MISSING_REQUIRED_CLIENT_CAPABILITY, "It needs sampling.", needed)
         return _result(_text("there it is"))
 
@@ -253,7 +253,7 @@ ALL = {
     "greeting": _sample("Generate a greeting", 50),
     "client_roots": ListRootsRequest(),
 }
-ONE = {
+ONE: Mapping[str, Mapping[str, Any]] = {
     "test_input_required_result_sampling": {"capital_question": _sample("What is the capital of France?", 100)},
     "test_input_required_result_list_roots": {"client_roots": ListRootsRequest()},
     "test_input_required_result_multiple_inputs": ALL,

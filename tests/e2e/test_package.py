@@ -18,6 +18,7 @@ from mcp import Client, StdioServerParameters
 
 from homelab_mcp import __version__
 from release.package import SIGNED_AS, SUMS, package, sign
+from tests.e2e.protocol import PACKER, require, run
 from tests.e2e.published import ROOT, bare, environment_with, lend
 from tests.e2e.server import PIN, data
 
@@ -87,6 +88,26 @@ def test_checksums_hold_and_a_signature_over_them_is_checked(out: Path, tmp_path
     for text, holds in ((sums.read_bytes(), True), (sums.read_bytes().replace(b"a", b"b", 1), False)):
         done = subprocess.run([*verify, "-s", f"{sums}.sig"], input=text, capture_output=True, check=False)
         assert (done.returncode == 0) is holds, done
+
+
+@pytest.mark.timeout(60)
+def test_the_official_packer_takes_the_bundle_and_packs_the_same(out: Path, wheel: Path, tmp_path: Path) -> None:
+    require(PACKER)
+    (bundle,) = out.glob("*.mcpb")
+    with zipfile.ZipFile(bundle) as opened:
+        opened.extractall(tmp_path / "bundle")
+        inside = set(opened.namelist())
+    assert inside == {"manifest.json", "pyproject.toml", "server/main.py", wheel.name}
+    checked = run(PACKER, "validate", tmp_path / "bundle" / "manifest.json")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    packed = run(PACKER, "pack", tmp_path / "bundle", tmp_path / "theirs.mcpb")
+    assert packed.returncode == 0, packed.stdout + packed.stderr
+    with zipfile.ZipFile(bundle) as ours, zipfile.ZipFile(tmp_path / "theirs.mcpb") as theirs:
+        assert {name: ours.read(name) for name in inside} == {name: theirs.read(name) for name in theirs.namelist()}
+    manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_text("utf-8"))
+    asked = {f"${{user_config.{name}}}" for name in manifest["user_config"]}
+    assert asked <= set(manifest["server"]["mcp_config"]["args"])
+    assert manifest["version"] == __version__
 
 
 @pytest.fixture(scope="module")
