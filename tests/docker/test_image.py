@@ -104,8 +104,8 @@ def image(testbed_run: Scratch, tmp_path: Path) -> Iterator[str]:
     (tmp_path / "dist").mkdir()
     package(tmp_path / "dist")
     try:
-        bases = ("--build-arg", f"PYTHON_IMAGE={python_base(names['python'])}")
-        bases += ("--build-arg", f"DOCKER_IMAGE={docker_base(names['client'])}")
+        bases = [f"--build-arg=PYTHON_IMAGE={python_base(names['python'])}"]
+        bases += [f"--build-arg=DOCKER_IMAGE={docker_base(names['client'])}"]
         built = subprocess.run(
             ["docker", "build", "-f", "deploy/Dockerfile", "-t", names["server"], *bases, str(tmp_path / "dist")],
             cwd=ROOT, capture_output=True, text=True, check=False,

@@ -133,10 +133,12 @@ async def test_the_main_job_from_the_wheel_alone(installed: Path, tmp_path: Path
 
     said("init", "--domain", "lab.test", "--acme-challenge", "tls", "--pin-file", "-", stdin=f"{PIN}\n")
     assert "uptime-kuma" in json.dumps(said("search", "uptime"))
-    plan = said("add", "uptime-kuma", "--plan-only", code=3)
-    said("approve", plan["plan_id"], "--apply", "--pin-file", "-", stdin=f"{PIN}\n")
-    assert list(root.glob("*/compose.yaml"))
-    assert [f for f in said("validate")["findings"] if f["severity"] == "error"] == []
+    assert said("add", "uptime-kuma", "--plan-only", code=3)["diff"]
+    (root / "mine").mkdir()
+    (root / "mine" / "compose.yaml").write_text("services:\n  web:\n    image: nginx:latest\n", "utf-8")
+    found = said("validate")["findings"]
+    assert found
+    assert {Path(finding["file"]).relative_to(root).as_posix() for finding in found} == {"mine/compose.yaml"}
 
     server = StdioServerParameters(command=command, args=["serve"], env=where)
     async with Client(server) as client:
