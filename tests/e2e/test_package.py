@@ -90,6 +90,12 @@ def test_checksums_hold_and_a_signature_over_them_is_checked(out: Path, tmp_path
         assert (done.returncode == 0) is holds, done
 
 
+def test_completions_name_the_command_and_are_shell_scripts(out: Path) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert " homelab-mcp" in (out / f"homelab-mcp.{shell}").read_text("utf-8"), shell
+    subprocess.run(["bash", "-n", str(out / "homelab-mcp.bash")], check=True)
+
+
 @pytest.mark.timeout(60)
 def test_the_official_packer_takes_the_bundle_and_packs_the_same(out: Path, wheel: Path, tmp_path: Path) -> None:
     require(PACKER)
