@@ -173,7 +173,7 @@ def test_the_demo_from_the_wheel_with_packages_from_the_index(out: Path, wheel: 
     done = subprocess.run(
         [python, "-m", "testbed.demo", "--yes"],
         cwd=tmp_path / "play",
-        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+        env={**{k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
