@@ -12,8 +12,8 @@ from homelab_mcp.bootstrap import LocalLab, open_lab
 from homelab_mcp.model.plan import Plan, PlanState, Requester
 from homelab_mcp.workflow.assembly import applier, approvals
 from homelab_mcp.workflow.init_lab import init_lab
-from homelab_mcp.workflow.propose_backup import propose_configure_backup
 from homelab_mcp.workflow.proposals import propose_add_service
+from homelab_mcp.workflow.propose_backup import propose_configure_backup
 from homelab_mcp.workflow.propose_setup import propose_core
 from testbed import Scratch, ensure_traefik, free_port, stand_in
 from testbed.definitions import definition
@@ -36,7 +36,7 @@ services:
 """A stack as a person writes one: a port past the firewall, no log-in, no limits, a floating tag."""
 
 SETTINGS = {"domain": "lab.test", "email": "person@example.org", "acme.challenge": "tls"}
-SERVICES = (
+SERVICES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("media", "plex", {}),
     ("media", "sonarr", {}),
     ("downloads", "gluetun", {"variables": {"VPN_SERVICE_PROVIDER": "mullvad"}}),
@@ -66,7 +66,7 @@ class AgentLabs:
             _apply(lab, propose_core(lab, ("duckdns",), Requester("cli")))
         else:
             for stack, service, options in SERVICES:
-                _apply(lab, propose_add_service(lab, service, stack, dict[str, Any](options), Requester("cli")))
+                _apply(lab, propose_add_service(lab, service, stack, options, Requester("cli")))
             (self.root / "tools").mkdir()
             (self.root / "tools" / "compose.yaml").write_text(BY_HAND)
         shutil.copytree(self.root, self.folder / name, symlinks=True)

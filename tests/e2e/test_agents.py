@@ -25,9 +25,10 @@ SCRIPTS = {
 }
 
 
-
 @pytest.fixture(scope="module")
-def files_played(keys_of_test_labs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Script], Lines]]:
+def files_played(
+    keys_of_test_labs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Script], Lines]]:
     """Plays a script on a fresh copy of the lab it names; one server looks after the folder all the while."""
     labs = AgentLabs(tmp_path_factory.mktemp("agents"))
     with played_on(open_lab(str(labs.root), files_only=True), {}, before=labs.lay) as play_one:
@@ -35,7 +36,9 @@ def files_played(keys_of_test_labs: Path, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="module")
-def running_played(testbed_run: Scratch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Script], Lines]]:
+def running_played(
+    testbed_run: Scratch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Script], Lines]]:
     """Plays a script on the one lab that runs; its scripts leave it as it was, or touch what is theirs alone."""
     lab = RunningLab(tmp_path_factory.mktemp("agents"), testbed_run)
     with played_on(open_lab(str(lab.root)), lab.names) as play_one:

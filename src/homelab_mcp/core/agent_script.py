@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from homelab_mcp.model.errors import InvalidInput
 
-
 KINDS = ("tool", "approve", "decline", "apply", "file", "prompt", "resource", "write", "delete", "command")
 
 CONDITIONS = {"contains", "lacks", "some", "any"}

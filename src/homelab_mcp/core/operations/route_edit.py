@@ -71,8 +71,9 @@ class Route:
         """Raise InvalidInput (``no_route``) where there is none."""
         if not self.host:
             raise InvalidInput(
-                f"{self.service} has no route through Traefik.", code="no_route",
-                hint="remove_service (its folders stay), then import_service with its text and a subdomain gives it one.",
+                f"{self.service} has no route through Traefik.",
+                code="no_route",
+                hint="For one, remove_service (its folders stay), then import_service with text and subdomain.",
             )
 
     def rehost(self, subdomain: str, settings: LabSettings) -> str:
