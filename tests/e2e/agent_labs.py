@@ -12,7 +12,7 @@ from homelab_mcp.bootstrap import LocalLab, open_lab
 from homelab_mcp.model.plan import Plan, PlanState, Requester
 from homelab_mcp.workflow.assembly import applier, approvals
 from homelab_mcp.workflow.init_lab import init_lab
-from homelab_mcp.workflow.proposals import propose_add_service
+from homelab_mcp.workflow.proposals import propose_add_service, propose_resolve_drift
 from homelab_mcp.workflow.propose_backup import propose_configure_backup
 from homelab_mcp.workflow.propose_setup import propose_core
 from testbed import Scratch, ensure_traefik, free_port, stand_in
@@ -107,6 +107,9 @@ class RunningLab:
                 text = text.replace(f"@{word}@", value)
             (place / "compose.yaml").write_text(text)
         init_lab(open_lab(str(self.root), files_only=True), settings, PIN)
+        # One stack is known to git, so that there is a state to go back to.
+        lab = open_lab(str(self.root), files_only=True)
+        _apply(lab, propose_resolve_drift(lab, self.names["notes"], "adopt", Requester("cli")))
         pad = self.root / self.names["notes"] / "pad"
         pad.mkdir()
         (pad / "notes.txt").write_text("the family's notes\n")
