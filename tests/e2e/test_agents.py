@@ -76,6 +76,7 @@ def holds(script: Script, lines: Lines) -> None:
     assert len(lines) == len(script.steps)
 
 
+@pytest.mark.timeout(120)
 def test_the_command_says_which_step_did_not_hold(lab: LabOnDisk, tmp_path: Path) -> None:
     script = tmp_path / "wrong.yaml"
     script.write_text("says: x\nsteps:\n  - tool: search_catalog\n    with: {query: plex}\n    expect: {total: -1}\n")

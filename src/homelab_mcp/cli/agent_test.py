@@ -107,7 +107,9 @@ async def _done(lab: Lab, client: Client, step: Step, saved: dict[str, str], pin
     """Do one step; what did not hold."""
     match step.kind:
         case "file":
-            return astray(step, lab.files.read(step.file) or "", "the file")
+            path = Path(lab.root, step.file)
+            # A database is judged by what can be read of it.
+            return astray(step, path.read_bytes().decode(errors="replace") if path.is_file() else "", "the file")
         case "prompt":
             prompt = await client.get_prompt(step.prompt, {name: str(v) for name, v in step.arguments.items()})
             return astray(step, "".join(getattr(m.content, "text", "") for m in prompt.messages), "the prompt")
