@@ -107,9 +107,7 @@ async def _done(lab: Lab, client: Client, step: Step, saved: dict[str, str], pin
     """Do one step; what did not hold."""
     match step.kind:
         case "file":
-            path = Path(lab.root, step.file)
-            # A database is judged by what can be read of it.
-            return astray(step, path.read_bytes().decode(errors="replace") if path.is_file() else "", "the file")
+            return astray(step, _read(lab, step.file), "the file")
         case "prompt":
             prompt = await client.get_prompt(step.prompt, {name: str(v) for name, v in step.arguments.items()})
             return astray(step, "".join(getattr(m.content, "text", "") for m in prompt.messages), "the prompt")
@@ -119,7 +117,7 @@ async def _done(lab: Lab, client: Client, step: Step, saved: dict[str, str], pin
         case "write":
             path = Path(lab.root, step.write)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(edited(step, lab.files.read(step.write) or ""), encoding="utf-8")
+            path.write_text(edited(step, _read(lab, step.write)), encoding="utf-8")
         case "delete":
             Path(lab.root, step.delete).unlink()
         case "command":
@@ -135,6 +133,12 @@ async def _done(lab: Lab, client: Client, step: Step, saved: dict[str, str], pin
         case _:
             return await _called(client, step, saved)
     return []
+
+
+def _read(lab: Lab, name: str) -> str:
+    """A file of the lab; "" where there is none. Of a database what can be read of it."""
+    path = Path(lab.root, name)
+    return path.read_bytes().decode(errors="replace") if path.is_file() else ""
 
 
 async def _typed(lab: Lab, step: Step) -> list[str]:
