@@ -4,32 +4,79 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from mcp import Client, StdioServerParameters
 
-from homelab_mcp.bootstrap import open_lab
-from homelab_mcp.cli.agent_test import play
-from homelab_mcp.core.agent_script import parse_script
+from homelab_mcp.bootstrap import LocalLab, open_lab
+from homelab_mcp.cli.agent_test import Lines, client_of, steps_of
+from homelab_mcp.core.agent_script import Script, parse_script
+from testbed import Scratch
+from tests.e2e.agent_labs import AgentLabs, RunningLab
 from tests.e2e.server import PIN, LabOnDisk
 
-SCRIPTS = sorted((Path(__file__).parents[1] / "agents").glob("*.yaml"))
+SCRIPTS = {
+    path: parse_script(path.read_text(encoding="utf-8"), path.name)
+    for path in sorted((Path(__file__).parents[1] / "agents").glob("*.yaml"))
+}
+
+
+@pytest.fixture(scope="module")
+def files_played(
+    keys_of_test_labs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Script], Lines]]:
+    """Plays a script on a fresh copy of the lab it names; one server looks after the folder all the while."""
+    labs = AgentLabs(tmp_path_factory.mktemp("agents"))
+    with played_on(open_lab(str(labs.root), files_only=True), {}, before=labs.lay) as play_one:
+        yield play_one
+
+
+@pytest.fixture(scope="module")
+def running_played(
+    testbed_run: Scratch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Script], Lines]]:
+    """Plays a script on the one lab that runs; its scripts leave it as it was, or touch what is theirs alone."""
+    lab = RunningLab(tmp_path_factory.mktemp("agents"), testbed_run)
+    with played_on(open_lab(str(lab.root)), lab.names) as play_one:
+        yield play_one
+
+
+@contextmanager
+def played_on(
+    lab: LocalLab, names: dict[str, str], *, before: Callable[[str], None] = lambda name: None
+) -> Iterator[Callable[[Script], Lines]]:
+    """A server of that lab over stdio, and a function that plays a script on it. ``before`` lays the lab it names."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(client_of(lab)) as client:
+
+        def play_one(script: Script) -> Lines:
+            before(script.lab)
+            return portal.call(steps_of, client, lab, script, PIN, names)
+
+        yield play_one
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("path", [p for p, s in SCRIPTS.items() if s.lab != "running"], ids=lambda path: path.stem)
+def test_the_agent_gets_to_the_end(files_played: Callable[[Script], Lines], path: Path) -> None:
+    holds(SCRIPTS[path], files_played(SCRIPTS[path]))
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-async def test_the_agent_gets_to_the_end(lab: LabOnDisk, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The apply runs in a process of its own, which finds the lab by these.
-    for name, value in lab.env().items():
-        if name not in os.environ:
-            monkeypatch.setenv(name, value)
-    script = parse_script(path.read_text(encoding="utf-8"), path.name)
-    lines = await play(open_lab(str(lab.root), files_only=True), script, PIN)
+@pytest.mark.parametrize("path", [p for p, s in SCRIPTS.items() if s.lab == "running"], ids=lambda path: path.stem)
+def test_the_agent_gets_to_the_end_where_things_run(running_played: Callable[[Script], Lines], path: Path) -> None:
+    holds(SCRIPTS[path], running_played(SCRIPTS[path]))
+
+
+def holds(script: Script, lines: Lines) -> None:
     assert [line for line in lines if not line["ok"]] == []
     assert len(lines) == len(script.steps)
 
 
+@pytest.mark.timeout(120)
 def test_the_command_says_which_step_did_not_hold(lab: LabOnDisk, tmp_path: Path) -> None:
     script = tmp_path / "wrong.yaml"
     script.write_text("says: x\nsteps:\n  - tool: search_catalog\n    with: {query: plex}\n    expect: {total: -1}\n")

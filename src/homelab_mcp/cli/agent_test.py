@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from homelab_mcp.cli.common import FAILED, JsonFlag, emit, lab_of, who
 from homelab_mcp.cli.plan_flow import PinFile, read_pin
-from homelab_mcp.core.agent_script import Script, Step, at, filled, parse_script, unmet
+from homelab_mcp.core.agent_script import Script, Step, astray, at, edited, filled, parse_script, unmet
 from homelab_mcp.model.errors import HomelabError, InvalidInput
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from homelab_mcp.ports import Lab
 
+Lines = list[dict[str, Any]]
 AT_WORK = ("queued", "applying")
 ROUNDS = 20
 """Times an apply is waited for, 45 s each."""
@@ -30,6 +33,9 @@ def register(app: typer.Typer) -> None:
         ctx: typer.Context,
         file: Annotated[str, typer.Argument(help="YAML file with the steps.")],
         pin_file: PinFile = "",
+        names: Annotated[
+            list[str], typer.Option("--set", metavar="NAME=VALUE", help="What {NAME} in the script stands for.")
+        ] = [],  # noqa: B006
         as_json: JsonFlag = False,
     ) -> None:
         """Run a script of tool calls against this lab, through MCP, and say which step did not hold.
@@ -43,8 +49,9 @@ def register(app: typer.Typer) -> None:
             script = parse_script(Path(file).read_text(encoding="utf-8"), file)
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidInput(f"{file} cannot be read.", hint="Give the path of a script.") from error
-        pin = read_pin(pin_file) if any(step.approve or step.decline for step in script.steps) else ""
-        lines = anyio.run(play, lab, script, pin)
+        pin = read_pin(pin_file) if any(step.approve or step.decline or step.apply for step in script.steps) else ""
+        known = {name: value for name, _, value in (word.partition("=") for word in names)}
+        lines = anyio.run(play, lab, script, pin, known)
         failed = [line for line in lines if not line["ok"]]
         data = {"says": script.says, "ok": not failed, "steps": lines}
 
@@ -59,38 +66,107 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(FAILED)
 
 
-async def play(lab: Lab, script: Script, pin: str) -> list[dict[str, Any]]:
-    """Do the steps until one does not hold; for each what it was, whether it held, and what did not."""
-    from mcp import Client
+async def play(lab: Lab, script: Script, pin: str, saved: Mapping[str, str] = MappingProxyType({})) -> Lines:
+    """Start the lab's server as a client does, over stdio, and do the script's steps on it; see ``steps_of``."""
+    async with client_of(lab) as client:
+        return await steps_of(client, lab, script, pin, saved)
 
-    from homelab_mcp.server import build
 
-    lines: list[dict[str, Any]] = []
-    saved: dict[str, str] = {}
-    async with Client(build(lab)) as client:
-        for step in script.steps:
-            problems = await _done(lab, client, step, saved, pin)
-            kinds = ("tool", "approve", "decline", "file")
-            what = next(f"{kind} {value}" for kind in kinds if (value := getattr(step, kind)))
-            lines.append({"step": filled(what, saved), "ok": not problems, "problems": problems})
-            if problems:
-                break
+def client_of(lab: Lab) -> Client:
+    """A client of a server of that lab, which is started when the client is entered and ends with it."""
+    import os
+
+    from mcp import Client, StdioServerParameters
+
+    program, *arguments = [*_own(lab), "serve", "--toolsets", "all"]
+    return Client(StdioServerParameters(command=program, args=arguments, env=dict(os.environ)))
+
+
+async def steps_of(client: Client, lab: Lab, script: Script, pin: str, known: Mapping[str, str]) -> Lines:
+    """Do the steps until one does not hold; for each what it was, whether it held, and what did not.
+
+    Args:
+        client: connected to that lab's server.
+        lab: the lab, for what the person does in it.
+        script: the steps.
+        pin: the person's PIN, for their answers to plans.
+        known: what stands for ``{name}`` from the start.
+    """
+    lines: Lines = []
+    saved = dict(known)
+    for step in script.steps:
+        step = step.model_validate(filled(step.model_dump(by_alias=True), saved))
+        problems = await _done(lab, client, step, saved, pin)
+        lines.append({"step": f"{step.kind} {getattr(step, step.kind)}", "ok": not problems, "problems": problems})
+        if problems:
+            break
     return lines
 
 
 async def _done(lab: Lab, client: Client, step: Step, saved: dict[str, str], pin: str) -> list[str]:
     """Do one step; what did not hold."""
-    if step.file:
-        text = lab.files.read(filled(step.file, saved)) or ""
-        problems = [f"the file does not hold {w!r}" for w in filled(step.contains, saved) if w not in text]
-        return problems + [f"the file holds {w!r}" for w in filled(step.lacks, saved) if w in text]
-    if step.approve or step.decline:
-        return _answered(lab, filled(step.approve or step.decline, saved), pin, approved=bool(step.approve))
-    result = await client.call_tool(step.tool, filled(step.arguments, saved))
+    match step.kind:
+        case "file":
+            return astray(step, _read(lab, step.file), "the file")
+        case "prompt":
+            prompt = await client.get_prompt(step.prompt, {name: str(v) for name, v in step.arguments.items()})
+            return astray(step, "".join(getattr(m.content, "text", "") for m in prompt.messages), "the prompt")
+        case "resource":
+            page = await client.read_resource(step.resource)
+            return astray(step, "".join(getattr(content, "text", "") for content in page.contents), "the resource")
+        case "write":
+            path = Path(lab.root, step.write)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(edited(step, _read(lab, step.write)), encoding="utf-8")
+        case "delete":
+            Path(lab.root, step.delete).unlink()
+        case "command":
+            return await _typed(lab, step)
+        case "approve" | "decline":
+            return _answered(lab, step.approve or step.decline, pin, approved=bool(step.approve))
+        case "apply":
+            problems = _answered(lab, step.apply, pin, approved=True)
+            done = Step.model_validate(
+                {"tool": "apply_plan", "with": {"plan_id": step.apply}, "expect": step.expect | {"state": "done"}}
+            )
+            return problems or await _called(client, done, saved)
+        case _:
+            return await _called(client, step, saved)
+    return []
+
+
+def _read(lab: Lab, name: str) -> str:
+    """A file of the lab; "" where there is none. Of a database what can be read of it."""
+    path = Path(lab.root, name)
+    return path.read_bytes().decode(errors="replace") if path.is_file() else ""
+
+
+async def _typed(lab: Lab, step: Step) -> list[str]:
+    """Run what the person types; what did not hold."""
+    import shlex
+
+    import anyio
+
+    done = await anyio.run_process(["/bin/sh", "-c", f"exec {shlex.join(_own(lab))} {step.command}"], check=False)
+    words = (done.stdout + done.stderr).decode(errors="replace")
+    return astray(step, words, "the output") if done.returncode == 0 else [f"it ended with {done.returncode}: {words}"]
+
+
+def _own(lab: Lab) -> list[str]:
+    """This program for that lab, as an argument list."""
+    import sys
+
+    return [sys.executable, "-m", "homelab_mcp", "--root", lab.root, *(["--files-only"] if lab.files_only else [])]
+
+
+async def _called(client: Client, step: Step, saved: dict[str, str]) -> list[str]:
+    """Call the step's tool and keep what it saves; what did not hold."""
+    result = await client.call_tool(step.tool, step.arguments)
     words = "".join(getattr(block, "text", "") for block in result.content)
     if step.refused:
-        held = result.is_error and f"[{step.refused}]" in words
-        return [] if held else [f"expected to be refused with {step.refused}, got: {words[:300]}"]
+        if not result.is_error or f"[{step.refused}]" not in words:
+            return [f"expected to be refused with {step.refused}, got: {words[:300]}"]
+        return astray(step, words, "the refusal")
     if result.is_error:
         return [words]
     data = dict(result.structured_content or {})
@@ -99,6 +175,8 @@ async def _done(lab: Lab, client: Client, step: Step, saved: dict[str, str], pin
             break
         waited = await client.call_tool("get_plan", {"plan_id": data["plan_id"], "wait": 45, "brief": True})
         data = dict(waited.structured_content or {})
+    if data.get("plan_id"):
+        saved["plan"] = data["plan_id"]
     saved.update({name: str(at(data, path)) for name, path in step.save.items()})
     return unmet(step, data)
 

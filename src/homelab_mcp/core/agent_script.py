@@ -11,18 +11,29 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from homelab_mcp.model.errors import InvalidInput
 
+KINDS = ("tool", "approve", "decline", "apply", "file", "prompt", "resource", "write", "delete", "command")
+
+CONDITIONS = {"contains", "lacks", "some", "any"}
+
 
 class Step(BaseModel):
-    """One step, one of four kinds.
+    """One step, of one of the kinds in ``KINDS``.
 
     Args:
         tool: call it with ``with``; ``refused`` names the code of the error that must come instead of an answer.
         approve: a person's yes to this plan, by the PIN.
         decline: a person's no.
+        apply: a person's yes, then ``apply_plan`` until it is done.
         file: a file of the lab, relative to its root, that must hold all of ``contains`` and none of ``lacks``.
+        prompt: a prompt, filled in by ``with``; its text is judged like a file's.
+        resource: a resource's address; its text is judged like a file's.
+        write: a file of the lab that the person changes by hand: ``text`` is all of it, or ``append`` is added, or
+            ``replace`` says what of it becomes what.
+        delete: a file that the person deletes.
+        command: what the person types after ``homelab-mcp``; its output is judged like a file's.
         expect: by path in the answer (``services.0.state``), a value that must be there, or a condition: ``contains``
-            (in the text of what is there), ``lacks``, ``any`` (one of these values).
-        save: names for parts of the answer, by path, for ``{name}`` in later steps.
+            (in the text of what is there), ``some`` (of these words are), ``lacks``, ``any`` (one of these values).
+        save: names for parts of the answer, by path, for ``{name}`` in later steps; ``{plan}`` is the last plan's id.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,6 +44,15 @@ class Step(BaseModel):
     approve: str = ""
     decline: str = ""
     file: str = ""
+    prompt: str = ""
+    resource: str = ""
+    apply: str = ""
+    write: str = ""
+    delete: str = ""
+    command: str = ""
+    text: str = ""
+    append: str = ""
+    replace: dict[str, str] = {}
     contains: list[str] = []
     lacks: list[str] = []
     expect: dict[str, Any] = {}
@@ -40,18 +60,33 @@ class Step(BaseModel):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Step:
-        if sum(bool(kind) for kind in (self.tool, self.approve, self.decline, self.file)) != 1:
-            raise ValueError("a step is one of tool, approve, decline, file")
+        if sum(bool(getattr(self, kind)) for kind in KINDS) != 1:
+            raise ValueError(f"a step is one of {', '.join(KINDS)}")
         return self
+
+    @property
+    def kind(self) -> str:
+        """Which of ``KINDS`` it is."""
+        return next(kind for kind in KINDS if getattr(self, kind))
 
 
 class Script(BaseModel):
-    """What a person says, and the steps that serve it. ``intents``: numbers of what it shows, free words."""
+    """What a person says, and the steps that serve it.
+
+    Args:
+        says: their words.
+        intents: what it shows, free words.
+        lab: name of the lab it begins with, for whoever keeps several.
+        instead: where the wish cannot be had from here, what the person is told to do.
+        steps: done in this order.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     says: str
     intents: list[str] = []
+    lab: str = ""
+    instead: str = ""
     steps: list[Step] = Field(min_length=1)
 
 
@@ -95,15 +130,48 @@ def unmet(step: Step, data: Any) -> list[str]:
     found = []
     for path, wanted in step.expect.items():
         is_there = at(data, path)
-        if isinstance(wanted, dict) and wanted.keys() <= {"contains", "lacks", "any"}:
-            text = is_there if isinstance(is_there, str) else yaml.safe_dump(is_there, allow_unicode=True, width=10_000)
+        if isinstance(wanted, dict) and wanted.keys() <= CONDITIONS:
+            text = "\n".join(_lines(is_there))
             found += [f"{path} does not hold {w!r}" for w in _many(wanted.get("contains")) if w not in text]
             found += [f"{path} holds {w!r}" for w in _many(wanted.get("lacks")) if w in text]
+            if some := _many(wanted.get("some")):
+                found += [] if any(w in text for w in some) else [f"{path} holds none of {some!r}"]
             if "any" in wanted and is_there not in wanted["any"]:
                 found.append(f"{path} is {is_there!r}, none of {wanted['any']!r}")
         elif is_there != wanted:
             found.append(f"{path} is {is_there!r}, not {wanted!r}")
     return found
+
+
+def astray(step: Step, text: str, what: str) -> list[str]:
+    """What a text does not hold of what the step says, a sentence each; ``what`` names the text."""
+    problems = [f"{what} does not hold {w!r}" for w in step.contains if w not in text]
+    return problems + [f"{what} holds {w!r}" for w in step.lacks if w in text]
+
+
+def edited(step: Step, before: str) -> str:
+    """What a file is after the person's edit. Raises InvalidInput (code ``bad_script``): nothing to replace."""
+    after = before
+    for old, new in step.replace.items():
+        if old not in after:
+            raise InvalidInput(f"{step.write} does not hold {old!r}.", hint="See what is there.", code="bad_script")
+        after = after.replace(old, new)
+    return before + step.append if step.append else after if step.replace else step.text
+
+
+def _lines(value: Any) -> list[str]:
+    """What is there as plain lines, without a notation's quotes: ``key: value`` and the items of lists."""
+    if isinstance(value, dict):
+        return [line for key, inner in value.items() for line in _entry(str(key), _lines(inner))]
+    if isinstance(value, list):
+        return [line for inner in value for line in _lines(inner)]
+    if value is None or isinstance(value, bool):
+        return [{None: "null", True: "true", False: "false"}[value]]
+    return [str(value)]
+
+
+def _entry(key: str, lines: list[str]) -> list[str]:
+    return [f"{key}: {lines[0]}", *lines[1:]] if lines else [f"{key}:"]
 
 
 def _many(words: Any) -> list[str]:

@@ -61,6 +61,10 @@ def _docker(lab: Lab, *, disk: bool) -> tuple[dict[str, Any], dict[str, str]]:
                 d.name: {"count": d.count, "size": round(d.size / 2**30, 2), "unused": round(d.unused / 2**30, 2)}
                 for d in lab.meter.disk()
             }
+            body["freeing_it"] = (
+                "Not done by homelab-mcp: a person runs `docker image prune -a` for images that nothing uses, and "
+                "`docker builder prune` for the build cache; never `docker volume prune` without a look at each."
+            )
         return body, names
     except HomelabError as error:
         return {"error": error.as_text()}, {}

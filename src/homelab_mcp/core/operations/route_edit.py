@@ -71,7 +71,9 @@ class Route:
         """Raise InvalidInput (``no_route``) where there is none."""
         if not self.host:
             raise InvalidInput(
-                f"{self.service} has no route through Traefik.", code="no_route", hint="Only a routed service has one."
+                f"{self.service} has no route through Traefik.",
+                code="no_route",
+                hint="For one, remove_service (its folders stay), then import_service with text and subdomain.",
             )
 
     def rehost(self, subdomain: str, settings: LabSettings) -> str:

@@ -1,0 +1,226 @@
+"""The labs that the scripts in tests/agents begin with: each made once, and laid where one server looks after it."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from homelab_mcp.bootstrap import LocalLab, open_lab
+from homelab_mcp.model.plan import Plan, PlanState, Requester
+from homelab_mcp.workflow.assembly import applier, approvals
+from homelab_mcp.workflow.init_lab import init_lab
+from homelab_mcp.workflow.proposals import propose_add_service, propose_resolve_drift
+from homelab_mcp.workflow.propose_backup import propose_configure_backup
+from homelab_mcp.workflow.propose_setup import propose_core
+from testbed import Scratch, ensure_traefik, free_port, stand_in
+from testbed.definitions import definition
+from testbed.docker_engine import docker
+from testbed.images import ensure_backup
+from tests.e2e.server import PIN
+
+BY_HAND = """\
+services:
+  wiki:  # the family's
+    image: lscr.io/linuxserver/dokuwiki:latest
+    ports: ["8085:80"]
+    volumes: ["./wiki:/config"]
+    restart: unless-stopped
+  pdf:
+    image: stirlingtools/stirling-pdf:0.40.0
+    privileged: true
+    restart: unless-stopped
+"""
+"""A stack as a person writes one: a port past the firewall, no log-in, no limits, a floating tag."""
+
+SETTINGS = {"domain": "lab.test", "email": "person@example.org", "acme.challenge": "tls"}
+SERVICES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("media", "plex", {}),
+    ("media", "sonarr", {}),
+    ("downloads", "gluetun", {"variables": {"VPN_SERVICE_PROVIDER": "mullvad"}}),
+    ("downloads", "qbittorrent", {"vpn": "off"}),
+    ("monitoring", "uptime-kuma", {}),
+    ("monitoring", "grafana", {}),
+)
+
+
+class AgentLabs:
+    """``bare``: just made; ``core``: with the proxy, log-in and start page; ``home``: with services, one by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.root = folder / "stacks"
+        self._make("bare", "")
+        self._make("core", "bare")
+        self._make("home", "core")
+
+    def _make(self, name: str, of: str) -> None:
+        if of:
+            self.lay(of)
+        lab = open_lab(str(self.root), files_only=True)
+        if name == "bare":
+            init_lab(lab, dict(SETTINGS), PIN)
+        elif name == "core":
+            _apply(lab, propose_core(lab, ("duckdns",), Requester("cli")))
+        else:
+            for stack, service, options in SERVICES:
+                _apply(lab, propose_add_service(lab, service, stack, options, Requester("cli")))
+            (self.root / "tools").mkdir()
+            (self.root / "tools" / "compose.yaml").write_text(BY_HAND)
+        shutil.copytree(self.root, self.folder / name, symlinks=True)
+
+    def lay(self, name: str) -> None:
+        """Make the lab's folder as that lab begins."""
+        shutil.rmtree(self.root)
+        shutil.copytree(self.folder / name, self.root, symlinks=True)
+
+
+def _apply(lab: LocalLab, plan: Plan) -> None:
+    approvals(lab).out_of_band(plan.id, PIN, who="test", approved=True)
+    status = applier(lab).run(plan.id)
+    assert status.state is PlanState.DONE, status
+
+
+class RunningLab:
+    """A lab whose containers run on the real engine: a proxy, media with a broken service, monitoring that complains.
+
+    ``names`` are what scripts call its stacks by, since no other lab on the engine may have them.
+    """
+
+    def __init__(self, folder: Path, scratch: Scratch) -> None:
+        self.root = folder / "running"
+        self.names = {name: scratch.claim_project(f"{name}-{scratch.run_id}") for name in STACKS}
+        port, network = free_port(), scratch.network("routes")
+        settings = {
+            **SETTINGS, "bind_address": "127.0.0.1", "http_port": free_port(), "https_port": port,
+            "route_network": network, "internal_network": network, "media_network": network,
+            "media_dir": str(folder), "downloads_dir": str(folder), "sso_middleware": "",
+        }  # fmt: skip
+        traefik = ensure_traefik(definition("traefik").container.image.reference).reference
+        words = {"RUN": scratch.run_id, "PORT": str(port), "NETWORK": network, "TRAEFIK": traefik}
+        for stack, text in STACKS.items():
+            place = self.root / self.names[stack]
+            place.mkdir(parents=True)
+            for word, value in {**words, "IMAGE": stand_in("homelab-tests/agents:1").reference}.items():
+                text = text.replace(f"@{word}@", value)
+            (place / "compose.yaml").write_text(text)
+        init_lab(open_lab(str(self.root), files_only=True), settings, PIN)
+        # One stack is known to git, so that there is a state to go back to.
+        lab = open_lab(str(self.root), files_only=True)
+        _apply(lab, propose_resolve_drift(lab, self.names["notes"], "adopt", Requester("cli")))
+        pad = self.root / self.names["notes"] / "pad"
+        pad.mkdir()
+        (pad / "notes.txt").write_text("the family's notes\n")
+        with closing(sqlite3.connect(pad / "pages.db")) as db, db:
+            db.execute("CREATE TABLE pages (name TEXT)")
+        closed = self.root / self.names["media"] / "closed"
+        closed.mkdir(mode=0o700)
+        for stack in ("core", "media", "monitoring", "notes"):
+            docker("compose", "--project-directory", str(self.root / self.names[stack]), "up", "--detach", "--no-build")
+        self._back_up(folder / "repository", scratch)
+
+    def _back_up(self, repository: Path, scratch: Scratch) -> None:
+        """Let real restic look after the lab, in a container whose name no other lab has."""
+        ensure_backup(definition("backrest").container.image.reference)
+        repository.mkdir()
+        lab = open_lab(str(self.root))
+        stack = scratch.claim_project(f"backup-{scratch.run_id}")
+        _apply(lab, propose_configure_backup(lab, {"repository": str(repository)}, Requester("cli"), stack=stack))
+
+
+HEALTH = "healthcheck: {test: [CMD, /bin/sh, -c, 'true'], interval: 1s, retries: 3}"
+STACKS = {
+    "core": """\
+services:
+  traefik:
+    image: @TRAEFIK@
+    command:
+      - --providers.docker.exposedbydefault=false
+      - --providers.docker.constraints=Label(`lab`,`@RUN@`)
+      - --providers.docker.network=@NETWORK@
+      - --entrypoints.websecure.address=:443
+      - --entrypoints.websecure.http.tls=true
+      - --api=true
+    ports: ["127.0.0.1:@PORT@:443"]
+    volumes: ["/var/run/docker.sock:/var/run/docker.sock:ro"]
+    networks: [routes]
+    stop_signal: KILL
+    labels: {homelab.service: traefik}
+networks: {routes: {external: true, name: @NETWORK@}}
+""",
+    "media": """\
+services:
+  player:
+    image: @IMAGE@
+    stop_signal: KILL
+    networks: [routes]
+    labels:
+      lab: "@RUN@"
+      traefik.enable: "true"
+      traefik.http.routers.player-@RUN@.rule: Host(`player.lab.test`)
+      traefik.http.routers.player-@RUN@.entrypoints: websecure
+      traefik.http.services.player-@RUN@.loadbalancer.server.port: "80"
+    HEALTH
+  misrouted:
+    image: @IMAGE@
+    stop_signal: KILL
+    networks: [routes]
+    labels:
+      lab: "@RUN@"
+      traefik.enable: "true"
+      traefik.http.routers.misrouted-@RUN@.rule: Host(`misrouted.lab.test`)
+      traefik.http.routers.misrouted-@RUN@.entrypoints: websecure
+      traefik.http.services.misrouted-@RUN@.loadbalancer.server.port: "8099"
+    HEALTH
+  guarded:
+    image: @IMAGE@
+    stop_signal: KILL
+    networks: [routes]
+    labels:
+      lab: "@RUN@"
+      traefik.enable: "true"
+      traefik.http.routers.guarded-@RUN@.rule: Host(`guarded.lab.test`)
+      traefik.http.routers.guarded-@RUN@.entrypoints: websecure
+      traefik.http.routers.guarded-@RUN@.middlewares: login@docker
+      traefik.http.services.guarded-@RUN@.loadbalancer.server.port: "80"
+    HEALTH
+  downloader:
+    image: @IMAGE@
+    entrypoint: [/bin/sh, -c, 'echo x > /data/x || exit 1; exec sleep 1000']
+    user: "1234:1234"
+    volumes: ["./closed:/data"]
+    restart: always
+networks: {routes: {external: true, name: @NETWORK@}}
+""",
+    "monitoring": """\
+services:
+  watch:
+    image: @IMAGE@
+    entrypoint: [/bin/sh, -c, 'echo "INFO watching"; echo "ERROR cannot reach collector - connection refused";
+      exec sleep 1000']
+    stop_signal: KILL
+    HEALTH
+  looping:
+    image: @IMAGE@
+    entrypoint: [/bin/sh, -c, 'echo "FATAL config.yml line 3 is no setting"; exit 1']
+    restart: always
+""",
+    "notes": """\
+services:
+  pad:
+    image: @IMAGE@
+    stop_signal: KILL
+    volumes: ["./pad:/data"]
+    HEALTH
+""",
+    "dash": """\
+services:
+  board:
+    image: @IMAGE@
+    stop_signal: KILL
+    HEALTH
+""",
+}
+STACKS = {name: text.replace("HEALTH", HEALTH) for name, text in STACKS.items()}

@@ -1,0 +1,85 @@
+"""What people ask for: each has a script or says why not, scripts fit the tools, and the page is current."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+import yaml
+from mcp import Client
+
+from homelab_mcp.adapters.prompt_files import load_prompts
+from homelab_mcp.bootstrap import open_lab
+from homelab_mcp.cli.app import app
+from homelab_mcp.core.agent_script import parse_script
+from homelab_mcp.server import build
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = {p.stem: parse_script(p.read_text("utf-8"), p.name) for p in (ROOT / "tests" / "agents").glob("*.yaml")}
+NOT_SERVED = {"P58", "P59", "P60"}
+"""To be brought to none."""
+
+
+async def schemas(folder: Path) -> dict[str, dict[str, Any]]:
+    """Each tool's arguments, by the tool's name."""
+    async with Client(build(open_lab(str(folder)))) as client:
+        return {t.name: t.input_schema.get("properties", {}) for t in (await client.list_tools()).tools}
+
+
+def test_all_106_are_served_but_for_what_the_page_says() -> None:
+    rows = yaml.safe_load((ROOT / "tests" / "intents.yaml").read_text("utf-8"))
+    asked = {number: row for section in rows.values() for number, row in section.items()}
+    assert list(asked) == [f"P{n}" for n in range(1, 107)]
+    served = {number for script in SCRIPTS.values() for number in script.intents}
+    assert served == asked.keys() - NOT_SERVED
+    assert {number for number, row in asked.items() if row.get("not_served")} == NOT_SERVED
+
+
+def test_the_page_is_current() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "script" / "prompts-doc", "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+async def test_scripts_call_tools_that_are_there_with_arguments_that_they_take(tmp_path: Path) -> None:
+    known = await schemas(tmp_path)
+    prompts = {prompt.name: set(prompt.arguments) for prompt in load_prompts()}
+    for name, script in SCRIPTS.items():
+        for step in script.steps:
+            if step.tool:
+                assert step.arguments.keys() <= known[step.tool].keys(), (name, step.tool)
+            if step.prompt:
+                assert step.arguments.keys() <= prompts[step.prompt], (name, step.prompt)
+        checks = [s for s in script.steps if s.expect or s.contains or s.lacks or s.refused or s.apply]
+        assert checks, name
+
+
+async def test_prompts_name_tools_words_and_commands_that_are_there(tmp_path: Path) -> None:
+    known = await schemas(tmp_path)
+    commands = click_commands()
+    for prompt in load_prompts():
+        named = re.findall(r"`(\w+)`(?: (?:of |each |the )?`?(\w+)=)?", prompt.text)
+        assert named, prompt.name
+        for tool, argument in named:
+            assert tool in known, f"{prompt.name} names {tool}, which is no tool"
+            assert not argument or argument in known[tool], f"{prompt.name}: {tool} takes no {argument}"
+        for tool, word in re.findall(r"`(resolve_drift|set_lazy_loading|set_vpn)` (adopt|undo|on|off)\b", prompt.text):
+            choices = [choice for field in known[tool].values() for choice in field.get("enum", ())]
+            assert word in choices, f"{prompt.name}: {tool} knows no {word}"
+        for typed in re.findall(r"`homelab-mcp ([a-z -]+)", prompt.text.replace("\n", " ")):
+            first, _, second = typed.partition(" ")
+            assert first in commands, f"{prompt.name}: there is no command {first}"
+            below = commands[first]
+            word = second.split(" ")[0]
+            assert not below or word in below, f"{prompt.name}: {first} has no command {word}"
+
+
+def click_commands() -> dict[str, set[str]]:
+    """Each command with those below it."""
+    top = typer.main.get_command(app)
+    return {name: set(getattr(command, "commands", ())) for name, command in getattr(top, "commands", {}).items()}
