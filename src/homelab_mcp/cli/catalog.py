@@ -10,7 +10,6 @@ import typer
 from homelab_mcp.cli.common import FAILED, JsonFlag, console, emit, lab_of
 
 if TYPE_CHECKING:
-    from homelab_mcp.model.definition import ServiceDefinition
     from homelab_mcp.queries.check_catalog import Checked
 
 
@@ -51,45 +50,14 @@ def _show(
     as_json: JsonFlag = False,
 ) -> None:
     """Show one service: what it is, needs, keeps and asks for, and where each fact comes from."""
+    from homelab_mcp.core.service_page import service_page
+
     definition = lab_of(ctx).catalog.get(service)
     emit(
         definition.model_dump(mode="json", exclude_defaults=True),
         as_json,
-        lambda: console().print(_page(definition), markup=False),
+        lambda: console().print(service_page(definition), markup=False, soft_wrap=True, end=""),
     )
-
-
-def _page(d: ServiceDefinition) -> str:
-    def block(title: str, lines: list[str]) -> list[str]:
-        return ["", f"{title}:", *(f"  {line}" for line in lines)] if lines else []
-
-    route = [f"https://{d.route.subdomain}.<domain>, SSO {d.route.sso.policy}: {d.route.sso.why}"] if d.route else []
-    past = [f"past SSO: {', '.join(d.route.sso.api_paths)}"] if d.route and d.route.sso.api_paths else []
-    containers = {d.id: d.container, **{f"{d.id}-{key}": each for key, each in d.companions.items()}}
-    fit = [
-        f"lazy loading: {'yes' if d.lazy.ok else 'no'}. {d.lazy.why}",
-        f"VPN: {d.vpn.use}. {d.vpn.why}",
-        f"GPU: {', '.join(d.gpu.kinds) or d.gpu.use}. {d.gpu.why}",
-    ]
-    lines = [
-        f"{d.name} ({d.id}), {d.category}, level {d.level}",
-        d.summary,
-        *block("Replaces", [", ".join(d.replaces)] if d.replaces else []),
-        *block("Containers", [f"{name}: {each.image.reference}" for name, each in containers.items()]),
-        *block("Route", route + past),
-        *block("Asks for", [f"{v.name}: {v.description}" for v in d.variables if _asked(v)]),
-        *block("Makes", [f"{v.name}: {v.description}" for v in d.variables if v.generate]),
-        *block("Fits", fit),
-        *block("Backup", [d.backup.notes]),
-        *block("Notes", [*d.notes, *([f"Upgrade: {d.upgrade}"] if d.upgrade else [])]),
-        *block("Log lines", [f"/{f.pattern}/ {f.cause} {f.fix}" for f in d.failures]),
-        *block("Sources", [f"{s.facts}: {s.where}" for s in d.sources]),
-    ]
-    return "\n".join(lines)
-
-
-def _asked(variable: Any) -> bool:
-    return variable.required and variable.default is None and not variable.generate
 
 
 def _check(
