@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from homelab_mcp.cli import catalog_own
 from homelab_mcp.cli.common import FAILED, JsonFlag, console, emit, lab_of
 
 if TYPE_CHECKING:
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command group."""
-    group = typer.Typer(help="The service catalog: what is in it, one entry whole, and whether all is well.")
+    group = typer.Typer(
+        help="The service catalog: its entries, whether all is well, definitions of your own, catalogs of others."
+    )
     app.add_typer(group, name="catalog", no_args_is_help=True)
     group.command("list")(_list)
     group.command("show")(_show)
     group.command("check")(_check)
+    catalog_own.register(group)
 
 
 def _list(
@@ -30,15 +34,25 @@ def _list(
     """List the services by category."""
     from homelab_mcp.core.catalog_search import needs
 
-    found = lab_of(ctx).catalog.search("", category or None, 10_000, 0).matches
+    catalog = lab_of(ctx).catalog
+    found = catalog.search("", category or None, 10_000, 0).matches
     records = sorted(found, key=lambda record: (record.category, record.id))
     rows = [
-        {"id": r.id, "category": r.category, "level": r.level, "needs": needs(r), "summary": r.summary} for r in records
+        {
+            "id": r.id,
+            "category": r.category,
+            "level": r.level,
+            "needs": needs(r),
+            "summary": r.summary,
+            **({"from": catalog.origin(r.id)} if catalog.origin(r.id) else {}),
+        }
+        for r in records
     ]
 
     def show() -> None:
         for row in rows:
-            console().print(f"{row['category']:<17} {row['id']:<22} {row['level']:<10} {row['summary']}", markup=False)
+            summary = f"{row['summary']} ({row['from']})" if "from" in row else row["summary"]
+            console().print(f"{row['category']:<17} {row['id']:<22} {row['level']:<10} {summary}", markup=False)
         console().print(f"{len(rows)} services.")
 
     emit({"services": rows, "total": len(rows)}, as_json, show)
@@ -50,13 +64,14 @@ def _show(
     as_json: JsonFlag = False,
 ) -> None:
     """Show one service: what it is, needs, keeps and asks for, and where each fact comes from."""
-    from homelab_mcp.core.service_page import service_page
+    from homelab_mcp.queries.pages import service_documentation
 
-    definition = lab_of(ctx).catalog.get(service)
+    lab = lab_of(ctx)
+    definition = lab.catalog.get(service)
     emit(
         definition.model_dump(mode="json", exclude_defaults=True),
         as_json,
-        lambda: console().print(service_page(definition), markup=False, soft_wrap=True, end=""),
+        lambda: console().print(service_documentation(lab, definition.id), markup=False, soft_wrap=True, end=""),
     )
 
 

@@ -33,12 +33,17 @@ _SSO = {
 }
 
 
-def service_page(definition: ServiceDefinition) -> str:
-    """The page of one service: what it is, needs, keeps and asks for, what to know, and where each fact is from."""
+def service_page(definition: ServiceDefinition, origin: str = "", *, trusted: bool = True) -> str:
+    """The page of one service: what it is, needs, keeps and asks for, what to know, and where each fact is from.
+
+    ``origin`` is the file in the lab that it is from, where it is not packaged; ``trusted`` is False for a file from
+    another's catalog.
+    """
     d, record = definition, record_of(definition)
     containers = {d.id: d.container, **{f"{d.id}-{key}": each for key, each in d.companions.items()}}
     parts = [
         [f"# {d.name}", "", d.summary],
+        _whose(origin, trusted),
         _facts(d, record),
         _section("How it is reached", _reached(d)),
         _section("Containers", _containers(d, containers)),
@@ -50,6 +55,12 @@ def service_page(definition: ServiceDefinition) -> str:
         _section("Sources", [f"- {s.facts}: {s.where}" for s in d.sources]),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def _whose(origin: str, trusted: bool) -> list[str]:
+    if not trusted:
+        return [f"> UNTRUSTED: from {origin}, another's catalog. Nobody of this program has checked what it says."]
+    return [f"> The lab's own definition, {origin}."] if origin else []
 
 
 def overview_page(records: Iterable[Record]) -> str:

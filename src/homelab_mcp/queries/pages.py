@@ -33,7 +33,9 @@ def catalog_entry(lab: Lab, service: str) -> str:
 
 def service_documentation(lab: Lab, service: str) -> str:
     """A service's page of documentation. Raises NotFound with names that are near."""
-    return service_page(lab.catalog.get(service))
+    definition = lab.catalog.get(service)
+    catalog = lab.catalog.catalog_of(definition.id)
+    return service_page(definition, lab.catalog.origin(definition.id), trusted=not catalog)
 
 
 def compose_file(lab: Lab, stack: str) -> str:

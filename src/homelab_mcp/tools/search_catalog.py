@@ -25,6 +25,7 @@ class CatalogEntry(BaseModel):
     category: str
     stack: str
     needs: str
+    untrusted: str | None = Field(default=None, description="Another's catalog that it is from.")
 
 
 class SearchOutput(BaseModel):
@@ -62,7 +63,15 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
             return result(SearchOutput(matches=[], total=0, page=text[:PAGE_LIMIT]))
         found = await in_thread(lambda: lab.catalog.search(query, category or None, limit, offset))
         entries = [
-            CatalogEntry(id=d.id, name=d.name, summary=d.summary, category=d.category, stack=d.stack, needs=needs(d))
+            CatalogEntry(
+                id=d.id,
+                name=d.name,
+                summary=d.summary,
+                category=d.category,
+                stack=d.stack,
+                needs=needs(d),
+                untrusted=lab.catalog.catalog_of(d.id) or None,
+            )
             for d in found.matches
         ]
         more = offset + len(entries)
