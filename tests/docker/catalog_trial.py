@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.proposals import plan_of, propose_rollback
 from homelab_mcp.workflow.propose_setup import propose_core
 from testbed import Scratch, TestbedError, free_port
-from testbed.acme import challenge_dns
+from testbed.acme import ChallengeDns, challenge_dns
 from testbed.definitions import provide
 from testbed.docker_engine import docker, wait_until
 from testbed.one_image import any_service, containers, environment
@@ -48,20 +49,25 @@ def trial_lab(folder: Path) -> Iterator[RealLab]:
         routes = scratch.network("routes")
         with challenge_dns(scratch, routes) as dns:
             lab = RealLab(folder, scratch, dns=dns, routes=routes)
-            plan = propose_core(
-                lab.open(files_only=True),
-                ("duckdns", "sablier", "dockge", "homepage"),
-                REQUESTER,
-                given={"HTTPREQ_ENDPOINT": dns.endpoint},
-                names={part: lab.named(part) for part in CORE},
-                stacks={part: lab.stack("core") for part in CORE},
-            )
-            assert lab.approve_and_apply(plan, files_only=True).state is PlanState.DONE
+            write_core(lab, dns)
             # Written, never started: it takes the gateway's usual name, so that each service gets a gateway of its own.
             lab.write("gluetun", "spare", name="gluetun", variables={"VPN_SERVICE_PROVIDER": "mullvad"})
             lab.start(but=lab.named("spare"))
             lab.once_certified(f"traefik.{lab.domain}")
             yield lab
+
+
+def write_core(lab: RealLab, dns: ChallengeDns) -> None:
+    """Traefik and the log-in in the lab's files, with what the certificate by DNS-01 needs; nothing is started."""
+    plan = propose_core(
+        lab.open(files_only=True),
+        ("duckdns", "sablier", "dockge", "homepage"),
+        REQUESTER,
+        given={"HTTPREQ_ENDPOINT": dns.endpoint},
+        names={part: lab.named(part) for part in CORE},
+        stacks={part: lab.stack("core") for part in CORE},
+    )
+    assert lab.approve_and_apply(plan, files_only=True).state is PlanState.DONE
 
 
 def try_out(
@@ -259,8 +265,6 @@ def _host_folders(entries: Sequence[ServiceDefinition]) -> set[str]:
 
 
 def _answers(port: int) -> bool:
-    import socket
-
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
         return connection.recv(1) == b"H"

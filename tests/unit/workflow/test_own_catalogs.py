@@ -10,7 +10,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 from dulwich.porcelain import add, commit, init
-from dulwich.server import DictBackend
+from dulwich.server import BackendRepo, DictBackend
 from dulwich.web import HTTPGitApplication
 from mcp import Client
 from typer.testing import CliRunner
@@ -163,7 +163,8 @@ def http_git(rig: Rig) -> Iterator[str]:
             """Say nothing."""
 
     repo = Repo(str(rig.other))
-    served = HTTPGitApplication(DictBackend({"/": repo}))
+    repositories: dict[str, BackendRepo] = {"/": repo}
+    served = HTTPGitApplication(DictBackend(repositories))
     with make_server("127.0.0.1", 0, served, server_class=WSGIServer, handler_class=Quiet) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
