@@ -160,8 +160,8 @@ THREATS = (
          f"{_FLOW}/test_outside_files.py::test_a_variable_does_not_hide_it",
          f"{_FLOW}/test_outside_files.py::test_a_person_is_warned_and_what_is_there_already_stays_a_warning")),
     Requirement("T18", "A poisoned catalog",
-        "Images are pinned, unknown fields refused, and the definition's digest is in the plan. Another's catalog comes "
-        "by a plan, at one commit, and what is added from it is called untrusted.",
+        "Images are pinned, unknown fields refused, and the definition's digest is in the plan. Another's catalog "
+        "comes by a plan, at one commit, and what is added from it is called untrusted.",
         "Any character changed: no definition, or another plan digest (comments aside).",
         (f"{_FLOW}/test_own_catalogs.py::"
          "test_a_catalog_of_another_is_taken_at_a_commit_shown_as_untrusted_and_taken_out_again",
