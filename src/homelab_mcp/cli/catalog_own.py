@@ -28,6 +28,7 @@ def _new(
     port: Annotated[int, typer.Option(help="Container port of its web page; 0: it has none.", min=0, max=65535)] = 0,
     data: Annotated[list[str] | None, typer.Option(help="A folder in the container that it keeps data in.")] = None,
     like: Annotated[str, typer.Option(help="Begin with the definition of this service instead.")] = "",
+    as_json: JsonFlag = False,
 ) -> None:
     """Print the beginning of a definition, to be kept as catalog/ID.yaml in the lab's folder and completed there.
 
@@ -43,7 +44,7 @@ def _new(
         text = definition_text(definition.model_copy(update={"id": name}))
     else:
         text = new_text(name, image, port, data or ())
-    typer.echo(text, nl=False)
+    emit({"id": name, "text": text}, as_json, lambda: typer.echo(text, nl=False))
 
 
 def _diff(
