@@ -102,3 +102,15 @@ def test_what_is_written_is_the_tag_alone_and_a_silent_registry_is_told(
     changed = [(a, b) for a, b in zip(before[path].splitlines(), path.read_text().splitlines(), strict=True) if a != b]
     assert len(changed) == 1 and changed[0][0].replace(tag, "") == re.sub(r"tag: [\d.]+", "tag: ", changed[0][1])
     assert parse_definition(path.read_text(), "gotify").container.image.tag != tag
+
+
+def test_only_what_passed_is_marked_and_nothing_where_the_fault_is_nobodys_alone() -> None:
+    from bench.catalog_deployed import marked, passed
+
+    found = [definition for _, definition in entries(CATALOG, ["gotify", "immich"])]
+    assert passed(found, {}) == ["gotify", "immich"]
+    assert passed(found, {"immich": ["unhealthy"]}) == ["gotify"]
+    assert passed(found, {"taking out": ["other bytes than before"]}) == []
+    text = (CATALOG / "media" / "immich.yaml").read_text().replace("level: deployed", "level: generated")
+    assert parse_definition(marked(text), "immich").level == "deployed"
+    assert marked(marked(text)) == marked(text)
