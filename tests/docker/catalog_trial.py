@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +29,8 @@ from testbed.acme import ChallengeDns, challenge_dns
 from testbed.definitions import provide
 from testbed.docker_engine import docker, wait_until
 from testbed.one_image import any_service, containers, environment
-from tests.docker.lab import REQUESTER, SESSION, RealLab, tunnel_device
+from tests.docker.catalog_reach import answers, gateway_of, route_problems, server_problems
+from tests.docker.lab import REQUESTER, RealLab, tunnel_device
 
 BY_ID = {definition.id: definition for definition in packaged_definitions()}
 CORE = {"traefik", "authelia"}
@@ -81,7 +80,7 @@ def try_out(
         stack: a name for the stack that they go to.
         spoilt: by service name, Compose settings that make its container another than its entry says.
     """
-    image = any_service([*entries, *(BY_ID[name] for name in {_gateway(d) for d in entries} if name)])
+    image = any_service([*entries, *(BY_ID[name] for name in {gateway_of(d) for d in entries} if name)])
     before, found = lab.files(), defaultdict[str, list[str]](list)
     plan = added(lab, entries, stack)
     said = _compose(lab, stack, "config", "--quiet")
@@ -98,7 +97,7 @@ def try_out(
             for name, problem in where(lab, [d for d in entries if d.route and d.id not in found]).items():
                 found[name].append(problem)
         for name, port in published:
-            if name not in found and not _answers(port):
+            if name not in found and not answers(port):
                 found[name].append("nothing answers on a port that it publishes")
     finally:
         _compose(lab, stack, "-f", "compose.yaml", "-f", str(override), "down", "--timeout", "0", "--volumes")
@@ -158,12 +157,8 @@ def added(lab: RealLab, entries: Sequence[ServiceDefinition], stack: str) -> Pla
     return plan
 
 
-def _gateway(definition: ServiceDefinition) -> str:
-    return definition.gateway or "" if definition.vpn.use == "recommended" else ""
-
-
 def _asked(definition: ServiceDefinition, *, secret: bool) -> dict[str, str]:
-    gateway = _gateway(definition)
+    gateway = gateway_of(definition)
     variables = (*definition.variables, *(BY_ID[gateway].variables if gateway else ()))
     return made_up(v for v in variables if v.secret == secret)
 
@@ -211,7 +206,7 @@ def stand_ins(lab: RealLab, entries: Sequence[ServiceDefinition]) -> dict[str, t
         for end, container in containers(entry).items():
             name = entry.id + end
             found[lab.named(entry.id) + end] = entry.id, environment(name, container, tls=0 if end else tls)
-        if gateway := _gateway(entry):
+        if gateway := gateway_of(entry):
             name = f"{lab.named(entry.id)}-{gateway}"
             found[name] = entry.id, environment(gateway, BY_ID[gateway].container)
     return found
@@ -262,63 +257,3 @@ def _host_folders(entries: Sequence[ServiceDefinition]) -> set[str]:
     return {
         v.source for d in entries for c in containers(d).values() for v in c.volumes if v.kind == "host" and v.source
     }
-
-
-def _answers(port: int) -> bool:
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        return connection.recv(1) == b"H"
-
-
-# --- reaching -----------------------------------------------------------------------------------------------------
-
-
-def server_problems(lab: RealLab, entries: Sequence[ServiceDefinition]) -> dict[str, str]:
-    """By entry: where Traefik, by its own word, sends requests elsewhere than to the container's port."""
-    (network,) = json.loads(docker("network", "inspect", lab.routes))
-    addresses = {c["Name"]: c["IPv4Address"].partition("/")[0] for c in network["Containers"].values()}
-    servers = {s["name"]: s.get("serverStatus") for s in lab.traefik("http/services")}
-    found = {}
-    for entry in entries:
-        assert entry.route is not None
-        carrier = lab.named(entry.id) + (f"-{_gateway(entry)}" if _gateway(entry) else "")
-        url = f"{entry.route.scheme}://{addresses.get(carrier)}:{entry.route.port}"
-        if servers.get(f"{lab.named(entry.id)}@docker") != {url: "UP"}:
-            found[entry.id] = f"Traefik sends to {servers.get(f'{lab.named(entry.id)}@docker')}, not {url}"
-    return found
-
-
-def route_problems(lab: RealLab, entries: Sequence[ServiceDefinition]) -> dict[str, str]:
-    """By entry: what a stranger or a known person gets that is not as it should be."""
-    wanted = {f"{lab.named(entry.id)}@docker" for entry in entries}
-
-    def missing() -> set[str]:
-        return wanted - {r["name"] for r in lab.traefik("http/routers") if r["status"] == "enabled"}
-
-    with suppress(TestbedError):
-        wait_until(lambda: not missing(), "Traefik to know every service", within=30, every=0.5)
-    unknown = missing()
-    known = [entry for entry in entries if f"{lab.named(entry.id)}@docker" not in unknown]
-    with ThreadPoolExecutor(4) as pool:
-        said = dict(zip((e.id for e in known), pool.map(lambda e: _route_problem(lab, e), known), strict=True))
-    lost = {e.id: "Traefik knows no such router" for e in entries if e not in known}
-    return {**lost, **{name: problem for name, problem in said.items() if problem}}
-
-
-def _route_problem(lab: RealLab, entry: ServiceDefinition) -> str:
-    assert entry.route is not None
-    host, mine = f"{entry.route.subdomain}.{lab.domain}", f"stand-in for {entry.id}"
-    stranger = lab.https(host)
-    if entry.route.sso.policy == "protect":
-        if stranger.status != 302 or not stranger.headers["location"].startswith(f"https://auth.{lab.domain}/"):
-            return f"{host}: a stranger gets {stranger.status}, not the log-in"
-        for path in entry.route.sso.api_paths:
-            if mine not in lab.https(host, path).body:
-                return f"{host}{path}: does not pass without log-in"
-        if lab.https(host, "/x-not-an-api").status != 302:
-            return f"{host}: another path passes without log-in"
-    elif mine not in stranger.body:
-        return f"{host}: a stranger does not reach it: {stranger.status}"
-    known = lab.https(host, cookie=SESSION)
-    right = (known.status, known.body.partition("\n")[0]) == (200, mine)
-    return "" if right else f"{host}: a known person gets {known.status} {known.body[:80]}"

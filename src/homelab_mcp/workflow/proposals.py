@@ -17,7 +17,6 @@ from homelab_mcp.core.operations.request import (
 )
 from homelab_mcp.core.redact import MASK, clean, is_public_name, is_secret_name
 from homelab_mcp.core.redact_shapes import has_token, looks_random
-from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.finding import Finding
 from homelab_mcp.model.observed import Snapshot, StackFiles
@@ -27,6 +26,7 @@ from homelab_mcp.queries.machine import host_of
 from homelab_mcp.queries.storage import with_storage_notes
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.derive import keeping_routes, with_derived
+from homelab_mcp.workflow.origin import with_origin
 from homelab_mcp.workflow.planner import Lint
 
 M = TypeVar("M", bound=BaseModel)
@@ -233,22 +233,6 @@ def _refuse_unknown_stack(lab: Lab, stack: str) -> None:
         from homelab_mcp.queries.find import nearest
 
         raise NotFound(f"There is no stack {stack!r}.", hint=nearest(stack, known, "Stacks"), code="stack_unknown")
-
-
-def with_origin(lab: Lab, definition: ServiceDefinition, draft: Draft) -> Draft:
-    """The draft with where its definition is from among its reasons, where that is not this program's own catalog."""
-    origin, catalog = lab.catalog.origin(definition.id), lab.catalog.catalog_of(definition.id)
-    if not origin:
-        return draft
-    if not catalog:
-        return replace(draft, notes=(*draft.notes, f"Made from the lab's own definition, {origin}."))
-    source = lab.settings.catalogs.get(catalog)
-    where = f"{source.url} at {source.commit[:12]}" if source else "nobody knows where, as the settings do not say"
-    told = (
-        f"UNTRUSTED: its definition is from catalog {catalog} ({where}), which is not this program's: nobody here has "
-        "checked what its image does. Look at image, volumes and privileges in the diff."
-    )
-    return replace(draft, risks=(RiskReason(Risk.HIGH, told), *draft.risks))
 
 
 def with_values(draft: Draft, values: Mapping[str, str | None], requester: Requester) -> Draft:
