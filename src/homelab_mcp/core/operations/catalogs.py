@@ -97,7 +97,11 @@ def add_catalog(
         edits=(FileEdit(SETTINGS_FILE, settings, settings_edit.set_catalog(settings, name, source)), *edits),
         actions=(),
         risks=(RiskReason(Risk.HIGH, told),),
-        notes=(f"Services: {_listed(sorted(found.texts))}.", *(f"Left out: {each}" for each in _first(found.left_out))),
+        notes=(
+            f"Services: {_listed(sorted(found.texts))}.",
+            *(f"Left out: {each}" for each in _first(found.left_out)),
+            "A server that runs knows them from its next start on.",
+        ),
         undo=f"Roll this plan back, or remove catalog {name}.",
         target=name,
     )
