@@ -93,8 +93,9 @@ def try_out(
         said = _compose(lab, stack, "-f", "compose.yaml", "-f", str(override), "up", "--detach", "--no-build")
         for name, problem in unwell(lab, entries, stack).items():
             found[name].append(problem if not said else f"{problem}; Compose: {said[-800:]}")
+        routed = [entry for entry in entries if entry.route and entry.id not in found]
         for where in (route_problems, server_problems):
-            for name, problem in where(lab, [d for d in entries if d.route and d.id not in found]).items():
+            for name, problem in where(lab, routed).items():
                 found[name].append(problem)
         for name, port in published:
             if name not in found and not answers(port):

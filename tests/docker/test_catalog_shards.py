@@ -69,14 +69,14 @@ def test_an_entry_with_a_wrong_port_route_or_health_check_is_found(lab: RealLab)
     names = ("gotify", "ntfy", "memos", "homer", "glance", "actual-budget")
     entries = [BY_ID[name] for name in names]
     gotify, ntfy, memos, homer, glance, actual = (lab.named(name) for name in names)
-    soon: dict[str, Any] = {"interval": "1s", "retries": 2}
+    soon: dict[str, Any] = {"interval": "1s", "retries": 2, "start_period": "0s"}
     spoilt: dict[str, dict[str, Any]] = {
         gotify: {"environment": {"STAND_IN": "gotify", "STAND_IN_PORTS": "9"}, "healthcheck": soon},
         ntfy: {"healthcheck": {"test": ["CMD", "curl", "-fsS", "http://127.0.0.1:9/"], **soon}},
         memos: {"healthcheck": {"test": ["CMD", "/no/such/program"], **soon}},
         homer: {"labels": {f"traefik.http.services.{homer}.loadbalancer.server.port": "9"}},
         glance: {"labels": {f"traefik.http.routers.{glance}.rule": f"Host(`elsewhere.{lab.domain}`)"}},
-        actual: {"labels": {f"traefik.http.routers.{actual}.middlewares": ""}},
+        actual: {"labels": {f"traefik.http.routers.{actual}.middlewares": "security-headers@file"}},
     }
     found = try_out(lab, entries, "spoilt", spoilt)
     assert {name: "unhealthy" in found[name][0] for name in ("gotify", "ntfy", "memos")} == {
