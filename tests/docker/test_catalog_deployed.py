@@ -22,11 +22,9 @@ from homelab_mcp.model.plan import PlanState, Risk
 from homelab_mcp.workflow.proposals import propose_rollback
 from homelab_mcp.workflow.propose_changes import propose_move_service, propose_update_service
 from testbed import Scratch, TestbedError
-from testbed.acme import challenge_dns
 from testbed.definitions import provide
 from testbed.docker_engine import docker, wait_until
 from tests.docker.catalog_expected import DEPLOYED, STACK_OF, WEB, Expected
-from tests.docker.catalog_trial import CORE, write_core
 from tests.docker.lab import REQUESTER, SESSION, RealLab, tunnel_device
 
 # The first test waits for the whole lab: 40 s here.
@@ -43,23 +41,18 @@ VPN = {"VPN_SERVICE_PROVIDER": "mullvad"}
 def lab(docker_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealLab]:
     with tunnel_device(), Scratch() as scratch:
         provide(d for d in packaged_definitions() if d.id in DEPLOYED)
-        routes = scratch.network("routes")
-        # One certificate for all: a CA that gives one a route takes its time for each.
-        with challenge_dns(scratch, routes) as dns:
-            made = RealLab(tmp_path_factory.mktemp("lab"), scratch, dns=dns, routes=routes)
-            write_core(made, dns)
-            # Written, never started: it takes the gateway's usual name, so that qBittorrent's gets one of its own.
-            made.write("gluetun", SPARE, name="gluetun", variables=VPN)
-            for service, stack in STACK_OF.items():
-                if service not in CORE:
-                    made.write(service, stack, **({"variables": VPN} if service == "qbittorrent" else {}))
-            made.start(but=made.named(SPARE))
-            made.once_certified(f"traefik.{made.domain}")
-            # Traefik routes to a container once it is healthy, and gathers such news for some seconds.
-            wait_until(
-                lambda: routers_of(made).keys() >= expected_routers(made), "Traefik to know every service", within=60
-            )
-            yield made
+        made = RealLab(tmp_path_factory.mktemp("lab"), scratch)
+        # Written, never started: it takes the gateway's usual name, so that qBittorrent's gets one of its own.
+        made.write("gluetun", SPARE, name="gluetun", variables=VPN)
+        for service, stack in STACK_OF.items():
+            made.write(service, stack, **({"variables": VPN} if service == "qbittorrent" else {}))
+        made.start(but=made.named(SPARE))
+        made.once_certified(f"traefik.{made.domain}")
+        # Traefik routes to a container once it is healthy, and gathers such news for some seconds.
+        wait_until(
+            lambda: routers_of(made).keys() >= expected_routers(made), "Traefik to know every service", within=60
+        )
+        yield made
 
 
 def routers_of(lab: RealLab) -> dict[str, Any]:
