@@ -112,16 +112,16 @@ def stand_in(
             f"ENV PATH={SEARCH_PATH}",
             *(f"EXPOSE {port}" for port in ports),
         ),
-        programs={"/bin/busybox": _program("busybox", "busybox-static")},
+        programs={"/bin/busybox": find_program("busybox", "busybox-static")},
         scripts={
             ENTRYPOINT: serve_script(service, ports, variant),
             "/stand-in/handler": handler_script(service, 503 if variant == "error" else 200, variant),
             **{_shim_path(name): f"#!/bin/sh\n{script}\n" for name, script in tools.items()},
         },
-        files=_accounts(),
+        files=accounts(),
         links={f"/bin/{applet}": "busybox" for applet in APPLETS},
     )
-    _provide(reference, recipe)
+    put_image(reference, recipe)
     return LocalImage(reference, is_stand_in=True)
 
 
@@ -157,13 +157,13 @@ def ensure_traefik(reference: str, *, pull: bool = False, patience: float = 90) 
         ),
         programs={
             "/usr/local/bin/traefik": binary,
-            "/bin/busybox": _program("busybox", "busybox-static"),
+            "/bin/busybox": find_program("busybox", "busybox-static"),
         },
         scripts={"/entrypoint.sh": TRAEFIK_ENTRYPOINT},
-        files={**_accounts(), **({str(CA_BUNDLE): CA_BUNDLE.read_bytes()} if CA_BUNDLE.exists() else {})},
+        files={**accounts(), **({str(CA_BUNDLE): CA_BUNDLE.read_bytes()} if CA_BUNDLE.exists() else {})},
         links={f"/bin/{applet}": "busybox" for applet in ("sh", "wget", "nc", "cat", "ls")},
     )
-    _provide(reference, recipe)
+    put_image(reference, recipe)
     return LocalImage(reference, is_stand_in=False)
 
 
@@ -183,13 +183,13 @@ def ensure_socket_proxy(reference: str) -> LocalImage:
             "EXPOSE 2375",
         ),
         programs={
-            "/bin/busybox": _program("busybox", "busybox-static"),
-            "/usr/sbin/haproxy": _program("haproxy", "haproxy"),
+            "/bin/busybox": find_program("busybox", "busybox-static"),
+            "/usr/sbin/haproxy": find_program("haproxy", "haproxy"),
         },
-        files={**_accounts(), "/stand-in/haproxy.cfg": SOCKET_FILTER.encode()},
+        files={**accounts(), "/stand-in/haproxy.cfg": SOCKET_FILTER.encode()},
         links={f"/bin/{applet}": "busybox" for applet in ("sh", "wget", "cat")},
     )
-    _provide(reference, recipe)
+    put_image(reference, recipe)
     return LocalImage(reference, is_stand_in=True)
 
 
@@ -198,31 +198,31 @@ def ensure_pebble(reference: str = "homelab-testbed/pebble:local") -> LocalImage
     recipe = Recipe(
         kind="local-build",
         changes=('ENTRYPOINT ["/usr/bin/pebble"]', 'CMD ["-config", "/pebble/config.json"]'),
-        programs={"/usr/bin/pebble": _program("pebble", "pebble")},
-        files=_accounts(),
+        programs={"/usr/bin/pebble": find_program("pebble", "pebble")},
+        files=accounts(),
     )
-    _provide(reference, recipe)
+    put_image(reference, recipe)
     return LocalImage(reference, is_stand_in=False)
 
 
 def ensure_backup(reference: str) -> LocalImage:
     """Put an image with what backups need on the engine: Debian's real restic, the Docker client, BusyBox."""
     applets = subprocess.run(
-        [_program("busybox", "busybox-static"), "--list"], capture_output=True, text=True, check=True
+        [find_program("busybox", "busybox-static"), "--list"], capture_output=True, text=True, check=True
     )
     recipe = Recipe(
         kind="local-build",
         changes=(f"ENV PATH={SEARCH_PATH}",),
         programs={
-            "/bin/busybox": _program("busybox", "busybox-static"),
-            "/usr/bin/restic": _program("restic", "restic"),
-            "/usr/bin/docker": _program("docker", "docker.io"),
-            "/usr/bin/flock": _program("flock", "util-linux"),
+            "/bin/busybox": find_program("busybox", "busybox-static"),
+            "/usr/bin/restic": find_program("restic", "restic"),
+            "/usr/bin/docker": find_program("docker", "docker.io"),
+            "/usr/bin/flock": find_program("flock", "util-linux"),
         },
-        files=_accounts(),
+        files=accounts(),
         links={f"/bin/{applet}": "busybox" for applet in applets.stdout.split() if "/" not in applet},
     )
-    _provide(reference, recipe)
+    put_image(reference, recipe)
     return LocalImage(reference, is_stand_in=False)
 
 
@@ -258,20 +258,20 @@ def ensure_postgres(reference: str) -> LocalImage:
             "ENV PGHOST=/tmp",
         ),
         programs={
-            "/bin/busybox": _program("busybox", "busybox-static"),
+            "/bin/busybox": find_program("busybox", "busybox-static"),
             **{f"/usr/lib/postgresql/{version}/bin/{n}": home / "bin" / n for n in names},
             **{str(p): p for p in (home / "lib").glob("*.so") if p.name in ("plpgsql.so", "dict_snowball.so")},
         },
         scripts={"/entrypoint.sh": entrypoint},
         files={
-            **_accounts(),
+            **accounts(),
             "/etc/passwd": b"root:x:0:0:root:/root:/bin/sh\npostgres:x:1234:1235:postgres:/tmp:/bin/sh\n",
             **{str(p): p.read_bytes() for p in share.rglob("*") if p.is_file()},
             **{str(p): p.read_bytes() for p in Path("/usr/share/postgresql-common").glob("*.conf") if p.is_file()},
         },
         links={f"/bin/{applet}": "busybox" for applet in applets},
     )
-    _provide(reference, recipe)
+    put_image(reference, recipe)
     return LocalImage(reference, is_stand_in=False)
 
 
@@ -280,10 +280,10 @@ def ensure_challenge_dns(reference: str = "homelab-testbed/challtestsrv:local") 
     recipe = Recipe(
         kind="local-build",
         changes=('ENTRYPOINT ["/usr/bin/pebble-challtestsrv", "-http01", "", "-https01", "", "-tlsalpn01", ""]',),
-        programs={"/usr/bin/pebble-challtestsrv": _program("pebble-challtestsrv", "pebble")},
-        files=_accounts(),
+        programs={"/usr/bin/pebble-challtestsrv": find_program("pebble-challtestsrv", "pebble")},
+        files=accounts(),
     )
-    _provide(reference, recipe)
+    put_image(reference, recipe)
     return LocalImage(reference, is_stand_in=False)
 
 
@@ -305,7 +305,8 @@ def _present(reference: str) -> bool | None:
     return docker("inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', found[0]) != ""
 
 
-def _provide(reference: str, recipe: Recipe) -> None:
+def put_image(reference: str, recipe: Recipe) -> None:
+    """Put the image on the engine, unless it is there as the recipe says."""
     digest = recipe.digest()
     wanted = ("--filter", f"reference={reference}", "--filter", f"label={RECIPE_LABEL}={digest}")
     if docker("images", "--quiet", *wanted):
@@ -361,14 +362,16 @@ def _libraries(program: Path) -> dict[str, Path]:
     return {path: Path(path).resolve() for path in paths}
 
 
-def _program(name: str, package: str) -> Path:
+def find_program(name: str, package: str) -> Path:
+    """The program on this machine. Raises TestbedError, which names its Debian package."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if found is None:
         raise TestbedError(f"{name} is missing: script/setup installs it (or: apt-get install {package})")
     return Path(found).resolve()
 
 
-def _accounts() -> dict[str, bytes]:
+def accounts() -> dict[str, bytes]:
+    """The files that say who users are."""
     # wget and Traefik look names up, and want to know who they are.
     return {
         "/etc/passwd": b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n",

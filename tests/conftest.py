@@ -20,6 +20,7 @@ missing_key = pytest.StashKey[str]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-docker", action="store_true", help="leave out the docker and e2e tests, and say so")
     parser.addoption("--nightly", action="store_true", help="run the long tests as well (marked nightly)")
+    parser.addoption("--entries", default="", help="ids of catalog entries, with commas: deploy these, not a shard")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -160,9 +160,12 @@ THREATS = (
          f"{_FLOW}/test_outside_files.py::test_a_variable_does_not_hide_it",
          f"{_FLOW}/test_outside_files.py::test_a_person_is_warned_and_what_is_there_already_stays_a_warning")),
     Requirement("T18", "A poisoned catalog",
-        "Images are pinned, unknown fields refused, and the definition's digest is in the plan.",
+        "Images are pinned, unknown fields refused, and the definition's digest is in the plan. Another's catalog "
+        "comes by a plan, at one commit, and what is added from it is called untrusted.",
         "Any character changed: no definition, or another plan digest (comments aside).",
-        (f"{_CORE}/test_injection.py::test_any_byte_of_a_definition_that_is_read_changes_the_plan",
+        (f"{_FLOW}/test_own_catalogs.py::"
+         "test_a_catalog_of_another_is_taken_at_a_commit_shown_as_untrusted_and_taken_out_again",
+         f"{_CORE}/test_injection.py::test_any_byte_of_a_definition_that_is_read_changes_the_plan",
          f"{_CORE}/test_injection.py::test_another_image_is_another_plan",
          f"{_DISK}/test_catalog_files.py::test_nothing_shipped_is_a_draft_or_unpinned")),
     Requirement("T19", "A tool that changes its contract",

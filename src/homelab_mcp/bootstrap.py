@@ -35,6 +35,7 @@ from homelab_mcp.ports import (
     Probe,
     PromptText,
     Registry,
+    Repositories,
     Restic,
     SecretSource,
     Snapshots,
@@ -309,6 +310,13 @@ class LocalLab:
 
         plain = GitHistory(self.root)
         return cast("History", RedactedHistory(plain, self.files, lambda: self.redactor))
+
+    @cached_property
+    def repositories(self) -> Repositories:
+        """Git repositories of others."""
+        from homelab_mcp.adapters.git_foreign import ForeignGit
+
+        return ForeignGit()
 
     @cached_property
     def journal(self) -> Journal:

@@ -74,10 +74,10 @@ def carrier(lab: RealLab, service: str) -> str:
     return f"{lab.named('qbittorrent')}-gluetun" if service == "qbittorrent" else lab.named(service)
 
 
-def test_every_definition_said_to_be_deployed_is_deployed_here() -> None:
-    levels = {d.id: d.level for d in packaged_definitions()}
-    assert {name for name, level in levels.items() if level == "deployed"} == DEPLOYED
-    assert {d.id for d in packaged_definitions() if d.route and d.level == "deployed"} == {*WEB, "traefik"}
+def test_every_definition_that_is_deployed_here_says_so_and_no_other_route_is_missing() -> None:
+    # test_catalog_shards.py starts all the others, and holds that each is in one shard.
+    assert {d.id for d in packaged_definitions() if d.level == "deployed"} >= DEPLOYED
+    assert {d.id for d in packaged_definitions() if d.route and d.id in DEPLOYED} == {*WEB, "traefik"}
 
 
 def test_compose_takes_every_stack_file_without_a_warning(lab: RealLab) -> None:

@@ -14,12 +14,10 @@ import homelab_mcp
 from homelab_mcp.core.catalog import Catalog, fold, parse_definition
 from homelab_mcp.core.catalog_index import Packed, pack, unpack
 from homelab_mcp.core.catalog_rules import catalog_findings
+from homelab_mcp.model.catalog_source import CATALOG_FOLDER
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.lab import COMPOSE_NAMES
-
-LAB_FOLDER = "catalog"
-"""Folder in a lab's root with definitions of its own, ``<id>.yaml`` each."""
 
 LARGEST_FILE = 256 * 1024
 _READERS = ("model/definition.py", "core/catalog_index.py", "core/resources.py")
@@ -56,7 +54,7 @@ def packaged_definitions(folder: Path | None = None) -> list[ServiceDefinition]:
 
 
 def load_catalog(root: str | Path | None = None) -> Catalog:
-    """The packaged definitions, and over them those of the lab at ``root``.
+    """The packaged definitions, over them those of the lab at ``root``, and beside them those of others' catalogs.
 
     A lab's own definition that cannot be read does not hide the others: the catalog keeps its error and raises it
     when that service is asked for.
@@ -66,22 +64,32 @@ def load_catalog(root: str | Path | None = None) -> Catalog:
         NotFound: code ``catalog_missing``.
     """
     packed = packaged_catalog()
-    files = tuple(_lab_files(root))
-    if not files:
+    own, foreign = tuple(_lab_files(root)), tuple(_foreign_files(root))
+    if not own and not foreign:
         return Catalog([], packed=packed)
     packaged = list(Catalog([], packed=packed).all())
-    own: list[ServiceDefinition] = []
+    ids = {definition.id for definition in packaged}
+    added: list[ServiceDefinition] = []
     problems: dict[str, HomelabError] = {}
-    for path in files:
-        where = f"{LAB_FOLDER}/{path.name}"
+    origins: dict[str, str] = {}
+    for path in (*foreign, *own):
+        where = str(path.relative_to(Path(root or "")))
         try:
             definition = _read(path, where)
-            _refuse_findings(definition, [*packaged, *own], where)
+            if path in foreign and definition.id in {*ids, *origins}:
+                raise InvalidInput(
+                    f"{where}: the catalog has a {definition.id} already, and that one counts.",
+                    hint="Remove this file, or have its makers name it otherwise.",
+                    code="bad_definition",
+                )
+            _refuse_findings(definition, [*packaged, *added], where)
         except HomelabError as error:
-            problems[fold(path.stem)] = error
+            # Another's file must not stand before what the lab has under that name.
+            problems[fold(path.stem) if path in own else where] = error
         else:
-            own.append(definition)
-    return Catalog([*packaged, *own], problems)
+            added.append(definition)
+            origins[definition.id] = where
+    return Catalog(added, problems, packed, origins)
 
 
 def packaged_catalog(folder: Path | None = None, cache: Path | None = None) -> tuple[Packed, ...]:
@@ -164,8 +172,18 @@ def _keep(cache: Path, text: str) -> None:
             raise
 
 
+def _foreign_files(root: str | Path | None) -> Iterator[Path]:
+    """Files of catalogs of others: a folder each, below the lab's own catalog."""
+    folder = Path(root) / CATALOG_FOLDER if root is not None else None
+    if folder is None or folder.is_symlink() or not folder.is_dir():
+        return
+    for catalog in sorted(folder.iterdir()):
+        if catalog.is_dir() and not catalog.is_symlink():
+            yield from sorted(catalog.glob("*.yaml"))
+
+
 def _lab_files(root: str | Path | None) -> Iterator[Path]:
-    folder = Path(root) / LAB_FOLDER if root is not None else None
+    folder = Path(root) / CATALOG_FOLDER if root is not None else None
     if folder is None or folder.is_symlink() or not folder.is_dir():
         return
     # A stack may be called "catalog" too; its compose file is no definition.

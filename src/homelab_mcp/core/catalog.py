@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -104,6 +104,7 @@ class Catalog:
         definitions: of two with the same id the later one counts, so that a lab's own replace the packaged ones.
         problems: errors by file stem (folded) of definitions that could not be read; raised when asked for by name.
         packed: compiled definitions, before the others; each is read when it is first asked for.
+        origins: of definitions that are not packaged, the path of their file in the lab.
     """
 
     def __init__(
@@ -111,7 +112,9 @@ class Catalog:
         definitions: Iterable[ServiceDefinition],
         problems: dict[str, HomelabError] | None = None,
         packed: Iterable[Packed] = (),
+        origins: Mapping[str, str] | None = None,
     ) -> None:
+        self._origins = dict(origins or {})
         self._texts = {one.record.id: one.text for one in packed}
         records = {one.record.id: one.record for one in packed}
         self._read: dict[str, ServiceDefinition] = {}
@@ -137,6 +140,21 @@ class Catalog:
     def records(self) -> tuple[Record, ...]:
         """What is known of every definition without reading it, sorted by id."""
         return tuple(self._records.values())
+
+    def origin(self, key: str) -> str:
+        """The file in the lab that the definition with this id is from; "" for a packaged one."""
+        return self._origins.get(key, "")
+
+    def catalog_of(self, key: str) -> str:
+        """The name of the catalog of others that the definition with this id is from; "" where it is not."""
+        parts = self.origin(key).split("/")
+        return parts[1] if len(parts) > 2 else ""
+
+    def packaged(self, key: str) -> ServiceDefinition | None:
+        """The packaged definition with this id, also where the lab has one in its place; None where there is none."""
+        from homelab_mcp.model.definition import ServiceDefinition
+
+        return ServiceDefinition.model_validate_json(self._texts[key]) if key in self._texts else None
 
     def _definition(self, key: str) -> ServiceDefinition:
         if key not in self._read:

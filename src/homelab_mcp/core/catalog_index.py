@@ -1,20 +1,20 @@
 """What is compiled of a catalog: of each definition what search needs, and the whole as text, read when asked for.
 
 Reading some hundred YAML files costs a second, so the packaged ones are compiled once. The text is lines: a head with
-the digest of all that it was made from, then two lines a definition.
+the digest of all that it was made from, all records, then a line a definition.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from homelab_mcp.model.definition import ServiceDefinition
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,10 @@ def pack(definitions: Iterable[ServiceDefinition], digest: str) -> str:
 
     def lines() -> Iterator[str]:
         yield json.dumps({"format": FORMAT, "digest": digest})
-        for definition in definitions:
-            yield json.dumps(asdict(record_of(definition)), ensure_ascii=False)
+        whole = list(definitions)
+        # One parse of all, and by place instead of by name: half the cost of a line each.
+        yield json.dumps([astuple(record_of(definition)) for definition in whole], ensure_ascii=False)
+        for definition in whole:
             yield definition.model_dump_json(exclude_defaults=True)
 
     return "\n".join(lines()) + "\n"
@@ -91,16 +93,14 @@ def pack(definitions: Iterable[ServiceDefinition], digest: str) -> str:
 
 def unpack(text: str, digest: str) -> tuple[Packed, ...] | None:
     """What :func:`pack` made; None when it was made from something else, or is not whole."""
-    head, *rest = text.split("\n")
+    head, records, *rest = text.split("\n") if "\n" in text else ("", "")
     try:
-        if json.loads(head) != {"format": FORMAT, "digest": digest} or len(rest) % 2 == 0 or rest[-1]:
+        if json.loads(head) != {"format": FORMAT, "digest": digest} or not rest or rest.pop():
             return None
-        return tuple(
-            Packed(_record(json.loads(record)), whole) for record, whole in zip(rest[:-1:2], rest[1:-1:2], strict=True)
-        )
-    except (ValueError, TypeError, KeyError):
+        return tuple(Packed(_record(row), whole) for row, whole in zip(json.loads(records), rest, strict=True))
+    except (ValueError, TypeError):
         return None
 
 
-def _record(data: dict[str, object]) -> Record:
-    return Record(**{key: tuple(v) if isinstance(v, list) else v for key, v in data.items()})  # type: ignore[arg-type]
+def _record(row: list[Any]) -> Record:
+    return Record(*[tuple(v) if v.__class__ is list else v for v in row])  # type: ignore[arg-type]

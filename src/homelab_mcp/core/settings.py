@@ -68,12 +68,13 @@ def build_settings(values: Mapping[str, Any]) -> LabSettings:
 def emit_settings(settings: LabSettings) -> str:
     """The text of ``homelab.yaml``: every setting, in the model's order; ``acme``'s unset ones left out.
 
-    ``external`` is written once there is one: its entries come and go as lines of their own.
+    ``external`` and ``catalogs`` are written once there is one: their entries come and go as lines of their own.
     """
     lines = [_HEAD]
     for name, value in settings.model_dump().items():
-        if name == "external":
-            value = {n: r.model_dump(mode="json", exclude_defaults=True) for n, r in settings.external.items()}
+        if name in ("external", "catalogs"):
+            entries = getattr(settings, name).items()
+            value = {n: r.model_dump(mode="json", exclude_defaults=True) for n, r in entries}
             if not value:
                 continue
         shown = {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from homelab_mcp.model.catalog_source import CatalogName, CatalogSource
 from homelab_mcp.model.external import ExternalName, ExternalRoute
 
 SETTINGS_FILE = "homelab.yaml"
@@ -137,6 +138,9 @@ class LabSettings(BaseModel):
     lint: LintSettings = LintSettings()
     external: dict[ExternalName, ExternalRoute] = Field(
         default={}, description="What is routed to and runs outside of this lab, by name."
+    )
+    catalogs: dict[CatalogName, CatalogSource] = Field(
+        default={}, description="Catalogs of others that services may be added from, by name."
     )
 
     @field_validator("domain")

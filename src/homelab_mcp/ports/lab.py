@@ -21,7 +21,7 @@ from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.logs import LogFiles
 from homelab_mcp.ports.meter import Meter, UsageLog
 from homelab_mcp.ports.plans import Approver, PlanStore, Worker
-from homelab_mcp.ports.record import History, Journal
+from homelab_mcp.ports.record import History, Journal, Repositories
 from homelab_mcp.ports.registry import Registry
 from homelab_mcp.ports.secrets import Handover, SecretSource, Snapshots, TokenStore, Vault
 
@@ -108,6 +108,8 @@ class Lab(Protocol):
     def probe(self) -> Probe: ...
     @property
     def history(self) -> History: ...
+    @property
+    def repositories(self) -> Repositories: ...
     @property
     def journal(self) -> Journal: ...
     @property

@@ -17,6 +17,26 @@ class Commit:
     paths: tuple[str, ...] = ()
 
 
+class Repositories(Protocol):
+    """Git repositories of others."""
+
+    def files(self, url: str, commit: str, folder: str = "", ends: str = ".yaml") -> Mapping[str, str]:
+        """The text of each file in a folder at that commit, by its path; links are left out.
+
+        Args:
+            url: https, or a folder of this machine.
+            commit: 40 hexadecimal digits.
+            folder: in the repository; "": its ``catalog`` folder where there is one, else all of it.
+            ends: how the files' names end.
+
+        Raises:
+            HomelabError: ``fetch_failed``: no answer, or no such commit.
+            NotFound: ``no_commit``: the id is not a commit's.
+            InvalidInput: ``too_large``, ``not_text``.
+        """
+        ...
+
+
 class History(Protocol):
     """The lab's git repository. Never holds ``.env`` files or ``.homelab/``."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from homelab_mcp.core.env_file import parse
+from homelab_mcp.core.service_page import service_page
 from homelab_mcp.core.status_view import declared
 from homelab_mcp.model.errors import NotFound
 from homelab_mcp.model.observed import StackFiles
@@ -28,6 +29,13 @@ def catalog(lab: Lab) -> str:
 def catalog_entry(lab: Lab, service: str) -> str:
     """A definition as JSON, unset fields left out. Raises NotFound with names that are near."""
     return lab.catalog.get(service).model_dump_json(indent=1, exclude_defaults=True)
+
+
+def service_documentation(lab: Lab, service: str) -> str:
+    """A service's page of documentation. Raises NotFound with names that are near."""
+    definition = lab.catalog.get(service)
+    catalog = lab.catalog.catalog_of(definition.id)
+    return service_page(definition, lab.catalog.origin(definition.id), trusted=not catalog)
 
 
 def compose_file(lab: Lab, stack: str) -> str:

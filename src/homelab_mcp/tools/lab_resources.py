@@ -107,6 +107,16 @@ def _register_catalog(server: MCPServer[Any], lab: Lab, page: Callable[..., Awai
     async def catalog_entry(service: str) -> str:
         return await page(pages.catalog_entry, lab, service)
 
+    @server.resource(
+        "homelab://catalog/{service}/docs",
+        name="service_docs",
+        title="A service's documentation",
+        description="How a catalog service is reached, what it needs, keeps and asks for, and what to know of it.",
+        mime_type=MARKDOWN,
+    )
+    async def service_docs(service: str) -> str:
+        return await page(pages.service_documentation, lab, service)
+
 
 def plan_page(lab: Lab, plan_id: str) -> str:
     """A plan as Markdown. Raises NotFound."""

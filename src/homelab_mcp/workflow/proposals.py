@@ -26,6 +26,7 @@ from homelab_mcp.queries.machine import host_of
 from homelab_mcp.queries.storage import with_storage_notes
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.derive import keeping_routes, with_derived
+from homelab_mcp.workflow.origin import with_origin
 from homelab_mcp.workflow.planner import Lint
 
 M = TypeVar("M", bound=BaseModel)
@@ -78,7 +79,7 @@ def propose_add_service(lab: Lab, service: str, stack: str, options: dict[str, A
         from homelab_mcp.workflow.propose_lazy import asleep_too
 
         draft = asleep_too(lab, draft, snapshot)
-    draft = with_storage_notes(lab, draft)
+    draft = with_origin(lab, catalog.get(request.service), with_storage_notes(lab, draft))
     return plan_of(lab, with_values(draft, options.get("variables") or {}, requester), snapshot, requester)
 
 

@@ -17,7 +17,7 @@ from homelab_mcp.queries.machine import host_of
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.proposals import plan_of, request_of
 
-_NO_CHOICE = frozenset({"docker_socket", "sso_middleware", "backup_paths", "lint"})
+_NO_CHOICE = frozenset({"docker_socket", "sso_middleware", "backup_paths", "lint", "catalogs"})
 """Settings that are not asked for at a set-up."""
 
 

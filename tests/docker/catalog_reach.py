@@ -1,0 +1,80 @@
+"""Whether services are reached through Traefik as their entries say: by whom, at which port, on which paths."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from homelab_mcp.model.definition import ServiceDefinition
+from testbed import TestbedError
+from testbed.docker_engine import docker, wait_until
+from tests.docker.lab import SESSION, RealLab
+
+
+def gateway_of(definition: ServiceDefinition) -> str:
+    """The definition of the VPN gateway that carries it unless told otherwise; "" where none does."""
+    return definition.gateway or "" if definition.vpn.use == "recommended" else ""
+
+
+def answers(port: int) -> bool:
+    """Whether a page answers on a port of loopback."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return connection.recv(1) == b"H"
+    except OSError:
+        return False
+
+
+def server_problems(lab: RealLab, entries: Sequence[ServiceDefinition]) -> dict[str, str]:
+    """By entry: where Traefik, by its own word, sends requests elsewhere than to the container's port."""
+    (network,) = json.loads(docker("network", "inspect", lab.routes))
+    addresses = {c["Name"]: c["IPv4Address"].partition("/")[0] for c in network["Containers"].values()}
+    servers = {s["name"]: s.get("serverStatus") for s in lab.traefik("http/services")}
+    found = {}
+    for entry in entries:
+        assert entry.route is not None
+        carrier = lab.named(entry.id) + (f"-{gateway_of(entry)}" if gateway_of(entry) else "")
+        url = f"{entry.route.scheme}://{addresses.get(carrier)}:{entry.route.port}"
+        if servers.get(f"{lab.named(entry.id)}@docker") != {url: "UP"}:
+            found[entry.id] = f"Traefik sends to {servers.get(f'{lab.named(entry.id)}@docker')}, not {url}"
+    return found
+
+
+def route_problems(lab: RealLab, entries: Sequence[ServiceDefinition]) -> dict[str, str]:
+    """By entry: what a stranger or a known person gets that is not as it should be."""
+    wanted = {f"{lab.named(entry.id)}@docker" for entry in entries}
+
+    def missing() -> set[str]:
+        return wanted - {r["name"] for r in lab.traefik("http/routers") if r["status"] == "enabled"}
+
+    with suppress(TestbedError):
+        wait_until(lambda: not missing(), "Traefik to know every service", within=30, every=0.5)
+    unknown = missing()
+    known = [entry for entry in entries if f"{lab.named(entry.id)}@docker" not in unknown]
+    with ThreadPoolExecutor(4) as pool:
+        said = dict(zip((e.id for e in known), pool.map(lambda e: _route_problem(lab, e), known), strict=True))
+    lost = {e.id: "Traefik knows no such router" for e in entries if e not in known}
+    return {**lost, **{name: problem for name, problem in said.items() if problem}}
+
+
+def _route_problem(lab: RealLab, entry: ServiceDefinition) -> str:
+    assert entry.route is not None
+    host, mine = f"{entry.route.subdomain}.{lab.domain}", f"stand-in for {entry.id}"
+    stranger = lab.https(host)
+    if entry.route.sso.policy == "protect":
+        if stranger.status != 302 or not stranger.headers["location"].startswith(f"https://auth.{lab.domain}/"):
+            return f"{host}: a stranger gets {stranger.status}, not the log-in"
+        for path in entry.route.sso.api_paths:
+            if mine not in lab.https(host, path).body:
+                return f"{host}{path}: does not pass without log-in"
+        if lab.https(host, "/x-not-an-api").status != 302:
+            return f"{host}: another path passes without log-in"
+    elif mine not in stranger.body:
+        return f"{host}: a stranger does not reach it: {stranger.status}"
+    known = lab.https(host, cookie=SESSION)
+    right = (known.status, known.body.partition("\n")[0]) == (200, mine)
+    return "" if right else f"{host}: a known person gets {known.status} {known.body[:80]}"
