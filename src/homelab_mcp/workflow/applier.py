@@ -30,6 +30,7 @@ from homelab_mcp.ports import (
 from homelab_mcp.workflow.approvals import lapsed
 from homelab_mcp.workflow.approver_trust import ApproverTrust
 from homelab_mcp.workflow.inventory import Inventory, Refreshed
+from homelab_mcp.workflow.on_hosts import refuse_silent
 from homelab_mcp.workflow.open_applies import open_applies
 from homelab_mcp.workflow.stack_engine import StackEngine
 from homelab_mcp.workflow.transaction import Progress, Transaction
@@ -151,6 +152,9 @@ class Applier:
         """The plan's fingerprint as it would be if it were made now."""
         paths, services = fingerprint.parts(plan.fingerprint)
         containers = self.engine.containers() if services and self.engine is not None else None
+        if self.engine is not None and (silent := self.engine.silent()):
+            # What is not seen is not gone: such a plan is not stale, it waits for the host.
+            refuse_silent(silent, {stack for stack, _ in services}, dict(self.files.stack_folders()), self.files.read)
         return fingerprint.build({p: self.files.read(p) for p in paths}, services, containers)
 
     def _check_approval(self, plan: Plan, approval: Approval | None) -> None:

@@ -67,7 +67,7 @@ class Planner:
         if not containers or self._engine is None:
             return files
         try:
-            return replace(files, containers=self._engine.containers())
+            return replace(files, containers=self._engine.containers(), silent=self._engine.silent())
         except (EngineUnavailable, EngineFailed) as error:
             return replace(files, engine_error=error.message)
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from homelab_mcp.core import hosts
 from homelab_mcp.core.operations.request import (
     AddServiceRequest,
     FixRequest,
@@ -19,6 +20,7 @@ from homelab_mcp.core.redact import MASK, clean, is_public_name, is_secret_name
 from homelab_mcp.core.redact_shapes import has_token, looks_random
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.finding import Finding
+from homelab_mcp.model.hosts import LOCAL
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester, Risk, RiskReason, Verification
 from homelab_mcp.ports import Lab
@@ -26,6 +28,7 @@ from homelab_mcp.queries.machine import host_of
 from homelab_mcp.queries.storage import with_storage_notes
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.derive import with_derived
+from homelab_mcp.workflow.on_hosts import settled
 from homelab_mcp.workflow.planner import Lint
 
 M = TypeVar("M", bound=BaseModel)
@@ -56,11 +59,14 @@ def request_of(kind: type[M], **values: Any) -> M:
         ) from None
 
 
-def propose_add_service(lab: Lab, service: str, stack: str, options: dict[str, Any], requester: Requester) -> Plan:
-    """A plan that adds a catalog service. Raises InvalidInput, NotFound, EditRefused."""
+def propose_add_service(
+    lab: Lab, service: str, stack: str, options: dict[str, Any], requester: Requester, *, host: str = ""
+) -> Plan:
+    """A plan that adds a catalog service; ``host`` is for a new stack. Raises InvalidInput, NotFound, EditRefused."""
     from homelab_mcp.core.operations.add_service import add_service
 
-    request = request_of(AddServiceRequest, service=service, stack=stack, options=request_of(ServiceOptions, **options))
+    chosen = request_of(ServiceOptions, **options)
+    request = request_of(AddServiceRequest, service=service, stack=stack, options=chosen, host=host)
     catalog = lab.catalog
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
     draft = add_service(
@@ -72,7 +78,7 @@ def propose_add_service(lab: Lab, service: str, stack: str, options: dict[str, A
         argon2=lab.secrets.argon2,
         root=lab.root,
         read=lab.files.read,
-        host=host_of(lab),
+        host=host_of(lab, _place(lab, snapshot, request)),
     )
     if request.options.lazy:
         from homelab_mcp.workflow.propose_lazy import asleep_too
@@ -80,6 +86,15 @@ def propose_add_service(lab: Lab, service: str, stack: str, options: dict[str, A
         draft = asleep_too(lab, draft, snapshot)
     draft = with_storage_notes(lab, draft)
     return plan_of(lab, with_values(draft, options.get("variables") or {}, requester), snapshot, requester)
+
+
+def _place(lab: Lab, snapshot: Snapshot, request: AddServiceRequest) -> str:
+    """The Docker host that the service will be on. Raises NotFound (``host_unknown``)."""
+    stack = snapshot.stack(request.stack or lab.catalog.get(request.service).stack)
+    host = hosts.host_of(stack.compose_text) if stack else request.host or LOCAL
+    if host != LOCAL:
+        hosts.require(host, lab.hosts.settings.hosts)
+    return host
 
 
 def propose_set_env(lab: Lab, stack: str, values: dict[str, str | None], requester: Requester) -> Plan:
@@ -204,6 +219,7 @@ def lint_of(lab: Lab) -> Lint:
 def plan_of(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) -> Plan:
     """A stored plan of an operation's draft. Raises what ``Planner.make`` raises."""
     draft = with_derived(lab, draft, snapshot)
+    draft = settled(lab, draft, snapshot)
     if lab.files_only and draft.moves:
         raise InvalidInput(
             "Data moves only while its containers are down, and Docker is left out (files only).",
