@@ -121,7 +121,7 @@ def test_a_stack_on_each_of_three_hosts_and_one_cut_off(hosts: ThreeHosts) -> No
     for host in ("shed", "attic"):
         stack = hosts.named(host)
         assert logs_of(lab, (stack,), stack)["lines"], host
-        assert diagnosis(lab, stack, probe=False)["state"].startswith("running"), host
+        assert diagnosis(lab, stack, what="permissions")["state"].startswith("running"), host
 
     hosts.attic.pull_the_cable()
     rows, silent, took = hosts.states(lab)

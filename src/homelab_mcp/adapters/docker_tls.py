@@ -8,6 +8,7 @@ host's names and ``serverAuth``, the client's with ``clientAuth``. Private keys 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ FOLDER = "tls"
 CA_DAYS = 3650
 _BACKDATED = timedelta(minutes=5)
 """For a host whose clock is a little behind."""
+_DNS = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 _ROLES = ("server", "client")
 
 
@@ -65,11 +67,12 @@ class DockerTls:
                 hint="Give --name nas.lan or --name 192.168.1.20, once for each; the address in hosts.yaml counts too.",
                 code="tls_names",
             )
+        general = [_general(n) for n in names]
         ca, ca_key = self._authority()
         ca_text = _pem(ca)
         made = {
-            "server": _issue(ca, ca_key, f"Docker host {name}", names, ExtendedKeyUsageOID.SERVER_AUTH, days),
-            "client": _issue(ca, ca_key, f"homelab-mcp for {name}", (), ExtendedKeyUsageOID.CLIENT_AUTH, days),
+            "server": _issue(ca, ca_key, f"Docker host {name}", general, ExtendedKeyUsageOID.SERVER_AUTH, days),
+            "client": _issue(ca, ca_key, f"homelab-mcp for {name}", [], ExtendedKeyUsageOID.CLIENT_AUTH, days),
         }
         for role, (certificate, key) in made.items():
             folder = private_folder(self._root, FOLDER, name, f"{role}.new")
@@ -146,7 +149,7 @@ def _issue(
     ca: x509.Certificate,
     ca_key: ec.EllipticCurvePrivateKey,
     common: str,
-    names: Sequence[str],
+    names: Sequence[x509.GeneralName],
     purpose: x509.ObjectIdentifier,
     days: int,
 ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -159,7 +162,7 @@ def _issue(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
     )
     if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName([_general(n) for n in names]), critical=False)
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(ca_key, hashes.SHA256()), key
 
 
@@ -198,10 +201,9 @@ def _general(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name.strip("[]")))
     except ValueError:
         pass
-    try:
-        return x509.DNSName(name)
-    except ValueError:
-        raise InvalidInput(f"{name[:80]!r} is neither a host name nor an address.", code="tls_names") from None
+    if not _DNS.fullmatch(name):
+        raise InvalidInput(f"{name[:80]!r} is neither a host name nor an address.", code="tls_names")
+    return x509.DNSName(name)
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 from homelab_mcp.adapters.docker_errors import SshFailed
 
 CONNECT_SECONDS = 5
-_BASE = "http://docker.over.ssh"
+_BASE = "http://docker.over.ssh:80"
 _ANY = "1.24"
 _SAID = 2_000
 _PATIENCE = 2.0
@@ -43,6 +43,8 @@ class _Connection(HTTPConnection):
         self._address = address
         self._child: subprocess.Popen[bytes] | None = None
         self._said: Any = None
+        self._asking = False
+        self._last_words = ""
 
     def connect(self) -> None:
         mine, theirs = socket.socketpair()
@@ -70,13 +72,16 @@ class _Connection(HTTPConnection):
         self.sock = mine
 
     def getresponse(self, *args: Any, **kwargs: Any) -> Any:
+        self._asking = True
         try:
             return super().getresponse(*args, **kwargs)
         except TimeoutError:
             raise
         except OSError as error:
             # The other end is closed: ssh has ended, and said why.
-            raise SshFailed(self._reason()) from error
+            raise SshFailed(self._last_words or self._reason()) from error
+        finally:
+            self._asking = False
 
     def _reason(self) -> str:
         if self._child is None or self._said is None:
@@ -91,6 +96,9 @@ class _Connection(HTTPConnection):
         return lines[-1] if lines else f"ssh ended with {self._child.returncode}"
 
     def close(self) -> None:
+        if self._asking and self._child is not None:
+            # http.client closes before it raises.
+            self._last_words = self._reason()
         super().close()
         if self._child is not None:
             self._child.terminate()

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from homelab_mcp.core import yaml_span
 from homelab_mcp.core.yaml_emit import Style, entry
-from homelab_mcp.model.errors import EditRefused, HomelabError, InvalidInput, NotFound
+from homelab_mcp.model.errors import EditRefused, EngineUnavailable, HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.hosts import HOSTS_FILE, LOCAL, SECTION, DockerHost, HostsSettings
 
 _HEAD = "# Docker hosts of this lab beside its own machine. No tool writes this file; `homelab-mcp host` does.\n"
@@ -86,6 +86,24 @@ def check_name(name: str) -> None:
             f"{name[:40]!r} is no name for a host.",
             hint=f"Lower-case letters, digits and '-', at most 32; '{LOCAL}' is this machine.",
             code="bad_hosts",
+        )
+
+
+def refuse_silent(silent: Mapping[str, str], homes: Collection[str]) -> None:
+    """Refuse to go on without a host that does not answer.
+
+    Args:
+        silent: hosts that do not, and why.
+        homes: the hosts that are needed.
+
+    Raises:
+        EngineUnavailable: code ``host_silent``.
+    """
+    for host in sorted(set(homes) & set(silent)):
+        raise EngineUnavailable(
+            silent[host],
+            hint=f"`homelab-mcp host check {host}` looks again; what is on other hosts can be seen and changed.",
+            code="host_silent",
         )
 
 

@@ -46,6 +46,8 @@ class DockerHost(BaseModel):
     @field_validator("address")
     @classmethod
     def _an_address(cls, value: str) -> str:
+        if not re.fullmatch(r"[\x21-\x7e]{1,300}", value):
+            raise ValueError("an address is one word")
         if _UNIX.fullmatch(value):
             return value
         try:

@@ -14,6 +14,7 @@ from homelab_mcp.core.checks.view import StackView
 from homelab_mcp.core.compose_model import Text
 from homelab_mcp.core.diagnosis.known_lines import LENGTH, LINES
 from homelab_mcp.core.fingerprint import touched_stacks
+from homelab_mcp.core.hosts import refuse_silent
 from homelab_mcp.model.diagnosis import ContainerFacts, Facts, HostPath, Other, RouteFacts, Signature
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
 from homelab_mcp.model.hosts import LOCAL
@@ -56,8 +57,7 @@ def facts_of(
     # All of it is asked of the stack's own host; what only a look at that machine's disk could tell stays unsaid.
     engine = lab.engine if home == LOCAL else lab.hosts.engine(home)
     listed = lab.engine.containers()
-    if home in lab.engine.silent():
-        engine.networks()
+    refuse_silent(lab.engine.silent(), {home})
     own = [c for c in listed if (c.stack, c.service) == (stack, service)]
     containers = tuple(_contained(lab, own))
     hide = lab.redactor.safe

@@ -8,6 +8,7 @@ from dataclasses import replace
 from homelab_mcp.core import fingerprint
 from homelab_mcp.core.diff import is_secret
 from homelab_mcp.core.fingerprint import touched_stacks
+from homelab_mcp.core.hosts import host_of, refuse_silent
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import HomelabError, JournalUnwritable, LabLocked, PlanRefused
@@ -30,7 +31,6 @@ from homelab_mcp.ports import (
 from homelab_mcp.workflow.approvals import lapsed
 from homelab_mcp.workflow.approver_trust import ApproverTrust
 from homelab_mcp.workflow.inventory import Inventory, Refreshed
-from homelab_mcp.workflow.on_hosts import refuse_silent
 from homelab_mcp.workflow.open_applies import open_applies
 from homelab_mcp.workflow.stack_engine import StackEngine
 from homelab_mcp.workflow.transaction import Progress, Transaction
@@ -154,7 +154,9 @@ class Applier:
         containers = self.engine.containers() if services and self.engine is not None else None
         if self.engine is not None and (silent := self.engine.silent()):
             # What is not seen is not gone: such a plan is not stale, it waits for the host.
-            refuse_silent(silent, {stack for stack, _ in services}, dict(self.files.stack_folders()), self.files.read)
+            folders = dict(self.files.stack_folders())
+            texts = (self.files.read(folders[stack]) for stack, _ in services if stack in folders)
+            refuse_silent(silent, {host_of(text or "") for text in texts})
         return fingerprint.build({p: self.files.read(p) for p in paths}, services, containers)
 
     def _check_approval(self, plan: Plan, approval: Approval | None) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.fingerprint import touched_stacks
-from homelab_mcp.core.hosts import host_of, require
-from homelab_mcp.model.errors import EngineUnavailable, InvalidInput
+from homelab_mcp.core.hosts import host_of, refuse_silent, require
+from homelab_mcp.core.operations.request import AddServiceRequest
+from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.hosts import LOCAL
 from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES
 from homelab_mcp.model.observed import Snapshot, StackFiles
@@ -17,6 +18,15 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.workflow.compose_facts import bind_folders
 
 _ABOUT_HAND_EDITS = frozenset({"adopt", "discard"})
+
+
+def place_of(lab: Lab, snapshot: Snapshot, request: AddServiceRequest) -> str:
+    """The Docker host that a service to be added will be on. Raises NotFound (``host_unknown``)."""
+    stack = snapshot.stack(request.stack or lab.catalog.get(request.service).stack)
+    host = host_of(stack.compose_text) if stack else request.host or LOCAL
+    if host != LOCAL:
+        require(host, lab.hosts.settings.hosts)
+    return host
 
 
 def settled(lab: Lab, draft: Draft, snapshot: Snapshot) -> Draft:
@@ -48,7 +58,7 @@ def settled(lab: Lab, draft: Draft, snapshot: Snapshot) -> Draft:
     homes = {**homes, **coming}
     if draft.actions:
         acted = {homes.get(stack, LOCAL) for stack in {a.stack for a in draft.actions if a.stack}}
-        _refuse({host: why for host, why in snapshot.silent.items() if host in acted})
+        refuse_silent(snapshot.silent, acted)
     away = {name: host for name, host in homes.items() if host != LOCAL}
     _refuse_disk(draft, away)
     return replace(
@@ -58,33 +68,6 @@ def settled(lab: Lab, draft: Draft, snapshot: Snapshot) -> Draft:
         also_verify=tuple(_seen_from_here(v, away) for v in draft.also_verify),
         notes=(*draft.notes, *_notes(draft, after, away)),
     )
-
-
-def refuse_silent(
-    silent: Mapping[str, str],
-    stacks: Collection[str],
-    folders: Mapping[str, str],
-    read: Callable[[str], str | None],
-) -> None:
-    """Refuse to go on where one of these stacks is on a silent host. Raises EngineUnavailable (``host_silent``).
-
-    Args:
-        silent: hosts, and why they are.
-        stacks: the stacks that are asked for.
-        folders: each stack's compose file.
-        read: the text of a file of the lab.
-    """
-    homes = {host_of(read(folders[s]) or "") for s in stacks if s in folders}
-    _refuse({host: why for host, why in silent.items() if host in homes})
-
-
-def _refuse(silent: Mapping[str, str]) -> None:
-    for host, why in silent.items():
-        raise EngineUnavailable(
-            why,
-            hint=f"`homelab-mcp host check {host}` looks again; what is on other hosts can be changed meanwhile.",
-            code="host_silent",
-        )
 
 
 def _refuse_disk(draft: Draft, away: Mapping[str, str]) -> None:

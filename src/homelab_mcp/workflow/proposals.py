@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from homelab_mcp.core import hosts
 from homelab_mcp.core.operations.request import (
     AddServiceRequest,
     FixRequest,
@@ -20,7 +19,6 @@ from homelab_mcp.core.redact import MASK, clean, is_public_name, is_secret_name
 from homelab_mcp.core.redact_shapes import has_token, looks_random
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.finding import Finding
-from homelab_mcp.model.hosts import LOCAL
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester, Risk, RiskReason, Verification
 from homelab_mcp.ports import Lab
@@ -28,7 +26,7 @@ from homelab_mcp.queries.machine import host_of
 from homelab_mcp.queries.storage import with_storage_notes
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.derive import with_derived
-from homelab_mcp.workflow.on_hosts import settled
+from homelab_mcp.workflow.on_hosts import place_of, settled
 from homelab_mcp.workflow.planner import Lint
 
 M = TypeVar("M", bound=BaseModel)
@@ -78,7 +76,7 @@ def propose_add_service(
         argon2=lab.secrets.argon2,
         root=lab.root,
         read=lab.files.read,
-        host=host_of(lab, _place(lab, snapshot, request)),
+        host=host_of(lab, place_of(lab, snapshot, request)),
     )
     if request.options.lazy:
         from homelab_mcp.workflow.propose_lazy import asleep_too
@@ -86,15 +84,6 @@ def propose_add_service(
         draft = asleep_too(lab, draft, snapshot)
     draft = with_storage_notes(lab, draft)
     return plan_of(lab, with_values(draft, options.get("variables") or {}, requester), snapshot, requester)
-
-
-def _place(lab: Lab, snapshot: Snapshot, request: AddServiceRequest) -> str:
-    """The Docker host that the service will be on. Raises NotFound (``host_unknown``)."""
-    stack = snapshot.stack(request.stack or lab.catalog.get(request.service).stack)
-    host = hosts.host_of(stack.compose_text) if stack else request.host or LOCAL
-    if host != LOCAL:
-        hosts.require(host, lab.hosts.settings.hosts)
-    return host
 
 
 def propose_set_env(lab: Lab, stack: str, values: dict[str, str | None], requester: Requester) -> Plan:
