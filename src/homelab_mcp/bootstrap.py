@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, cast
 from homelab_mcp.core.catalog import Catalog
 from homelab_mcp.model.diagnosis import Signature
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
-from homelab_mcp.model.hosts import HOSTS_FILE
-from homelab_mcp.model.lab import PRIVATE_FOLDER, SETTINGS_FILE, LabSettings
+from homelab_mcp.model.lab import HOSTS_FILE, PRIVATE_FOLDER, SETTINGS_FILE, LabSettings
 from homelab_mcp.model.policy import POLICY_FILE
 from homelab_mcp.ports import (
     Approver,

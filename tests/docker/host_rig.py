@@ -65,11 +65,11 @@ class OtherMachine:
 
     def pull_the_cable(self) -> None:
         """Nothing gets through any more, and nobody is told."""
-        _run("ip", "link", "set", self.name, "down")
+        _run("ip", "-n", self.name, "link", "set", f"{self.name}b", "down")
 
     def put_the_cable_back(self) -> None:
         """As before."""
-        _run("ip", "link", "set", self.name, "up")
+        _run("ip", "-n", self.name, "link", "set", f"{self.name}b", "up")
 
     def sshd(self) -> Path:
         """Start an SSH server that knows one new key; the folder of a client's configuration for it."""
@@ -111,7 +111,6 @@ class OtherMachine:
 
     def close(self) -> None:
         """Remove all that was made."""
-        _run("ip", "link", "set", self.name, "up", check=False)
         if self._children and self._children[0].poll() is None:
             ids = _run("docker", "-H", self.socket, "ps", "-aq", check=False).split()
             if ids:

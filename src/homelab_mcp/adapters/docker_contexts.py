@@ -23,8 +23,8 @@ def contexts() -> tuple[dict[str, DockerHost], dict[str, str]]:
     for context in found:
         if context.Name == "default":
             continue
-        tls = context.TLSConfig
-        files = [Path(p) for p in (tls.ca_cert, *(tls.cert or ())) if p] if tls is not None else []
+        tls = getattr(context, "TLSConfig", None)
+        files = [Path(p) for p in (tls.ca_cert, *(tls.cert or ())) if p] if tls else []
         folder = str(files[0].parent) if files else ""
         try:
             usable[context.Name] = DockerHost(address=str(context.Host), certificates=folder)

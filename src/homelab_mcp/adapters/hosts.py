@@ -13,10 +13,12 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from homelab_mcp.adapters.docker_engine import DockerEngine
-from homelab_mcp.core.hosts import host_of, parse_hosts, require
+from homelab_mcp.core.hosts import parse_hosts
 from homelab_mcp.core.project_name import folder_project, project_name
+from homelab_mcp.core.stack_host import host_of, require
 from homelab_mcp.model.errors import EngineUnavailable, HomelabError
-from homelab_mcp.model.hosts import HOSTS_FILE, LOCAL, DockerHost, HostLook, HostsSettings, TlsFile
+from homelab_mcp.model.hosts import DockerHost, HostLook, HostsSettings, TlsFile
+from homelab_mcp.model.lab import HOSTS_FILE, LOCAL
 from homelab_mcp.ports import Files
 
 KNOCK_SECONDS = 0.7

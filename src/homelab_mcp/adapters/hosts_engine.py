@@ -12,8 +12,8 @@ from homelab_mcp.core.project_name import FOLDER_LABEL
 from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.diagnosis import ContainerFacts
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.hosts import LOCAL
 from homelab_mcp.model.image import ImageFacts
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import ContainerMake, ContainerState
 from homelab_mcp.ports import EngineInfo
 

@@ -1,21 +1,18 @@
-"""Which Docker host a stack is on, and ``hosts.yaml`` to settings and back.
-
-A stack says its host itself, at the top of its compose file: ``x-homelab: {host: nas}``. So it travels with the file,
-git and every fingerprint hold it, and Compose ignores it. A stack that says nothing is on the lab's own machine.
-"""
+"""``hosts.yaml`` to settings and back; one entry changed and nothing else in the file."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from homelab_mcp.core import yaml_span
+from homelab_mcp.core.stack_host import require
 from homelab_mcp.core.yaml_emit import Style, entry
-from homelab_mcp.model.errors import EditRefused, EngineUnavailable, HomelabError, InvalidInput, NotFound
-from homelab_mcp.model.hosts import HOSTS_FILE, LOCAL, SECTION, DockerHost, HostsSettings
+from homelab_mcp.model.errors import EditRefused, InvalidInput
+from homelab_mcp.model.hosts import DockerHost, HostsSettings
+from homelab_mcp.model.lab import HOSTS_FILE, LOCAL
 
 _HEAD = "# Docker hosts of this lab beside its own machine. No tool writes this file; `homelab-mcp host` does.\n"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
@@ -46,39 +43,6 @@ def parse_hosts(text: str | None) -> HostsSettings:
         ) from None
 
 
-def host_of(compose_text: str) -> str:
-    """The name of the host that this compose file's stack is on; ``local`` where it says nothing that can be read."""
-    if SECTION not in compose_text:
-        return LOCAL
-    from homelab_mcp.core.yaml12 import load
-
-    try:
-        data = load(compose_text)
-    except HomelabError:
-        return LOCAL
-    section = data.get(SECTION) if isinstance(data, dict) else None
-    name = section.get("host") if isinstance(section, Mapping) else None
-    return name if isinstance(name, str) and name else LOCAL
-
-
-def with_host(compose_text: str, host: str) -> str:
-    """The text of a new compose file with the host that its stack is on."""
-    if host in ("", LOCAL):
-        return compose_text
-    return "\n".join(entry(SECTION, {"host": host}, 0, Style())) + "\n\n" + compose_text
-
-
-def require(host: str, known: Collection[str]) -> None:
-    """Refuse a host that ``hosts.yaml`` does not have. Raises NotFound (code ``host_unknown``)."""
-    if host != LOCAL and host not in known:
-        there = ", ".join([LOCAL, *sorted(known)])
-        raise NotFound(
-            f"There is no host {host[:40]!r}.",
-            hint=f"There are: {there}. A person adds one: `homelab-mcp host add NAME ADDRESS`.",
-            code="host_unknown",
-        )
-
-
 def check_name(name: str) -> None:
     """Refuse what cannot be a host's name. Raises InvalidInput (``bad_hosts``)."""
     if not _NAME.fullmatch(name) or name == LOCAL:
@@ -86,24 +50,6 @@ def check_name(name: str) -> None:
             f"{name[:40]!r} is no name for a host.",
             hint=f"Lower-case letters, digits and '-', at most 32; '{LOCAL}' is this machine.",
             code="bad_hosts",
-        )
-
-
-def refuse_silent(silent: Mapping[str, str], homes: Collection[str]) -> None:
-    """Refuse to go on without a host that does not answer.
-
-    Args:
-        silent: hosts that do not, and why.
-        homes: the hosts that are needed.
-
-    Raises:
-        EngineUnavailable: code ``host_silent``.
-    """
-    for host in sorted(set(homes) & set(silent)):
-        raise EngineUnavailable(
-            silent[host],
-            hint=f"`homelab-mcp host check {host}` looks again; what is on other hosts can be seen and changed.",
-            code="host_silent",
         )
 
 

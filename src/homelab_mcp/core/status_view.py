@@ -9,13 +9,13 @@ from typing import Any
 
 from homelab_mcp.core.compose_parts import as_written
 from homelab_mcp.core.env_file import parse
-from homelab_mcp.core.hosts import host_of
 from homelab_mcp.core.project_name import FOLDER_LABEL, folder_project, project_name
 from homelab_mcp.core.redact import env_pairs, secret_values
+from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.core.stack_texts import loaded
 from homelab_mcp.core.yaml12 import YamlRefused, load
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.hosts import LOCAL
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import ContainerState, StackFiles
 
 MISSING = "missing"

@@ -12,12 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-HOSTS_FILE = "hosts.yaml"
-LOCAL = "local"
-"""The engine of the machine that the lab's folder is on: always there, and where a stack runs that says nothing."""
-
-SECTION = "x-homelab"
-"""The top-level key of a compose file that holds what this project must know of the stack; Compose ignores it."""
+from homelab_mcp.model.lab import LOCAL
 
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
 

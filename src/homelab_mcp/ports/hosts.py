@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from homelab_mcp.model.hosts import DockerHost, HostLook, HostsSettings, TlsFile
 from homelab_mcp.ports.engine import Engine
+
+if TYPE_CHECKING:
+    # Ports are loaded before a server's first answer; most labs have one host.
+    from homelab_mcp.model.hosts import DockerHost, HostLook, HostsSettings, TlsFile
 
 
 class Hosts(Protocol):

@@ -14,10 +14,10 @@ from homelab_mcp.core.checks.view import StackView
 from homelab_mcp.core.compose_model import Text
 from homelab_mcp.core.diagnosis.known_lines import LENGTH, LINES
 from homelab_mcp.core.fingerprint import touched_stacks
-from homelab_mcp.core.hosts import refuse_silent
+from homelab_mcp.core.stack_host import refuse_silent
 from homelab_mcp.model.diagnosis import ContainerFacts, Facts, HostPath, Other, RouteFacts, Signature
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
-from homelab_mcp.model.hosts import LOCAL
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import PlanState
 from homelab_mcp.ports import Engine, Lab, Place

@@ -8,7 +8,7 @@ from homelab_mcp.core.host_findings import as_dict, judged
 from homelab_mcp.core.prerequisites import HOME_DOMAIN
 from homelab_mcp.core.redact import clean
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.hosts import LOCAL
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.ports import Lab
 
 REGISTRY = "registry-1.docker.io"

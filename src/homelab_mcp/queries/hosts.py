@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from homelab_mcp.model.hosts import LOCAL, HostLook
+from homelab_mcp.model.hosts import HostLook
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.ports import Lab
 
 SOON_DAYS = 30
@@ -58,7 +59,7 @@ def _row(one: HostLook, stacks: list[str]) -> dict[str, Any]:
 
 
 def _stacks(lab: Lab) -> dict[str, list[str]]:
-    from homelab_mcp.core.hosts import host_of
+    from homelab_mcp.core.stack_host import host_of
 
     found: dict[str, list[str]] = {LOCAL: []}
     for name, path in lab.files.stack_folders():

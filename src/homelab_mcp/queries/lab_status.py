@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from homelab_mcp.core.hosts import host_of
 from homelab_mcp.core.redact import safe
+from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.core.status_view import Row, as_text, counts, rows
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput
 from homelab_mcp.model.observed import ContainerState

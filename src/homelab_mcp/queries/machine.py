@@ -8,7 +8,7 @@ from dataclasses import replace
 from homelab_mcp.core.gpu import Gpus
 from homelab_mcp.core.resources import Host, Usage
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.hosts import LOCAL
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.ports import Lab
 
 

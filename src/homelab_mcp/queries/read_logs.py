@@ -10,12 +10,12 @@ from typing import Any
 from urllib.parse import quote
 
 from homelab_mcp.core import log_lines
-from homelab_mcp.core.hosts import host_of, refuse_silent
 from homelab_mcp.core.log_entries import counted
 from homelab_mcp.core.log_levels import LEVELS
 from homelab_mcp.core.log_lines import LogLine
 from homelab_mcp.core.log_needle import needle_of
 from homelab_mcp.core.redact import Redactor, secret_values
+from homelab_mcp.core.stack_host import host_of, refuse_silent
 from homelab_mcp.core.status_view import owner
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import StackFiles

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from homelab_mcp.core.hosts import host_of
 from homelab_mcp.core.operations.fix_permissions import runs_as_lab_user
 from homelab_mcp.core.operations.lab_view import Known, expand, view
 from homelab_mcp.core.operations.volume_edit import source_of, target_of, writes
-from homelab_mcp.model.hosts import LOCAL
-from homelab_mcp.model.lab import COMPOSE_NAMES, LabSettings
+from homelab_mcp.core.stack_host import host_of
+from homelab_mcp.model.lab import COMPOSE_NAMES, LOCAL, LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft
 from homelab_mcp.ports import Lab, Place

@@ -8,9 +8,9 @@ from dataclasses import replace
 from homelab_mcp.core import fingerprint
 from homelab_mcp.core.diff import is_secret
 from homelab_mcp.core.fingerprint import touched_stacks
-from homelab_mcp.core.hosts import host_of, refuse_silent
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import safe
+from homelab_mcp.core.stack_host import host_of, refuse_silent
 from homelab_mcp.model.errors import HomelabError, JournalUnwritable, LabLocked, PlanRefused
 from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, PlanStatus
 from homelab_mcp.model.policy import POLICY_FILE

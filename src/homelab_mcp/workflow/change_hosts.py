@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from homelab_mcp.core.hosts import check_name, host_of, parse_hosts, remove_host, set_host
+from homelab_mcp.core.hosts import check_name, parse_hosts, remove_host, set_host
+from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.model.errors import EngineUnavailable, HomelabError, InvalidInput, NotFound
-from homelab_mcp.model.hosts import HOSTS_FILE, DockerHost
-from homelab_mcp.model.lab import PRIVATE_FOLDER
+from homelab_mcp.model.hosts import DockerHost
+from homelab_mcp.model.lab import HOSTS_FILE, PRIVATE_FOLDER
 from homelab_mcp.ports import Lab
 
 _REMOTE_FOLDER = "/etc/docker/tls"

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.fingerprint import touched_stacks
-from homelab_mcp.core.hosts import host_of, refuse_silent, require
 from homelab_mcp.core.operations.request import AddServiceRequest
+from homelab_mcp.core.stack_host import host_of, refuse_silent, require
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.hosts import LOCAL
-from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES
+from homelab_mcp.model.lab import COMPOSE_NAMES, LOCAL, OVERRIDE_NAMES
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Verification
 from homelab_mcp.ports import Lab
@@ -21,11 +20,12 @@ _ABOUT_HAND_EDITS = frozenset({"adopt", "discard"})
 
 
 def place_of(lab: Lab, snapshot: Snapshot, request: AddServiceRequest) -> str:
-    """The Docker host that a service to be added will be on. Raises NotFound (``host_unknown``)."""
+    """The Docker host that a service to be added will be on. Raises NotFound, EngineUnavailable (``host_silent``)."""
     stack = snapshot.stack(request.stack or lab.catalog.get(request.service).stack)
     host = host_of(stack.compose_text) if stack else request.host or LOCAL
     if host != LOCAL:
         require(host, lab.hosts.settings.hosts)
+        refuse_silent(snapshot.silent, {host})
     return host
 
 

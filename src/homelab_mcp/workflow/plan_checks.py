@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.redact_shapes import marked_lines
 from homelab_mcp.model.errors import InvalidInput, PlanRefused
-from homelab_mcp.model.hosts import HOSTS_FILE
-from homelab_mcp.model.lab import PRIVATE_FOLDER
+from homelab_mcp.model.lab import HOSTS_FILE, PRIVATE_FOLDER
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import Draft
 from homelab_mcp.model.policy import POLICY_FILE

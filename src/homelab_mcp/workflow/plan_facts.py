@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from homelab_mcp.core import fingerprint
 from homelab_mcp.core.diff import is_secret, secrets_of
-from homelab_mcp.core.hosts import host_of
 from homelab_mcp.core.redact import safe, secret_values
+from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.hosts import LOCAL
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.plan import ActionKind, Approval, Draft, Evidence, Plan
 from homelab_mcp.ports import Files
 from homelab_mcp.workflow.compose_facts import bind_folders, services_written

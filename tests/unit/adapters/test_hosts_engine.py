@@ -17,7 +17,7 @@ from homelab_mcp.adapters.docker_engine import DockerEngine
 from homelab_mcp.adapters.files import LabFiles
 from homelab_mcp.adapters.hosts import HostSet, at_once
 from homelab_mcp.adapters.hosts_engine import HostsEngine
-from homelab_mcp.core.hosts import with_host
+from homelab_mcp.core.stack_host import with_host
 from homelab_mcp.model.errors import EngineUnavailable
 from homelab_mcp.model.observed import ContainerState
 
@@ -147,8 +147,12 @@ def test_calls_run_at_once_and_each_tells_its_own_end() -> None:
     def fails() -> str:
         raise ValueError("no")
 
+    def hangs() -> str:
+        time.sleep(30)
+        return "late"
+
     begun = time.monotonic()
-    found = at_once({"a": lambda: "yes", "b": fails, "c": lambda: time.sleep(30) or "late"}, 0.3)
+    found = at_once({"a": lambda: "yes", "b": fails, "c": hangs}, 0.3)
     assert time.monotonic() - begun < 10
     assert found["a"] == "yes"
     assert isinstance(found["b"], ValueError)

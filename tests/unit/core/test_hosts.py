@@ -8,16 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from homelab_mcp.core.checks import LintStack, lint
-from homelab_mcp.core.hosts import (
-    check_name,
-    host_of,
-    parse_hosts,
-    refuse_silent,
-    remove_host,
-    require,
-    set_host,
-    with_host,
-)
+from homelab_mcp.core.hosts import check_name, parse_hosts, remove_host, set_host
+from homelab_mcp.core.stack_host import host_of, refuse_silent, require, with_host
 from homelab_mcp.core.status_view import rows
 from homelab_mcp.model.errors import EngineUnavailable, InvalidInput, NotFound
 from homelab_mcp.model.hosts import DockerHost

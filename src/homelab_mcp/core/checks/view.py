@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from homelab_mcp.core.checks.schema import SchemaProblem, is_json, problems
 from homelab_mcp.core.checks.service_view import Entry, Mount, PortEntry, ServiceView
 from homelab_mcp.core.compose_model import ComposeFile, read_compose
-from homelab_mcp.core.hosts import host_of
 from homelab_mcp.core.once import once
+from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.core.yaml12 import Mark, YamlRefused
 
 if TYPE_CHECKING:

@@ -8,15 +8,14 @@ from collections.abc import Callable, Collection
 
 from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.generator import Generated, generate
-from homelab_mcp.core.hosts import host_of, with_host
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.request import AddServiceRequest
 from homelab_mcp.core.resources import Host, overbooked
+from homelab_mcp.core.stack_host import host_of, with_host
 from homelab_mcp.core.traefik import gives_certificates
 from homelab_mcp.model.definition import Container, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.hosts import LOCAL
-from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.model.lab import LOCAL, LabSettings
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import (
     ActionKind,

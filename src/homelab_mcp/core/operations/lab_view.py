@@ -9,10 +9,10 @@ from typing import Any
 
 from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.env_file import parse, parse_or_empty
-from homelab_mcp.core.hosts import host_of
 from homelab_mcp.core.labels import labels_of
+from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.hosts import LOCAL
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import Snapshot
 
 _HOST_CALL = re.compile(r"\bHost(?:SNI)?\(([^)]*)\)")
