@@ -9,6 +9,9 @@ from homelab_mcp.adapters.docker_errors import endpoint
 if TYPE_CHECKING:
     from docker.api import APIClient
 
+ANY_VERSION = "1.24"
+"""For a question that every engine answers without a version in its path."""
+
 
 def connected(base_url: str | None, certificates: str, seconds: float) -> APIClient:
     """A client that has agreed on a version; ``seconds`` is what one answer may take.
@@ -25,12 +28,35 @@ def connected(base_url: str | None, certificates: str, seconds: float) -> APICli
         return ssh_client(address, seconds)
     from docker.api import APIClient
 
+    if certificates:
+        return _trusting(address, certificates, seconds)
     return APIClient(
         base_url=address,
         version="auto",
         timeout=seconds,  # type: ignore[arg-type]
-        tls=mutual_tls(certificates) if certificates else tls or False,
+        tls=tls or False,
     )
+
+
+def _trusting(address: str, certificates: str, seconds: float) -> APIClient:
+    """A client that trusts the folder's CA alone.
+
+    requests would rather take REQUESTS_CA_BUNDLE than the CA it was given, and a proxy that was meant for the web; and
+    docker-py's own "auto" asks before it can be told not to.
+    """
+    from docker.api import APIClient
+
+    def client(version: str) -> APIClient:
+        made = APIClient(
+            base_url=address,
+            version=version,
+            timeout=seconds,  # type: ignore[arg-type]
+            tls=mutual_tls(certificates),
+        )
+        made.trust_env = False
+        return made
+
+    return client(str(client(ANY_VERSION).version(api_version=False)["ApiVersion"]))
 
 
 def mutual_tls(folder: str) -> Any:

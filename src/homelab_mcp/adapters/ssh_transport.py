@@ -18,11 +18,11 @@ from docker.transport.basehttpadapter import BaseHTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
+from homelab_mcp.adapters.docker_connection import ANY_VERSION
 from homelab_mcp.adapters.docker_errors import SshFailed
 
 CONNECT_SECONDS = 5
 _BASE = "http://docker.over.ssh:80"
-_ANY = "1.24"
 _SAID = 2_000
 _PATIENCE = 2.0
 
@@ -154,6 +154,6 @@ def ssh_client(address: str, seconds: float) -> APIClient:
         made.trust_env = False
         return made
 
-    # Every engine answers this without a version in the path; docker-py's own "auto" asks before anything is mounted.
-    said = client(_ANY).version(api_version=False)
+    # docker-py's own "auto" asks before anything is mounted.
+    said = client(ANY_VERSION).version(api_version=False)
     return client(str(said["ApiVersion"]))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from homelab_mcp.adapters.docker_engine import DockerEngine
 from homelab_mcp.adapters.docker_tls import DockerTls, days_left
-from homelab_mcp.model.errors import InvalidInput, NotFound
+from homelab_mcp.model.errors import EngineUnavailable, InvalidInput, NotFound
 
 
 def _context(folder: Path, side: int) -> ssl.SSLContext:
@@ -91,3 +96,48 @@ def test_what_is_there_is_not_made_twice_by_mistake_and_a_name_is_needed(tmp_pat
         tls.make("nas", ("nas.lan",), 30)
     assert caught.value.code == "tls_exists"
     assert days_left(tmp_path / "nothing.pem") is None
+
+
+class SaysItsVersion(BaseHTTPRequestHandler):
+    """What an engine answers to the first question."""
+
+    def do_GET(self) -> None:
+        body = json.dumps({"ApiVersion": "1.41", "Version": "20.10"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[int]:
+    """A server that wants a client's certificate of the CA in ``tmp_path``, as dockerd with --tlsverify does."""
+    DockerTls(tmp_path).make("nas", ("127.0.0.1",), 30)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SaysItsVersion)
+    context = _context(tmp_path / ".homelab/tls/nas/server", ssl.PROTOCOL_TLS_SERVER)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_folders_ca_counts_whatever_the_environment_says(
+    tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    DockerTls(tmp_path / "other").make("nas", ("127.0.0.1",), 30)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "other/.homelab/tls/ca/ca.pem"))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+
+    def asked(folder: Path) -> object:
+        engine = DockerEngine(f"tcp://127.0.0.1:{port}", read_seconds=5, certificates=str(folder))
+        return engine.asked(lambda c: c.version(api_version=False))["Version"]
+
+    assert asked(tmp_path / ".homelab/tls/nas/client") == "20.10"
+    with pytest.raises(EngineUnavailable) as caught:
+        asked(tmp_path / "other/.homelab/tls/nas/client")
+    assert caught.value.code == "engine_tls"
