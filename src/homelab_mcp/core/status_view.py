@@ -214,6 +214,8 @@ def rows(
         host = host_of(stack.compose_text)
         shown = "" if host == LOCAL else host
         for service in services:
+            # Traefik knows the containers of its own host alone.
+            url = "" if shown else service.url
             here = running.pop(service.service, [])
             if not here:
                 unseen = host in silent
@@ -226,9 +228,7 @@ def rows(
             # What the engine reports is filled in, secrets too.
             image = service.image if "$" in service.image else ""
             found += [
-                replace(
-                    _row(stack.name, c, restarts, service.url, image=image), image_age=(ages or {}).get(c.image_id, "")
-                )
+                replace(_row(stack.name, c, restarts, url, image=image), image_age=(ages or {}).get(c.image_id, ""))
                 for c in here
             ]
         found += _undeclared(stack.name, running, restarts)

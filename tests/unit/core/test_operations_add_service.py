@@ -215,6 +215,10 @@ def test_a_new_stack_on_another_host_says_so_and_takes_names_and_ports_there_alo
     text = draft.edits[0].after or ""
     assert text.startswith("x-homelab:\n  host: nas\n\n")
     assert compose_of(draft)["services"]["dns"]["ports"] == ["53:53"]
+    web = add_service(lab(), SETTINGS, AddServiceRequest(service="web", stack="far", host="nas"), **given)
+    assert not web.verification.routes
+    assert any("Publish its port on nas" in note for note in web.notes)
+    assert not any("Reached at" in note for note in web.notes)
     for there in (f"x-homelab: {{host: nas}}\n{taken}", text):
         with pytest.raises(InvalidInput) as caught:
             add_service(lab(other=(there, "")), SETTINGS, request, **given)

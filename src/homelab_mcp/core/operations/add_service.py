@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.generator import Generated, generate
@@ -139,8 +140,8 @@ def add_service(
         verification=_verification(generated, stack_name, route_works),
         risks=tuple(_risks(definition, generated, stack_name, used)),
         notes=(
-            *_notes(definition, generated, settings, lab, route_works, kept, alongside),
-            *generated.notes,
+            *_notes(definition, _seen_from(place, generated), settings, lab, route_works, kept, alongside),
+            *_seen_from(place, generated).notes,
             *overbooked([*(s.data for s in lab.services), *generated.services.values()], host),
             _made_from(definition),
         ),
@@ -148,6 +149,17 @@ def add_service(
         target=generated.name,
         secrets=generated.secrets,
     )
+
+
+def _seen_from(place: str, generated: Generated) -> Generated:
+    """Without its route on another host, whose containers Traefik does not know."""
+    if place == LOCAL or generated.route is None:
+        return generated
+    note = (
+        f"No route leads to it yet: Traefik knows the containers of its own host alone. Publish its port on {place}, "
+        "then plan an external route to it."
+    )
+    return replace(generated, route=None, notes=(*generated.notes, note))
 
 
 def _part(gateway: ServiceDefinition | None, generated: Generated) -> tuple[Container, ...]:
