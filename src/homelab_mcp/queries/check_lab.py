@@ -48,6 +48,7 @@ def check_lab(lab: Lab, *, cert_days: int = CERT_DAYS, skip: Collection[str] = (
     found: list[Trouble] = []
     looked: dict[str, int] = {}
     unseen: list[str] = []
+    routed = [r.host for r in all_routes(seen.on(LOCAL), settings)]
     steps: tuple[tuple[str, Callable[[], Iterator[Trouble]]], ...] = (
         ("services", lambda: _services(lab, seen, looked)),
         (
