@@ -51,10 +51,7 @@ def check_lab(lab: Lab, *, cert_days: int = CERT_DAYS, skip: Collection[str] = (
     routed = [r.host for r in all_routes(seen.on(LOCAL), settings)]
     steps: tuple[tuple[str, Callable[[], Iterator[Trouble]]], ...] = (
         ("services", lambda: _services(lab, seen, looked)),
-        (
-            "routes",
-            lambda: _routes(lab, [r.host for r in all_routes(seen.on(LOCAL), settings)], cert_days, skip, looked),
-        ),
+        ("routes", lambda: _routes(lab, routed, cert_days, skip, looked)),
         ("backups", lambda: _backups(lab, looked)),
         ("host", lambda: _host(lab, unseen, looked)),
         ("drift", lambda: _drift(lab, unseen, looked)),
