@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,7 +18,10 @@ def contexts() -> tuple[dict[str, DockerHost], dict[str, str]]:
     usable: dict[str, DockerHost] = {}
     refused: dict[str, str] = {}
     try:
-        found = ContextAPI.contexts()
+        with warnings.catch_warnings():
+            # docker-py leaves its files to the garbage collector.
+            warnings.simplefilter("ignore", ResourceWarning)
+            found = ContextAPI.contexts()
     except DockerException as error:
         return {}, {"*": str(error)}
     for context in found:

@@ -48,10 +48,10 @@ def check_lab(lab: Lab, *, cert_days: int = CERT_DAYS, skip: Collection[str] = (
     found: list[Trouble] = []
     looked: dict[str, int] = {}
     unseen: list[str] = []
-    routed = [r.host for r in all_routes(seen.on(LOCAL), settings)]
+    here = seen.on(LOCAL)
     steps: tuple[tuple[str, Callable[[], Iterator[Trouble]]], ...] = (
         ("services", lambda: _services(lab, seen, looked)),
-        ("routes", lambda: _routes(lab, routed, cert_days, skip, looked)),
+        ("routes", lambda: _routes(lab, [r.host for r in all_routes(here, settings)], cert_days, skip, looked)),
         ("backups", lambda: _backups(lab, looked)),
         ("host", lambda: _host(lab, unseen, looked)),
         ("drift", lambda: _drift(lab, unseen, looked)),
