@@ -7,7 +7,7 @@ from typing import Any
 from homelab_mcp.core.host_findings import as_dict, judged
 from homelab_mcp.core.prerequisites import HOME_DOMAIN
 from homelab_mcp.core.redact import clean
-from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.ports import Lab
 
@@ -27,8 +27,15 @@ def host_health(lab: Lab, *, top: int = 8, find: str = "", disk: bool = True, ho
 
     Raises:
         NotFound: no such host.
+        InvalidInput: another host is asked for, and Docker is left out (``plan_needs_docker``).
     """
     if host not in ("", LOCAL):
+        if lab.files_only:
+            raise InvalidInput(
+                "Another host tells only through Docker, which is left out (files only).",
+                code="plan_needs_docker",
+                hint="Run without --files-only.",
+            )
         from homelab_mcp.queries.hosts import looked
 
         return {key: _clean(value) for key, value in looked(lab, () if host == "all" else (host,)).items()}
