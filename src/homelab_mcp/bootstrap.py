@@ -233,15 +233,13 @@ class LocalLab:
     @cached_property
     def meter(self) -> Meter:
         """What the engine measures, or those of all hosts."""
-        from homelab_mcp.adapters.docker_engine import DockerEngine
+        from homelab_mcp.adapters.docker_meter import DockerMeter
 
-        if isinstance(engine := self.engine, DockerEngine):
-            from homelab_mcp.adapters.docker_meter import DockerMeter
-
-            return DockerMeter(engine)
+        if self.files.read(HOSTS_FILE) is None:
+            return DockerMeter(cast("DockerEngine", self.engine))
         from homelab_mcp.adapters.hosts_meter import HostsMeter
 
-        return HostsMeter(cast("HostsEngine", engine), self._local_engine)
+        return HostsMeter(cast("HostsEngine", self.engine), self._local_engine)
 
     @cached_property
     def usage_log(self) -> UsageLog:
