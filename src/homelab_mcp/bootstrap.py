@@ -235,7 +235,8 @@ class LocalLab:
         """What the engine measures, or those of all hosts."""
         from homelab_mcp.adapters.docker_meter import DockerMeter
 
-        if self.files.read(HOSTS_FILE) is None:
+        # As the engine was made, whatever became of hosts.yaml since.
+        if not hasattr(self.engine, "everywhere"):
             return DockerMeter(cast("DockerEngine", self.engine))
         from homelab_mcp.adapters.hosts_meter import HostsMeter
 

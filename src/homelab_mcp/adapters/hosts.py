@@ -78,8 +78,11 @@ class HostSet:
 
     def environments(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
         """As ``DockerEngine.environments``, of every host that was asked for something."""
-        engines = (self._local, *self._engines.values())
-        return {i: pairs for engine in engines for i, pairs in engine.environments().items()}
+        found: dict[str, tuple[tuple[str, str], ...]] = {}
+        for engine in (self._local, *self._engines.values()):
+            # In one step: another thread may be adding to it.
+            found |= engine.environments()
+        return found
 
     def certificates(self, host: DockerHost) -> Path:
         """The folder of its ca.pem, cert.pem and key.pem."""
