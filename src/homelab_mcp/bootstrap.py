@@ -306,12 +306,9 @@ class LocalLab:
     @property
     def probe(self) -> Probe:
         """HTTPS through the lab's own Traefik, at the address the settings publish it on."""
-        from homelab_mcp.adapters.http_probe import TraefikProbe
+        from homelab_mcp.adapters.http_probe import LabProbe
 
-        settings = self.settings
-        everywhere = settings.bind_address in {"0.0.0.0", "::", ""}  # noqa: S104
-        host = "127.0.0.1" if everywhere else settings.bind_address
-        return TraefikProbe(host, settings.https_port, settings.acme.root_certificate)
+        return LabProbe(lambda: self.settings)
 
     @cached_property
     def inside(self) -> Inside:

@@ -175,6 +175,10 @@ def test_a_second_time_there_is_nothing_to_do_and_settings_are_changed_by_a_plan
     )
     done = lab.approve_and_apply(plan, files_only=False)
     assert done.state is PlanState.DONE, done
+    assert "routes that served before serve" in " ".join(e.what for e in done.evidence), done
+    assert lab.https(f"homepage.{lab.domain}").status == 302, (
+        "Traefik was made anew, and the plan waited for its routes"
+    )
     folder = lab.root / lab.named("core") / lab.named("traefik")
 
     def limited() -> bool | None:

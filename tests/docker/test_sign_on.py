@@ -7,7 +7,10 @@ of its files is held by its published schemas (tests/unit); here is shown that t
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -23,6 +26,9 @@ from testbed.docker_engine import wait_until
 from tests.docker.lab import REQUESTER, SESSION, RealLab
 
 pytestmark = pytest.mark.timeout(240)
+
+VERSION = "/api/version"
+"""What Traefik's own page answers 200 to; its root leads to the dashboard."""
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +69,25 @@ def started(lab: RealLab, name: str) -> str:
     return str(lab.inspect(lab.named(name))["State"]["StartedAt"])
 
 
+@contextmanager
+def asked_meanwhile(lab: RealLab, host: str) -> Iterator[list[tuple[float, int]]]:
+    """What a logged-in person sees of a page who asks for it ten times a second: (seconds, status)."""
+    seen: list[tuple[float, int]] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(0.1):
+            seen.append((time.monotonic(), lab.https(host, VERSION, cookie=SESSION).status))
+
+    person = threading.Thread(target=ask)
+    person.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        person.join()
+
+
 def test_a_route_opens_and_closes_and_authelia_s_rules_go_with_it(lab: RealLab) -> None:
     host = f"whoami.{lab.domain}"
     # The certificate may be there before Traefik has read the log-in's labels, among a full engine's containers.
@@ -72,9 +97,14 @@ def test_a_route_opens_and_closes_and_authelia_s_rules_go_with_it(lab: RealLab) 
     portal, sessions = started(lab, "authelia"), lab.inspect(f"{lab.named('authelia')}-sessions")["State"]["StartedAt"]
 
     opening = access(lab, policy="bypass", reason="Shows nothing but the request.")
-    done(lab, opening)
+    lab.once_certified(f"traefik.{lab.domain}")
+    with asked_meanwhile(lab, f"traefik.{lab.domain}") as seen:
+        done(lab, opening)
+    # Authelia starts anew for its changed rules; the log-in that it defines stays, so no route is lost meanwhile.
+    assert 404 not in {status for _, status in seen}, seen
     # Authelia starts anew for its changed rules, and Traefik's own page waits for it like every protected route.
-    wait_until(lambda: lab.https(f"traefik.{lab.domain}", cookie=SESSION).status == 200, "the log-in back", within=60)
+    dashboard = f"traefik.{lab.domain}"
+    wait_until(lambda: lab.https(dashboard, VERSION, cookie=SESSION).status == 200, "the log-in back", within=60)
     wait_until(lambda: middlewares(lab) == [], "Traefik to know the open route", within=30)
     wait_until(lambda: lab.https(host).status == 200, "the route to open", within=30)
     assert rules(lab) == [{"domain": host, "policy": "bypass"}]

@@ -12,9 +12,11 @@ import re
 import socket
 import ssl
 import time
+from collections.abc import Callable
 
 from homelab_mcp.model.certificate import Certificate, Served
 from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.ports import ProbeResult
 
 CA_VARIABLE = "HOMELAB_CA_FILE"
@@ -130,6 +132,27 @@ class TraefikProbe:
         if isinstance(error, ssl.SSLError):
             return f"TLS with {place} failed: {error.reason or error}"
         return f"{place}: {error}"[:300]
+
+
+class LabProbe:
+    """Asks the lab's own Traefik where its settings publish it by then: a plan that is verified may have moved it."""
+
+    def __init__(self, settings: Callable[[], LabSettings]) -> None:
+        self._settings = settings
+
+    def get(self, host: str, path: str = "/", *, timeout: float = 5.0) -> ProbeResult:
+        """As TraefikProbe's."""
+        return self._now().get(host, path, timeout=timeout)
+
+    def certificate(self, host: str, *, timeout: float = 5.0) -> Served:
+        """As TraefikProbe's."""
+        return self._now().certificate(host, timeout=timeout)
+
+    def _now(self) -> TraefikProbe:
+        settings = self._settings()
+        everywhere = settings.bind_address in {"0.0.0.0", "::", ""}  # noqa: S104
+        host = "127.0.0.1" if everywhere else settings.bind_address
+        return TraefikProbe(host, settings.https_port, settings.acme.root_certificate)
 
 
 def _left(end: float) -> float:

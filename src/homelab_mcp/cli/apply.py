@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from homelab_mcp.cli.common import COULD_NOT_RUN, FAILED, JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.common import COULD_NOT_RUN, FAILED, JsonFlag, console, emit, lab_of, who
 from homelab_mcp.cli.plan_flow import apply_and_follow
 
 
@@ -21,11 +21,26 @@ def register(app: typer.Typer) -> None:
         raise typer.Exit(apply_and_follow(lab_of(ctx), plan_id, as_json=as_json))
 
     @app.command()
-    def recover(ctx: typer.Context, as_json: JsonFlag = False) -> None:
-        """After a crash: finish or undo the apply that was at work."""
+    def recover(
+        ctx: typer.Context,
+        as_it_is: Annotated[
+            str,
+            typer.Option(help="Id of a plan whose roll-back failed: you have put it right by hand; plans go on there."),
+        ] = "",
+        as_json: JsonFlag = False,
+    ) -> None:
+        """After a crash: finish or undo the apply that was at work; try a roll-back that failed again."""
         from homelab_mcp.model.plan import PlanState
         from homelab_mcp.workflow.assembly import recovery
 
+        if as_it_is:
+            summary = recovery(lab_of(ctx)).accept(as_it_is, who())
+            emit(
+                {"accepted": {"plan_id": as_it_is, "summary": summary}},
+                as_json,
+                lambda: console().print(f"Taken as it is: {summary}", markup=False),
+            )
+            return
         reports = recovery(lab_of(ctx)).recover(retry_failed=True)
 
         def show() -> None:

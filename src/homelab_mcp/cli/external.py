@@ -39,8 +39,11 @@ def register(app: typer.Typer) -> None:
         url: Annotated[str, typer.Argument(help="http(s)://host:port; left out, that of a known name stays.")] = "",
         subdomain: Annotated[str, typer.Option(help="Host name left of the domain; the name when left out.")] = "",
         path: Annotated[str, typer.Option(help="Pass on only this path and what is below it.")] = "",
-        sso: Annotated[str, typer.Option(help="protect or bypass.")] = "",
+        sso: Annotated[str, typer.Option(help="protect, two_factor or bypass.")] = "",
         sso_reason: Annotated[str, typer.Option(help="Why log-in is bypassed.")] = "",
+        sso_group: Annotated[
+            list[str] | None, typer.Option(help="Only this group may pass; 'everyone' lifts that. May be repeated.")
+        ] = None,
         tls: Annotated[str, typer.Option(help="verify, ca or skip: how the device's certificate is trusted.")] = "",
         ca: Annotated[
             typer.FileText | None, typer.Option("--ca", help="File with its certificate or CA (PEM); means tls=ca.")
@@ -63,6 +66,7 @@ def register(app: typer.Typer) -> None:
             "path": path,
             "sso": sso,
             "sso_reason": sso_reason,
+            "sso_groups": tuple(sso_group or ()),
             "tls": tls or ("ca" if ca else ""),
             "ca": ca.read(20_001) if ca else "",
             "tls_name": tls_name,

@@ -22,6 +22,7 @@ _QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
 _PATH = re.compile(r"(?<![A-Za-z!])(Path|PathPrefix)\(\s*[`\"']([^`\"']+)[`\"']\s*\)")
 _NARROW = re.compile(r"\b(?:Path|PathPrefix|PathRegexp|Method|Header|HeaderRegexp|Query|QueryRegexp|ClientIP)\(")
 _SUFFIX = "-api"
+_EXTERNAL: dict[str, Policy] = {"protect": "one_factor", "two_factor": "two_factor", "bypass": "bypass"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +139,8 @@ def all_routes(lab: LabView, settings: LabSettings) -> list[RouteAccess]:
         for name, route in settings.external.items():
             host = route.host_name(name, settings.domain)
             if host not in taken:
-                asked: Policy = "one_factor" if route.sso == "protect" else "bypass"
-                found.append(RouteAccess(host, f"external {name}", asked, why=route.sso_reason))
+                asked = _EXTERNAL[route.sso]
+                found.append(RouteAccess(host, f"external {name}", asked, route.sso_groups, why=route.sso_reason))
     return sorted(found, key=lambda a: a.host)
 
 

@@ -49,7 +49,7 @@ def _router(name: str, route: ExternalRoute, settings: LabSettings, shared: bool
         "entryPoints": [_ENTRY_POINT],
         "service": f"external-{name}",
     }
-    if route.sso == "protect":
+    if route.asks:
         middleware = settings.sso_middleware
         router["middlewares"] = [middleware if "@" in middleware else f"{middleware}@docker"]
     if not shared:

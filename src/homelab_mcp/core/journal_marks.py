@@ -12,7 +12,7 @@ CUT = "journal_cut"
 """Written where lines were found to be missing at the journal's end."""
 
 _BEGINS = "apply_begin"
-_SETTLES = frozenset({"apply_done", "rolled_back", "recovered"})
+_SETTLES = frozenset({"apply_done", "rolled_back", "recovered", "rollback_accepted"})
 
 
 def unsettled(entries: Iterable[Mapping[str, Any]], file: str, carried: Mapping[str, str]) -> dict[str, str]:

@@ -122,6 +122,9 @@ def _body(plan: Plan) -> dict[str, Any]:
         for name in ("held", "certificates"):
             if not seen[name]:
                 del seen[name]
+        for route in seen["routes"]:
+            if not route["was"]:
+                del route["was"]
     for edit in (*data["draft"]["edits"], *data["draft"]["adopts"]):
         if not edit["derived"]:
             del edit["derived"]

@@ -62,7 +62,11 @@ class ServiceEdit:
         self.service = service
         self.document = read(text)
         if not isinstance(services_of(self.document).get(service), Mapping):
-            raise NotFound(f"The file has no service called {service!r}.", code="service_unknown")
+            raise NotFound(
+                f"The compose file has no service called {service!r}.",
+                hint="One that stands in an override file, or in one that is included, is changed there by hand.",
+                code="service_unknown",
+            )
 
     @property
     def data(self) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def emit_settings(settings: LabSettings) -> str:
     lines = [_HEAD]
     for name, value in settings.model_dump().items():
         if name == "external":
-            value = {n: r.model_dump(exclude_defaults=True) for n, r in settings.external.items()}
+            value = {n: r.model_dump(mode="json", exclude_defaults=True) for n, r in settings.external.items()}
             if not value:
                 continue
         shown = {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value

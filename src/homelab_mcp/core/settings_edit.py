@@ -23,7 +23,7 @@ def set_external(text: str, name: str, route: ExternalRoute) -> str:
         EditRefused: the text is written so that it cannot be added to alone.
     """
     data = _read(text)
-    value = route.model_dump(exclude_defaults=True)
+    value = route.model_dump(mode="json", exclude_defaults=True)
     if name in (data.get(_SECTION) or {}):
         return set_external(remove_external(text, name), name, route)
     if data.get(_SECTION):

@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 ExternalName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
 Label = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+"""A group of people, as the users file and access rules name it."""
+
 OneLine = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f`{}]*$")]
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
@@ -36,7 +39,10 @@ class ExternalRoute(BaseModel):
     path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~/-]{0,100})?$")] = Field(
         default="", description="Only what is at and below this path is passed on."
     )
-    sso: Literal["protect", "bypass"] = Field(default="protect", description="Ask for the lab's log-in, or not.")
+    sso: Literal["protect", "two_factor", "bypass"] = Field(
+        default="protect", description="Ask for the lab's log-in, for a second factor too, or not at all."
+    )
+    sso_groups: tuple[GroupName, ...] = Field(default=(), max_length=20, description="Only these groups may pass.")
     sso_reason: OneLine = Field(default="", description="Why log-in is bypassed; needed with sso: bypass.")
     tls: Literal["verify", "skip", "ca"] = "verify"
     ca: str = Field(default="", description="Certificates (PEM) that the backend's own is checked against.")
@@ -81,7 +87,14 @@ class ExternalRoute(BaseModel):
             raise ValueError("an http address has no certificate to judge")
         if self.sso == "bypass" and not self.sso_reason.strip():
             raise ValueError("a bypass of the log-in needs 'sso_reason'")
+        if self.sso == "bypass" and self.sso_groups:
+            raise ValueError("without log-in nobody's groups are known: leave out sso_groups or the bypass")
         return self
+
+    @property
+    def asks(self) -> bool:
+        """Whether a visitor has to log in."""
+        return self.sso != "bypass"
 
     @property
     def host(self) -> str:

@@ -86,7 +86,7 @@ CertificateName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62
 class TraefikSettings(BaseModel):
     """How the lab's Traefik works beyond its certificates.
 
-    ``docker_access`` is taken when Traefik is added: ``proxy`` puts a filtering proxy between it and Docker's socket.
+    ``docker_access`` ``proxy`` puts a filtering proxy between it and Docker's socket.
     ``access_log`` ``stdout`` is where ``read_logs`` and ``docker logs`` find it; ``file`` is ``logs/access.log`` in
     Traefik's folder, for programs that read files, twice 10 MiB at most.
     """

@@ -153,13 +153,15 @@ class RouteCheck:
     """A URL that must answer after the apply, asked through the lab's own Traefik.
 
     Any answer below 500 but 404 counts: it is the service's own (401, 403 and redirects are log-in pages). ``sso``
-    says that the router asks for log-in, so that an answer without it is a failure.
+    says that the router asks for log-in, so that an answer without it is a failure. ``was`` is the host that it
+    answered to until now, for a route that the plan does not make: one that does not answer before is not asked after.
     """
 
     service: str
     host: str
     path: str = "/"
     sso: bool = False
+    was: str = ""
 
 
 @dataclass(frozen=True, slots=True)

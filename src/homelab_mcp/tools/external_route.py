@@ -36,9 +36,11 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         subdomain: Annotated[str, Field(description="Host name left of the domain; empty: the name.")] = "",
         path: Annotated[str, Field(description="Pass on only this path and below.")] = "",
         sso: Annotated[
-            Literal["default", "protect", "bypass"], Field(description="Log-in in front; bypass needs sso_reason.")
+            Literal["default", "protect", "two_factor", "bypass"],
+            Field(description="Log-in in front; bypass needs sso_reason."),
         ] = "default",
         sso_reason: str = "",
+        sso_groups: Annotated[list[str], Field(description="Only these may pass; everyone lifts that.")] = [],  # noqa: B006
         tls: Annotated[
             Literal["default", "verify", "skip", "ca"], Field(description="How an https backend is trusted.")
         ] = "default",
@@ -57,6 +59,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
             "path": path,
             "sso": "" if sso == "default" else sso,
             "sso_reason": sso_reason,
+            "sso_groups": tuple(sso_groups),
             "tls": "" if tls == "default" else tls,
             "ca": ca,
             "title": title,

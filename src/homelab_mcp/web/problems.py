@@ -41,6 +41,7 @@ _TITLES = {
     "policy_refused": "The lab's policy refuses this plan",
     "quiet_hours": "These are quiet hours",
     "recovery_needed": "An earlier change is not put right yet",
+    "rollback_unsettled": "An earlier roll-back failed and is not put right yet",
     "lab_locked": "Another change is being applied",
     "journal_unwritable": "The journal takes no record, so nothing was changed",
     "engine_unavailable": "Docker does not answer",

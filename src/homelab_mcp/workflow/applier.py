@@ -31,7 +31,7 @@ from homelab_mcp.ports import (
 from homelab_mcp.workflow.approvals import lapsed
 from homelab_mcp.workflow.approver_trust import ApproverTrust
 from homelab_mcp.workflow.inventory import Inventory, Refreshed
-from homelab_mcp.workflow.open_applies import open_applies
+from homelab_mcp.workflow.open_applies import open_applies, refuse_on_failed
 from homelab_mcp.workflow.stack_engine import StackEngine
 from homelab_mcp.workflow.transaction import Progress, Transaction
 from homelab_mcp.workflow.undo import Undo
@@ -122,7 +122,7 @@ class Applier:
         try:
             with self.lock.hold(f"apply {plan_id}"):
                 plan = self.check(plan_id)
-                self._refuse_half_done()
+                self._refuse_half_done(plan)
                 before = self.undo.remember(plan)
                 if self.snapshots is not None and touched_stacks(plan.draft):
                     self.snapshots.take(
@@ -226,14 +226,16 @@ class Applier:
                 details={"changed": changed},
             )
 
-    def _refuse_half_done(self) -> None:
-        """Nothing is built on what an interrupted apply left: that is undone first."""
-        if left := open_applies(self.journal.recent()):
+    def _refuse_half_done(self, plan: Plan) -> None:
+        """Nothing is built on what an interrupted apply or a failed roll-back left: that is put right first."""
+        entries = self.journal.recent()
+        if left := open_applies(entries):
             raise PlanRefused(
                 f"An earlier apply was interrupted and is not put right yet: {left[-1].get('summary', '')}",
                 code="recovery_needed",
                 hint="A person runs `homelab-mcp recover`; then ask for a new plan.",
             )
+        refuse_on_failed(plan.draft, entries, self.plans)
 
     def _begin(self, plan: Plan, before: dict[str, object]) -> None:
         self.journal.append(

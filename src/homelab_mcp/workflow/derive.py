@@ -8,11 +8,12 @@ from dataclasses import replace
 from homelab_mcp.core.after import reader_after, stacks_after
 from homelab_mcp.core.derived import Derivation, DerivedFile, LabAfter, derive
 from homelab_mcp.core.derived.listed import DERIVATIONS
+from homelab_mcp.core.kept_routes import with_kept_routes
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.settings import parse_settings
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import HomelabError, NotFound
-from homelab_mcp.model.lab import SETTINGS_FILE
+from homelab_mcp.model.lab import SETTINGS_FILE, LabSettings
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Verification
 from homelab_mcp.ports import Lab
@@ -60,6 +61,24 @@ def with_derived(lab: Lab, draft: Draft, snapshot: Snapshot, derivations: Iterab
         also_verify=(*draft.also_verify, *(Verification(a.stack, a.services) for a in restarts)),
         notes=(*draft.notes, *dict.fromkeys(f.why for f in found)),
     )
+
+
+def keeping_routes(lab: Lab, draft: Draft, snapshot: Snapshot) -> Draft:
+    """The draft with a check of every route that served before and that its actions could break."""
+    if not draft.actions:
+        return draft
+    text = reader_after(lab.files.read, draft.edits)(SETTINGS_FILE)
+    stacks = stacks_after(snapshot.stacks, draft.edits, lab.files.read)
+    after = view(replace(snapshot, stacks=stacks))
+    try:
+        will = parse_settings(text) if text is not None else lab.settings
+    except HomelabError:
+        return draft
+    try:
+        was: LabSettings | None = lab.settings
+    except HomelabError:
+        was = None
+    return with_kept_routes(draft, view(snapshot), after, was, will)
 
 
 def _restarts(draft: Draft, found: Iterable[DerivedFile], snapshot: Snapshot) -> list[EngineAction]:

@@ -1,11 +1,17 @@
-"""Which applies the journal says began and never ended."""
+"""Which applies the journal says began and never ended, or ended with a roll-back that failed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from homelab_mcp.model.plan import PlanState
+from homelab_mcp.core.fingerprint import touched_stacks
+from homelab_mcp.model.errors import HomelabError, PlanRefused
+from homelab_mcp.model.plan import Draft, PlanState
+from homelab_mcp.ports import PlanStore
+
+ACCEPTED = "rollback_accepted"
+"""A person says that what a failed roll-back left is as they want it."""
 
 _ENDS = {
     "apply_done": PlanState.DONE,
@@ -39,4 +45,41 @@ def open_applies(entries: Iterable[Mapping[str, Any]], *, retry_failed: bool = F
             found.pop(plan, None)
             if retry_failed and entry.get("event") == "rollback_failed" and plan in begun:
                 found[plan] = begun[plan]
+        elif entry.get("event") == ACCEPTED:
+            found.pop(plan, None)
     return list(found.values())
+
+
+def failed_applies(entries: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The ``apply_begin`` records of those whose roll-back failed and that nobody has settled since, oldest first."""
+    entries = list(entries)
+    running = {str(e.get("plan", "")) for e in open_applies(entries)}
+    return [e for e in open_applies(entries, retry_failed=True) if str(e.get("plan", "")) not in running]
+
+
+def refuse_on_failed(draft: Draft, entries: Iterable[Mapping[str, Any]], plans: PlanStore) -> None:
+    """Refuse to build on what a failed roll-back left in a stack of this draft.
+
+    Raises PlanRefused (``rollback_unsettled``).
+    """
+    mine = set(touched_stacks(draft))
+    for begin in failed_applies(entries):
+        plan_id = str(begin.get("plan", ""))
+        left = sorted(mine & _stacks(begin, plans))
+        if left:
+            raise PlanRefused(
+                f"A roll-back failed in {', '.join(left)} and is not put right yet: {begin.get('summary', '')}",
+                code="rollback_unsettled",
+                hint="A person runs `homelab-mcp recover`, which tries again; or puts it right by hand and then runs "
+                f"`homelab-mcp recover --as-it-is {plan_id}`.",
+                details={"plan_id": plan_id, "stacks": left},
+            )
+
+
+def _stacks(begin: Mapping[str, Any], plans: PlanStore) -> set[str]:
+    acted = {str(key).partition("/")[0] for key in begin.get("containers") or {}}
+    try:
+        return acted | set(touched_stacks(plans.get(str(begin.get("plan", ""))).draft))
+    except HomelabError:
+        # Its record is gone; the containers that it acted on are in the journal itself.
+        return acted

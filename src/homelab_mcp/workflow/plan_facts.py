@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from homelab_mcp.core import fingerprint
 from homelab_mcp.core.diff import is_secret, secrets_of
@@ -10,7 +11,7 @@ from homelab_mcp.core.redact import safe, secret_values
 from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import LOCAL
-from homelab_mcp.model.plan import ActionKind, Approval, Draft, Evidence, Plan
+from homelab_mcp.model.plan import ActionKind, Approval, Draft, Evidence, Plan, Verification
 from homelab_mcp.ports import Files
 from homelab_mcp.workflow.compose_facts import bind_folders, services_written
 
@@ -46,6 +47,19 @@ def folders_of(plan: Plan) -> list[str]:
         wanted = {s for a in starts for s in a.services} | looked_at
         found |= set(bind_folders(stack, edit.after, wanted))
     return sorted(found - edited)
+
+
+def halves(
+    parts: Sequence[Verification], late: Collection[tuple[str, str]]
+) -> tuple[tuple[Verification, ...], tuple[Verification, ...]]:
+    """What can be verified before these (stack, service) restart, and the rest: they themselves, and every route."""
+    first, then = [], []
+    for what in parts:
+        later = tuple(s for s in what.services if (what.stack, s) in late)
+        first.append(replace(what, services=tuple(s for s in what.services if s not in later), routes=()))
+        then.append(Verification(what.stack, later, routes=what.routes))
+    empty = {Verification(v.stack) for v in parts}
+    return tuple(v for v in first if v not in empty), tuple(v for v in then if v not in empty)
 
 
 def own_text(draft: Draft) -> bool:

@@ -106,7 +106,10 @@ def next_step(plan: Plan, status: PlanStatus, policy: Policy = DEFAULT_POLICY) -
         case PlanState.ROLLED_BACK:
             return "It did not hold, so everything was put back. Read the evidence, then propose something else."
         case PlanState.FAILED:
-            return "It failed and could not be put back whole: a person runs `homelab-mcp recover`, which tries again."
+            return (
+                "It failed and could not be put back whole: a person runs `homelab-mcp recover`, which tries again. "
+                "Until then no plan touches its stacks."
+            )
         case PlanState.DECLINED:
             return "A person declined it. Ask what they want instead."
         case PlanState.EXPIRED:

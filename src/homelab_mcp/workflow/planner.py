@@ -13,6 +13,7 @@ from homelab_mcp.core.new_findings import brought_in, moved_services
 from homelab_mcp.core.plan_completion import completed
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
+from homelab_mcp.core.shadowed import told_of_others
 from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.core.stack_texts import refuse_half_a_stack
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
@@ -23,6 +24,7 @@ from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState,
 from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
 from homelab_mcp.queries.find import read_stacks
 from homelab_mcp.queries.lab_stacks import files_of_stack
+from homelab_mcp.workflow.open_applies import refuse_on_failed
 from homelab_mcp.workflow.plan_checks import (
     check_no_marked_secret,
     check_no_secret_in_public,
@@ -85,8 +87,8 @@ class Planner:
 
         Raises:
             InvalidInput: nothing_to_do, lint_refused (details["findings"]), compose_refused, secret_in_public_file,
-                more_files.
-            PlanRefused: plan_stale, when a file changed since the snapshot.
+                more_files, override_wins.
+            PlanRefused: plan_stale, when a file changed since the snapshot; rollback_unsettled.
             JournalUnwritable: no plan without a journal.
         """
         draft = replace(draft, edits=tuple(e for e in draft.edits if e.before != e.after))
@@ -96,10 +98,12 @@ class Planner:
                 "Nothing would change.", code="nothing_to_do", hint="The lab already is as asked; no plan is needed."
             )
         check_not_the_guard(draft)
+        refuse_on_failed(draft, self._journal.recent(), self._plans)
         refuse_half_a_stack(snapshot.stacks, draft.edits)
         self._check_room()
         # Before the judging, which takes a second: what is judged and what the plan holds to must be the same files.
         after = stacks_after(snapshot.stacks, draft.edits, self._files.read)
+        draft = told_of_others(draft, snapshot.stacks, after)
         observed = self._watched(draft, snapshot.stacks, after)
         check_still_as_read(draft, snapshot, observed)
         check_no_secret_in_public(draft)

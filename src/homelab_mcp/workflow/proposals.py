@@ -25,7 +25,7 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.queries.machine import host_of
 from homelab_mcp.queries.storage import with_storage_notes
 from homelab_mcp.workflow.assembly import planner
-from homelab_mcp.workflow.derive import with_derived
+from homelab_mcp.workflow.derive import keeping_routes, with_derived
 from homelab_mcp.workflow.on_hosts import place_of, settled
 from homelab_mcp.workflow.planner import Lint
 
@@ -207,7 +207,7 @@ def lint_of(lab: Lab) -> Lint:
 
 def plan_of(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) -> Plan:
     """A stored plan of an operation's draft. Raises what ``Planner.make`` raises."""
-    draft = with_derived(lab, draft, snapshot)
+    draft = keeping_routes(lab, with_derived(lab, draft, snapshot), snapshot)
     draft = settled(lab, draft, snapshot)
     if lab.files_only and draft.moves:
         raise InvalidInput(

@@ -17,7 +17,7 @@ def propose_external(lab: Lab, name: str, values: dict[str, Any], requester: Req
     """
     from homelab_mcp.core.operations.external_route import ExternalRequest, add_external
 
-    given = {k: v for k, v in values.items() if v not in ("", None)}
+    given = {k: v for k, v in values.items() if v not in ("", None, ())}
     request = request_of(ExternalRequest, name=name, values=given)
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
     draft = add_external(snapshot, lab.settings, request, read=lab.files.read)
@@ -41,7 +41,7 @@ def external_rows(lab: Lab) -> list[dict[str, str]]:
             "name": name,
             "url": f"https://{route.host_name(name, settings.domain)}{route.path}",
             "backend": route.url,
-            "sso": route.sso,
+            "sso": f"{route.sso} ({', '.join(route.sso_groups)})" if route.sso_groups else route.sso,
             "tls": route.tls if route.url.startswith("https://") else "",
             "title": route.shown(name),
         }

@@ -75,7 +75,8 @@ def propose_settings(lab: Lab, values: Mapping[str, Any], requester: Requester) 
             code="unknown_setting",
         )
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
-    return plan_of(lab, change_settings(snapshot, values, read=lab.files.read), snapshot, requester)
+    draft = change_settings(snapshot, values, read=lab.files.read, find=lab.catalog.get, root=lab.root)
+    return plan_of(lab, draft, snapshot, requester)
 
 
 def askable() -> tuple[str, ...]:

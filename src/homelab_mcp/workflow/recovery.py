@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from homelab_mcp.model.errors import HomelabError, VaultLocked
+from homelab_mcp.model.errors import HomelabError, NotFound, VaultLocked
 from homelab_mcp.model.plan import Evidence, Plan, PlanState, PlanStatus
 from homelab_mcp.workflow.applier import Applier
 from homelab_mcp.workflow.approvals import STARTING
-from homelab_mcp.workflow.open_applies import ends, open_applies
+from homelab_mcp.workflow.open_applies import ACCEPTED, ends, failed_applies, open_applies
 from homelab_mcp.workflow.plan_facts import known_secrets, masked
 from homelab_mcp.workflow.undo_record import Before
 
@@ -60,6 +60,20 @@ class Recovery:
                 # How such a plan ended may stand further back.
                 entries = self._parts.journal.entries()
             return reports + [self._settle(*found) for found in self._abandoned(known, ends(entries))]
+
+    def accept(self, plan_id: str, who: str) -> str:
+        """Take a person's word that what this plan's failed roll-back left is as they want it; its summary.
+
+        Raises NotFound (``nothing_failed``) where that plan's roll-back did not fail, or was settled already.
+        """
+        with self._parts.lock.hold("recover"):
+            for begin in failed_applies(self._parts.journal.recent()):
+                if str(begin.get("plan", "")) == plan_id:
+                    self._parts.journal.append(ACCEPTED, {"plan": plan_id, "who": who})
+                    return str(begin.get("summary", ""))
+        raise NotFound(
+            "No failed roll-back of that plan is open.", hint="See `homelab-mcp history`.", code="nothing_failed"
+        )
 
     def _one(self, begin: Mapping[str, Any], swept: list[str]) -> RecoveryReport:
         plan_id, summary = str(begin["plan"]), str(begin.get("summary", ""))

@@ -17,6 +17,7 @@ from homelab_mcp.model.plan import (
     Plan,
     PlanState,
     PlanStatus,
+    Verification,
 )
 from homelab_mcp.ports import Compose
 from homelab_mcp.workflow import cert_steps, data_steps
@@ -25,6 +26,7 @@ from homelab_mcp.workflow.plan_facts import (
     TELLING,
     commit_message,
     folders_of,
+    halves,
     known_secrets,
     masked,
     own_text,
@@ -74,6 +76,8 @@ class Transaction:
         self._stop = False
         self._commit = ""
         self._secrets = known_secrets(plan, parts.files)
+        self._verifications = plan.draft.verifications
+        self._restarted: set[tuple[str, str]] = set()
 
     def run(self) -> PlanStatus:
         """Do every step, or put everything back; the final status, which is also on disk."""
@@ -88,6 +92,8 @@ class Transaction:
         draft = self._plan.draft
         # A repository that cannot be used is found out before anything is touched.
         self._parts.history.held()
+        if self._parts.verifier is not None:
+            self._verifications = self._parts.verifier.serving(self._verifications)
         # Compose removes only what its file still names, so removals come before the files change.
         self._all(_FIRST)
         data_steps.carry_out(self._parts.data, self._plan, self._before.moves, self._step)
@@ -96,9 +102,7 @@ class Transaction:
         self._write()
         # And it pulls what its file names by then; nothing that stays has been stopped yet.
         self._all((ActionKind.PULL,))
-        self._all(_LAST)
-        self._step("verifying")
-        evidence = self._verify()
+        evidence = self._start()
         # Git gets only what held, so no commit has to be taken back; until then the undo record alone is needed.
         self._step("committing")
         found, left_out = self._as_found()
@@ -119,6 +123,27 @@ class Transaction:
             refuse_secrets=not own_text(draft),
         )
         return (*evidence, *(Evidence(told, ok=True) for told in self._parts.history.withheld()))
+
+    def _start(self) -> tuple[Evidence, ...]:
+        """Start what is to run, and look at it.
+
+        What restarts only to read a file that follows from the rest (the log-in its rules) does so once the rest is
+        seen to run: a service that fails at once is taken back before anybody else has noticed.
+        """
+        late = [a for a in self._plan.draft.actions if a.kind is ActionKind.RESTART]
+        ups = [a for a in self._plan.draft.actions if a.kind in _LAST and a not in late]
+        if not (late and ups):
+            self._all(_LAST)
+            self._step("verifying")
+            return self._verify(self._verifications)
+        again = {(a.stack, s) for a in late for s in a.services}
+        first, then = halves(self._verifications, again)
+        self._all([kind for kind in _LAST if kind is not ActionKind.RESTART])
+        self._step("verifying")
+        evidence = self._verify(first) if first else ()
+        self._all([ActionKind.RESTART])
+        self._step("verifying")
+        return (*evidence, *self._verify(then))
 
     def _drop_certificates(self) -> None:
         parts, plan = self._parts, self._plan
@@ -188,6 +213,8 @@ class Transaction:
                     raise InvalidInput("Loading a dump needs the lab's backup.", code="plan_needs_backup")
                 self._parts.restic.load(f"{action.stack}/{action.services[0]}", action.name)
             case _:
+                if action.kind is ActionKind.RESTART:
+                    self._restarted |= {(action.stack, s) for s in action.services}
                 _control(compose, action)
 
     def _clear_away(self) -> list[Evidence]:
@@ -209,8 +236,8 @@ class Transaction:
                 seen.append(Evidence(f"{names} could not be removed", ok=False, detail=error.message))
         return seen
 
-    def _verify(self) -> tuple[Evidence, ...]:
-        parts, verifier = self._plan.draft.verifications, self._parts.verifier
+    def _verify(self, parts: Sequence[Verification]) -> tuple[Evidence, ...]:
+        verifier = self._parts.verifier
         if verifier is None or not parts:
             return (Evidence("files written; there was nothing more to verify", ok=True),)
         paths = dict(self._parts.files.stack_folders())
@@ -240,7 +267,7 @@ class Transaction:
         text, code, seen = self._told(error)
         self._tell(PlanStatus(PlanState.APPLYING, "rolling back", seen, self._commit, text, code))
         try:
-            undone = self._parts.undo.put_back(self._plan, self._before)
+            undone = self._parts.undo.put_back(self._plan, self._before, self._restarted)
         except Exception as problem:  # noqa: BLE001 - one attempt, then a clear state for a person
             undone = Undone((Evidence("the roll-back itself failed", ok=False, detail=self._told(problem)[0]),))
         evidence = masked((*seen, *undone.evidence), self._secrets)

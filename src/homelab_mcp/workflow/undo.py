@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
@@ -18,6 +18,8 @@ _UP = frozenset({"running", "restarting"})
 _DOWN = frozenset({"created", "exited", "dead"})
 _ENGINE_PATIENCE = 60.0
 _SETTLE = 15.0
+_HEALTH = 60.0
+"""Seconds for what reads its files again to come up: people meet it as soon as the roll-back says that it is over."""
 _POLL = 0.5
 _RECENT = 20
 """Commits among which an apply's own is looked for: it is the last one, but for what a person added since."""
@@ -65,8 +67,11 @@ class Undo:
         renewed = sorted({c.name for v in plan.draft.verifications for c in v.certificates})
         return Before(containers, networks, self._missing_folders(plan), moves, renewed)
 
-    def put_back(self, plan: Plan, before: Before) -> Undone:
+    def put_back(self, plan: Plan, before: Before, restarted: Collection[tuple[str, str]] | None = None) -> Undone:
         """Return the lab to what was remembered: each part is tried once, and the evidence tells.
+
+        ``restarted`` are the (stack, service) that came to restart for files of the plan, and restart once more for
+        those that were before; None where nobody knows: then all that were to.
 
         Where Docker stays away before the files are put back, they are left as they are: Compose removes what an
         apply added by the file that names it.
@@ -88,6 +93,7 @@ class Undo:
         self._try(seen, "", lambda: self._files.remove_empty_folders(before.folders))
         reached = not plan.draft.actions or (
             self._through(seen, "", lambda: self._bring_back(plan, before, seen))
+            and self._through(seen, "", lambda: self._read_again(plan, before, restarted, seen))
             and self._through(seen, "", lambda: self._remove_networks(before.networks, seen))
         )
         commit = ""
@@ -198,6 +204,28 @@ class Undo:
                 )
                 seen.append(Evidence(what, ok=running))
 
+    def _read_again(
+        self, plan: Plan, before: Before, restarted: Collection[tuple[str, str]] | None, seen: list[Evidence]
+    ) -> None:
+        """Restart who read the plan's files at its start and is the same container still: it would go by them on."""
+        if self._compose is None or self._engine is None or not plan.draft.edits:
+            return
+        for action in (a for a in plan.draft.actions if a.kind is ActionKind.RESTART):
+            now = _by_service(self._engine.containers(action.stack))
+            again = []
+            for service in action.services:
+                key = f"{action.stack}/{service}"
+                same = _ups(before.containers.get(key, [])) & _ups(now.get(key, []))
+                if same and (restarted is None or (action.stack, service) in restarted):
+                    again.append(service)
+            if again:
+                self._compose.restart(action.stack, again)
+                running = self._settled(action.stack, set(again), healthy=True)
+                what = f"{', '.join(again)} of {action.stack} read its files again"
+                seen.append(
+                    Evidence(what if running else f"{', '.join(again)} of {action.stack} does not run", running)
+                )
+
     def _bring_down(
         self, stack: str, services: Mapping[str, tuple[list[list[str]], list[list[str]]]], seen: list[Evidence]
     ) -> None:
@@ -225,11 +253,12 @@ class Undo:
         if again:
             self._compose.pause(stack, again)
 
-    def _settled(self, stack: str, services: set[str]) -> bool:
-        deadline = self._clock.monotonic() + _SETTLE
+    def _settled(self, stack: str, services: set[str], *, healthy: bool = False) -> bool:
+        """Wait until these run and, with ``healthy``, none is starting any more."""
+        deadline = self._clock.monotonic() + (_HEALTH if healthy else _SETTLE)
         while self._engine is not None:
-            up = {c.service for c in self._engine.containers(stack) if c.state == "running"}
-            if services <= up:
+            seen = [c for c in self._engine.containers(stack) if c.state == "running"]
+            if services <= {c.service for c in seen if not (healthy and c.health == "starting")}:
                 return True
             if self._clock.monotonic() >= deadline:
                 return False

@@ -12,10 +12,10 @@ from homelab_mcp.model.plan import Evidence, RouteCheck, Verification
 from homelab_mcp.ports import Clock, Engine, Probe, ProbeResult
 from homelab_mcp.workflow.certificate_watch import CertificateWatch
 from homelab_mcp.workflow.compose_facts import one_shots, start_periods
+from homelab_mcp.workflow.route_watch import RouteWatch, answers
 
 LOG_LINES = 20
 _HELD = {"stopped": frozenset({"exited", "created", "dead"}), "paused": frozenset({"paused", "exited", "created"})}
-_LOGIN = frozenset({302, 303, 307, 401})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,12 @@ class Verifier:
     def through(self, engine: Engine) -> Verifier:
         """The same verifier, looking through another engine."""
         return Verifier(engine=engine, probe=self._probe, clock=self._clock, patience=self._patience)
+
+    def serving(self, parts: Sequence[Verification]) -> tuple[Verification, ...]:
+        """What to verify after, without the routes to be kept that do not even serve now; asked before an apply."""
+        if not any(route.was for v in parts for route in v.routes):
+            return tuple(parts)
+        return self._watch().serving(parts)
 
     def verify(
         self,
@@ -239,11 +245,15 @@ class Verifier:
             hosts = ", ".join(r.host for r in routes)
             return [Evidence(f"{hosts} not probed", ok=True, detail="no Traefik runs in this lab")]
         found = []
-        for route in routes:
+        for route in (r for r in routes if not r.was):
             found.append(self._route(route, pause))
             if not found[-1].ok:
-                break
-        return found
+                return found
+        kept = [r for r in routes if r.was]
+        return found + (self._watch().back(kept, pause) if kept else [])
+
+    def _watch(self) -> RouteWatch:
+        return RouteWatch(self._probe, self._clock, patience=self._patience.route, poll=self._patience.poll)
 
     def _traefik_runs(self) -> bool:
         for one in self._engine.containers():
@@ -265,7 +275,7 @@ class Verifier:
         while True:
             result = self._probe.get(route.host, route.path)
             waited = self._clock.monotonic() - begun
-            if _answers(result, route):
+            if answers(result, route):
                 if result.verified:
                     return Evidence(f"{result.url} answers {result.status}, certificate trusted", True, _seen(result))
                 if waited >= self._patience.certificate:
@@ -293,12 +303,6 @@ def _mark(one: ContainerState) -> tuple[object, ...]:
 def is_traefik(image: str) -> bool:
     """Whether an image reference is Traefik's, from whichever registry."""
     return image.split("@", 1)[0].rsplit("/", 1)[-1].split(":", 1)[0] == "traefik"
-
-
-def _answers(result: ProbeResult, route: RouteCheck) -> bool:
-    if route.sso:
-        return result.status in _LOGIN
-    return 0 < result.status < 500 and result.status != 404
 
 
 def _seen(result: ProbeResult) -> str:

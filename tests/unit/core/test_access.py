@@ -147,6 +147,22 @@ def test_hosts_of_other_domains_and_unknown_ones_have_no_rule() -> None:
     assert asked({"web": other, "off": off}) == {}
 
 
+def test_a_plan_says_where_the_log_in_s_middleware_goes_with_its_restart() -> None:
+    flag, label = "--providers.docker.allowemptyservices=true", {"traefik.docker.allownonrunning": "true"}
+    kept = {**PORTAL, "labels": PORTAL["labels"] | label}
+
+    def told(portal: dict[str, Any], **traefik: Any) -> bool:
+        proxy = {"traefik": {"image": "traefik:v3.7.13", **traefik}} if traefik else {}
+        (file,) = access_control(lab({**proxy, "authelia": portal}))
+        return "404 on every protected route" in file.why
+
+    assert told(PORTAL, command=[flag])
+    assert told(kept, command=["--providers.docker=true"])
+    assert not told(kept, command=["--providers.docker=true", flag])
+    assert not told(PORTAL, environment={"A": "b"}), "its flags may stand in a file"
+    assert not told(PORTAL)
+
+
 def test_the_file_denies_what_no_route_names_and_everyone_but_the_groups() -> None:
     files = {"apps/authelia/config/configuration.yml": "access_control: {default_policy: one_factor}\n"}
     services = {"safe": routed("safe", homelab__sso__groups="family"), "authelia": PORTAL}

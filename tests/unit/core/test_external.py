@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from homelab_mcp.core import settings_edit, yaml12
+from homelab_mcp.core.access import all_routes
 from homelab_mcp.core.checks import LintStack, lint
 from homelab_mcp.core.derived import LabAfter, derive
 from homelab_mcp.core.derived.external import external_file
@@ -243,3 +244,39 @@ def test_only_edits_beside_external_count_as_settings_that_all_share() -> None:
     assert risk(text.replace("Europe/Vienna", "Europe/Berlin")) is Risk.HIGH
     assert risk("external: [") is Risk.HIGH
     assert HEAD.startswith("#")
+
+
+LOGIN = """\
+    environment: {X_AUTHELIA_CONFIG: "/config/configuration.yml,/config/access-control.yml"}
+    volumes: ["./authelia/config:/config"]
+"""
+
+
+def test_a_second_factor_and_groups_reach_the_log_in_s_rules() -> None:
+    draft = add(core=CORE + LOGIN, sso="two_factor", sso_groups=("admins", "family"))
+    text = next(e.after or "" for e in draft.edits)
+    assert yaml12.load(text)["external"]["nas"]["sso_groups"] == ["admins", "family"]
+    (route,) = all_routes(view(snapshot(CORE + LOGIN)), parse_settings(text))
+    assert (route.host, route.policy, route.groups) == ("nas.lab.test", "two_factor", ("admins", "family"))
+    (router,) = http_of(file_text(parse_settings(text), shared_certificates=True))["routers"].values()
+    assert router["middlewares"] == ["authelia@docker"]
+    assert any("with a second factor, for admins, family only" in note for note in draft.notes)
+    assert parse_settings(emit_settings(parse_settings(text))) == parse_settings(text)
+
+    less = add(core=CORE + LOGIN, text=text, sso="protect", sso_groups=("everyone",))
+    assert {r.reason for r in less.risks if r.risk is Risk.HIGH} == {
+        "nas asks for no second factor any more.",
+        "nas lets more people pass.",
+    }
+    assert "sso_groups" not in next(e.after or "" for e in less.edits)
+
+
+def test_a_second_factor_that_nobody_would_ask_for_is_refused() -> None:
+    old = CORE + '    volumes: ["./authelia/config:/config"]\n'
+    with pytest.raises(InvalidInput) as caught:
+        add(core=old, sso="two_factor")
+    assert caught.value.code == "rules_not_loaded"
+    with pytest.raises(NotFound) as missing:
+        add(core=CORE, sso_groups=("family",))
+    assert missing.value.code == "no_sign_on"
+    assert "groups" in refused(sso="bypass", sso_reason="Its app.", sso_groups=("family",)).message

@@ -19,8 +19,8 @@ from homelab_mcp.core.operations.setup_request import CORE_PARTS, CoreRequest
 from homelab_mcp.core.settings import build_settings, emit_settings
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LabSettings
-from homelab_mcp.model.observed import Snapshot
-from homelab_mcp.model.plan import ActionKind, Draft
+from homelab_mcp.model.observed import Snapshot, StackFiles
+from homelab_mcp.model.plan import ActionKind, Draft, Risk
 from tests.unit.core.operation_parts import argon2, secret
 from tests.unit.core.test_generator import REAL
 
@@ -191,3 +191,93 @@ def test_a_value_a_person_set_otherwise_stays_and_a_bad_or_equal_one_is_refused(
     with pytest.raises(InvalidInput) as told:
         same()
     assert told.value.code == "nothing_to_do"
+
+
+OWN_LOGIN = """\
+session:
+  cookies:
+    - domain: lab.example.org
+      authelia_url: https://auth.lab.example.org   # where people log in
+access_control:
+  rules:
+    - domain: ['*.lab.example.org', other.example.org, notlab.example.org]
+      policy: one_factor
+notifier:
+  smtp: {sender: Lab <me@lab.example.org>, address: smtp://mail.lab.example.org:25}
+"""
+
+
+def test_a_change_of_the_domain_edits_the_log_in_s_own_configuration() -> None:
+    draft = core(PLAIN, without=("sablier",))
+    lab = after(draft)
+    texts = {"homelab.yaml": emit_settings(PLAIN)} | {e.path: e.after for e in draft.edits}
+    path = "core/authelia/config/configuration.yml"
+    moved = change_settings(lab, {"domain": "new.example.net"}, read=texts.get)
+    seen = yaml12.load(next(e.after or "" for e in moved.edits if e.path == path))
+    assert seen["session"]["cookies"][0]["domain"] == "new.example.net"
+    assert seen["session"]["cookies"][0]["authelia_url"] == "https://auth.new.example.net"
+    assert seen["totp"]["issuer"] == "new.example.net"
+    assert "authelia" in {s for a in moved.actions for s in a.services}
+    assert "lab.example.org" not in str([e.after for e in moved.edits if e.path != "homelab.yaml"])
+
+    moved = change_settings(lab, {"domain": "new.example.net"}, read={**texts, path: OWN_LOGIN}.get)
+    text = next(e.after or "" for e in moved.edits if e.path == path)
+    assert "authelia_url: https://auth.new.example.net   # where people log in" in text
+    rules = yaml12.load(text)["access_control"]["rules"]
+    assert rules[0]["domain"] == ["*.new.example.net", "other.example.org", "notlab.example.org"]
+    assert "me@lab.example.org" in text and "smtp://mail.lab.example.org:25" in text
+
+
+def test_a_log_in_that_nothing_else_starts_anew_restarts_for_its_configuration() -> None:
+    text = "services:\n  authelia:\n    image: authelia/authelia:4.39.24\n    volumes: ['./authelia/config:/config']\n"
+    lab = Snapshot((StackFiles("core", "core/compose.yaml", text),), None)
+    read = {"homelab.yaml": emit_settings(PLAIN), "core/authelia/config/configuration.yml": OWN_LOGIN}.get
+    moved = change_settings(lab, {"domain": "new.example.net"}, read=read)
+    assert [(a.kind, a.services) for a in moved.actions] == [(ActionKind.RESTART, ("authelia",))]
+    assert moved.verification.services == ("authelia",)
+
+
+def test_the_dns_updater_follows_the_domain() -> None:
+    draft = core(DUCK, given=TOKEN)
+    texts = {"homelab.yaml": emit_settings(DUCK)} | {e.path: e.after for e in draft.edits}
+    moved = change_settings(after(draft), {"domain": "you.duckdns.org"}, read=texts.get)
+    env = env_file.parse(next(e.after or "" for e in moved.edits if e.path == "core/.env"))
+    assert (env["DUCKDNS_SUBDOMAINS"], env["DOMAIN"]) == ("you", "you.duckdns.org")
+    assert "duckdns" in {s for a in moved.actions for s in a.services}
+
+
+def test_traefik_gets_another_way_to_docker_and_back_to_the_first_bytes() -> None:
+    lab = after(core(PLAIN, without=("sablier",)))
+    settings = emit_settings(PLAIN)
+
+    def switch(snapshot: Snapshot, way: str, text: str) -> Draft:
+        read = {"homelab.yaml": text}.get
+        return change_settings(snapshot, {"traefik.docker_access": way}, read=read, find=REAL.__getitem__, root="/l")
+
+    bare = switch(lab, "socket", settings)
+    text = next(e.after or "" for e in bare.edits if e.path == "core/compose.yaml")
+    services = yaml12.load(text)["services"]
+    assert "traefik-socket" not in services and "traefik-private" not in text
+    assert "/var/run/docker.sock:/var/run/docker.sock:ro" in services["traefik"]["volumes"]
+    assert not [f for f in services["traefik"]["command"] if "docker.endpoint" in f]
+    assert "depends_on" not in services["traefik"]
+    assert [(a.kind, a.services) for a in bare.actions] == [
+        (ActionKind.REMOVE, ("traefik-socket",)),
+        (ActionKind.UP, ("traefik",)),
+    ]
+    assert bare.verification.gone == ("traefik-socket",)
+    assert any("controls the host" in r.reason and r.risk is Risk.HIGH for r in bare.risks)
+
+    changed_text = next(e.after or "" for e in bare.edits if e.path == "homelab.yaml")
+    back = switch(after(bare, lab), "proxy", changed_text)
+    made = yaml12.load(next(e.after or "" for e in back.edits if e.path == "core/compose.yaml"))
+    first = yaml12.load(next(s.compose_text for s in lab.stacks if s.name == "core"))
+    assert {k: v for k, v in made["services"].items()}.keys() == first["services"].keys()
+    assert made["networks"] == first["networks"]
+    assert made["services"]["traefik-socket"]["networks"] == ["traefik-private"]
+    now, then = made["services"]["traefik"], first["services"]["traefik"]
+    for field in ("command", "volumes", "networks"):
+        assert sorted(now[field]) == sorted(then[field]), field
+    assert now["depends_on"] == then["depends_on"]
+    assert [a.kind for a in back.actions] == [ActionKind.PULL, ActionKind.UP]
+    assert set(back.actions[1].services) == {"traefik", "traefik-socket"}

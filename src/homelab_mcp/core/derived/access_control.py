@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from homelab_mcp.core.access import RouteAccess, all_routes, explained, open_pattern
-from homelab_mcp.core.authelia import configuration, keeps_sessions, own_rules, portal_of
+from homelab_mcp.core.authelia import Portal, configuration, keeps_sessions, own_rules, portal_of
 from homelab_mcp.core.derived import DerivedFile, LabAfter
+from homelab_mcp.core.lazy import KEEP_ROUTE
+from homelab_mcp.core.traefik import TRAEFIK
 from homelab_mcp.core.yaml_emit import Style, entry
 from homelab_mcp.model.errors import InvalidInput
 
@@ -19,8 +21,16 @@ access_control:
   default_policy: deny
   rules:
 """
+EMPTY_TOO = "--providers.docker.allowemptyservices"
+"""Traefik's flag that keeps what a container defines while its health check does not pass."""
+
 _WHY = "Access rules follow from the routes."
 _LOGS_OUT = "Authelia restarts to read its access rules; it keeps sessions in memory, so everybody logs in again."
+
+_VANISHES = (
+    "Until it is healthy again Traefik answers 404 on every protected route: the label traefik.docker.allownonrunning "
+    "on it, and --providers.docker.allowemptyservices=true on Traefik, keep them."
+)
 
 
 def access_control(lab: LabAfter) -> Iterator[DerivedFile]:
@@ -34,14 +44,28 @@ def access_control(lab: LabAfter) -> Iterator[DerivedFile]:
         # Authelia does not start with such a file either; guessing a person's rules would open what they closed.
         return
     where = (portal.service.stack, portal.service.name)
+    told = [_WHY] if keeps_sessions(data) else [_WHY, _LOGS_OUT]
+    if not _stays(lab, portal):
+        told.append(_VANISHES)
     first, last = own_rules(data, lab.settings.domain)
     routes = all_routes(lab.view, lab.settings)
     yield DerivedFile(
         portal.path("access-control.yml"),
         rules_text(routes, first, last),
-        _WHY if keeps_sessions(data) else f"{_WHY} {_LOGS_OUT}",
+        " ".join(told),
         restart=(where,),
     )
+
+
+def _stays(lab: LabAfter, portal: Portal) -> bool:
+    """Whether Traefik knows the log-in's middleware while the container that defines it restarts."""
+    traefik = lab.view.made_from(TRAEFIK)
+    flags = traefik.data.get("command") if traefik else None
+    if not isinstance(flags, list):
+        # Nobody can tell: it is told by a file, or there is none.
+        return True
+    kept = portal.service.labels.get(KEEP_ROUTE, "").lower() == "true"
+    return kept and f"{EMPTY_TOO}=true" in [str(flag).lower() for flag in flags]
 
 
 def rules_text(

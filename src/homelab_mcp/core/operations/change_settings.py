@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from homelab_mcp.core import env_file, yaml_put
+from homelab_mcp.core.authelia import CONFIGURATION, Portal, portal_of
+from homelab_mcp.core.authelia_domain import moved
 from homelab_mcp.core.labels import SERVICE
+from homelab_mcp.core.operations.core_stack import DUCKDNS_NAMES, DUCKDNS_ZONE, duckdns_name
+from homelab_mcp.core.operations.docker_access import Switched, switched
 from homelab_mcp.core.operations.lab_view import Known, LabView, view
 from homelab_mcp.core.references import literal, variables_in
 from homelab_mcp.core.service_edit import ServiceEdit
@@ -15,6 +19,7 @@ from homelab_mcp.core.traefik import TRAEFIK, TraefikParts, for_settings, traefi
 from homelab_mcp.core.traefik.flags import HEALTH, REDIRECT
 from homelab_mcp.core.variables import lab_variables
 from homelab_mcp.core.yaml12 import load
+from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.lab import SETTINGS_FILE, LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
@@ -23,11 +28,19 @@ from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Ri
 Read = Callable[[str], str | None]
 
 
-def change_settings(snapshot: Snapshot, values: Mapping[str, Any], *, read: Read) -> Draft:
+def change_settings(
+    snapshot: Snapshot,
+    values: Mapping[str, Any],
+    *,
+    read: Read,
+    find: Callable[[str], ServiceDefinition] | None = None,
+    root: str = "",
+) -> Draft:
     """A draft that sets these settings (``acme.staging`` and the like reach into groups); others stay as they are.
 
     Stacks' ``.env`` values that came from a setting follow it, and the services that use them are started anew. The
-    flags of a Traefik made from the catalog follow too; flags of a person's own stay.
+    flags of a Traefik made from the catalog follow too, and with ``find`` (a definition by id) so does its way to
+    Docker; flags of a person's own stay. ``root`` is the lab's absolute path.
 
     Raises:
         NotFound: no settings file (``lab_not_initialised``).
@@ -46,35 +59,64 @@ def change_settings(snapshot: Snapshot, values: Mapping[str, Any], *, read: Read
     lab = view(snapshot)
     edits = [FileEdit(SETTINGS_FILE, text, after_text)]
     restarts: dict[str, set[str]] = {}
-    changed = {n: v for n, v in lab_variables(after).items() if lab_variables(before)[n] != v}
+    old, new = _variables(before), _variables(after)
+    changed = {n: v for n, v in new.items() if old.get(n, v) != v}
     for stack in snapshot.stacks:
-        edit = _env(stack, lab_variables(before), changed)
+        edit = _env(stack, old, changed)
         if edit:
             edits.append(edit)
             restarts[stack.name] = {k.name for k in lab.services if k.stack == stack.name and _uses(k, changed)}
+    moves: list[EngineAction] = []
     for known in lab.services:
-        edit = _proxy(snapshot, known, before, after)
+        edit, switch = _proxy(snapshot, known, before, after, find, root)
         if edit:
             edits.append(edit)
-            restarts.setdefault(known.stack, set()).add(known.name)
+            restarts.setdefault(known.stack, set()).update({known.name, *(switch.come if switch else ())})
+            moves += _moves(known.stack, switch) if switch else []
+    portal, reads = portal_of(lab), None
+    if portal and before.domain != after.domain and (edit := _sign_on(portal, before, after, read)):
+        edits.append(edit)
+        reads = portal.service
     ups = [
         EngineAction(ActionKind.UP, "They use what changed.", stack, tuple(sorted(names)))
         for stack, names in sorted(restarts.items())
         if names
     ]
-    verifications = tuple(Verification(a.stack, a.services) for a in ups)
+    if reads and reads.name not in restarts.get(reads.stack, ()):
+        why = "It reads its configuration only when it starts."
+        ups.append(EngineAction(ActionKind.RESTART, why, reads.stack, (reads.name,)))
+    gone = {a.stack: a.services for a in moves if a.kind is ActionKind.REMOVE}
+    verifications = tuple(Verification(a.stack, a.services, gone.get(a.stack, ())) for a in ups)
     return Draft(
         operation="change_settings",
         summary=f"Change the lab's settings: {', '.join(values)}",
         edits=tuple(edits),
-        actions=tuple(ups),
+        actions=(*moves, *ups),
         verification=verifications[0] if verifications else Verification(),
         also_verify=verifications[1:],
         risks=tuple(_risks(values, ups)),
-        notes=tuple(_notes(before, after, lab)),
+        notes=tuple(_notes(before, after, lab, follows=find is not None)),
         undo="Roll this plan back.",
         target="settings",
     )
+
+
+def _variables(settings: LabSettings) -> dict[str, str]:
+    """Variables of stacks whose values follow from the settings, with what only the DNS updater has."""
+    found = dict(lab_variables(settings))
+    if settings.domain.endswith(DUCKDNS_ZONE):
+        found[DUCKDNS_NAMES] = duckdns_name(settings.domain)
+    return found
+
+
+def _sign_on(portal: Portal, before: LabSettings, after: LabSettings, read: Read) -> FileEdit | None:
+    """The log-in's configuration with the new domain: a cookie for the old one is no log-in for the new."""
+    path = portal.path(CONFIGURATION)
+    text = read(path)
+    if text is None:
+        return None
+    moved_text = moved(text, before.domain, after.domain)
+    return FileEdit(path, text, moved_text) if moved_text != text else None
 
 
 def _env(stack: StackFiles, old: Mapping[str, str], changed: Mapping[str, str]) -> FileEdit | None:
@@ -91,10 +133,23 @@ def _uses(known: Known, names: Mapping[str, str]) -> bool:
     return bool(set(variables_in(known.data)) & set(names))
 
 
-def _proxy(snapshot: Snapshot, known: Known, before: LabSettings, after: LabSettings) -> FileEdit | None:
+def _moves(stack: str, switch: Switched) -> list[EngineAction]:
+    why = "Traefik reaches Docker another way."
+    gone = [EngineAction(ActionKind.REMOVE, why, stack, switch.go)] if switch.go else []
+    return gone + ([EngineAction(ActionKind.PULL, why, stack, switch.come)] if switch.come else [])
+
+
+def _proxy(
+    snapshot: Snapshot,
+    known: Known,
+    before: LabSettings,
+    after: LabSettings,
+    find: Callable[[str], ServiceDefinition] | None,
+    root: str,
+) -> tuple[FileEdit | None, Switched | None]:
     """The compose file with a Traefik that was made here as the settings want it: flags, ports, mounts, variables."""
     if known.labels.get(SERVICE) != TRAEFIK or not isinstance(known.data.get("command"), list):
-        return None
+        return None, None
     stack = snapshot.stack(known.stack)
     assert stack is not None  # noqa: S101 - the view is made from it
     old, new = traefik_parts(before, known.name), traefik_parts(after, known.name)
@@ -110,7 +165,11 @@ def _proxy(snapshot: Snapshot, known: Known, before: LabSettings, after: LabSett
             edit.set_entry("environment", name, value)
     if old.health != new.health:
         edit.set("healthcheck.test", list(new.health or HEALTH))
-    return FileEdit(stack.compose_path, stack.compose_text, edit.text) if edit.text != stack.compose_text else None
+    switch = None
+    if find is not None and before.traefik.docker_access != after.traefik.docker_access:
+        switch = switched(edit.text, known, before, after, find, root)
+    text = switch.text if switch else edit.text
+    return (FileEdit(stack.compose_path, stack.compose_text, text) if text != stack.compose_text else None), switch
 
 
 def _swap(edit: ServiceEdit, field: str, old: Iterable[str], new: Iterable[str]) -> None:
@@ -144,17 +203,29 @@ def _risks(values: Mapping[str, Any], ups: Sequence[EngineAction]) -> list[RiskR
     found = [RiskReason(Risk.MEDIUM, f"Sets {shown}.")]
     if "domain" in values:
         found.append(RiskReason(Risk.HIGH, "Every service is reached by another name."))
+    if values.get("traefik.docker_access") == "socket":
+        found.append(RiskReason(Risk.HIGH, "Traefik gets Docker's socket: whoever controls Traefik controls the host."))
     if ups:
         found.append(RiskReason(Risk.MEDIUM, f"Starts {sum(len(a.services) for a in ups)} services anew."))
     return found
 
 
-def _notes(before: LabSettings, after: LabSettings, lab: LabView) -> list[str]:
+def _notes(before: LabSettings, after: LabSettings, lab: LabView, *, follows: bool) -> list[str]:
     notes = []
-    if before.domain != after.domain and lab.made_from("authelia"):
-        notes.append("Authelia's configuration.yml names the domain itself: change it there too.")
-    if before.traefik.docker_access != after.traefik.docker_access and lab.made_from(TRAEFIK):
-        notes.append("docker_access counts when Traefik is added: remove and add it to change that.")
+    if before.domain != after.domain:
+        notes.append(f"*.{after.domain} must lead here, or nothing is reached by its new name.")
+        if lab.made_from("authelia") and portal_of(lab) is None:
+            notes.append("Authelia's configuration names the domain itself and is not in the lab: change it there too.")
+        if (
+            before.domain.endswith(DUCKDNS_ZONE)
+            and not after.domain.endswith(DUCKDNS_ZONE)
+            and lab.made_from("duckdns")
+        ):
+            notes.append("The DNS updater keeps the old name's address up to date; remove it where nobody uses that.")
+    traefik = lab.made_from(TRAEFIK)
+    switches = before.traefik.docker_access != after.traefik.docker_access
+    if switches and traefik and not (follows and traefik.labels.get(SERVICE) == TRAEFIK):
+        notes.append(f"How {traefik.where} reaches Docker is not this project's to change: it was made by hand.")
     moved = {"puid", "pgid"} & {n for n in LabSettings.model_fields if getattr(before, n) != getattr(after, n)}
     if moved:
         notes.append("Folders keep their owner; services that cannot write any more say so in their logs.")

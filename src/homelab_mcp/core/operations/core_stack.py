@@ -20,6 +20,7 @@ from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Ri
 
 Read = Callable[[str], str | None]
 DUCKDNS_ZONE = ".duckdns.org"
+DUCKDNS_NAMES = "DUCKDNS_SUBDOMAINS"
 
 
 class Add(Protocol):
@@ -126,10 +127,14 @@ def _options(
 ) -> ServiceOptions:
     declared = {v.name for v in definition.variables} if definition else set()
     variables = {}
-    if "DUCKDNS_SUBDOMAINS" in declared and "DUCKDNS_SUBDOMAINS" not in request.given:
-        # DuckDNS gives one label below its own domain; everything left of it leads to the same address.
-        variables["DUCKDNS_SUBDOMAINS"] = settings.domain.removesuffix(DUCKDNS_ZONE).rpartition(".")[2]
+    if DUCKDNS_NAMES in declared and DUCKDNS_NAMES not in request.given:
+        variables[DUCKDNS_NAMES] = duckdns_name(settings.domain)
     return ServiceOptions(name=request.names.get(part), variables=variables)
+
+
+def duckdns_name(domain: str) -> str:
+    """DuckDNS gives one label below its own domain; everything left of it leads to the same address."""
+    return domain.removesuffix(DUCKDNS_ZONE).rpartition(".")[2]
 
 
 def _in_order(drafts: Sequence[Draft]) -> tuple[EngineAction, ...]:

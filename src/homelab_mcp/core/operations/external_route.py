@@ -9,9 +9,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from homelab_mcp.core import external_routes, settings_edit
+from homelab_mcp.core.authelia import the_portal
 from homelab_mcp.core.lazy import dynamic_folder
 from homelab_mcp.core.operations.add_service import refuse_host
 from homelab_mcp.core.operations.lab_view import Known, LabView, view
+from homelab_mcp.core.operations.set_access import EVERYONE
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.external import ExternalName, ExternalRoute
 from homelab_mcp.model.lab import SETTINGS_FILE, LabSettings
@@ -45,14 +47,15 @@ def add_external(
     """
     name = request.name
     old = settings.external.get(name)
-    route = _route(_kept(old, request.values) | request.values)
+    route = _route(_kept(old, request.values) | _groups(request.values))
     lab = view(snapshot)
+    _refuse_unread_rules(lab, route)
     traefik = _traefik(lab, read)
     external_routes.check_address(route, settings)
     host = route.host_name(name, settings.domain)
     refuse_host(host, lab, settings, but=name)
     text = read(SETTINGS_FILE) or ""
-    login = route.sso == "protect"
+    login = route.asks
     works = not login or lab.has_middleware(settings.sso_middleware)
     checks = (RouteCheck(name, host, route.path or "/", sso=login),) if works else ()
     return Draft(
@@ -61,7 +64,7 @@ def add_external(
         edits=(FileEdit(SETTINGS_FILE, text, settings_edit.set_external(text, name, route)),),
         actions=(),
         verification=Verification(traefik.stack, (traefik.name,), routes=checks),
-        risks=tuple(_risks(name, route)),
+        risks=(*_risks(name, route), *_less(name, old, route)),
         notes=tuple(_notes(name, route, settings, works=works)),
         undo=f"Roll this plan back, or remove the external route {name}.",
         target=name,
@@ -95,11 +98,39 @@ def _kept(old: ExternalRoute | None, given: Mapping[str, Any]) -> dict[str, Any]
     """What stays of a known service: all but what belongs to another way of trusting it than the one asked for."""
     kept = old.model_dump() if old else {}
     plain = str(given.get("url", "")).startswith("http://")
+    if given.get("sso") == "bypass":
+        kept.pop("sso_groups", None)
     if plain or given.get("tls") in {"verify", "skip"}:
         kept.pop("ca", None)
     for name in ("tls", "tls_name") if plain else ():
         kept.pop(name, None)
     return kept
+
+
+def _groups(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, with nobody left out where everyone is to pass."""
+    everyone = tuple(values.get("sso_groups", ())) == (EVERYONE,)
+    return {**values, "sso_groups": ()} if everyone else dict(values)
+
+
+def _refuse_unread_rules(lab: LabView, route: ExternalRoute) -> None:
+    """A second factor or groups are Authelia's rules: where it does not read them, anybody who logs in would pass."""
+    if not (route.sso == "two_factor" or route.sso_groups) or the_portal(lab).loads_access:
+        return
+    raise InvalidInput(
+        "The lab's Authelia does not load access-control.yml, so a second factor or groups would not be asked for.",
+        hint="Ask for a second factor or groups of one of the lab's own services first: that plan makes it load them.",
+        code="rules_not_loaded",
+    )
+
+
+def _less(name: str, old: ExternalRoute | None, new: ExternalRoute) -> Iterator[RiskReason]:
+    if old is None or not new.asks:
+        return
+    if old.sso == "two_factor" and new.sso != "two_factor":
+        yield RiskReason(Risk.HIGH, f"{name} asks for no second factor any more.")
+    if old.sso_groups and (not new.sso_groups or not set(new.sso_groups) <= set(old.sso_groups)):
+        yield RiskReason(Risk.HIGH, f"{name} lets more people pass.")
 
 
 def _route(values: Mapping[str, Any]) -> ExternalRoute:
@@ -156,8 +187,10 @@ def _risks(name: str, route: ExternalRoute) -> Iterator[RiskReason]:
 
 
 def _notes(name: str, route: ExternalRoute, settings: LabSettings, *, works: bool) -> Iterator[str]:
-    login = "behind the lab's log-in" if route.sso == "protect" else "without the lab's log-in"
-    yield f"Reached at https://{route.host_name(name, settings.domain)}{route.path}, {login}."
+    login = "behind the lab's log-in" if route.asks else "without the lab's log-in"
+    more = " with a second factor" if route.sso == "two_factor" else ""
+    who = f", for {', '.join(route.sso_groups)} only" if route.sso_groups else ""
+    yield f"Reached at https://{route.host_name(name, settings.domain)}{route.path}, {login}{more}{who}."
     if not works:
         yield (
             f"Not reachable yet: the lab has no log-in service ({settings.sso_middleware}), and Traefik serves no "

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.env_file import parse, parse_or_empty
 from homelab_mcp.core.labels import labels_of
+from homelab_mcp.core.shadowed import merged_services
 from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import LOCAL
@@ -105,20 +105,19 @@ class LabView:
 
 
 def view(snapshot: Snapshot) -> LabView:
-    """Read every stack of a snapshot; one that cannot be read is named, not fatal."""
+    """Read every stack of a snapshot, all its files merged; one that cannot be read is named, not fatal."""
     found: list[Known] = []
     unreadable: list[str] = []
     shared = parse_or_empty(snapshot.shared_env)
     for stack in snapshot.stacks:
         try:
-            data, env = read(stack.compose_text), {**shared, **parse(stack.env_text)}
+            env = {**shared, **parse(stack.env_text)}
+            services = merged_services(stack, env)
         except HomelabError:
             unreadable.append(stack.name)
             continue
         host = host_of(stack.compose_text)
-        found += [
-            Known(stack.name, str(n), d, env, host) for n, d in services_of(data).items() if isinstance(d, Mapping)
-        ]
+        found += [Known(stack.name, str(n), d, env, host) for n, d in services.items() if isinstance(d, Mapping)]
     return LabView(tuple(found), tuple(unreadable))
 
 

@@ -6,15 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from homelab_mcp.model.external import GroupName as GroupName
 from homelab_mcp.model.hosts import HostName
 from homelab_mcp.model.lab import NAME_PATTERN, RuleId
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 SubDomain = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
-
-GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-"""A group of people, as the users file and access rules name it."""
 
 
 class _Request(BaseModel):
