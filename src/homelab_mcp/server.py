@@ -23,13 +23,14 @@ from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean
 from homelab_mcp.model.errors import HomelabError, LabLocked, VaultLocked
 from homelab_mcp.model.lab import SETTINGS_FILE
-from homelab_mcp.model.token import Scope
+from homelab_mcp.model.token import Scope, Token
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.access import may_call, require, token_in, token_of
 from homelab_mcp.tools.masking import Masking
 from homelab_mcp.tools.registry import register_all
 from homelab_mcp.tools.shape import misfit
 from homelab_mcp.tools.toolsets import ALL_WORD
+from homelab_mcp.tools.watching import serve_subscriptions
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel.helper_types import ReadResourceContents
@@ -117,10 +118,29 @@ class HomelabServer(MCPServer[Any]):
         Raises:
             ResourceError: the client's token does not let it read.
         """
-        token = token_of(context) if context else None
+        self._may_read(token_of(context) if context else None)
+        return await super().read_resource(uri, context)
+
+    def _may_read(self, token: Token | None) -> None:
         if (token is None and self.token_needed()) or (token is not None and Scope.READ not in token.scopes):
             raise ResourceError("This client's token does not let it read. [insufficient_scope]")
-        return await super().read_resource(uri, context)
+
+    def watch(self) -> None:
+        """Let clients subscribe to resources; each is checked when it asks, and what is read for all is not told."""
+
+        async def read(uri: str) -> bytes:
+            found = await MCPServer.read_resource(self, uri)
+            if isinstance(found, InputRequiredResult):
+                return b""
+            return b"".join(c.content if isinstance(c.content, bytes) else c.content.encode() for c in found)
+
+        def allow(ctx: Any) -> None:
+            try:
+                self._may_read(token_in(ctx.request))
+            except ResourceError as error:
+                raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
+
+        serve_subscriptions(self, read, allow)
 
     async def _handle_list_tools(self, ctx: Any, params: Any) -> ListToolsResult:
         """Leave out what the client's token does not let it call; the order stays."""
@@ -157,6 +177,7 @@ def build(lab: Lab, *, offer: Offer = Offer()) -> HomelabServer:
     if left_out:
         server.teach(MORE_TOOLS.format(names=", ".join(left_out)))
     server.middleware.append(Masking(lab))
+    server.watch()
     return server
 
 

@@ -57,9 +57,11 @@ class Served:
 
 
 @contextmanager
-def serving(lab: LabOnDisk, *options: str, host: str = "127.0.0.1", verify: str = "") -> Iterator[Served]:
+def serving(
+    lab: LabOnDisk, *options: str, host: str = "127.0.0.1", verify: str = "", module: str = "homelab_mcp"
+) -> Iterator[Served]:
     port = free_port()
-    argv = [sys.executable, "-m", "homelab_mcp", "serve", "--http", f"{host}:{port}", *options]
+    argv = [sys.executable, "-m", module, "serve", "--http", f"{host}:{port}", *options]
     process = subprocess.Popen(argv, env=lab.env(), stderr=subprocess.PIPE, text=True)
     served = Served(lab, port, process, host=host, scheme="https" if verify else "http")
     assert process.stderr is not None

@@ -37,8 +37,6 @@ FIXTURE_BOUND = {
         "tools-call-elicitation",
         "elicitation-sep1034-defaults",
         "elicitation-sep1330-enums",
-        "resources-subscribe",
-        "resources-unsubscribe",
     },
     "2026-07-28": FIXTURES
     | {"server-stateless"}
@@ -70,9 +68,22 @@ def test_only_what_needs_the_suites_own_fixtures_does_not_hold(lab: LabOnDisk, t
         outcome.said
     )
     assert outcome.passed >= HELD
-    assert outcome.passed >= ({"caching"} if revision == "2026-07-28" else {"ping"})
+    old = {"ping", "resources-subscribe", "resources-unsubscribe"}
+    assert outcome.passed >= ({"caching"} if revision == "2026-07-28" else old)
     if revision == "2026-07-28":
         # Of its two dozen checks only those that call the suite's own tool, test_missing_capability, do not hold.
         (checks,) = (tmp_path / "results").glob("server-server-stateless-*/checks.json")
         failed = {check["id"] for check in json.loads(checks.read_text()) if check["status"] == "FAILURE"}
         assert failed == {"sep-2575-server-rejects-undeclared-capability", "sep-2575-missing-capability-http-400"}
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_with_the_suites_fixtures_every_required_scenario_holds(lab: LabOnDisk, tmp_path: Path, revision: str) -> None:
+    with serving(lab, module="tests.e2e.conformance_server") as served:
+        outcome = conformance(served.url, revision, tmp_path / "results")
+        assert not [line for line in served.said if "Traceback" in line]
+    print(f"conformance {revision}, with fixtures: {len(outcome.passed)} required scenarios hold")
+    assert not outcome.failed, outcome.said
+    assert outcome.code == 0, outcome.said
+    assert len(outcome.passed) >= {"2025-11-25": 30, "2026-07-28": 37}[revision], outcome.said

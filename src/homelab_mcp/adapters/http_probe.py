@@ -20,8 +20,35 @@ from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.ports import ProbeResult
 
 CA_VARIABLE = "HOMELAB_CA_FILE"
+PLACE_VARIABLE = "HOMELAB_TRAEFIK"
 _HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
 _PATH = re.compile(r"^/[\x21-\x7e]*\Z")
+_PLACE = re.compile(
+    r"^(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?):(?P<port>[0-9]{1,5})\Z"
+)
+
+
+def traefik_place(bind_address: str, https_port: int) -> tuple[str, int]:
+    """Where Traefik's HTTPS entry point is reached from here, as host and port.
+
+    HOMELAB_TRAEFIK (``HOST:PORT``) says it where this program runs in a container, from which the host's published
+    port is another's loopback; ``traefik:443`` on their common network.
+
+    Args:
+        bind_address: the host's address that the port is published on, from the lab's settings.
+        https_port: that port.
+
+    Raises:
+        InvalidInput: the variable is no ``HOST:PORT``.
+    """
+    given = os.environ.get(PLACE_VARIABLE, "")
+    if given:
+        match = _PLACE.match(given)
+        if match is None or not 0 < int(match["port"]) < 65536:
+            raise InvalidInput(f"{PLACE_VARIABLE} is not HOST:PORT.", hint="For example: traefik:443")
+        return match["host"].strip("[]"), int(match["port"])
+    everywhere = bind_address in {"0.0.0.0", "::", ""}  # noqa: S104 - told apart
+    return "127.0.0.1" if everywhere else bind_address, https_port
 
 
 class TraefikProbe:
@@ -150,9 +177,8 @@ class LabProbe:
 
     def _now(self) -> TraefikProbe:
         settings = self._settings()
-        everywhere = settings.bind_address in {"0.0.0.0", "::", ""}  # noqa: S104
-        host = "127.0.0.1" if everywhere else settings.bind_address
-        return TraefikProbe(host, settings.https_port, settings.acme.root_certificate)
+        host, port = traefik_place(settings.bind_address, settings.https_port)
+        return TraefikProbe(host, port, settings.acme.root_certificate)
 
 
 def _left(end: float) -> float:

@@ -34,6 +34,7 @@ from homelab_mcp.cli import (
     inventory,
     lazy,
     logs,
+    man_page,
     remove,
     review,
     search,
@@ -132,6 +133,7 @@ for module in (
     doctor,
     audit,
     check,
+    man_page,
 ):
     module.register(app)
 

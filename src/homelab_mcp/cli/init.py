@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from homelab_mcp.cli.common import JsonFlag, at_terminal, console, emit, globals_of, lab_of
 from homelab_mcp.cli.plan_flow import PinFile, PlanOnly, proposed
+from homelab_mcp.core.agents_page import AGENTS
 from homelab_mcp.core.prerequisites import HOME_DOMAIN
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ def register(app: typer.Typer) -> None:
             list[str] | None, typer.Option(help="A part of the core to leave out; may be repeated.")
         ] = None,
         env_file: Annotated[str, typer.Option(help="NAME=value file with the core's secrets (DUCKDNS_TOKEN).")] = "",
+        agents: Annotated[
+            bool, typer.Option("--agents", help="Also write AGENTS.md and Copilot's instructions for this lab.")
+        ] = False,
         pin_file: PinFile = "",
         plan_only: PlanOnly = False,
         as_json: JsonFlag = False,
@@ -85,7 +89,7 @@ def register(app: typer.Typer) -> None:
         }
         given = {k: v for k, v in given.items() if v not in ("", None)}
         given = {**(init_ask.read_answers(answers) if answers else {}), **given}
-        plan = _set_up(ctx, lab, given, pin_file, as_json=as_json, quiet=core)
+        plan = _set_up(ctx, lab, given, pin_file, as_json=as_json, quiet=core, agents=agents)
         if plan is None and core:
             plan = _core(lab, without or [], init_ask.secrets_for(lab, env_file), as_json=as_json)
         if plan is not None:
@@ -93,7 +97,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _set_up(
-    ctx: typer.Context, lab: Lab, given: dict[str, Any], pin_file: str, *, as_json: bool, quiet: bool
+    ctx: typer.Context, lab: Lab, given: dict[str, Any], pin_file: str, *, as_json: bool, quiet: bool, agents: bool
 ) -> Plan | None:
     """The lab made or adopted and told of; a plan where a lab that is there is to be changed."""
     from homelab_mcp.cli.doctor import show_checks
@@ -107,6 +111,7 @@ def _set_up(
     if fresh and at_terminal() and not as_json:
         values = ask(values, given)
     report = init_lab(lab, values, _new_pin(lab.approver.exists(), pin_file, as_json))
+    report = replace(report, made=(*report.made, *(_agents(lab) if agents else ())))
     if not fresh and (changed := _changed(lab, given)):
         from homelab_mcp.model.plan import Requester
         from homelab_mcp.workflow.propose_setup import propose_settings
@@ -138,10 +143,23 @@ def _set_up(
         show_checks(c for c in checks if c.level != "ok")
         if not quiet:
             out.print(f"Next: homelab-mcp --root {globals_of(ctx).root} init --core")
+            if offer := _offer(lab):
+                out.print(offer)
 
     if not (quiet and as_json):
         emit({**asdict(report), "checks": [{**asdict(c), "level": c.level} for c in checks]}, as_json, show)
     return None
+
+
+def _agents(lab: Lab) -> tuple[str, ...]:
+    from homelab_mcp.workflow.agents import write_agents
+
+    return write_agents(lab)
+
+
+def _offer(lab: Lab) -> str:
+    there = lab.files.read(AGENTS) is not None
+    return "" if there else "AI tools opened in the lab's folder read AGENTS.md: `init --agents` writes one"
 
 
 def _core(lab: Lab, without: list[str], secrets: dict[str, str], *, as_json: bool) -> Plan:

@@ -192,6 +192,15 @@ def links(way: Way) -> dict[str, str]:
     }
 
 
+def web_links(way: Way) -> dict[str, str]:
+    """The same as https addresses, for pages that drop other schemes (Markdown on forges); each leads on to the app."""
+    found = links(way)
+    return {
+        "vscode": "https://insiders.vscode.dev/redirect?url=" + quote(found["vscode"], safe=""),
+        "cursor": "https://cursor.com/en/install-mcp?" + urlsplit(found["cursor"]).query,
+    }
+
+
 def command(program: str, root: str, toolsets: str = "", *, files_only: bool = False) -> tuple[str, ...]:
     """The command that serves this lab over stdio."""
     options: Sequence[str] = ("--files-only",) if files_only else ()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import tomllib
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import jsonschema_rs
 import pytest
 
-from homelab_mcp.core.client_config import CLIENTS, SERVER, Way, check_url, command, entry, joined, links
+from homelab_mcp.core.client_config import CLIENTS, SERVER, Way, check_url, command, entry, joined, links, web_links
 from homelab_mcp.model.errors import InvalidInput
 
 STDIO = Way(command("/opt/venv/bin/homelab-mcp", "/opt/stacks", "core,ops"))
@@ -150,3 +151,17 @@ def test_an_address_gets_the_servers_path_and_holds_no_secret() -> None:
     for bad in ("nas:8765", "https://me:secret@nas/mcp", "https://nas/mcp?token=1", "ftp://nas"):
         with pytest.raises(InvalidInput):
             check_url(bad)
+
+
+def test_the_links_of_the_documentation_lead_to_the_app_and_start_what_the_registry_starts() -> None:
+    way = Way(("uvx", "homelab-mcp-server", "serve"))
+    found = web_links(way)
+    page = (Path(__file__).parents[3] / "docs" / "connecting.md").read_text("utf-8")
+    assert [f"]({link})" in page for link in found.values()] == [True, True]
+    (inner,) = parse_qs(urlsplit(found["vscode"]).query)["url"]
+    assert inner == links(way)["vscode"]
+    query = parse_qs(urlsplit(found["cursor"]).query)
+    assert json.loads(base64.b64decode(query["config"][0])) == {
+        "command": "uvx",
+        "args": ["homelab-mcp-server", "serve"],
+    }

@@ -1,0 +1,156 @@
+"""deploy/Dockerfile built and run: on bases made of this machine's own Python, Docker client and Compose.
+
+The bases it names cannot be pulled everywhere; these have the same programs at the same places. What the lock needs is
+in the base already, so that the build fetches nothing; every step of the Dockerfile is carried out.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from release.lock import needed_to_run, read_lock
+from release.package import package
+from testbed import Scratch
+from testbed.docker_engine import docker, wait_until
+from testbed.images import SEARCH_PATH, _accounts, _libraries, _program
+from tests.e2e.http_server import HEADERS, PING, client_of
+from tests.e2e.server import PIN
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = Path(sys.base_prefix)
+LIBRARY = PYTHON / "lib" / f"python3.{sys.version_info.minor}"
+LEFT_OUT = {"site-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "__pycache__"}
+
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(580)]
+
+
+def imported(name: str, files: dict[str, Path], texts: dict[str, bytes], links: dict[str, str], path: str) -> str:
+    """An image of these files and what they are linked with; its name."""
+    for real in [*files.values()]:
+        if real.suffix == ".so" or ".so." in real.name or "bin" in real.parts:
+            files |= _libraries(real)
+    with subprocess.Popen(
+        ["docker", "import", f"--change=ENV PATH={path}", "-", name], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as process:
+        assert process.stdin is not None
+        with process.stdin, tarfile.open(fileobj=process.stdin, mode="w|") as tar:
+            folder = tarfile.TarInfo("tmp")
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o1777
+            tar.addfile(folder)
+            for inner, real in files.items():
+                tar.add(real.resolve(), inner.lstrip("/"), recursive=False)
+            for inner, content in texts.items():
+                member = tarfile.TarInfo(inner.lstrip("/"))
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+            for inner, target in links.items():
+                member = tarfile.TarInfo(inner.lstrip("/"))
+                member.type, member.linkname = tarfile.SYMTYPE, target
+                tar.addfile(member)
+    assert process.returncode == 0
+    return name
+
+
+def python_base(name: str) -> str:
+    """Python with pip and what the lock needs to run."""
+    place = LIBRARY / "site-packages"
+    files = {
+        str(path): path
+        for path in LIBRARY.rglob("*")
+        if path.is_file() and not LEFT_OUT & set(path.relative_to(LIBRARY).parts) and path.name != "EXTERNALLY-MANAGED"
+    }
+    files[str(PYTHON / "bin" / "python3")] = Path(sys.executable).resolve()
+    for package_name in ["pip", *needed_to_run(read_lock((ROOT / "requirements.lock").read_text("utf-8")))]:
+        try:
+            found = importlib.metadata.files(package_name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for file in found:
+            if ".." not in file.parts and "__pycache__" not in file.parts:
+                files[str(place / file)] = Path(str(file.locate()))
+    files["/bin/busybox"] = _program("busybox", "busybox-static")
+    links = {f"/bin/{applet}": "busybox" for applet in ("sh", "mkdir", "chown", "chmod", "id", "ls")}
+    links["/usr/local/bin/python"] = str(PYTHON / "bin" / "python3")
+    return imported(name, files, _accounts(), links, f"{PYTHON}/bin:{SEARCH_PATH}")
+
+
+def docker_base(name: str) -> str:
+    """Docker's client and Compose, where the official image has them."""
+    plugin = next(
+        p for p in (Path("/usr/libexec/docker/cli-plugins"), Path.home() / ".docker/cli-plugins") if p.is_dir()
+    )
+    files = {
+        "/usr/local/bin/docker": Path(shutil.which("docker") or ""),
+        "/usr/local/libexec/docker/cli-plugins/docker-compose": plugin / "docker-compose",
+    }
+    return imported(name, files, {}, {}, SEARCH_PATH)
+
+
+@pytest.fixture
+def image(testbed_run: Scratch, tmp_path: Path) -> Iterator[str]:
+    """The image, as docs/installing.md says to make it."""
+    names = {word: f"homelab-testbed/{word}:{testbed_run.run_id}" for word in ("python", "client", "server")}
+    (tmp_path / "dist").mkdir()
+    package(tmp_path / "dist")
+    try:
+        bases = [f"--build-arg=PYTHON_IMAGE={python_base(names['python'])}"]
+        bases += [f"--build-arg=DOCKER_IMAGE={docker_base(names['client'])}"]
+        built = subprocess.run(
+            ["docker", "build", "-f", "deploy/Dockerfile", "-t", names["server"], *bases, str(tmp_path / "dist")],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+        yield names["server"]
+    finally:
+        for name in reversed(names.values()):
+            subprocess.run(["docker", "image", "rm", "--force", name], capture_output=True, check=False)
+
+
+async def test_the_image_serves_as_no_root_and_is_healthy(image: str, testbed_run: Scratch, tmp_path: Path) -> None:
+    lab = tmp_path / "stacks"
+    lab.mkdir(mode=0o777)
+    lab.chmod(0o777)
+    mounts = ("-v", f"{lab}:{lab}", "-e", f"HOMELAB_ROOT={lab}", "-e", "HOMELAB_FILES_ONLY=1")
+
+    def said(*command: str, entry: tuple[str, ...] = (), stdin: bytes = b"") -> str:
+        options = ("--network", "none", "--read-only", "--tmpfs", "/tmp")
+        return docker("run", "--rm", "-i", *options, *mounts, *entry, image, *command, stdin=stdin, timeout=120)
+
+    assert said("-u", entry=("--entrypoint", "id")) == "1000"
+    assert "Docker Compose version" in said("compose", "version", entry=("--entrypoint", "docker"))
+    json.loads(said("init", "--domain", "lab.test", "--pin-file", "-", "--json", stdin=f"{PIN}\n".encode()))
+    assert "plex" in said("search", "plex", "--json")
+    token = json.loads(said("token", "create", "laptop", "--scope", "read", "--json"))["token"]
+    assert (lab / "homelab.yaml").stat().st_uid == 1000
+    box = testbed_run.container(
+        image,
+        what="image",
+        env={"HOMELAB_ROOT": str(lab), "HOMELAB_FILES_ONLY": "1"},
+        volumes={str(lab): str(lab)},
+        publish={8765: None},
+        options=(
+            "--read-only",
+            "--tmpfs=/tmp",
+            "--cap-drop=ALL",
+            "--security-opt=no-new-privileges",
+            "--health-interval=2s",
+        ),
+    )
+    wait_until(lambda: box.inspect("{{.State.Health.Status}}") == "healthy", "the image to be healthy", within=90)
+    url = f"http://127.0.0.1:{box.published_port(8765)}/mcp"
+    # The name that the server knows itself by: the port is the container's own.
+    named = {"Host": "127.0.0.1:8765"}
+    assert httpx.post(url, json=PING, headers={**HEADERS, **named}).status_code == 401
+    async with client_of(url, token, headers=named) as client:
+        assert "lab_status" in {tool.name for tool in (await client.list_tools()).tools}

