@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from homelab_mcp.core.catalog import Catalog
 from homelab_mcp.model.diagnosis import Signature
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
-from homelab_mcp.model.lab import PRIVATE_FOLDER, SETTINGS_FILE, LabSettings
+from homelab_mcp.model.lab import HOSTS_FILE, PRIVATE_FOLDER, SETTINGS_FILE, LabSettings
 from homelab_mcp.model.policy import POLICY_FILE
 from homelab_mcp.ports import (
     Approver,
@@ -25,6 +25,7 @@ from homelab_mcp.ports import (
     Hardware,
     History,
     Host,
+    Hosts,
     Inside,
     Journal,
     Judge,
@@ -46,6 +47,9 @@ from homelab_mcp.ports import (
 )
 
 if TYPE_CHECKING:
+    from homelab_mcp.adapters.docker_engine import DockerEngine
+    from homelab_mcp.adapters.hosts import HostSet
+    from homelab_mcp.adapters.hosts_engine import HostsEngine
     from homelab_mcp.adapters.lab_secrets import LabSecrets
     from homelab_mcp.core.policy import Policy
     from homelab_mcp.core.redact import Redactor
@@ -162,8 +166,10 @@ class LocalLab:
 
     def _environments(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
         """Of the containers that this process met; an engine that nobody asked for is not made for it."""
-        engine = self.__dict__.get("engine")
-        return getattr(engine, "environments", dict)() if engine is not None else {}
+        found: dict[str, tuple[tuple[str, str], ...]] = {}
+        for engine in (self.__dict__.get("engine"), self.__dict__.get("_host_set")):
+            found |= getattr(engine, "environments", dict)() if engine is not None else {}
+        return found
 
     @property
     def redactor(self) -> Redactor:
@@ -227,11 +233,15 @@ class LocalLab:
 
     @cached_property
     def meter(self) -> Meter:
-        """What the engine measures."""
-        from homelab_mcp.adapters.docker_engine import DockerEngine
+        """What the engine measures, or those of all hosts."""
         from homelab_mcp.adapters.docker_meter import DockerMeter
 
-        return DockerMeter(cast("DockerEngine", self.engine))
+        # As the engine was made, whatever became of hosts.yaml since.
+        if not hasattr(self.engine, "everywhere"):
+            return DockerMeter(cast("DockerEngine", self.engine))
+        from homelab_mcp.adapters.hosts_meter import HostsMeter
+
+        return HostsMeter(cast("HostsEngine", self.engine), self._local_engine)
 
     @cached_property
     def usage_log(self) -> UsageLog:
@@ -256,17 +266,43 @@ class LocalLab:
 
     @cached_property
     def engine(self) -> Engine:
-        """The Docker Engine of DOCKER_HOST, or the usual socket."""
+        """The Docker Engine of DOCKER_HOST, or the usual socket; with ``hosts.yaml`` those of all hosts."""
+        if self.files.read(HOSTS_FILE) is None:
+            return self._local_engine
+        from homelab_mcp.adapters.hosts_engine import HostsEngine
+
+        return HostsEngine(self._host_set)
+
+    @cached_property
+    def _local_engine(self) -> DockerEngine:
         from homelab_mcp.adapters.docker_engine import DockerEngine
 
         return DockerEngine()
 
     @cached_property
+    def _host_set(self) -> HostSet:
+        from homelab_mcp.adapters.hosts import HostSet
+
+        return HostSet(self.root, self.files, self._local_engine)
+
+    @property
+    def hosts(self) -> Hosts:
+        """This machine and the hosts of ``hosts.yaml``."""
+        return self._host_set
+
+    @cached_property
     def compose(self) -> Compose:
-        """``docker compose``."""
+        """``docker compose``, on each stack's own host."""
         from homelab_mcp.adapters.compose_cli import ComposeCli
 
-        return ComposeCli(self.root)
+        return ComposeCli(self.root, reach=self._reach)
+
+    def _reach(self, stack: str) -> Mapping[str, str]:
+        if self.files.read(HOSTS_FILE) is None:
+            return {}
+        host = self._host_set.home(stack)
+        self._host_set.knock(host)
+        return self._host_set.environment(host)
 
     @property
     def probe(self) -> Probe:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ PULL_SECONDS = 3600.0
 _CHECK_LIMITS = Limits(cpu_seconds=20, memory=512 * 1024 * 1024)
 _STACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_ENGINE_VARIABLES = frozenset({"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"})
 _INDIRECT = re.compile(r"env_file|include|extends")
 
 
@@ -40,12 +41,19 @@ class ComposeCli:
         root: the lab's folder.
         docker_host: the engine's address; None leaves DOCKER_HOST and the Docker context to the docker command.
         on_line: called with each line Compose prints, for progress.
+        reach: asked for what the docker command needs to reach a stack's host; raises EngineUnavailable.
     """
 
     def __init__(
-        self, root: str | Path, docker_host: str | None = None, *, on_line: Callable[[str], None] | None = None
+        self,
+        root: str | Path,
+        docker_host: str | None = None,
+        *,
+        on_line: Callable[[str], None] | None = None,
+        reach: Callable[[str], Mapping[str, str]] | None = None,
     ) -> None:
         self._root = Path(root)
+        self._reach = reach
         self._docker_host = docker_host
         self._on_line = on_line
         self._program: tuple[str, ...] | None = None
@@ -171,7 +179,8 @@ class ComposeCli:
         arguments += command
         if services:
             arguments += ["--", *services]
-        return self._run(arguments, cwd=folder, timeout=timeout, limits=limits, secrets=known)
+        reach = self._reach(stack) if self._reach and command[0] != "config" else {}
+        return self._run(arguments, cwd=folder, timeout=timeout, limits=limits, secrets=known, reach=reach)
 
     def _place(self, stack: str) -> tuple[list[str], Path, list[str]]:
         """The arguments that name the stack's project, its folder, and the secrets that Compose may speak of."""
@@ -217,6 +226,7 @@ class ComposeCli:
         limits: Limits | None = None,
         secrets: Sequence[str] = (),
         hide: str = "",
+        reach: Mapping[str, str] | None = None,
     ) -> Finished:
         program = self._find()
         full = [
@@ -224,7 +234,9 @@ class ComposeCli:
             *([] if arguments[0] == "version" else ["--ansi", "never", "--progress", "plain"]),
             *arguments,
         ]
-        done = run(full, cwd=cwd, env=self._environment(), timeout=timeout, limits=limits, on_line=self._on_line)
+        # Another host's address must not meet certificates or a context of this machine's.
+        other = {k: v for k, v in self._environment().items() if not (reach and k in _ENGINE_VARIABLES)}
+        done = run(full, cwd=cwd, env={**other, **(reach or {})}, timeout=timeout, limits=limits, on_line=self._on_line)
         if done.code == 0 and not done.timed_out:
             return done
         output = done.output.replace(hide + "/", "") if hide else done.output

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from homelab_mcp.adapters import container_facts, docker_answers
+from homelab_mcp.adapters.docker_connection import connected
 from homelab_mcp.adapters.docker_errors import endpoint, translated
 from homelab_mcp.core.log_lines import Ring
 from homelab_mcp.core.project_name import PROJECT_LABEL
@@ -39,10 +40,15 @@ class DockerEngine:
     Args:
         base_url: ``unix://``, ``tcp://`` or ``ssh://`` address; None takes DOCKER_HOST, else the current Docker
             context, as the ``docker`` command does.
+        read_seconds: what one answer may take.
+        certificates: for ``tcp://``: the folder of ca.pem, cert.pem and key.pem.
     """
 
-    def __init__(self, base_url: str | None = None, *, read_seconds: float = READ_SECONDS) -> None:
+    def __init__(
+        self, base_url: str | None = None, *, read_seconds: float = READ_SECONDS, certificates: str = ""
+    ) -> None:
         self._base_url = base_url
+        self._certificates = certificates
         self._read_seconds = read_seconds
         self._clients: dict[float, APIClient] = {}
         self._guard = threading.Lock()
@@ -52,6 +58,10 @@ class DockerEngine:
     def address(self) -> str:
         """The address that is asked, without connecting to it."""
         return endpoint(self._base_url)[0]
+
+    def silent(self) -> Mapping[str, str]:
+        """None: one engine answers or raises."""
+        return {}
 
     def info(self) -> EngineInfo:
         """What the engine says of itself."""
@@ -298,16 +308,7 @@ class DockerEngine:
     def _client(self, seconds: float) -> APIClient:
         with self._guard:
             if seconds not in self._clients:
-                from docker.api import APIClient
-
-                address, tls = endpoint(self._base_url)
-                self._clients[seconds] = APIClient(
-                    base_url=address,
-                    version="auto",
-                    timeout=seconds,  # type: ignore[arg-type]
-                    tls=tls or False,
-                    use_ssh_client=address.startswith("ssh://"),
-                )
+                self._clients[seconds] = connected(self._base_url, self._certificates, seconds)
             return self._clients[seconds]
 
     def asked(self, call: Callable[[APIClient], Any], seconds: float = 0.0) -> Any:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from pathlib import Path
 from typing import Any
 
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
+
+
+class SshFailed(OSError):
+    """ssh ended before Docker answered; the text is ssh's own last line."""
 
 
 def endpoint(given: str | None) -> tuple[str, Any]:
@@ -64,6 +69,19 @@ def translated(error: Exception, address: str) -> HomelabError:
             details={"status": error.response.status_code, "output": said[:2000]},
         )
     causes = _chain(error)
+    if by_ssh := next((c for c in causes if isinstance(c, SshFailed)), None):
+        return EngineUnavailable(
+            f"Docker at {address} is not reached: {str(by_ssh)[:200]}.",
+            hint=f"Try `ssh {address.removeprefix('ssh://')} docker version`: it must work without asking anything.",
+            code="engine_ssh",
+        )
+    if any(isinstance(c, ssl.SSLError) for c in causes):
+        return EngineUnavailable(
+            f"Docker at {address} and this machine do not trust each other's certificates.",
+            hint="`homelab-mcp host tls NAME --check` tells which has ended or does not fit.",
+            code="engine_tls",
+            details={"cause": str(causes[-1])[:200]},
+        )
     text = " ".join(str(cause) for cause in causes).lower()
     if any(isinstance(c, PermissionError) for c in causes) or "permission denied" in text:
         return EngineUnavailable(

@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
         var: Annotated[
             list[str] | None, typer.Option("--var", metavar="NAME=VALUE", help="A non-secret setting.")
         ] = None,
+        host: Annotated[str, typer.Option(help="Docker host of a new stack (see host list); else this machine.")] = "",
         plan_only: PlanOnly = False,
         as_json: JsonFlag = False,
     ) -> None:
@@ -48,7 +49,7 @@ def register(app: typer.Typer) -> None:
             "variables": pairs(var or []),
         }
         lab = lab_of(ctx)
-        plan = propose_add_service(lab, service, stack, options, Requester(via="cli"))
+        plan = propose_add_service(lab, service, stack, options, Requester(via="cli"), host=host)
         raise typer.Exit(proposed(lab, plan, as_json=as_json, plan_only=plan_only))
 
 

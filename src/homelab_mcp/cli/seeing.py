@@ -1,4 +1,4 @@
-"""``homelab-mcp details``, ``usage`` and ``host``."""
+"""``homelab-mcp details`` and ``usage``; what ``host`` shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     _details(app)
     _usage(app)
-    _host(app)
 
 
 def _details(app: typer.Typer) -> None:
@@ -75,23 +74,8 @@ def _usage(app: typer.Typer) -> None:
         emit(found, as_json, show)
 
 
-def _host(app: typer.Typer) -> None:
-    @app.command()
-    def host(
-        ctx: typer.Context,
-        find: Annotated[str, typer.Option(help="Only processes with this in name or command line.")] = "",
-        top: Annotated[int, typer.Option(min=1, max=30, help="Processes shown.")] = 8,
-        as_json: JsonFlag = False,
-    ) -> None:
-        """The machine: load, memory, disks, processes, clock, DNS, updates; what is not well comes first."""
-        from homelab_mcp.queries.host_health import host_health
-
-        found = host_health(lab_of(ctx), top=top, find=find)
-
-        emit(found, as_json, lambda: _show_host(found))
-
-
-def _show_host(found: Mapping[str, Any]) -> None:
+def show_host(found: Mapping[str, Any]) -> None:
+    """The machine for people: what is not well, then figures."""
     out = console()
     for one in found["findings"]:
         out.print(f"{one['level']}: {one['what']} {one['do']}", style="yellow", markup=False)

@@ -29,12 +29,16 @@ def register(app: typer.Typer) -> None:
             from rich.table import Table
 
             table = Table(box=None, pad_edge=False)
-            titles = ("stack", "service", "state", "health", "restarts", "up", "image_age", "drift", "url")
+            titles: tuple[str, ...] = ("stack", "service", "state", "health", "restarts", "up", "image_age", "drift")
+            elsewhere = any(row.get("host") for row in found["services"])
+            titles = (*titles, *(("host",) if elsewhere else ()), "url")
             for title in titles:
                 table.add_column(title.replace("_", " "), overflow="fold", no_wrap=title != "url")
             for row in found["services"]:
                 table.add_row(*(str(row.get(k) or "") for k in titles))
             console().print(table if found["services"] else "No stacks yet. Next: homelab-mcp add traefik")
+            for why in found.get("silent_hosts", {}).values():
+                console(error=True).print(why, style="yellow", markup=False)
             if found.get("engine_error"):
                 console(error=True).print(f"Only the files were read: {found['engine_error']}", style="yellow")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +11,11 @@ from homelab_mcp.core.compose_parts import as_written
 from homelab_mcp.core.env_file import parse
 from homelab_mcp.core.project_name import FOLDER_LABEL, folder_project, project_name
 from homelab_mcp.core.redact import env_pairs, secret_values
+from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.core.stack_texts import loaded
 from homelab_mcp.core.yaml12 import YamlRefused, load
 from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import ContainerState, StackFiles
 
 MISSING = "missing"
@@ -49,8 +51,9 @@ class Row:
     """One service's line.
 
     ``state`` is Docker's word, or missing (declared, no container), unreadable (a compose file that is no valid
-    YAML), or "" where the engine was not asked. ``note`` is undeclared for a container that no file declares, and
-    asleep for one that Sablier stopped and wakes on a visit. ``image_age`` is since the image was built, as 3mo.
+    YAML), or "" where the engine was not asked or its host is silent. ``note`` is undeclared for a container that no
+    file declares, and asleep for one that Sablier stopped and wakes on a visit. ``image_age`` is since the image was
+    built, as 3mo. ``host`` is "" for the lab's own machine.
     """
 
     stack: str
@@ -63,6 +66,7 @@ class Row:
     image: str = ""
     note: str = ""
     image_age: str = ""
+    host: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready, empty fields left out."""
@@ -183,6 +187,7 @@ def rows(
     restarts: Mapping[str, int],
     shared_env: str = "",
     ages: Mapping[str, str] | None = None,
+    silent: Collection[str] = (),
 ) -> list[Row]:
     """One row a container, and one a declared service without any; sorted by stack, declared order first.
 
@@ -193,6 +198,7 @@ def rows(
         restarts: restart counts by container id, as far as known.
         shared_env: the text of ``global.env``.
         ages: images' ages by image id, as far as known.
+        silent: hosts that did not answer: what runs there is not known.
     """
     by_stack: dict[str, dict[str, list[ContainerState]]] = {}
     for container in containers or ():
@@ -205,18 +211,24 @@ def rows(
         except YamlRefused:
             found.append(Row(stack.name, "", UNREADABLE, note="compose file is not valid YAML"))
             services = ()
+        host = host_of(stack.compose_text)
+        shown = "" if host == LOCAL else host
         for service in services:
+            # Traefik knows the containers of its own host alone.
+            url = "" if shown else service.url
             here = running.pop(service.service, [])
             if not here:
-                state = "" if containers is None else MISSING
+                unseen = host in silent
+                state = "" if containers is None or unseen else MISSING
                 image = short_image(service.image)
-                found.append(Row(stack.name, service.service, state, url=service.url, image=image))
+                note = f"host {host} does not answer" if unseen else ""
+                found.append(
+                    Row(stack.name, service.service, state, url=service.url, image=image, note=note, host=shown)
+                )
             # What the engine reports is filled in, secrets too.
             image = service.image if "$" in service.image else ""
             found += [
-                replace(
-                    _row(stack.name, c, restarts, service.url, image=image), image_age=(ages or {}).get(c.image_id, "")
-                )
+                replace(_row(stack.name, c, restarts, url, image=image), image_age=(ages or {}).get(c.image_id, ""))
                 for c in here
             ]
         found += _undeclared(stack.name, running, restarts)
@@ -241,7 +253,17 @@ def as_text(found: Sequence[Row], total: int, tally: Mapping[str, int]) -> str:
     for row in found:
         restarts = f"{row.restarts} restarts" if row.restarts else ""
         built = f"({row.image_age} old)" if row.image_age else ""
-        parts = (row.state, row.health, row.up, restarts, row.note, row.url, row.image, built)
+        parts = (
+            f"on {row.host}" if row.host else "",
+            row.state,
+            row.health,
+            row.up,
+            restarts,
+            row.note,
+            row.url,
+            row.image,
+            built,
+        )
         lines.append(" ".join([f"{row.stack}/{row.service}", *(p for p in parts if p)]))
     return "\n".join(lines)
 
@@ -273,6 +295,7 @@ def _row(
         url=url,
         image=short_image(image or container.image),
         note=note,
+        host=container.host,
     )
 
 

@@ -12,6 +12,15 @@ from homelab_mcp.model.external import ExternalName, ExternalRoute
 
 SETTINGS_FILE = "homelab.yaml"
 PRIVATE_FOLDER = ".homelab"
+HOSTS_FILE = "hosts.yaml"
+"""The Docker hosts beside the lab's own machine, at the lab's root; most labs have none."""
+
+LOCAL = "local"
+"""The engine of the machine that the lab's folder is on: always there, and where a stack runs that says nothing."""
+
+SECTION = "x-homelab"
+"""The top-level key of a compose file that holds what this project must know of the stack; Compose ignores it."""
+
 SHARED_ENV = "global.env"
 """Variables of every stack, at the lab's root, as Dockge has them; a stack's own ``.env`` goes before it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -50,7 +51,8 @@ class ContainerState:
     """One container as the engine reports it.
 
     ``state`` is Docker's word (created, running, paused, restarting, removing, exited, dead). ``health`` is
-    healthy, unhealthy, starting, or "" where the image and the compose file have no health check.
+    healthy, unhealthy, starting, or "" where the image and the compose file have no health check. ``host`` is "" for
+    the lab's own machine.
     """
 
     id: str
@@ -69,6 +71,7 @@ class ContainerState:
     ports: tuple[PublishedPort, ...] = ()
     networks: tuple[str, ...] = ()
     image_id: str = ""
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,8 @@ class Snapshot:
     """The lab at one moment: every stack's files, the settings file's text, and the containers when asked for.
 
     ``shared_env`` is the text of ``global.env``, Dockge's variables of every stack. ``containers`` is None when the
-    engine was not asked or did not answer; ``engine_error`` then says why.
+    engine was not asked or did not answer; ``engine_error`` then says why. ``silent`` are the hosts of several that
+    did not answer, and why: containers there are not among these.
     """
 
     stacks: tuple[StackFiles, ...]
@@ -109,6 +113,7 @@ class Snapshot:
     containers: tuple[ContainerState, ...] | None = None
     engine_error: str = ""
     shared_env: str = field(default="", repr=False)
+    silent: Mapping[str, str] = field(default_factory=dict)
 
     def stack(self, name: str) -> StackFiles | None:
         """The stack of that name, or None."""

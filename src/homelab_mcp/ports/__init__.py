@@ -6,6 +6,7 @@ from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, EngineInfo, Judge, Probe, ProbeResult
 from homelab_mcp.ports.hardware import Hardware, Place
 from homelab_mcp.ports.host import Host
+from homelab_mcp.ports.hosts import Hosts
 from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.lab import Lab, PromptText
 from homelab_mcp.ports.logs import LogFiles, LogSource
@@ -37,6 +38,7 @@ __all__ = [
     "Hardware",
     "History",
     "Host",
+    "Hosts",
     "Inside",
     "Journal",
     "Judge",

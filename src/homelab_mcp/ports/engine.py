@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -33,6 +33,10 @@ class Engine(Protocol):
     """A Docker Engine. Every call raises EngineUnavailable when it does not answer, EngineFailed on its errors."""
 
     def info(self) -> EngineInfo: ...
+    def silent(self) -> Mapping[str, str]:
+        """Of several hosts: those that did not answer when all were asked last, and why. Of one engine: none."""
+        ...
+
     def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
         """Containers that Compose made (any state), of one stack or all, in one request; sorted by name.
 

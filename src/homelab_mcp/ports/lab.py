@@ -17,6 +17,7 @@ from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, Judge, Probe
 from homelab_mcp.ports.hardware import Hardware
 from homelab_mcp.ports.host import Host
+from homelab_mcp.ports.hosts import Hosts
 from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.logs import LogFiles
 from homelab_mcp.ports.meter import Meter, UsageLog
@@ -132,5 +133,7 @@ class Lab(Protocol):
     def vault(self) -> Vault: ...
     @property
     def host(self) -> Host: ...
+    @property
+    def hosts(self) -> Hosts: ...
     @property
     def snapshots(self) -> Snapshots: ...

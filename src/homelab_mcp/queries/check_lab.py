@@ -13,7 +13,7 @@ from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.redact import safe
 from homelab_mcp.core.status_view import owner
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
-from homelab_mcp.model.lab import SETTINGS_FILE
+from homelab_mcp.model.lab import LOCAL, SETTINGS_FILE
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import read_stacks
@@ -48,9 +48,10 @@ def check_lab(lab: Lab, *, cert_days: int = CERT_DAYS, skip: Collection[str] = (
     found: list[Trouble] = []
     looked: dict[str, int] = {}
     unseen: list[str] = []
+    here = seen.on(LOCAL)
     steps: tuple[tuple[str, Callable[[], Iterator[Trouble]]], ...] = (
         ("services", lambda: _services(lab, seen, looked)),
-        ("routes", lambda: _routes(lab, [r.host for r in all_routes(seen, settings)], cert_days, skip, looked)),
+        ("routes", lambda: _routes(lab, [r.host for r in all_routes(here, settings)], cert_days, skip, looked)),
         ("backups", lambda: _backups(lab, looked)),
         ("host", lambda: _host(lab, unseen, looked)),
         ("drift", lambda: _drift(lab, unseen, looked)),
@@ -76,6 +77,7 @@ def _services(lab: Lab, seen: LabView, looked: dict[str, int]) -> Iterator[Troub
     status = lab_status(lab.files, lab.engine, limit=100_000)
     rows = [row.as_dict() for row in status.rows]
     looked["services"] = len(rows)
+    yield from (Trouble("services", f"host {host}", why) for host, why in status.silent.items())
     yield from lab_check.services(rows, seen, ended)
 
 

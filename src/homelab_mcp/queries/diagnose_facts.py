@@ -14,11 +14,13 @@ from homelab_mcp.core.checks.view import StackView
 from homelab_mcp.core.compose_model import Text
 from homelab_mcp.core.diagnosis.known_lines import LENGTH, LINES
 from homelab_mcp.core.fingerprint import touched_stacks
+from homelab_mcp.core.stack_host import refuse_silent
 from homelab_mcp.model.diagnosis import ContainerFacts, Facts, HostPath, Other, RouteFacts, Signature
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import PlanState
-from homelab_mcp.ports import Lab
+from homelab_mcp.ports import Engine, Lab, Place
 from homelab_mcp.queries.diagnose_route import route_of
 from homelab_mcp.queries.find import find_in, read_stacks
 from homelab_mcp.queries.lab_facts import lab_facts, lint_settings
@@ -51,7 +53,11 @@ def facts_of(
     facts = lab_facts(lab)
     view = LintedLab([StackView(one) for one in linted], facts)
     mine = next(s for s in view.services if (s.stack.name, s.name) == (stack, service))
+    home = mine.stack.host
+    # All of it is asked of the stack's own host; what only a look at that machine's disk could tell stays unsaid.
+    engine = lab.engine if home == LOCAL else lab.hosts.engine(home)
     listed = lab.engine.containers()
+    refuse_silent(lab.engine.silent(), {home})
     own = [c for c in listed if (c.stack, c.service) == (stack, service)]
     containers = tuple(_contained(lab, own))
     hide = lab.redactor.safe
@@ -61,9 +67,9 @@ def facts_of(
     findings = lint(
         linted, report=[f.file for f in mine.stack.files], facts=facts, settings=lint_settings(lab), fixes=True
     )
-    disk = lab.hardware.place(lab.root)
+    disk = lab.hardware.place(lab.root) if home == LOCAL else Place("")
     others = tuple(_others(view, listed, (stack, service)))
-    networks = lab.engine.networks()
+    networks = engine.networks()
     found = Facts(
         stack=stack,
         service=service,
@@ -79,12 +85,12 @@ def facts_of(
         others=others,
         networks=networks,
         wanted_networks=tuple(_external(mine, "networks", list(mine.networks))),
-        volumes=lab.engine.volumes(),
+        volumes=engine.volumes(),
         wanted_volumes=tuple(_external(mine, "volumes", [m.source for m in mine.mounts if m.kind == "volume"])),
-        image_here=_image_here(lab, mine),
-        host_architecture=_architecture(lab),
+        image_here=_image_here(engine, mine),
+        host_architecture=_architecture(engine),
         takers=dict(_takers(lab, mine, listed, running=any(c.state.state == "running" for c in containers))),
-        paths=tuple(_paths(lab, mine)),
+        paths=tuple(_paths(lab, mine)) if home == LOCAL else (),
         puid=puid,
         free=disk.free,
         total=disk.total,
@@ -176,18 +182,18 @@ def _external(mine: ServiceView, section: str, keys: list[str]) -> Iterator[str]
             yield str(body.get("name") or key)
 
 
-def _image_here(lab: Lab, mine: ServiceView) -> bool | None:
+def _image_here(engine: Engine, mine: ServiceView) -> bool | None:
     image = mine.image
     if not image or "@" in image or "build" in mine.data:
         return None
     name = image if ":" in image.rsplit("/", 1)[-1] else f"{image}:latest"
     short = name.removeprefix("docker.io/").removeprefix("library/")
-    return bool(lab.engine.images() & {name, short})
+    return bool(engine.images() & {name, short})
 
 
-def _architecture(lab: Lab) -> str:
+def _architecture(engine: Engine) -> str:
     try:
-        return lab.engine.info().architecture
+        return engine.info().architecture
     except EngineFailed:
         return ""
 
@@ -201,11 +207,12 @@ def _takers(
             continue
         del entry
         for port in range(published.host[0], min(published.host[1], published.host[0] + 20) + 1):
-            holders = [c for c in listed if any(p.host_port == port and p.protocol == "tcp" for p in c.ports)]
+            around = (c for c in listed if c.host == ("" if mine.stack.host == LOCAL else mine.stack.host))
+            holders = [c for c in around if any(p.host_port == port and p.protocol == "tcp" for p in c.ports)]
             strangers = [c for c in holders if (c.stack, c.service) != (mine.stack.name, mine.name)]
             if strangers:
                 yield port, f"{strangers[0].stack}/{strangers[0].service}"
-            elif not holders and not running and lab.hardware.listens(port):
+            elif not holders and not running and mine.stack.host == LOCAL and lab.hardware.listens(port):
                 yield port, "a program of this machine"
 
 

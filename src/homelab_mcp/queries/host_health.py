@@ -7,14 +7,15 @@ from typing import Any
 from homelab_mcp.core.host_findings import as_dict, judged
 from homelab_mcp.core.prerequisites import HOME_DOMAIN
 from homelab_mcp.core.redact import clean
-from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.errors import HomelabError, InvalidInput
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.ports import Lab
 
 REGISTRY = "registry-1.docker.io"
 """Where images without a registry in their name come from; who cannot resolve it can update nothing."""
 
 
-def host_health(lab: Lab, *, top: int = 8, find: str = "", disk: bool = True) -> dict[str, Any]:
+def host_health(lab: Lab, *, top: int = 8, find: str = "", disk: bool = True, host: str = "") -> dict[str, Any]:
     """Findings first, then figures; what cannot be seen is told with the reason.
 
     Args:
@@ -22,7 +23,22 @@ def host_health(lab: Lab, *, top: int = 8, find: str = "", disk: bool = True) ->
         top: processes that are shown.
         find: only processes with this in their name or command line.
         disk: also ask Docker for its classes, which takes seconds where there is much.
+        host: another Docker host, of which its engine tells; "all" for a line on each.
+
+    Raises:
+        NotFound: no such host.
+        InvalidInput: another host is asked for, and Docker is left out (``plan_needs_docker``).
     """
+    if host not in ("", LOCAL):
+        if lab.files_only:
+            raise InvalidInput(
+                "Another host tells only through Docker, which is left out (files only).",
+                code="plan_needs_docker",
+                hint="Run without --files-only.",
+            )
+        from homelab_mcp.queries.hosts import looked
+
+        return {key: _clean(value) for key, value in looked(lab, () if host == "all" else (host,)).items()}
     health = lab.host.health(names=_names(lab), find=find)
     docker, names = _docker(lab, disk=disk)
     findings = [{"level": c.level, "what": c.sentence, "do": c.hint} for c in judged(health)]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from homelab_mcp.core.redact import safe
+from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.core.status_view import Row, as_text, counts, rows
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput
 from homelab_mcp.model.observed import ContainerState
@@ -22,7 +23,8 @@ _TROUBLED = frozenset({"restarting", "exited", "dead"})
 class LabStatus:
     """One page of rows, with counts over all of them.
 
-    ``engine_error`` is set when Docker did not answer: the rows then come from the files alone.
+    ``engine_error`` is set when Docker did not answer: the rows then come from the files alone. ``silent`` are hosts
+    of several that did not answer, and why.
     """
 
     rows: tuple[Row, ...]
@@ -30,9 +32,10 @@ class LabStatus:
     counts: dict[str, int]
     engine_error: str = ""
     next_cursor: str | None = None
+    silent: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """``services, total, counts``, and ``engine_error`` and ``next_cursor`` where there are any."""
+        """``services, total, counts``; ``engine_error``, ``silent_hosts`` and ``next_cursor`` where there are any."""
         body: dict[str, Any] = {
             "services": [row.as_dict() for row in self.rows],
             "total": self.total,
@@ -40,6 +43,8 @@ class LabStatus:
         }
         if self.engine_error:
             body["engine_error"] = self.engine_error
+        if self.silent:
+            body["silent_hosts"] = dict(self.silent)
         if self.next_cursor:
             body["next_cursor"] = self.next_cursor
         return body
@@ -49,6 +54,7 @@ class LabStatus:
         body = as_text(self.rows, self.total, self.counts)
         if self.engine_error:
             body = f"{self.engine_error}\nFrom the files alone:\n{body}"
+        body = "\n".join([*self.silent.values(), body])
         return f"{body}\nnext_cursor: {self.next_cursor}" if self.next_cursor else body
 
 
@@ -81,15 +87,17 @@ def lab_status(
     restarts: dict[str, int] = {}
     ages: Mapping[str, str] = {}
     trouble = ""
+    silent: Mapping[str, str] = {}
     if engine is not None:
         try:
             containers = engine.containers()
+            silent = engine.silent()
             restarts = _restarts(engine, containers)
             ages = built()
         except (EngineUnavailable, EngineFailed) as error:
             trouble = error.as_text()
     shared = files.read("global.env") or ""
-    found = rows(stacks, containers, root=files.root, restarts=restarts, shared_env=shared, ages=ages)
+    found = rows(stacks, containers, root=files.root, restarts=restarts, shared_env=shared, ages=ages, silent=silent)
     if stack:
         # A stack whose folder is gone can still have containers.
         if not any(row.stack == stack for row in found):
@@ -97,7 +105,7 @@ def lab_status(
         found = [row for row in found if row.stack == stack]
     page = tuple(_clean(row) for row in found[start : start + limit])
     more = str(start + limit) if start + limit < len(found) else None
-    return LabStatus(page, len(found), counts(found), trouble, more)
+    return LabStatus(page, len(found), counts(found), trouble, more, {h: safe(why)[:300] for h, why in silent.items()})
 
 
 def age(seconds: float) -> str:
@@ -125,7 +133,7 @@ def status_of(lab: Lab, stack: str = "", limit: int = 50, cursor: str = "", *, d
         from homelab_mcp.queries.review import container_drift
 
         shown = {row.stack for row in found.rows}
-        stacks = [s for s in read_stacks(lab.files) if s.name in shown]
+        stacks = [s for s in read_stacks(lab.files) if s.name in shown and host_of(s.compose_text) not in found.silent]
         words = {(d.stack, d.service): str(d.word) for d in container_drift(lab, stacks, stack, [], details=False)}
         for row in body["services"]:
             if word := words.get((row["stack"], row["service"])):

@@ -8,15 +8,16 @@ from dataclasses import replace
 from homelab_mcp.core.gpu import Gpus
 from homelab_mcp.core.resources import Host, Usage
 from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.ports import Lab
 
 
-def host_of(lab: Lab) -> Host | None:
-    """The engine's host; None where nobody can tell."""
+def host_of(lab: Lab, name: str = LOCAL) -> Host | None:
+    """The size of the lab's machine, or of another Docker host; None where nobody can tell."""
     if lab.files_only:
         return None
     try:
-        info = lab.engine.info()
+        info = (lab.engine if name == LOCAL else lab.hosts.engine(name)).info()
     except HomelabError:
         return None
     return Host(info.cpus, info.memory)

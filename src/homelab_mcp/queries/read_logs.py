@@ -15,6 +15,7 @@ from homelab_mcp.core.log_levels import LEVELS
 from homelab_mcp.core.log_lines import LogLine
 from homelab_mcp.core.log_needle import needle_of
 from homelab_mcp.core.redact import Redactor, secret_values
+from homelab_mcp.core.stack_host import host_of, refuse_silent
 from homelab_mcp.core.status_view import owner
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import StackFiles
@@ -189,7 +190,10 @@ def page_of(lab: Lab, question: LogQuestion) -> LogPage:
     """A lab's logs, as :func:`read_logs`, with log files where asked. Raises the same."""
     stacks = read_stacks(lab.files)
     wanted = question.wanted(lab.clock.now(), lambda: lab.redactor)
-    found = containers_of(stacks, lab.engine.containers(), lab.files.root, question.services, question.stack)
+    running = lab.engine.containers()
+    if silent := lab.engine.silent():
+        refuse_silent(silent, _homes(stacks, question))
+    found = containers_of(stacks, running, lab.files.root, question.services, question.stack)
     logs: list[Log] = []
     notes: list[str] = []
     for container in found:
@@ -216,6 +220,12 @@ def page_of(lab: Lab, question: LogQuestion) -> LogPage:
         rest=rest,
         notes=(*page.notes, *notes),
     )
+
+
+def _homes(stacks: Sequence[StackFiles], question: LogQuestion) -> set[str]:
+    """The hosts of the stacks that are asked for by name."""
+    named = {question.stack, *(s.partition("/")[0] for s in question.services if "/" in s)}
+    return {host_of(s.compose_text) for s in stacks if s.name in named}
 
 
 def uri_of(stack: str, service: str, cursor: str = "") -> str:

@@ -27,6 +27,7 @@ from homelab_mcp.core.drift import (
 from homelab_mcp.core.new_findings import brought_in
 from homelab_mcp.core.redact import safe, secret_values
 from homelab_mcp.core.secret_files import ACME_STORES
+from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.core.status_view import owner
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError, InvalidInput
 from homelab_mcp.model.finding import Finding
@@ -114,9 +115,11 @@ def container_drift(
     except (EngineUnavailable, EngineFailed) as error:
         notes.append(f"Containers were not looked at: {error.as_text()}")
         return ()
+    silent = lab.engine.silent()
+    notes += [f"{why} Its stacks were not compared." for why in silent.values()]
     found: list[ContainerDrift] = []
     for one in stacks:
-        if not stack or one.name == stack:
+        if (not stack or one.name == stack) and not (silent and host_of(one.compose_text) in silent):
             mine = [c for c in containers if owner(c, stacks, lab.files.root) == one.name]
             found += _of_stack(lab, one, mine, notes, details=details)
     found += _without_folder(lab, stacks, containers, stack)

@@ -10,7 +10,8 @@ from typing import Any
 from homelab_mcp.core.operations.fix_permissions import runs_as_lab_user
 from homelab_mcp.core.operations.lab_view import Known, expand, view
 from homelab_mcp.core.operations.volume_edit import source_of, target_of, writes
-from homelab_mcp.model.lab import COMPOSE_NAMES, LabSettings
+from homelab_mcp.core.stack_host import host_of
+from homelab_mcp.model.lab import COMPOSE_NAMES, LOCAL, LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft
 from homelab_mcp.ports import Lab, Place
@@ -86,6 +87,8 @@ def with_storage_notes(lab: Lab, draft: Draft) -> Draft:
     env = {e.path.partition("/")[0]: e.after or "" for e in draft.edits if e.path.endswith("/.env")}
     for edit in (e for e in draft.edits if e.path.partition("/")[2] in COMPOSE_NAMES and e.after):
         stack = edit.path.partition("/")[0]
+        if host_of(edit.after or "") != LOCAL:
+            continue
         text = env.get(stack, lab.files.read(f"{stack}/.env") or "")
         had = _host_paths(stack, edit.path, edit.before or "", text)
         for path in sorted(_host_paths(stack, edit.path, edit.after or "", text) - had):

@@ -38,6 +38,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         lazy: Annotated[bool, Field(description="Sleep while nobody visits it (needs sablier).")] = False,
         tag: Annotated[str, Field(description="Image tag instead of the pinned one.", max_length=128)] = "",
         variables: Annotated[dict[str, str], Field(description="Non-secret settings by name.", max_length=40)] = {},  # noqa: B006
+        host: Annotated[Short, Field(description="Docker host of a new stack; empty: the lab's machine.")] = "",
     ) -> Annotated[CallToolResult, PlanOutput]:
         from homelab_mcp.workflow.proposals import propose_add_service
 
@@ -52,7 +53,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
             "tag": tag,
             "variables": variables,
         }
-        plan = await in_thread(propose_add_service, lab, service, stack, options, requester(ctx))
+        plan = await in_thread(propose_add_service, lab, service, stack, options, requester(ctx), host=host)
         return await plan_result(lab, plan)
 
     server.add_tool(

@@ -26,15 +26,20 @@ class ServiceLine(BaseModel):
     image_age: str | None = None
     note: str | None = None
     drift: str | None = None
+    host: str | None = None
 
 
 class StatusOutput(BaseModel):
-    """The lab's services; ``engine_error`` when Docker did not answer and only the files were read."""
+    """The lab's services; ``engine_error`` when Docker did not answer and only the files were read.
+
+    ``silent_hosts`` are those of several Docker hosts that did not answer, and why.
+    """
 
     services: list[ServiceLine]
     total: int
     counts: dict[str, int]
     engine_error: str | None = None
+    silent_hosts: dict[str, str] | None = None
     next_cursor: str | None = None
 
 

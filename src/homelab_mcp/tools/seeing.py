@@ -98,10 +98,11 @@ def register_host(server: MCPServer[Any], lab: Lab) -> None:
             str, Field(description="Only processes with this in name or command line.", max_length=80)
         ] = "",
         top: Annotated[int, Field(description="Processes shown.", ge=1, le=30)] = 8,
+        host: Annotated[str, Field(description="Another Docker host's engine, or all.", max_length=40)] = "",
     ) -> Annotated[CallToolResult, HostOutput]:
         from homelab_mcp.queries import host_health as query
 
-        return result(HostOutput(**await in_thread(query.host_health, lab, top=top, find=find)))
+        return result(HostOutput(**await in_thread(query.host_health, lab, top=top, find=find, host=host)))
 
     server.add_tool(
         host_health,

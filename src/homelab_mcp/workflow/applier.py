@@ -10,6 +10,7 @@ from homelab_mcp.core.diff import is_secret
 from homelab_mcp.core.fingerprint import touched_stacks
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import safe
+from homelab_mcp.core.stack_host import host_of, refuse_silent
 from homelab_mcp.model.errors import HomelabError, JournalUnwritable, LabLocked, PlanRefused
 from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, PlanStatus
 from homelab_mcp.model.policy import POLICY_FILE
@@ -151,6 +152,11 @@ class Applier:
         """The plan's fingerprint as it would be if it were made now."""
         paths, services = fingerprint.parts(plan.fingerprint)
         containers = self.engine.containers() if services and self.engine is not None else None
+        if self.engine is not None and (silent := self.engine.silent()):
+            # What is not seen is not gone: such a plan is not stale, it waits for the host.
+            folders = dict(self.files.stack_folders())
+            texts = (self.files.read(folders[stack]) for stack, _ in services if stack in folders)
+            refuse_silent(silent, {host_of(text or "") for text in texts})
         return fingerprint.build({p: self.files.read(p) for p in paths}, services, containers)
 
     def _check_approval(self, plan: Plan, approval: Approval | None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.redact_shapes import marked_lines
 from homelab_mcp.model.errors import InvalidInput, PlanRefused
-from homelab_mcp.model.lab import PRIVATE_FOLDER
+from homelab_mcp.model.lab import HOSTS_FILE, PRIVATE_FOLDER
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import Draft
 from homelab_mcp.model.policy import POLICY_FILE
@@ -24,6 +24,12 @@ def check_not_the_guard(draft: Draft) -> None:
                 f"No plan changes {POLICY_FILE}: it says whose yes plans need.",
                 code="policy_protected",
                 hint="A person edits it, and looks at it with `homelab-mcp policy check`.",
+            )
+        if edit.path.casefold() == HOSTS_FILE:
+            raise InvalidInput(
+                f"No plan changes {HOSTS_FILE}: it says which machines the lab commands.",
+                code="hosts_protected",
+                hint="A person runs `homelab-mcp host add` or `host remove`.",
             )
         if {part.casefold() for part in edit.path.split("/")} & _OWN_FOLDERS:
             raise InvalidInput(

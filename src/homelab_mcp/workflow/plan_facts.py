@@ -8,7 +8,9 @@ from dataclasses import replace
 from homelab_mcp.core import fingerprint
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.redact import safe, secret_values
+from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.plan import ActionKind, Approval, Draft, Evidence, Plan, Verification
 from homelab_mcp.ports import Files
 from homelab_mcp.workflow.compose_facts import bind_folders, services_written
@@ -37,6 +39,9 @@ def folders_of(plan: Plan) -> list[str]:
         seen = [v for v in plan.draft.verifications if v.stack == stack]
         written = () if plan.draft.actions else services_written(edit.before or "", edit.after or "")
         if edit.after is None or edit.path.endswith(".env") or not (starts or seen or written):
+            continue
+        if host_of(edit.after) != LOCAL:
+            # They are wanted on that host, whose disk is none of this machine's.
             continue
         looked_at = {s for v in seen for s in v.services} if seen else set(written)
         wanted = {s for a in starts for s in a.services} | looked_at

@@ -14,10 +14,11 @@ from homelab_mcp.core.plan_completion import completed
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
 from homelab_mcp.core.shadowed import told_of_others
+from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.core.stack_texts import refuse_half_a_stack
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
-from homelab_mcp.model.lab import SETTINGS_FILE, SHARED_ENV
+from homelab_mcp.model.lab import HOSTS_FILE, LOCAL, SETTINGS_FILE, SHARED_ENV
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState, Requester, Risk, RiskReason
 from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
@@ -69,7 +70,7 @@ class Planner:
         if not containers or self._engine is None:
             return files
         try:
-            return replace(files, containers=self._engine.containers())
+            return replace(files, containers=self._engine.containers(), silent=self._engine.silent())
         except (EngineUnavailable, EngineFailed) as error:
             return replace(files, engine_error=error.message)
 
@@ -170,6 +171,8 @@ class Planner:
         for stacks, edits in ((before, {}), (after, changed)):
             for stack in (s for s in stacks if s.name in touched):
                 found = {**files_of_stack(self._files, stack, edits), **found}
+        if any(host_of(s.compose_text) != LOCAL for s in (*before, *after) if s.name in touched):
+            found[HOSTS_FILE] = self._files.read(HOSTS_FILE)
         return found
 
     def _check_room(self) -> None:

@@ -26,6 +26,7 @@ from homelab_mcp.queries.machine import host_of
 from homelab_mcp.queries.storage import with_storage_notes
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.derive import keeping_routes, with_derived
+from homelab_mcp.workflow.on_hosts import place_of, settled
 from homelab_mcp.workflow.origin import with_origin
 from homelab_mcp.workflow.planner import Lint
 
@@ -57,11 +58,14 @@ def request_of(kind: type[M], **values: Any) -> M:
         ) from None
 
 
-def propose_add_service(lab: Lab, service: str, stack: str, options: dict[str, Any], requester: Requester) -> Plan:
-    """A plan that adds a catalog service. Raises InvalidInput, NotFound, EditRefused."""
+def propose_add_service(
+    lab: Lab, service: str, stack: str, options: dict[str, Any], requester: Requester, *, host: str = ""
+) -> Plan:
+    """A plan that adds a catalog service; ``host`` is for a new stack. Raises InvalidInput, NotFound, EditRefused."""
     from homelab_mcp.core.operations.add_service import add_service
 
-    request = request_of(AddServiceRequest, service=service, stack=stack, options=request_of(ServiceOptions, **options))
+    chosen = request_of(ServiceOptions, **options)
+    request = request_of(AddServiceRequest, service=service, stack=stack, options=chosen, host=host)
     catalog = lab.catalog
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
     draft = add_service(
@@ -73,7 +77,7 @@ def propose_add_service(lab: Lab, service: str, stack: str, options: dict[str, A
         argon2=lab.secrets.argon2,
         root=lab.root,
         read=lab.files.read,
-        host=host_of(lab),
+        host=host_of(lab, place_of(lab, snapshot, request)),
     )
     if request.options.lazy:
         from homelab_mcp.workflow.propose_lazy import asleep_too
@@ -205,6 +209,7 @@ def lint_of(lab: Lab) -> Lint:
 def plan_of(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) -> Plan:
     """A stored plan of an operation's draft. Raises what ``Planner.make`` raises."""
     draft = keeping_routes(lab, with_derived(lab, draft, snapshot), snapshot)
+    draft = settled(lab, draft, snapshot)
     if lab.files_only and draft.moves:
         raise InvalidInput(
             "Data moves only while its containers are down, and Docker is left out (files only).",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core.project_name import folder_project, project_name
@@ -64,6 +64,10 @@ class StackEngine:
     def sweep_networks(self, stack: str, names: Collection[str]) -> list[str]:
         """As the engine's."""
         return self._engine.sweep_networks(self._projects().get(stack, folder_project(stack)), names)
+
+    def silent(self) -> Mapping[str, str]:
+        """As the engine's."""
+        return self._engine.silent()
 
     def info(self) -> EngineInfo:
         """As the engine's."""

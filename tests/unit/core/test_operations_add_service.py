@@ -205,3 +205,24 @@ def test_an_unreadable_stack_elsewhere_does_not_stop_the_addition_but_is_named()
 def test_the_same_request_gives_the_same_draft() -> None:
     assert propose(lab(), "app") == propose(lab(), "app")
     assert CORE in lab().stacks[0].compose_text
+
+
+def test_a_new_stack_on_another_host_says_so_and_takes_names_and_ports_there_alone() -> None:
+    taken = "services:\n  dns:\n    image: x\n    container_name: dns\n    ports: ['53:53']\n"
+    request = AddServiceRequest(service="dns", stack="far", host="nas")
+    given: dict[str, Any] = {"find": find, "secrets": secret, "argon2": argon2, "root": "/opt/stacks", "read": {}.get}
+    draft = add_service(lab(near=(taken, "")), SETTINGS, request, **given)
+    text = draft.edits[0].after or ""
+    assert text.startswith("x-homelab:\n  host: nas\n\n")
+    assert compose_of(draft)["services"]["dns"]["ports"] == ["53:53"]
+    web = add_service(lab(), SETTINGS, AddServiceRequest(service="web", stack="far", host="nas"), **given)
+    assert not web.verification.routes
+    assert any("Publish its port on nas" in note for note in web.notes)
+    assert not any("Reached at" in note for note in web.notes)
+    for there in (f"x-homelab: {{host: nas}}\n{taken}", text):
+        with pytest.raises(InvalidInput) as caught:
+            add_service(lab(other=(there, "")), SETTINGS, request, **given)
+        assert caught.value.code == "container_name_taken"
+    with pytest.raises(InvalidInput) as caught:
+        add_service(lab(far=(taken, "")), SETTINGS, request, **given)
+    assert caught.value.code == "other_host"

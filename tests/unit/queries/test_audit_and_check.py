@@ -48,6 +48,9 @@ class MadeUpEngine:
     def info(self) -> EngineInfo:
         return EngineInfo("20.10", "1.41", "Linux", "x86_64", 2, 2**30, "overlay2", 2)
 
+    def silent(self) -> dict[str, str]:
+        return {}
+
     def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
         ports = (PublishedPort("0.0.0.0", 8080, 80),)
         return (

@@ -76,6 +76,9 @@ class Box:
         self.redactor = Redactor(["hunter22-canary"])
         self.clock = SimpleNamespace(now=lambda: BEGUN + 1000, monotonic=time.monotonic, sleep=lambda _: None)
 
+    def silent(self) -> dict[str, str]:
+        return {}
+
     def containers(self) -> tuple[ContainerState, ...]:
         return (self.state,)
 

@@ -69,6 +69,9 @@ class FakeDocker:
             self.down_for -= 1
             raise EngineUnavailable("Docker is not running.")
 
+    def silent(self) -> dict[str, str]:
+        return {}
+
     def info(self) -> EngineInfo:
         return EngineInfo("27", "1.47", "linux", "x86_64", 2, 1 << 32, "overlay2", len(self.containers_now))
 

@@ -161,6 +161,9 @@ def test_traefik_is_known_by_its_image_from_any_registry() -> None:
 class FakeDockerWhoseTagsMoved(FakeDocker):
     """Lists containers by image id, as the engine does once another image has taken the tag."""
 
+    def silent(self) -> dict[str, str]:
+        return {}
+
     def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
         return tuple(replace(one, image="sha256:" + "0" * 64) for one in super().containers(stack))
 

@@ -157,7 +157,9 @@ class ServiceView:
         return frozenset(str(p) for p in _list(self.data.get("profiles")))
 
     def is_beside(self, other: ServiceView) -> bool:
-        """False for two services of one stack that are alternatives: limited to different profiles."""
+        """False on different hosts, and for two of one stack that are limited to different profiles."""
+        if self.stack is not other.stack and self.stack.host != other.stack.host:
+            return False
         if self.stack is not other.stack or not self.profiles or not other.profiles:
             return True
         return bool(self.profiles & other.profiles)

@@ -9,6 +9,7 @@ from homelab_mcp.core.checks.schema import SchemaProblem, is_json, problems
 from homelab_mcp.core.checks.service_view import Entry, Mount, PortEntry, ServiceView
 from homelab_mcp.core.compose_model import ComposeFile, read_compose
 from homelab_mcp.core.once import once
+from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.core.yaml12 import Mark, YamlRefused
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class StackView:
         if not self.files:
             self.files = self._together(source)
         self.services = self._services()
+        self.host = host_of(source.text)
 
     def _services(self) -> list[ServiceView]:
         bodies = self.model.services if self.model else {}

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.generator import Generated, generate
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.request import AddServiceRequest
 from homelab_mcp.core.resources import Host, overbooked
+from homelab_mcp.core.stack_host import host_of, with_host
 from homelab_mcp.core.traefik import gives_certificates
 from homelab_mcp.model.definition import Container, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.model.lab import LOCAL, LabSettings
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import (
     ActionKind,
@@ -81,6 +83,13 @@ def add_service(
     stack = snapshot.stack(stack_name)
     compose_path = stack.compose_path if stack else f"{stack_name}/compose.yaml"
     compose_text = stack.compose_text if stack else ""
+    place = host_of(compose_text) if stack else request.host or LOCAL
+    if request.host not in (None, place):
+        raise InvalidInput(
+            f"Stack {stack_name} is on host {place}; a stack lives on one host.",
+            hint=f"Leave the host out, or name a new stack for {request.host}.",
+            code="other_host",
+        )
     env_path = f"{stack_name}/.env"
     env_before = stack.env_text if stack and stack.env_text else read(env_path)
     main = request.options.name or definition.id
@@ -99,8 +108,8 @@ def add_service(
         host=host,
     )
     generated = finish(generated)
-    _refuse_taken(generated, stack_name, lab, snapshot, settings)
-    route_works = _route_works(definition, generated, settings, lab, alongside)
+    _refuse_taken(generated, stack_name, lab, snapshot, settings, place)
+    route_works = place == LOCAL and _route_works(definition, generated, settings, lab, alongside)
     compose_after = compose_edit.add_services(
         compose_text,
         generated.services,
@@ -108,6 +117,8 @@ def add_service(
         volumes=generated.volumes,
         urls=generated.urls,
     )
+    if not stack:
+        compose_after = with_host(compose_after, place)
     edits = [FileEdit(compose_path, compose_text if stack else None, compose_after)]
     if generated.env:
         env_after = env_file.set_values(env_before or "", generated.env)
@@ -129,8 +140,8 @@ def add_service(
         verification=_verification(generated, stack_name, route_works),
         risks=tuple(_risks(definition, generated, stack_name, used)),
         notes=(
-            *_notes(definition, generated, settings, lab, route_works, kept, alongside),
-            *generated.notes,
+            *_notes(definition, _seen_from(place, generated), settings, lab, route_works, kept, alongside),
+            *_seen_from(place, generated).notes,
             *overbooked([*(s.data for s in lab.services), *generated.services.values()], host),
             _made_from(definition),
         ),
@@ -138,6 +149,17 @@ def add_service(
         target=generated.name,
         secrets=generated.secrets,
     )
+
+
+def _seen_from(place: str, generated: Generated) -> Generated:
+    """Without its route on another host, whose containers Traefik does not know."""
+    if place == LOCAL or generated.route is None:
+        return generated
+    note = (
+        f"No route leads to it yet: Traefik knows the containers of its own host alone. Publish its port on {place}, "
+        "then plan an external route to it."
+    )
+    return replace(generated, route=None, notes=(*generated.notes, note))
 
 
 def _part(gateway: ServiceDefinition | None, generated: Generated) -> tuple[Container, ...]:
@@ -159,7 +181,11 @@ def _shares_certificates(lab: LabView) -> bool:
     return proxy is not None and gives_certificates(proxy.data.get("command"))
 
 
-def _refuse_taken(generated: Generated, stack: str, lab: LabView, snapshot: Snapshot, settings: LabSettings) -> None:
+def _refuse_taken(
+    generated: Generated, stack: str, lab: LabView, snapshot: Snapshot, settings: LabSettings, host: str
+) -> None:
+    here = lab.on(host)
+    there = "" if host == LOCAL else host
     for name, block in generated.services.items():
         present = next((s for s in lab.services if s.stack == stack and s.name == name), None)
         if present:
@@ -168,8 +194,9 @@ def _refuse_taken(generated: Generated, stack: str, lab: LabView, snapshot: Snap
                 hint="Give another 'name' (and 'subdomain') for a second instance.",
                 code="service_exists",
             )
-        holder = lab.container(name)
-        running = next((c for c in snapshot.containers or () if c.name == name and c.stack != stack), None)
+        holder = here.container(name)
+        around = (c for c in snapshot.containers or () if c.host == there)
+        running = next((c for c in around if c.name == name and c.stack != stack), None)
         if holder or running:
             where = holder.where if holder else "a container outside this stack"
             raise InvalidInput(
@@ -177,7 +204,7 @@ def _refuse_taken(generated: Generated, stack: str, lab: LabView, snapshot: Snap
                 hint="Give another 'name'.",
                 code="container_name_taken",
             )
-        _refuse_ports(name, block.get("ports", []), lab)
+        _refuse_ports(name, block.get("ports", []), here)
     if generated.route:
         refuse_host(generated.route.host, lab, settings)
 

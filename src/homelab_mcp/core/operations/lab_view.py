@@ -10,7 +10,9 @@ from typing import Any
 from homelab_mcp.core.env_file import parse, parse_or_empty
 from homelab_mcp.core.labels import labels_of
 from homelab_mcp.core.shadowed import merged_services
+from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import Snapshot
 
 _HOST_CALL = re.compile(r"\bHost(?:SNI)?\(([^)]*)\)")
@@ -20,12 +22,13 @@ _REFERENCE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\}|\$(
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One service of the lab as its compose file has it; ``env`` is its stack's."""
+    """One service of the lab as its compose file has it; ``env`` and ``host`` are its stack's."""
 
     stack: str
     name: str
     data: Mapping[str, Any]
     env: Mapping[str, str]
+    host: str = LOCAL
 
     @property
     def where(self) -> str:
@@ -54,6 +57,12 @@ class LabView:
 
     services: tuple[Known, ...]
     unreadable: tuple[str, ...]
+
+    def on(self, host: str) -> LabView:
+        """What is on that Docker host: container names and published ports are taken there alone."""
+        if all(s.host == host for s in self.services):
+            return self
+        return LabView(tuple(s for s in self.services if s.host == host), self.unreadable)
 
     def routed(self, host: str) -> Known | None:
         """Who answers to that host name."""
@@ -107,7 +116,8 @@ def view(snapshot: Snapshot) -> LabView:
         except HomelabError:
             unreadable.append(stack.name)
             continue
-        found += [Known(stack.name, str(n), d, env) for n, d in services.items() if isinstance(d, Mapping)]
+        host = host_of(stack.compose_text)
+        found += [Known(stack.name, str(n), d, env, host) for n, d in services.items() if isinstance(d, Mapping)]
     return LabView(tuple(found), tuple(unreadable))
 
 

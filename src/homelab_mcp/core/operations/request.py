@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from homelab_mcp.model.external import GroupName as GroupName
+from homelab_mcp.model.hosts import HostName
 from homelab_mcp.model.lab import NAME_PATTERN, RuleId
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -46,6 +47,7 @@ class AddServiceRequest(_Request):
     service: Annotated[str, Field(min_length=1, max_length=80)]
     stack: Name | None = None
     options: ServiceOptions = ServiceOptions()
+    host: HostName | None = Field(default=None, description="Docker host of a new stack; this machine when unset.")
 
 
 class RemoveServiceRequest(_Request):

@@ -1,0 +1,69 @@
+"""Which Docker host a stack is on.
+
+A stack says its host itself, at the top of its compose file: ``x-homelab: {host: nas}``. So it travels with the file,
+git and every fingerprint hold it, and Compose ignores it. A stack that says nothing is on the lab's own machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from homelab_mcp.model.errors import EngineUnavailable, HomelabError, NotFound
+from homelab_mcp.model.lab import LOCAL, SECTION
+
+_SAID = re.compile(rf"{SECTION}[\"']?\s*:")
+
+
+def host_of(compose_text: str) -> str:
+    """The name of the host that this compose file's stack is on; ``local`` where it says nothing that can be read."""
+    # Most files say nothing, and none is parsed for that.
+    if not _SAID.search(compose_text):
+        return LOCAL
+    from homelab_mcp.core.yaml12 import load
+
+    try:
+        data = load(compose_text)
+    except HomelabError:
+        return LOCAL
+    section = data.get(SECTION) if isinstance(data, dict) else None
+    name = section.get("host") if isinstance(section, Mapping) else None
+    return name if isinstance(name, str) and name else LOCAL
+
+
+def with_host(compose_text: str, host: str) -> str:
+    """The text of a new compose file with the host that its stack is on."""
+    if host in ("", LOCAL):
+        return compose_text
+    from homelab_mcp.core.yaml_emit import Style, entry
+
+    return "\n".join(entry(SECTION, {"host": host}, 0, Style())) + "\n\n" + compose_text
+
+
+def require(host: str, known: Collection[str]) -> None:
+    """Refuse a host that ``hosts.yaml`` does not have. Raises NotFound (code ``host_unknown``)."""
+    if host != LOCAL and host not in known:
+        there = ", ".join([LOCAL, *sorted(known)])
+        raise NotFound(
+            f"There is no host {host[:40]!r}.",
+            hint=f"There are: {there}. A person adds one: `homelab-mcp host add NAME ADDRESS`.",
+            code="host_unknown",
+        )
+
+
+def refuse_silent(silent: Mapping[str, str], homes: Collection[str]) -> None:
+    """Refuse to go on without a host that does not answer.
+
+    Args:
+        silent: hosts that do not, and why.
+        homes: the hosts that are needed.
+
+    Raises:
+        EngineUnavailable: code ``host_silent``.
+    """
+    for host in sorted(set(homes) & set(silent)):
+        raise EngineUnavailable(
+            silent[host],
+            hint=f"`homelab-mcp host check {host}` looks again; what is on other hosts can be seen and changed.",
+            code="host_silent",
+        )

@@ -1,0 +1,183 @@
+"""More machines on this one: each a network namespace on a cable of its own, with a Docker Engine and perhaps sshd."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+from testbed import TestbedError
+
+NEEDED = {
+    "dockerd": "docker.io",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "dropbear": "dropbear-bin",
+    "dropbearkey": "dropbear-bin",
+}
+
+
+class OtherMachine:
+    """A Docker host at ``address``, reached over a veth pair that can be pulled.
+
+    Its processes have their own network, and their own /run and /root in memory. Its containers pull nothing.
+
+    Args:
+        number: 1 to 200, for the addresses ``10.214.number.0/24``.
+        tls: folder with the server's ca.pem, cert.pem and key.pem; then Docker listens on TCP port 2376.
+
+    Raises:
+        TestbedError: not root, or a program is missing.
+    """
+
+    def __init__(self, number: int, *, tls: Path | None = None) -> None:
+        if os.getuid() != 0:
+            raise TestbedError("a machine of one's own needs root; run these tests as root")
+        if missing := {package for program, package in NEEDED.items() if shutil.which(program) is None}:
+            raise TestbedError(f"apt-get install --no-install-recommends {' '.join(sorted(missing))}")
+        self.name = f"hl{os.getpid() % 10_000}x{number}"
+        self.address = f"10.214.{number}.2"
+        self._near = f"10.214.{number}.1"
+        # Short, as a socket's path must be.
+        self.folder = Path(tempfile.mkdtemp(prefix="hl-host-"))
+        self.socket = f"unix://{self.folder}/d.sock"
+        self._tls = tls
+        self._children: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self._cable()
+            self._engine()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def pull_the_cable(self) -> None:
+        """Nothing gets through any more, and nobody is told."""
+        _run("ip", "-n", self.name, "link", "set", f"{self.name}b", "down")
+
+    def put_the_cable_back(self) -> None:
+        """As before."""
+        _run("ip", "-n", self.name, "link", "set", f"{self.name}b", "up")
+
+    def sshd(self) -> Path:
+        """Start an SSH server that knows one new key; the folder of a client's configuration for it."""
+        folder = self.folder / "ssh"
+        folder.mkdir(mode=0o700)
+        _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "id"))
+        _run("dropbearkey", "-t", "ed25519", "-f", str(folder / "host"))
+        said = _run("dropbearkey", "-y", "-f", str(folder / "host"))
+        public = next(line for line in said.splitlines() if line.startswith("ssh-"))
+        (folder / "known").write_text(f"{self.address} {' '.join(public.split()[:2])}\n")
+        (folder / "config").write_text(
+            f"Host *\n  IdentityFile {folder}/id\n  IdentitiesOnly yes\n  StrictHostKeyChecking yes\n"
+            f"  UserKnownHostsFile {folder}/known\n"
+        )
+        inside = ["nsenter", f"--target={self._children[0].pid}", "--net", "--mount"]
+        keys = "mkdir -m 700 -p /root/.ssh && cat > /root/.ssh/authorized_keys && chmod 600 /root/.ssh/authorized_keys"
+        subprocess.run([*inside, "sh", "-c", keys], input=(folder / "id.pub").read_bytes(), check=True)
+        self._start([*inside, "dropbear", "-F", "-E", "-s", "-r", str(folder / "host"), "-p", f"{self.address}:22"])
+        # OpenSSH reads its configuration from the account's real home alone: this one is named by a program before it.
+        bin_folder = self.folder / "bin"
+        bin_folder.mkdir()
+        wrapper = bin_folder / "ssh"
+        wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
+        wrapper.chmod(0o755)
+        return bin_folder
+
+    def load(self, image: str) -> None:
+        """Bring an image over from the engine of this machine."""
+        saved = subprocess.run(["docker", "save", image], capture_output=True, check=True).stdout
+        subprocess.run(["docker", "-H", self.socket, "load", "-q"], input=saved, capture_output=True, check=True)
+
+    def running(self) -> set[str]:
+        """Names of the containers that run there."""
+        return set(_run("docker", "-H", self.socket, "ps", "--format", "{{.Names}}").split())
+
+    def networks(self) -> set[str]:
+        """Names of its networks."""
+        return set(_run("docker", "-H", self.socket, "network", "ls", "--format", "{{.Name}}").split())
+
+    def close(self) -> None:
+        """Remove all that was made."""
+        if self._children and self._children[0].poll() is None:
+            ids = _run("docker", "-H", self.socket, "ps", "-aq", check=False).split()
+            if ids:
+                _run("docker", "-H", self.socket, "rm", "-fv", *ids, check=False)
+        for child in reversed(self._children):
+            child.terminate()
+            try:
+                child.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+        _run("ip", "link", "del", self.name, check=False)
+        _run("ip", "netns", "del", self.name, check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _cable(self) -> None:
+        far = f"{self.name}b"
+        _run("ip", "netns", "add", self.name)
+        _run("ip", "link", "add", self.name, "type", "veth", "peer", "name", far, "netns", self.name)
+        _run("ip", "addr", "add", f"{self._near}/24", "dev", self.name)
+        _run("ip", "link", "set", self.name, "up")
+        for words in (("link", "set", "lo", "up"), ("addr", "add", f"{self.address}/24", "dev", far)):
+            _run("ip", "-n", self.name, *words)
+        _run("ip", "-n", self.name, "link", "set", far, "up")
+
+    def _engine(self) -> None:
+        place = self.folder
+        (place / "config.json").write_text("{}")
+        options = [
+            f"--config-file={place}/config.json",
+            f"--data-root={place}/data",
+            f"--exec-root={place}/exec",
+            f"--pidfile={place}/pid",
+            f"--host={self.socket}",
+            # What somebody finds who comes in over SSH; /run is this machine's own.
+            "--host=unix:///var/run/docker.sock",
+            "--iptables=false",
+            "--ip6tables=false",
+            "--ip-masq=false",
+            "--bridge=none",
+            "--default-address-pool=base=10.215.0.0/16,size=24",
+        ]
+        if self._tls:
+            options += [f"--host=tcp://{self.address}:2376", "--tlsverify", f"--tlscacert={self._tls}/ca.pem"]
+            options += [f"--tlscert={self._tls}/cert.pem", f"--tlskey={self._tls}/key.pem"]
+        script = (
+            "mount --make-rprivate / && mount -t tmpfs tmpfs /run && mount -t tmpfs -o mode=700 tmpfs /root && "
+            'exec dockerd "$@"'
+        )
+        inside = ["nsenter", f"--net=/var/run/netns/{self.name}", "unshare", "--mount", "sh", "-c", script, "dockerd"]
+        child = self._start([*inside, *options])
+        until = time.monotonic() + 60
+        while subprocess.run(["docker", "-H", self.socket, "version"], capture_output=True, check=False).returncode:
+            if time.monotonic() > until or child.poll() is not None:
+                said = (place / "log").read_text(errors="replace")[-1500:]
+                raise TestbedError(f"the engine does not come up: {said}")
+            time.sleep(0.1)
+
+    def _start(self, words: list[str]) -> subprocess.Popen[bytes]:
+        with (self.folder / "log").open("ab") as log:
+            child = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
+        self._children.append(child)
+        return child
+
+
+def _run(*words: str, check: bool = True) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        raise TestbedError(f"{' '.join(words[:4])}: {done.stderr.strip()[-500:]}")
+    return done.stdout

@@ -1,0 +1,60 @@
+"""Docker hosts as a person meets them: the command shows what it writes, asks, and leaves nothing behind on a no."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.server import LabOnDisk
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def test_a_host_is_added_by_a_person_shown_checked_and_removed(lab: LabOnDisk, tmp_path: Path) -> None:
+    address = f"unix://{tmp_path}/none.sock"
+    refused = lab.run("host", "add", "attic", address)
+    assert refused.returncode == 2
+    assert "--unreached" in refused.stderr
+    asked = lab.run("host", "add", "attic", address, "--unreached")
+    assert asked.returncode == 1
+    assert f"+    address: {address}" in asked.stderr.replace('"', "")
+    assert "hosts.yaml" not in lab.files()
+    added = lab.json("host", "add", "attic", address, "--unreached", "--yes")
+    assert added["version"] == ""
+    assert lab.json("host", "list")["hosts"] == {"attic": {"address": address}}
+    said = subprocess.run(
+        ["git", "-c", "safe.directory=*", "-C", str(lab.root), "log", "-1", "--format=%s", "--", "hosts.yaml"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert said == "Docker hosts: add attic\n"
+    found = lab.json("host", "check", "attic", code=1)
+    assert [h["answers"] for h in found["hosts"]] == [False]
+    assert found["findings"][0]["level"] == "fail"
+    assert lab.json("host", "check", "cellar", code=1)["error"]["code"] == "host_unknown"
+    (lab.root / "far").mkdir()
+    (lab.root / "far" / "compose.yaml").write_text("x-homelab: {host: attic}\nservices: {web: {image: nginx}}\n")
+    assert lab.json("host", "remove", "attic", "--yes", code=1)["error"]["code"] == "host_in_use"
+    (lab.root / "far" / "compose.yaml").unlink()
+    lab.json("host", "remove", "attic", "--yes")
+    assert lab.json("host", "list")["hosts"] == {}
+
+
+def test_certificates_are_made_checked_rotated_and_no_key_is_shown(lab: LabOnDisk) -> None:
+    made = lab.json("host", "tls", "attic", "--name", "attic.lan", "--days", "20")
+    assert {row["role"] for row in made["certificates"]} == {"ca", "server", "client"}
+    assert any("scp -p" in step for step in made["next"])
+    lab.json("host", "tls", "attic", "--check", code=1)
+    rotated = lab.json("host", "tls", "attic", "--rotate")
+    server = next(row for row in rotated["certificates"] if row["role"] == "server")
+    assert server["names"] == ["attic.lan"]
+    assert server["days_left"] > 390
+    assert "PRIVATE" not in json.dumps([made, rotated])
+    assert lab.json("host", "tls", "attic", "--name", "x", code=1)["error"]["code"] == "tls_exists"
+    keys = list((lab.root / ".homelab" / "tls").rglob("*key.pem"))
+    assert len(keys) == 3
+    assert {key.stat().st_mode & 0o777 for key in keys} == {0o600}
