@@ -23,6 +23,7 @@ from homelab_mcp.ports.secrets import (
     Vault,
     VaultReport,
 )
+from homelab_mcp.ports.trials import Trials
 
 __all__ = [
     "Approver",
@@ -60,6 +61,7 @@ __all__ = [
     "Signer",
     "Snapshots",
     "TokenStore",
+    "Trials",
     "UsageLog",
     "Vault",
     "VaultReport",

@@ -61,6 +61,7 @@ READ_ONLY_OR_PLAN = {
     "restore_backup",
     "check_updates",
     "update_images",
+    "trial_service",
 }
 
 
