@@ -88,9 +88,7 @@ def test_a_program_that_ends_is_told_with_its_code_and_its_log(
     assert left(lab) == []
 
 
-def test_a_killed_trial_is_swept_away_by_the_next_recovery(
-    lab: LocalLab, stand_in: Callable[..., LocalImage]
-) -> None:
+def test_a_killed_trial_is_swept_away_by_the_next_recovery(lab: LocalLab, stand_in: Callable[..., LocalImage]) -> None:
     stand_in(IMAGE, service="tried", ports=[80])
     plan_id = planned(lab, image=IMAGE, seconds=100)
     program = "from homelab_mcp.bootstrap import open_lab\nfrom homelab_mcp.workflow.assembly import applier\n"

@@ -62,6 +62,7 @@ READ_ONLY_OR_PLAN = {
     "check_updates",
     "update_images",
     "trial_service",
+    "setup_monitoring",
 }
 
 
