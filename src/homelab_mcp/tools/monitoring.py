@@ -36,7 +36,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         name="setup_monitoring",
         title="Plan monitoring",
         description="Plan to watch the lab: uptime (Gatus visits each route), metrics (Prometheus, node exporter, "
-        "cAdvisor), dashboards (Grafana), logs (Loki, Alloy), alerts (Alertmanager; a person gives where they go). What is "
-        "watched follows the lab from then on.",
+        "cAdvisor), dashboards (Grafana), logs (Loki, Alloy), alerts (Alertmanager; a person gives where they go). "
+        "What is watched follows the lab from then on.",
         annotations=PLAN_ONLY,
     )

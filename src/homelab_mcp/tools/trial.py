@@ -44,7 +44,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         name="trial_service",
         title="Plan a throw-away run",
         description="Plan to run a catalog service or an image once beside the lab (own network, no route, port or "
-        "host folder, limits), and remove it. After apply_plan the evidence has health, exit code, memory and log. To keep "
-        "a service use add_service.",
+        "host folder, limits), and remove it. After apply_plan the evidence has health, exit code, memory and log. "
+        "To keep a service: add_service.",
         annotations=PLAN_ONLY,
     )
