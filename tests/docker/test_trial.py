@@ -95,7 +95,7 @@ def test_a_killed_trial_is_swept_away_by_the_next_recovery(lab: LocalLab, stand_
     program += f"applier(open_lab({lab.root!r})).run({plan_id!r})\n"
     with subprocess.Popen([sys.executable, "-c", program]) as worker:
         mark = f"label={TRIAL_LABEL}={lab_mark(lab.root)}"
-        wait_until(lambda: docker("ps", "--quiet", "--filter", mark), "the trial to run", within=60)
+        wait_until(lambda: bool(docker("ps", "--quiet", "--filter", mark)), "the trial to run", within=60)
         worker.send_signal(signal.SIGKILL)
     assert left(lab)
     (report,) = recovery(lab).recover()
