@@ -24,6 +24,7 @@ from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Risk, RiskRe
 from homelab_mcp.model.trial import TRIAL_LABEL, Trial, TrialFile, TrialFolder
 
 MOST_SECONDS = 300
+Text = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
 _KEPT = (
     "image", "user", "command", "entrypoint", "environment", "tmpfs", "shm_size", "healthcheck", "deploy", "init",
     "depends_on", "security_opt", "stop_grace_period",
@@ -50,8 +51,8 @@ class TrialRequest(BaseModel):
 
     service: Annotated[str, Field(max_length=80)] = ""
     image: ImageReference | None = None
-    command: Annotated[str, Field(max_length=2000)] = ""
-    environment: dict[VariableName, Annotated[str, Field(max_length=2000)]] = Field(default={}, max_length=60)
+    command: Text = ""
+    environment: dict[VariableName, Text] = Field(default={}, max_length=60)
     seconds: Annotated[int, Field(ge=5, le=MOST_SECONDS)] = 60
     internet: bool = False
 
