@@ -67,7 +67,7 @@ class _Server(socketserver.ThreadingTCPServer):
 @contextmanager
 def own_device(address: str, folder: Path, name: str = "device.home.arpa") -> Iterator[OwnDevice]:
     """Serve on an address of this machine, until left; the certificate is for ``name``, not for the address."""
-    certificate, key = _self_signed(name)
+    certificate, key = self_signed(name)
     for file, content in (("device.crt", certificate), ("device.key", key)):
         (folder / file).write_text(content)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -82,7 +82,8 @@ def own_device(address: str, folder: Path, name: str = "device.home.arpa") -> It
             server.shutdown()
 
 
-def _self_signed(name: str) -> tuple[str, str]:
+def self_signed(name: str) -> tuple[str, str]:
+    """A certificate for that name that nobody else signed, and its key (PEM)."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -104,4 +105,4 @@ def _self_signed(name: str) -> tuple[str, str]:
     return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
 
 
-__all__ = ["OwnDevice", "own_device"]
+__all__ = ["OwnDevice", "own_device", "self_signed"]

@@ -41,6 +41,7 @@ from homelab_mcp.ports import (
     SecretSource,
     Snapshots,
     TokenStore,
+    Trials,
     UsageLog,
     Vault,
     Worker,
@@ -332,6 +333,14 @@ class LocalLab:
         from homelab_mcp.queries.backup_place import backup_container
 
         return BackupContainer(lambda: backup_container(self))
+
+    @cached_property
+    def trials(self) -> Trials:
+        """Throw-away runs on the engine."""
+        from homelab_mcp.adapters.docker_engine import DockerEngine
+        from homelab_mcp.adapters.trials import ComposeTrials
+
+        return ComposeTrials(cast("DockerEngine", self.engine), self.root)
 
     @cached_property
     def judge(self) -> Judge:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -35,6 +36,8 @@ class LinuxHost:
             available=available,
             cpus=os.cpu_count() or 0,
             resolved=_resolved(question.names),
+            caa=_caa(question.caa),
+            clock_off=_clock_off(question.clock_from),
             own_addresses=tuple(_own_addresses()),
             firewall=_firewall(),
             timezone_known=_zone_known(question.timezone),
@@ -139,6 +142,29 @@ def _resolved(names: Iterable[str]) -> dict[str, tuple[str, ...] | None]:
     for thread in threads:
         thread.join(_RESOLVE_SECONDS)
     return dict(found)
+
+
+def _caa(names: Sequence[str]) -> dict[str, tuple[str, ...] | None]:
+    """Each name's CAA records, asked all at once."""
+    if not names:
+        return {}
+    from homelab_mcp.adapters.dns_caa import caa
+
+    with ThreadPoolExecutor(len(names), thread_name_prefix="caa") as pool:
+        return dict(zip(names, pool.map(caa, names), strict=True))
+
+
+def _clock_off(url: str) -> float | None:
+    if not url:
+        return None
+    from homelab_mcp.adapters.server_clock import clock_off
+
+    found: list[float | None] = []
+    # A daemon, as looking up the server's name has no time limit.
+    asking = threading.Thread(target=lambda: found.append(clock_off(url)), daemon=True)
+    asking.start()
+    asking.join(_RESOLVE_SECONDS + 1)
+    return found[0] if found else None
 
 
 def _own_addresses() -> Iterable[str]:

@@ -82,6 +82,8 @@ def command_of(fix: Remedy, root: str) -> str:
         words += ["access", "set", *given["services"], "--policy", given["policy"]]
     elif fix.tool == "set_env":
         words += ["env", "set", given["stack"], *given["generate"], "--generate"]
+    elif fix.tool == "update_images":
+        words += ["upgrade", *given["services"]]
     else:
         words += ["add", given["service"]]
     return shlex.join(words)

@@ -19,20 +19,21 @@ def register(app: typer.Typer) -> None:
         ctx: typer.Context,
         cert_days: Annotated[int, typer.Option(min=0, max=365, help="Tell of certificates with fewer days left.")] = 14,
         skip: Annotated[list[str] | None, typer.Option(help="Leave an area out; may be repeated.")] = None,
+        updates: Annotated[bool, typer.Option("--updates", help="Also ask registries for newer images.")] = False,
         notify_command: Annotated[str, typer.Option(help=NOTIFY_HELP)] = "",
         verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what was looked at, too.")] = False,
         as_json: JsonFlag = False,
     ) -> None:
         """Is all well? Silent and 0 when it is, else a line for each trouble and 1.
 
-        Areas: services, routes, certificates, backups, host, drift.
+        Areas: services, routes, certificates, backups, host, drift; with --updates also updates.
         """
         from rich.text import Text
 
         from homelab_mcp.queries.check_lab import check_lab
 
         lab = lab_of(ctx)
-        found = check_lab(lab, cert_days=cert_days, skip=skip or ())
+        found = check_lab(lab, cert_days=cert_days, skip=skip or (), also=("updates",) if updates else ())
 
         def show() -> None:
             for trouble in found.troubles:

@@ -11,7 +11,9 @@ from homelab_mcp.core.operations.lab_view import LabView
 from homelab_mcp.core.status_view import ASLEEP, MISSING, UNDECLARED, UNREADABLE
 from homelab_mcp.model.host import Check
 
-AREAS = ("services", "routes", "certificates", "backups", "host", "drift")
+AREAS = ("services", "routes", "certificates", "backups", "host", "drift", "updates")
+ASKED_FOR = frozenset({"updates"})
+"""Areas that are looked at only when asked for: registries count who asks them, and a newer image is no trouble yet."""
 CERT_DAYS = 14
 """Traefik renews a certificate of 90 days when 30 are left: with 14 left it has failed for two weeks."""
 _DAY = 86_400
@@ -140,6 +142,16 @@ def host(checks: Iterable[Check]) -> Iterator[Trouble]:
 
 
 _BUSY = frozenset({"load", "zombies"})
+
+
+def updates(rows: Iterable[Mapping[str, Any]]) -> Iterator[Trouble]:
+    """Services with a newer image: rows as ``ImageUpdate`` has them. What a registry did not answer is no trouble."""
+    for row in rows:
+        where = f"{row['stack']}/{row['service']}"
+        if row["state"] == "update":
+            yield Trouble("updates", where, f"{row['newest']} is there ({row['level']}), it runs {row['image']}.")
+        elif row["state"] == "moved":
+            yield Trouble("updates", where, f"the tag of {row['image']} names a newer image.")
 
 
 def drift(files: Iterable[FileChange], containers: Iterable[ContainerDrift]) -> Iterator[Trouble]:

@@ -31,6 +31,7 @@ from homelab_mcp.model.plan import (
     RouteCheck,
     Verification,
 )
+from homelab_mcp.model.trial import Trial, TrialFile, TrialFolder
 
 _VERSION = 1
 _T = TypeVar("_T")
@@ -115,7 +116,7 @@ def _body(plan: Plan) -> dict[str, Any]:
     # And so do those from before a field that most plans leave as it is.
     if not data["draft"]["also_verify"]:
         del data["draft"]["also_verify"]
-    for name in ("moves", "owners", "drops"):
+    for name in ("moves", "owners", "drops", "trial"):
         if not data["draft"][name]:
             del data["draft"][name]
     for seen in (data["draft"]["verification"], *data["draft"].get("also_verify", ())):
@@ -171,6 +172,7 @@ def _draft(data: Mapping[str, Any]) -> Draft:
     fields["also_verify"] = tuple(verification_from(v) for v in data.get("also_verify", ()))
     fields["moves"], fields["owners"] = data_steps_from(data)
     fields["drops"] = drops_from(data)
+    fields["trial"] = trial_from(data)
     fields["risks"] = tuple(RiskReason(Risk(r["risk"]), r["reason"]) for r in data["risks"])
     fields["notes"] = tuple(data["notes"])
     fields["secrets"] = tuple(data["secrets"])
@@ -186,6 +188,16 @@ def data_steps_from(draft: Mapping[str, Any]) -> tuple[tuple[DataMove, ...], tup
 def drops_from(draft: Mapping[str, Any]) -> tuple[CertificateDrop, ...]:
     """A stored draft's dropped certificates. Raises TypeError where they are none."""
     return tuple(CertificateDrop(**d) for d in draft.get("drops", ()))
+
+
+def trial_from(draft: Mapping[str, Any]) -> Trial | None:
+    """A stored draft's trial. Raises TypeError, KeyError where it is none."""
+    data = draft.get("trial")
+    if not data:
+        return None
+    folders = tuple(TrialFolder(**f) for f in data["folders"])
+    files = tuple(TrialFile(**f) for f in data["files"])
+    return Trial(**{**data, "services": tuple(data["services"]), "folders": folders, "files": files})
 
 
 def verification_from(seen: Mapping[str, Any]) -> Verification:

@@ -34,6 +34,7 @@ def outline_of(plan: Plan) -> Plan:
         risks=(),
         notes=(),
         secrets=(),
+        trial=None,
     )
     return dataclasses.replace(plan, draft=draft, reasons=(), findings=(), fingerprint={})
 
@@ -91,7 +92,8 @@ def _outline(data: dict[str, Any]) -> Plan:
     draft["moves"], draft["owners"] = data_steps_from(draft)
     draft["drops"] = drops_from(draft)
     draft["also_verify"] = tuple(verification_from(v) for v in draft.get("also_verify", ()))
-    if any((draft["risks"], draft["notes"], draft["secrets"], data["reasons"], data["findings"], data["fingerprint"])):
+    told = (draft["risks"], draft["notes"], draft["secrets"], data["reasons"], data["findings"], data["fingerprint"])
+    if any((*told, draft.get("trial"))):
         raise ValueError("an outline holds no such thing")
     draft["risks"] = draft["notes"] = draft["secrets"] = ()
     return Plan(

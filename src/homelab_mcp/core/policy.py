@@ -178,6 +178,8 @@ def _floor(draft: Draft) -> list[RiskReason]:
     if any(a.kind is ActionKind.UP for a in draft.actions):
         found.append(RiskReason(Risk.MEDIUM, "Starts or recreates containers."))
     kinds = {a.kind for a in draft.actions}
+    if ActionKind.TRIAL in kinds:
+        found.append(RiskReason(Risk.MEDIUM, "Runs a program beside the lab, and removes it."))
     found += [RiskReason(Risk.LOW, told) for of, told in _CONTROLLED if kinds & of]
     return found
 

@@ -9,8 +9,11 @@ from homelab_mcp.core.diff import is_env
 ACME_STORES = ("acme.json", "acme-staging.json")
 """Traefik's stores of certificates, which it writes itself; the second is the staging CA's."""
 
-SECRET_NAMES = frozenset({*ACME_STORES, "users_database.yml"})
-"""Certificates with their keys (Traefik), people with their password hashes (Authelia)."""
+NOTIFY_FILE = "notify_url"
+"""Where Alertmanager sends alerts: whoever has the address can write to it, and often read."""
+
+SECRET_NAMES = frozenset({*ACME_STORES, "users_database.yml", NOTIFY_FILE})
+"""Certificates with their keys (Traefik), people with their password hashes (Authelia), where alerts go."""
 
 _TEMPORARY = ".homelab-tmp"
 

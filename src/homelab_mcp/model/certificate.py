@@ -113,6 +113,7 @@ class CertFacts:
         started: when it was started, Unix seconds; 0 where that is not known.
         clock_off: seconds this machine's clock is ahead of a server's that was asked; None where none was.
         resolved: host -> its addresses in DNS: None where no answer came, () where it has none; bad routes alone.
+        caa: host -> what its CAA records say: None where no answer came, () where there are none; bad routes alone.
         renewals: (Unix seconds, main name) of the renewals that the journal knows of.
     """
 
@@ -129,4 +130,5 @@ class CertFacts:
     started: float = 0.0
     clock_off: float | None = None
     resolved: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
+    caa: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
     renewals: tuple[tuple[float, str], ...] = ()

@@ -283,6 +283,13 @@ class Homepage(_Part):
     widget: dict[str, str] | None = None
 
 
+class Metrics(_Part):
+    """Where Prometheus finds figures of the service, without a log-in, as it is set up here."""
+
+    port: Port
+    path: Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./-]*$")] = "/metrics"
+
+
 class ConfigFile(_Part):
     """A file the service needs before its first start; never overwritten where it exists.
 
@@ -332,6 +339,7 @@ class ServiceDefinition(_Part):
     variables: list[Variable] = []
     route: Route | None = None
     files: list[ConfigFile] = []
+    metrics: Metrics | None = None
     lazy: Fitness
     vpn: Vpn
     gpu: Gpu
@@ -352,6 +360,8 @@ class ServiceDefinition(_Part):
             and self.route.port not in {p.container for p in self.container.ports}
         ):
             raise ValueError(f"route port {self.route.port} is not one of the container's ports")
+        if self.metrics and self.metrics.port not in {p.container for p in self.container.ports}:
+            raise ValueError(f"metrics port {self.metrics.port} is not one of the container's ports")
         if not self.container.health and not self.container.health_note:
             raise ValueError("no health check: say why in 'health_note'")
         names = [v.name for v in self.variables]

@@ -13,6 +13,10 @@ class HostQuestion:
     paths: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     """Host names to be resolved."""
+    caa: tuple[str, ...] = ()
+    """Host names whose CAA records are asked for."""
+    clock_from: str = ""
+    """An https address whose date this machine's clock is compared with; "" for none."""
     timezone: str = ""
     puid: int = 0
     pgid: int = 0
@@ -48,6 +52,8 @@ class HostFacts:
         memory: all there is, ``available`` what a new program could have; 0 where it cannot be read.
         cpus: processors.
         resolved: each name that was asked for -> its addresses; None where no answer came in time.
+        caa: each name that was asked for -> what CAA records say (``issue ca.example``); None where no answer came.
+        clock_off: seconds this clock is ahead of the server's that was asked; None where nobody can tell.
         own_addresses: addresses of this machine's interfaces.
         firewall: "ufw", "nftables", "none", or "unseen" where this user may not look.
         timezone_known, user, group: whether the zone exists; the names of PUID and PGID, "" for none.
@@ -62,6 +68,8 @@ class HostFacts:
     available: int = 0
     cpus: int = 0
     resolved: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    caa: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    clock_off: float | None = None
     own_addresses: tuple[str, ...] = ()
     firewall: str = "unseen"
     timezone_known: bool = True

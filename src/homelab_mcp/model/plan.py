@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 from homelab_mcp.model.finding import Finding
+from homelab_mcp.model.trial import Trial
 
 
 class Risk(IntEnum):
@@ -38,6 +39,8 @@ class ActionKind(StrEnum):
     """Loads a restored dump (``name``: its path in the lab) into a database that has just begun anew."""
     REMOVE_NETWORK = "remove_network"
     """Removes a shared network that nothing joins any more, after all else has held."""
+    TRIAL = "trial"
+    """Runs the draft's trial beside the lab and takes it away."""
     REMOVE_ORPHANS = "remove_orphans"
     """Removes containers that no file knows. Nothing brings them back, so it is done after all else has held."""
 
@@ -218,6 +221,8 @@ class Draft:
     """Entries that get another owner."""
     drops: tuple[CertificateDrop, ...] = ()
     """Certificates that leave Traefik's store, after containers were removed and before files are written."""
+    trial: Trial | None = field(default=None, repr=False)
+    """What an action ``trial`` runs; ``repr`` leaves it out, for its variables are secret."""
 
     @property
     def verifications(self) -> tuple[Verification, ...]:

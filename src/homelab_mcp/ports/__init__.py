@@ -24,6 +24,7 @@ from homelab_mcp.ports.secrets import (
     Vault,
     VaultReport,
 )
+from homelab_mcp.ports.trials import Trials
 
 __all__ = [
     "Approver",
@@ -63,6 +64,7 @@ __all__ = [
     "Signer",
     "Snapshots",
     "TokenStore",
+    "Trials",
     "UsageLog",
     "Vault",
     "VaultReport",

@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
+from homelab_mcp.core.certs.caa import LETS_ENCRYPT, identity_of
 from homelab_mcp.core.certs.resolver_log import resolver_errors
 from homelab_mcp.core.certs.store import read_store
 from homelab_mcp.core.certs.traefik import TraefikView, traefik_of
 from homelab_mcp.core.project_name import project_name
 from homelab_mcp.model.certificate import CertFacts, ResolverError, Served, Stored
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.host import HostQuestion
+from homelab_mcp.model.host import HostFacts, HostQuestion
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import read_stacks
@@ -54,12 +55,15 @@ def cert_facts(lab: Lab, hosts: Iterable[str] = ()) -> CertFacts:
     seen = _container(lab, traefik, stacks)
     served = _served(lab, asked) if traefik.service else {}
     odd = tuple(h for h, s in served.items() if not s.verified)[:_MOST_NAMES]
+    around = _around(lab, odd, traefik, failing=bool(odd or seen.errors))
     return CertFacts(
         now=lab.clock.now(),
         domain=settings.domain,
         hosts=asked,
         served=served,
-        resolved=dict(lab.host.facts(HostQuestion(names=odd)).resolved) if odd else {},
+        resolved=dict(around.resolved),
+        caa=dict(around.caa),
+        clock_off=around.clock_off,
         stored=stored,
         resolvers=traefik.resolvers,
         errors=seen.errors,
@@ -69,6 +73,16 @@ def cert_facts(lab: Lab, hosts: Iterable[str] = ()) -> CertFacts:
         started=seen.started,
         renewals=_renewals(lab),
     )
+
+
+def _around(lab: Lab, odd: tuple[str, ...], traefik: TraefikView, *, failing: bool) -> HostFacts:
+    """DNS, CAA and the clock, which are asked only where something is wrong: each is a question to the outside."""
+    if not failing:
+        return HostFacts()
+    # A private authority heeds no CAA record and may have no date to go by.
+    public = [r for r in traefik.resolvers if identity_of(r.server)]
+    directory = (public[0].server or LETS_ENCRYPT) if public else ""
+    return lab.host.facts(HostQuestion(names=odd, caa=odd if public else (), clock_from=directory))
 
 
 def _served(lab: Lab, hosts: Iterable[str]) -> dict[str, Served]:

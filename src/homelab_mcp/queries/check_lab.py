@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 
 from homelab_mcp.core import lab_check
 from homelab_mcp.core.access import all_routes
 from homelab_mcp.core.host_findings import judged
-from homelab_mcp.core.lab_check import AREAS, CERT_DAYS, Answer, Checked, Trouble
+from homelab_mcp.core.lab_check import AREAS, ASKED_FOR, CERT_DAYS, Answer, Checked, Trouble
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.redact import safe
 from homelab_mcp.core.status_view import owner
@@ -22,10 +23,13 @@ from homelab_mcp.queries.lab_status import lab_status
 AT_ONCE = 8
 MOST_ROUTES = 200
 PROBE_SECONDS = 8.0
+UPDATE_SECONDS = 20.0
 
 
-def check_lab(lab: Lab, *, cert_days: int = CERT_DAYS, skip: Collection[str] = ()) -> Checked:
-    """Look at services, routes, certificates, backups, the machine and drift.
+def check_lab(
+    lab: Lab, *, cert_days: int = CERT_DAYS, skip: Collection[str] = (), also: Collection[str] = ()
+) -> Checked:
+    """Look at services, routes, certificates, backups, the machine and drift; at newer images where asked.
 
     What does not answer is told and stops nothing.
 
@@ -33,14 +37,19 @@ def check_lab(lab: Lab, *, cert_days: int = CERT_DAYS, skip: Collection[str] = (
         lab: the lab.
         cert_days: from how few days left on a certificate is told.
         skip: areas that are left out.
+        also: areas that are looked at only when asked for (``updates``).
 
     Raises:
         NotFound: no lab here (``lab_not_initialised``).
         InvalidInput: an area that is none, or settings that cannot be read.
     """
-    unknown = sorted(set(skip) - set(AREAS))
-    if unknown:
-        raise InvalidInput(f"There is no area {unknown[0]!r}.", hint=f"Areas: {', '.join(AREAS)}.", code="area_unknown")
+    for given, known in ((skip, AREAS), (also, sorted(ASKED_FOR))):
+        if unknown := sorted(set(given) - set(known)):
+            raise InvalidInput(
+                f"There is no area {unknown[0]!r} to name here.",
+                hint=f"Areas: {', '.join(known)}.",
+                code="area_unknown",
+            )
     settings = lab.settings
     stacks = read_stacks(lab.files)
     text = lab.files.read(SETTINGS_FILE)
@@ -52,11 +61,15 @@ def check_lab(lab: Lab, *, cert_days: int = CERT_DAYS, skip: Collection[str] = (
     steps: tuple[tuple[str, Callable[[], Iterator[Trouble]]], ...] = (
         ("services", lambda: _services(lab, seen, looked)),
         ("routes", lambda: _routes(lab, [r.host for r in all_routes(here, settings)], cert_days, skip, looked)),
+        ("certificates", lambda: _certificates(lab, cert_days)),
         ("backups", lambda: _backups(lab, looked)),
         ("host", lambda: _host(lab, unseen, looked)),
         ("drift", lambda: _drift(lab, unseen, looked)),
+        ("updates", lambda: _updates(lab, unseen, looked)),
     )
     for area, step in steps:
+        if area in ASKED_FOR and area not in also:
+            continue
         if area in skip and not (area == "routes" and "certificates" not in skip):
             continue
         try:
@@ -95,6 +108,18 @@ def _routes(lab: Lab, hosts: list[str], days: int, skip: Collection[str], looked
     yield from (t for t in lab_check.routes(answers, now=lab.clock.now(), days=days) if t.area not in skip)
 
 
+def _certificates(lab: Lab, days: int) -> Iterator[Trouble]:
+    """What Traefik could not get, as its log says: told while the old certificate is still served."""
+    from homelab_mcp.core.certs.resolver_log import KINDS
+    from homelab_mcp.queries.check_certs import check_certs
+
+    if lab.files_only:
+        return
+    for reason in check_certs(lab, days=days)["reasons"]:
+        if reason["kind"] in KINDS:
+            yield Trouble("certificates", "", f"{reason['reason']} ({safe(reason['evidence'])})")
+
+
 def _backups(lab: Lab, looked: dict[str, int]) -> Iterator[Trouble]:
     """The lab's own backup, where it has one: that there is none is an audit's business."""
     from homelab_mcp.queries.backups import report
@@ -121,3 +146,12 @@ def _drift(lab: Lab, unseen: list[str], looked: dict[str, int]) -> Iterator[Trou
     unseen += found.notes
     looked["drift"] = len(found.files) + len(found.containers)
     yield from lab_check.drift(found.files, found.containers)
+
+
+def _updates(lab: Lab, unseen: list[str], looked: dict[str, int]) -> Iterator[Trouble]:
+    from homelab_mcp.queries.check_updates import check_updates
+
+    found = check_updates(lab, seconds=UPDATE_SECONDS)
+    looked["updates"] = len(found)
+    unseen += [f"{one.stack}/{one.service}: {one.why}" for one in found if one.state == "unknown"]
+    yield from lab_check.updates([asdict(one) for one in found])

@@ -55,6 +55,8 @@ SCOPES: Mapping[str, Scope] = {
     "restore_backup": Scope.PLAN,
     "check_updates": Scope.READ,
     "update_images": Scope.PLAN,
+    "trial_service": Scope.PLAN,
+    "setup_monitoring": Scope.PLAN,
     "apply_plan": Scope.APPLY,
 }
 """The scope that each tool needs. One that is not named here is open to no token."""

@@ -27,6 +27,7 @@ from homelab_mcp.ports import (
     PlanStore,
     Restic,
     Snapshots,
+    Trials,
 )
 from homelab_mcp.workflow.approvals import lapsed
 from homelab_mcp.workflow.approver_trust import ApproverTrust
@@ -69,10 +70,12 @@ class Applier:
         snapshots: Snapshots | None = None,
         data: Data | None = None,
         restic: Restic | None = None,
+        trials: Trials | None = None,
         inventory: Inventory | None = None,
     ) -> None:
         self.data = data
         self.restic = restic
+        self.trials = trials
         self.snapshots = snapshots
         self.inventory = inventory
         self.files = files
@@ -87,7 +90,14 @@ class Applier:
         self.verifier = verifier.through(self.engine) if verifier is not None and self.engine is not None else None
         self.policy = policy
         self.undo = Undo(
-            files=files, history=history, plans=plans, clock=clock, engine=self.engine, compose=compose, data=data
+            files=files,
+            history=history,
+            plans=plans,
+            clock=clock,
+            engine=self.engine,
+            compose=compose,
+            data=data,
+            trials=trials,
         )
 
     def check(self, plan_id: str) -> Plan:

@@ -66,6 +66,7 @@ def applier(lab: Lab, patience: Patience | None = None) -> Applier:
         policy=lab.policy,
         snapshots=lab.snapshots,
         restic=lab.restic if reach else None,
+        trials=lab.trials if reach else None,
         inventory=Inventory(lab),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from homelab_mcp.model.errors import HomelabError, NotFound, VaultLocked
 from homelab_mcp.model.plan import Evidence, Plan, PlanState, PlanStatus
+from homelab_mcp.workflow import trial_steps
 from homelab_mcp.workflow.applier import Applier
 from homelab_mcp.workflow.approvals import STARTING
 from homelab_mcp.workflow.open_applies import ACCEPTED, ends, failed_applies, open_applies
@@ -54,6 +55,7 @@ class Recovery:
             begun = open_applies(entries, retry_failed=retry_failed)
             self._parts.plans.release()
             swept = self._parts.files.sweep_temporary()
+            trial_steps.sweep(self._parts.trials)
             reports = [self._one(entry, swept) for entry in reversed(begun)]
             known = {r.plan_id for r in reports}
             if any(self._abandoned(known, ends(entries))):

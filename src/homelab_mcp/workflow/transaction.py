@@ -20,7 +20,7 @@ from homelab_mcp.model.plan import (
     Verification,
 )
 from homelab_mcp.ports import Compose
-from homelab_mcp.workflow import cert_steps, data_steps
+from homelab_mcp.workflow import cert_steps, data_steps, trial_steps
 from homelab_mcp.workflow.approvals import UNKNOWN
 from homelab_mcp.workflow.plan_facts import (
     TELLING,
@@ -50,6 +50,7 @@ _LAST = (
     ActionKind.STOP,
     ActionKind.PAUSE,
     ActionKind.RECREATE,
+    ActionKind.TRIAL,
 )
 
 
@@ -75,6 +76,7 @@ class Transaction:
         self._progress = progress
         self._stop = False
         self._commit = ""
+        self._tried: tuple[Evidence, ...] = ()
         self._secrets = known_secrets(plan, parts.files)
         self._verifications = plan.draft.verifications
         self._restarted: set[tuple[str, str]] = set()
@@ -208,6 +210,8 @@ class Transaction:
                 take_away(engine, compose, action.stack, action.services)
             case ActionKind.RECREATE:
                 compose.recreate(action.stack, action.services)
+            case ActionKind.TRIAL:
+                self._tried = trial_steps.carry_out(self._parts.trials, self._plan, self._step)
             case ActionKind.LOAD:
                 if self._parts.restic is None:
                     raise InvalidInput("Loading a dump needs the lab's backup.", code="plan_needs_backup")
@@ -238,6 +242,8 @@ class Transaction:
 
     def _verify(self, parts: Sequence[Verification]) -> tuple[Evidence, ...]:
         verifier = self._parts.verifier
+        if self._tried:
+            return self._tried
         if verifier is None or not parts:
             return (Evidence("files written; there was nothing more to verify", ok=True),)
         paths = dict(self._parts.files.stack_folders())

@@ -8,8 +8,8 @@ from dataclasses import replace
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import ActionKind, Evidence, Plan
-from homelab_mcp.ports import Clock, Compose, Data, Engine, Files, History, PlanStore
-from homelab_mcp.workflow import cert_steps, data_steps
+from homelab_mcp.ports import Clock, Compose, Data, Engine, Files, History, PlanStore, Trials
+from homelab_mcp.workflow import cert_steps, data_steps, trial_steps
 from homelab_mcp.workflow.plan_facts import acted_stacks, folders_of, is_commit_of, public_paths
 from homelab_mcp.workflow.stack_engine import take_away
 from homelab_mcp.workflow.undo_record import Before, Undone
@@ -38,8 +38,10 @@ class Undo:
         engine: Engine | None,
         compose: Compose | None,
         data: Data | None = None,
+        trials: Trials | None = None,
     ) -> None:
         self._data = data
+        self._trials = trials
         self._files = files
         self._history = history
         self._plans = plans
@@ -171,6 +173,7 @@ class Undo:
         engine, compose = self._engine, self._compose
         if engine is None or compose is None:
             return
+        trial_steps.remove(self._trials, plan)
         for stack in acted_stacks(plan):
             engine.sweep_renamed(stack)
             now = _by_service(engine.containers(stack))

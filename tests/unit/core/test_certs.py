@@ -251,6 +251,27 @@ def test_traefik_itself_comes_before_all_else() -> None:
     assert diagnose_certs(replace(stale, served={"a.lab.test": seen("expired")}))[0].kind == "not_loaded"
 
 
+def test_a_caa_record_is_a_reason_only_where_it_forbids_this_authority() -> None:
+    bad = replace(FACTS, served={"a.lab.test": seen("default")}, stored=(), resolvers=(Resolver("le", "", "http"),))
+
+    def kinds(*records: str, server: str = "", challenge: str = "http") -> list[str]:
+        resolvers = (Resolver("le", "", challenge, "", server),)
+        facts = replace(bad, caa={"a.lab.test": records}, resolvers=resolvers)
+        return [r.kind for r in diagnose_certs(facts)]
+
+    assert kinds("issue sectigo.com")[0] == "caa"
+    assert kinds("issue")[0] == "caa", "a lone semicolon lets nobody issue"
+    assert "caa" not in kinds()
+    assert "caa" not in kinds("issue sectigo.com", "issue letsencrypt.org")
+    assert "caa" not in kinds("issue sectigo.com", server="https://ca.lab.test/directory"), "a private CA heeds none"
+    assert "caa" not in kinds("issue sectigo.com", server="https://acme.zerossl.com/v2/DV90")
+    assert "caa" not in kinds("issuewild sectigo.com")
+    assert kinds("issue letsencrypt.org", "issuewild sectigo.com", challenge="dns")[0] == "caa"
+    told = report(replace(bad, caa={"a.lab.test": ("issue sectigo.com",)}, clock_off=-300.0))
+    assert told["caa"] == {"a.lab.test": ["issue sectigo.com"]}
+    assert told["clock_off_seconds"] == -300
+
+
 def test_a_name_that_dns_does_not_know_is_a_reason_where_the_ca_asks_by_it() -> None:
     facts = replace(FACTS, served={"a.lab.test": seen("default")}, stored=(), resolved={"a.lab.test": ()})
     assert diagnose_certs(facts)[0].kind == "no_dns"

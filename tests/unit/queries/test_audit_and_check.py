@@ -25,6 +25,7 @@ from homelab_mcp.ports.meter import Use
 from homelab_mcp.queries.audit import audit
 from homelab_mcp.queries.backups import Report
 from homelab_mcp.queries.check_lab import check_lab
+from homelab_mcp.queries.check_updates import ImageUpdate
 from homelab_mcp.server import build
 
 CANARY = "canary-7"
@@ -169,6 +170,8 @@ def test_each_call_has_its_command() -> None:
     measured = Remedy("update_service", {"service": "web", "stack": "apps", "resources": "measured"})
     assert command_of(measured, "/lab") == "homelab-mcp update web --stack apps --resources measured"
     assert command_of(Remedy("add_service", {"service": "beszel"}), "/lab") == "homelab-mcp add beszel"
+    newer = Remedy("update_images", {"services": ["apps/web"]})
+    assert command_of(newer, "/lab") == "homelab-mcp upgrade apps/web"
 
 
 def test_a_check_tells_what_is_not_well_and_no_more(lab: LocalLab) -> None:
@@ -192,6 +195,47 @@ def test_a_certificate_that_ends_is_told_within_its_days(lab: LocalLab, monkeypa
     assert early.ok
     assert left_out.ok
     assert "certificates" not in left_out.looked_at
+
+
+def test_what_traefik_could_not_get_is_told_while_the_old_certificate_is_served(
+    lab: LocalLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reasons = [
+        {"kind": "caa", "reason": "A CAA record forbids it.", "evidence": "09:00: refused for web.lab.test"},
+        {"kind": "no_dns", "reason": "DNS does not know the name.", "evidence": "x"},
+    ]
+    monkeypatch.setattr("homelab_mcp.queries.check_certs.check_certs", lambda lab, days: {"reasons": reasons})
+
+    found = check_lab(lab, skip=["services", "routes", "backups", "host", "drift"])
+
+    told = ["certificates: A CAA record forbids it. (09:00: refused for web.lab.test)"]
+    assert [t.as_line() for t in found.troubles] == told
+
+
+def test_newer_images_are_asked_for_only_when_wanted(lab: LocalLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    def answer(lab: LocalLab, *, seconds: float) -> tuple[ImageUpdate, ...]:
+        asked.append(seconds)
+        return (
+            ImageUpdate("apps", "web", "web:1", "update", newest="2", level="major"),
+            ImageUpdate("apps", "old", "old:latest", "moved"),
+            ImageUpdate("apps", "tools", "tools:1", "unknown", why="not answered within 20 seconds"),
+        )
+
+    monkeypatch.setattr("homelab_mcp.queries.check_updates.check_updates", answer)
+    others = ["services", "routes", "certificates", "backups", "host", "drift"]
+    assert check_lab(lab, skip=others).ok
+    assert asked == []
+    found = check_lab(lab, skip=others, also=["updates"])
+    assert [t.as_line() for t in found.troubles] == [
+        "updates apps/old: the tag of old:latest names a newer image.",
+        "updates apps/web: 2 is there (major), it runs web:1.",
+    ]
+    assert found.unseen == ("apps/tools: not answered within 20 seconds",)
+    assert asked == [20.0], "a timer's question has a short end"
+    with pytest.raises(InvalidInput):
+        check_lab(lab, also=["services"])
 
 
 def test_a_backup_that_is_late_is_told(lab: LocalLab, monkeypatch: pytest.MonkeyPatch) -> None:

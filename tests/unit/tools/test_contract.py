@@ -61,6 +61,8 @@ READ_ONLY_OR_PLAN = {
     "restore_backup",
     "check_updates",
     "update_images",
+    "trial_service",
+    "setup_monitoring",
 }
 
 

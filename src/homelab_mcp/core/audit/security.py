@@ -109,6 +109,8 @@ def _old(one: Running, facts: AuditFacts) -> Iterator[AuditFinding]:
             one.where,
             f"Its image is {days} days old: holes found since are open.",
             one.image,
+            Remedy("update_images", {"services": [one.where]}),
+            ask=True,
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from homelab_mcp.core.certs.caa import forbids, identity_of
 from homelab_mcp.core.certs.due import due
 from homelab_mcp.core.certs.limits import limits
 from homelab_mcp.core.certs.report import limit_line, status_of, stored_for, when
@@ -96,6 +97,7 @@ def diagnose_certs(facts: CertFacts, host: str = "") -> list[CertReason]:
         *_proxy(facts),
         *_clock(facts),
         *_names(facts, bad),
+        *_caa(facts, bad),
         *_errors(facts, hosts, bad=bool(bad)),
         *_limits(facts, bad=bool(bad)),
     ]
@@ -160,6 +162,23 @@ def _names(facts: CertFacts, bad: Mapping[str, str]) -> Iterator[CertReason]:
             f"{', '.join(unknown[:5])} has no address.",
             "Let it, or *.domain, lead to this machine at your DNS provider.",
         )
+
+
+def _caa(facts: CertFacts, bad: Mapping[str, str]) -> Iterator[CertReason]:
+    """Records that keep the authority from issuing, seen before or without a word of it in Traefik's log."""
+    identities = {i for r in facts.resolvers if (i := identity_of(r.server))}
+    for host in sorted(bad):
+        records = facts.caa.get(host) or ()
+        wildcard = any(r.challenge == "dns" for r in facts.resolvers)
+        # What is forbidden as a wildcard alone still lets the host have one of its own.
+        kept = [i for i in identities if forbids(records, i, wildcard=False)]
+        wild = [i for i in identities if wildcard and forbids(records, i, wildcard=True)]
+        if kept or wild:
+            reason, _, confidence = _ERRORS["caa"]
+            who = (kept or wild)[0]
+            tag = "issue" if kept else "issuewild"
+            fix = f'Add the CAA record 0 {tag} "{who}" at your DNS provider, or remove the ones that are there.'
+            yield CertReason("caa", reason, confidence - 0.02, f"{host}: {', '.join(records)}.", fix)
 
 
 def _errors(facts: CertFacts, hosts: list[str], *, bad: bool) -> Iterator[CertReason]:

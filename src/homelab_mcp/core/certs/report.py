@@ -82,6 +82,8 @@ def report(facts: CertFacts, days: float = SOON_DAYS) -> dict[str, Any]:
         told["limits"] = [limit_line(one) for one in near]
     if facts.clock_off is not None and abs(facts.clock_off) > 5:
         told["clock_off_seconds"] = round(facts.clock_off)
+    if caa := {host: list(records) for host, records in facts.caa.items() if records}:
+        told["caa"] = caa
     if facts.unread:
         told["not_seen"] = list(facts.unread)
     return told
