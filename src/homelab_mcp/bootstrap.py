@@ -336,11 +336,10 @@ class LocalLab:
 
     @cached_property
     def trials(self) -> Trials:
-        """Throw-away runs on the engine."""
-        from homelab_mcp.adapters.docker_engine import DockerEngine
+        """Throw-away runs on this machine's engine."""
         from homelab_mcp.adapters.trials import ComposeTrials
 
-        return ComposeTrials(cast("DockerEngine", self.engine), self.root)
+        return ComposeTrials(self._local_engine, self.root)
 
     @cached_property
     def judge(self) -> Judge:

@@ -23,7 +23,7 @@ from release.lock import needed_to_run, read_lock
 from release.package import package
 from testbed import Scratch
 from testbed.docker_engine import docker, wait_until
-from testbed.images import SEARCH_PATH, _accounts, _libraries, _program
+from testbed.images import SEARCH_PATH, _libraries, accounts, find_program
 from tests.e2e.http_server import HEADERS, PING, client_of
 from tests.e2e.server import PIN
 
@@ -79,10 +79,10 @@ def python_base(name: str) -> str:
         for file in found:
             if ".." not in file.parts and "__pycache__" not in file.parts:
                 files[str(place / file)] = Path(str(file.locate()))
-    files["/bin/busybox"] = _program("busybox", "busybox-static")
+    files["/bin/busybox"] = find_program("busybox", "busybox-static")
     links = {f"/bin/{applet}": "busybox" for applet in ("sh", "mkdir", "chown", "chmod", "id", "ls")}
     links["/usr/local/bin/python"] = str(PYTHON / "bin" / "python3")
-    return imported(name, files, _accounts(), links, f"{PYTHON}/bin:{SEARCH_PATH}")
+    return imported(name, files, accounts(), links, f"{PYTHON}/bin:{SEARCH_PATH}")
 
 
 def docker_base(name: str) -> str:
