@@ -20,6 +20,7 @@ _ASSIGNED = re.compile(
     r"(?P<value>\"(?!\$\{)[^\"\n]{1,4096}\"|'(?!\$\{)[^'\n]{1,4096}'|(?!\$\{|\?)[^\s\"',;&}{]{1,4096})",
     re.IGNORECASE,
 )
+_PLACE = re.compile(r"(?:path|file|dir)[\"']?\s{0,3}[=:]", re.IGNORECASE)
 _TOKENS = re.compile(
     r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|A[KS]IA[0-9A-Z]{16}|"
     r"xox[abeoprs]-[A-Za-z0-9-]{10,}|[sr]k_(?:live|test)_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{20,}|AIza[A-Za-z0-9_-]{35}|"
@@ -135,6 +136,9 @@ def marked_lines(text: str) -> Iterator[tuple[int, str]]:
                 yield text.count("\n", 0, match.start()) + 1, match[0]
     for match in _ASSIGNED.finditer(text):
         value = match["value"].strip("\"'")
+        # private_key_path: /var/lib/app/noise.key says where a secret is, and not what it is.
+        if _PLACE.search(match["name"]) and value.startswith(("/", "./")):
+            continue
         if looks_random(value) and "${" not in value:
             yield text.count("\n", 0, match.start()) + 1, value
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homelab_mcp.core.redact import MASK, clean, is_public_name, is_secret_name, redact, safe, secret_values
+from homelab_mcp.core.redact_shapes import marked_lines
 
 SECRET = "p@ss/w0rd$with 'quotes'"
 
@@ -96,3 +97,16 @@ def test_env_values_count_as_secret_unless_their_name_says_otherwise() -> None:
     assert not is_secret_name("TZ")
     assert is_public_name("MYSQL_DATABASE")
     assert not is_public_name("PASSWORD_HASH_TYPE_KEY")
+
+
+@pytest.mark.parametrize(
+    ("line", "marked"),
+    [
+        ("private_key_path: /var/lib/headscale/noise_private.key", False),
+        ("password_file = './run/Secrets-2/db_Password9'", False),
+        ("private_key: /Jx9Qm2Zt7Ww4Kp8Lr5Vb3Nc6Yd1Hf0Gs", True),
+        ("secret_path: q8Zr3Wv9Lx2Kp7Tn5Bm1Yc4Hd6", True),
+    ],
+)
+def test_where_a_secret_is_is_not_what_it_is(line: str, marked: bool) -> None:
+    assert bool(list(marked_lines(f"server:\n  {line}\n"))) is marked
