@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -49,15 +50,26 @@ def route_problems(lab: RealLab, entries: Sequence[ServiceDefinition]) -> dict[s
     wanted = {f"{lab.named(entry.id)}@docker" for entry in entries}
 
     def missing() -> set[str]:
-        return wanted - {r["name"] for r in lab.traefik("http/routers") if r["status"] == "enabled"}
+        # The route of a container that is not healthy yet is there too, and leads nowhere.
+        led = {s["name"] for s in lab.traefik("http/services") if s.get("serverStatus")}
+        return wanted - {
+            r["name"] for r in lab.traefik("http/routers") if r["status"] == "enabled" and r["name"] in led
+        }
 
     with suppress(TestbedError):
         wait_until(lambda: not missing(), "Traefik to know every service", within=30, every=0.5)
     unknown = missing()
     known = [entry for entry in entries if f"{lab.named(entry.id)}@docker" not in unknown]
-    with ThreadPoolExecutor(4) as pool:
-        said = dict(zip((e.id for e in known), pool.map(lambda e: _route_problem(lab, e), known), strict=True))
-    lost = {e.id: "Traefik knows no such router" for e in entries if e not in known}
+    said: dict[str, str] = {}
+    # Traefik tells of a server a moment before it sends there; until then its answer is 500. What is wrong stays wrong.
+    for pause in (0, 2, 4):
+        time.sleep(pause)
+        ask = [entry for entry in known if said.get(entry.id, "not asked")]
+        with ThreadPoolExecutor(4) as pool:
+            said |= zip((e.id for e in ask), pool.map(lambda e: _route_problem(lab, e), ask), strict=True)
+        if not any(said.values()):
+            break
+    lost = {e.id: "Traefik knows no such router, or no server of it" for e in entries if e not in known}
     return {**lost, **{name: problem for name, problem in said.items() if problem}}
 
 
