@@ -48,6 +48,8 @@ def _commands(group: Any, words: tuple[str, ...]) -> Iterator[Command]:
             continue
         path = (*words, name)
         if hasattr(command, "commands"):
+            if own := [param for param in command.params if not param.hidden and param.name != "help"]:
+                yield Command(path, command.help or "", _options(own))
             yield from _commands(command, path)
         else:
             yield Command(path, command.help or "", _options(command.params))

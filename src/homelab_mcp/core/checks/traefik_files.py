@@ -15,6 +15,7 @@ from homelab_mcp.core.checks.traefik_static import StaticConfig, flattened, stat
 from homelab_mcp.core.checks.view import Entry, Lab, ServiceView, StackView
 from homelab_mcp.core.once import once
 from homelab_mcp.core.yaml12 import Mark, Path
+from homelab_mcp.model.lab import LOCAL
 
 KINDS = ("routers", "services", "middlewares", "serverstransports")
 _NAMING = {
@@ -31,6 +32,7 @@ class FileStack(StackView):
     def __init__(self, source: TraefikFile) -> None:
         self.name = posixpath.basename(source.file)
         self.file = source.file
+        self.host = LOCAL
         self.text = source.text
         self.env = {}
         self.exists = None
