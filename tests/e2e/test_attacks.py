@@ -180,12 +180,12 @@ async def test_the_server_killed_during_an_apply_does_not_end_it(lab: LabOnDisk)
         time.sleep(0.05)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_a_worker_killed_at_any_moment_is_put_right_by_the_next_call(lab: LabOnDisk) -> None:
     ended: set[str] = set()
     length = 0.0
-    for tenth in range(10):
-        plan = lab.json("add", FREE[0], "--name", f"k{tenth}", "--subdomain", f"k{tenth}", "--plan-only", code=3)[
+    for part in range(7):
+        plan = lab.json("add", FREE[0], "--name", f"k{part}", "--subdomain", f"k{part}", "--plan-only", code=3)[
             "plan_id"
         ]
         before = lab.files()
@@ -193,9 +193,9 @@ def test_a_worker_killed_at_any_moment_is_put_right_by_the_next_call(lab: LabOnD
         argv = [sys.executable, "-m", "homelab_mcp.worker", "--root", str(lab.root), "--files-only", "apply", plan]
         begun = time.monotonic()
         child = subprocess.Popen(argv, env=lab.env(), stderr=subprocess.DEVNULL)
-        if tenth:
+        if part:
             # Half of it is Python starting; the rest is the apply.
-            time.sleep(length * (0.45 + 0.06 * tenth))
+            time.sleep(length * (0.45 + 0.09 * part))
             child.kill()
         child.wait()
         length = length or time.monotonic() - begun
