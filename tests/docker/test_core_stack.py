@@ -88,7 +88,8 @@ def test_one_wildcard_certificate_serves_every_route(core: CoreLab) -> None:
     assert len({c.serial_number for c in found.values()}) == 1
     names = found["auth"].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert set(names.get_values_for_type(x509.DNSName)) == {lab.domain, f"*.{lab.domain}"}
-    assert set(core.dns.asked) == {f"_acme-challenge.{lab.domain}."}
+    # Traefik asks for whatever else runs on this engine with its labels.
+    assert {name for name in core.dns.asked if lab.domain in name} == {f"_acme-challenge.{lab.domain}."}
     store = lab.root / lab.named("core") / lab.named("traefik") / "letsencrypt" / "acme.json"
     assert len(json.loads(store.read_text())["letsencrypt"]["Certificates"]) == 1
     assert store.stat().st_mode & 0o777 == 0o600

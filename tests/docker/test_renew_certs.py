@@ -149,7 +149,9 @@ def test_what_is_served_and_stored_is_told_without_a_key(lab: RealLab) -> None:
         assert (row["status"], row["trusted"]) == ("ok", True)
         assert row["serial"] == f"{served(lab, host).serial_number:x}"
         assert 19 < row["days_left"] <= 20
-    assert {s["domains"][0] for s in told["stored"]} == set(rows)
+    # Traefik gets certificates for whatever else runs on this engine with its labels.
+    stored = {s["domains"][0] for s in told["stored"]}
+    assert {host for host in stored if host.endswith(lab.domain)} == set(rows)
     assert told["reasons"] == []
     keys = [c["key"] for c in json.loads(store_of(lab).read_text())["letsencrypt"]["Certificates"]]
     assert keys
