@@ -74,11 +74,18 @@ def test_compose_takes_it_and_our_own_checker_finds_nothing(tmp_path: Path) -> N
 
 
 @pytest.fixture
-def through_proxy(testbed_run: Scratch) -> Iterator[str]:
+def mine(docker_engine: str) -> Iterator[Scratch]:
+    """Gone with the test: a route that stays is served by every Traefik that a later test starts."""
+    with Scratch() as scratch:
+        yield scratch
+
+
+@pytest.fixture
+def through_proxy(mine: Scratch) -> Iterator[str]:
     """The engine's address behind a proxy that opens what deploy/compose.yaml opens."""
     asked = services()["homelab-mcp-docker"]
     image = ensure_socket_proxy(asked["image"]).reference
-    box = testbed_run.container(
+    box = mine.container(
         image,
         what="deployed-proxy",
         env={name: value for name, value in asked["environment"].items() if name != "TZ"},
@@ -93,18 +100,18 @@ def through_proxy(testbed_run: Scratch) -> Iterator[str]:
 
 @pytest.mark.timeout(180)
 def test_the_whole_program_works_through_the_proxy_and_what_it_does_not_need_is_shut(
-    tmp_path: Path, testbed_run: Scratch, through_proxy: str, stand_in: Callable[..., LocalImage]
+    tmp_path: Path, mine: Scratch, through_proxy: str, stand_in: Callable[..., LocalImage]
 ) -> None:
     for shut in ("/secrets", "/swarm", "/configs", "/plugins", "/nodes", "/v1.41/build"):
         assert httpx.get(f"http://{through_proxy}{shut}").status_code == 403, shut
     image = stand_in("homelab-tests/deployed:1", service="web", ports=[80]).reference
-    networks = {name: testbed_run.network(name) for name in ("route", "internal", "media")}
+    networks = {name: mine.network(name) for name in ("route", "internal", "media")}
     lab = LabOnDisk(tmp_path / "stacks", {"DOCKER_HOST": f"tcp://{through_proxy}"})
     lab.init(
         *("--acme-challenge", "tls", "--route-network", networks["route"], "--internal-network", networks["internal"]),
         *("--puid", str(tmp_path.stat().st_uid), "--pgid", str(tmp_path.stat().st_gid)),
     )
-    stack = testbed_run.claim_project(f"deployed-{testbed_run.run_id}")
+    stack = mine.claim_project(f"deployed-{mine.run_id}")
     plan = lab.json("add-custom", stack, image, "--stack", stack, "--plan-only", code=3)
     done = lab.approve(plan["plan_id"], "--apply")
     assert done["state"] == "done", done
