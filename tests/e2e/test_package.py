@@ -64,8 +64,9 @@ def test_catalog_docs_failures_and_prompts_are_in_wheel_and_source(out: Path, wh
 
 def test_the_source_archive_builds_the_same_wheel(out: Path, wheel: Path, tmp_path: Path) -> None:
     (source,) = out.glob("*.tar.gz")
+    # By tar itself: Python 3.11 of Debian 12 has no filter for extractall yet.
+    subprocess.run(["tar", "-xzf", str(source), "-C", str(tmp_path)], check=True)
     with tarfile.open(source) as archive:
-        archive.extractall(tmp_path, filter="data")
         when = max(member.mtime for member in archive.getmembers())
     (folder,) = tmp_path.iterdir()
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "again")]
