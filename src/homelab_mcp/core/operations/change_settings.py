@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from homelab_mcp.core import env_file, yaml_put
@@ -10,7 +10,7 @@ from homelab_mcp.core.authelia import CONFIGURATION, Portal, portal_of
 from homelab_mcp.core.authelia_domain import moved
 from homelab_mcp.core.labels import SERVICE
 from homelab_mcp.core.operations.core_stack import DUCKDNS_NAMES, DUCKDNS_ZONE, duckdns_name
-from homelab_mcp.core.operations.docker_access import Switched, switched
+from homelab_mcp.core.operations.docker_access import Switched, swap_items, switched
 from homelab_mcp.core.operations.lab_view import Known, LabView, view
 from homelab_mcp.core.references import literal, variables_in
 from homelab_mcp.core.service_edit import ServiceEdit
@@ -155,9 +155,12 @@ def _proxy(
     old, new = traefik_parts(before, known.name), traefik_parts(after, known.name)
     _refuse_missing(new, known)
     edit = ServiceEdit(stack.compose_text, known.name)
-    _swap(edit, "command", (*_redirect(before), *old.command), (*_redirect(after), *new.command))
-    _swap(edit, "ports", old.ports, new.ports)
-    _swap(edit, "volumes", old.volumes, new.volumes)
+    for field, was, wanted in (
+        ("command", (*_redirect(before), *old.command), (*_redirect(after), *new.command)),
+        ("ports", old.ports, new.ports),
+        ("volumes", old.volumes, new.volumes),
+    ):
+        swap_items(edit, field, map(literal, was), map(literal, wanted))
     for name in old.environment.keys() - new.environment.keys():
         edit.remove_entry("environment", name)
     for name, value in new.environment.items():
@@ -170,18 +173,6 @@ def _proxy(
         switch = switched(edit.text, known, before, after, find, root)
     text = switch.text if switch else edit.text
     return (FileEdit(stack.compose_path, stack.compose_text, text) if text != stack.compose_text else None), switch
-
-
-def _swap(edit: ServiceEdit, field: str, old: Iterable[str], new: Iterable[str]) -> None:
-    """What only the old settings wanted goes from the list, what only the new ones want comes to its end."""
-    was, wanted = [literal(item) for item in old], [literal(item) for item in new]
-    gone = set(was) - set(wanted)
-    if gone:
-        edit.remove_items(field, lambda item: str(item) in gone)
-    here = {str(item) for item in edit.items(field)}
-    for item in wanted:
-        if item not in was and item not in here:
-            edit.add_item(field, item)
 
 
 def _redirect(settings: LabSettings) -> list[str]:

@@ -59,7 +59,7 @@ def switched(
     joins, joined = set(names_in(wanted.get("networks"))), set(names_in(mine.get("networks")))
     edit = ServiceEdit(text, known.name)
     for field in _LISTS:
-        _swap(edit, field, mine.get(field) or (), wanted.get(field) or ())
+        swap_items(edit, field, mine.get(field) or (), wanted.get(field) or ())
     _needs(edit, mine.get("depends_on") or {}, wanted.get("depends_on") or {})
     for network in sorted(joined - joins):
         edit.remove_name("networks", network)
@@ -93,8 +93,9 @@ def _none(*_: Any) -> str:
     return ""
 
 
-def _swap(edit: ServiceEdit, field: str, old: Iterable[Any], new: Iterable[Any]) -> None:
-    was, wanted = [str(i) for i in old], [str(i) for i in new]
+def swap_items(edit: ServiceEdit, field: str, old: Iterable[Any], new: Iterable[Any]) -> None:
+    """What only ``old`` wanted goes from the list, what only ``new`` wants comes to its end."""
+    was, wanted = [str(item) for item in old], [str(item) for item in new]
     gone = set(was) - set(wanted)
     if gone:
         edit.remove_items(field, lambda item: str(item) in gone)
