@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from testbed import TestbedError, require_docker
 
@@ -75,6 +77,21 @@ def why_no_docker() -> str:
     except TestbedError as error:
         return str(error)
     return ""
+
+
+class OneForTheEngine(LoadScopeScheduling):
+    """Where processes share the tests, one has the Docker Engine to itself: each would see what another does to it.
+
+    The files that need no engine are dealt out whole, for the sake of what their tests share.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "engine" if file.startswith(tuple(f"tests/{folder}/" for folder in NEEDS_DOCKER)) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneForTheEngine:
+    return OneForTheEngine(config, log)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

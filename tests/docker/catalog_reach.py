@@ -50,8 +50,8 @@ def route_problems(lab: RealLab, entries: Sequence[ServiceDefinition]) -> dict[s
     wanted = {f"{lab.named(entry.id)}@docker" for entry in entries}
 
     def missing() -> set[str]:
-        # The route of a container that is not healthy yet is there too, and leads nowhere.
-        led = {s["name"] for s in lab.traefik("http/services") if s.get("serverStatus")}
+        # The route of a container that is not healthy yet is there too, and leads nowhere: to a server without address.
+        led = {s["name"] for s in lab.traefik("http/services") if any(s.get("serverStatus", {}))}
         return wanted - {
             r["name"] for r in lab.traefik("http/routers") if r["status"] == "enabled" and r["name"] in led
         }

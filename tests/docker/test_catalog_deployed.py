@@ -48,9 +48,12 @@ def lab(docker_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             made.write(service, stack, **({"variables": VPN} if service == "qbittorrent" else {}))
         made.start(but=made.named(SPARE))
         made.once_certified(f"traefik.{made.domain}")
-        # Traefik routes to a container once it is healthy, and gathers such news for some seconds.
+        # Traefik routes to a container once it is healthy, and gathers such news for some seconds. A router alone says
+        # nothing: with empty services allowed, one whose container is not healthy yet has a server without an address.
         wait_until(
-            lambda: routers_of(made).keys() >= expected_routers(made), "Traefik to know every service", within=60
+            lambda: routers_of(made).keys() >= expected_routers(made) and not unserved(made),
+            "Traefik to know every service and where it answers",
+            within=60,
         )
         yield made
 
@@ -58,6 +61,12 @@ def lab(docker_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def routers_of(lab: RealLab) -> dict[str, Any]:
     """What Traefik says of this lab's routers; it sees those of other labs on the same engine too."""
     return {r["name"]: r for r in lab.traefik("http/routers") if lab.run in r["name"]}
+
+
+def unserved(lab: RealLab) -> list[str]:
+    """The services that Traefik has no address of."""
+    served = {s["name"] for s in lab.traefik("http/services") if any(s.get("serverStatus", {}))}
+    return [service for service in WEB if f"{lab.named(service)}@docker" not in served]
 
 
 def expected_routers(lab: RealLab) -> set[str]:
