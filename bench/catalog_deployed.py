@@ -12,9 +12,15 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from homelab_mcp.adapters.catalog_files import packaged_folder
 from homelab_mcp.model.definition import ServiceDefinition
+from homelab_mcp.model.errors import HomelabError
+from testbed.batches import batches
+
+if TYPE_CHECKING:
+    from tests.docker.lab import RealLab
 
 AT_ONCE = 20
 
@@ -30,9 +36,22 @@ def passed(entries: Sequence[ServiceDefinition], problems: dict[str, list[str]])
     return sorted(ids - problems.keys()) if problems.keys() <= ids else []
 
 
+def tried(lab: RealLab, batch: Sequence[ServiceDefinition], stack: str) -> dict[str, list[str]]:
+    """What is wrong with each entry; a batch that is refused as a whole is halved until the one is found."""
+    from tests.docker.catalog_trial import try_out
+
+    try:
+        return try_out(lab, batch, stack)
+    except HomelabError as error:
+        if len(batch) == 1:
+            return {batch[0].id: [f"{error.message} [{error.code}]"]}
+    half = len(batch) // 2
+    return tried(lab, batch[:half], f"{stack}a") | tried(lab, batch[half:], f"{stack}b")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Deploy, print and mark. 0: all passed; 1: some did not."""
-    from tests.docker.catalog_trial import BY_ID, trial_lab, try_out
+    from tests.docker.catalog_trial import BY_ID, trial_lab
 
     parser = argparse.ArgumentParser(prog="script/catalog-deployed", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("service", nargs="*", help="ids; none: every entry that is generated and not deployed")
@@ -43,9 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = [BY_ID[name] for name in named] or [d for d in BY_ID.values() if d.level == "generated"]
     failed = 0
     with tempfile.TemporaryDirectory() as folder, trial_lab(Path(folder)) as lab:
-        for start in range(0, len(wanted), AT_ONCE):
-            batch, begun = wanted[start : start + AT_ONCE], time.monotonic()
-            problems = try_out(lab, batch, f"batch{start}")
+        for number, batch in enumerate(batches(wanted, AT_ONCE)):
+            begun = time.monotonic()
+            problems = tried(lab, batch, f"batch{number}")
             good = passed(batch, problems)
             for entry in (BY_ID[name] for name in good):
                 path = packaged_folder() / entry.category / f"{entry.id}.yaml"

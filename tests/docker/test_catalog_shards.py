@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from homelab_mcp.model.definition import ServiceDefinition
+from testbed.batches import batches, published
 from testbed.docker_engine import docker
 from tests.docker.catalog_expected import DEPLOYED
 from tests.docker.catalog_trial import BY_ID, CORE, trial_lab, try_out
@@ -27,7 +28,6 @@ SIZE = 20
 """Entries a shard: each with companions takes one of the thirty networks that Docker has addresses for."""
 TRIED = [d for d in BY_ID.values() if d.id not in DEPLOYED and d.level != "draft"]
 """All but those that test_catalog_deployed.py starts, which says more of them by hand."""
-SHARDS = -(-len(TRIED) // SIZE)
 
 
 def number(text: str) -> int:
@@ -35,24 +35,14 @@ def number(text: str) -> int:
 
 
 ORDER = sorted(TRIED, key=lambda definition: number(definition.id))
+SHARDS = batches(ORDER, SIZE)
 CONTENT = "".join(definition.model_dump_json() for definition in ORDER)
 
 
 def chosen() -> list[ServiceDefinition]:
     """Twenty that are called deployed, no two of which publish the same port of the host."""
-    found: list[ServiceDefinition] = []
-    taken: set[tuple[int, str]] = set()
-    for definition in sorted((d for d in ORDER if d.level == "deployed"), key=lambda d: number(CONTENT + d.id)):
-        parts = (definition.container, *definition.companions.values())
-        ports = {(p.publish, p.protocol) for part in parts for p in part.ports if p.publish}
-        if not ports & taken and len(found) < SIZE:
-            taken |= ports
-            found.append(definition)
-    return found
-
-
-def shard(place: int) -> list[ServiceDefinition]:
-    return ORDER[place::SHARDS]
+    deployed = (d for d in ORDER if d.level == "deployed")
+    return batches(sorted(deployed, key=lambda d: number(CONTENT + d.id)), SIZE)[0]
 
 
 @pytest.fixture(scope="module")
@@ -62,22 +52,24 @@ def lab(docker_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def test_every_entry_is_in_one_shard() -> None:
-    dealt = [definition.id for place in range(SHARDS) for definition in shard(place)]
+    dealt = [definition.id for shard in SHARDS for definition in shard]
     assert sorted([*dealt, *DEPLOYED]) == sorted(d.id for d in BY_ID.values() if d.level != "draft")
-    assert max(len(shard(place)) for place in range(SHARDS)) <= SIZE
+    assert max(len(shard) for shard in SHARDS) <= SIZE
+    ports = [[port for definition in shard for port in published(definition)] for shard in SHARDS]
+    assert all(len(taken) == len(set(taken)) for taken in ports)
 
 
 def test_twenty_are_added_started_routed_and_taken_out(lab: RealLab, request: pytest.FixtureRequest) -> None:
     named = request.config.getoption("--entries")
     entries = [BY_ID[name] for name in named.split(",")] if named else chosen()
-    for start in range(0, len(entries), SIZE):
-        assert try_out(lab, entries[start : start + SIZE], f"some-{start}") == {}
+    for place, batch in enumerate(batches(entries, SIZE)):
+        assert try_out(lab, batch, f"some-{place}") == {}
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("place", range(SHARDS))
+@pytest.mark.parametrize("place", range(len(SHARDS)))
 def test_a_shard_is_added_started_routed_and_taken_out(lab: RealLab, place: int) -> None:
-    assert try_out(lab, shard(place), f"shard{place}") == {}
+    assert try_out(lab, SHARDS[place], f"shard{place}") == {}
 
 
 def test_an_entry_with_a_wrong_port_route_or_health_check_is_found(lab: RealLab) -> None:
