@@ -25,6 +25,10 @@ PLAIN = 64999
 SERVE = f"""#!/bin/sh
 PATH=/bin:$PATH
 trap 'exit 0' TERM INT QUIT
+for pair in $STAND_IN_OWNERS; do
+  seen=$(stat -c %u:%g "${{pair%=*}}")
+  [ "$seen" = "${{pair##*=}}" ] || {{ echo "${{pair%=*}} belongs to $seen, not to ${{pair##*=}}" >&2; exit 1; }}
+done
 for folder in $STAND_IN_FOLDERS; do
   touch "$folder/.stand-in" && rm "$folder/.stand-in" || {{ echo "cannot write to $folder" >&2; exit 1; }}
 done
@@ -59,7 +63,8 @@ for argument in "$@"; do
   case "$before $argument" in "-p "[0-9]*|"--port "[0-9]*) url=http://127.0.0.1:$argument/ ;; esac
   before=$argument
   case $argument in
-    *http://*|*https://*) url=http${argument#*http} ;;
+    *http://*) url=http://${argument#*http://} ;;
+    *https://*) url=https://${argument#*https://} ;;
     */dev/tcp/*) url=${argument#*/dev/tcp/}; port=${url#*/}; url=http://127.0.0.1:${port%%[!0-9]*}/ ;;
     --port=[0-9]*) url=http://127.0.0.1:${argument#*=}/ ;;
     *127.0.0.1:[0-9]*) port=${argument#*127.0.0.1:}; url=http://127.0.0.1:${port%%[!0-9]*}/ ;;
@@ -79,6 +84,12 @@ else
 fi
 """
 ASK = FIND + GET
+# curl and wget by themselves ask plain pages alone, so a TLS port is taken from them before.
+SECURE = f"""
+for argument in "$@"; do
+  case $argument in https://*:"$STAND_IN_TLS"/*|https://*:"$STAND_IN_TLS") url=$argument; {GET.strip()}; exit 0 ;; esac
+done
+"""
 # Busybox's shell knows no /dev/tcp.
 BASH = f"""
 case "$*" in */dev/tcp/*) ;; *) exec /bin/sh "$@" ;; esac
@@ -90,6 +101,9 @@ SCRIPTS = {
     "bash": BASH,
     "wg": f"{ASK}echo interface\n",
 }
+
+
+_SECURE_CHECK = re.compile(r"https://(?:localhost|127\.0\.0\.1):([0-9]+)")
 
 
 def any_service(definitions: Iterable[ServiceDefinition]) -> str:
@@ -107,7 +121,7 @@ def any_service(definitions: Iterable[ServiceDefinition]) -> str:
             # The shell fills the name in when it answers.
             "/stand-in/handler": handler_script("$STAND_IN", 200),
             "/stand-in/serve": SERVE,
-            **{path: f"#!/bin/sh\n{script}\n" for path, script in DEFAULT_SHIMS.items()},
+            **{path: f"#!/bin/sh\n{SECURE}{script}\n" for path, script in DEFAULT_SHIMS.items()},
             **scripts,
         },
         files={**accounts(), "/stand-in/tls.cfg": TLS.encode()},
@@ -128,16 +142,21 @@ def environment(service: str, container: Container, *, tls: int = 0) -> dict[str
 
     Args:
         service: the name on its page.
-        container: what it stands in for: its TCP ports answer, and its own folders must be writable at the start.
-        tls: the port that speaks TLS; 0: none.
+        container: what it stands in for: its TCP ports answer, and its own folders must be writable at the start, and
+            whose its entry says.
+        tls: the port that speaks TLS; 0: the one that its health check asks so, where there is one.
     """
-    ports = [p.container for p in container.ports if p.protocol == "tcp"] or [80]
+    # A check of a service that speaks UDP alone asks here by TCP.
+    ports = [p.container for p in container.ports if p.protocol == "tcp"] or [p.container for p in container.ports]
+    asked = _SECURE_CHECK.search(" ".join(container.health.test if container.health else ()))
+    tls = tls or (int(asked[1]) if asked and int(asked[1]) in ports else 0)
     own = [v.target for v in container.volumes if v.kind in OWN_FOLDERS and v.target and not v.read_only]
     secure = {"STAND_IN_TLS": str(tls), "STAND_IN_PEM": _pem()} if tls else {}
     return {
         "STAND_IN": service,
-        "STAND_IN_PORTS": " ".join(str(port) for port in ports),
+        "STAND_IN_PORTS": " ".join(str(port) for port in ports or [80]),
         "STAND_IN_FOLDERS": " ".join(own),
+        "STAND_IN_OWNERS": " ".join(f"{v.target}={v.owner}" for v in container.volumes if v.owner),
         **secure,
     }
 

@@ -16,6 +16,8 @@ from testbed.one_image import FIND, containers, environment, programs_of
     ("command", "url"),
     [
         ("node -e \"fetch('http://localhost:3000/api/health').then(r => r)\"", "http://localhost:3000/api/health"),
+        ("node -e \"require('http').get('http://127.0.0.1:3001/health',r=>r)\"", "http://127.0.0.1:3001/health"),
+        ("node -e \"require('https').get('https://127.0.0.1:9443/')\"", "https://127.0.0.1:9443/"),
         ("python3 -c 'urlopen(\"https://127.0.0.1:8443/\")'", "https://127.0.0.1:8443/"),
         ("bash -c 'exec 3<>/dev/tcp/127.0.0.1/6333'", "http://127.0.0.1:6333/"),
         ("pg_isready -q -U wiki -p 5433", "http://127.0.0.1:5433/"),
@@ -58,3 +60,12 @@ def test_every_container_of_the_catalog_has_ports_and_folders_to_stand_in_for() 
             assert all(
                 folder.startswith("/") and " " not in folder for folder in told["STAND_IN_FOLDERS"].split(" ") if folder
             )
+
+
+def test_a_port_that_is_asked_by_https_speaks_tls_and_udp_ports_alone_are_asked_by_tcp() -> None:
+    ports = [{"container": 8443}, {"container": 8080}]
+    asked = container("CMD", "curl", "-fsSk", "https://localhost:8443/status", ports=ports)
+    assert environment("a", asked)["STAND_IN_TLS"] == "8443"
+    assert "STAND_IN_TLS" not in environment("a", container("CMD", "curl", "https://localhost:9/", ports=ports))
+    game = container("CMD", "mc-monitor", "--port", "19132", ports=[{"container": 19132, "protocol": "udp"}])
+    assert environment("a", game)["STAND_IN_PORTS"] == "19132"

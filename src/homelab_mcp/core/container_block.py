@@ -7,10 +7,9 @@ from typing import Any
 from homelab_mcp.core.references import Words, literal
 from homelab_mcp.core.resources import deploy_of, logging_of
 from homelab_mcp.core.traefik import published
-from homelab_mcp.model.definition import Companion, Container, Image, Volume
+from homelab_mcp.model.definition import KEPT, Companion, Container, Image, Volume
 from homelab_mcp.model.lab import LabSettings
 
-_KEPT = frozenset({"config", "data", "database", "cache"})
 _SOCKET = "/var/run/docker.sock"
 
 
@@ -57,7 +56,7 @@ def image_of(image: Image, tag: str | None) -> str:
 def volume_of(volume: Volume, service: str, root: str, settings: LabSettings) -> str:
     """A volume as Compose's short form."""
     mode = ":ro" if volume.read_only else ""
-    if volume.kind in _KEPT:
+    if volume.kind in KEPT:
         return f"./{service}/{volume.name or volume.kind}:{volume.target}{mode}"
     if volume.kind == "socket":
         return f"{literal(settings.docker_socket)}:{volume.target or _SOCKET}{mode}"

@@ -173,7 +173,7 @@ def _services(job: _Job, words: Words) -> dict[str, dict[str, Any]]:
     main = container_block(job.definition.container, job.name, words, job.settings, job.options.tag)
     if job.definition.id == traefik.TRAEFIK:
         _join_traefik(main, job.settings, job.name)
-    main["labels"] = labels.own_labels(job.definition, job.access)
+    main["labels"] = labels.own_labels(job.definition, job.access) | labels.owner_labels(job.definition.container)
     filled = {k: words.fill(v) for k, v in job.definition.container.labels.items()}
     own = labels.with_login_name(job.definition, filled, job.settings)
     routing = _routing(job)
@@ -219,6 +219,7 @@ def _companion(job: _Job, name: str, companion: Companion, words: Words) -> dict
         labels.CATEGORY: job.definition.category,
         labels.SERVICE: job.definition.id,
         labels.COMPANION_OF: job.name,
+        **labels.owner_labels(companion),
         **{k: words.fill(v) for k, v in companion.labels.items()},
     }
     return block
@@ -237,6 +238,7 @@ def _gateway(job: _Job, main: dict[str, Any], routing: dict[str, str], words: Wo
         labels.CATEGORY: gateway.category,
         labels.SERVICE: gateway.id,
         labels.COMPANION_OF: job.name,
+        **labels.owner_labels(gateway.container),
         **routing,
     }
     return block

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from homelab_mcp.model.definition import ServiceDefinition
+from homelab_mcp.model.definition import KEPT, Container, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LabSettings
 
@@ -19,6 +19,8 @@ SSO = "homelab.sso"
 SSO_REASON = "homelab.sso.reason"
 SSO_GROUPS = "homelab.sso.groups"
 """Groups whose members may pass, comma-separated; unset: everyone who has logged in."""
+OWNER = "homelab.owner"
+"""Whose its folders are where it is neither the lab's user nor ``user``: ``uid:gid``, or ``folder=uid:gid``, ..."""
 
 _API_PRIORITY = "1000"
 # Traefik's default priority is the rule's length; this is above any Host rule (253 characters at most).
@@ -50,6 +52,17 @@ def host_of(subdomain: str) -> str:
 def own_labels(definition: ServiceDefinition, access: Access | None) -> dict[str, str]:
     """Labels this project reads back: category, definition, and what is special about log-in."""
     return {CATEGORY: definition.category, SERVICE: definition.id, **(sso_labels(access) if access else {})}
+
+
+def owner_labels(container: Container) -> dict[str, str]:
+    """The label that says whose a container's folders must be; none where they are the lab's user's, or ``user``'s."""
+    named = {v.name or v.kind: v.owner for v in container.volumes if v.kind in KEPT and not v.shared}
+    owners = set(named.values())
+    if owners <= {None}:
+        return {}
+    if len(owners) == 1:
+        return {OWNER: str(owners.pop())}
+    return {OWNER: ",".join(f"{folder}={owner}" for folder, owner in named.items() if owner)}
 
 
 def sso_labels(access: Access) -> dict[str, str]:

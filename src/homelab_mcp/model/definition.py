@@ -52,6 +52,9 @@ Category = Literal[
     "backup",
 ]
 
+KEPT = frozenset({"config", "data", "database", "cache"})
+"""Kinds of volume that are a folder of the container's own, below its stack."""
+
 LAB_VARIABLES = ("DOMAIN", "TZ", "PUID", "PGID", "MEDIA_DIR", "DOWNLOADS_DIR")
 """Variables of a stack's ``.env`` that come from the lab's settings, so that a definition need not declare them."""
 
@@ -120,6 +123,7 @@ class Volume(_Part):
     database the same, backed up by dump; cache the same, never backed up; media and downloads are the lab's
     folders; stacks is the lab's root (same path inside); host is an absolute path of the host in ``source``, socket
     the Docker socket: both need ``why``. ``shared``, in a companion: the main container's folder of that name.
+    ``owner``: whose the folder must be when the container starts, where that is neither the lab's user nor ``user``.
     """
 
     kind: Literal["config", "data", "database", "cache", "media", "downloads", "stacks", "host", "socket"]
@@ -128,10 +132,13 @@ class Volume(_Part):
     source: Annotated[str, Field(pattern=r"^/[^\x00-\x1f:]*$")] | None = None
     read_only: bool = False
     shared: bool = False
+    owner: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}:[0-9]{1,9}$")] | None = None
     why: str = ""
 
     @model_validator(mode="after")
     def _complete(self) -> Volume:
+        if self.owner and (self.kind not in KEPT or self.shared):
+            raise ValueError("'owner' is for a folder of the container's own: config, data, database or cache")
         if self.kind in {"host", "socket", "stacks"} and not self.why:
             raise ValueError(f"a {self.kind} volume needs a reason in 'why'")
         if self.kind == "host" and not self.source:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
+from homelab_mcp.core.labels import OWNER
 from homelab_mcp.core.yaml12 import load
 from homelab_mcp.model.errors import InvalidInput
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_OWNER = re.compile(r"([0-9]{1,9})(?::([0-9]{1,9}))?")
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 
 
@@ -19,18 +21,26 @@ def bind_folders(stack: str, compose_text: str, services: Collection[str]) -> li
 
     A name with a suffix is taken for a file, which is not ours to make.
     """
-    found = set()
-    for name, service in _services(compose_text).items():
-        if services and name not in services:
-            continue
-        for volume in _rows(service.get("volumes")):
-            source = volume.get("source") if isinstance(volume, dict) else str(volume).split(":", 1)[0]
-            if not isinstance(source, str) or not source.startswith("./") or "$" in source:
-                continue
-            path = posixpath.normpath(f"{stack}/{source[2:]}")
-            if path.startswith(f"{stack}/") and "." not in posixpath.basename(path):
-                found.add(path)
-    return sorted(found)
+    return sorted({p for _, service in _chosen(compose_text, services) for p in _folders(stack, service)})
+
+
+def folder_owners(stack: str, compose_text: str, services: Collection[str]) -> dict[str, tuple[int, int]]:
+    """Those of ``bind_folders`` of which the file says whose they must be -> (uid, gid).
+
+    It says so by the label ``homelab.owner``, or by a ``user`` in figures that is not root.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    for name, service in _chosen(compose_text, services):
+        labels = service.get("labels")
+        said = str(labels.get(OWNER) or "") if isinstance(labels, dict) else ""
+        each = dict(part.rpartition("=")[::2] for part in said.split(",") if part)
+        usual = _OWNER.fullmatch(each.get("", "") or str(service.get("user") or ""))
+        for path in _folders(stack, service):
+            mine = path.startswith(f"{stack}/{name}/")
+            owner = _OWNER.fullmatch(each.get(posixpath.basename(path), "")) if mine else None
+            if (owner := owner or usual) and int(owner[1]):
+                found.setdefault(path, (int(owner[1]), int(owner[2] or owner[1])))
+    return found
 
 
 def services_written(before: str, after: str) -> frozenset[str]:
@@ -59,6 +69,20 @@ def one_shots(compose_text: str) -> frozenset[str]:
             if isinstance(how, dict) and how.get("condition") == "service_completed_successfully":
                 found.add(str(name))
     return frozenset(found)
+
+
+def _chosen(text: str, names: Collection[str]) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, body) for name, body in _services(text).items() if not names or name in names]
+
+
+def _folders(stack: str, service: dict[str, Any]) -> Iterator[str]:
+    for volume in _rows(service.get("volumes")):
+        source = volume.get("source") if isinstance(volume, dict) else str(volume).split(":", 1)[0]
+        if not isinstance(source, str) or not source.startswith("./") or "$" in source:
+            continue
+        path = posixpath.normpath(f"{stack}/{source[2:]}")
+        if path.startswith(f"{stack}/") and "." not in posixpath.basename(path):
+            yield path
 
 
 def _services(text: str) -> dict[str, dict[str, Any]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from homelab_mcp.model.errors import HomelabError, InvalidInput, PlanRefused
+from homelab_mcp.model.errors import HomelabError, InvalidInput, PlanRefused, StorageFailed
 from homelab_mcp.model.plan import Evidence, Plan
-from homelab_mcp.ports import Data
+from homelab_mcp.ports import Data, Files
+from homelab_mcp.workflow.plan_facts import folders_of, owners_of
 
 _MANY = 10_000_000
 
@@ -49,6 +51,36 @@ def carry_out(data: Data | None, plan: Plan, moves: Sequence[Sequence[str]], ste
         # One that somebody gave to another owner meanwhile, or that went, is no longer ours to change.
         elif _there(data).owner(change.path) == (change.was_uid, change.was_gid):
             _there(data).give(change.path, change.uid, change.gid)
+
+
+def make_folders(files: Files, data: Data | None, plan: Plan) -> tuple[Evidence, ...]:
+    """Make the folders that the plan's services mount, each its owner's from the start; what is there stays as it is.
+
+    A folder that this process may not give away is told, and left for its service to show whether it can do without.
+    """
+    owners, seen = owners_of(plan.draft), list[Evidence]()
+    given: dict[tuple[int, int], list[str]] = {}
+    for folder in folders_of(plan):
+        made, wanted = files.make_folder(folder), owners.get(folder)
+        if not wanted or data is None:
+            continue
+        if made and data.owner(folder) != wanted:
+            with suppress(StorageFailed):
+                data.give(folder, *wanted)
+        if (found := data.owner(folder)) == wanted:
+            given.setdefault(wanted, []).append(folder)
+            continue
+        is_now, should = (":".join(map(str, pair or ())) for pair in (found, wanted))
+        why = "this process may not give it away" if made else "it was there before and is left so"
+        seen.append(
+            Evidence(
+                f"{folder} belongs to {is_now}, and not to {should}: {why}",
+                ok=not made,
+                detail=f"Where its service cannot write there: chown -R {should} {files.root}/{folder}, as root.",
+            )
+        )
+    told = (f"{', '.join(paths)}: belongs to {uid}:{gid}" for (uid, gid), paths in given.items())
+    return (*(Evidence(line, ok=True) for line in told), *seen)
 
 
 def put_back(data: Data | None, plan: Plan, moves: Sequence[Sequence[str]]) -> list[Evidence]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core import fingerprint
@@ -13,7 +13,7 @@ from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.plan import ActionKind, Approval, Draft, Evidence, Plan, Verification
 from homelab_mcp.ports import Files
-from homelab_mcp.workflow.compose_facts import bind_folders, services_written
+from homelab_mcp.workflow.compose_facts import bind_folders, folder_owners, services_written
 
 TELLING = 8
 """Characters from which a secret's value is looked for in files that are not secret; shorter ones occur by chance."""
@@ -31,22 +31,32 @@ def folders_of(plan: Plan) -> list[str]:
     A plan without any action (files only) names those of the services it writes: Docker would make the folders as
     root when a person starts them later.
     """
-    found: set[str] = set()
-    edited = {e.path for e in plan.draft.edits}
-    for edit in plan.draft.edits:
+    found = {folder for stack, text, wanted in _started(plan.draft) for folder in bind_folders(stack, text, wanted)}
+    return sorted(found - {e.path for e in plan.draft.edits})
+
+
+def owners_of(draft: Draft) -> dict[str, tuple[int, int]]:
+    """Of those folders, the ones whose compose file says whose they must be -> (uid, gid)."""
+    found: dict[str, tuple[int, int]] = {}
+    for stack, text, wanted in _started(draft):
+        found |= folder_owners(stack, text, wanted)
+    return {path: found[path] for path in sorted(found.keys() - {e.path for e in draft.edits})}
+
+
+def _started(draft: Draft) -> Iterator[tuple[str, str, set[str]]]:
+    """(stack, its compose text as the draft leaves it, services that then start) of this machine's stacks."""
+    for edit in draft.edits:
         stack, _, _ = edit.path.partition("/")
-        starts = [a for a in plan.draft.actions if a.kind is ActionKind.UP and a.stack == stack]
-        seen = [v for v in plan.draft.verifications if v.stack == stack]
-        written = () if plan.draft.actions else services_written(edit.before or "", edit.after or "")
+        starts = [a for a in draft.actions if a.kind is ActionKind.UP and a.stack == stack]
+        seen = [v for v in draft.verifications if v.stack == stack]
+        written = () if draft.actions else services_written(edit.before or "", edit.after or "")
         if edit.after is None or edit.path.endswith(".env") or not (starts or seen or written):
             continue
         if host_of(edit.after) != LOCAL:
             # They are wanted on that host, whose disk is none of this machine's.
             continue
         looked_at = {s for v in seen for s in v.services} if seen else set(written)
-        wanted = {s for a in starts for s in a.services} | looked_at
-        found |= set(bind_folders(stack, edit.after, wanted))
-    return sorted(found - edited)
+        yield stack, edit.after, {s for a in starts for s in a.services} | looked_at
 
 
 def halves(

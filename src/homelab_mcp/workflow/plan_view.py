@@ -9,6 +9,7 @@ from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.model.finding import Severity
 from homelab_mcp.model.plan import ActionKind, ApprovalKind, Draft, EngineAction, Plan, PlanState, PlanStatus
 from homelab_mcp.workflow.approvals import UNKNOWN
+from homelab_mcp.workflow.plan_facts import owners_of
 
 DIFF_LIMIT = 9_000
 FINDINGS_LIMIT = 20
@@ -81,6 +82,10 @@ def data_lines(draft: Draft) -> list[str]:
         names = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
         was = f"now {was_uid}:{was_gid}" if was_uid >= 0 else "with all that is in it"
         lines.append(f"give {names} to {uid}:{gid} ({was})")
+    made: dict[tuple[int, int], list[str]] = {}
+    for path, owner in owners_of(draft).items():
+        made.setdefault(owner, []).append(path)
+    lines += [f"make {', '.join(paths)} for {uid}:{gid}, where not there yet" for (uid, gid), paths in made.items()]
     return lines + [
         f"with {d.service} of {d.stack} stopped, take the certificate {d.name} (serial {d.serial}) out of {d.store}"
         for d in draft.drops

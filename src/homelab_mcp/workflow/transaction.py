@@ -25,7 +25,6 @@ from homelab_mcp.workflow.approvals import UNKNOWN
 from homelab_mcp.workflow.plan_facts import (
     TELLING,
     commit_message,
-    folders_of,
     halves,
     known_secrets,
     masked,
@@ -77,6 +76,7 @@ class Transaction:
         self._stop = False
         self._commit = ""
         self._tried: tuple[Evidence, ...] = ()
+        self._owners: tuple[Evidence, ...] = ()
         self._secrets = known_secrets(plan, parts.files)
         self._verifications = plan.draft.verifications
         self._restarted: set[tuple[str, str]] = set()
@@ -108,7 +108,7 @@ class Transaction:
         # Git gets only what held, so no commit has to be taken back; until then the undo record alone is needed.
         self._step("committing")
         found, left_out = self._as_found()
-        evidence = masked((*evidence, *left_out), self._secrets)
+        evidence = masked((*self._owners, *evidence, *left_out), self._secrets)
         # The texts that were verified: what a person edits meanwhile is theirs to commit.
         mine = public_paths(self._plan)
         texts = {e.path: (e.after, self._mode(e)) for e in (*draft.edits, *draft.adopts) if e.path in mine}
@@ -191,8 +191,7 @@ class Transaction:
             files.write_atomic(edit.path, edit.after, 0o600 if edit.secret else edit.mode)
             if files.read(edit.path) != edit.after:
                 raise InvalidInput(f"{edit.path} does not hold what was written.", code="write_not_held")
-        for folder in folders_of(self._plan):
-            files.make_folder(folder)
+        self._owners = data_steps.make_folders(files, self._parts.data, self._plan)
 
     def _act(self, action: EngineAction) -> None:
         engine, compose = self._parts.engine, self._parts.compose
@@ -271,6 +270,8 @@ class Transaction:
 
     def _roll_back(self, error: Exception) -> PlanStatus:
         text, code, seen = self._told(error)
+        # A folder that is not its service's may be why.
+        seen = (*masked([e for e in self._owners if e.detail], self._secrets), *seen)
         self._tell(PlanStatus(PlanState.APPLYING, "rolling back", seen, self._commit, text, code))
         try:
             undone = self._parts.undo.put_back(self._plan, self._before, self._restarted)

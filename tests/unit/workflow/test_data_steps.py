@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from homelab_mcp.core import plan_codec
-from homelab_mcp.model.errors import JournalUnwritable, PlanRefused
+from homelab_mcp.model.errors import JournalUnwritable, PlanRefused, StorageFailed
 from homelab_mcp.model.plan import (
     ActionKind,
     DataMove,
@@ -23,6 +23,7 @@ from homelab_mcp.model.plan import (
     Verification,
 )
 from homelab_mcp.workflow.applier import Applier
+from homelab_mcp.workflow.plan_view import data_lines
 from homelab_mcp.workflow.verifier import Verifier
 from tests.failpoints import Points
 from tests.unit.workflow.bench_lab import BenchLab
@@ -195,6 +196,50 @@ def test_owners_are_changed_and_put_back(tmp_path: Path) -> None:
 
     assert pointed(lab, fail).run(plan.id).state is PlanState.ROLLED_BACK
     assert (file.stat().st_uid, file.stat().st_gid) == (4321, 4322)
+
+
+def owned_draft(lab: BenchLab, image: str = "chat:1") -> Draft:
+    """Adds ``chat``, whose folders must be another user's; ``old`` is there from before."""
+    (lab.root / "chat/chat/old").mkdir(parents=True)
+    mounts = "volumes: ['./chat/config:/c', './chat/old:/o']"
+    text = f"services:\n  chat:\n    image: {image}\n    labels: {{homelab.owner: '2000:2001'}}\n    {mounts}\n"
+    return Draft(
+        operation="add_service",
+        summary="Add chat",
+        edits=(FileEdit("chat/compose.yaml", None, text),),
+        actions=(EngineAction(ActionKind.UP, "new", "chat", ("chat",)),),
+        verification=Verification("chat", ("chat",)),
+        target="chat",
+    )
+
+
+def test_a_folder_that_is_made_is_its_services_from_the_start_and_one_that_is_there_is_left(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    draft = owned_draft(lab)
+    assert data_lines(draft) == ["make chat/chat/config, chat/chat/old for 2000:2001, where not there yet"]
+
+    seen = {e.what: e for e in lab.apply(draft).evidence}
+    mine = f"{os.getuid()}:{os.getgid()}"
+    left = seen[f"chat/chat/old belongs to {mine}, and not to 2000:2001: it was there before and is left so"]
+    assert left.ok and left.detail.endswith(f"chown -R 2000:2001 {lab.root}/chat/chat/old, as root.")
+    if os.getuid() == 0:
+        assert lab.data.owner("chat/chat/config") == (2000, 2001)
+        assert seen["chat/chat/config: belongs to 2000:2001"].ok
+    assert lab.data.owner("chat/chat/old") == (os.getuid(), os.getgid())
+
+
+def test_a_folder_that_cannot_be_given_away_is_told_also_when_its_service_fails_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str, uid: int, gid: int) -> None:
+        raise StorageFailed("Not permitted.")
+
+    lab = BenchLab(tmp_path / "lab")
+    monkeypatch.setattr(lab.data, "give", refuse)
+    status = lab.apply(owned_draft(lab, "sick:1"))
+    assert status.state is PlanState.ROLLED_BACK
+    (told,) = [e for e in status.evidence if e.what.endswith("this process may not give it away")]
+    assert not told.ok and "chown -R 2000:2001" in told.detail
 
 
 TRASH = ".homelab/trash/20260101-000000-restore-web"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from homelab_mcp.core import env_file
+from homelab_mcp.core.labels import OWNER
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.data_places import places
 from homelab_mcp.core.operations.lab_view import expand
@@ -26,7 +27,7 @@ Seen = Mapping[str, tuple[Sequence[tuple[str, int, int]], int, int]]
 
 
 def owner_of(snapshot: Snapshot, stack_name: str, service: str, wanted: str = "") -> tuple[int, int]:
-    """(uid, gid) that a service's files should have: ``wanted``, else its ``user``, else its PUID and PGID.
+    """(uid, gid) that a service's files should have: ``wanted``, else what its label says, its ``user``, its PUID.
 
     Raises:
         NotFound: no such stack or service.
@@ -37,8 +38,9 @@ def owner_of(snapshot: Snapshot, stack_name: str, service: str, wanted: str = ""
     env = env_file.parse_or_empty(stack.env_text)
     given = ServiceEdit(stack.compose_text, service).entries("environment")
     user = expand(str(body.get("user") or ""), env)
+    label = given_labels.get(OWNER, "") if isinstance(given_labels := body.get("labels"), dict) else ""
     puid, pgid = (expand(given.get(n) or "", env) for n in ("PUID", "PGID"))
-    for text in (wanted, user, f"{puid}:{pgid}" if puid and pgid else ""):
+    for text in (wanted, str(label), user, f"{puid}:{pgid}" if puid and pgid else ""):
         found = _OWNER.fullmatch(text)
         if found and max(int(found[1]), int(found[2] or found[1])) <= _LARGEST:
             return int(found[1]), int(found[2] or found[1])

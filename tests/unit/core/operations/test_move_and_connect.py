@@ -219,6 +219,8 @@ def test_owners_are_those_of_who_runs_and_only_of_its_own_folders() -> None:
 
     assert owner_of(snapshot, "apps", "other") == (1000, 50)
     assert owner_of(snapshot, "apps", "wiki", "7:8") == (7, 8)
+    labelled = lab(apps=(body.replace("'${PUID}:50'", "7\n    labels: {homelab.owner: '33:34'}"), ""))
+    assert owner_of(labelled, "apps", "other") == (33, 34)
     assert refusal(owner_of, snapshot, "apps", "wiki") == "owner_unknown"
     assert refusal(owner_of, snapshot, "apps", "wiki", "root") == "bad_value"
     assert own_folders(snapshot, "apps", "other", exists=there("apps/other", "apps/shared")) == [
