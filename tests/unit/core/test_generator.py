@@ -11,7 +11,7 @@ from homelab_mcp.core.compose_edit import new_document, remove_services
 from homelab_mcp.core.generator import Generated, generate
 from homelab_mcp.core.operations.request import ServiceOptions
 from homelab_mcp.core.settings import build_settings, emit_settings, parse_settings
-from homelab_mcp.model.definition import ServiceDefinition
+from homelab_mcp.model.definition import ServiceDefinition, Volume
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import Acme, LabSettings
 from homelab_mcp.queries.check_catalog import made_up
@@ -81,6 +81,24 @@ def test_every_service_has_limits_restart_a_log_limit_declared_networks_and_cont
             if key.endswith("loadbalancer.server.port"):
                 assert int(value) in inside
         assert not [v for v in made.secrets if v and v in str(service)]
+
+
+def test_a_label_says_whose_folders_are_where_the_image_has_a_user_of_its_own() -> None:
+    assert make_real("pgadmin").services["pgadmin"]["labels"]["homelab.owner"] == "5050:5050"
+    assert make_real("mediawiki").services["mediawiki"]["labels"]["homelab.owner"] == "images=33:33"
+    authentik = make_real("authentik").services
+    assert authentik["authentik-worker"]["labels"]["homelab.owner"] == "1000:1000"
+    assert "homelab.owner" not in {
+        **make_real("mattermost").services["mattermost"]["labels"],
+        **authentik["authentik-db"]["labels"],
+    }
+
+
+@pytest.mark.parametrize("change", [{"kind": "media"}, {"shared": True}, {"owner": "root"}, {"owner": "0:0"}])
+def test_only_a_folder_of_its_own_has_another_owner_and_never_root(change: dict[str, Any]) -> None:
+    assert Volume.model_validate({"kind": "data", "target": "/data", "owner": "33:33"})
+    with pytest.raises(ValueError, match="owner"):
+        Volume.model_validate({"kind": "data", "target": "/data", "owner": "33:33", **change})
 
 
 def test_the_route_labels_by_the_conventions() -> None:
