@@ -107,7 +107,7 @@ def _kind(service: Known) -> WidgetKind:
     if kind is None:
         raise InvalidInput(
             f"No widget is known here for {service.name}.",
-            hint=f"Known: {', '.join(KINDS)}. Others go into its labels by hand (gethomepage.dev, Service widgets).",
+            hint="`homepage show` names what could have one; others go into labels by hand (gethomepage.dev).",
             code="no_widget",
         )
     return kind
