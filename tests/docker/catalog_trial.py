@@ -177,6 +177,8 @@ def write_override(
 ) -> list[tuple[str, int]]:
     """What is another here than in a lab: the image, how often health is asked, and host ports, which are free ones.
 
+    On a machine that holds back a right, a privileged container cannot be started at all, so there it is a plain one.
+
     Returns the TCP ports on loopback with the entry that publishes them.
     """
     written = yaml12.load((lab.root / lab.named(stack) / "compose.yaml").read_text())["services"]
@@ -187,6 +189,8 @@ def write_override(
             # A companion is waited for, so it is asked more often. Slowness alone makes nothing unhealthy.
             often = "1s" if name not in {lab.named(d.id) for d in entries} else "2s"
             here["healthcheck"] = {"test": check["test"], "interval": often, "timeout": "10s", "retries": 90}
+        if written[name].get("privileged") and not every_right():
+            here["privileged"] = False
         here |= spoilt.get(name, {})
         lines += [f"  {name}:", *(f"    {key}: {json.dumps(value)}" for key, value in here.items())]
         ports = []
@@ -197,6 +201,13 @@ def write_override(
         lines += [f"    ports: !override {json.dumps(ports)}"] if ports else []
     path.write_text("\n".join(lines) + "\n")
     return published
+
+
+def every_right() -> bool:
+    """Whether this machine's processes may have every capability that its kernel knows; ``--privileged`` asks so."""
+    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+    lines = dict(line.split(":\t") for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)
+    return int(lines["CapBnd"], 16) == 2 ** (last + 1) - 1
 
 
 def stand_ins(lab: RealLab, entries: Sequence[ServiceDefinition]) -> dict[str, tuple[str, dict[str, str]]]:
