@@ -23,7 +23,7 @@ class Record:
 
     Args:
         does: what its dashboard entry says.
-        memory: what its containers set aside together, MiB.
+        memory: what its containers set aside together, or what its makers ask for, if that is more; MiB.
         roles: of its companions (database, cache, worker).
         vpn: recommended, possible or no.
     """
@@ -47,9 +47,10 @@ class Record:
 
 def record_of(definition: ServiceDefinition) -> Record:
     """The record of a definition."""
-    from homelab_mcp.core.resources import reserved_mib
+    from homelab_mcp.core.resources import reserved_mib, size_of
 
     containers = (definition.container, *definition.companions.values())
+    asked = size_of(definition.minimum_memory) // 2**20 if definition.minimum_memory else 0
     return Record(
         id=definition.id,
         name=definition.name,
@@ -61,7 +62,7 @@ def record_of(definition: ServiceDefinition) -> Record:
         level=definition.level,
         does=definition.homepage.description if definition.homepage else "",
         architectures=tuple(definition.architectures),
-        memory=sum(reserved_mib(container.resources) for container in containers),
+        memory=max(asked, sum(reserved_mib(container.resources) for container in containers)),
         roles=tuple(companion.role for companion in definition.companions.values()),
         vpn=definition.vpn.use,
         gpu=tuple(definition.gpu.kinds),

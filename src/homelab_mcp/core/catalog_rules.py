@@ -260,6 +260,8 @@ def _provenance(definition: ServiceDefinition) -> Iterator[str]:
     facts = " ".join(source.facts for source in definition.sources)
     if not re.search(r"\b(tags?|version)\b", facts):
         yield "sources: none of them covers the image's tag."
+    if definition.minimum_memory and "memory" not in facts:
+        yield "sources: none of them covers the memory that its makers ask for."
     for index, source in enumerate(definition.sources):
         if len(source.where.split()) < 2:
             yield f"sources.{index}: name the repository and path, or the page's title."

@@ -109,6 +109,13 @@ def overbooked(services: Iterable[Mapping[str, Any]], host: Host | None) -> list
     return [f"The lab's services reserve {size_text(total)} of memory, and the host has {size_text(host.memory)}."]
 
 
+def too_small(minimum: str | None, host: Host | None) -> list[str]:
+    """A sentence where the host has less memory than a service's makers ask for; a tenth is the kernel's share."""
+    if minimum is None or host is None or not host.memory or host.memory >= size_of(minimum) * 0.9:
+        return []
+    return [f"Its makers ask for {minimum} of memory, and the host has {size_text(host.memory)}."]
+
+
 def _most(host: Host) -> int:
     return max(host.memory * 3 // 4 // 2**20, 32) * 2**20
 

@@ -70,7 +70,8 @@ def overview_page(records: Iterable[Record]) -> str:
         "# Services",
         "",
         f"{len(ordered)} services that `homelab-mcp add NAME` or the tool `add_service` adds. Memory is what its",
-        "containers set aside together. How far each was tried: see `level` in [the catalog](../catalog.md).",
+        "containers set aside together, or what its makers ask for, if that is more. How far each was tried: see",
+        "`level` in [the catalog](../catalog.md).",
     ]
     for category, group in groupby(ordered, key=lambda record: record.category):
         lines += [
@@ -93,7 +94,8 @@ def _facts(d: ServiceDefinition, record: Record) -> list[str]:
         ("Category, stack", f"{d.category}, {d.stack}"),
         ("Also called", ", ".join(d.aliases)),
         ("In place of", ", ".join(d.replaces)),
-        ("Memory set aside", f"{record.memory} MiB"),
+        ("Memory set aside", f"{sum(reserved_mib(c.resources) for c in (d.container, *d.companions.values()))} MiB"),
+        ("Its makers ask for", f"{d.minimum_memory}iB of memory at least" if d.minimum_memory else ""),
         ("Runs on", ", ".join(d.architectures)),
         ("Needs in the lab", ", ".join(d.requires)),
         ("License", d.license),

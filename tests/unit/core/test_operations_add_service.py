@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from homelab_mcp.core import yaml12
+from homelab_mcp.core.catalog_index import record_of
 from homelab_mcp.core.env_file import parse
 from homelab_mcp.core.operations.add_service import add_service
 from homelab_mcp.core.operations.request import AddServiceRequest, ServiceOptions
+from homelab_mcp.core.resources import Host
+from homelab_mcp.core.service_page import service_page
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import ContainerState, Snapshot
 from homelab_mcp.model.plan import ActionKind, Draft, Risk
@@ -226,3 +229,15 @@ def test_a_new_stack_on_another_host_says_so_and_takes_names_and_ports_there_alo
     with pytest.raises(InvalidInput) as caught:
         add_service(lab(far=(taken, "")), SETTINGS, request, **given)
     assert caught.value.code == "other_host"
+
+
+def test_a_host_with_less_memory_than_its_makers_ask_for_is_told_and_one_that_nearly_has_it_is_not() -> None:
+    asks = find("web").model_copy(update={"minimum_memory": "4G"})
+    given: dict[str, Any] = {"secrets": secret, "argon2": argon2, "root": "/opt/stacks", "read": lambda path: None}
+    request = AddServiceRequest(service="web", stack="apps")
+    said = "Its makers ask for 4G of memory, and the host has 2G."
+    for memory, told in ((2 * 2**30, True), (int(3.7 * 2**30), False), (0, False)):
+        draft = add_service(lab(), SETTINGS, request, find=lambda name: asks, host=Host(2, memory), **given)
+        assert (said in draft.notes) is told
+    assert record_of(asks).memory == 4096
+    assert "| Its makers ask for | 4GiB of memory at least |" in service_page(asks)

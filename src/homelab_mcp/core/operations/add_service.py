@@ -11,7 +11,7 @@ from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.generator import Generated, generate
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.request import AddServiceRequest
-from homelab_mcp.core.resources import Host, overbooked
+from homelab_mcp.core.resources import Host, overbooked, too_small
 from homelab_mcp.core.stack_host import host_of, with_host
 from homelab_mcp.core.traefik import gives_certificates
 from homelab_mcp.model.definition import Container, ServiceDefinition
@@ -142,6 +142,7 @@ def add_service(
         notes=(
             *_notes(definition, _seen_from(place, generated), settings, lab, route_works, kept, alongside),
             *_seen_from(place, generated).notes,
+            *too_small(definition.minimum_memory, host),
             *overbooked([*(s.data for s in lab.services), *generated.services.values()], host),
             _made_from(definition),
         ),
