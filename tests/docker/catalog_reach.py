@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +22,16 @@ def gateway_of(definition: ServiceDefinition) -> str:
 
 
 def answers(port: int) -> bool:
-    """Whether a page answers on a port of loopback."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            return connection.recv(1) == b"H"
-    except OSError:
-        return False
+    """Whether a page answers on a port of loopback, by HTTP or by HTTPS with whatever certificate."""
+    anybody = ssl.create_default_context()
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    for secure in (False, True):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            asked = anybody.wrap_socket(connection) if secure else connection
+            asked.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            if asked.recv(1) == b"H":
+                return True
+    return False
 
 
 def server_problems(lab: RealLab, entries: Sequence[ServiceDefinition]) -> dict[str, str]:
