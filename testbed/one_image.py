@@ -167,9 +167,11 @@ def programs_of(container: Container) -> set[str]:
         return set()
     kind, *words = container.health.test
     script = words[0] if kind == "CMD-SHELL" else ""
-    if kind == "CMD" and PurePosixPath(words[0]).name in {"sh", "ash", "bash"} and len(words) > 2:
-        script = words[2]
     called = {words[0]} if kind == "CMD" else set()
+    if kind == "CMD" and PurePosixPath(words[0]).name in {"sh", "ash", "bash"} and len(words) > 1:
+        # A script of the image by its path, or words of the shell's own after -c.
+        called |= {words[1]} if words[1].startswith("/") else set()
+        script = words[2] if words[1] == "-c" and len(words) > 2 else ""
     called |= {c.split()[0] for c in re.split(r"\|\||&&|[;|]", script) if c.split() and "<" not in c.split()[0]}
     return {name.strip("\"'") for name in called if PurePosixPath(name).name not in REAL_TOOLS and name != "exec"}
 

@@ -49,6 +49,7 @@ def test_the_programs_of_a_check_are_found_in_a_shells_words_too() -> None:
     assert programs_of(container("CMD", "/app/tool", "ping")) == {"/app/tool"}
     assert programs_of(container("CMD-SHELL", "redis-cli ping | grep -q PONG || exit 1")) == {"redis-cli"}
     assert programs_of(container("CMD", "sh", "-c", "pg_isready -q && wget -q x")) == {"pg_isready"}
+    assert programs_of(container("CMD", "/bin/bash", "/app/check.sh", "now")) == {"/bin/bash", "/app/check.sh"}
     assert programs_of(container("CMD", "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/80")) == {"bash"}
 
 
