@@ -207,7 +207,7 @@ def every_right() -> bool:
     """Whether this machine's processes may have every capability that its kernel knows; ``--privileged`` asks so."""
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
     lines = dict(line.split(":\t") for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)
-    return int(lines["CapBnd"], 16) == 2 ** (last + 1) - 1
+    return int(lines["CapBnd"], 16) == (1 << last + 1) - 1
 
 
 def stand_ins(lab: RealLab, entries: Sequence[ServiceDefinition]) -> dict[str, tuple[str, dict[str, str]]]:
