@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from homelab_mcp.adapters.lab_paths import give, opened, parts_of, refused
+from homelab_mcp.adapters.lab_paths import give, parts_of, present, refused
 from homelab_mcp.adapters.private import is_held
 from homelab_mcp.model.errors import InvalidInput, StorageFailed, storage_failed
 from homelab_mcp.model.lab import COMPOSE_NAMES, NAME_PATTERN, PRIVATE_FOLDER
@@ -117,7 +117,7 @@ class LabFiles:
         if len(data) > MAX_BYTES:
             raise InvalidInput(f"{path} would be larger than 10 MiB.", code="file_too_large", hint="Split it.")
         with self._parent(path, make=True) as (folder, name):
-            folder = opened(folder, path)
+            folder = present(folder, path)
             old = self._lstat(name, folder, path)
             if old is not None and not stat.S_ISREG(old.st_mode):
                 raise InvalidInput(f"{path} is not a regular file.", hint="Move it away first.")
@@ -182,7 +182,7 @@ class LabFiles:
         if not path:
             return False
         with self._parent(path, make=True) as (folder, name):
-            folder = opened(folder, path)
+            folder = present(folder, path)
             return self._mkdir(name, folder, mode, path)
 
     def remove_empty_folders(self, paths: Iterable[str]) -> None:
@@ -243,7 +243,7 @@ class LabFiles:
         fd: int | None = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for part in folders:
-                fd = opened(fd, path)
+                fd = present(fd, path)
                 if make:
                     self._mkdir(part, fd, 0o755, path)
                 try:

@@ -11,7 +11,7 @@ from homelab_mcp.model.errors import InvalidInput
 _IS_LINK = {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}
 
 
-def opened(folder: int | None, path: str) -> int:
+def present(folder: int | None, path: str) -> int:
     """The folder, which is missing only when someone took it away in the moment since it was made."""
     if folder is None:
         raise InvalidInput(f"{path}: its folder vanished.", code="folder_vanished", hint="Try again.")
