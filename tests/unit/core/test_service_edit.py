@@ -162,8 +162,6 @@ def test_lists_and_names_grow_and_shrink() -> None:
     assert service(edit.text)["networks"] == {"two": {"aliases": ["x"]}, "three": {}}
     edit.remove_name("networks", "two").remove_name("networks", "three").remove_items("ports", lambda p: True)
     assert {"networks", "ports"} & service(edit.text).keys() == set()
-    edit.replace_item("volumes", lambda v: True, {"type": "bind", "source": "./b", "target": "/b"})
-    assert service(edit.text)["volumes"] == [{"type": "bind", "source": "./b", "target": "/b"}]
 
 
 MERGED = """\
