@@ -299,7 +299,7 @@ STEPS = st.one_of(
 
 
 @given(data=st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_steps_on_any_realistic_file_change_what_they_say_and_can_be_undone(data: st.DataObject) -> None:
     _, text = data.draw(st.sampled_from([*REALISTIC, ("hand-written", HAND_WRITTEN), ("plain", PLAIN), ("m", MERGED)]))
     name = data.draw(st.sampled_from(named(text)))
