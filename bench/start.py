@@ -1,6 +1,6 @@
-"""Server start, spawn to first tools/list answer over stdio, against a bare server on the same SDK.
+"""Server start, spawn to first tools/list answer over stdio, and its memory then, against a bare server on the same SDK.
 
-Run: ``.venv/bin/python -m bench.start [ROUNDS]``. Prints medians and the ratio; the aim is at most 1.3.
+Run: ``.venv/bin/python -m bench.start [ROUNDS]``. Prints medians and the ratio; the aim is below that of the bare one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from bench.lines import Line, show
 
 BARE = """
 from mcp.server import MCPServer
@@ -36,8 +38,14 @@ def requests() -> bytes:
     return b"".join(json.dumps(m).encode() + b"\n" for m in messages)
 
 
-async def measure(argv: list[str]) -> tuple[float, int]:
-    """Seconds from spawn to the tools/list answer, and the answer's size in bytes."""
+def peak(pid: int) -> float:
+    """The most MB of memory that process has had."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(next(text for text in status.splitlines() if text.startswith("VmHWM:")).split()[1]) / 1024
+
+
+async def measure(argv: list[str]) -> tuple[float, float, int]:
+    """Seconds from spawn to the tools/list answer, the MB of memory it had by then, the answer's size in bytes."""
     begun = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
         *argv,
@@ -56,9 +64,10 @@ async def measure(argv: list[str]) -> tuple[float, int]:
         if json.loads(line).get("id") == 2:
             break
     seconds = time.perf_counter() - begun
+    memory = peak(process.pid)
     process.stdin.close()
     await process.wait()
-    return seconds, len(line)
+    return seconds, memory, len(line)
 
 
 async def main(rounds: int) -> None:
@@ -68,16 +77,20 @@ async def main(rounds: int) -> None:
         bare.write_text(BARE, encoding="utf-8")
         ours = [sys.executable, "-m", "homelab_mcp", "--root", folder, "serve"]
         times: dict[str, list[float]] = {"bare": [], "ours": []}
+        sizes: dict[str, list[float]] = {"bare": [], "ours": []}
         size = 0
         for turn in range(rounds + 1):
             for name, argv in (("bare", [sys.executable, str(bare)]), ("ours", ours)):
-                seconds, size = await measure(argv)
+                seconds, memory, size = await measure(argv)
                 if turn:  # the first round warms the file cache
                     times[name].append(seconds)
+                    sizes[name].append(memory)
         medians = {name: statistics.median(values) for name, values in times.items()}
-        print(f"bare SDK server   {medians['bare']:.3f} s")
-        print(f"homelab-mcp       {medians['ours']:.3f} s   tools/list {size} bytes")
-        print(f"ratio             {medians['ours'] / medians['bare']:.2f}   (aim: at most 1.3)")
+        memories = {name: statistics.median(values) for name, values in sizes.items()}
+        bare_server = "bare server on the same SDK"
+        show(Line("start to the first tools/list", bare_server, medians["ours"], medians["bare"], "s", bound=1.0))
+        show(Line("memory at the first tools/list", bare_server, memories["ours"], memories["bare"], "MB"))
+        print(f"tools/list {size} bytes")
 
 
 if __name__ == "__main__":
