@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from bench.lines import Line, show
@@ -80,7 +81,7 @@ def main(rounds: int) -> None:
         lab.history.ensure()
         floor(root, stack, 0)
         for turn in range(rounds + 1):
-            for which, call in enumerate((lambda n: ours(lab, stack, n), lambda n: floor(root, stack, n))):
+            for which, call in enumerate((partial(ours, lab, stack), partial(floor, root, stack))):
                 begun = time.perf_counter()
                 call(1 + 2 * turn + which)
                 if turn:

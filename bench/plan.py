@@ -75,11 +75,7 @@ def main() -> None:
         show(Line(f"plan of add_service, {stacks} stacks of one service", "parsing", ours, floor))
     small, large = min(by_services), max(by_services)
     times = "what linear growth would give"
-    show(
-        Line(
-            f"plan growth, 100 to {large:,} services", times, by_services[large], 10 * by_services[100], bound=1.0
-        )
-    )
+    show(Line(f"plan growth, 100 to {large:,} services", times, by_services[large], 10 * by_services[100], bound=1.0))
     show(Line("plan growth, 100 to 300 stacks", times, by_stacks[300], 3 * by_stacks[100], bound=1.0))
     show(Line(f"plan of add_service, {large:,} services", "a second", by_services[large], SECOND, bound=1.0))
     print(f"{small} services: {by_services[small]:.0f} ms")

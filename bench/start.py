@@ -1,4 +1,4 @@
-"""Server start, spawn to first tools/list answer over stdio, and its memory then, against a bare server on the same SDK.
+"""Server start, spawn to first tools/list answer, and memory then, against a bare server on the same SDK.
 
 Run: ``.venv/bin/python -m bench.start [ROUNDS]``. Prints medians and the ratio; the aim is below that of the bare one.
 """
