@@ -59,15 +59,11 @@ def simulated(hosts: int, containers: int, delay: float = 0.0) -> Iterator[tuple
         folder = Path(name).resolve()
         write_lab(folder / "lab", folder, hosts, containers)
         argv = [sys.executable, "-m", "bench.simulated_engine", str(folder), str(hosts), str(containers), str(delay)]
-        engine = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        try:
+        # Leaving it closes its stdin, which ends it, and waits for that.
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as engine:
             assert engine.stdout is not None
             engine.stdout.readline()
             yield folder, lab_on(folder)
-        finally:
-            if engine.stdin is not None:
-                engine.stdin.close()
-            engine.wait(20)
 
 
 def lab_on(folder: Path) -> LocalLab:
