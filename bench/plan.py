@@ -65,12 +65,12 @@ def main() -> None:
     """Measure and show."""
     by_services: dict[int, float] = {}
     for stacks, services in SERVICES:
-        ours, floor = measure(stacks, services, 3 if stacks > 10 else 7)
+        ours, floor = measure(stacks, services, 1 if stacks > 10 else 3)
         by_services[stacks * services] = ours
         show(Line(f"plan of add_service, {stacks * services:,} services in {stacks} stacks", "parsing", ours, floor))
     by_stacks: dict[int, float] = {}
     for stacks, services in STACKS:
-        ours, floor = measure(stacks, services, 3 if stacks > 100 else 7)
+        ours, floor = measure(stacks, services, 1 if stacks > 100 else 3)
         by_stacks[stacks] = ours
         show(Line(f"plan of add_service, {stacks} stacks of one service", "parsing", ours, floor))
     small, large = min(by_services), max(by_services)
