@@ -65,7 +65,7 @@ async def measure(argv: list[str]) -> tuple[float, float, float, int]:
     process.stdin.write(requests())
     await process.stdin.drain()
     while True:
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        line = await asyncio.wait_for(process.stdout.readline(), 120)
         if not line:
             raise RuntimeError(f"{argv[0]} ended without an answer")
         if json.loads(line).get("id") == 2:
