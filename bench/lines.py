@@ -43,6 +43,11 @@ class Line:
         return self.ours / self.floor if self.floor else float("inf")
 
     @property
+    def shown(self) -> str:
+        """The ratio as it is printed."""
+        return f"{self.ratio:.2f}" if self.ratio >= 0.1 else f"{self.ratio:.3f}"
+
+    @property
     def holds(self) -> bool:
         """Whether the bound is kept."""
         return not self.bound or self.ratio <= self.bound
@@ -53,7 +58,7 @@ def show(line: Line) -> None:
     bound = f" (at most {line.bound:g})" if line.bound else ""
     print(
         f"{line.what}: {line.ours:.1f} {line.unit}; {line.floor_name} {line.floor:.1f} {line.unit}; "
-        f"ratio {line.ratio:.2f}{bound}",
+        f"ratio {line.shown}{bound}",
         flush=True,
     )
     if path := os.environ.get("BENCH_LINES"):

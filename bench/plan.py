@@ -67,7 +67,7 @@ def main() -> None:
     for stacks, services in SERVICES:
         ours, floor = measure(stacks, services, 1 if stacks > 10 else 3)
         by_services[stacks * services] = ours
-        show(Line(f"plan of add_service, {stacks * services:,} services in {stacks} stacks", "parsing", ours, floor))
+        show(Line(f"plan of add_service, {stacks * services:,} services, ten a stack", "parsing", ours, floor))
     by_stacks: dict[int, float] = {}
     for stacks, services in STACKS:
         ours, floor = measure(stacks, services, 1 if stacks > 100 else 3)

@@ -13,12 +13,12 @@ from bench.scale import simulated, status
 from bench.simulated_engine import SERVICES, shares
 
 KEPT = Line("a", "floor", 2.0, 4.0, bound=1.0)
-PASSED = Line("b", "floor", 9.0, 4.0, "MB", bound=2.0, note="of a small lab")
+EXCEEDED = Line("b", "floor", 9.0, 4.0, "MB", bound=2.0, note="of a small lab")
 
 
 def test_a_bound_is_kept_up_to_its_ratio_and_no_bound_always() -> None:
     assert KEPT.holds and KEPT.ratio == 0.5
-    assert not PASSED.holds
+    assert not EXCEEDED.holds
     assert Line("c", "floor", 9.0, 4.0).holds
 
 
@@ -27,16 +27,16 @@ def test_lines_that_were_shown_make_the_table(
 ) -> None:
     kept = tmp_path / "lines"
     monkeypatch.setenv("BENCH_LINES", str(kept))
-    for line in (KEPT, PASSED):
+    for line in (KEPT, EXCEEDED):
         show(line)
     assert "ratio 0.50 (at most 1)" in capsys.readouterr().out
-    assert table.read(kept) == [KEPT, PASSED]
+    assert table.read(kept) == [KEPT, EXCEEDED]
     monkeypatch.setattr(table, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(table, "RESULTS", tmp_path / "results.json")
     monkeypatch.setattr("sys.argv", ["table", str(kept), "--write", "--gate", "--missing", "logs: needs Docker"])
-    assert table.main() == 1, "a bound was passed"
+    assert table.main() == 1, "a bound was exceeded"
     page = (tmp_path / "page.md").read_text()
-    assert "| b | 9.0 MB | floor: 4.0 MB | 2.25 | 2 **passed** |" in page
+    assert "| b | 9.0 MB | floor: 4.0 MB | 2.25 | 2 **exceeded** |" in page
     assert "- b: of a small lab" in page
     assert "- Not measured in this run: logs: needs Docker" in page
     assert str(tmp_path) not in page and str(table.ROOT) not in page
