@@ -68,7 +68,8 @@ def markdown(lines: list[Line], facts: dict[str, Any], missing: Sequence[str], s
     rows = ["| what | ours | floor | ratio | bound |", "| --- | ---: | --- | ---: | --- |"]
     for line in lines:
         bound = f"{line.bound:g}" + ("" if line.holds else " **exceeded**") if line.bound else ""
-        floor = f"{line.floor_name}: {line.floor:,.1f} {line.unit}"
+        name = line.floor_name.replace("|", "\\|")
+        floor = f"{name}: {line.floor:,.1f} {line.unit}"
         rows.append(f"| {line.what} | {line.ours:,.1f} {line.unit} | {floor} | {line.shown} | {bound} |")
     notes = [f"- {one}" for one in said] + [f"- {line.what}: {line.note}" for line in lines if line.note]
     left_out = [f"- Not measured in this run: {one}" for one in missing]

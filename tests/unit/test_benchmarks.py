@@ -13,7 +13,7 @@ from bench.scale import simulated, status
 from bench.simulated_engine import SERVICES, shares
 
 KEPT = Line("a", "floor", 2.0, 4.0, bound=1.0)
-EXCEEDED = Line("b", "floor", 9.0, 4.0, "MB", bound=2.0, note="of a small lab")
+EXCEEDED = Line("b", "one | two", 9.0, 4.0, "MB", bound=2.0, note="of a small lab")
 
 
 def test_a_bound_is_kept_up_to_its_ratio_and_no_bound_always() -> None:
@@ -36,7 +36,7 @@ def test_lines_that_were_shown_make_the_table(
     monkeypatch.setattr("sys.argv", ["table", str(kept), "--write", "--gate", "--missing", "logs: needs Docker"])
     assert table.main() == 1, "a bound was exceeded"
     page = (tmp_path / "page.md").read_text()
-    assert "| b | 9.0 MB | floor: 4.0 MB | 2.25 | 2 **exceeded** |" in page
+    assert "| b | 9.0 MB | one \\| two: 4.0 MB | 2.25 | 2 **exceeded** |" in page
     assert "- b: of a small lab" in page
     assert "- Not measured in this run: logs: needs Docker" in page
     assert str(tmp_path) not in page and str(table.ROOT) not in page
