@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.lines import Line, show
 from homelab_mcp.adapters.compose_cli import ComposeCli
 from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.queries.read_logs import LogQuestion, page_of
@@ -66,7 +67,7 @@ def main() -> None:
             ours.append(time.monotonic() - begun)
             assert len(page.lines) == 1, page
         one, other = statistics.median(ours), statistics.median(theirs)
-        print(f"read_logs {one:.1f} s, docker logs | grep {other:.1f} s, ratio {one / other:.2f}")
+        show(Line(f"read_logs, a rare line in {asked.mb} MB", "docker logs | grep", one, other, "s"))
         print(f"memory over idle {peak_mb() - idle:.0f} MB")
 
 

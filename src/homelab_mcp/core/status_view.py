@@ -9,8 +9,8 @@ from typing import Any
 
 from homelab_mcp.core.declared import declared as declared
 from homelab_mcp.core.declared import url_of
-from homelab_mcp.core.project_name import FOLDER_LABEL, folder_project, project_name
 from homelab_mcp.core.stack_host import host_of
+from homelab_mcp.core.stack_owner import owners
 from homelab_mcp.core.yaml12 import YamlRefused
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import ContainerState, StackFiles
@@ -71,18 +71,6 @@ def short_image(image: str) -> str:
     return name.removeprefix("docker.io/").removeprefix("library/")
 
 
-def owner(container: ContainerState, stacks: Sequence[StackFiles], root: str) -> str:
-    """The stack (folder name) a container belongs to, by its folder or project; else its project's name."""
-    folder = container.labels.get(FOLDER_LABEL, "")
-    for stack in stacks:
-        if folder == f"{root.rstrip('/')}/{stack.name}":
-            return stack.name
-    for stack in stacks:
-        if container.stack in {project_name(stack.name, stack.compose_text), folder_project(stack.name)}:
-            return stack.name
-    return container.stack
-
-
 def rows(
     stacks: Sequence[StackFiles],
     containers: Sequence[ContainerState] | None,
@@ -105,8 +93,9 @@ def rows(
         silent: hosts that did not answer: what runs there is not known.
     """
     by_stack: dict[str, dict[str, list[ContainerState]]] = {}
+    whose = owners(stacks, root)
     for container in containers or ():
-        by_stack.setdefault(owner(container, stacks, root), {}).setdefault(container.service, []).append(container)
+        by_stack.setdefault(whose(container), {}).setdefault(container.service, []).append(container)
     found: list[Row] = []
     for stack in stacks:
         running = by_stack.pop(stack.name, {})

@@ -7,7 +7,7 @@ from typing import Any
 
 from homelab_mcp.core.log_times import stamp
 from homelab_mcp.core.redact import clean
-from homelab_mcp.core.status_view import owner
+from homelab_mcp.core.stack_owner import owners
 from homelab_mcp.core.usage_series import Point, Sample, growth, series, since_restart, summary
 from homelab_mcp.model.errors import EngineFailed, InvalidInput, NotFound
 from homelab_mcp.model.observed import ContainerState
@@ -101,8 +101,9 @@ def _placed(lab: Lab, stack: str) -> dict[str, ContainerState]:
         check_stack(stacks, stack)
     known = {one.name for one in stacks}
     found: dict[str, ContainerState] = {}
+    whose = owners(stacks, lab.files.root)
     for container in lab.engine.containers():
-        place = owner(container, stacks, lab.files.root)
+        place = whose(container)
         if place in ({stack} if stack else known):
             name = f"{place}/{container.service}"
             found[name if name not in found else f"{place}/{container.name}"] = container
