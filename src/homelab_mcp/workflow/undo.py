@@ -81,7 +81,7 @@ class Undo:
         self._plans.release()
         seen: list[Evidence] = []
         added = "containers that the apply added are removed"
-        if plan.draft.actions and not self._through(seen, added, lambda: self._remove_added(plan, before)):
+        if plan.draft.actions and not self._through(seen, added, lambda: self._remove_added(plan, before, seen)):
             return Undone(tuple(seen), unknown=True)
         self._restore_files(plan, seen)
         if plan.draft.drops:
@@ -169,11 +169,11 @@ class Undo:
         if restored:
             seen.append(Evidence(f"files put back: {', '.join(restored)}", ok=True))
 
-    def _remove_added(self, plan: Plan, before: Before) -> None:
+    def _remove_added(self, plan: Plan, before: Before, seen: list[Evidence]) -> None:
         engine, compose = self._engine, self._compose
         if engine is None or compose is None:
             return
-        trial_steps.remove(self._trials, plan)
+        seen.extend(trial_steps.remove(self._trials, plan))
         for stack in acted_stacks(plan):
             engine.sweep_renamed(stack)
             now = _by_service(engine.containers(stack))
