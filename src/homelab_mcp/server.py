@@ -277,18 +277,8 @@ def _sample_in_background(lab: Lab) -> None:
         return
 
     def work() -> None:
-        from homelab_mcp.queries.resource_usage import sample_when_due
+        from homelab_mcp.queries.resource_usage import keep_sampling
 
-        while True:
-            # Waits first: a client that comes for one answer pays nothing for it.
-            time.sleep(SAMPLE_SECONDS)
-            try:
-                if lab.files.read(SETTINGS_FILE) is not None:
-                    sample_when_due(lab, SAMPLE_SECONDS)
-            except (HomelabError, OSError):
-                continue  # no engine, no disk: the next look may find them
-            except Exception:
-                logging.getLogger("homelab_mcp").exception("sampling what services use failed")
-                return
+        keep_sampling(lab, SAMPLE_SECONDS, time.sleep)
 
     threading.Thread(target=work, name="usage", daemon=True).start()

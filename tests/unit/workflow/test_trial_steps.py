@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.core.operations.trial_service import TrialRequest, trial_service
-from homelab_mcp.model.errors import EngineFailed
-from homelab_mcp.model.plan import Draft, Evidence, PlanState
+from homelab_mcp.model.errors import EngineFailed, HomelabError
+from homelab_mcp.model.plan import Draft, Evidence, PlanState, Requester
 from homelab_mcp.model.trial import Trial, TrialSeen
 from homelab_mcp.workflow.plan_view import next_step
+from homelab_mcp.workflow.propose_trial import propose_trial
 from homelab_mcp.workflow.recovery import Recovery
 from tests.unit.core.operation_parts import SETTINGS, argon2, find, secret
 from tests.unit.workflow.bench_lab import BenchLab
@@ -108,3 +110,22 @@ def test_what_a_trial_without_a_record_left_goes_with_the_next_recovery_and_the_
     lines = len(lab.journal.entries())
     assert Recovery(lab.applier).recover() == []
     assert len(lab.journal.entries()) == lines
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"service": "uptime-kumma"}, "unknown_service"),
+        ({}, "missing_input"),
+        ({"image": "busybox:1"}, "plan_needs_docker"),
+        ({"service": "uptime-kuma"}, "plan_needs_docker"),
+    ],
+)
+def test_a_slip_in_the_question_is_told_before_docker_that_is_missing(
+    tmp_path: Path, values: dict[str, str], code: str
+) -> None:
+    lab = open_lab(str(tmp_path), files_only=True)
+    lab.files.write_atomic("homelab.yaml", "domain: lab.test\n", 0o644)
+    with pytest.raises(HomelabError) as told:
+        propose_trial(lab, values, Requester("cli"))
+    assert told.value.code == code
