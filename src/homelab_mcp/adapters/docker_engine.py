@@ -271,11 +271,22 @@ class DockerEngine:
 
     @contextmanager
     def raw_log(
-        self, container_id: str, *, tail: str = "all", since: float | None = None, until: float | None = None
+        self,
+        container_id: str,
+        *,
+        tail: str = "all",
+        since: float | None = None,
+        until: float | None = None,
+        whole: bool = False,
     ) -> Iterator[Iterator[bytes]]:
-        """The body of ``GET /containers/ID/logs`` with times, in pieces. Raises EngineUnavailable, EngineFailed."""
+        """The body of ``GET /containers/ID/logs`` with times, in pieces. Raises EngineUnavailable, EngineFailed.
+
+        ``whole`` says that it may be gigabytes.
+        """
         from docker.errors import create_api_error_from_http_exception
         from requests.exceptions import HTTPError
+
+        from homelab_mcp.adapters.docker_unchunked import base_of
 
         if container_id not in self._environments:
             # What a container was given is what it may print; a container's environment never changes.
@@ -285,7 +296,7 @@ class DockerEngine:
         params |= {name: f"{when:.9f}" for name, when in (("since", since), ("until", until)) if when is not None}
 
         def ask(client: APIClient) -> Any:
-            url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/logs"
+            url = f"{base_of(client) if whole else client.base_url}/v{client.api_version}/containers/{container_id}/logs"
             answer = client.get(url, params=params, stream=True, timeout=self._read_seconds)
             try:
                 answer.raise_for_status()
@@ -294,14 +305,17 @@ class DockerEngine:
             return answer
 
         with closing(self._ask(ask)) as answer:
-            yield self._guarded(answer.raw.stream(_CHUNK, decode_content=False))
+            yield self._guarded(answer.raw.stream(_CHUNK, decode_content=False), asks=whole)
 
-    def _guarded(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    def _guarded(self, chunks: Iterator[bytes], *, asks: bool) -> Iterator[bytes]:
         from requests.exceptions import RequestException
         from urllib3.exceptions import HTTPError
 
         try:
             yield from chunks
+            if asks:
+                # So that a log whose engine went down half-way is not taken for a whole one.
+                _knock(self.address, self._read_seconds)
         except (OSError, RequestException, HTTPError) as error:
             raise translated(error, self.address) from error
 
