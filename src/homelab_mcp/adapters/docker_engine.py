@@ -296,7 +296,8 @@ class DockerEngine:
         params |= {name: f"{when:.9f}" for name, when in (("since", since), ("until", until)) if when is not None}
 
         def ask(client: APIClient) -> Any:
-            url = f"{base_of(client) if whole else client.base_url}/v{client.api_version}/containers/{container_id}/logs"
+            base = base_of(client) if whole else client.base_url
+            url = f"{base}/v{client.api_version}/containers/{container_id}/logs"
             answer = client.get(url, params=params, stream=True, timeout=self._read_seconds)
             try:
                 answer.raise_for_status()

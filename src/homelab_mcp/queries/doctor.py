@@ -196,7 +196,7 @@ def _applies(lab: Lab) -> Iterator[Check]:
 
 
 def _roll_backs(lab: Lab) -> Iterator[Check]:
-    """Those that failed and hold up every plan for their stacks (``rollback_unsettled``) until somebody settles them."""
+    """Those that failed: until somebody settles them, they hold up plans for their stacks (``rollback_unsettled``)."""
     failed = [(str(e.get("plan", "")), safe(str(e.get("summary", "")))) for e in failed_applies(lab.journal.recent())]
     if not failed:
         yield Check("roll_backs", True, "No failed roll-back waits to be put right.")
