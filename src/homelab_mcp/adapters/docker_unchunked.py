@@ -19,19 +19,21 @@ _BASE = "http+docker://unchunked"
 _USUAL = "http+docker://"
 
 
-class _Connection(UnixHTTPConnection):  # type: ignore[misc] # docker-py's transports have no types
+class _Connection(UnixHTTPConnection):
     # Of http.client, which has no other way to say it.
     _http_vsn = 10
     _http_vsn_str = "HTTP/1.0"
 
 
-class _Pool(UnixHTTPConnectionPool):  # type: ignore[misc] # as above
-    def _new_conn(self) -> _Connection:
-        return _Connection(self.base_url, self.socket_path, self.timeout)
+class _Pool(UnixHTTPConnectionPool):
+    def _new_conn(self) -> Any:
+        # docker-py keeps its seconds here, whatever urllib3 calls it.
+        seconds: Any = self.timeout
+        return _Connection(self.base_url, self.socket_path, seconds)
 
 
-class _Adapter(UnixHTTPAdapter):  # type: ignore[misc] # as above
-    def get_connection(self, url: str, proxies: Any = None) -> _Pool:
+class _Adapter(UnixHTTPAdapter):
+    def get_connection(self, url: bytes | str, proxies: Any = None) -> _Pool:
         return _Pool(_BASE, self.socket_path, self.timeout)
 
 
