@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import time
@@ -188,7 +189,12 @@ def serve_stdio(lab: Lab, offer: Offer = Offer()) -> None:
     _recover_in_background(lab)
     _sample_in_background(lab)
     _warn_of_policy(lab)
-    server.run("stdio")
+    try:
+        server.run("stdio")
+    except* BrokenPipeError:
+        # The client went away while it was being answered. What is left in the buffer goes where nobody reads it:
+        # Python would write it at its end, and fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def serve_http(lab: Lab, settings: HttpSettings, *, offer: Offer = Offer(), mounts: Sequence[Mounted] = ()) -> None:
