@@ -241,15 +241,24 @@ class DockerEngine:
 
     @contextmanager
     def raw_log(
-        self, container_id: str, *, tail: str = "all", since: float | None = None, until: float | None = None
+        self,
+        container_id: str,
+        *,
+        tail: str = "all",
+        since: float | None = None,
+        until: float | None = None,
+        whole: bool = False,
     ) -> Iterator[Iterator[bytes]]:
-        """The body of ``GET /containers/ID/logs`` with times, in pieces. Raises EngineUnavailable, EngineFailed."""
+        """The body of ``GET /containers/ID/logs`` with times, in pieces. Raises EngineUnavailable, EngineFailed.
+
+        ``whole`` says that it may be gigabytes.
+        """
         if container_id not in self._environments:
             # What a container was given is what it may print; a container's environment never changes.
             self.inspect(container_id)
-        ask = docker_logs.request(container_id, tail, since, until, self._read_seconds)
+        ask = docker_logs.request(container_id, tail, since, until, self._read_seconds, whole=whole)
         with closing(self._ask(ask)) as answer:
-            yield docker_logs.pieces(answer, self.address)
+            yield docker_logs.pieces(answer, self.address, self._read_seconds if whole else None)
 
     def _client(self, seconds: float) -> APIClient:
         with self._guard:

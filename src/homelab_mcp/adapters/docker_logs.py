@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from homelab_mcp.adapters.docker_connection import knock
 from homelab_mcp.adapters.docker_errors import translated
 from homelab_mcp.core.log_lines import Ring
 
@@ -48,18 +49,24 @@ def last_lines(read: Callable[[int], LogLines], tail: int, until: float) -> Iter
 
 
 def request(
-    container_id: str, tail: str, since: float | None, until: float | None, seconds: float
+    container_id: str, tail: str, since: float | None, until: float | None, seconds: float, *, whole: bool
 ) -> Callable[[APIClient], Any]:
-    """Asks ``GET /containers/ID/logs`` with times; each piece of the answer may take ``seconds``."""
+    """Asks ``GET /containers/ID/logs`` with times; each piece of the answer may take ``seconds``.
+
+    ``whole`` says that the answer may be gigabytes.
+    """
     from docker.errors import create_api_error_from_http_exception
     from requests.exceptions import HTTPError
+
+    from homelab_mcp.adapters.docker_unchunked import base_of
 
     # docker-py's own logs() drops the name of the stream.
     params = {"stdout": "1", "stderr": "1", "timestamps": "1", "tail": tail}
     params |= {name: f"{when:.9f}" for name, when in (("since", since), ("until", until)) if when is not None}
 
     def ask(client: APIClient) -> Any:
-        url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/logs"
+        base = base_of(client) if whole else client.base_url
+        url = f"{base}/v{client.api_version}/containers/{container_id}/logs"
         answer = client.get(url, params=params, stream=True, timeout=seconds)
         try:
             answer.raise_for_status()
@@ -70,13 +77,19 @@ def request(
     return ask
 
 
-def pieces(answer: Any, address: str) -> Iterator[bytes]:
-    """The answer's body. Raises EngineUnavailable, EngineFailed where it breaks off."""
+def pieces(answer: Any, address: str, asks_after: float | None = None) -> Iterator[bytes]:
+    """The answer's body. Raises EngineUnavailable, EngineFailed where it breaks off.
+
+    With ``asks_after`` the engine has so many seconds to show at the end that it is still there: a body without
+    chunks that ends early looks like a whole one.
+    """
     from requests.exceptions import RequestException
     from urllib3.exceptions import HTTPError
 
     try:
         yield from answer.raw.stream(_CHUNK, decode_content=False)
+        if asks_after is not None:
+            knock(address, asks_after)
     except (OSError, RequestException, HTTPError) as error:
         raise translated(error, address) from error
 

@@ -78,7 +78,7 @@ class Undo:
         if (
             containers
             and plan.draft.actions
-            and not self._through(seen, added, lambda: containers.remove_added(plan, before, self._trials))
+            and not self._through(seen, added, lambda: containers.remove_added(plan, before, self._trials, seen))
         ):
             return Undone(tuple(seen), unknown=True)
         self._restore_files(plan, seen)

@@ -29,9 +29,9 @@ class ContainersBack:
         self._compose = compose
         self._clock = clock
 
-    def remove_added(self, plan: Plan, before: Before, trials: Trials | None) -> None:
+    def remove_added(self, plan: Plan, before: Before, trials: Trials | None, seen: list[Evidence]) -> None:
         """Remove what a killed Compose left, what the apply added, and what holds data that goes back."""
-        trial_steps.remove(trials, plan)
+        seen.extend(trial_steps.remove(trials, plan))
         for stack in acted_stacks(plan):
             self._engine.sweep_renamed(stack)
             now = by_service(self._engine.containers(stack))
