@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import stat
+import struct
 from pathlib import Path
 
 from homelab_mcp.core.gpu import Gpus, RenderNode
@@ -16,6 +18,7 @@ _TOOLKIT = ("usr/bin/nvidia-container-runtime", "usr/bin/nvidia-ctk")
 _ESCAPED = {"\\040": " ", "\\011": "\t", "\\012": "\n", "\\134": "\\"}
 
 
+_UP = 1
 _DOCKER_DNS = "0B00007F"
 _LOOPBACK = ("7F", "00000000000000000000000001000000")
 
@@ -95,6 +98,21 @@ class LinuxHardware:
         """By the kernel's table (proc(5), state 0A)."""
         listening, _ = listeners(self._root / "proc/net")
         return port in listening
+
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        """By the kernel's main table (proc(5), net/route: little ends first); single addresses are left out."""
+        found = []
+        try:
+            lines = (self._root / "proc/net/route").read_text().splitlines()[1:]
+        except OSError:
+            return ()
+        for fields in (line.split() for line in lines):
+            if len(fields) < 8 or not int(fields[3], 16) & _UP:
+                continue
+            where, mask = (socket.inet_ntoa(struct.pack("<I", int(fields[n], 16))) for n in (1, 7))
+            if mask not in ("0.0.0.0", "255.255.255.255"):  # noqa: S104 - a mask
+                found.append((str(ipaddress.ip_network(f"{where}/{mask}")), fields[0]))
+        return tuple(dict.fromkeys(found))
 
     def resolve(self, host: str) -> tuple[str, ...]:
         """``getaddrinfo``; a resolver that answers with an error knows none."""

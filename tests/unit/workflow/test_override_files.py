@@ -55,7 +55,9 @@ def test_a_service_that_stands_in_another_file_is_refused_with_its_place_and_sta
     seen = stack(others=(("apps/compose.override.yaml", OVER),))
     for ask in (
         lambda: services_in(seen.stacks[0], "more"),
-        lambda: set_lazy_loading(seen, SETTINGS, LazyRequest(stack="apps", service="more", on=True), find=none, read=none),
+        lambda: set_lazy_loading(
+            seen, SETTINGS, LazyRequest(stack="apps", service="more", on=True), find=none, read=none
+        ),
     ):
         with pytest.raises(NotFound) as told:
             ask()

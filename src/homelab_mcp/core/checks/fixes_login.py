@@ -10,7 +10,7 @@ from homelab_mcp.core.checks.rules_login_stays import EMPTY_TOO, KEEP, kept_labe
 
 @fixer("HL252")
 def keep_the_login(spot: Spot) -> Change | None:
-    """Safe where nothing says otherwise: what answered 404 meanwhile answers 500 or 503, and the rest stays as it is."""
+    """Safe where nothing says otherwise: what answered 404 meanwhile answers 500 or 503, and the rest stays."""
     service = spot.service
     if service is None:
         return None

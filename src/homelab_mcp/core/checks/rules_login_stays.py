@@ -14,12 +14,22 @@ from homelab_mcp.model.finding import Finding, Severity
 KEEP = "traefik.docker.allownonrunning"
 EMPTY_TOO = "providers.docker.allowemptyservices"
 _YES = frozenset({"true", "1"})
-_LOGIN = (
-    "services:\n  traefik:\n    image: traefik:v3.7.13\n    command:\n      - --providers.docker=true\n{flag}  authelia:\n"
-    "    image: authelia/authelia:4.39.24\n    labels:\n{label}      traefik.http.middlewares.auth.forwardauth.address: "
-    "http://authelia:9091/api/authz/forward-auth\n  web:\n    image: nginx:1.29\n    labels:\n"
-    "      traefik.http.routers.web.rule: Host(`web.example.org`)\n      traefik.http.routers.web.middlewares: auth\n"
-)
+_LOGIN = """\
+services:
+  traefik:
+    image: traefik:v3.7.13
+    command:
+      - --providers.docker=true
+{flag}  authelia:
+    image: authelia/authelia:4.39.24
+    labels:
+{label}      traefik.http.middlewares.auth.forwardauth.address: http://authelia:9091/api/authz/forward-auth
+  web:
+    image: nginx:1.29
+    labels:
+      traefik.http.routers.web.rule: Host(`web.example.org`)
+      traefik.http.routers.web.middlewares: auth
+"""
 
 
 @rule(
