@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ services:
 """
 
 
-def none(_: str) -> None:
+def none(_: str) -> Any:
     """No definition and no file."""
 
 

@@ -25,9 +25,9 @@ _GIVEN = tuple(ipaddress.IPv4Network(f"{start}.0.0/16") for start in ("172.28", 
     "the machine (its LAN, a WireGuard or other VPN) is taken, and what lies behind that route is cut off from it; one "
     "that holds a tunnel's own address leads its traffic past the tunnel.",
     link=f"{NETWORKS}#ipam",
-    bad="services:\n  vpn:\n    image: qmcgaw/gluetun:v3.40.0\n    environment: {WIREGUARD_ADDRESSES: 10.64.1.2/32}\n"
+    bad="services:\n  vpn:\n    image: qmcgaw/gluetun:v3.40.0\n    cap_add: [NET_ADMIN]\n    environment: {WIREGUARD_ADDRESSES: 10.64.1.2/32}\n"
     "    networks: [lan]\nnetworks:\n  lan: {ipam: {config: [{subnet: 10.64.0.0/16}]}}\n",
-    good="services:\n  vpn:\n    image: qmcgaw/gluetun:v3.40.0\n    environment: {WIREGUARD_ADDRESSES: 10.64.1.2/32}\n"
+    good="services:\n  vpn:\n    image: qmcgaw/gluetun:v3.40.0\n    cap_add: [NET_ADMIN]\n    environment: {WIREGUARD_ADDRESSES: 10.64.1.2/32}\n"
     "    networks: [lan]\nnetworks:\n  lan: {ipam: {config: [{subnet: 172.28.0.0/24}]}}\n",
     needs="networks",
 )
