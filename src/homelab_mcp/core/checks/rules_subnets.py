@@ -15,6 +15,16 @@ from homelab_mcp.model.lab import LOCAL
 _TUNNEL = "WIREGUARD_ADDRESSES"
 _GIVEN = tuple(ipaddress.IPv4Network(f"{start}.0.0/16") for start in ("172.28", "172.29", "10.201", "10.202"))
 """Where a free subnet is looked for: private, and neither the engine's first choice nor a home router's."""
+_VPN = """\
+services:
+  vpn:
+    image: qmcgaw/gluetun:v3.40.0
+    cap_add: [NET_ADMIN]
+    environment: {{WIREGUARD_ADDRESSES: 10.64.1.2/32}}
+    networks: [lan]
+networks:
+  lan: {{ipam: {{config: [{{subnet: {}}}]}}}}
+"""
 
 
 @rule(
@@ -25,10 +35,8 @@ _GIVEN = tuple(ipaddress.IPv4Network(f"{start}.0.0/16") for start in ("172.28", 
     "the machine (its LAN, a WireGuard or other VPN) is taken, and what lies behind that route is cut off from it; one "
     "that holds a tunnel's own address leads its traffic past the tunnel.",
     link=f"{NETWORKS}#ipam",
-    bad="services:\n  vpn:\n    image: qmcgaw/gluetun:v3.40.0\n    cap_add: [NET_ADMIN]\n    environment: {WIREGUARD_ADDRESSES: 10.64.1.2/32}\n"
-    "    networks: [lan]\nnetworks:\n  lan: {ipam: {config: [{subnet: 10.64.0.0/16}]}}\n",
-    good="services:\n  vpn:\n    image: qmcgaw/gluetun:v3.40.0\n    cap_add: [NET_ADMIN]\n    environment: {WIREGUARD_ADDRESSES: 10.64.1.2/32}\n"
-    "    networks: [lan]\nnetworks:\n  lan: {ipam: {config: [{subnet: 172.28.0.0/24}]}}\n",
+    bad=_VPN.format("10.64.0.0/16"),
+    good=_VPN.format("172.28.0.0/24"),
     needs="networks",
 )
 def subnet_in_use(ctx: LintContext) -> Iterable[Finding]:
