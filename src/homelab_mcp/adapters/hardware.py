@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import stat
-import struct
+from collections.abc import Iterator
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from homelab_mcp.core.gpu import Gpus, RenderNode
@@ -47,6 +47,18 @@ def listeners(folder: Path) -> tuple[frozenset[int], frozenset[int]]:
     if not read:
         raise FileNotFoundError(folder)
     return frozenset(wide | local), frozenset(local - wide)
+
+
+def route_table(folder: Path) -> Iterator[tuple[IPv4Network, str, bool]]:
+    """(network, interface, whether by a gateway) of the IPv4 routes that are up (proc(5), net/route: little ends first).
+
+    Raises OSError where the table cannot be read.
+    """
+    for line in (folder / "route").read_text().splitlines()[1:]:
+        fields = line.split()
+        if len(fields) >= 8 and int(fields[3], 16) & _UP:
+            network, mask = (int.from_bytes(bytes.fromhex(fields[n]), "little") for n in (1, 7))
+            yield IPv4Network((network, mask.bit_count()), strict=False), fields[0], int(fields[2], 16) != 0
 
 
 class LinuxHardware:
@@ -100,19 +112,12 @@ class LinuxHardware:
         return port in listening
 
     def routes(self) -> tuple[tuple[str, str], ...]:
-        """By the kernel's main table (proc(5), net/route: little ends first); single addresses are left out."""
-        found = []
+        """By the kernel's main table; single addresses and the default route are left out."""
         try:
-            lines = (self._root / "proc/net/route").read_text().splitlines()[1:]
+            table = list(route_table(self._root / "proc/net"))
         except OSError:
             return ()
-        for fields in (line.split() for line in lines):
-            if len(fields) < 8 or not int(fields[3], 16) & _UP:
-                continue
-            where, mask = (socket.inet_ntoa(struct.pack("<I", int(fields[n], 16))) for n in (1, 7))
-            if mask not in ("0.0.0.0", "255.255.255.255"):  # noqa: S104 - a mask
-                found.append((str(ipaddress.ip_network(f"{where}/{mask}")), fields[0]))
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys((str(n), device) for n, device, _ in table if 0 < n.prefixlen < 32))
 
     def resolve(self, host: str) -> tuple[str, ...]:
         """``getaddrinfo``; a resolver that answers with an error knows none."""
