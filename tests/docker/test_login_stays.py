@@ -32,7 +32,7 @@ def lab(docker_engine: str, tmp_path: Path) -> Iterator[RealLab]:
         provide(definition(part) for part in PARTS)
         routes = scratch.network("routes")
         with challenge_dns(scratch, routes) as dns:
-            real = RealLab(tmp_path / "lab", scratch, dns=dns, routes=routes)
+            real = RealLab(tmp_path, scratch, dns=dns, routes=routes)
             plan = propose_core(
                 real.open(files_only=False),
                 ("sablier", "dockge", "homepage"),

@@ -50,7 +50,7 @@ def listeners(folder: Path) -> tuple[frozenset[int], frozenset[int]]:
 
 
 def route_table(folder: Path) -> Iterator[tuple[IPv4Network, str, bool]]:
-    """(network, interface, whether by a gateway) of the IPv4 routes that are up (proc(5), net/route: little ends first).
+    """(network, interface, whether by a gateway) of the IPv4 routes that are up (proc(5): little ends first).
 
     Raises OSError where the table cannot be read.
     """
