@@ -138,7 +138,11 @@ class DockerEngine:
 
     def networks(self) -> frozenset[str]:
         """Names of all networks."""
-        return frozenset(str(n["Name"]) for n in self._ask(lambda c: c.networks()))
+        return frozenset(self.pools())
+
+    def pools(self) -> Mapping[str, tuple[str, ...]]:
+        """Every network with its subnets."""
+        return docker_answers.pools(self._ask(lambda c: c.networks()))
 
     def create_network(self, name: str) -> None:
         """Make a bridge network, marked as this project's; one that is there is left as it is."""

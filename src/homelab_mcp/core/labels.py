@@ -52,6 +52,14 @@ def own_labels(definition: ServiceDefinition, access: Access | None) -> dict[str
     return {CATEGORY: definition.category, SERVICE: definition.id, **(sso_labels(access) if access else {})}
 
 
+def made_from(labels: Mapping[str, str]) -> str:
+    """The definition that a service itself was made from; "" for a companion, whose label names its owner's.
+
+    A VPN gateway counts as one too: what it is its image says.
+    """
+    return "" if labels.get(COMPANION_OF) else labels.get(SERVICE, "")
+
+
 def sso_labels(access: Access) -> dict[str, str]:
     """The labels that say how log-in is asked; none for the usual: one factor, everyone."""
     if access.portal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from homelab_mcp.core.labels import made_from
 from homelab_mcp.core.stack_owner import owner, owners
 from homelab_mcp.core.status_view import declared
 from homelab_mcp.core.yaml12 import YamlRefused
@@ -63,7 +64,7 @@ def files_of(lab: Lab, container: ContainerState, stacks: Sequence[StackFiles]) 
 def definition_of(lab: Lab, container: ContainerState) -> ServiceDefinition | None:
     """What a container was made from, by its label or its image; None where the catalog knows neither."""
     image = container.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
-    for word, by_image in ((container.labels.get("homelab.service", ""), False), (image, True)):
+    for word, by_image in ((made_from(container.labels), False), (image, True)):
         if not word:
             continue
         try:

@@ -215,11 +215,13 @@ class Verifier:
         return False
 
     def _route(self, route: RouteCheck, pause: Callable[[], None]) -> Evidence:
-        begun = self._clock.monotonic()
+        begun = served = self._clock.monotonic()
         while True:
             result = self._probe.get(route.host, route.path)
-            waited = self._clock.monotonic() - begun
+            now = self._clock.monotonic()
+            waited = now - begun
             if answers(result, route):
+                served = now
                 if result.verified:
                     return Evidence(f"{result.url} answers {result.status}, certificate trusted", True, _seen(result))
                 if waited >= self._patience.certificate:
@@ -233,7 +235,8 @@ class Verifier:
             if open_door and waited >= self._patience.open_door:
                 text = f"{result.url} answers {result.status} without asking for log-in"
                 return Evidence(text, ok=False, detail="The route should be behind the lab's single sign-on.")
-            if waited >= self._patience.route:
+            # From its last answer on: while a certificate is waited for, one answer that is missed is no failure.
+            if now - served >= self._patience.route:
                 how = f"answers {result.status}" if result.status else f"does not answer: {safe(result.error)[:300]}"
                 return Evidence(f"{result.url} {how}", ok=False, detail=_seen(result))
             pause()
@@ -252,4 +255,6 @@ def _seen(result: ProbeResult) -> str:
     if result.certificate:
         trust = "verified" if result.verified else "not trusted"
         parts.append(f"certificate {safe(result.certificate)[:200]} ({trust})")
+    if result.status and result.error:
+        parts.append(safe(result.error)[:200])
     return "; ".join(parts)
