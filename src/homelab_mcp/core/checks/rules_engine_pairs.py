@@ -240,6 +240,16 @@ def _nobody(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
     if internal and service.published and not service.network_mode:
         message = "All its networks are internal: nothing is published, whatever stands here."
         yield ctx.on(service, service.published[0][0].path, message)
+    elif internal and service.image_name in _OUTWARD and not service.network_mode and not service.partial:
+        first = next(iter(service.networks.values()))
+        yield ctx.on(service, first, "All its networks are internal, and it works with the internet.")
+
+
+_OUTWARD = frozenset(
+    {"gluetun", "cloudflared", "watchtower", "diun", "ddns-updater", "duckdns", "cloudflare-ddns", "tailscale"}
+    | {"speedtest-tracker", "qbittorrent", "prowlarr", "transmission", "sabnzbd"}
+)
+"""Programs whose work is out on the internet."""
 
 
 def _aliases(ctx: LintContext, service: ServiceView, seen: dict[tuple[str, str], ServiceView]) -> Iterator[Finding]:

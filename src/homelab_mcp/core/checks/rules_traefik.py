@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.listening import checked_ports, main_port, port_variables
+from homelab_mcp.core.checks.listening import checked_ports, main_port, only_told, port_variables
 from homelab_mcp.core.checks.listening import label_problem as port_problem
 from homelab_mcp.core.checks.traefik_label_problem import drops_the_container, label_problem
 from homelab_mcp.core.checks.traefik_regex import braces_problem, regex_problem
@@ -103,7 +103,8 @@ def unknown_port_label(ctx: LintContext) -> Iterable[Finding]:
                 message = f"The health check asks the port {asked}, which the image has; {value} is another."
                 yield ctx.on(service, entry.path, message, severity=Severity.ERROR)
             elif message:
-                yield ctx.on(service, entry.path, message)
+                sure = only_told(service) and "unless told otherwise" in message
+                yield ctx.on(service, entry.path, message, severity=Severity.ERROR if sure else None)
 
 
 def _asked_inside(service: ServiceView, port: int) -> bool:
