@@ -126,8 +126,15 @@ _BY_REPOSITORY = {
     **{"stirlingtools/stirling-pdf": 8080, "gotson/komga": 25600, "jvmilazz0/kavita": 5000},
     **{"prom/node-exporter": 9100, "prometheus/node-exporter": 9100, "grafana/loki": 3100, "ollama/ollama": 11434},
     **{"nextcloud": 80, "seerr-team/seerr": 5055, "linuxserver/bookstack": 80, "linuxserver/heimdall": 80},
+    **{"owncast/owncast": 8080, "linuxserver/tvheadend": 9981},
     **{"gotenberg/gotenberg": 3000, "apache/tika": 9998, "prom/alertmanager": 9093, "emqx/emqx": 18083},
-    **{"advplyr/audiobookshelf": 80, "koenkk/zigbee2mqtt": 8080, "triliumnext/trilium": 8080, "glanceapp/glance": 8080},
+    **{
+        "advplyr/audiobookshelf": 80,
+        "koenkk/zigbee2mqtt": 8080,
+        "triliumnext/trilium": 8080,
+        "drakkan/sftpgo": 8080,
+        "glanceapp/glance": 8080,
+    },
 }
 """The same by repository, for images whose last word says little; from the catalog's definitions, which name their
 sources, but for Gotenberg (https://gotenberg.dev/docs/configuration), Tika (apache/tika-docker's README) and

@@ -1,4 +1,4 @@
-"""HL252, HL253: what programs must not lose: kept by nothing, or in the folder of another."""
+"""HL272, HL273: what programs must not lose: kept by nothing, or in the folder of another."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ARRS = (
 
 
 @rule(
-    "HL252",
+    "HL272",
     Severity.WARNING,
     "A program that keeps nothing",
     why="Its settings, users and entries are in a folder of the container that nothing of the host is mounted over: "
@@ -33,7 +33,7 @@ ARRS = (
     good=f"{KUMA}    volumes: ['./data:/app/data']\n",
 )
 def forgetful_program(ctx: LintContext) -> Iterable[Finding]:
-    """A well-known program without a mount at, above or below the folder of its data."""
+    """A well-known program without a mount at, above or below the folder of its data, or with one that is read-only."""
     for service in ctx.services():
         folder = kept_in(service)
         if not folder or service.partial or service.data.get("volumes_from") or service.data.get("env_file"):
@@ -41,6 +41,9 @@ def forgetful_program(ctx: LintContext) -> Iterable[Finding]:
         words = " ".join([*words_of(service, "command"), *words_of(service, "entrypoint")])
         told = words + " ".join(e.value or "" for e in service.environment.values())
         targets = [m.target.rstrip("/") for m in service.mounts]
+        for mount in service.mounts:
+            if mount.target.rstrip("/") == folder and mount.read_only:
+                yield ctx.on(service, mount.path, f"It writes to {folder}, and this is mounted read-only.")
         if any(m.open for m in service.mounts) or any(t and (_within(t, folder) or t in told) for t in targets):
             continue
         if repository(service) in _WITH_DATABASE and any("DB" in k or "DATABASE" in k for k in service.environment):
@@ -84,7 +87,7 @@ _DATA = frozenset({"data", "config", "configs", "conf", "settings", "appdata", "
 
 
 @rule(
-    "HL253",
+    "HL273",
     Severity.ERROR,
     "Two programs in one folder",
     why="Each takes the folder for its own and writes its settings over the other's: one of them comes up with "

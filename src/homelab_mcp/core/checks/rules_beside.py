@@ -1,4 +1,4 @@
-"""HL270, HL271: services that work for another one, and miss it: backups of nothing, ports of nobody."""
+"""HL274, HL275: services that work for another one, and miss it: backups of nothing, ports of nobody."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VPN = (
 
 
 @rule(
-    "HL270",
+    "HL274",
     Severity.WARNING,
     "A backup of a folder that nobody writes",
     why="The backup runs, says that all is well, and has nothing in it: one finds out on the day it is needed.",
@@ -62,7 +62,7 @@ def _touch(one: str, other: str) -> bool:
 
 
 @rule(
-    "HL271",
+    "HL275",
     Severity.WARNING,
     "A port of the gateway at which nobody listens",
     why="A program that borrows the network of another one is reached through the ports of that. Here the port that "

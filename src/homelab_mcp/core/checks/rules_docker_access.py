@@ -92,11 +92,30 @@ def nearly_a_path(ctx: LintContext) -> Iterable[Finding]:
         for mount in service.mounts:
             if mount.kind == "bind" and mount.source.startswith("/") and not mount.open:
                 yield from _near(ctx, service, mount.source, mount.path, _PATHS, mount.target)
+        yield from _not_given(ctx, service)
         devices = service.data.get("devices")
         for n, item in enumerate(devices if isinstance(devices, list) else ()):
             if isinstance(item, str) and not is_open(item):
                 source, _, rest = item.partition(":")
                 yield from _near(ctx, service, source, ("devices", n), _DEVICES, rest.partition(":")[0])
+
+
+def _not_given(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
+    """Variables with a serial port or another device that the container does not have."""
+    part = service.data.get("devices")
+    devices = part if isinstance(part, list) else []
+    open_one = any(is_open(d) or isinstance(d, dict) for d in devices)
+    if open_one or service.partial or service.data.get("privileged") in (True, "true"):
+        return
+    given = [str(d).split(":")[1 if ":" in str(d) else 0] for d in devices]
+    given += [m.target for m in service.mounts if m.target.startswith("/dev")]
+    for key, entry in service.environment.items():
+        text = (entry.value or "").strip()
+        if not entry.open and _DEVICE.fullmatch(text) and not any(f"{text}/".startswith(f"{g}/") for g in given):
+            yield ctx.on(service, entry.path, f"{key}: the container is given no device {text}.")
+
+
+_DEVICE = re.compile(r"/dev/(?:tty(?:USB|ACM|AMA|S)[0-9]+|serial/\S+|video[0-9]+|dri/\S+|ser[0-9]+|kfd|snd/\S+)")
 
 
 def _near(

@@ -293,6 +293,12 @@ def _volume(ctx: LintContext, stack: Any, name: str, body: Any) -> Iterator[Find
     if kind.startswith("nfs") and "addr=" not in given and "://" not in given:
         message = "NFS needs the server in 'o': addr=192.168.1.10,rw."
         yield ctx.at(stack, path, message, severity=Severity.ERROR, key=True)
+    elif kind.startswith("nfs") and options.get("device") and ":" not in str(options["device"]):
+        message = "What NFS mounts is written with a colon: ':/export/media', the server being in 'o'."
+        yield ctx.at(stack, (*path, "device"), message, severity=Severity.ERROR)
+    elif kind == "cifs" and options.get("device") and not str(options["device"]).startswith(("//", "\\\\")):
+        message = "What CIFS mounts begins with two slashes: //192.168.1.10/share."
+        yield ctx.at(stack, (*path, "device"), message, severity=Severity.ERROR)
     elif kind in {"none", "bind"} and options.get("device") and "bind" not in given:
         message = "A folder of the host needs 'o: bind'."
         yield ctx.at(stack, path, message, severity=Severity.ERROR, key=True)
