@@ -1,8 +1,8 @@
 """DNS providers that Traefik's certificate resolvers know, and the variables that the common ones need.
 
 From the documentation of lego, which Traefik asks for certificates (https://go-acme.github.io/lego/dns/, a page a
-provider); the names were found again in the program of Traefik 3.7, the last three lines in lego's providers/dns folder:
-newer Traefik has those too. Each variable may end in ``_FILE``.
+provider); the names were found again in the program of Traefik 3.7, the last three lines in lego's providers/dns
+folder: newer Traefik has those too. Each variable may end in ``_FILE``.
 """
 
 from __future__ import annotations
