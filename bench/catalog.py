@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from bench.lines import Line, in_turn, show
 from homelab_mcp.adapters.catalog_files import packaged_catalog
 from homelab_mcp.core.catalog import Catalog, fold
 from homelab_mcp.core.catalog_search import Index
@@ -50,8 +51,15 @@ def main() -> None:
     print(f"index of {len(records):4} entries  {best(lambda: Index(records, fold), 5):8.1f} ms")
     many = [replace(r, id=f"{r.id}-{n}") for n in range(1000 // len(records) + 1) for r in records][:1000]
     index = Index(many, fold)
+    texts = [f"{r.id} {r.name} {r.summary}".casefold() for r in many]
     for question in QUESTIONS:
         print(f"search in 1000 entries {best(lambda q=question: index.search(q), 5):8.1f} ms  {question}")  # type: ignore[misc]
+
+    def scan() -> int:
+        return sum(word in text for question in QUESTIONS for word in question.split() for text in texts)
+
+    ours, floor = in_turn(lambda: [index.search(question) for question in QUESTIONS], scan, 9)
+    show(Line(f"catalog search, {len(QUESTIONS)} questions, 1,000 entries", "word in text, no ranking", ours, floor))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,21 @@
-"""Server start, spawn to first tools/list answer over stdio, against a bare server on the same SDK.
+"""Server start, spawn to first tools/list answer, and memory then, against a bare server on the same SDK.
 
-Run: ``.venv/bin/python -m bench.start [ROUNDS]``. Prints medians and the ratio; the aim is at most 1.3.
+Run: ``.venv/bin/python -m bench.start [ROUNDS]``. Prints medians and the ratio; the aim is below that of the bare one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from bench.lines import Line, show
 
 BARE = """
 from mcp.server import MCPServer
@@ -36,8 +39,20 @@ def requests() -> bytes:
     return b"".join(json.dumps(m).encode() + b"\n" for m in messages)
 
 
-async def measure(argv: list[str]) -> tuple[float, int]:
-    """Seconds from spawn to the tools/list answer, and the answer's size in bytes."""
+def peak(pid: int) -> float:
+    """The most MB of memory that process has had."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(next(text for text in status.splitlines() if text.startswith("VmHWM:")).split()[1]) / 1024
+
+
+def worked(pid: int) -> float:
+    """Seconds of processor time that process has used."""
+    words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def measure(argv: list[str]) -> tuple[float, float, float, int]:
+    """To the tools/list answer: seconds from spawn, seconds of processor, MB of memory; the answer's size in bytes."""
     begun = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
         *argv,
@@ -50,15 +65,16 @@ async def measure(argv: list[str]) -> tuple[float, int]:
     process.stdin.write(requests())
     await process.stdin.drain()
     while True:
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        line = await asyncio.wait_for(process.stdout.readline(), 120)
         if not line:
             raise RuntimeError(f"{argv[0]} ended without an answer")
         if json.loads(line).get("id") == 2:
             break
     seconds = time.perf_counter() - begun
+    work, memory = worked(process.pid), peak(process.pid)
     process.stdin.close()
     await process.wait()
-    return seconds, len(line)
+    return seconds, work, memory, len(line)
 
 
 async def main(rounds: int) -> None:
@@ -67,17 +83,19 @@ async def main(rounds: int) -> None:
         bare = Path(folder) / "bare.py"
         bare.write_text(BARE, encoding="utf-8")
         ours = [sys.executable, "-m", "homelab_mcp", "--root", folder, "serve"]
-        times: dict[str, list[float]] = {"bare": [], "ours": []}
+        found: dict[str, list[tuple[float, float, float]]] = {"bare": [], "ours": []}
         size = 0
         for turn in range(rounds + 1):
             for name, argv in (("bare", [sys.executable, str(bare)]), ("ours", ours)):
-                seconds, size = await measure(argv)
+                *measured, size = await measure(argv)
                 if turn:  # the first round warms the file cache
-                    times[name].append(seconds)
-        medians = {name: statistics.median(values) for name, values in times.items()}
-        print(f"bare SDK server   {medians['bare']:.3f} s")
-        print(f"homelab-mcp       {medians['ours']:.3f} s   tools/list {size} bytes")
-        print(f"ratio             {medians['ours'] / medians['bare']:.2f}   (aim: at most 1.3)")
+                    found[name].append((measured[0], measured[1], measured[2]))
+        us, them = ([statistics.median(one) for one in zip(*found[who], strict=True)] for who in ("ours", "bare"))
+        floor = "bare server on the same SDK"
+        show(Line("start to the first tools/list", floor, us[0], them[0], "s", bound=1.0))
+        show(Line("start, processor time", floor, us[1], them[1], "s"))
+        show(Line("memory at the first tools/list", floor, us[2], them[2], "MB"))
+        print(f"tools/list {size} bytes")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
+from bench.lines import Line, show
 from homelab_mcp.adapters.docker_engine import DockerEngine
 from homelab_mcp.adapters.files import LabFiles
 from homelab_mcp.queries.lab_status import lab_status
@@ -29,12 +30,16 @@ FILTER = quote(json.dumps({"label": ["com.docker.compose.project"]}))
 
 
 class SocketConnection(http.client.HTTPConnection):
-    """HTTP over the engine's socket."""
+    """HTTP over an engine's socket."""
+
+    def __init__(self, host: str, *, path: str = SOCKET) -> None:
+        super().__init__(host)
+        self._path = path
 
     def connect(self) -> None:
         """Connect to the socket instead of a host."""
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(SOCKET)
+        self.sock.connect(self._path)
 
 
 def raw() -> int:
@@ -97,9 +102,8 @@ def main() -> None:
         whole = median_ms(lambda: lab_status(files, engine, limit=200), options.rounds)
         text = lab_status(files, engine, limit=200).text()
     print(f"containers: {options.containers}, rounds: {options.rounds}")
-    print(f"raw socket GET      {plain:7.2f} ms   1.00")
-    print(f"engine.containers() {ours:7.2f} ms   {ours / plain:.2f}")
-    print(f"lab_status          {whole:7.2f} ms   {whole / plain:.2f}")
+    show(Line(f"engine.containers(), {options.containers} containers", "raw GET of Docker's API", ours, plain))
+    show(Line(f"lab_status, {options.containers} containers", "raw GET of Docker's API", whole, plain))
     print(f"status as text: {len(text)} characters, about {len(text) // 4} tokens")
 
 

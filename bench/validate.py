@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+from bench.lines import Line, show
 from homelab_mcp.core.checks import LintStack, lint
 
 SERVICE = """  app{n}:
@@ -127,7 +128,6 @@ def measure_compose(binary: str, paths: list[Path]) -> tuple[float, int]:
 def compare(name: str, stacks: list[LintStack], binary: str | None) -> None:
     """Print a lab's line."""
     ours = 1000 * measure(stacks)
-    line = f"{name:24} {ours:7.1f} ms ({ours / len(stacks):5.2f} a file)"
     if binary:
         with tempfile.TemporaryDirectory() as folder:
             paths = []
@@ -135,8 +135,9 @@ def compare(name: str, stacks: list[LintStack], binary: str | None) -> None:
                 paths.append(Path(folder, f"{each.name}.yaml"))
                 paths[-1].write_text(each.text, encoding="utf-8")
             theirs = 1000 * measure_compose(binary, paths)[0]
-        line += f"   compose config {theirs:6.0f} ms ({theirs / len(stacks):3.0f} a file)   ratio {theirs / ours:4.0f}"
-    print(line)
+        show(Line(f"validate_compose, {name}", "docker compose config", ours, theirs))
+    else:
+        print(f"{name:24} {ours:7.1f} ms ({ours / len(stacks):5.2f} a file)")
 
 
 def compare_corpus(folder: Path, binary: str | None) -> None:

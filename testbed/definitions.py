@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import PurePosixPath
 
 from homelab_mcp.adapters.catalog_files import packaged_definitions
@@ -23,9 +24,14 @@ SOCKET_PROXY = "/socket-proxy"
 ANSWERS = {"redis-cli": "echo PONG", "valkey-cli": "echo PONG"}
 
 
+@cache
+def _catalog() -> dict[str, ServiceDefinition]:
+    return {d.id: d for d in packaged_definitions()}
+
+
 def definition(name: str) -> ServiceDefinition:
     """A definition of the project's own catalog."""
-    return next(d for d in packaged_definitions() if d.id == name)
+    return _catalog()[name]
 
 
 def provide(definitions: Iterable[ServiceDefinition]) -> list[LocalImage]:

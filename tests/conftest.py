@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from testbed import TestbedError, require_docker
 
@@ -79,7 +79,7 @@ def why_no_docker() -> str:
     return ""
 
 
-class OneForTheEngine(LoadScopeScheduling):
+class OneForTheEngine(LoadScopeScheduling):  # type: ignore[misc] # xdist carries no types
     """Where processes share the tests, one has the Docker Engine to itself: each would see what another does to it.
 
     The files that need no engine are dealt out whole, for the sake of what their tests share.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import time
@@ -188,7 +189,12 @@ def serve_stdio(lab: Lab, offer: Offer = Offer()) -> None:
     _recover_in_background(lab)
     _sample_in_background(lab)
     _warn_of_policy(lab)
-    server.run("stdio")
+    try:
+        server.run("stdio")
+    except* BrokenPipeError:
+        # The client went away while it was being answered. What is left in the buffer goes where nobody reads it:
+        # Python would write it at its end, and fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def serve_http(lab: Lab, settings: HttpSettings, *, offer: Offer = Offer(), mounts: Sequence[Mounted] = ()) -> None:
@@ -277,18 +283,8 @@ def _sample_in_background(lab: Lab) -> None:
         return
 
     def work() -> None:
-        from homelab_mcp.queries.resource_usage import sample_when_due
+        from homelab_mcp.queries.resource_usage import keep_sampling
 
-        while True:
-            # Waits first: a client that comes for one answer pays nothing for it.
-            time.sleep(SAMPLE_SECONDS)
-            try:
-                if lab.files.read(SETTINGS_FILE) is not None:
-                    sample_when_due(lab, SAMPLE_SECONDS)
-            except (HomelabError, OSError):
-                continue  # no engine, no disk: the next look may find them
-            except Exception:
-                logging.getLogger("homelab_mcp").exception("sampling what services use failed")
-                return
+        keep_sampling(lab, SAMPLE_SECONDS, time.sleep)
 
     threading.Thread(target=work, name="usage", daemon=True).start()

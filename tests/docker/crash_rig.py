@@ -30,6 +30,8 @@ ROOT = Path(__file__).parents[2]
 CHECK = "    healthcheck: {test: ['CMD', 'true'], interval: 300ms, retries: 3}\n"
 NOT_BEGUN = {PlanState.APPROVED, PlanState.QUEUED}
 """A process that died before it took the plan leaves it queued: for half a minute another may be starting."""
+WORKER_SECONDS = 600
+"""A hanging apply is found by this; a machine with much else to do takes minutes for what takes seconds."""
 OURS = {"homelab.yaml", ".gitignore"}
 ENDED = {PlanState.DONE: {"apply_done", "recovered"}, PlanState.ROLLED_BACK: {"rolled_back", "recovered"}}
 
@@ -159,7 +161,7 @@ class CrashRig:
         argv = [sys.executable, "-m", "homelab_mcp", "--root", str(self.root), "recover", "--json"]
         if way == "worker":
             argv = [sys.executable, "-m", "homelab_mcp.worker", "--root", str(self.root), "apply", plan.id]
-        subprocess.run(argv, capture_output=True, check=False, timeout=120)
+        subprocess.run(argv, capture_output=True, check=False, timeout=WORKER_SECONDS)
 
     def judge(self, plan: Plan, files: dict[str, tuple[bytes, int]], where: object) -> PlanState:
         """Hold the lab against what must be true after a recovery; how the plan ended."""
@@ -183,6 +185,9 @@ class CrashRig:
             assert not self.lab.plans.used(plan.id) or status.state is PlanState.ROLLED_BACK, where
         else:
             assert ends[-1] in ENDED[status.state], (where, ends)
+        if status.state is PlanState.QUEUED:
+            # Half a minute is a starting worker's; on a busy machine this judgement alone takes longer.
+            self.lab.plans.set_status(plan.id, replace(status, updated=time.time()))
         lines, now = len(self.lab.journal.entries()), self.files()
         assert not recovery(self.lab).needed(), where
         assert recovery(self.lab).recover() == [], where
@@ -195,7 +200,7 @@ class CrashRig:
 
     def finish(self, plan: Plan) -> PlanStatus:
         """Apply to the end, on the other side afterwards."""
-        assert self.worker(plan).wait(timeout=120) == 0, self.lab.plans.status(plan.id)
+        assert self.worker(plan).wait(timeout=WORKER_SECONDS) == 0, self.lab.plans.status(plan.id)
         self.side = 1 - self.side
         return self.lab.plans.status(plan.id)
 

@@ -150,10 +150,13 @@ def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
     assert time.monotonic() - start < 3
 
 
-def test_a_missing_ca_file_is_said(tmp_path: Path, gate: Gate) -> None:
-    seen = TraefikProbe("127.0.0.1", gate.port, str(tmp_path / "none.pem")).get("web.lab.test")
-    assert seen.status == 0
-    assert "CA file" in seen.error
+def test_a_ca_file_that_is_of_no_use_is_said_and_no_route_is_down_for_it(tmp_path: Path, gate: Gate) -> None:
+    (tmp_path / "bad.pem").write_text("no certificate")
+    for name, why in (("none.pem", "is not there"), ("bad.pem", "cannot be used")):
+        probe = TraefikProbe("127.0.0.1", gate.port, str(tmp_path / name))
+        seen, shown = probe.get("web.lab.test"), probe.certificate("web.lab.test")
+        assert (seen.status, seen.verified, why in seen.error) == (200, False, True)
+        assert (shown.verified, why in shown.problem, shown.certificate is not None) == (False, True, True)
 
 
 @pytest.mark.parametrize(

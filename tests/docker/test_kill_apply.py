@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from testbed import LocalImage, Scratch
-from tests.docker.crash_rig import CrashRig, kill_all
+from tests.docker.crash_rig import WORKER_SECONDS, CrashRig, kill_all
 
 WAYS = ("call", "call", "call", "recover", "worker")
 STATES = ("done", "rolled_back", "queued", "approved")
@@ -49,7 +49,7 @@ def points_of_next(rig: CrashRig) -> list[str]:
     log = rig.root.parent / "points"
     log.unlink(missing_ok=True)
     plan = rig.plan()
-    assert rig.worker(plan, HOMELAB_POINTS=str(log)).wait(timeout=120) == 0, rig.lab.plans.status(plan.id)
+    assert rig.worker(plan, HOMELAB_POINTS=str(log)).wait(timeout=WORKER_SECONDS) == 0, rig.lab.plans.status(plan.id)
     rig.side = 1 - rig.side
     rig.rest()
     return log.read_text().splitlines()
@@ -98,7 +98,7 @@ def kill_at_points(rig: CrashRig, chosen: Callable[[list[str]], list[str]], chan
             plan, files = rig.plan(), rig.files()
             way = chance.choice(WAYS)
             child = rig.worker(plan, HOMELAB_AT=point, HOMELAB_THEN="die")
-            assert child.wait(timeout=120) == -signal.SIGKILL, (side, point, "was not reached")
+            assert child.wait(timeout=WORKER_SECONDS) == -signal.SIGKILL, (side, point, "was not reached")
             rig.put_right(plan, way)
             ended[rig.judge(plan, files, (side, point, way))] += 1
             rig.rest()

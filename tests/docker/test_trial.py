@@ -5,6 +5,8 @@ Real here: Docker, Compose, the limits. Stand-ins: the programs (BusyBox).
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,13 @@ from homelab_mcp.bootstrap import LocalLab, open_lab
 from homelab_mcp.core.operations.trial_service import lab_mark
 from homelab_mcp.model.plan import PlanState, PlanStatus, Requester
 from homelab_mcp.model.trial import TRIAL_LABEL
-from homelab_mcp.workflow.assembly import applier, approvals
+from homelab_mcp.workflow.assembly import applier, approvals, recovery
 from homelab_mcp.workflow.init_lab import init_lab
 from homelab_mcp.workflow.propose_trial import propose_trial
+from homelab_mcp.workflow.trial_steps import project_of
 from testbed import LocalImage
 from testbed.docker_engine import docker
+from tests.docker.crash_rig import kill_all, reaches
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -83,3 +87,27 @@ def test_a_program_that_ends_is_told_with_its_code_and_its_log(
     assert "exit code 1" in status.evidence[0].what
     assert "failing on purpose" in status.evidence[1].detail
     assert left(lab) == []
+
+
+@pytest.mark.parametrize("step", ["making", "running"])
+def test_after_a_kill_the_next_recovery_removes_it_and_says_so(
+    lab: LocalLab, stand_in: Callable[..., LocalImage], step: str
+) -> None:
+    stand_in(IMAGE, service="tried", ports=[80])
+    files_before, volumes = files(lab), docker("volume", "ls", "--quiet")
+    plan = planned(lab, image=IMAGE, seconds=60)
+    worker = subprocess.Popen([sys.executable, "-m", "homelab_mcp.worker", "--root", lab.root, "apply", plan])
+    assert reaches(60, lambda: lab.plans.status(plan).step.startswith(step)), lab.plans.status(plan)
+    if step == "running":
+        assert reaches(60, lambda: len(left(lab)) == 2), "a container and its network"
+    # With the Compose that it runs, which the engine may still be obeying.
+    kill_all(worker)
+    (report,) = recovery(lab).recover()
+    assert report.outcome is PlanState.ROLLED_BACK, report
+    (seen,) = report.evidence
+    assert seen.what.startswith("the trial is removed: "), report
+    assert step == "making" or f"{project_of(lab.plans.get(plan))}-trial-1" in seen.what, report
+    assert left(lab) == []
+    assert docker("volume", "ls", "--quiet") == volumes
+    assert files(lab) == files_before
+    assert not recovery(lab).needed()

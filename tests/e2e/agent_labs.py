@@ -130,6 +130,25 @@ class RunningLab:
         _apply(lab, propose_configure_backup(lab, {"repository": str(repository)}, Requester("cli"), stack=stack))
 
 
+def routed(name: str, port: int = 80, middlewares: str = "") -> str:
+    """A service with a route; ``port`` is where Traefik is told that it listens."""
+    router = f"traefik.http.routers.{name}-@RUN@"
+    more = f"      {router}.middlewares: {middlewares}\n" if middlewares else ""
+    return f"""\
+  {name}:
+    image: @IMAGE@
+    stop_signal: KILL
+    networks: [routes]
+    labels:
+      lab: "@RUN@"
+      traefik.enable: "true"
+      {router}.rule: Host(`{name}.lab.test`)
+      {router}.entrypoints: websecure
+{more}      traefik.http.services.{name}-@RUN@.loadbalancer.server.port: "{port}"
+    HEALTH
+"""
+
+
 HEALTH = "healthcheck: {test: [CMD, /bin/sh, -c, 'true'], interval: 1s, retries: 3}"
 STACKS = {
     "core": """\
@@ -150,42 +169,11 @@ services:
     labels: {homelab.service: traefik}
 networks: {routes: {external: true, name: @NETWORK@}}
 """,
-    "media": """\
-services:
-  player:
-    image: @IMAGE@
-    stop_signal: KILL
-    networks: [routes]
-    labels:
-      lab: "@RUN@"
-      traefik.enable: "true"
-      traefik.http.routers.player-@RUN@.rule: Host(`player.lab.test`)
-      traefik.http.routers.player-@RUN@.entrypoints: websecure
-      traefik.http.services.player-@RUN@.loadbalancer.server.port: "80"
-    HEALTH
-  misrouted:
-    image: @IMAGE@
-    stop_signal: KILL
-    networks: [routes]
-    labels:
-      lab: "@RUN@"
-      traefik.enable: "true"
-      traefik.http.routers.misrouted-@RUN@.rule: Host(`misrouted.lab.test`)
-      traefik.http.routers.misrouted-@RUN@.entrypoints: websecure
-      traefik.http.services.misrouted-@RUN@.loadbalancer.server.port: "8099"
-    HEALTH
-  guarded:
-    image: @IMAGE@
-    stop_signal: KILL
-    networks: [routes]
-    labels:
-      lab: "@RUN@"
-      traefik.enable: "true"
-      traefik.http.routers.guarded-@RUN@.rule: Host(`guarded.lab.test`)
-      traefik.http.routers.guarded-@RUN@.entrypoints: websecure
-      traefik.http.routers.guarded-@RUN@.middlewares: login@docker
-      traefik.http.services.guarded-@RUN@.loadbalancer.server.port: "80"
-    HEALTH
+    "media": "services:\n"
+    + routed("player")
+    + routed("misrouted", port=8099)
+    + routed("guarded", middlewares="login@docker")
+    + """\
   downloader:
     image: @IMAGE@
     entrypoint: [/bin/sh, -c, 'echo x > /data/x || exit 1; exec sleep 1000']

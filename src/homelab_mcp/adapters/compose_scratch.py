@@ -31,21 +31,38 @@ def laid_out(root: Path, stack: str, texts: Mapping[str, str]) -> Iterator[Path]
     stack's own folder. What a killed look left is removed first.
     """
     sweep(root)
-    top = Path(tempfile.mkdtemp(dir=private_folder(root, CHECKS_FOLDER)))
-    held = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with held_folder(private_folder(root, CHECKS_FOLDER)) as top, contextlib.ExitStack() as open_files:
         place = top / stack
         place.mkdir(mode=0o700)
         _link(root, top, {stack, PRIVATE_FOLDER})
         _link(root / stack, place, {*COMPOSE_NAMES, *OVERRIDE_NAMES, ".env"})
-        with contextlib.ExitStack() as open_files:
-            for name, text in texts.items():
-                open_files.enter_context(in_memory(place / name, text))
-            yield place
+        for name, text in texts.items():
+            open_files.enter_context(in_memory(place / name, text))
+        yield place
+
+
+@contextlib.contextmanager
+def held_folder(within: str | Path, prefix: str = "tmp") -> Iterator[Path]:
+    """A folder of its owner's alone, locked while this process lives, so that a sweep knows the dead ones."""
+    top = Path(tempfile.mkdtemp(prefix=prefix, dir=within))
+    held = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield top
     finally:
         os.close(held)
         shutil.rmtree(top, ignore_errors=True)
+
+
+def sweep_folders(prefix: str) -> list[str]:
+    """Remove this user's folders of that prefix in the temporary folder whose process is gone; their names."""
+    gone = []
+    for folder in _folders(Path(tempfile.gettempdir())):
+        with contextlib.suppress(OSError):
+            if folder.name.startswith(prefix) and folder.lstat().st_uid == os.getuid() and not _held(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                gone.append(folder.name)
+    return gone
 
 
 def sweep(root: Path) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from homelab_mcp.core.project_name import HASH_LABEL, PROJECT_LABEL, SERVICE_LABEL
@@ -217,3 +217,12 @@ def usage(raw: dict[str, Any]) -> Usage:
 
 def _total(stats: dict[str, Any]) -> int:
     return int((stats.get("cpu_usage") or {}).get("total_usage") or 0)
+
+
+def pools(networks: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """Name -> subnets of what the engine lists as networks."""
+    found = {}
+    for network in networks:
+        config = (network.get("IPAM") or {}).get("Config") or ()
+        found[str(network["Name"])] = tuple(str(c["Subnet"]) for c in config if c.get("Subnet"))
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 from homelab_mcp.adapters.docker_errors import endpoint
@@ -64,3 +65,11 @@ def mutual_tls(folder: str) -> Any:
     from docker.tls import TLSConfig
 
     return TLSConfig(client_cert=(f"{folder}/cert.pem", f"{folder}/key.pem"), ca_cert=f"{folder}/ca.pem", verify=True)
+
+
+def knock(address: str, seconds: float) -> None:
+    """Connect once, so that an engine that is not there costs neither a retry nor docker-py's unclosed socket."""
+    if address.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as knock:
+            knock.settimeout(seconds)
+            knock.connect(address.removeprefix("unix://"))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import socket
 import threading
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from homelab_mcp.adapters import container_facts, docker_answers
-from homelab_mcp.adapters.docker_connection import connected
+from homelab_mcp.adapters import container_facts, docker_answers, docker_logs
+from homelab_mcp.adapters.docker_connection import connected, knock
 from homelab_mcp.adapters.docker_errors import endpoint, translated
-from homelab_mcp.core.log_lines import Ring
 from homelab_mcp.core.project_name import PROJECT_LABEL
 from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.diagnosis import ContainerFacts
@@ -27,11 +25,7 @@ if TYPE_CHECKING:
 NETWORK_LABEL = "homelab.network"
 READ_SECONDS = 10.0
 WRITE_SECONDS = 60.0
-LogLines: TypeAlias = Generator[tuple[str, str, str], None, None]
 _RENAMED = re.compile(r"^[0-9a-f]{8,12}_")
-_CHUNK = 65_536
-_SEARCHED_LINES = 262_144
-_EARLIER = 8
 
 
 class DockerEngine:
@@ -132,35 +126,11 @@ class DockerEngine:
     def logs(
         self, container_id: str, *, tail: int, since: float | None = None, until: float | None = None
     ) -> Iterator[tuple[str, str, str]]:
-        """(time, stream, line) of the last ``tail`` lines (of those before ``until``), oldest first.
-
-        The engine counts ``tail`` from the log's very end, also when ``until`` is given, and would answer with
-        nothing where all of those are later. So with ``until`` this asks for more and more lines, and keeps only
-        the last ``tail`` that fit, within what a ``Ring`` holds. Lines of the microsecond of ``until`` count.
-        """
+        """(time, stream, line) of the last ``tail`` lines (of those before ``until``), oldest first."""
         if until is None:
             yield from self._read_log(container_id, tail, since)
-            return
-        limit = _rfc3339(until)
-        asked = tail
-        first_seen: str | None = None
-        while True:
-            kept = Ring(tail)
-            first: str | None = None
-            with closing(self._read_log(container_id, asked, since)) as lines:
-                for line in lines:
-                    first = first or line[0]
-                    if line[0] > limit:
-                        break
-                    kept.append(line)
-            # The same first line for a longer request means that there is nothing earlier.
-            found = kept.lines()
-            enough = len(found) == tail or kept.dropped
-            if enough or first is None or first == first_seen or asked >= _SEARCHED_LINES:
-                yield from found
-                return
-            first_seen = first
-            asked *= _EARLIER
+        else:
+            yield from docker_logs.last_lines(lambda most: self._read_log(container_id, most, since), tail, until)
 
     def environments(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
         """By id, the variables of the containers that were inspected or whose logs were read, for masking alone."""
@@ -168,7 +138,11 @@ class DockerEngine:
 
     def networks(self) -> frozenset[str]:
         """Names of all networks."""
-        return frozenset(str(n["Name"]) for n in self._ask(lambda c: c.networks()))
+        return frozenset(self.pools())
+
+    def pools(self) -> Mapping[str, tuple[str, ...]]:
+        """Every network with its subnets."""
+        return docker_answers.pools(self._ask(lambda c: c.networks()))
 
     def create_network(self, name: str) -> None:
         """Make a bridge network, marked as this project's; one that is there is left as it is."""
@@ -265,45 +239,30 @@ class DockerEngine:
             if error.code != "no_such_object":
                 raise
 
-    def _read_log(self, container_id: str, tail: int, since: float | None) -> LogLines:
+    def _read_log(self, container_id: str, tail: int, since: float | None) -> docker_logs.LogLines:
         with self.raw_log(container_id, tail=str(tail), since=since) as chunks:
             yield from docker_answers.log_lines(chunks)
 
     @contextmanager
     def raw_log(
-        self, container_id: str, *, tail: str = "all", since: float | None = None, until: float | None = None
+        self,
+        container_id: str,
+        *,
+        tail: str = "all",
+        since: float | None = None,
+        until: float | None = None,
+        whole: bool = False,
     ) -> Iterator[Iterator[bytes]]:
-        """The body of ``GET /containers/ID/logs`` with times, in pieces. Raises EngineUnavailable, EngineFailed."""
-        from docker.errors import create_api_error_from_http_exception
-        from requests.exceptions import HTTPError
+        """The body of ``GET /containers/ID/logs`` with times, in pieces. Raises EngineUnavailable, EngineFailed.
 
+        ``whole`` says that it may be gigabytes.
+        """
         if container_id not in self._environments:
             # What a container was given is what it may print; a container's environment never changes.
             self.inspect(container_id)
-        # docker-py's own logs() drops the name of the stream.
-        params = {"stdout": "1", "stderr": "1", "timestamps": "1", "tail": tail}
-        params |= {name: f"{when:.9f}" for name, when in (("since", since), ("until", until)) if when is not None}
-
-        def ask(client: APIClient) -> Any:
-            url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/logs"
-            answer = client.get(url, params=params, stream=True, timeout=self._read_seconds)
-            try:
-                answer.raise_for_status()
-            except HTTPError as error:
-                create_api_error_from_http_exception(error)
-            return answer
-
+        ask = docker_logs.request(container_id, tail, since, until, self._read_seconds, whole=whole)
         with closing(self._ask(ask)) as answer:
-            yield self._guarded(answer.raw.stream(_CHUNK, decode_content=False))
-
-    def _guarded(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        from requests.exceptions import RequestException
-        from urllib3.exceptions import HTTPError
-
-        try:
-            yield from chunks
-        except (OSError, RequestException, HTTPError) as error:
-            raise translated(error, self.address) from error
+            yield docker_logs.pieces(answer, self.address, self._read_seconds if whole else None)
 
     def _client(self, seconds: float) -> APIClient:
         with self._guard:
@@ -330,21 +289,7 @@ class DockerEngine:
         from urllib3.exceptions import HTTPError
 
         try:
-            _knock(self.address, self._read_seconds)
+            knock(self.address, self._read_seconds)
             return call(self._client(seconds))
         except (OSError, DockerException, RequestException, HTTPError) as error:
             raise translated(error, self.address) from error
-
-
-def _knock(address: str, seconds: float) -> None:
-    """Connect once, so that an engine that is not there costs neither a retry nor docker-py's unclosed socket."""
-    if address.startswith("unix://"):
-        with socket.socket(socket.AF_UNIX) as knock:
-            knock.settimeout(seconds)
-            knock.connect(address.removeprefix("unix://"))
-
-
-def _rfc3339(when: float) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "999Z"

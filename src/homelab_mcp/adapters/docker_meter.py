@@ -57,7 +57,7 @@ class DockerMeter:
         self, container: str, word: str, *, fold: bool, since: float | None, until: float | None
     ) -> Iterator[Stretch]:
         """``GET /containers/ID/logs`` from its beginning, at the engine's own pace."""
-        with self._engine.raw_log(container, since=since, until=until) as chunks:
+        with self._engine.raw_log(container, since=since, until=until, whole=True) as chunks:
             yield from stretches(chunks, word.encode(), fold=fold)
 
     def endings(self, since: float) -> tuple[Ending, ...]:

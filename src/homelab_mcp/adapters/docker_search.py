@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from homelab_mcp.adapters import docker_answers
 from homelab_mcp.ports.meter import Stretch
@@ -36,7 +37,7 @@ def stretches(chunks: Iterable[bytes], word: bytes, *, fold: bool) -> Iterator[S
             held = block
         else:
             before = block[-_tail(block) :]
-            yield Stretch(list(docker_answers.log_lines([before[:AROUND]]))[:1], 0, 0)
+            yield Stretch(list(islice(docker_answers.log_lines([before[:AROUND]]), 1)), 0, 0)
     if held is not None:
         yield _stretch(before, held, b"")
 

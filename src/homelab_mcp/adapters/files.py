@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from homelab_mcp.adapters.lab_paths import give, parts_of, present, refused
 from homelab_mcp.adapters.private import is_held
 from homelab_mcp.model.errors import InvalidInput, StorageFailed, storage_failed
 from homelab_mcp.model.lab import COMPOSE_NAMES, NAME_PATTERN, PRIVATE_FOLDER
@@ -21,7 +22,6 @@ _TEMP = re.compile(r"\..+\.[0-9a-f]{12}\.homelab-tmp")
 _SWEEP_DEPTH = 5
 _SWEEP_ENTRIES = 50_000
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_IS_LINK = {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}
 
 
 class LabFiles:
@@ -74,7 +74,7 @@ class LabFiles:
                 except FileNotFoundError:
                     pass
                 except OSError as error:
-                    raise self._refused(path, error) from error
+                    raise refused(path, error) from error
         if fd < 0:
             yield None
             return
@@ -117,7 +117,7 @@ class LabFiles:
         if len(data) > MAX_BYTES:
             raise InvalidInput(f"{path} would be larger than 10 MiB.", code="file_too_large", hint="Split it.")
         with self._parent(path, make=True) as (folder, name):
-            folder = _opened(folder, path)
+            folder = present(folder, path)
             old = self._lstat(name, folder, path)
             if old is not None and not stat.S_ISREG(old.st_mode):
                 raise InvalidInput(f"{path} is not a regular file.", hint="Move it away first.")
@@ -131,7 +131,7 @@ class LabFiles:
                 with os.fdopen(fd, "wb") as file:
                     file.write(data)
                     file.flush()
-                    _give(fd, uid, gid)
+                    give(fd, uid, gid)
                     os.fchmod(fd, stat.S_IMODE(old.st_mode) if old else mode)
                     os.fsync(fd)
                 os.rename(temp, name, src_dir_fd=folder, dst_dir_fd=folder)
@@ -182,7 +182,7 @@ class LabFiles:
         if not path:
             return False
         with self._parent(path, make=True) as (folder, name):
-            folder = _opened(folder, path)
+            folder = present(folder, path)
             return self._mkdir(name, folder, mode, path)
 
     def remove_empty_folders(self, paths: Iterable[str]) -> None:
@@ -236,14 +236,14 @@ class LabFiles:
     @contextlib.contextmanager
     def _parent(self, path: str, *, make: bool = False) -> Iterator[tuple[int | None, str]]:
         """The open folder that holds the path's last part (None where it is missing), and that part."""
-        *folders, name = _parts(path)
+        *folders, name = parts_of(path)
         if not make and not self._root.is_dir():
             yield None, name
             return
         fd: int | None = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for part in folders:
-                fd = _opened(fd, path)
+                fd = present(fd, path)
                 if make:
                     self._mkdir(part, fd, 0o755, path)
                 try:
@@ -253,7 +253,7 @@ class LabFiles:
                     fd = None
                     break
                 except OSError as error:
-                    raise self._refused(path, error) from error
+                    raise refused(path, error) from error
                 os.close(fd)
                 fd = below
             yield fd, name
@@ -273,7 +273,7 @@ class LabFiles:
         try:
             around = os.fstat(parent)
             uid, gid = self._owner or (around.st_uid, around.st_gid)
-            _give(fd, uid, gid)
+            give(fd, uid, gid)
             os.fchmod(fd, mode)
         finally:
             os.close(fd)
@@ -288,46 +288,5 @@ class LabFiles:
         except FileNotFoundError:
             return None
         if stat.S_ISLNK(found.st_mode):
-            raise self._refused(path, OSError(errno.ELOOP, ""))
+            raise refused(path, OSError(errno.ELOOP, ""))
         return found
-
-    def _refused(self, path: str, error: OSError) -> InvalidInput:
-        if error.errno in _IS_LINK:
-            return InvalidInput(
-                f"{path} leads through a symbolic link or something that is no folder.",
-                code="symlink_refused",
-                hint="Use a path of real files and folders inside the lab.",
-            )
-        return InvalidInput(
-            f"{path} cannot be opened: {os.strerror(error.errno or 0)}.",
-            code="file_unreadable",
-            hint="Check its owner.",
-        )
-
-
-def _opened(folder: int | None, path: str) -> int:
-    """The folder, which is missing only when someone took it away in the moment since it was made."""
-    if folder is None:
-        raise InvalidInput(f"{path}: its folder vanished.", code="folder_vanished", hint="Try again.")
-    return folder
-
-
-def _parts(path: str) -> list[str]:
-    parts = path.split("/")
-    outside = path.startswith("/") or any(p in {"", ".", ".."} for p in parts)
-    odd = any(ord(c) < 32 or ord(c) == 127 for c in path) or len(path.encode("utf-8", "replace")) > 1024
-    if outside or odd or any(len(p.encode("utf-8", "replace")) > 200 for p in parts):
-        raise InvalidInput(
-            "The path does not lead to a place inside the lab.",
-            code="path_refused",
-            hint="Give a path relative to the lab's root, without '..'.",
-        )
-    return parts
-
-
-def _give(fd: int, uid: int, gid: int) -> None:
-    found = os.fstat(fd)
-    if (found.st_uid, found.st_gid) != (uid, gid):
-        # Only root may give files away; as any other user, what we make is ours.
-        with contextlib.suppress(PermissionError):
-            os.fchown(fd, uid, gid)

@@ -211,10 +211,11 @@ class GitHistory(GitReader):
 
 def _move(repo: Repo, head: ObjectID | None, new: ObjectID) -> None:
     """Let the branch stand on the new commit, unless someone moved it meanwhile (ValueError)."""
+    # Without a committer dulwich asks for the user's own name, which one without a passwd entry (in a container) lacks.
     moved = (
-        repo.refs.set_if_equals(b"HEAD", head, new, message=b"commit: homelab-mcp")  # type: ignore[arg-type] # a Ref is bytes
+        repo.refs.set_if_equals(b"HEAD", head, new, committer=AUTHOR, message=b"commit: homelab-mcp")  # type: ignore[arg-type] # a Ref is bytes
         if head
-        else repo.refs.add_if_new(b"HEAD", new, message=b"commit (initial): homelab-mcp")  # type: ignore[arg-type] # as above
+        else repo.refs.add_if_new(b"HEAD", new, committer=AUTHOR, message=b"commit (initial): homelab-mcp")  # type: ignore[arg-type] # as above
     )
     if not moved:
         raise ValueError("HEAD moved meanwhile")

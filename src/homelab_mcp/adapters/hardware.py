@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from collections.abc import Iterator
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from homelab_mcp.core.gpu import Gpus, RenderNode
@@ -16,6 +18,7 @@ _TOOLKIT = ("usr/bin/nvidia-container-runtime", "usr/bin/nvidia-ctk")
 _ESCAPED = {"\\040": " ", "\\011": "\t", "\\012": "\n", "\\134": "\\"}
 
 
+_UP = 1
 _DOCKER_DNS = "0B00007F"
 _LOOPBACK = ("7F", "00000000000000000000000001000000")
 
@@ -44,6 +47,18 @@ def listeners(folder: Path) -> tuple[frozenset[int], frozenset[int]]:
     if not read:
         raise FileNotFoundError(folder)
     return frozenset(wide | local), frozenset(local - wide)
+
+
+def route_table(folder: Path) -> Iterator[tuple[IPv4Network, str, bool]]:
+    """(network, interface, whether by a gateway) of the IPv4 routes that are up (proc(5): little ends first).
+
+    Raises OSError where the table cannot be read.
+    """
+    for line in (folder / "route").read_text().splitlines()[1:]:
+        fields = line.split()
+        if len(fields) >= 8 and int(fields[3], 16) & _UP:
+            network, mask = (int.from_bytes(bytes.fromhex(fields[n]), "little") for n in (1, 7))
+            yield IPv4Network((network, mask.bit_count()), strict=False), fields[0], int(fields[2], 16) != 0
 
 
 class LinuxHardware:
@@ -95,6 +110,14 @@ class LinuxHardware:
         """By the kernel's table (proc(5), state 0A)."""
         listening, _ = listeners(self._root / "proc/net")
         return port in listening
+
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        """By the kernel's main table; single addresses and the default route are left out."""
+        try:
+            table = list(route_table(self._root / "proc/net"))
+        except OSError:
+            return ()
+        return tuple(dict.fromkeys((str(n), device) for n, device, _ in table if 0 < n.prefixlen < 32))
 
     def resolve(self, host: str) -> tuple[str, ...]:
         """``getaddrinfo``; a resolver that answers with an error knows none."""

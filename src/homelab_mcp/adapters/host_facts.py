@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
@@ -11,10 +12,10 @@ import subprocess
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import IPv4Network
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from homelab_mcp.adapters.hardware import route_table
 from homelab_mcp.model.host import Disk, HostFacts, HostHealth, HostQuestion, Route
 
 _RESOLVE_SECONDS = 3.0
@@ -182,15 +183,11 @@ def _own_addresses() -> Iterable[str]:
 
 
 def _routes() -> Iterable[Route]:
-    """IPv4 networks reached without a gateway (proc(5), net/route: little-endian hexadecimal)."""
-    for line in _lines("/proc/net/route")[1:]:
-        fields = line.split()
-        if len(fields) < 8 or int(fields[2], 16) != 0:
-            continue
-        network, mask = (int.from_bytes(bytes.fromhex(fields[n]), "little") for n in (1, 7))
-        prefix = bin(mask).count("1")
-        if prefix:
-            yield Route(str(IPv4Network((network, prefix), strict=False)), fields[0])
+    """IPv4 networks reached without a gateway."""
+    with contextlib.suppress(OSError):
+        for network, device, far in route_table(Path("/proc/net")):
+            if network.prefixlen and not far:
+                yield Route(str(network), device)
 
 
 def _firewall() -> str:

@@ -122,8 +122,12 @@ class HostsEngine:
 
     def networks(self) -> frozenset[str]:
         """Of every host that answers; ``host/name`` for those of others than this machine."""
-        found = self.everywhere(lambda engine: engine.networks())
-        return frozenset(n if host == LOCAL else f"{host}/{n}" for host, names in found.items() for n in names)
+        return frozenset(self.pools())
+
+    def pools(self) -> Mapping[str, tuple[str, ...]]:
+        """Of every host that answers, named likewise."""
+        found = self.everywhere(lambda engine: engine.pools())
+        return {n if host == LOCAL else f"{host}/{n}": nets for host, all_ in found.items() for n, nets in all_.items()}
 
     def create_network(self, name: str) -> None:
         """Make it on the host that its name says."""

@@ -13,6 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from homelab_mcp.model.certificate import Certificate, Served
 from homelab_mcp.model.errors import InvalidInput
@@ -67,7 +68,8 @@ class TraefikProbe:
     def get(self, host: str, path: str = "/", *, timeout: float = 5.0) -> ProbeResult:
         """GET ``https://host/path``, following no redirect; ``timeout`` seconds for all of it.
 
-        A certificate that is not trusted is reported (``verified`` False) and the request made all the same.
+        A certificate that is not trusted, or cannot be judged as the CA file is of no use, is reported (``verified``
+        False) and the request made all the same.
 
         Raises:
             InvalidInput: not a host name or path.
@@ -76,14 +78,16 @@ class TraefikProbe:
             raise InvalidInput(f"{host!r} with {path!r} is not a URL.", hint="Give a host name and a path.")
         url = f"https://{host}{path}"
         end = time.monotonic() + timeout
+        unproved = self._unusable()
+        if not unproved:
+            try:
+                return self._ask(url, host, path, end, verify=True)
+            except ssl.SSLCertVerificationError:
+                pass
+            except (OSError, http.client.HTTPException) as error:
+                return ProbeResult(url, 0, error=self._why(error))
         try:
-            return self._ask(url, host, path, end, verify=True)
-        except ssl.SSLCertVerificationError:
-            pass
-        except (OSError, http.client.HTTPException) as error:
-            return ProbeResult(url, 0, error=self._why(error))
-        try:
-            return self._ask(url, host, path, end, verify=False)
+            return replace(self._ask(url, host, path, end, verify=False), error=unproved)
         except (OSError, http.client.HTTPException) as error:
             return ProbeResult(url, 0, error=self._why(error))
 
@@ -96,12 +100,14 @@ class TraefikProbe:
         if not _HOST.match(host):
             raise InvalidInput(f"{host!r} is not a host name.", hint="Give a host name.")
         end = time.monotonic() + timeout
-        try:
-            return Served(host, self._shown(host, end, verify=True), verified=True)
-        except ssl.SSLCertVerificationError as error:
-            problem = error.verify_message or str(error)
-        except OSError as error:
-            return Served(host, problem=self._why(error))
+        problem = self._unusable()
+        if not problem:
+            try:
+                return Served(host, self._shown(host, end, verify=True), verified=True)
+            except ssl.SSLCertVerificationError as error:
+                problem = error.verify_message or str(error)
+            except OSError as error:
+                return Served(host, problem=self._why(error))
         try:
             return Served(host, self._shown(host, end, verify=False), problem=problem)
         except OSError as error:
@@ -136,6 +142,17 @@ class TraefikProbe:
             finally:
                 answer.close()
 
+    def _unusable(self) -> str:
+        """Why the CA file cannot be used, "" where it can or there is none: no route is down for that."""
+        try:
+            if self._ca_file:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=self._ca_file)
+        except FileNotFoundError:
+            return f"the CA file {self._ca_file} is not there"
+        except OSError as error:
+            return f"the CA file {self._ca_file} cannot be used: {getattr(error, 'reason', '') or error}"[:300]
+        return ""
+
     def _context(self, verify: bool) -> ssl.SSLContext:
         context = ssl.create_default_context()
         context.set_alpn_protocols(["http/1.1"])
@@ -152,8 +169,6 @@ class TraefikProbe:
         place = f"{self._place[0]}:{self._place[1]}"
         if isinstance(error, ConnectionRefusedError):
             return f"nothing listens on {place}: is Traefik running?"
-        if isinstance(error, FileNotFoundError):
-            return f"the CA file {self._ca_file} is not there"
         if isinstance(error, TimeoutError):
             return f"no answer from {place} in time"
         if isinstance(error, ssl.SSLError):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from homelab_mcp.adapters.compose_failure import failure
 from homelab_mcp.adapters.compose_program import compose_environment, find_compose
-from homelab_mcp.adapters.compose_scratch import in_memory
+from homelab_mcp.adapters.compose_scratch import held_folder, in_memory, sweep_folders
 from homelab_mcp.adapters.docker_engine import DockerEngine
 from homelab_mcp.adapters.process import Limits, run
 from homelab_mcp.core.operations.trial_service import lab_mark
@@ -26,6 +26,11 @@ PULL_SECONDS = 1800.0
 START_SECONDS = 60.0
 LOG_LINES = 60
 _POLL = 0.5
+PATIENCE = 30.0
+"""Seconds for which a removal is tried again: the engine may be at work yet on what a killed Compose asked for."""
+QUIET = 1.5
+"""Seconds without anything new after which that is over; a container can be listed only after Compose was killed."""
+_FOLDER = "homelab-trial-"
 _DONE = frozenset({"exited", "dead"})
 
 
@@ -78,33 +83,58 @@ class ComposeTrials:
     def remove(self, project: str) -> list[str]:
         """As the port's."""
         _check(project)
-        return self._take_away([f"com.docker.compose.project={project}"])
+        return self._take_away([f"com.docker.compose.project={project}"], QUIET)
 
     def sweep(self) -> list[str]:
         """As the port's."""
-        return self._take_away([])
+        sweep_folders(_FOLDER)
+        return self._take_away([], 0.0)
 
-    def _take_away(self, labels: Sequence[str]) -> list[str]:
+    def _take_away(self, labels: Sequence[str], quiet: float) -> list[str]:
+        """Remove until nothing new has turned up for that many seconds; what the engine refuses is tried again."""
         filters = {"label": [f"{TRIAL_LABEL}={self._mark}", *labels]}
-        gone = []
-        for one in self._engine.asked(lambda c: c.containers(all=True, filters=filters)):
-            identity = str(one["Id"])
-            self._gone(lambda i=identity: self._engine.asked(  # type: ignore[misc] # bound at once
-                lambda c: c.remove_container(i, force=True, v=True), START_SECONDS
-            ))  # fmt: skip
-            gone.append(str((one.get("Names") or ["/?"])[0]).lstrip("/"))
-        for one in self._engine.asked(lambda c: c.networks(filters=filters)):
-            identity, name = str(one["Id"]), str(one["Name"])
-            self._gone(lambda i=identity: self._engine.asked(lambda c: c.remove_network(i)))  # type: ignore[misc]
-            gone.append(name)
-        return sorted(gone)
+        gone: set[str] = set()
+        begun = last = time.monotonic()
+        while True:
+            names, refused = self._removed(filters)
+            gone |= names
+            now = time.monotonic()
+            if names or refused is not None:
+                last = now
+            if refused is None and now - last >= quiet:
+                return sorted(gone)
+            if now - begun >= PATIENCE:
+                if refused is not None:
+                    raise refused
+                return sorted(gone)
+            time.sleep(_POLL)
 
-    def _gone(self, call: Callable[[], object]) -> None:
-        try:
-            call()
-        except EngineFailed as error:
-            if error.code != "no_such_object":
-                raise
+    def _removed(self, filters: dict[str, list[str]]) -> tuple[set[str], EngineFailed | None]:
+        """What is gone by this look, and what the engine refused to remove, if anything."""
+        gone: set[str] = set()
+        refused: EngineFailed | None = None
+        for kind in ("containers", "networks"):
+            for identity, name in self._listed(kind, filters):
+                try:
+                    self._remove(kind, identity)
+                except EngineFailed as error:
+                    if error.code != "no_such_object":
+                        refused = refused or error
+                        continue
+                gone.add(name)
+        return gone, refused
+
+    def _listed(self, kind: str, filters: dict[str, list[str]]) -> list[tuple[str, str]]:
+        if kind == "containers":
+            found = self._engine.asked(lambda c: c.containers(all=True, filters=filters))
+            return [(str(one["Id"]), str((one.get("Names") or ["/?"])[0]).lstrip("/")) for one in found]
+        return [(str(one["Id"]), str(one["Name"])) for one in self._engine.asked(lambda c: c.networks(filters=filters))]
+
+    def _remove(self, kind: str, identity: str) -> None:
+        if kind == "containers":
+            self._engine.asked(lambda c: c.remove_container(identity, force=True, v=True), START_SECONDS)
+        else:
+            self._engine.asked(lambda c: c.remove_network(identity), START_SECONDS)
 
     def _fill(self, project: str, trial: Trial) -> None:
         """Give each container its folders and files while it stands still."""
@@ -187,8 +217,7 @@ def _check(project: str) -> None:
 
 @contextmanager
 def _laid_out(trial: Trial) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="homelab-trial-") as folder, ExitStack() as open_files:
-        place = Path(folder)
+    with held_folder(tempfile.gettempdir(), _FOLDER) as place, ExitStack() as open_files:
         open_files.enter_context(in_memory(place / "compose.yaml", trial.compose_text))
         open_files.enter_context(in_memory(place / ".env", trial.env_text))
         yield place

@@ -9,12 +9,12 @@ from homelab_mcp.core.access import Router, groups_of, owner_of, routers_of, sam
 from homelab_mcp.core.authelia import BOTH_FILES, CONFIG_VARIABLE, Portal
 from homelab_mcp.core.labels import (
     CATEGORY,
-    SERVICE,
     SSO,
     SSO_GROUPS,
     SSO_REASON,
     Access,
     labels_of,
+    made_from,
     route_labels,
     sso_labels,
 )
@@ -89,7 +89,7 @@ def access_now(target: Target, settings: LabSettings) -> Access:
 def definition_of(service: Known, find: Callable[[str], ServiceDefinition]) -> ServiceDefinition | None:
     """The definition that a service was made from, where the catalog has it."""
     try:
-        return find(service.labels[SERVICE]) if SERVICE in service.labels else None
+        return find(kind) if (kind := made_from(service.labels)) else None
     except NotFound:
         return None
 

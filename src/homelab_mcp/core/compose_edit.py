@@ -12,11 +12,10 @@ listed there and no longer used. Why this way: docs/decisions/0002-loss-free-edi
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homelab_mcp.core import yaml_layout, yaml_span
+from homelab_mcp.core import yaml_span
 from homelab_mcp.core.compose_meaning import (
     DOCKGE,
     RECORD,
@@ -24,38 +23,15 @@ from homelab_mcp.core.compose_meaning import (
     form_token,
     named_volumes,
     names_in,
-    networks_used,
     read,
-    record_of,
     services_of,
     tokens_of,
-    volumes_used,
 )
-from homelab_mcp.model.errors import EditRefused, InvalidInput, NotFound
+from homelab_mcp.core.compose_removal import remove_service, remove_services
+from homelab_mcp.core.compose_work import EMPTY_FLOW, NO_FINAL_NEWLINE, NO_GAP, OWN_FORMS, Work
+from homelab_mcp.model.errors import EditRefused, InvalidInput
 
-__all__ = ["add_service", "add_services", "new_document", "remove_service", "remove_services"]
-
-_NO_FINAL_NEWLINE = "layout:no-final-newline"
-_NO_GAP = "layout:no-gap"
-_EMPTY_FLOW = "layout:empty-services"
-OWN_FORMS: tuple[Any, ...] = (None, {}, {"external": True}, {"internal": True})
-"""Declarations as this project writes them; one that was changed since is the person's own and stays."""
-
-
-@dataclass(slots=True)
-class _Work:
-    """An edit on its way: the text, what it should mean, and what was brought along."""
-
-    text: str
-    data: dict[str, Any]
-    record: list[str] = field(default_factory=list)
-    inherited: frozenset[str] = frozenset()
-    gap: bool = True
-
-    def note(self, token: str, *, added: bool) -> None:
-        """Record a token when this edit added it, or when another service's addition did (both may outlive it)."""
-        if (added or token in self.inherited) and token not in self.record:
-            self.record.append(token)
+__all__ = ["OWN_FORMS", "add_service", "add_services", "new_document", "remove_service", "remove_services"]
 
 
 def add_service(
@@ -87,8 +63,8 @@ def add_service(
     refusal: EditRefused | None = None
     inherited = tokens_of(data)
     # A blank line may be content (a "|+" text before it), and stays risky for whatever is added there later.
-    for gap in (False,) if _NO_GAP in inherited else (True, False):
-        work = _Work(text, copy.deepcopy(data), inherited=inherited, gap=gap)
+    for gap in (False,) if NO_GAP in inherited else (True, False):
+        work = Work(text, copy.deepcopy(data), inherited=inherited, gap=gap)
         try:
             _add(work, name, block, networks or {}, volumes or {}, urls)
             check_meaning(work.text, work.data)
@@ -100,33 +76,6 @@ def add_service(
         return work.text
     assert refusal is not None  # noqa: S101
     raise _explained(refusal, name)
-
-
-def remove_service(text: str, name: str) -> str:
-    """The compose text without one service, and without what its addition brought along and nothing else uses.
-
-    Raises:
-        NotFound: the file has no such service.
-        EditRefused: others need the service's lines (an anchor), or they cannot be cut out alone.
-    """
-    data = read(text)
-    if name not in services_of(data):
-        raise NotFound(f"The file has no service called {name!r}.", code="service_unknown")
-    service = data["services"][name]
-    record = record_of(service)
-    others = {k: v for k, v in data["services"].items() if k != name}
-    work = _Work(text, copy.deepcopy(data), inherited=tokens_of({"services": others}))
-    ours = bool(record)
-    work.text = yaml_span.remove_entry(
-        text, ("services", name), gap=_NO_GAP not in record and (ours or _stands_apart(text, name))
-    )
-    del work.data["services"][name]
-    _remove_declared(work, record, others)
-    _remove_urls(work, record)
-    _remove_sections(work, record)
-    _restore_layout(work, record)
-    check_meaning(work.text, work.data)
-    return work.text
 
 
 def new_document(
@@ -162,18 +111,8 @@ def add_services(
     return text
 
 
-def remove_services(text: str, names: Iterable[str]) -> str:
-    """:func:`remove_service` for several, the last one first."""
-    for name in reversed(list(names)):
-        text = remove_service(text, name)
-    return text
-
-
-# --- adding ---------------------------------------------------------------------------------------------------------
-
-
 def _add(
-    work: _Work,
+    work: Work,
     name: str,
     block: Mapping[str, Any],
     networks: Mapping[str, Any],
@@ -189,11 +128,11 @@ def _add(
     _declare(work, "networks", networks)
     _add_urls(work, urls)
     if not work.gap:
-        work.note(_NO_GAP, added=True)
+        work.note(NO_GAP, added=True)
     # Every insertion ends its line: a text that ends in one now, and did not, was added to at its end.
     grown = _insert(work.text, name, {}, gap=work.gap).endswith("\n")
-    work.note(_NO_FINAL_NEWLINE, added=not ended and grown)
-    for token in (_NO_FINAL_NEWLINE, "section:services"):
+    work.note(NO_FINAL_NEWLINE, added=not ended and grown)
+    for token in (NO_FINAL_NEWLINE, "section:services"):
         work.note(token, added=False)
     full = dict(block)
     if work.record:
@@ -206,15 +145,15 @@ def _insert(text: str, name: str, block: Mapping[str, Any], *, gap: bool) -> str
     return yaml_span.insert_entry(text, ("services",), name, block, gap=gap)
 
 
-def _unfold_empty_services(work: _Work) -> None:
+def _unfold_empty_services(work: Work) -> None:
     unfolded = yaml_span.unfold(work.text, "services")
     if unfolded != work.text:
         work.text = unfolded
         work.data["services"] = None
-        work.note(_EMPTY_FLOW, added=True)
+        work.note(EMPTY_FLOW, added=True)
 
 
-def _declare(work: _Work, section: str, wanted: Mapping[str, Any]) -> None:
+def _declare(work: Work, section: str, wanted: Mapping[str, Any]) -> None:
     for name, value in wanted.items():
         present = work.data.get(section)
         if section not in work.data:
@@ -229,7 +168,7 @@ def _declare(work: _Work, section: str, wanted: Mapping[str, Any]) -> None:
         work.data[section] = {name: value, **(present or {})}
 
 
-def _add_urls(work: _Work, urls: Sequence[str]) -> None:
+def _add_urls(work: Work, urls: Sequence[str]) -> None:
     for url in urls:
         dockge = work.data.get(DOCKGE)
         present = (dockge or {}).get("urls") if isinstance(dockge or {}, dict) else None
@@ -246,63 +185,6 @@ def _add_urls(work: _Work, urls: Sequence[str]) -> None:
         work.note(f"section:{DOCKGE}.urls", added=False)
         fresh = list(present or ())
         work.data[DOCKGE] = {**(dockge or {}), "urls": fresh if url in fresh else [*fresh, url]}
-
-
-# --- removing -------------------------------------------------------------------------------------------------------
-
-
-def _remove_declared(work: _Work, record: Sequence[str], others: Mapping[str, Any]) -> None:
-    for section, used in (("networks", networks_used(others)), ("volumes", volumes_used(others))):
-        for name in (t.partition(":")[2] for t in record if t.startswith(f"{section}:")):
-            present = work.data.get(section) or {}
-            token = f"{section}:{name}"
-            ours = name in present and (
-                present[name] in OWN_FORMS or form_token(section, name, present[name]) in record
-            )
-            if ours and name not in used and token not in work.inherited:
-                work.text = yaml_span.remove_entry(work.text, (section, name))
-                del work.data[section][name]
-
-
-def _remove_urls(work: _Work, record: Sequence[str]) -> None:
-    for token in (t for t in record if t.startswith("url:") and t not in work.inherited):
-        url = token.removeprefix("url:")
-        dockge = work.data.get(DOCKGE)
-        urls = dockge.get("urls") if isinstance(dockge, dict) else None
-        if isinstance(dockge, dict) and isinstance(urls, list) and url in urls:
-            work.text = yaml_span.remove_item(work.text, (DOCKGE, "urls"), url)
-            dockge["urls"] = [u for i, u in enumerate(urls) if i != len(urls) - 1 - urls[::-1].index(url)]
-
-
-def _remove_sections(work: _Work, record: Sequence[str]) -> None:
-    gap = _NO_GAP not in record
-    for token in (t for t in record if t.startswith("section:") and t not in work.inherited):
-        path = token.removeprefix("section:").split(".")
-        parent = work.data
-        for part in path[:-1]:
-            parent = parent.get(part) or {}
-        value = parent.get(path[-1])
-        leftover = value if path != [DOCKGE] or not value else {k: v for k, v in value.items() if k != "urls" or v}
-        if path[-1] in parent and not leftover:
-            work.text = yaml_span.remove_entry(work.text, path, gap=gap and len(path) == 1)
-            del parent[path[-1]]
-
-
-def _restore_layout(work: _Work, record: Sequence[str]) -> None:
-    if _EMPTY_FLOW in record and not work.data.get("services"):
-        work.text = yaml_span.fold(work.text, "services")
-    if _NO_FINAL_NEWLINE in record and _NO_FINAL_NEWLINE not in work.inherited:
-        work.text = work.text.removesuffix("\n").removesuffix("\r")
-
-
-def _stands_apart(text: str, name: str) -> bool:
-    """True when blank lines stand both before and after a service, so that one of them can go with it."""
-    layout = yaml_layout.read(text)
-    found = layout.find("services", name)
-    if found is None:
-        return False
-    after = layout.line_end(max(found[0].end, found[1].end))
-    return not text[after : layout.line_end(after)].strip()
 
 
 def _explained(error: EditRefused, name: str) -> EditRefused:

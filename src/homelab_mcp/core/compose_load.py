@@ -13,22 +13,12 @@ from collections.abc import Mapping, Sequence
 
 from homelab_mcp.core.compose_extends import Extends
 from homelab_mcp.core.compose_merge import TooMuch
-from homelab_mcp.core.compose_model import ComposeFile
 from homelab_mcp.core.compose_parts import Part, plain, weight, without
 from homelab_mcp.core.compose_stack import DEFAULT_BOUNDS, Bounds, Kind, Loaded, Merged, Read, Trouble
 from homelab_mcp.core.compose_texts import Texts, joined
 from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.core.yaml12 import Mark
 from homelab_mcp.model.errors import HomelabError
-
-
-def is_more_than_one(model: ComposeFile) -> bool:
-    """True when a text names others (or another part of itself) that belong to the stack."""
-    data = model.data
-    if data.get("include"):
-        return True
-    services = data.get("services")
-    return isinstance(services, dict) and any("extends" in s for s in services.values() if isinstance(s, dict))
 
 
 def load_stack(

@@ -13,8 +13,6 @@ from homelab_mcp.core.yaml_many import load_documents, tagged
 if TYPE_CHECKING:
     from yaml.nodes import Node
 
-SECTIONS = ("services", "networks", "volumes", "secrets", "configs")
-
 
 class Text(str):
     """A value that held variables: the text with them put in, ``raw`` as written, ``missing`` what had no value."""

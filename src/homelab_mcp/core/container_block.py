@@ -7,7 +7,8 @@ from typing import Any
 from homelab_mcp.core.references import Words, literal
 from homelab_mcp.core.resources import deploy_of, logging_of
 from homelab_mcp.core.traefik import published
-from homelab_mcp.model.definition import KEPT, Companion, Container, Image, Volume
+from homelab_mcp.model.containers import KEPT
+from homelab_mcp.model.definition import Companion, Container, Image, Volume
 from homelab_mcp.model.lab import LabSettings
 
 _SOCKET = "/var/run/docker.sock"

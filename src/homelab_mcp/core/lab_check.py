@@ -112,7 +112,7 @@ def routes(answers: Iterable[Answer], *, now: float, days: int) -> Iterator[Trou
     for one in answers:
         if one.status == 0:
             yield Trouble("routes", one.host, f"no answer: {one.error or 'unknown'}.")
-        elif one.status in (404, 502, 503, 504):
+        elif one.status in _WHY:
             yield Trouble("routes", one.host, f"Traefik answers {one.status}: {_WHY[one.status]}.")
         if one.expires:
             left = int((one.expires - now) // _DAY)
@@ -128,6 +128,7 @@ def routes(answers: Iterable[Answer], *, now: float, days: int) -> Iterator[Trou
 
 _WHY = {
     404: "no router of that name, or the page at / is not there",
+    500: "the service fails, or it or the log-in is not healthy",
     502: "the service does not answer it",
     503: "no container behind it is healthy",
     504: "the service takes too long",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from homelab_mcp.model.definition import KEPT, Container, ServiceDefinition
+from homelab_mcp.model.containers import KEPT
+from homelab_mcp.model.definition import Container, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LabSettings
 
@@ -63,6 +64,14 @@ def owner_labels(container: Container) -> dict[str, str]:
     if len(owners) == 1:
         return {OWNER: str(owners.pop())}
     return {OWNER: ",".join(f"{folder}={owner}" for folder, owner in named.items() if owner)}
+
+
+def made_from(labels: Mapping[str, str]) -> str:
+    """The definition that a service itself was made from; "" for a companion, whose label names its owner's.
+
+    A VPN gateway counts as one too: what it is its image says.
+    """
+    return "" if labels.get(COMPANION_OF) else labels.get(SERVICE, "")
 
 
 def sso_labels(access: Access) -> dict[str, str]:

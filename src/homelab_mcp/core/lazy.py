@@ -32,7 +32,6 @@ PLUGIN_TOKEN = "plugin:sablier"  # noqa: S105
 """In the ``x-homelab-added`` of Traefik's service: the flags came with lazy loading and go with it."""
 
 FILE = "sablier.yml"
-THEMES = ("ghost", "hacker-terminal", "matrix", "shuffle")
 PORT = 10000
 OLDEST_TRAEFIK = (3, 6)
 

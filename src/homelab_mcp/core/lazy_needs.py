@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from homelab_mcp.core import lazy
+from homelab_mcp.core.labels import made_from
 from homelab_mcp.core.lazy_fitness import image_name
 from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.core.operations.lazy_request import LazyRequest
@@ -17,7 +18,7 @@ _STATIC_FILES = ("traefik.yml", "traefik.yaml", "traefik.toml")
 def definition_of(service: Known, find: Callable[[str], ServiceDefinition]) -> ServiceDefinition | None:
     """What a service was made from, by its label, or what has its image; None where the catalog does not know it."""
     image = image_name(service.data)
-    for word, by_image in ((service.labels.get("homelab.service"), False), (image, True)):
+    for word, by_image in ((made_from(service.labels), False), (image, True)):
         if not word:
             continue
         try:

@@ -43,7 +43,6 @@ _NAME_HINTS = ("passw", "passphrase", "secret", "token", "api", "private", "acce
 _KEY_LINE = re.compile(r"\s*(?:\}⟦[0-9a-f]{1,32}:\d{1,9}⟧)?\s*[A-Za-z0-9+/=]{1,100}\s*")
 _KEY_LINES = 400
 
-LONG = 20
 RANDOM_BITS = 4.0
 """Bits per character, by its own characters' frequencies, above which a long text looks random."""
 

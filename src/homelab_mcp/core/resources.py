@@ -25,7 +25,6 @@ _PROFILES: dict[ResourceClass, tuple[tuple[str, str, int], tuple[str, str]]] = {
     "large": (("2.0", "4G", 4096), ("1.0", "2G")),
     "model": (("2.0", "16G", 4096), ("1.0", "4G")),
 }
-CLASSES: tuple[ResourceClass, ...] = tuple(_PROFILES)
 
 _UNITS = {"": 1, "b": 1, "k": 2**10, "kb": 2**10, "m": 2**20, "mb": 2**20, "g": 2**30, "gb": 2**30}
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmg]?b?)", re.IGNORECASE)

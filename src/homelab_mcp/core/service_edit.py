@@ -156,13 +156,6 @@ class ServiceEdit:
         yaml_put.set_in(wanted, full, [*there, item])
         return self._step(lambda: yaml_put.push(self.text, full, item), wanted)
 
-    def replace_item(self, path: str | Path, match: Match, item: Any) -> ServiceEdit:
-        """Put another item in the place of every one that matches."""
-        with self._together():
-            for n in [n for n, old in enumerate(self.items(path)) if match(old)]:
-                self.set_at((*self._full(path), n), item)
-        return self
-
     def remove_items(self, path: str | Path, match: Match) -> ServiceEdit:
         """Take out every item that matches; the last one takes its list along."""
         with self._together():

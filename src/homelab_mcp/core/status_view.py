@@ -7,14 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from homelab_mcp.core.compose_parts import as_written
-from homelab_mcp.core.env_file import parse
-from homelab_mcp.core.project_name import FOLDER_LABEL, folder_project, project_name
-from homelab_mcp.core.redact import env_pairs, secret_values
+from homelab_mcp.core.declared import declared as declared
+from homelab_mcp.core.declared import url_of
 from homelab_mcp.core.stack_host import host_of
-from homelab_mcp.core.stack_texts import loaded
-from homelab_mcp.core.yaml12 import YamlRefused, load
-from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.core.stack_owner import owners
+from homelab_mcp.core.yaml12 import YamlRefused
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import ContainerState, StackFiles
 
@@ -23,27 +20,12 @@ UNDECLARED = "undeclared"
 UNREADABLE = "unreadable"
 ASLEEP = "asleep"
 
-_VARIABLE = re.compile(
-    r"\$(?:\$|\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<how>:?[-+?])(?P<other>[^{}]*))?\}|(?P<bare>[A-Za-z_][A-Za-z0-9_]*))"
-)
-_HOST_RULE = re.compile(r"Host\(\s*[`\"']([^`\"']+)[`\"']")
-_ROUTER_RULE = re.compile(r"^traefik\.http\.routers\.[^.]+\.rule$")
 _UP = re.compile(
     r"^Up (?:(?P<number>\d+)|(?P<one>About an?|Less than a|an?)) (?P<unit>second|minute|hour|day|week|month|year)s?"
 )
 # What a program ends with that was told to stop: its own 0, or by SIGTERM or SIGKILL.
 _STOPPED = re.compile(r"^Exited \((?:0|137|143)\)")
 _UNITS = {"second": "s", "minute": "m", "hour": "h", "day": "d", "week": "w", "month": "mo", "year": "y"}
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """A service as the compose file has it, variables filled in; ``url`` is "" without a Traefik route."""
-
-    service: str
-    image: str
-    url: str
-    container_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,84 +56,6 @@ class Row:
         return {k: v for k, v in whole.items() if v not in ("", None) or k in {"stack", "service", "state"}}
 
 
-def fill(text: str, env: Mapping[str, str]) -> str:
-    """The text with ``$NAME``, ``${NAME}`` and its ``:-``, ``-``, ``:+``, ``+``, ``?`` forms filled in.
-
-    Source: Compose Specification, "Interpolation". A variable that is not set stays as it was written.
-    """
-
-    def one(found: re.Match[str]) -> str:
-        name = found["braced"] or found["bare"]
-        if name is None:
-            return "$"
-        value, how, other = env.get(name), found["how"] or "", found["other"] or ""
-        present = value is not None and (value != "" or not how.startswith(":"))
-        if how.endswith("+"):
-            return other if present else ""
-        if present:
-            return value or ""
-        return other if how.endswith("-") else found[0]
-
-    return _VARIABLE.sub(one, text)
-
-
-def environment(stack: StackFiles, shared: str = "") -> dict[str, str]:
-    """The variables filled in for the stack, from ``global.env`` and its own ``.env``, but for what counts as secret.
-
-    A ``${NAME}`` that is secret so stays as it is written.
-    """
-    found: dict[str, str] = {}
-    for text in (shared, stack.env_text):
-        try:
-            found |= parse(text)
-        except HomelabError:
-            found |= dict(env_pairs(text))
-    hidden = {*secret_values(shared), *secret_values(stack.env_text)}
-    return {name: value for name, value in found.items() if value not in hidden}
-
-
-def declared(stack: StackFiles, shared_env: str = "") -> tuple[Declared, ...]:
-    """The stack's services, in the file's order, with what override, included and extended files bring.
-
-    Raises YamlRefused when the file is no valid YAML.
-    """
-    env = environment(stack, shared_env)
-    services = _services(stack, env)
-    found = []
-    for name, body in services.items():
-        body = body if isinstance(body, dict) else {}
-        found.append(
-            Declared(
-                service=str(name),
-                image=fill(str(body.get("image") or ""), env),
-                url=url_of({k: fill(v, env) for k, v in _labels(body.get("labels")).items()}),
-                container_name=fill(str(body.get("container_name") or ""), env),
-            )
-        )
-    return tuple(found)
-
-
-def _services(stack: StackFiles, env: Mapping[str, str]) -> Mapping[Any, Any]:
-    """The services as they are written, wherever Compose takes them from."""
-    data = load(stack.compose_text)
-    services = data.get("services") if isinstance(data, dict) else None
-    own = services if isinstance(services, dict) else {}
-    if not stack.others and not stack.named:
-        return own
-    merged = loaded(stack, env).merged
-    return as_written(merged.services) if merged is not None else own
-
-
-def url_of(labels: Mapping[str, str]) -> str:
-    """``https://`` and the first host of the first Traefik router among the labels, or ""."""
-    if labels.get("traefik.enable", "true").lower() == "false":
-        return ""
-    for key in sorted(labels):
-        if _ROUTER_RULE.match(key) and (host := _HOST_RULE.search(labels[key])):
-            return f"https://{host[1]}"
-    return ""
-
-
 def uptime(status: str) -> str:
     """Docker's "Up 5 minutes (healthy)" as "5m"; "" for one that is not up."""
     found = _UP.match(status)
@@ -165,18 +69,6 @@ def short_image(image: str) -> str:
     """The image without digest and Docker Hub's own prefix."""
     name = image.partition("@")[0] if not image.startswith("sha256:") else image[:19]
     return name.removeprefix("docker.io/").removeprefix("library/")
-
-
-def owner(container: ContainerState, stacks: Sequence[StackFiles], root: str) -> str:
-    """The stack (folder name) a container belongs to, by its folder or project; else its project's name."""
-    folder = container.labels.get(FOLDER_LABEL, "")
-    for stack in stacks:
-        if folder == f"{root.rstrip('/')}/{stack.name}":
-            return stack.name
-    for stack in stacks:
-        if container.stack in {project_name(stack.name, stack.compose_text), folder_project(stack.name)}:
-            return stack.name
-    return container.stack
 
 
 def rows(
@@ -201,8 +93,9 @@ def rows(
         silent: hosts that did not answer: what runs there is not known.
     """
     by_stack: dict[str, dict[str, list[ContainerState]]] = {}
+    whose = owners(stacks, root)
     for container in containers or ():
-        by_stack.setdefault(owner(container, stacks, root), {}).setdefault(container.service, []).append(container)
+        by_stack.setdefault(whose(container), {}).setdefault(container.service, []).append(container)
     found: list[Row] = []
     for stack in stacks:
         running = by_stack.pop(stack.name, {})
@@ -266,18 +159,6 @@ def as_text(found: Sequence[Row], total: int, tally: Mapping[str, int]) -> str:
         )
         lines.append(" ".join([f"{row.stack}/{row.service}", *(p for p in parts if p)]))
     return "\n".join(lines)
-
-
-def _labels(raw: object) -> dict[str, str]:
-    if isinstance(raw, dict):
-        return {str(k): "" if v is None else _scalar(v) for k, v in raw.items()}
-    if isinstance(raw, list):
-        return {k: v for k, _, v in (str(item).partition("=") for item in raw)}
-    return {}
-
-
-def _scalar(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _row(

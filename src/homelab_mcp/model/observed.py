@@ -7,15 +7,6 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class FileState:
-    """One file of the lab: path relative to the lab's root, text (None: absent) and permission bits."""
-
-    path: str
-    text: str | None
-    mode: int = 0o644
-
-
-@dataclass(frozen=True, slots=True)
 class StackFiles:
     """A stack as its files say: name, the compose file's path relative to the root, its text and the .env's.
 

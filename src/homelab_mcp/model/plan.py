@@ -8,6 +8,11 @@ from enum import IntEnum, StrEnum
 from homelab_mcp.model.finding import Finding
 from homelab_mcp.model.trial import Trial
 
+# Whoever makes or reads a plan takes all its parts from here.
+from homelab_mcp.model.verification import CertificateCheck as CertificateCheck
+from homelab_mcp.model.verification import RouteCheck as RouteCheck
+from homelab_mcp.model.verification import Verification as Verification
+
 
 class Risk(IntEnum):
     """How much a plan can hurt; ordered, so that ``max`` gives the worst."""
@@ -129,61 +134,6 @@ class CertificateDrop:
 
 
 @dataclass(frozen=True, slots=True)
-class CertificateCheck:
-    """A host that must be served with another certificate than it was: trusted, and begun later.
-
-    Args:
-        host: asked with this name.
-        name: the certificate's main name.
-        serial: of the one that is served until now; "" where none is.
-        since: when that one began, Unix seconds.
-        stack: of Traefik, whose log tells early that it fails.
-        service: Traefik's.
-        patience: seconds to wait for it.
-    """
-
-    host: str
-    name: str
-    serial: str
-    since: float
-    stack: str
-    service: str
-    patience: float = 180.0
-
-
-@dataclass(frozen=True, slots=True)
-class RouteCheck:
-    """A URL that must answer after the apply, asked through the lab's own Traefik.
-
-    Any answer below 500 but 404 counts: it is the service's own (401, 403 and redirects are log-in pages). ``sso``
-    says that the router asks for log-in, so that an answer without it is a failure. ``was`` is the host that it
-    answered to until now, for a route that the plan does not make: one that does not answer before is not asked after.
-    """
-
-    service: str
-    host: str
-    path: str = "/"
-    sso: bool = False
-    was: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What is looked at after the engine actions: services that must run and be healthy, routes that must answer.
-
-    ``certificates`` must be served before anything else is looked at.
-    """
-
-    stack: str = ""
-    services: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
-    routes: tuple[RouteCheck, ...] = ()
-    held: tuple[tuple[str, str], ...] = ()
-    """(service, stopped or paused): what is to be down after."""
-    certificates: tuple[CertificateCheck, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class RiskReason:
     """One reason for a plan's risk."""
 
@@ -204,7 +154,7 @@ class Draft:
     summary: str
     edits: tuple[FileEdit, ...]
     actions: tuple[EngineAction, ...]
-    verification: Verification = Verification()
+    verification: Verification = field(default_factory=Verification)
     risks: tuple[RiskReason, ...] = ()
     notes: tuple[str, ...] = ()
     undo: str = ""

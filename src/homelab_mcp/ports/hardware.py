@@ -48,6 +48,10 @@ class Hardware(Protocol):
         """Whether a program of this machine listens on that TCP port, on any address."""
         ...
 
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        """(subnet, interface) of what this machine reaches by IPv4 besides its default route."""
+        ...
+
     def resolve(self, host: str) -> tuple[str, ...]:
         """The addresses that this machine's resolver gives for a name; none where it knows none."""
         ...

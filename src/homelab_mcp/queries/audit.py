@@ -14,7 +14,7 @@ from homelab_mcp.core.audit.report import audit as judge
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.redact import env_pairs, is_public_name, is_secret_name, safe
 from homelab_mcp.core.resources import Host, Usage
-from homelab_mcp.core.status_view import owner
+from homelab_mcp.core.stack_owner import owners
 from homelab_mcp.model.errors import EngineFailed, HomelabError, NotFound
 from homelab_mcp.model.host import HostQuestion
 from homelab_mcp.model.lab import SETTINGS_FILE
@@ -89,7 +89,8 @@ def _engine(lab: Lab, what: Subject, stacks: Sequence[StackFiles]) -> tuple[tupl
     try:
         info = lab.engine.info()
         # A machine may run other people's projects, too.
-        mine = ((owner(c, stacks, lab.root), c) for c in lab.engine.containers())
+        whose = owners(stacks, lab.root)
+        mine = ((whose(c), c) for c in lab.engine.containers())
         asked = [(stack, c) for stack, c in mine if stack in names][:MOST_CONTAINERS]
         built = lab.meter.image_times() if what == "security" else {}
         uses = lab.meter.uses([c.id for _, c in asked if c.state == "running"]) if what == "resources" else {}

@@ -12,7 +12,7 @@ from homelab_mcp.core.host_findings import judged
 from homelab_mcp.core.lab_check import AREAS, ASKED_FOR, CERT_DAYS, Answer, Checked, Trouble
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.redact import safe
-from homelab_mcp.core.status_view import owner
+from homelab_mcp.core.stack_owner import owners
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.lab import LOCAL, SETTINGS_FILE
 from homelab_mcp.model.observed import Snapshot
@@ -86,7 +86,8 @@ def _services(lab: Lab, seen: LabView, looked: dict[str, int]) -> Iterator[Troub
     if lab.files_only:
         return
     stacks = read_stacks(lab.files)
-    ended = {(owner(c, stacks, lab.root), c.service): c.status for c in lab.engine.containers()}
+    whose = owners(stacks, lab.root)
+    ended = {(whose(c), c.service): c.status for c in lab.engine.containers()}
     status = lab_status(lab.files, lab.engine, limit=100_000)
     rows = [row.as_dict() for row in status.rows]
     looked["services"] = len(rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from homelab_mcp.core.image_updates import (
     newest,
     numbers,
 )
-from homelab_mcp.core.labels import SERVICE
+from homelab_mcp.core.lazy_needs import definition_of
 from homelab_mcp.core.operations.lab_view import Known, expand, view
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.observed import Snapshot
@@ -97,9 +96,8 @@ def _one(lab: Lab, one: Known) -> ImageUpdate:
         return replace(start, state="ignored", why="built here")
     if one.labels.get(WATCHTOWER_LABEL, "").lower() == "true":
         start = replace(start, why="Watchtower updates it by itself")
-    if made_from := one.labels.get(SERVICE):
-        with contextlib.suppress(NotFound):
-            start = replace(start, changelog=changelog(lab.catalog.get(made_from).links.upstream))
+    if definition := definition_of(one, lab.catalog.get):
+        start = replace(start, changelog=changelog(definition.links.upstream))
     try:
         image = image_name(reference)
         found = _asked(lab, image, reference, rule, start)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from homelab_mcp.core.approver_record import Standing, key_name, recorded, standing, told
+from homelab_mcp.core.open_applies import failed_applies
 from homelab_mcp.core.prerequisites import check_host, question_of
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import HomelabError
@@ -23,6 +24,7 @@ from homelab_mcp.queries.private_state import loose_state
 OLDEST_PYTHON = (3, 11)
 OLDEST_COMPOSE = (2, 20)
 _RUNNING = frozenset({PlanState.QUEUED, PlanState.APPLYING})
+_SHOWN = 3
 _TEMPORARY = re.compile(r"\.homelab-tmp$")
 
 
@@ -40,6 +42,7 @@ def doctor(lab: Lab) -> list[Check]:
         ("encryption_key", _key),
         ("journal", _journal),
         ("applies", _applies),
+        ("roll_backs", _roll_backs),
         ("approver", _approver),
         ("http_tokens", _http_tokens),
     )
@@ -189,6 +192,23 @@ def _applies(lab: Lab) -> Iterator[Check]:
         not left,
         f"A killed write left {', '.join(left[:3])}." if left else "No temporary file was left behind.",
         "Run `homelab-mcp recover`.",
+    )
+
+
+def _roll_backs(lab: Lab) -> Iterator[Check]:
+    """Those that failed: until somebody settles them, they hold up plans for their stacks (``rollback_unsettled``)."""
+    failed = [(str(e.get("plan", "")), safe(str(e.get("summary", "")))) for e in failed_applies(lab.journal.recent())]
+    if not failed:
+        yield Check("roll_backs", True, "No failed roll-back waits to be put right.")
+        return
+    told = "; ".join(f"{plan} ({summary})" for plan, summary in failed[:_SHOWN])
+    more = f" and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
+    yield Check(
+        "roll_backs",
+        False,
+        f"Failed roll-backs hold up further plans for their stacks: {told}{more}.",
+        "Run `homelab-mcp recover`, which tries again; or put it right by hand, then run "
+        f"`homelab-mcp recover --as-it-is {failed[0][0]}`.",
     )
 
 

@@ -25,13 +25,17 @@ def lab_facts(lab: Lab, *, coming_networks: Collection[str] = ()) -> LabFacts:
         coming_networks: networks that a plan makes before it starts anything.
     """
     settings = _settings(lab)
-    networks, memory = None, None
+    networks, memory, pools, routes = None, None, None, None
     if not lab.files_only:
         try:
-            networks = lab.engine.networks() | frozenset(coming_networks)
+            pools = lab.engine.pools()
+            networks = frozenset(pools) | frozenset(coming_networks)
             memory = lab.engine.info().memory or None
+            # An engine's network has a route of its own.
+            theirs = {subnet for subnets in pools.values() for subnet in subnets}
+            routes = tuple(r for r in lab.hardware.routes() if r[0] not in theirs)
         except HomelabError:
-            networks = memory = None
+            networks = memory = pools = routes = None
     try:
         tracked: frozenset[str] | None = lab.history.tracked()
     except HomelabError:
@@ -41,6 +45,8 @@ def lab_facts(lab: Lab, *, coming_networks: Collection[str] = ()) -> LabFacts:
         memory=memory,
         tracked=tracked,
         backup_paths=(settings.backup_paths or None) if settings else None,
+        pools=pools,
+        routes=routes,
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from homelab_mcp.core.status_view import declared, owner
+from homelab_mcp.core.labels import made_from
+from homelab_mcp.core.stack_owner import owner, owners
+from homelab_mcp.core.status_view import declared
 from homelab_mcp.core.yaml12 import YamlRefused
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
@@ -28,7 +30,8 @@ def containers_of(
         NotFound: no such stack or service, or it has no container.
         InvalidInput: more than are read at once, or a name that several stacks have.
     """
-    placed = [(owner(c, stacks, root), c) for c in running]
+    whose = owners(stacks, root)
+    placed = [(whose(c), c) for c in running]
     if not services:
         return _few(_all_of(stacks, placed, stack))
     found: list[ContainerState] = []
@@ -61,7 +64,7 @@ def files_of(lab: Lab, container: ContainerState, stacks: Sequence[StackFiles]) 
 def definition_of(lab: Lab, container: ContainerState) -> ServiceDefinition | None:
     """What a container was made from, by its label or its image; None where the catalog knows neither."""
     image = container.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
-    for word, by_image in ((container.labels.get("homelab.service", ""), False), (image, True)):
+    for word, by_image in ((made_from(container.labels), False), (image, True)):
         if not word:
             continue
         try:

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 from homelab_mcp.core import log_lines
@@ -20,7 +19,7 @@ from homelab_mcp.core.log_entries import MOST_PARTS, chosen, joined
 from homelab_mcp.core.log_lines import LogLine, Place, Ring
 from homelab_mcp.core.redact import Redactor, clean
 from homelab_mcp.model.observed import ContainerState
-from homelab_mcp.ports import Engine, LogSource, Meter
+from homelab_mcp.ports import LogSource, Meter
 
 SEARCHED_LINES = 20_000
 SECONDS = 1.3
@@ -68,11 +67,6 @@ class Tail:
     reached: str
     scanned: str = ""
     """Set where time was up: searched were the log's beginning to that moment, and its end from ``reached`` on."""
-
-
-def tail_of(engine: Engine, container: ContainerState, wanted: Wanted) -> Tail:
-    """The last lines of one container that are wanted. Raises EngineUnavailable, EngineFailed."""
-    return tail_from(partial(engine.logs, container.id), shown_name(container.service), wanted)
 
 
 def tail_from(source: LogSource, name: str, wanted: Wanted) -> Tail:

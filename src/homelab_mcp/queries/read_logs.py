@@ -16,7 +16,7 @@ from homelab_mcp.core.log_lines import LogLine
 from homelab_mcp.core.log_needle import needle_of
 from homelab_mcp.core.redact import Redactor, secret_values
 from homelab_mcp.core.stack_host import host_of, refuse_silent
-from homelab_mcp.core.status_view import owner
+from homelab_mcp.core.stack_owner import owner
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.ports import Engine, Files, Lab, LogSource

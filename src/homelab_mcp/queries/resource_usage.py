@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
 
 from homelab_mcp.core.log_times import stamp
 from homelab_mcp.core.redact import clean
-from homelab_mcp.core.status_view import owner
+from homelab_mcp.core.stack_owner import owners
 from homelab_mcp.core.usage_series import Point, Sample, growth, series, since_restart, summary
-from homelab_mcp.model.errors import EngineFailed, InvalidInput, NotFound
+from homelab_mcp.model.errors import EngineFailed, HomelabError, InvalidInput, NotFound
+from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.ports import Lab
 from homelab_mcp.ports.meter import Ending, Use
@@ -94,6 +96,26 @@ def sample_when_due(lab: Lab, every: float) -> bool:
     return True
 
 
+def keep_sampling(lab: Lab, seconds: float, wait: Callable[[float], object]) -> NoReturn:
+    """Sample every so many seconds for as long as the process lives, whatever became of the time before.
+
+    No engine and no disk are for the next time; each other kind of failure is logged once.
+    """
+    told: set[type[Exception]] = set()
+    while True:
+        # Waits first: a client that comes for one answer pays nothing for it.
+        wait(seconds)
+        try:
+            if lab.files.read(SETTINGS_FILE) is not None:
+                sample_when_due(lab, seconds)
+        except (HomelabError, OSError):
+            continue
+        except Exception as error:
+            if type(error) not in told:
+                told.add(type(error))
+                logging.getLogger("homelab_mcp").exception("sampling what services use failed; it goes on")
+
+
 def _placed(lab: Lab, stack: str) -> dict[str, ContainerState]:
     """The lab's containers by ``stack/service``; further ones of one service by their names."""
     stacks = read_stacks(lab.files)
@@ -101,8 +123,9 @@ def _placed(lab: Lab, stack: str) -> dict[str, ContainerState]:
         check_stack(stacks, stack)
     known = {one.name for one in stacks}
     found: dict[str, ContainerState] = {}
+    whose = owners(stacks, lab.files.root)
     for container in lab.engine.containers():
-        place = owner(container, stacks, lab.files.root)
+        place = whose(container)
         if place in ({stack} if stack else known):
             name = f"{place}/{container.service}"
             found[name if name not in found else f"{place}/{container.name}"] = container

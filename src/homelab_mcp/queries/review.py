@@ -28,7 +28,7 @@ from homelab_mcp.core.new_findings import brought_in
 from homelab_mcp.core.redact import safe, secret_values
 from homelab_mcp.core.secret_files import ACME_STORES
 from homelab_mcp.core.stack_host import host_of
-from homelab_mcp.core.status_view import owner
+from homelab_mcp.core.stack_owner import owners
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError, InvalidInput
 from homelab_mcp.model.finding import Finding
 from homelab_mcp.model.observed import ContainerState, StackFiles
@@ -118,9 +118,11 @@ def container_drift(
     silent = lab.engine.silent()
     notes += [f"{why} Its stacks were not compared." for why in silent.values()]
     found: list[ContainerDrift] = []
+    whose = owners(stacks, lab.files.root)
+    placed = [(whose(c), c) for c in containers]
     for one in stacks:
         if (not stack or one.name == stack) and not (silent and host_of(one.compose_text) in silent):
-            mine = [c for c in containers if owner(c, stacks, lab.files.root) == one.name]
+            mine = [c for place, c in placed if place == one.name]
             found += _of_stack(lab, one, mine, notes, details=details)
     found += _without_folder(lab, stacks, containers, stack)
     return tuple(found)
@@ -176,9 +178,10 @@ def _without_folder(
     names = {s.name for s in stacks}
     root = lab.files.root.rstrip("/")
     found = []
+    whose = owners(stacks, lab.files.root)
     for one in containers:
         folder = one.labels.get("com.docker.compose.project.working_dir", "")
-        name = owner(one, stacks, lab.files.root)
+        name = whose(one)
         if name not in names and posixpath.dirname(folder) == root and (not stack or stack == name):
             found.append(ContainerDrift(name, one.service, DriftWord.ORPHAN, (f"container {one.name}; no such stack",)))
     return found

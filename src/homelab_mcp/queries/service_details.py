@@ -7,11 +7,11 @@ from typing import Any
 
 from homelab_mcp.core import service_explain
 from homelab_mcp.core.compose_parts import as_written
+from homelab_mcp.core.declared import environment
 from homelab_mcp.core.lazy_needs import definition_of
 from homelab_mcp.core.operations.lab_view import Known, expand
 from homelab_mcp.core.redact import env_pairs
 from homelab_mcp.core.stack_texts import loaded
-from homelab_mcp.core.status_view import environment
 from homelab_mcp.core.yaml12 import YamlRefused, load
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import HomelabError, NotFound

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from homelab_mcp.core.homepage import MissingKey, missing_keys, page_of
 from homelab_mcp.core.homepage_widgets import KINDS
-from homelab_mcp.core.labels import SERVICE
+from homelab_mcp.core.labels import made_from
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.model.observed import Snapshot
@@ -41,7 +41,7 @@ def start_page(lab: Lab) -> StartPage:
         labels = service.labels
         if labels.get("homepage.group") and labels.get("homepage.name"):
             entries.append(f"{labels['homepage.group']} / {labels['homepage.name']}: {labels.get('homepage.href', '')}")
-        kind = KINDS.get(labels.get(SERVICE, "")) or KINDS.get(service.name)
+        kind = KINDS.get(made_from(labels)) or KINDS.get(service.name)
         if kind and not any(k.startswith("homepage.widget") for k in labels):
             possible.append(f"{service.where}: {kind.find or 'nothing'}")
     for name, route in settings.external.items():

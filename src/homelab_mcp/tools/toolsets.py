@@ -113,8 +113,3 @@ def chosen(words: Sequence[str]) -> frozenset[str] | None:
     for word in words or (DEFAULT_WORD,):
         names.update(DEFAULT if word == DEFAULT_WORD else TOOLSETS[word])
     return frozenset(names)
-
-
-def set_of(tool: str) -> str:
-    """The set a tool belongs to; "" for one that has no place yet, which only ``all`` offers."""
-    return next((name for name, tools in TOOLSETS.items() if tool in tools), "")

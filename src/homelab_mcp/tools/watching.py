@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
+import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError
 from mcp.server.subscriptions import ListenHandler, ResourceUpdated, SubscriptionBus
@@ -74,13 +76,23 @@ class Watcher:
             self._task = None
 
     async def _work(self) -> None:
+        failed: set[type[Exception]] = set()
         while True:
             await asyncio.sleep(SECONDS)
             for uri in list(self._asked):
-                now = await self._seen(uri)
-                if uri in self._asked and self._last.get(uri) != now:
-                    self._last[uri] = now
-                    await self._tell(uri)
+                try:
+                    await self._look(uri)
+                except Exception as error:
+                    # All clients are told by this one task: it goes on, and each kind of failure is logged once.
+                    if type(error) not in failed:
+                        failed.add(type(error))
+                        logging.getLogger("homelab_mcp").exception("looking at what clients watch failed; it goes on")
+
+    async def _look(self, uri: str) -> None:
+        now = await self._seen(uri)
+        if uri in self._asked and self._last.get(uri) != now:
+            self._last[uri] = now
+            await self._tell(uri)
 
     async def _seen(self, uri: str) -> bytes:
         """A digest of the content; of nothing where there is none to read, which may come."""
@@ -124,9 +136,14 @@ def serve_subscriptions(
 
     async def tell(uri: str) -> None:
         await bus.publish(ResourceUpdated(uri=uri))
-        for (_, wanted), session in list(sessions.items()):
-            if wanted == uri:
+        for key, session in list(sessions.items()):
+            if key[1] != uri:
+                continue
+            try:
                 await session.send_resource_updated(uri)
+            except (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
+                # This client went away; the others are to be told.
+                forget(key)
 
     watcher = Watcher(read, tell)
 

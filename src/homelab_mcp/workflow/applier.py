@@ -8,6 +8,7 @@ from dataclasses import replace
 from homelab_mcp.core import fingerprint
 from homelab_mcp.core.diff import is_secret
 from homelab_mcp.core.fingerprint import touched_stacks
+from homelab_mcp.core.open_applies import open_applies
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import safe
 from homelab_mcp.core.stack_host import host_of, refuse_silent
@@ -32,7 +33,7 @@ from homelab_mcp.ports import (
 from homelab_mcp.workflow.approvals import lapsed
 from homelab_mcp.workflow.approver_trust import ApproverTrust
 from homelab_mcp.workflow.inventory import Inventory, Refreshed
-from homelab_mcp.workflow.open_applies import open_applies, refuse_on_failed
+from homelab_mcp.workflow.open_applies import refuse_on_failed
 from homelab_mcp.workflow.stack_engine import StackEngine
 from homelab_mcp.workflow.transaction import Progress, Transaction
 from homelab_mcp.workflow.undo import Undo

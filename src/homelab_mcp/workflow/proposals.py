@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -15,12 +14,11 @@ from homelab_mcp.core.operations.request import (
     ServiceOptions,
     SetEnvRequest,
 )
-from homelab_mcp.core.redact import MASK, clean, is_public_name, is_secret_name
-from homelab_mcp.core.redact_shapes import has_token, looks_random
+from homelab_mcp.core.redact import clean
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.finding import Finding
 from homelab_mcp.model.observed import Snapshot, StackFiles
-from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester, Risk, RiskReason, Verification
+from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester, Verification
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.machine import host_of
 from homelab_mcp.queries.storage import with_storage_notes
@@ -29,16 +27,11 @@ from homelab_mcp.workflow.derive import keeping_routes, with_derived
 from homelab_mcp.workflow.on_hosts import place_of, settled
 from homelab_mcp.workflow.origin import with_origin
 from homelab_mcp.workflow.planner import Lint
+from homelab_mcp.workflow.values import GeneratedValue as GeneratedValue
+from homelab_mcp.workflow.values import env_changes as env_changes
+from homelab_mcp.workflow.values import with_values as with_values
 
 M = TypeVar("M", bound=BaseModel)
-
-_LONGEST_SHOWN = 600
-
-
-class GeneratedValue(str):
-    """A random value made here; whoever asked has not seen it."""
-
-    __slots__ = ()
 
 
 def request_of(kind: type[M], **values: Any) -> M:
@@ -238,66 +231,3 @@ def _refuse_unknown_stack(lab: Lab, stack: str) -> None:
         from homelab_mcp.queries.find import nearest
 
         raise NotFound(f"There is no stack {stack!r}.", hint=nearest(stack, known, "Stacks"), code="stack_unknown")
-
-
-def with_values(draft: Draft, values: Mapping[str, str | None], requester: Requester) -> Draft:
-    """The draft with the values that a model chose among its reasons, where the person who approves sees them.
-
-    Values of an ``.env`` are hidden otherwise; but what a model chose is no secret from it, and may well be the harm.
-
-    Raises:
-        InvalidInput: a value with a backtick, which would end the host name in a Traefik rule.
-    """
-    if requester.via != "mcp":
-        return draft
-    chosen = {n: v for n, v in values.items() if v is not None and not isinstance(v, GeneratedValue)}
-    if not chosen:
-        return draft
-    if any("`" in value for value in chosen.values()):
-        raise InvalidInput(
-            "A value holds a backtick, which would break out of a Traefik rule.",
-            hint="Give the value without it, or let the person run `homelab-mcp env set STACK NAME`.",
-            code="bad_value",
-        )
-    # A name that says setting has a value that people must see; any other long random word passed as one by mistake.
-    odd = [n for n, v in chosen.items() if has_token(v) or (looks_random(v) and not is_public_name(n))]
-    odd += [n for n, v in chosen.items() if n not in odd and v and is_secret_name(n) and not is_public_name(n)]
-    # As JSON in ASCII: on one line, and with nothing invisible.
-    shown = ", ".join(f"{name}={MASK if name in odd else json.dumps(value)}" for name, value in chosen.items())
-    if len(shown) > _LONGEST_SHOWN:
-        shown = f"{shown[:_LONGEST_SHOWN]}… ({len(shown) - _LONGEST_SHOWN} more characters)"
-    risks = [RiskReason(Risk.MEDIUM, f"Sets {shown}.")]
-    if odd:
-        told = (
-            f"{', '.join(odd)} looks like a secret and came through a model, which may have kept it: change it later."
-        )
-        risks.insert(0, RiskReason(Risk.MEDIUM, told))
-    hidden = tuple(chosen[n] for n in odd)
-    return replace(draft, risks=(*risks, *draft.risks), secrets=(*draft.secrets, *hidden))
-
-
-def env_changes(
-    lab: Lab, values: dict[str, str], generate: Sequence[str], unset: Sequence[str], *, from_model: bool
-) -> dict[str, str | None]:
-    """One mapping for ``propose_set_env`` from what is to be set, generated and unset.
-
-    Raises:
-        InvalidInput: a name stands in two of them, nothing is asked, or (``from_model``) a value that looks like a
-            secret came through a model (code ``secret_in_argument``).
-    """
-    names = [*values, *generate, *unset]
-    if not names:
-        raise InvalidInput("No variable was named.", hint="Give values, generate or unset.", code="nothing_to_do")
-    twice = sorted({n for n in names if names.count(n) > 1})
-    if twice:
-        raise InvalidInput(f"{', '.join(twice)} is asked for twice.", hint="Name each variable once.")
-    if from_model:
-        secret = sorted(n for n, value in values.items() if value and is_secret_name(n))
-        if secret:
-            raise InvalidInput(
-                f"{', '.join(secret)} looks like a secret, and secrets must not pass through a model.",
-                hint="Use generate for a new random value, or let the person run `homelab-mcp env set STACK NAME`.",
-                code="secret_in_argument",
-            )
-    made = {name: GeneratedValue(lab.secrets.make("alnum", 32)) for name in generate}
-    return {**values, **made, **dict.fromkeys(unset)}

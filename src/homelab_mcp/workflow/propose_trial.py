@@ -21,12 +21,6 @@ def propose_trial(lab: Lab, values: Mapping[str, Any], requester: Requester) -> 
     """
     from homelab_mcp.core.operations.trial_service import TrialRequest, trial_service
 
-    if lab.files_only:
-        raise InvalidInput(
-            "A trial needs Docker, which is left out (files only).",
-            code="plan_needs_docker",
-            hint="Run without --files-only.",
-        )
     request = request_of(TrialRequest, **{k: v for k, v in values.items() if v not in (0, False)})
     if requester.via == "mcp":
         secret = [n for n, v in request.environment.items() if v and is_secret_name(n) and not is_public_name(n)]
@@ -45,4 +39,11 @@ def propose_trial(lab: Lab, values: Mapping[str, Any], requester: Requester) -> 
         root=lab.root,
         host=host_of(lab),
     )
+    if lab.files_only:
+        # Said last: whoever starts Docker for a name that is misspelt has done it for nothing.
+        raise InvalidInput(
+            "A trial needs Docker, which is left out (files only).",
+            code="plan_needs_docker",
+            hint="Run without --files-only.",
+        )
     return plan_of(lab, draft, planner(lab).snapshot(containers=False), requester)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from homelab_mcp.core.open_applies import ACCEPTED, ends, failed_applies, open_applies
 from homelab_mcp.model.errors import HomelabError, NotFound, VaultLocked
 from homelab_mcp.model.plan import Evidence, Plan, PlanState, PlanStatus
 from homelab_mcp.workflow import trial_steps
 from homelab_mcp.workflow.applier import Applier
 from homelab_mcp.workflow.approvals import STARTING
-from homelab_mcp.workflow.open_applies import ACCEPTED, ends, failed_applies, open_applies
 from homelab_mcp.workflow.plan_facts import known_secrets, masked
 from homelab_mcp.workflow.undo_record import Before
 
@@ -55,8 +55,10 @@ class Recovery:
             begun = open_applies(entries, retry_failed=retry_failed)
             self._parts.plans.release()
             swept = self._parts.files.sweep_temporary()
-            trial_steps.sweep(self._parts.trials)
             reports = [self._one(entry, swept) for entry in reversed(begun)]
+            # After those, which tell of theirs: what is left belongs to a plan whose record is gone.
+            if gone := trial_steps.sweep(self._parts.trials):
+                self._parts.journal.append("trials_removed", {"names": gone})
             known = {r.plan_id for r in reports}
             if any(self._abandoned(known, ends(entries))):
                 # How such a plan ended may stand further back.

@@ -91,6 +91,10 @@ class StackEngine:
         """As the engine's."""
         return self._engine.networks()
 
+    def pools(self) -> Mapping[str, tuple[str, ...]]:
+        """As the engine's."""
+        return self._engine.pools()
+
     def create_network(self, name: str) -> None:
         """As the engine's."""
         self._engine.create_network(name)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from homelab_mcp.core.inventory import PAGE
-from homelab_mcp.core.redact import safe
-from homelab_mcp.model.errors import HomelabError, InvalidInput, JournalUnwritable, PlanRefused
+from homelab_mcp.model.errors import InvalidInput, JournalUnwritable, PlanRefused
 from homelab_mcp.model.plan import (
     ActionKind,
     EngineAction,
@@ -19,9 +19,10 @@ from homelab_mcp.model.plan import (
     PlanStatus,
     Verification,
 )
-from homelab_mcp.ports import Compose
 from homelab_mcp.workflow import cert_steps, data_steps, trial_steps
+from homelab_mcp.workflow.apply_ends import NotVerified, Stopped, told
 from homelab_mcp.workflow.approvals import UNKNOWN
+from homelab_mcp.workflow.engine_steps import clear_away, control
 from homelab_mcp.workflow.plan_facts import (
     TELLING,
     commit_message,
@@ -51,18 +52,6 @@ _LAST = (
     ActionKind.RECREATE,
     ActionKind.TRIAL,
 )
-
-
-class Stopped(Exception):
-    """The process was asked to end; the apply goes back."""
-
-
-class NotVerified(Exception):
-    """What was applied does not hold; ``evidence`` says what was seen."""
-
-    def __init__(self, evidence: Sequence[Evidence]) -> None:
-        super().__init__(next((e.what for e in evidence if not e.ok), "not verified"))
-        self.evidence = tuple(evidence)
 
 
 class Transaction:
@@ -218,26 +207,7 @@ class Transaction:
             case _:
                 if action.kind is ActionKind.RESTART:
                     self._restarted |= {(action.stack, s) for s in action.services}
-                _control(compose, action)
-
-    def _clear_away(self) -> list[Evidence]:
-        """Orphans and networks that nothing needs; what cannot be removed hurts nobody."""
-        seen: list[Evidence] = []
-        engine = self._parts.engine
-        for action in self._plan.draft.actions:
-            if engine is None or action.kind not in (ActionKind.REMOVE_ORPHANS, ActionKind.REMOVE_NETWORK):
-                continue
-            try:
-                if action.kind is ActionKind.REMOVE_NETWORK:
-                    engine.remove_network(action.name)
-                    seen.append(Evidence(f"network {action.name} removed", ok=True))
-                    continue
-                gone = engine.remove_orphans(action.stack, action.services)
-                seen.append(Evidence(f"{', '.join(gone) or 'no container'} removed", ok=True))
-            except HomelabError as error:
-                names = action.name or ", ".join(action.services)
-                seen.append(Evidence(f"{names} could not be removed", ok=False, detail=error.message))
-        return seen
+                control(compose, action)
 
     def _verify(self, parts: Sequence[Verification]) -> tuple[Evidence, ...]:
         verifier = self._parts.verifier
@@ -260,7 +230,7 @@ class Transaction:
         # Recovery reads this step: from here on the apply stands, whatever becomes of the journal.
         self._tell(PlanStatus(PlanState.APPLYING, "verified", evidence, self._commit))
         # Nothing brings these back, so they go only once nothing can fail any more.
-        evidence = (*evidence, *masked(self._clear_away(), self._secrets))
+        evidence = (*evidence, *masked(clear_away(self._parts.engine, self._plan.draft.actions), self._secrets))
         error = code = ""
         try:
             self._parts.journal.append("apply_done", self._record(evidence))
@@ -269,14 +239,16 @@ class Transaction:
         return self._tell(PlanStatus(PlanState.DONE, "", evidence, self._commit, error, code))
 
     def _roll_back(self, error: Exception) -> PlanStatus:
-        text, code, seen = self._told(error)
+        text, code, seen = told(error, self._secrets)
         # A folder that is not its service's may be why.
         seen = (*masked([e for e in self._owners if e.detail], self._secrets), *seen)
         self._tell(PlanStatus(PlanState.APPLYING, "rolling back", seen, self._commit, text, code))
         try:
             undone = self._parts.undo.put_back(self._plan, self._before, self._restarted)
         except Exception as problem:  # noqa: BLE001 - one attempt, then a clear state for a person
-            undone = Undone((Evidence("the roll-back itself failed", ok=False, detail=self._told(problem)[0]),))
+            undone = Undone(
+                (Evidence("the roll-back itself failed", ok=False, detail=told(problem, self._secrets)[0]),)
+            )
         evidence = masked((*seen, *undone.evidence), self._secrets)
         if undone.unknown:
             return self._unknown(evidence, text)
@@ -296,20 +268,6 @@ class Transaction:
             self._parts.journal.append(UNKNOWN, record)
         return self._tell(PlanStatus(PlanState.APPLYING, "outcome unknown", evidence, self._commit, text, UNKNOWN))
 
-    def _told(self, error: Exception) -> tuple[str, str, tuple[Evidence, ...]]:
-        """An error as (sentence, code, evidence), without secrets."""
-        if isinstance(error, NotVerified):
-            return safe(str(error), self._secrets), "not_verified", masked(error.evidence, self._secrets)
-        if isinstance(error, Stopped):
-            return "The server was stopped during the apply.", "stopped", ()
-        if isinstance(error, HomelabError):
-            output = safe(str(error.details.get("output", "")), self._secrets)
-            seen = (Evidence(safe(error.message, self._secrets), ok=False, detail=output),)
-            return safe(error.as_text(), self._secrets), error.code, seen
-        if isinstance(error, OSError):
-            return f"A file operation failed: {error.strerror or type(error).__name__}.", "file_error", ()
-        return safe(f"Unexpected {type(error).__name__}: {error}", self._secrets), "internal_error", ()
-
     def _record(self, evidence: Sequence[Evidence]) -> dict[str, object]:
         seen = [{"what": e.what, "ok": e.ok, "detail": e.detail} for e in evidence]
         return {"plan": self._plan.id, "commit": self._commit, "evidence": seen}
@@ -326,15 +284,7 @@ class Transaction:
             return status
 
     def _report(self, status: PlanStatus) -> PlanStatus:
-        status = PlanStatus(
-            state=status.state,
-            step=status.step,
-            evidence=status.evidence,
-            commit=status.commit,
-            error=status.error,
-            error_code=status.error_code,
-            updated=self._parts.clock.now(),
-        )
+        status = replace(status, updated=self._parts.clock.now())
         self._parts.plans.set_status(self._plan.id, status)
         if self._progress is not None:
             self._progress(status)
@@ -346,16 +296,3 @@ class Transaction:
 
     def _note_stop(self) -> None:
         self._stop = True
-
-
-def _control(compose: Compose, action: EngineAction) -> None:
-    """Restart, start, stop, pause or unpause: containers stay the ones they are."""
-    verbs = {
-        ActionKind.RESTART: compose.restart,
-        ActionKind.START: compose.start,
-        ActionKind.STOP: compose.stop,
-        ActionKind.PAUSE: compose.pause,
-        ActionKind.UNPAUSE: compose.unpause,
-    }
-    if action.kind in verbs:
-        verbs[action.kind](action.stack, action.services)

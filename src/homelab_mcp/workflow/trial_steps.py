@@ -36,17 +36,20 @@ def carry_out(trials: Trials | None, plan: Plan, step: Callable[[str], None]) ->
     return (*found, Evidence(f"removed again: {', '.join(gone) or 'nothing was left'}", ok=True))
 
 
-def remove(trials: Trials | None, plan: Plan) -> None:
-    """Take away what an interrupted trial left; nothing where the plan has none."""
-    if trials is not None and plan.draft.trial is not None:
-        trials.remove(project_of(plan))
+def remove(trials: Trials | None, plan: Plan) -> tuple[Evidence, ...]:
+    """Take away what an interrupted trial left, and tell of it; nothing where the plan has none."""
+    if trials is None or plan.draft.trial is None:
+        return ()
+    gone = trials.remove(project_of(plan))
+    return (Evidence(f"the trial is removed: {', '.join(gone) or 'nothing of it was left'}", ok=True),)
 
 
-def sweep(trials: Trials | None) -> None:
+def sweep(trials: Trials | None) -> list[str]:
     """Take away every trial of this lab: none can be at work where the lab's lock is held. No Docker, no trial."""
     if trials is not None:
         with suppress(HomelabError):
-            trials.sweep()
+            return trials.sweep()
+    return []
 
 
 def _told(one: TrialSeen, room: int) -> list[Evidence]:

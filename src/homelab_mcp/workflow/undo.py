@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
-from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import ActionKind, Evidence, Plan
 from homelab_mcp.ports import Clock, Compose, Data, Engine, Files, History, PlanStore, Trials
-from homelab_mcp.workflow import cert_steps, data_steps, trial_steps
-from homelab_mcp.workflow.plan_facts import acted_stacks, folders_of, is_commit_of, public_paths
-from homelab_mcp.workflow.stack_engine import take_away
-from homelab_mcp.workflow.undo_record import Before, Undone
+from homelab_mcp.workflow import cert_steps, data_steps
+from homelab_mcp.workflow.plan_facts import acted_stacks, folders_of
+from homelab_mcp.workflow.undo_commit import uncommit
+from homelab_mcp.workflow.undo_containers import ContainersBack, by_service
+from homelab_mcp.workflow.undo_record import Before, Undone, words
 
-_UP = frozenset({"running", "restarting"})
-_DOWN = frozenset({"created", "exited", "dead"})
 _ENGINE_PATIENCE = 60.0
-_SETTLE = 15.0
-_HEALTH = 60.0
-"""Seconds for what reads its files again to come up: people meet it as soon as the roll-back says that it is over."""
 _POLL = 0.5
-_RECENT = 20
-"""Commits among which an apply's own is looked for: it is the last one, but for what a person added since."""
 
 
 class Undo:
@@ -61,7 +54,7 @@ class Undo:
         networks: list[str] = []
         if self._engine is not None and plan.draft.actions:
             for stack in acted_stacks(plan):
-                containers |= _by_service(self._engine.containers(stack))
+                containers |= by_service(self._engine.containers(stack))
             there = self._engine.networks()
             wanted = [a.name for a in plan.draft.actions if a.kind is ActionKind.CREATE_NETWORK]
             networks = sorted(set(wanted) - there)
@@ -81,7 +74,12 @@ class Undo:
         self._plans.release()
         seen: list[Evidence] = []
         added = "containers that the apply added are removed"
-        if plan.draft.actions and not self._through(seen, added, lambda: self._remove_added(plan, before)):
+        containers = self._containers()
+        if (
+            containers
+            and plan.draft.actions
+            and not self._through(seen, added, lambda: containers.remove_added(plan, before, self._trials, seen))
+        ):
             return Undone(tuple(seen), unknown=True)
         self._restore_files(plan, seen)
         if plan.draft.drops:
@@ -93,16 +91,20 @@ class Undo:
                 return Undone(tuple(seen), unknown=True)
         self._try(seen, "data", lambda: seen.extend(data_steps.put_back(self._data, plan, before.moves)))
         self._try(seen, "", lambda: self._files.remove_empty_folders(before.folders))
-        reached = not plan.draft.actions or (
-            self._through(seen, "", lambda: self._bring_back(plan, before, seen))
-            and self._through(seen, "", lambda: self._read_again(plan, before, restarted, seen))
-            and self._through(seen, "", lambda: self._remove_networks(before.networks, seen))
+        reached = (
+            containers is None
+            or not plan.draft.actions
+            or (
+                self._through(seen, "", lambda: containers.bring_back(plan, before, seen))
+                and self._through(seen, "", lambda: containers.read_again(plan, before, restarted, seen))
+                and self._through(seen, "", lambda: containers.remove_networks(before.networks, seen))
+            )
         )
         commit = ""
         try:
-            commit = self._uncommit(plan)
+            commit = uncommit(self._history, plan)
         except (HomelabError, OSError) as error:
-            seen.append(Evidence("the roll-back is not in git", ok=False, detail=_words(error)))
+            seen.append(Evidence("the roll-back is not in git", ok=False, detail=words(error)))
         return Undone(tuple(seen), commit, unknown=not reached)
 
     def out_of_reach(self, plan: Plan) -> Evidence | None:
@@ -114,26 +116,10 @@ class Undo:
         seen: list[Evidence] = []
         return None if self._await_engine(seen) else replace(seen[0], what=f"left as it is: {seen[0].what}")
 
-    def _uncommit(self, plan: Plan) -> str:
-        """Take back in git what an apply committed before it was cut off; "" where it had come to no commit.
-
-        Git gets what it held before the apply, not what is on disk: a person's own edit is theirs to commit.
-        """
-        log = self._history.log(_RECENT)
-        mine = [n for n, commit in enumerate(log) if f"Plan: {plan.id}" in commit.message.splitlines()]
-        if not mine or not any(is_commit_of(plan, log[n].message) for n in mine):
-            return ""
-        paths = public_paths(plan)
-        base = log[mine[-1] + 1].id if mine[-1] + 1 < len(log) else ""
-        before = self._history.committed(paths, base) if base else dict.fromkeys(paths)
-        edits = {e.path: e for e in (*plan.draft.edits, *plan.draft.adopts)}
-        texts = {
-            path: (before[path], edits[path].mode)
-            for path, text in self._history.committed(paths).items()
-            if text == edits[path].after and text != before[path]
-        }
-        message = f"Roll back: {plan.draft.summary}\n\nPlan: {plan.id}\n"
-        return self._history.commit(sorted(texts), message, texts=texts) if texts else ""
+    def _containers(self) -> ContainersBack | None:
+        if self._engine is None or self._compose is None:
+            return None
+        return ContainersBack(self._engine, self._compose, self._clock)
 
     def _missing_folders(self, plan: Plan) -> list[str]:
         wanted = {e.path.rpartition("/")[0] for e in plan.draft.edits if e.after is not None} | set(folders_of(plan))
@@ -165,118 +151,9 @@ class Undo:
                     self._files.write_atomic(path, text, mode)
                 restored.append(path)
             except (HomelabError, OSError) as error:
-                seen.append(Evidence(f"{path} could not be put back", ok=False, detail=_words(error)))
+                seen.append(Evidence(f"{path} could not be put back", ok=False, detail=words(error)))
         if restored:
             seen.append(Evidence(f"files put back: {', '.join(restored)}", ok=True))
-
-    def _remove_added(self, plan: Plan, before: Before) -> None:
-        engine, compose = self._engine, self._compose
-        if engine is None or compose is None:
-            return
-        trial_steps.remove(self._trials, plan)
-        for stack in acted_stacks(plan):
-            engine.sweep_renamed(stack)
-            now = _by_service(engine.containers(stack))
-            added = sorted(key.partition("/")[2] for key in now if key not in before.containers)
-            # A container holds the folder that it was made with: none may while its data goes back.
-            taken = {s for a in plan.draft.actions if a.kind is ActionKind.REMOVE for s in a.services}
-            anew = {k.partition("/")[2] for k in now if now[k] != before.containers.get(k, now[k])}
-            if plan.draft.moves and taken & anew:
-                take_away(engine, compose, stack, sorted(taken & anew))
-            if added and not any(key.partition("/")[0] == stack for key in before.containers):
-                # The whole stack is new: its own networks go too.
-                compose.down(stack)
-            elif added:
-                take_away(engine, compose, stack, added)
-
-    def _bring_back(self, plan: Plan, before: Before, seen: list[Evidence]) -> None:
-        engine, compose = self._engine, self._compose
-        if engine is None or compose is None:
-            return
-        for stack in acted_stacks(plan):
-            now = _by_service(engine.containers(stack))
-            mine = {k.partition("/")[2]: (v, now.get(k, [])) for k, v in before.containers.items() if _of(stack, k)}
-            self._thaw(stack, mine)
-            self._bring_down(stack, mine, seen)
-            moved = [s for s, (then, rows) in mine.items() if _ups(then) and not _ups(then) <= _ups(rows)]
-            if moved:
-                compose.up(stack, sorted(moved))
-                running = self._settled(stack, set(moved))
-                what = f"{', '.join(sorted(moved))} of {stack} " + (
-                    "runs again as before" if running else "does not run"
-                )
-                seen.append(Evidence(what, ok=running))
-
-    def _read_again(
-        self, plan: Plan, before: Before, restarted: Collection[tuple[str, str]] | None, seen: list[Evidence]
-    ) -> None:
-        """Restart who read the plan's files at its start and is the same container still: it would go by them on."""
-        if self._compose is None or self._engine is None or not plan.draft.edits:
-            return
-        for action in (a for a in plan.draft.actions if a.kind is ActionKind.RESTART):
-            now = _by_service(self._engine.containers(action.stack))
-            again = []
-            for service in action.services:
-                key = f"{action.stack}/{service}"
-                same = _ups(before.containers.get(key, [])) & _ups(now.get(key, []))
-                if same and (restarted is None or (action.stack, service) in restarted):
-                    again.append(service)
-            if again:
-                self._compose.restart(action.stack, again)
-                running = self._settled(action.stack, set(again), healthy=True)
-                what = f"{', '.join(again)} of {action.stack} read its files again"
-                seen.append(
-                    Evidence(what if running else f"{', '.join(again)} of {action.stack} does not run", running)
-                )
-
-    def _bring_down(
-        self, stack: str, services: Mapping[str, tuple[list[list[str]], list[list[str]]]], seen: list[Evidence]
-    ) -> None:
-        """Services that were not running before do not run after; one that was recreated is made anew from the file."""
-        down = {s: rows for s, rows in services.items() if all(state in _DOWN for _, state in rows[0])}
-        started = sorted(s for s, (_, now) in down.items() if _ups(now))
-        made = sorted(s for s, (then, now) in down.items() if {i for i, _ in then} != {i for i, _ in now})
-        if self._compose is None or not (started or made):
-            return
-        if started:
-            self._compose.stop(stack, started)
-        if made:
-            self._compose.create(stack, made)
-        names = ", ".join(sorted({*started, *made}))
-        seen.append(Evidence(f"{names} of {stack} does not run, as before", ok=True))
-
-    def _thaw(self, stack: str, services: Mapping[str, tuple[list[list[str]], list[list[str]]]]) -> None:
-        """What was paused meanwhile goes on, and what was paused before is paused again."""
-        if self._compose is None:
-            return
-        frozen = {s: (_paused(then), _paused(now)) for s, (then, now) in services.items()}
-        if freed := sorted(s for s, (then, now) in frozen.items() if now and not then):
-            self._compose.unpause(stack, freed)
-        again = sorted(s for s, (then, now) in frozen.items() if then and not now and _ups(services[s][1]))
-        if again:
-            self._compose.pause(stack, again)
-
-    def _settled(self, stack: str, services: set[str], *, healthy: bool = False) -> bool:
-        """Wait until these run and, with ``healthy``, none is starting any more."""
-        deadline = self._clock.monotonic() + (_HEALTH if healthy else _SETTLE)
-        while self._engine is not None:
-            seen = [c for c in self._engine.containers(stack) if c.state == "running"]
-            if services <= {c.service for c in seen if not (healthy and c.health == "starting")}:
-                return True
-            if self._clock.monotonic() >= deadline:
-                return False
-            self._clock.sleep(_POLL)
-        return False
-
-    def _remove_networks(self, networks: Iterable[str], seen: list[Evidence]) -> None:
-        if self._engine is None:
-            return
-        for name in sorted(set(networks) & self._engine.networks()):
-            try:
-                self._engine.remove_network(name)
-            except EngineFailed as error:
-                # Something outside this plan uses it by now; an unused name too many hurts nobody.
-                seen.append(Evidence(f"network {name} is kept", ok=True, detail=_words(error)))
 
     def _await_engine(self, seen: list[Evidence]) -> bool:
         """Wait for an engine that is being restarted."""
@@ -289,7 +166,7 @@ class Undo:
             except (EngineUnavailable, EngineFailed) as error:
                 if self._clock.monotonic() >= deadline:
                     text = "Docker does not answer, so containers could not be put back"
-                    seen.append(Evidence(text, ok=False, detail=_words(error)))
+                    seen.append(Evidence(text, ok=False, detail=words(error)))
                     return False
                 self._clock.sleep(_POLL)
 
@@ -309,7 +186,7 @@ class Undo:
                 # What Docker said while it went down looks like any other refusal; its silence now tells them apart.
                 if again and (isinstance(error, EngineUnavailable) or not self._answers()):
                     continue
-                seen.append(Evidence(f"not put back{f' ({what})' if what else ''}", ok=False, detail=_words(error)))
+                seen.append(Evidence(f"not put back{f' ({what})' if what else ''}", ok=False, detail=words(error)))
                 return not isinstance(error, EngineUnavailable)
         return False
 
@@ -325,31 +202,4 @@ class Undo:
         try:
             step()
         except (HomelabError, OSError) as error:
-            seen.append(Evidence(f"not put back{f' ({what})' if what else ''}", ok=False, detail=_words(error)))
-
-
-def _by_service(containers: Iterable[ContainerState]) -> dict[str, list[list[str]]]:
-    found: dict[str, list[list[str]]] = {}
-    for one in containers:
-        found.setdefault(f"{one.stack}/{one.service}", []).append([one.id, one.state])
-    return {key: sorted(rows) for key, rows in found.items()}
-
-
-def _of(stack: str, key: str) -> bool:
-    return key.partition("/")[0] == stack
-
-
-def _ups(rows: list[list[str]]) -> set[str]:
-    """The ids of the containers that are up."""
-    return {i for i, state in rows if state in _UP}
-
-
-def _paused(rows: list[list[str]]) -> bool:
-    return any(state == "paused" for _, state in rows)
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, HomelabError):
-        output = str(error.details.get("output", ""))
-        return f"{error.message} {output}".strip()[:2000]
-    return f"{type(error).__name__}: {error}"[:500]
+            seen.append(Evidence(f"not put back{f' ({what})' if what else ''}", ok=False, detail=words(error)))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.plan import Evidence
 
 
@@ -58,3 +59,11 @@ class Undone:
     def ok(self) -> bool:
         """Whether every part was put back."""
         return all(e.ok for e in self.evidence)
+
+
+def words(error: Exception) -> str:
+    """What an error says, with what Docker put out, at most 2,000 characters."""
+    if isinstance(error, HomelabError):
+        output = str(error.details.get("output", ""))
+        return f"{error.message} {output}".strip()[:2000]
+    return f"{type(error).__name__}: {error}"[:500]

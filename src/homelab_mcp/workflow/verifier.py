@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
@@ -12,67 +11,12 @@ from homelab_mcp.model.plan import Evidence, RouteCheck, Verification
 from homelab_mcp.ports import Clock, Engine, Probe, ProbeResult
 from homelab_mcp.workflow.certificate_watch import CertificateWatch
 from homelab_mcp.workflow.compose_facts import one_shots, start_periods
+from homelab_mcp.workflow.patience import Patience as Patience
+from homelab_mcp.workflow.patience import Run, Watch, mark_of
 from homelab_mcp.workflow.route_watch import RouteWatch, answers
 
 LOG_LINES = 20
 _HELD = {"stopped": frozenset({"exited", "created", "dead"}), "paused": frozenset({"paused", "exited", "created"})}
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait, in seconds.
-
-    Args:
-        health: until a health check passes, on top of its start period.
-        stable: how long a container without a health check, or one that was restarted, must run without a restart.
-        steady: seconds of running after which a restart is one too many: it had come up, and fell.
-        route: until a route answers.
-        certificate: until the answering route's certificate is trusted; the CA may take its time.
-        open_door: how long a route that should ask for log-in may answer without, while the router is being changed.
-        gone: until removed containers are gone, or one that should be there appears.
-        poll: between two looks.
-        restarts: restarts after which a container counts as crash-looping.
-    """
-
-    health: float = 120.0
-    stable: float = 30.0
-    steady: float = 10.0
-    route: float = 60.0
-    certificate: float = 90.0
-    open_door: float = 5.0
-    gone: float = 10.0
-    poll: float = 0.5
-    restarts: int = 3
-
-
-@dataclass(slots=True)
-class _Run:
-    """What was seen of one container so far: ``since`` when it is as it is now, ``ran`` how long before it fell."""
-
-    first: int
-    mark: tuple[object, ...]
-    since: float
-    restarts: int = 0
-    ran: float = 0.0
-
-    def look(self, one: ContainerState, now: float) -> None:
-        """Take in another look at it."""
-        if (mark := _mark(one)) == self.mark:
-            return
-        if (restarts := one.restart_count - self.first) > self.restarts:
-            self.ran = max(self.ran, now - self.since)
-            self.restarts = restarts
-        self.mark, self.since = mark, now
-
-
-@dataclass(slots=True)
-class _Watch:
-    """What was seen of one service so far; ``since`` when its containers were last seen to change."""
-
-    since: float
-    deadline: float
-    runs: dict[str, _Run] = field(default_factory=dict)
-    settled: Evidence | None = None
 
 
 class Verifier:
@@ -129,7 +73,7 @@ class Verifier:
     ) -> list[Evidence]:
         begun = self._clock.monotonic()
         slow, ending = start_periods(compose_text), one_shots(compose_text)
-        watches = {s: _Watch(begun, begun + self._patience.health + slow.get(s, 0.0)) for s in what.services}
+        watches = {s: Watch(begun, begun + self._patience.health + slow.get(s, 0.0)) for s in what.services}
         while True:
             seen = self._engine.containers(what.stack) if watches else ()
             for service, watch in watches.items():
@@ -143,7 +87,7 @@ class Verifier:
             self._clock.sleep(self._patience.poll)
 
     def _look(
-        self, service: str, listed: list[ContainerState], watch: _Watch, ending: bool, secrets: Sequence[str]
+        self, service: str, listed: list[ContainerState], watch: Watch, ending: bool, secrets: Sequence[str]
     ) -> Evidence | None:
         now = self._clock.monotonic()
         try:
@@ -154,7 +98,7 @@ class Verifier:
         if not mine:
             late = now - watch.since >= self._patience.gone
             return Evidence(f"{service} has no container", ok=False) if late else None
-        watch.runs = {c.id: watch.runs.get(c.id) or _Run(c.restart_count, _mark(c), now) for c in mine}
+        watch.runs = {c.id: watch.runs.get(c.id) or Run(c.restart_count, mark_of(c), now) for c in mine}
         for one in mine:
             watch.runs[one.id].look(one, now)
         watch.since = max(run.since for run in watch.runs.values())
@@ -166,7 +110,7 @@ class Verifier:
             return Evidence(bad, ok=False, detail=self._logs(mine, secrets))
         return self._good(service, mine, watch, now, ending)
 
-    def _bad(self, service: str, mine: list[ContainerState], runs: Mapping[str, _Run], ending: bool) -> str | None:
+    def _bad(self, service: str, mine: list[ContainerState], runs: Mapping[str, Run], ending: bool) -> str | None:
         for one in mine:
             run = runs[one.id]
             if one.state in {"exited", "dead"} and not (ending and one.exit_code == 0):
@@ -181,7 +125,7 @@ class Verifier:
         return None
 
     def _good(
-        self, service: str, mine: list[ContainerState], watch: _Watch, now: float, ending: bool
+        self, service: str, mine: list[ContainerState], watch: Watch, now: float, ending: bool
     ) -> Evidence | None:
         if ending and all(c.state == "exited" for c in mine):
             return Evidence(f"{service} ran to its end", ok=True, detail="exit code 0")
@@ -271,11 +215,13 @@ class Verifier:
         return False
 
     def _route(self, route: RouteCheck, pause: Callable[[], None]) -> Evidence:
-        begun = self._clock.monotonic()
+        begun = served = self._clock.monotonic()
         while True:
             result = self._probe.get(route.host, route.path)
-            waited = self._clock.monotonic() - begun
+            now = self._clock.monotonic()
+            waited = now - begun
             if answers(result, route):
+                served = now
                 if result.verified:
                     return Evidence(f"{result.url} answers {result.status}, certificate trusted", True, _seen(result))
                 if waited >= self._patience.certificate:
@@ -289,15 +235,12 @@ class Verifier:
             if open_door and waited >= self._patience.open_door:
                 text = f"{result.url} answers {result.status} without asking for log-in"
                 return Evidence(text, ok=False, detail="The route should be behind the lab's single sign-on.")
-            if waited >= self._patience.route:
+            # From its last answer on: while a certificate is waited for, one answer that is missed is no failure.
+            if now - served >= self._patience.route:
                 how = f"answers {result.status}" if result.status else f"does not answer: {safe(result.error)[:300]}"
                 return Evidence(f"{result.url} {how}", ok=False, detail=_seen(result))
             pause()
             self._clock.sleep(self._patience.poll)
-
-
-def _mark(one: ContainerState) -> tuple[object, ...]:
-    return one.state, one.restart_count, one.started_at
 
 
 def is_traefik(image: str) -> bool:
@@ -312,4 +255,6 @@ def _seen(result: ProbeResult) -> str:
     if result.certificate:
         trust = "verified" if result.verified else "not trusted"
         parts.append(f"certificate {safe(result.certificate)[:200]} ({trust})")
+    if result.status and result.error:
+        parts.append(safe(result.error)[:200])
     return "; ".join(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import subprocess
 import time
@@ -191,3 +192,24 @@ def test_after_every_one_of_a_hundred_killed_commits_the_next_one_works(root: Pa
     assert kills >= max(1, turns // 10)
     assert left >= 1 or turns < 50, "a kill left a lock behind"
     assert "error" not in git(root, "fsck", "--no-dangling")
+
+
+def test_a_user_whom_no_passwd_entry_names_commits_as_anybody(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> pwd.struct_passwd:
+        raise KeyError(uid)
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "EMAIL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(root))
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    (root / "a.txt").write_text("one")
+    history = GitHistory(root)
+    history.ensure()
+    for text in ("one", "two"):
+        (root / "a.txt").write_text(text)
+        assert history.commit(["a.txt"], text)
+    assert [c.message for c in history.log(5)] == ["two", "one"]
+    logs = [path.read_text() for path in (root / ".git/logs").rglob("*") if path.is_file()]
+    written = [line for log in logs for line in log.splitlines()]
+    assert written
+    assert all("homelab-mcp <homelab-mcp@localhost>" in line for line in written)

@@ -49,3 +49,17 @@ def test_use_is_counted_as_docker_stats_does() -> None:
     used = docker_answers.usage(raw)
     assert (used.memory, used.cpus, used.pids) == (200, 1.0, 7)
     assert docker_answers.usage({}).memory == 0
+
+
+def test_what_the_machine_reaches_is_read_from_the_kernel_s_table(tmp_path: Path) -> None:
+    (tmp_path / "proc/net").mkdir(parents=True)
+    (tmp_path / "proc/net/route").write_text(
+        "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+        "eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+        "eth0\t0001A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+        "wg0\t0000060A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+        "wg1\t0000070A\t00000000\t0000\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+        "eth0\t0901A8C0\t00000000\t0005\t0\t0\t0\tFFFFFFFF\t0\t0\t0\n"
+    )
+    assert LinuxHardware(str(tmp_path)).routes() == (("192.168.1.0/24", "eth0"), ("10.6.0.0/24", "wg0"))
+    assert LinuxHardware(str(tmp_path / "none")).routes() == ()

@@ -35,8 +35,8 @@ class MadeUpEngine:
         self.asked.append(f"containers {stack or '*'}")
         return tuple(c for c in self.here if stack in (None, c.stack))
 
-    def networks(self) -> frozenset[str]:
-        return frozenset(self.had)
+    def pools(self) -> dict[str, tuple[str, ...]]:
+        return dict.fromkeys(self.had, ("10.8.0.0/24",))
 
     def environments(self) -> dict[str, tuple[tuple[str, str], ...]]:
         return {}
@@ -87,6 +87,7 @@ def test_a_stack_is_asked_of_its_own_host_and_strangers_keep_their_name(hosts: H
     assert asked(hosts, "nas")[2:] == ["inspect nas-media", "sweep_renamed media", "create_network front"]
     assert asked(hosts, "local")[1:] == ["remove_orphans core ('x',)", "remove_network back"]
     assert engine.networks() == {"bridge", "nas/bridge"}
+    assert engine.pools()["nas/bridge"] == ("10.8.0.0/24",)
     assert engine.silent() == {}
 
 

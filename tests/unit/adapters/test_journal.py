@@ -14,7 +14,7 @@ import pytest
 
 from homelab_mcp.adapters.journal import JsonlJournal
 from homelab_mcp.adapters.journal_files import HEAD, rotated
-from homelab_mcp.workflow.open_applies import open_applies
+from homelab_mcp.core.open_applies import open_applies
 from tests.kills import killed_after
 
 SPAWN = multiprocessing.get_context("spawn")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from argon2.low_level import Type, hash_secret_raw
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
@@ -289,7 +290,11 @@ def test_a_key_sealed_by_version_one_is_read_and_sealed_anew(tmp_path: Path) -> 
     first = approver.sign(PIN, a_plan(), approved=True, who="me")
     new = json.loads(path.read_text())
     assert (new["version"], new["public"]) == (2, old["public"])
-    assert new["sealed"] != old["sealed"]
+    made = {k: base64.b64decode(new[k]) for k in parts}
+    dear = hash_secret_raw(
+        PIN.encode(), made["salt"], time_cost=3, memory_cost=1 << 16, parallelism=1, hash_len=32, type=Type.ID
+    )
+    assert AESGCM(dear).decrypt(made["nonce"], made["sealed"], public) == key.private_bytes_raw()
     second = approver.unlock(PIN).sign(a_plan(), approved=False, who="me", reason="no")
     assert approver.verify(first)
     assert approver.verify(second)

@@ -42,7 +42,7 @@ def key_path(root: Path) -> Path:
     return Path(Vault(root).report().path)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(text=st.text(st.characters(codec="utf-8"), max_size=2000), number=st.integers(0, 2**128 - 1))
 def test_any_text_comes_back_equal_from_plan_and_undo(tmp_path: Path, text: str, number: int) -> None:
     store, plan = FilePlanStore(tmp_path), a_plan(number, text)
@@ -53,7 +53,7 @@ def test_any_text_comes_back_equal_from_plan_and_undo(tmp_path: Path, text: str,
     assert store.load_undo(plan.id)["s/.env"] == (text, 0o600) or not text[:20]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.binary(max_size=3000))
 def test_any_bytes_come_back_and_no_token_is_like_another(tmp_path: Path, data: bytes) -> None:
     vault = Vault(tmp_path)

@@ -199,7 +199,7 @@ trees = st.recursive(
 @given(block=st.dictionaries(text_values, trees, min_size=1, max_size=4))
 @example(block={"A\n": []})
 @example(block={"k": "yes\n", "n": "plain\n"})
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_data_is_emitted_so_that_it_reads_back_equal(block: dict[str, Any]) -> None:
     block = {k: v for k, v in block.items() if k != "<<"} or {"k": 1}
     text = "services:\n  a:\n    image: x\n"

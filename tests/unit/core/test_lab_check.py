@@ -74,6 +74,7 @@ def test_routes_and_certificates_are_told_apart() -> None:
                 Answer("login.lab.test", 302, verified=True, expires=NOW + 14 * DAY + 1),
                 Answer("gone.lab.test", 0, "refused"),
                 Answer("bad.lab.test", 502, verified=True, expires=NOW + 60 * DAY),
+                Answer("empty.lab.test", 500, verified=True, expires=NOW + 60 * DAY),
                 Answer("soon.lab.test", 200, verified=True, expires=NOW + 3.5 * DAY),
                 Answer("today.lab.test", 200, verified=True, expires=NOW + 60),
                 Answer("late.lab.test", 200, expires=NOW - 60),
@@ -87,6 +88,11 @@ def test_routes_and_certificates_are_told_apart() -> None:
     assert found == [
         ("routes", "gone.lab.test", "no answer: refused."),
         ("routes", "bad.lab.test", "Traefik answers 502: the service does not answer it."),
+        (
+            "routes",
+            "empty.lab.test",
+            "Traefik answers 500: the service fails, or it or the log-in is not healthy.",
+        ),
         ("certificates", "soon.lab.test", "its certificate ends in 3 days."),
         ("certificates", "today.lab.test", "its certificate ends today."),
         ("certificates", "late.lab.test", "its certificate has ended."),

@@ -162,8 +162,6 @@ def test_lists_and_names_grow_and_shrink() -> None:
     assert service(edit.text)["networks"] == {"two": {"aliases": ["x"]}, "three": {}}
     edit.remove_name("networks", "two").remove_name("networks", "three").remove_items("ports", lambda p: True)
     assert {"networks", "ports"} & service(edit.text).keys() == set()
-    edit.replace_item("volumes", lambda v: True, {"type": "bind", "source": "./b", "target": "/b"})
-    assert service(edit.text)["volumes"] == [{"type": "bind", "source": "./b", "target": "/b"}]
 
 
 MERGED = """\
@@ -301,7 +299,7 @@ STEPS = st.one_of(
 
 
 @given(data=st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_steps_on_any_realistic_file_change_what_they_say_and_can_be_undone(data: st.DataObject) -> None:
     _, text = data.draw(st.sampled_from([*REALISTIC, ("hand-written", HAND_WRITTEN), ("plain", PLAIN), ("m", MERGED)]))
     name = data.draw(st.sampled_from(named(text)))

@@ -1,15 +1,7 @@
 import pytest
 
-from homelab_mcp.core.status_view import (
-    as_text,
-    counts,
-    declared,
-    fill,
-    rows,
-    short_image,
-    uptime,
-    url_of,
-)
+from homelab_mcp.core.declared import declared, fill, url_of
+from homelab_mcp.core.status_view import as_text, counts, rows, short_image, uptime
 from homelab_mcp.model.observed import ContainerState, StackFiles
 
 COMPOSE = """\

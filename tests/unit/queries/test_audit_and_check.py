@@ -73,8 +73,8 @@ class MadeUpEngine:
     def uses(self, containers: Sequence[str]) -> dict[str, Use]:
         return {"1": Use(Usage(99 * 2**20, 0.1, 3), 100 * 2**20)}
 
-    def networks(self) -> frozenset[str]:
-        return frozenset()
+    def pools(self) -> dict[str, tuple[str, ...]]:
+        return {}
 
 
 class MadeUpHost:

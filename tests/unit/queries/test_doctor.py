@@ -1,4 +1,4 @@
-"""What doctor says of HTTP tokens."""
+"""What doctor says of HTTP tokens, and of roll-backs that failed."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.model.host import Check
 from homelab_mcp.model.token import Scope
 from homelab_mcp.queries.doctor import doctor
+from homelab_mcp.workflow.assembly import recovery
 
 
 def test_it_says_whether_the_server_would_listen_without_a_token(
@@ -31,3 +32,25 @@ def test_it_says_whether_the_server_would_listen_without_a_token(
     assert "canary" not in said().sentence
     (tmp_path / ".homelab" / "tokens.json").write_text("{")
     assert not said().ok
+
+
+def test_a_failed_roll_back_is_told_with_both_ways_out_until_it_is_settled(tmp_path: Path) -> None:
+    lab = open_lab(str(tmp_path), files_only=True)
+
+    def said() -> Check:
+        return next(check for check in doctor(lab) if check.name == "roll_backs")
+
+    assert said().ok
+    for number in range(4):
+        plan = f"plan{number}"
+        lab.journal.append("apply_begin", {"plan": plan, "summary": f"Add thing{number}"})
+        lab.journal.append("rollback_failed", {"plan": plan, "evidence": []})
+    told = said()
+    assert not told.ok
+    assert "plan0 (Add thing0); plan1 (Add thing1); plan2 (Add thing2) and 1 more" in told.sentence
+    assert "homelab-mcp recover`" in told.hint
+    assert "recover --as-it-is plan0`" in told.hint
+    lab.journal.append("recovered", {"plan": "plan0", "outcome": "rolled_back"})
+    for number in (1, 2, 3):
+        recovery(lab).accept(f"plan{number}", "test")
+    assert said().ok

@@ -7,19 +7,15 @@ import random
 import time
 import tracemalloc
 from collections.abc import Iterator
-from typing import cast
+from functools import partial
 
 import pytest
 
 from homelab_mcp.core import log_lines
 from homelab_mcp.core.log_lines import Place, Ring
 from homelab_mcp.core.redact import Redactor
-from homelab_mcp.model.observed import ContainerState
-from homelab_mcp.ports import Engine
 from homelab_mcp.queries import log_tail
-from homelab_mcp.queries.log_tail import Tail, Wanted, tail_of
-
-BOX = ContainerState("1", "s-app-1", "x", "running", stack="s", service="app")
+from homelab_mcp.queries.log_tail import Tail, Wanted, tail_from
 
 
 class Log:
@@ -45,7 +41,7 @@ def read(log: Log, pattern: str = "", *, tail: int = 100, place: Place | None = 
     known = redactor or Redactor()
     wanted = Wanted(tail, None, None, place, log_lines.matcher(pattern), bool(pattern), lambda: known,
                     time.monotonic() + seconds)  # fmt: skip
-    return tail_of(cast("Engine", log), BOX, wanted)
+    return tail_from(partial(log.logs, "1"), "app", wanted)
 
 
 def test_the_last_lines_and_whether_there_are_more() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,20 @@ STACK = f"""services:
 """
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    place = tmp_path / "stacks"
+@pytest.fixture(scope="module")
+def core(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lab with log-in and proxy, made once."""
+    place = tmp_path_factory.mktemp("core") / "stacks"
     lab = open_lab(str(place), files_only=True)
     init_lab(lab, {"domain": "lab.test", "acme.challenge": "tls"}, PIN)
     for service in ("authelia", "traefik"):
         apply(place, propose_add_service(lab, service, "", {}, Requester("cli")).id)
     return place
+
+
+@pytest.fixture
+def root(core: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(core, tmp_path / "stacks"))
 
 
 def apply(root: Path, plan: str) -> None:

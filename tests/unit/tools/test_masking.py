@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from mcp import Client
+from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent
@@ -32,14 +33,19 @@ def lab(root: Path) -> Any:
     return open_lab(str(root), files_only=True)
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> MCPServer[Any]:
+    """One for all: a test puts its own leak in the place of the tool that it asks."""
+    return build(lab(tmp_path_factory.mktemp("lab")))
+
+
 def everything() -> dict[str, Any]:
     return {"lines": [f"x {v} y" for v in VALUES.values()], "deep": {"a": [{"b": json.dumps(VALUES)}]}, "n": 1}
 
 
 @pytest.mark.parametrize("how", ["answer", "plain", "error", "crash", "progress"])
 @pytest.mark.parametrize("name", TOOLS)
-async def test_no_tool_can_let_a_secret_out(tmp_path: Path, name: str, how: str) -> None:
-    server = build(lab(tmp_path))
+async def test_no_tool_can_let_a_secret_out(server: MCPServer[Any], name: str, how: str) -> None:
     tool = server._tool_manager.get_tool(name)
     assert tool is not None
     body = everything()

@@ -117,6 +117,9 @@ class FakeDocker:
         self.ask()
         return frozenset(self.networks_now)
 
+    def pools(self) -> dict[str, tuple[str, ...]]:
+        return dict.fromkeys(self.networks(), ())
+
     def create_network(self, name: str) -> None:
         self.calls.append(f"create network {name}")
         self.networks_now.add(name)

@@ -11,18 +11,24 @@ from tests.kills import killed_after
 from tests.unit.workflow.bench_as_lab import BenchAsLab
 from tests.unit.workflow.bench_lab import BenchLab
 
-STRIDE = 13
-"""Every thirteenth call or return of a disk function: some 130 kills; 1 tries all of them, in some minutes."""
+STRIDE, NIGHTLY_STRIDE = 23, 7
+"""A kill at every 23rd call or return of a disk function (some 70), at night at every 7th; 1 tries all of them."""
 
 DRIFT_STRIDE = 29
 
 
-@pytest.mark.timeout(240)
-def test_an_apply_killed_at_every_touch_of_the_disk_is_recovered_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "stride",
+    [
+        pytest.param(STRIDE, marks=pytest.mark.timeout(240)),
+        pytest.param(NIGHTLY_STRIDE, marks=[pytest.mark.nightly, pytest.mark.timeout(900)]),
+    ],
+)
+def test_an_apply_killed_at_every_touch_of_the_disk_is_recovered_whole(tmp_path: Path, stride: int) -> None:
     outcomes: dict[str, int] = {}
-    touches = 1 - STRIDE
+    touches = 1 - stride
     while True:
-        touches += STRIDE
+        touches += stride
         root = tmp_path / str(touches)
         lab = BenchLab(root)
         lab.history.ensure()
@@ -52,7 +58,7 @@ def test_an_apply_killed_at_every_touch_of_the_disk_is_recovered_whole(tmp_path:
         if not killed:
             break
     assert touches > 100, "the kills are spread over the whole apply"
-    assert outcomes[PlanState.ROLLED_BACK] > 50
+    assert outcomes[PlanState.ROLLED_BACK] > 650 // stride
     assert outcomes[PlanState.DONE] >= 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,19 @@ USERS = "core/authelia/config/users_database.yml"
 CONFIG = "core/authelia/config/configuration.yml"
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> LocalLab:
-    found = open_lab(str(tmp_path), files_only=True)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lab with a log-in, made once: its hashes are slow by design."""
+    root = tmp_path_factory.mktemp("made") / "lab"
+    found = open_lab(str(root), files_only=True)
     init_lab(found, {"domain": "lab.test", "acme.challenge": "tls"}, "27182818")
     write(found, propose_add_service(found, "authelia", "", {}, ME))
-    return found
+    return root
+
+
+@pytest.fixture
+def lab(made: Path, tmp_path: Path) -> LocalLab:
+    return open_lab(str(shutil.copytree(made, tmp_path, dirs_exist_ok=True)), files_only=True)
 
 
 def write(lab: LocalLab, plan: Plan) -> None:

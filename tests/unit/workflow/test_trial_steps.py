@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.core.operations.trial_service import TrialRequest, trial_service
-from homelab_mcp.model.errors import EngineFailed
-from homelab_mcp.model.plan import Draft, PlanState
+from homelab_mcp.model.errors import EngineFailed, HomelabError
+from homelab_mcp.model.plan import Draft, Evidence, PlanState, Requester
 from homelab_mcp.model.trial import Trial, TrialSeen
 from homelab_mcp.workflow.plan_view import next_step
+from homelab_mcp.workflow.propose_trial import propose_trial
 from homelab_mcp.workflow.recovery import Recovery
 from tests.unit.core.operation_parts import SETTINGS, argon2, find, secret
 from tests.unit.workflow.bench_lab import BenchLab
@@ -91,6 +93,39 @@ def test_after_a_kill_the_next_recovery_takes_it_away(tmp_path: Path) -> None:
     with pytest.raises(Died):
         lab.applier.run(plan.id)
     assert len(trials.there) == 1
+    (name,) = trials.there
     (report,) = Recovery(lab.applier).recover()
     assert report.outcome is PlanState.ROLLED_BACK
     assert trials.there == []
+    assert report.evidence == (Evidence(f"the trial is removed: {name}", ok=True),)
+
+
+def test_what_a_trial_without_a_record_left_goes_with_the_next_recovery_and_the_journal_tells(tmp_path: Path) -> None:
+    lab, trials = made(tmp_path / "lab", WELL)
+    trials.there.append("homelab-trial-forgotten")
+    assert Recovery(lab.applier).recover() == []
+    assert trials.there == []
+    last = lab.journal.entries()[-1]
+    assert (last["event"], last["data"]) == ("trials_removed", {"names": ["homelab-trial-forgotten"]})
+    lines = len(lab.journal.entries())
+    assert Recovery(lab.applier).recover() == []
+    assert len(lab.journal.entries()) == lines
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"service": "uptime-kumma"}, "unknown_service"),
+        ({}, "missing_input"),
+        ({"image": "busybox:1"}, "plan_needs_docker"),
+        ({"service": "uptime-kuma"}, "plan_needs_docker"),
+    ],
+)
+def test_a_slip_in_the_question_is_told_before_docker_that_is_missing(
+    tmp_path: Path, values: dict[str, str], code: str
+) -> None:
+    lab = open_lab(str(tmp_path), files_only=True)
+    lab.files.write_atomic("homelab.yaml", "domain: lab.test\n", 0o644)
+    with pytest.raises(HomelabError) as told:
+        propose_trial(lab, values, Requester("cli"))
+    assert told.value.code == code

@@ -123,6 +123,9 @@ def test_gone_means_gone() -> None:
         ([404], False, False),
         ([0], False, False),
         ([503], False, False),
+        # A server without an address: what Traefik answers for who is not healthy, from 3.7.2 on.
+        ([500], False, False),
+        ([500], True, False),
         ([302], True, True),
         ([401], True, True),
         ([404, 200, 200, 302], True, True),
@@ -150,6 +153,17 @@ def test_a_certificate_that_never_comes_is_said_and_undoes_nothing() -> None:
     seen = looker.verify(Verification("s", ("app",), routes=(RouteCheck("app", "app.lab.test"),)))
     assert seen[-1].ok
     assert "its certificate is not trusted yet" in seen[-1].what
+
+
+@pytest.mark.parametrize("missed", [0, 404, 500])
+def test_one_answer_that_is_missed_while_a_certificate_is_waited_for_undoes_nothing(missed: int) -> None:
+    looker, clock, _ = verifier("web:1", FakeProbe([*[200] * 140, missed, 200], untrusted=10**6))
+    seen = looker.verify(Verification("s", routes=(RouteCheck("app", "app.lab.test"),)))
+    assert seen[-1].ok, seen
+    assert "its certificate is not trusted yet" in seen[-1].what
+    assert clock.passed > 80
+    looker, clock, _ = verifier("web:1", FakeProbe([*[200] * 140, missed], untrusted=10**6))
+    assert not looker.verify(Verification("s", routes=(RouteCheck("app", "app.lab.test"),)))[-1].ok, "it stays away"
 
 
 def test_traefik_is_known_by_its_image_from_any_registry() -> None:

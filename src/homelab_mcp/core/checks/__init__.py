@@ -49,12 +49,16 @@ class LabFacts:
         memory: the host's memory, bytes.
         tracked: files in git's index, relative to the lab's root.
         backup_paths: host folders that a backup covers; None where nobody has said.
+        pools: subnets of the networks that this machine's engine has, by name.
+        routes: (subnet, interface) of what this machine reaches besides those.
     """
 
     networks: Collection[str] | None = None
     memory: int | None = None
     tracked: Collection[str] | None = None
     backup_paths: Sequence[str] | None = None
+    pools: Mapping[str, Sequence[str]] | None = None
+    routes: Sequence[tuple[str, str]] | None = None
 
 
 NO_FACTS = LabFacts()

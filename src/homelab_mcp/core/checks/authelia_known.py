@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from homelab_mcp.core.checks.key_tree import Tree, tree_of
 from homelab_mcp.core.yaml12 import Path
 
 _TEXT = (
@@ -47,26 +47,13 @@ _TEXT = (
 )
 """``key(key key)``; what is below a key without brackets is not judged."""
 
-_Tree = dict[str, "_Tree"]
-
 
 @cache
-def _tree() -> _Tree:
-    root: _Tree = {}
-    above: list[_Tree] = []
-    here = last = root
-    for word in re.findall(r"[a-z0-9_]+|[()]", _TEXT):
-        if word == "(":
-            above.append(here)
-            here = last
-        elif word == ")":
-            here = above.pop()
-        else:
-            last = here.setdefault(word, {})
-    return root
+def _tree() -> Tree:
+    return tree_of(_TEXT)
 
 
-def misspelt(data: Any, known: _Tree | None = None, path: Path = ()) -> Iterator[tuple[Path, str]]:
+def misspelt(data: Any, known: Tree | None = None, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """(path of a key, the key that is meant) of keys that Authelia does not know, but nearly."""
     known = _tree() if known is None else known
     if isinstance(data, list):

@@ -31,7 +31,7 @@ _ENDS = {
 }
 PORTS = {"postgres": 5432, "mysql": 3306, "mongo": 27017, "redis": 6379}
 _KINDS = {
-    "postgres": ("postgres", "postgresql", "postgis", "pgvector", "timescaledb"),
+    "postgres": ("postgres", "postgresql", "postgis", "pgvector", "pgvecto-rs", "timescaledb"),
     "mysql": ("mariadb", "mysql", "percona"),
     "mongo": ("mongo", "mongodb"),
     "redis": ("redis", "valkey", "keydb", "dragonfly"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -82,10 +81,6 @@ class Source:
 
     def _offset(self, line: int, column: int) -> int:
         return self._lines[line - 1] + column - 1 if 0 < line <= len(self._lines) else -1
-
-    def line_of(self, offset: int) -> int:
-        """The line (from 1, as YAML counts) that holds an offset."""
-        return bisect.bisect_right(self._lines, offset)
 
     def origin(self, path: Path) -> tuple[int, Any] | None:
         """Where a path is really written, the same for all aliases and merges of it; a new one: where it would be."""

@@ -102,7 +102,7 @@ def excluded(spot: Spot) -> Change | None:
 @fixer("HL034")
 def beside_network_mode(spot: Spot) -> Change | None:
     """Safe for ports beside the host's network, which do nothing there; unsafe for what is refused today."""
-    slot = spot.key
+    slot = spot.key or spot.source.at((*spot.home, "ports"))
     if slot is None or slot.key is None:
         return None
     idle = spot.service is not None and spot.service.network_mode == "host" and slot.path[-1] == "ports"
@@ -112,10 +112,10 @@ def beside_network_mode(spot: Spot) -> Change | None:
 @fixer("HL032", safe=False)
 def no_health(spot: Spot) -> Change | None:
     """Unsafe: the image may bring a check of its own, and the one that waits may need more than a start."""
-    slot = spot.key
-    if slot is None:
+    found = re.match(r"It waits until '([^']+)' is healthy", spot.finding.message)
+    if found is None:
         return None
-    edit = spot.edit.set((*slot.path, "condition"), "service_started")
+    edit = spot.edit.set((*spot.home, "depends_on", found.group(1), "condition"), "service_started")
     return Change("Wait for its start only", edit, safe=False)
 
 

@@ -26,6 +26,16 @@ def unknown_zone(spot: Spot) -> Change | None:
     return None
 
 
+@fixer("HL258")
+def nearly_a_word(spot: Spot) -> Change | None:
+    """Safe: no program has such a word, and one only has nearly its letters."""
+    meant = _meant(spot)
+    for entry in spot.entries("environment") if meant else ():
+        if "$" not in entry.raw:
+            return Change(f"Write {meant}", entry_edit(spot.edit, (*spot.home, *entry.path), entry, meant))
+    return None
+
+
 @fixer("HL233", safe=False)
 def misspelt_variable(spot: Spot) -> Change | None:
     """Unsafe: from then on the program gets a value that it has done without so far."""

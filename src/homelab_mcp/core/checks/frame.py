@@ -172,7 +172,8 @@ def _run(
     lab = Lab([StackView(s) for s in stacks], facts)
     wanted = None if report is None else _with_the_rest(lab, report)
     texts = [(f.file, f.text) for f in lab.files] + [
-        (f.file, f.text) for f in (*lab.traefik_files.all, *lab.authelia_files)
+        (f.file, f.text)
+        for f in (*lab.traefik_files.all, *lab.authelia_files, *(c.source for _, c in lab.config_files))
     ]
     silenced = {file: _silenced(text) for file, text in texts if text}
     found: dict[Finding, None] = {}
@@ -201,7 +202,8 @@ def _with_the_rest(lab: Lab, report: Collection[str]) -> frozenset[str]:
     if lab.traefik is not None and lab.traefik.stack.file in asked:
         asked = asked.union(file.file for file in lab.traefik_files.all)
     beside = [f.file for f in lab.authelia_files if any(s.file in asked for s in lab.stacks)]
-    asked = asked.union(beside)
+    read = [c.source.file for s, c in lab.config_files if s.stack.file in asked]
+    asked = asked.union(beside, read)
     return asked.union(file.file for stack in lab.stacks if stack.file in asked for file in stack.files)
 
 

@@ -7,8 +7,19 @@ import re
 from homelab_mcp.core.checks.view import ServiceView
 
 DATABASES = frozenset(
-    {"postgres", "postgresql", "postgis", "pgvector", "timescaledb", "mariadb", "mysql", "mongo", "mongodb", "redis"}
-    | {"valkey", "keydb", "dragonfly", "influxdb", "couchdb", "cassandra", "clickhouse-server", "elasticsearch"}
+    {"postgres", "postgresql", "postgis", "pgvector", "pgvecto-rs", "timescaledb", "mariadb", "mysql", "mongo"}
+    | {
+        "mongodb",
+        "redis",
+        "valkey",
+        "keydb",
+        "dragonfly",
+        "influxdb",
+        "couchdb",
+        "cassandra",
+        "clickhouse-server",
+        "elasticsearch",
+    }
     | {"opensearch", "meilisearch", "rethinkdb"}
 )
 CACHES = frozenset(["redis", "valkey", "keydb", "dragonfly", "memcached"])
@@ -18,6 +29,7 @@ DATA_FOLDERS = {
     "mysql": "/var/lib/mysql",
     "mongo": "/data/db",
     "pgvector": "/var/lib/postgresql",
+    "pgvecto-rs": "/var/lib/postgresql",
     "postgis": "/var/lib/postgresql",
     "timescaledb": "/var/lib/postgresql",
     "percona": "/var/lib/mysql",
@@ -67,7 +79,7 @@ def postgres_major(service: ServiceView) -> int:
     return int(match.group(1)) if match else 0
 
 
-_OF_POSTGRES = frozenset({"postgres", "pgvector", "postgis", "timescaledb"})
+_OF_POSTGRES = frozenset({"postgres", "pgvector", "pgvecto-rs", "postgis", "timescaledb"})
 
 
 def is_database(service: ServiceView) -> bool:

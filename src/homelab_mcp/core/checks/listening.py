@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 
 from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.app_folders import repository
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.core.yaml12 import Path
 
@@ -19,7 +20,7 @@ def listens(service: ServiceView) -> dict[int, Path]:
         if _is_port(entry):
             given.setdefault(int(entry.value or 0), entry.path)
     own_words = any(service.data.get(field) for field in ("command", "entrypoint"))
-    port = _PORTS.get(service.image_name, 0)
+    port = main_port(service)
     if port and not given and not told and not own_words:
         given[port] = ()
     return given
@@ -39,13 +40,18 @@ _CHECKED = re.compile(r"(https?)://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])
 
 def known_ports(service: ServiceView) -> frozenset[int]:
     """Ports that a well-known image listens on unless told otherwise; none where nobody knows."""
-    port = _PORTS.get(service.image_name, 0)
+    port = main_port(service)
     return frozenset({port, *_MORE_PORTS.get(service.image_name, ())}) if port else frozenset()
 
 
 def main_port(service: ServiceView) -> int:
     """The port that a well-known image listens on unless told otherwise; 0 where nobody knows."""
-    return _PORTS.get(service.image_name, 0)
+    return _BY_REPOSITORY.get(repository(service)) or _PORTS.get(service.image_name, 0)
+
+
+def only_told(service: ServiceView) -> bool:
+    """True for an image whose port nothing but its variables and its command can change."""
+    return repository(service) in _ONLY_TOLD
 
 
 def port_variables(service: ServiceView) -> list[Entry]:
@@ -63,7 +69,7 @@ def _port_variables(service: ServiceView) -> list[Entry]:
 def label_problem(service: ServiceView, port: int, named: Collection[int]) -> str:
     """Why nothing answers Traefik on a port; "" where something may. ``named`` are ports that the file names."""
     told = port_variables(service)
-    if not told and service.image_name not in _PORTS:
+    if not told and not main_port(service):
         return ""
     ends = {(e.value or "").rpartition(":")[2] for e in service.environment.values()}
     if str(port) in ends or any(not _is_port(e) for e in told):
@@ -72,14 +78,15 @@ def label_problem(service: ServiceView, port: int, named: Collection[int]) -> st
     if told and (sure or port not in named):
         entry = (sure or told)[0]
         return f"{entry.key} has the program listen on {entry.value}, not on {port}."
-    ports = {_PORTS.get(service.image_name, 0), *_MORE_PORTS.get(service.image_name, ())}
+    ports = {main_port(service), *_MORE_PORTS.get(service.image_name, ())}
     unseen = service.partial or any(service.data.get(f) for f in ("command", "entrypoint", "build", "env_file"))
     own_files = service.image_name in _SERVERS and any(service.data.get(f) for f in ("volumes", "configs", "secrets"))
     if told or unseen or own_files or named or service.image_name in _NO_PAGES or ports & {0, port}:
         return ""
     if any(e.key.upper().endswith("PORT") and e.open for e in service.environment.values()):
         return ""
-    return f"{service.image_name} listens on {_PORTS[service.image_name]} unless told otherwise, not on {port}."
+    name = repository(service) if service.image_name in _PLAIN else service.image_name
+    return f"{name} listens on {main_port(service)} unless told otherwise, not on {port}."
 
 
 def _is_port(entry: Entry) -> bool:
@@ -110,6 +117,36 @@ Each port was found again among those that public app stores and catalogs publis
 CasaOS, Runtipi and others, read in August 2026), but for these, which come from their own documentation: gluetun's
 control server (https://gethomepage.dev/widgets/services/gluetun/), NZBHydra2, httpd, Privoxy, Mosquitto, Vaultwarden.
 """
+_BY_REPOSITORY = {
+    **{"vaultwarden/server": 80, "n8nio/n8n": 5678, "open-webui/open-webui": 8080},
+    **{"paperless-ngx/paperless-ngx": 8000, "immich-app/immich-server": 2283, "mealie-recipes/mealie": 9000},
+    **{"actualbudget/actual-server": 5006, "sissbruecker/linkding": 9090, "freshrss/freshrss": 80},
+    **{"louislam/dockge": 5001, "plexinc/pms-docker": 32400, "jellyfin/jellyfin": 8096, "miniflux/miniflux": 8080},
+    **{"authelia/authelia": 9091, "nodered/node-red": 1880, "home-assistant/home-assistant": 8123},
+    **{"stirlingtools/stirling-pdf": 8080, "gotson/komga": 25600, "jvmilazz0/kavita": 5000},
+    **{"prom/node-exporter": 9100, "prometheus/node-exporter": 9100, "grafana/loki": 3100, "ollama/ollama": 11434},
+    **{"nextcloud": 80, "seerr-team/seerr": 5055, "linuxserver/bookstack": 80, "linuxserver/heimdall": 80},
+    **{"owncast/owncast": 8080, "linuxserver/tvheadend": 9981},
+    **{"gotenberg/gotenberg": 3000, "apache/tika": 9998, "prom/alertmanager": 9093, "emqx/emqx": 18083},
+    **{
+        "advplyr/audiobookshelf": 80,
+        "koenkk/zigbee2mqtt": 8080,
+        "triliumnext/trilium": 8080,
+        "drakkan/sftpgo": 8080,
+        "glanceapp/glance": 8080,
+    },
+}
+"""The same by repository, for images whose last word says little; from the catalog's definitions, which name their
+sources, but for Gotenberg (https://gotenberg.dev/docs/configuration), Tika (apache/tika-docker's README) and
+Prometheus' exporters (their READMEs)."""
+_PLAIN = frozenset({"server", "core", "app", "web"})
+_ONLY_TOLD = frozenset(
+    {"vaultwarden/server", "traefik/whoami", "louislam/uptime-kuma", "louislam/dockge", "amir20/dozzle"}
+    | {"gethomepage/homepage", "paperless-ngx/paperless-ngx", "immich-app/immich-server", "open-webui/open-webui"}
+    | {"n8nio/n8n", "mealie-recipes/mealie", "sissbruecker/linkding", "adminer", "miniflux/miniflux"}
+    | {"freshrss/freshrss", "linuxserver/bookstack", "linuxserver/heimdall", "ollama/ollama", "nextcloud"}
+)
+"""Images that read their port from a variable or their command, or have a fixed one, and from no file of theirs."""
 _MORE_PORTS = {
     **{"portainer-ce": (9443, 8000), "jellyfin": (8920,), "emby": (8920,), "scrutiny": (8086,), "sabnzbd": (9090,)},
     **{"slskd": (5031,), "sonarr": (9898,), "radarr": (9898,), "lidarr": (6868,), "prowlarr": (6969,)},

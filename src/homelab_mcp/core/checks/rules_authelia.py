@@ -173,7 +173,19 @@ def other_path(ctx: LintContext) -> Iterable[Finding]:
                 yield ctx.on(service, entry.path, f"It does not answer at {path}.{tail}", severity=Severity.ERROR)
             elif ports and port and port not in ports and not _moved(asked[0], port):
                 listed = " or ".join(map(str, ports))
-                yield ctx.on(service, entry.path, f"It listens on {listed} unless told otherwise, not on {port}.")
+                message = f"It listens on {listed} unless told otherwise, not on {port}."
+                severity = Severity.ERROR if _not_told(ctx, asked[0], port) else None
+                yield ctx.on(service, entry.path, message, severity=severity)
+
+
+def _not_told(ctx: LintContext, service: ServiceView, port: int) -> bool:
+    """True when nothing that the log-in service reads can have moved it to the port."""
+    if service.data.get("command") or service.data.get("env_file") or service.partial:
+        return False
+    if service.image_name != "authelia":
+        return True
+    files = [f for f in ctx.lab.authelia_files if isinstance(f.data, dict)]
+    return bool(files) and not any(str(port) in str(f.data.get("server")) for f in files)
 
 
 def _moved(service: ServiceView, port: int) -> bool:

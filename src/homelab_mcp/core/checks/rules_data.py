@@ -31,7 +31,7 @@ def one_folder(ctx: LintContext) -> Iterable[Finding]:
             continue
         folder = "/data" if service.image_name in CACHES else data_folder(service)
         for mount in service.mounts:
-            place = _place(service, mount) if folder and _holds(mount, folder) else ""
+            place = place_of(service, mount) if folder and _holds(mount, folder) else ""
             other = first.setdefault(place, service) if place else service
             if other is not service and service.is_beside(other):
                 where = "this file" if other.stack is service.stack else other.stack.file
@@ -44,7 +44,7 @@ def _holds(mount: Mount, folder: str) -> bool:
     return not mount.read_only and (target == folder or target.startswith(f"{folder}/"))
 
 
-def _place(service: ServiceView, mount: Mount) -> str:
+def place_of(service: ServiceView, mount: Mount) -> str:
     """Where a mount's data is, one text for one place; "" where that cannot be told."""
     part = service.data.get("volumes")
     item = part[mount.path[1]] if isinstance(part, list) and isinstance(mount.path[1], int) else None

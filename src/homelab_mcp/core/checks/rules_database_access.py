@@ -108,8 +108,7 @@ def outside_port(ctx: LintContext) -> Iterable[Finding]:
             if outside:
                 yield ctx.on(service, entry.path, f"{port} is {host!r}'s port on the host; inside it is {outside}.")
             elif usual and not own_words and not _told(found[0], port):
-                message = f"{host!r} listens on {usual}, not on {port}."
-                yield ctx.on(service, entry.path, message, severity=Severity.WARNING)
+                yield ctx.on(service, entry.path, f"{host!r} listens on {usual}, not on {port}.")
 
 
 def _told(database: ServiceView, port: int) -> bool:

@@ -126,10 +126,9 @@ def unhealthy_dependency(ctx: LintContext) -> Iterable[Finding]:
             if off or not (check or _checks_itself(other)):
                 yield ctx.on(
                     service,
-                    path,
+                    (*path, "condition"),
                     f"It waits until {name!r} is healthy, which has no health check here.",
                     severity=Severity.ERROR if off or _has_none(other) else None,
-                    key=True,
                 )
 
 
@@ -208,12 +207,11 @@ def network_mode_conflict(ctx: LintContext) -> Iterable[Finding]:
             borrowed = mode.startswith(("service:", "container:"))
             if borrowed:
                 message = f"'ports' cannot stand beside 'network_mode: {mode}'; publish them on the network's owner."
-                yield ctx.on(service, ("ports",), message, key=True)
+                yield ctx.on(service, ("ports",), message)
             elif mode == "host":
                 yield ctx.on(
                     service,
                     ("ports",),
                     "'ports' do nothing with 'network_mode: host'.",
-                    key=True,
                     severity=Severity.WARNING,
                 )

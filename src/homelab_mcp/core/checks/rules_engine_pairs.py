@@ -240,6 +240,16 @@ def _nobody(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
     if internal and service.published and not service.network_mode:
         message = "All its networks are internal: nothing is published, whatever stands here."
         yield ctx.on(service, service.published[0][0].path, message)
+    elif internal and service.image_name in _OUTWARD and not service.network_mode and not service.partial:
+        first = next(iter(service.networks.values()))
+        yield ctx.on(service, first, "All its networks are internal, and it works with the internet.")
+
+
+_OUTWARD = frozenset(
+    {"gluetun", "cloudflared", "watchtower", "diun", "ddns-updater", "duckdns", "cloudflare-ddns", "tailscale"}
+    | {"speedtest-tracker", "qbittorrent", "prowlarr", "transmission", "sabnzbd"}
+)
+"""Programs whose work is out on the internet."""
 
 
 def _aliases(ctx: LintContext, service: ServiceView, seen: dict[tuple[str, str], ServiceView]) -> Iterator[Finding]:
@@ -283,6 +293,12 @@ def _volume(ctx: LintContext, stack: Any, name: str, body: Any) -> Iterator[Find
     if kind.startswith("nfs") and "addr=" not in given and "://" not in given:
         message = "NFS needs the server in 'o': addr=192.168.1.10,rw."
         yield ctx.at(stack, path, message, severity=Severity.ERROR, key=True)
+    elif kind.startswith("nfs") and options.get("device") and ":" not in str(options["device"]):
+        message = "What NFS mounts is written with a colon: ':/export/media', the server being in 'o'."
+        yield ctx.at(stack, (*path, "device"), message, severity=Severity.ERROR)
+    elif kind == "cifs" and options.get("device") and not str(options["device"]).startswith(("//", "\\\\")):
+        message = "What CIFS mounts begins with two slashes: //192.168.1.10/share."
+        yield ctx.at(stack, (*path, "device"), message, severity=Severity.ERROR)
     elif kind in {"none", "bind"} and options.get("device") and "bind" not in given:
         message = "A folder of the host needs 'o: bind'."
         yield ctx.at(stack, path, message, severity=Severity.ERROR, key=True)

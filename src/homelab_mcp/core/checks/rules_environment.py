@@ -10,9 +10,10 @@ from dataclasses import replace
 from yaml.nodes import ScalarNode
 
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.images import is_database
 from homelab_mcp.core.checks.open_values import left_empty
 from homelab_mcp.core.checks.ports_syntax import PublishedInvalid, parse_port
-from homelab_mcp.core.checks.view import FileView
+from homelab_mcp.core.checks.view import FileView, StackView
 from homelab_mcp.core.compose_model import BadInterpolation, MissingVariable, is_open
 from homelab_mcp.core.yaml12 import Mark
 from homelab_mcp.model.finding import Finding, Severity
@@ -46,9 +47,23 @@ def missing_variable(ctx: LintContext) -> Iterable[Finding]:
             more = f" ({len(used)} places)" if len(used) > 1 else ""
             near = difflib.get_close_matches(name, stack.env, n=1, cutoff=0.8) if stack.env else []
             tail = f" Did you mean {near[0]}?" if near else ""
-            sure = near and SECRET.search(name) and SECRET.search(near[0])
+            sure = (near and SECRET.search(name) and SECRET.search(near[0])) or _locks_out(stack, used)
             message = f"{name} has no value in .env and no default{more}.{tail}"
             yield ctx.at(file, used[0].path, message, severity=Severity.ERROR if sure else None)
+
+
+def _locks_out(stack: StackView, used: list[MissingVariable]) -> bool:
+    """True for the password of a database, where there is an ``.env`` that lacks it: the image refuses an empty one."""
+    for missing in used if stack.env else ():
+        service = stack.service(str(missing.path[1])) if len(missing.path) > 2 else None
+        for entry in service.environment.values() if service and is_database(service) else ():
+            alone = entry.raw.strip("\"' ") in {f"${{{missing.name}}}", f"${missing.name}"}
+            if alone and entry.key in _PASSWORDS and service and service.path(*entry.path) == missing.path:
+                return True
+    return False
+
+
+_PASSWORDS = frozenset({"POSTGRES_PASSWORD", "MYSQL_ROOT_PASSWORD", "MARIADB_ROOT_PASSWORD"})
 
 
 @rule(

@@ -97,8 +97,8 @@ _NO_CURL = frozenset(
 )
 """Images without curl (BusyBox' wget is in the first five): their Dockerfiles install none."""
 _TOOLS = {
-    "pg_isready": ("postgres", "postgresql", "postgis", "pgvector", "timescaledb"),
-    "psql": ("postgres", "postgresql", "postgis", "pgvector", "timescaledb"),
+    "pg_isready": ("postgres", "postgresql", "postgis", "pgvector", "pgvecto-rs", "timescaledb"),
+    "psql": ("postgres", "postgresql", "postgis", "pgvector", "pgvecto-rs", "timescaledb"),
     "mysqladmin": ("mysql", "mariadb", "percona"),
     "mariadb-admin": ("mariadb",),
     "healthcheck.sh": ("mariadb",),

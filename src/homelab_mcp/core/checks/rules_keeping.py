@@ -60,7 +60,7 @@ def _keeps(service: ServiceView, folder: str) -> bool:
     if service.image_name in CACHES:
         return any(_is_in(folder, m.target) for m in service.mounts if m.target)
     moved = service.environment.get("PGDATA")
-    places = [folder] + ([moved.value] if moved and moved.value else [])
+    places = [moved.value] if moved and moved.value and not moved.open else [folder]
     return any(_covers(m.target, p) for m in service.mounts for p in places) or any(
         service.image_name == "influxdb" and m.target.startswith(folder) for m in service.mounts
     )

@@ -20,14 +20,15 @@ Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network
 _LOCAL = (None, "", "bridge", "macvlan", "ipvlan")
 
 
-def _own(stack: StackView) -> Iterator[tuple[str, dict[str, Any]]]:
+def own_networks(stack: StackView) -> Iterator[tuple[str, dict[str, Any]]]:
     """Networks that the stack itself makes."""
     for key, body in stack.section("networks").items():
         if isinstance(body, dict) and body.get("external") in (None, False, "false"):
             yield key, body
 
 
-def _pools(body: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Path]]:
+def pools_of(body: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Path]]:
+    """Its ``ipam.config`` entries that have no open variable, each with its path in the network."""
     ipam = body.get("ipam")
     config = ipam.get("config") if isinstance(ipam, dict) else None
     for n, item in enumerate(config if isinstance(config, list) else ()):
@@ -63,7 +64,7 @@ def _address(value: Any) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None
 def bad_network(ctx: LintContext) -> Iterable[Finding]:
     """A pool, a driver or a driver option that the engine refuses."""
     for stack in ctx.lab.stacks:
-        for key, body in _own(stack):
+        for key, body in own_networks(stack):
             place: Path = ("networks", key)
             driver = body.get("driver")
             if isinstance(driver, str) and not is_open(driver):
@@ -91,7 +92,7 @@ _DRIVERS = frozenset({"bridge", "macvlan", "ipvlan", "overlay", "host", "none", 
 
 def _pool_problems(body: dict[str, Any]) -> Iterator[tuple[Path, str, Severity | None]]:
     first_v4 = ""
-    for item, path in _pools(body):
+    for item, path in pools_of(body):
         text = item.get("subnet")
         subnet = _subnet(text)
         if isinstance(text, str) and text and "/" not in text and _address(text):
@@ -154,11 +155,11 @@ def pools_overlap(ctx: LintContext) -> Iterable[Finding]:
     seen: list[tuple[Subnet, str, StackView]] = []
     for stack in ctx.lab.stacks:
         used = {k for s in stack.services for k in s.networks}
-        for key, body in _own(stack):
+        for key, body in own_networks(stack):
             if body.get("driver") not in _LOCAL or not (key in used or stack.partial):
                 continue
             name = stack.real_network(key)
-            for item, path in _pools(body):
+            for item, path in pools_of(body):
                 subnet = _subnet(item.get("subnet"))
                 for other, other_name, where in seen if subnet else ():
                     if subnet and other_name != name and other.version == subnet.version and other.overlaps(subnet):
@@ -221,7 +222,7 @@ def _taken(service: ServiceView, key: str, address: ipaddress.IPv4Address | ipad
     ipam = body.get("ipam")
     if not isinstance(ipam, dict) or not ipam.get("config"):
         return "" if ipam or is_open(ipam) else "A fixed address needs a network with an 'ipam' subnet of its own."
-    for item, _ in _pools(body):
+    for item, _ in pools_of(body):
         subnet = _subnet(item.get("subnet"))
         if subnet and subnet.version == 4 and address in subnet and subnet.prefixlen < 31:
             bridge = body.get("driver") in (None, "", "bridge")

@@ -41,7 +41,7 @@ def nearly_a_name(ctx: LintContext) -> Iterable[Finding]:
             if not host or "." in host or ":" in host or host in known or host in OWN or host.isdigit():
                 continue
             near = difflib.get_close_matches(host, _plain_names(known), n=1, cutoff=0.8)
-            if near and not service.partial and host not in _given(service):
+            if near and not service.partial and host not in given_hosts(service):
                 message = f"No container is called {host!r}. Did you mean {near[0]!r}?"
                 yield ctx.on(service, entry.path, message)
 
@@ -63,7 +63,8 @@ def _addresses(service: ServiceView) -> Iterator[Entry]:
             yield entry
 
 
-def _given(service: ServiceView) -> set[str]:
+def given_hosts(service: ServiceView) -> set[str]:
+    """Host names that a service is told of in ``extra_hosts`` and links."""
     part = service.data.get("extra_hosts")
     items = part if isinstance(part, list | dict) else ()
     links = [*(service.data.get("links") or ()), *(service.data.get("external_links") or ())]

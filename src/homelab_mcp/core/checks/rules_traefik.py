@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.listening import checked_ports, main_port, port_variables
+from homelab_mcp.core.checks.listening import checked_ports, main_port, only_told, port_variables
 from homelab_mcp.core.checks.listening import label_problem as port_problem
 from homelab_mcp.core.checks.traefik_label_problem import drops_the_container, label_problem
 from homelab_mcp.core.checks.traefik_regex import braces_problem, regex_problem
@@ -94,6 +94,8 @@ def unknown_port_label(ctx: LintContext) -> Iterable[Finding]:
             value = entry.value or ""
             if entry.open or not value.isdigit() or value in variables or int(value) in hosts - inside:
                 continue
+            if int(value) == main_port(service) and not variables:
+                continue
             if inside - _NO_WEB and int(value) not in inside:
                 message = f"The container's ports named here are {_numbers(inside)}, not {value}."
             else:
@@ -103,7 +105,8 @@ def unknown_port_label(ctx: LintContext) -> Iterable[Finding]:
                 message = f"The health check asks the port {asked}, which the image has; {value} is another."
                 yield ctx.on(service, entry.path, message, severity=Severity.ERROR)
             elif message:
-                yield ctx.on(service, entry.path, message)
+                sure = only_told(service) and "unless told otherwise" in message
+                yield ctx.on(service, entry.path, message, severity=Severity.ERROR if sure else None)
 
 
 def _asked_inside(service: ServiceView, port: int) -> bool:
@@ -115,6 +118,7 @@ def _asked_inside(service: ServiceView, port: int) -> bool:
 _NO_WEB = frozenset(
     {21, 22, 25, 53, 110, 123, 139, 143, 389, 445, 465, 514, 587, 636, 853, 993, 995, 1883, 1900, 2222, 3306, 3478}
     | {4190, 5353, 5432, 6379, 6881, 8883, 21027, 22000, 25565, 27017, 51413, 51820}
+    | {554, 1935, 2022, 5060, 7882, 8554, 8555, 9982, 9987, 19132, 50300, 58846, 64738}
 )
 """Ports of other protocols: that they alone are published says nothing of the one that Traefik asks."""
 

@@ -13,6 +13,7 @@ from homelab_mcp.core.checks.images import CACHES, DATABASES, is_database, postg
 from homelab_mcp.core.checks.rules_dependencies import dependencies
 from homelab_mcp.core.checks.view import ServiceView, StackView
 from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
 
 GLUETUN = "https://github.com/qdm12/gluetun-wiki/blob/main/setup/connect-a-container-to-gluetun.md"
@@ -62,7 +63,8 @@ def no_net_admin(ctx: LintContext) -> Iterable[Finding]:
         part = service.data.get("cap_add")
         caps = {str(c).upper().removeprefix("CAP_") for c in part} if isinstance(part, list) else set()
         if not caps & {"NET_ADMIN", "ALL"} and service.data.get("privileged") not in (True, "true"):
-            yield ctx.on(service, (), "It needs cap_add: [NET_ADMIN].")
+            path: Path = ("cap_add",) if caps else ("image",) if "image" in service.data else ()
+            yield ctx.on(service, path, "It needs cap_add: [NET_ADMIN].")
 
 
 def _dedicated(service: ServiceView) -> bool:

@@ -1,7 +1,8 @@
 """DNS providers that Traefik's certificate resolvers know, and the variables that the common ones need.
 
 From the documentation of lego, which Traefik asks for certificates (https://go-acme.github.io/lego/dns/, a page a
-provider); the names were found again in the program of Traefik 3.7. Each variable may end in ``_FILE``.
+provider); the names were found again in the program of Traefik 3.7, the last three lines in lego's providers/dns
+folder: newer Traefik has those too. Each variable may end in ``_FILE``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ _PROVIDERS_TEXT = (
     "safedns sakuracloud scaleway selectel selectelv2 selfhostde servercow shellrent simply sonic spaceship stackpath "
     "syse technitium tencentcloud timewebcloud todaynic transip ultradns variomedia vegadns vercel versio vinyldns "
     "virtualname vkcloud volcengine vscale vultr webnames webnamesca websupport wedos westcn yandex yandex360 "
-    "yandexcloud zoneedit zoneee zonomi"
+    "yandexcloud zoneedit zoneee zonomi "
+    "abion afraid aliesa alwaysdata anexia artfiles beget binarylane bluecatv2 com35 combell comlaude curanet czechia "
+    "dandomain ddnss dinahosting dns51 dnscale dnsexit dnsla dnsservices dnsupdate dynadot edgecenter eurodns euserv "
+    "excedo feno fornex gehirn gigahostno gname hetznerv1"
 )
 PROVIDERS = frozenset(_PROVIDERS_TEXT.split())
 """Codes of providers."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
+
+from homelab_mcp.core.checks.key_tree import Tree, tree_of
 
 _TEXT = (
     "accesslog(addinternals bufferingsize dualoutput fields(defaultmode headers(defaultmode names(*)) names(*) "
@@ -83,26 +84,13 @@ _TEXT = (
 )
 """``name(option option)``; ``*`` is a name of one's own. What is below an option without brackets is not judged."""
 
-_Tree = dict[str, "_Tree"]
-
 DYNAMIC = frozenset({"http", "tcp", "udp", "tls"})
 """Sections of dynamic files, which Traefik does not look at in the static one."""
 
 
 @cache
-def _tree() -> _Tree:
-    root: _Tree = {}
-    above: list[_Tree] = []
-    here = last = root
-    for word in re.findall(r"[a-z0-9*]+|[()]", _TEXT):
-        if word == "(":
-            above.append(here)
-            here = last
-        elif word == ")":
-            here = above.pop()
-        else:
-            last = here.setdefault(word, {})
-    return root
+def _tree() -> Tree:
+    return tree_of(_TEXT)
 
 
 class Unknown(NamedTuple):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from yaml.nodes import Node
 
     from homelab_mcp.core.checks import LabFacts, LintStack
+    from homelab_mcp.core.checks.config_files import ConfigFile
     from homelab_mcp.core.checks.log_in import LogIn
     from homelab_mcp.core.checks.traefik_files import TraefikFiles
     from homelab_mcp.core.checks.traefik_places import TraefikFile
@@ -252,6 +253,13 @@ class Lab:
             if s.image_name == "authelia"
         )
         return [file for file in found if file is not None]
+
+    @once
+    def config_files(self) -> list[tuple[ServiceView, ConfigFile]]:
+        """What well-known programs of the lab read, as far as that can be read here."""
+        from homelab_mcp.core.checks.config_files import config_files
+
+        return list(config_files(self))
 
     @once
     def routing(self) -> list[ServiceView]:

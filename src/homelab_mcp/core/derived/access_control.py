@@ -29,7 +29,8 @@ _LOGS_OUT = "Authelia restarts to read its access rules; it keeps sessions in me
 
 _VANISHES = (
     "Until it is healthy again Traefik answers 404 on every protected route: the label traefik.docker.allownonrunning "
-    "on it, and --providers.docker.allowemptyservices=true on Traefik, keep them."
+    "on it, and --providers.docker.allowemptyservices=true on Traefik, keep them; `homelab-mcp validate --fix --rule "
+    "HL252` plans both."
 )
 
 

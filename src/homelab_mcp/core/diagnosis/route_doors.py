@@ -61,7 +61,9 @@ def _log_in(f: Facts, r: RouteFacts) -> Iterator[Cause]:
         if r.undefined:
             yield Cause("login_missing", 0.8, "It asks for a log-in that the lab does not have.", (), fix)
         return
-    if r.login.down or r.login.health == "unhealthy":
+    # While it starts Traefik has no server to ask, and answers 500 or 503 itself.
+    starting = r.login.health == "starting" and r.status in (500, 503)
+    if r.login.down or r.login.health == "unhealthy" or starting:
         seen: tuple[str, ...] = (
             f"{r.login.where}: {r.login.health or r.login.state}",
             f"the route answers {r.status or 'nothing'}",

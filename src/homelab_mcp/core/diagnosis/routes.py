@@ -28,7 +28,11 @@ def causes(f: Facts) -> Iterator[Cause]:
 
 
 def _slow(f: Facts) -> bool:
-    """Traefik leaves out containers that are not healthy yet (its Docker provider)."""
+    """Traefik sends nobody to containers that are not healthy yet.
+
+    Its Docker provider leaves them out (404) or, with allowEmptyServices, keeps the route without a server (503) or,
+    from 3.7.2 on, with one that has no address (500; traefik/traefik issue 13261).
+    """
     return f.one is not None and f.one.state.health in ("starting", "unhealthy")
 
 
@@ -50,12 +54,13 @@ def _labels(f: Facts, r: RouteFacts) -> Iterator[Cause]:
         fix = call(f, "update_service", "Give it another host name.", subdomain="NAME")
         seen = (f"{', '.join(r.clashes)} answers to {r.hosts[0]} too",)
         yield Cause("rule_clash", 0.9, f"{r.clashes[0]} has the same address.", seen, fix)
-    if f.one and r.status == 404 and not r.undefined and r.enabled == "true":
-        if f.one.state.health in ("starting", "unhealthy"):
-            fix = Remedy("Traefik leaves out what is not healthy: settle its health check first.")
-            seen = (f"health: {f.one.state.health}", "the route answers 404")
-            yield Cause("left_out_unhealthy", 0.7, "Traefik leaves it out, as it is not healthy.", seen, fix)
-        elif f.runs:
+    if f.one and r.status in (404, 500, 503) and not r.undefined and r.enabled == "true":
+        if _slow(f):
+            fix = Remedy("Traefik sends nobody to what is not healthy: settle its health check first.")
+            seen = (f"health: {f.one.state.health}", f"the route answers {r.status}")
+            how = "leaves it out" if r.status == 404 else "keeps its route and sends nobody there"
+            yield Cause("left_out_unhealthy", 0.7, f"Traefik {how}, as it is not healthy.", seen, fix)
+        elif f.runs and r.status == 404:
             fix = Remedy("Correct the router's rule in the stack's file.", "validate_compose", {"stack": f.stack})
             yield Cause("router_unknown", 0.5, "Traefik knows no such route.", ("the route answers 404",), fix)
 

@@ -21,7 +21,6 @@ _CONTINUED = re.compile(r"[\\^`][ \t]*\r?\n")
 _HERE = re.compile(r"\$\(\s*pwd\s*\)|`\s*pwd\s*`|\$\{?PWD\}?|%cd%", re.IGNORECASE)
 _SHELL = re.compile(r"\$\([^()]*\)|`[^`]*`")
 _ENDS = frozenset(";|&")
-HERE = "./"
 
 
 def is_docker_run(text: str) -> bool:

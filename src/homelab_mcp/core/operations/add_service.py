@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.generator import Generated, generate
+from homelab_mcp.core.operations.add_notes import made_from, notes_of, waits_for_login
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.request import AddServiceRequest
+from homelab_mcp.core.operations.taken import refuse_taken
 from homelab_mcp.core.resources import Host, overbooked, too_small
 from homelab_mcp.core.stack_host import host_of, with_host
 from homelab_mcp.core.traefik import gives_certificates
@@ -31,9 +32,6 @@ from homelab_mcp.model.plan import (
 
 Find = Callable[[str], ServiceDefinition]
 Read = Callable[[str], str | None]
-
-LOGIN = "authelia"
-"""The definition whose container carries the middleware of ``sso_middleware``."""
 
 _DANGEROUS = {
     "privileged": "runs privileged",
@@ -108,7 +106,7 @@ def add_service(
         host=host,
     )
     generated = finish(generated)
-    _refuse_taken(generated, stack_name, lab, snapshot, settings, place)
+    refuse_taken(generated, stack_name, lab, snapshot, settings, place)
     route_works = place == LOCAL and _route_works(definition, generated, settings, lab, alongside)
     compose_after = compose_edit.add_services(
         compose_text,
@@ -140,11 +138,11 @@ def add_service(
         verification=_verification(generated, stack_name, route_works),
         risks=tuple(_risks(definition, generated, stack_name, used)),
         notes=(
-            *_notes(definition, _seen_from(place, generated), settings, lab, route_works, kept, alongside),
+            *notes_of(definition, _seen_from(place, generated), settings, lab, route_works, kept, alongside),
             *_seen_from(place, generated).notes,
             *too_small(definition.minimum_memory, host),
             *overbooked([*(s.data for s in lab.services), *generated.services.values()], host),
-            _made_from(definition),
+            made_from(definition),
         ),
         undo=f"Roll this plan back, or remove {generated.name} from stack {stack_name}; its data folders stay.",
         target=generated.name,
@@ -182,60 +180,6 @@ def _shares_certificates(lab: LabView) -> bool:
     return proxy is not None and gives_certificates(proxy.data.get("command"))
 
 
-def _refuse_taken(
-    generated: Generated, stack: str, lab: LabView, snapshot: Snapshot, settings: LabSettings, host: str
-) -> None:
-    here = lab.on(host)
-    there = "" if host == LOCAL else host
-    for name, block in generated.services.items():
-        present = next((s for s in lab.services if s.stack == stack and s.name == name), None)
-        if present:
-            raise InvalidInput(
-                f"Stack {stack} already has a service called {name}.",
-                hint="Give another 'name' (and 'subdomain') for a second instance.",
-                code="service_exists",
-            )
-        holder = here.container(name)
-        around = (c for c in snapshot.containers or () if c.host == there)
-        running = next((c for c in around if c.name == name and c.stack != stack), None)
-        if holder or running:
-            where = holder.where if holder else "a container outside this stack"
-            raise InvalidInput(
-                f"The container name {name} is taken by {where}.",
-                hint="Give another 'name'.",
-                code="container_name_taken",
-            )
-        _refuse_ports(name, block.get("ports", []), here)
-    if generated.route:
-        refuse_host(generated.route.host, lab, settings)
-
-
-def refuse_host(host: str, lab: LabView, settings: LabSettings, *, but: str = "") -> None:
-    """Refuse a host name that leads somewhere already; ``but`` is the external service that may have it."""
-    known = lab.routed(host)
-    outside = next(
-        (n for n, r in settings.external.items() if n != but and r.host_name(n, settings.domain) == host), ""
-    )
-    holder = known.where if known else f"the external service {outside}" if outside else ""
-    if holder:
-        raise InvalidInput(f"{host} already leads to {holder}.", hint="Give another 'subdomain'.", code="host_taken")
-
-
-def _refuse_ports(name: str, ports: list[str], lab: LabView) -> None:
-    for port in ports:
-        body, _, protocol = port.partition("/")
-        first, _, last = body.rsplit(":", 2)[-2].partition("-")
-        numbers = range(int(first), int(last or first) + 1)
-        taken = ((n, lab.publishes(n, protocol or "tcp")) for n in numbers)
-        number, holder = next(((n, h) for n, h in taken if h), (0, None))
-        if holder:
-            raise InvalidInput(
-                f"{name} would publish port {number}, which {holder.where} has.",
-                hint=f"Free it first, by removing or changing {holder.where}.",
-                code="port_taken",
-            )
-
-
 def _route_works(
     definition: ServiceDefinition,
     generated: Generated,
@@ -244,15 +188,9 @@ def _route_works(
     alongside: Collection[str],
 ) -> bool:
     """Whether the route can be asked after the apply: Traefik is there, and the log-in where it is used."""
-    if generated.route is None or _waits_for_login(generated, settings, lab, alongside):
+    if generated.route is None or waits_for_login(generated, settings, lab, alongside):
         return False
     return "traefik" in (definition.id, *alongside) or lab.made_from("traefik") is not None
-
-
-def _waits_for_login(generated: Generated, settings: LabSettings, lab: LabView, alongside: Collection[str]) -> bool:
-    """Log-in is wanted and the lab has none: Traefik then serves no such route, which is safe but must be said."""
-    there = LOGIN in alongside or lab.has_middleware(settings.sso_middleware)
-    return bool(generated.route and generated.route.protected and not there)
 
 
 def _actions(generated: Generated, stack: str) -> tuple[EngineAction, ...]:
@@ -301,56 +239,3 @@ def _risks(
             if volume.kind == "socket":
                 found.append(RiskReason(Risk.HIGH, f"Gets the Docker socket, so it commands the host: {volume.why}"))
     return found
-
-
-def _made_from(definition: ServiceDefinition) -> str:
-    """The definition's own digest, so that the plan's digest covers all of it and not only what reached a file."""
-    whole = hashlib.sha256(definition.model_dump_json().encode()).hexdigest()
-    return f"Made from definition {definition.id}, sha256 {whole[:32]}."
-
-
-def _notes(
-    definition: ServiceDefinition,
-    generated: Generated,
-    settings: LabSettings,
-    lab: LabView,
-    route_works: bool,
-    kept: list[str],
-    alongside: Collection[str],
-) -> list[str]:
-    notes = []
-    if _waits_for_login(generated, settings, lab, alongside):
-        notes.append(
-            f"Not reachable yet: the lab has no log-in service ({settings.sso_middleware}), and Traefik serves no "
-            "protected route without it. Add authelia, or plan this again with sso=bypass and a reason."
-        )
-    if generated.route:
-        login = "behind the lab's log-in" if generated.route.protected else "without the lab's log-in"
-        notes.append(f"Reached at https://{generated.route.host}, {login}.")
-        if not route_works:
-            notes.append(
-                "The route is not checked after the apply: Traefik or the log-in service is not in the lab yet."
-            )
-    if made := [n for n in generated.env if n in _secret_names(definition, generated)]:
-        notes.append(f"New secrets in .env: {', '.join(made)}.")
-    absent = [r for r in definition.requires if r not in alongside and not lab.made_from(r)]
-    if absent:
-        notes.append(f"It needs {', '.join(absent)}, which the lab does not have yet.")
-    kinds = {v.kind for c in (definition.container, *definition.companions.values()) for v in c.volumes}
-    shared = [
-        path for kind, path in (("media", settings.media_dir), ("downloads", settings.downloads_dir)) if kind in kinds
-    ]
-    if shared:
-        notes.append(
-            f"Make {' and '.join(shared)} first, owned by {settings.puid}:{settings.pgid}: what is missing Docker "
-            "makes as root, and the service then cannot write there."
-        )
-    if kept:
-        notes.append(f"Left as they are: {', '.join(kept)}.")
-    if lab.unreadable:
-        notes.append(f"Not compared with stacks that cannot be read: {', '.join(lab.unreadable)}.")
-    return notes
-
-
-def _secret_names(definition: ServiceDefinition, generated: Generated) -> set[str]:
-    return {v.name for v in definition.variables if v.secret and generated.env.get(v.name)}

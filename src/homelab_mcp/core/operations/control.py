@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.core.operations import service_parts
-from homelab_mcp.core.operations.request import Name
+from homelab_mcp.core.operations.request import Name, ServiceName
+from homelab_mcp.core.shadowed import merged_services
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import ContainerState, Snapshot
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Risk, RiskReason, Verification
@@ -33,7 +35,7 @@ class ControlRequest(BaseModel):
 
     action: Verb
     stack: Name
-    services: tuple[Name, ...] = ()
+    services: tuple[ServiceName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,10 @@ def control(snapshot: Snapshot, request: ControlRequest, stale: Collection[str] 
     stack = service_parts.stack_of(snapshot, request.stack)
     if snapshot.containers is None:
         raise InvalidInput("This needs Docker, which was not asked.", code="plan_needs_docker", hint="Look at doctor.")
-    first = request.services[0] if request.services else ""
-    services = service_parts.services_in(stack, first) if first else _all(stack.compose_text)
+    services = merged_services(stack, parse_or_empty(stack.env_text))
     for name in request.services:
-        service_parts.services_in(stack, name)
+        if name not in services:
+            service_parts.services_in(stack, name)
     states = _states(c for c in snapshot.containers if c.stack == request.stack)
     job = _Job(request, services, states, stale)
     actions = _ACTS[request.action](job)
@@ -87,12 +89,6 @@ def control(snapshot: Snapshot, request: ControlRequest, stale: Collection[str] 
         undo=_UNDO[request.action],
         target=acted[0] if len(acted) == 1 else request.stack,
     )
-
-
-def _all(text: str) -> dict[str, Any]:
-    from homelab_mcp.core.compose_meaning import read, services_of
-
-    return dict(services_of(read(text)))
 
 
 def _states(containers: Iterator[ContainerState]) -> dict[str, str]:

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from homelab_mcp.core import external_routes, settings_edit
 from homelab_mcp.core.authelia import the_portal
 from homelab_mcp.core.lazy import dynamic_folder
-from homelab_mcp.core.operations.add_service import refuse_host
 from homelab_mcp.core.operations.lab_view import Known, LabView, view
 from homelab_mcp.core.operations.set_access import EVERYONE
+from homelab_mcp.core.operations.taken import refuse_host
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.external import ExternalName, ExternalRoute
 from homelab_mcp.model.lab import SETTINGS_FILE, LabSettings

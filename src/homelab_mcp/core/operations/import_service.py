@@ -14,10 +14,11 @@ from homelab_mcp.core.importing.docker_run import is_docker_run, parse_docker_ru
 from homelab_mcp.core.importing.normalise import Imported, main_name, normalise
 from homelab_mcp.core.importing.parsed import Parsed
 from homelab_mcp.core.importing.variables import Values
-from homelab_mcp.core.operations.add_service import Read, add_service, refuse_host
+from homelab_mcp.core.operations.add_service import Read, add_service
 from homelab_mcp.core.operations.import_request import ImportRequest
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.request import AddServiceRequest, ServiceOptions
+from homelab_mcp.core.operations.taken import refuse_host
 from homelab_mcp.core.redact import is_secret_name
 from homelab_mcp.core.traefik import gives_certificates
 from homelab_mcp.model.errors import InvalidInput

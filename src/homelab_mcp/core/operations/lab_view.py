@@ -9,6 +9,7 @@ from typing import Any
 
 from homelab_mcp.core.env_file import parse, parse_or_empty
 from homelab_mcp.core.labels import labels_of
+from homelab_mcp.core.labels import made_from as own_definition
 from homelab_mcp.core.shadowed import merged_services
 from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.model.errors import HomelabError
@@ -77,10 +78,10 @@ class LabView:
         return next((s for s in self.services if expand(str(s.data.get("container_name", "")), s.env) == name), None)
 
     def made_from(self, definition: str) -> Known | None:
-        """A service made from that definition: by its label, or by its image's or own name."""
+        """A service made from that definition (no companion of one): by its label, or by its image's or own name."""
         for service in self.services:
             image = str(service.data.get("image", "")).rpartition("/")[2].partition(":")[0]
-            if definition in (service.labels.get("homelab.service"), image, service.name):
+            if definition in (own_definition(service.labels), image, service.name):
                 return service
         return None
 

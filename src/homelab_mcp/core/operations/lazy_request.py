@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from homelab_mcp.core.operations.request import Name
+from homelab_mcp.core.operations.request import Name, ServiceName
 
 Session = Annotated[str, Field(pattern=r"^([0-9]{1,4}(s|m|h))+$")]
 """A duration as Go writes it, without fractions: 45s, 30m, 1h30m."""
@@ -18,7 +18,7 @@ class LazyRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Name
-    service: Name
+    service: ServiceName
     on: bool
     session: Session = "30m"
     theme: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,40}$")] = ""

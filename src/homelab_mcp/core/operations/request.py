@@ -11,6 +11,8 @@ from homelab_mcp.model.hosts import HostName
 from homelab_mcp.model.lab import NAME_PATTERN, RuleId
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+ServiceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+"""A service that is there already: Compose takes dots and capitals too, and a person may have used them."""
 SubDomain = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 
@@ -54,7 +56,7 @@ class RemoveServiceRequest(_Request):
     """Remove ``service`` (its compose name) and the companions that were added with it from ``stack``."""
 
     stack: Name
-    service: Name
+    service: ServiceName
     data: Literal["keep", "delete"] = "keep"
     env: Literal["keep", "delete"] = Field(default="keep", description="Variables that nothing else uses.")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.labels import COMPANION_OF, labels_of
-from homelab_mcp.model.errors import NotFound
+from homelab_mcp.core.yaml12 import load_nodes
+from homelab_mcp.model.errors import HomelabError, NotFound
 from homelab_mcp.model.observed import Snapshot, StackFiles
 
 
@@ -24,15 +27,53 @@ def stack_of(snapshot: Snapshot, name: str) -> StackFiles:
 
 
 def services_in(stack: StackFiles, service: str) -> dict[str, Any]:
-    """The stack's services, among them that one. Raises NotFound (``service_unknown``), YamlRefused, EditRefused."""
+    """The services of the stack's compose file, among them that one.
+
+    Raises:
+        NotFound: it is in none of the stack's files (``service_unknown``), or in another than this
+            (``service_elsewhere``): plans change the compose file alone.
+        YamlRefused, EditRefused: the file cannot be read.
+    """
     services = services_of(read(stack.compose_text))
     if not isinstance(services.get(service), Mapping):
+        refuse_elsewhere(stack, service)
         raise NotFound(
             f"Stack {stack.name} has no service called {service}.",
             hint=f"Its services: {', '.join(services) or 'none'}.",
             code="service_unknown",
         )
     return services
+
+
+def refuse_elsewhere(stack: StackFiles, service: str) -> None:
+    """Nothing, but where the service stands in an override or included file only.
+
+    Raises:
+        NotFound: it does (``service_elsewhere``); said are the file, the line, and what can be done.
+    """
+    with contextlib.suppress(HomelabError):
+        if isinstance(services_of(read(stack.compose_text)).get(service), Mapping):
+            return
+    for path, text in (*stack.others, *stack.named):
+        line = _line_of(text, service)
+        if line:
+            own = posixpath.basename(stack.compose_path)
+            raise NotFound(
+                f"{service} of stack {stack.name} stands in {path}, line {line}; plans change {own} alone.",
+                hint=f"Edit it there, then `homelab-mcp review` shows it and adopts it. Or move its lines into "
+                f"{stack.compose_path}, and ask again.",
+                code="service_elsewhere",
+            )
+
+
+def _line_of(text: str, service: str) -> int:
+    """The line of a service's name, 0 where a file has no such service or cannot be read."""
+    try:
+        document = load_nodes(text, allow_duplicates=True)
+    except HomelabError:
+        return 0
+    path = ("services", service)
+    return document.key_mark(path).line if document.find(path) is not None else 0
 
 
 def companions(services: Mapping[str, Any], service: str) -> list[str]:

@@ -14,6 +14,7 @@ from homelab_mcp.core.authelia import Portal, portal_of, the_portal
 from homelab_mcp.core.labels import Access
 from homelab_mcp.core.operations.lab_view import Known, LabView, view
 from homelab_mcp.core.operations.request import GroupName, _Request
+from homelab_mcp.core.operations.service_parts import refuse_elsewhere, stack_of
 from homelab_mcp.core.users_file import USERS, members
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
@@ -72,6 +73,8 @@ def set_access(
     risks: list[RiskReason] = []
     routes: dict[str, list[RouteCheck]] = {}
     for target in targets_of(lab, request.services):
+        for one in (target.service, *(carrier for carrier, _ in target.routers)):
+            refuse_elsewhere(stack_of(snapshot, one.stack), one.name)
         wanted = _wanted(target, request, settings, find)
         before = access_now(target, settings)
         changed = relabel(texts, target, wanted, settings, find)

@@ -11,8 +11,9 @@ from pydantic import Field
 from homelab_mcp.core import env_file
 from homelab_mcp.core.homepage import Page, the_page
 from homelab_mcp.core.homepage_widgets import KINDS, WidgetKind, variable_of
-from homelab_mcp.core.labels import SERVICE
+from homelab_mcp.core.labels import made_from
 from homelab_mcp.core.needs import networks_of
+from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.lab_view import Known, view
 from homelab_mcp.core.operations.request import _Request
 from homelab_mcp.core.service_edit import ServiceEdit
@@ -58,6 +59,7 @@ def set_widget(snapshot: Snapshot, request: SetWidgetRequest, *, find: Callable[
     texts = {s.name: s.compose_text for s in snapshot.stacks}
     env_before = {s.name: s.env_text for s in snapshot.stacks}[page.service.stack]
     env_after = env_before
+    service_parts.refuse_elsewhere(service_parts.stack_of(snapshot, service.stack), service.name)
     edit = ServiceEdit(texts[service.stack], service.name)
     for key in [k for k in edit.entries("labels") if k.startswith(_PREFIX)]:
         edit.remove_entry("labels", key)
@@ -103,7 +105,7 @@ def set_widget(snapshot: Snapshot, request: SetWidgetRequest, *, find: Callable[
 
 
 def _kind(service: Known) -> WidgetKind:
-    kind = KINDS.get(service.labels.get(SERVICE, "")) or KINDS.get(service.name)
+    kind = KINDS.get(made_from(service.labels)) or KINDS.get(service.name)
     if kind is None:
         raise InvalidInput(
             f"No widget is known here for {service.name}.",
@@ -137,7 +139,7 @@ def _labels(
 def _address(service: Known, find: Callable[[str], ServiceDefinition]) -> str:
     """Where Homepage reaches the service in the lab's own networks; "" unknown."""
     try:
-        route = find(service.labels[SERVICE]).route if SERVICE in service.labels else None
+        route = find(kind).route if (kind := made_from(service.labels)) else None
     except NotFound:
         return ""
     if route is None or route.traefik_service:

@@ -9,7 +9,7 @@ from typing import Any
 
 from homelab_mcp.core import env_file
 from homelab_mcp.core.compose_meaning import read, services_of
-from homelab_mcp.core.labels import SERVICE, labels_of
+from homelab_mcp.core.labels import SERVICE, labels_of, made_from
 from homelab_mcp.core.operations import container_edit, service_parts
 from homelab_mcp.core.operations.change_request import Limits, UpdateServiceRequest
 from homelab_mcp.core.operations.lab_view import LabView, view
@@ -71,10 +71,12 @@ def update_service(
 
 
 def _definition(service: Any, find: Callable[[str], ServiceDefinition]) -> ServiceDefinition | None:
-    made_from = labels_of(service).get(SERVICE)
-    if made_from:
-        with contextlib.suppress(NotFound):
-            return find(made_from)
+    kind = labels_of(service).get(SERVICE)
+    with contextlib.suppress(NotFound):
+        found = find(kind) if kind else None
+        # A companion's label names its owner's definition, a gateway's its own.
+        if found and (made_from(labels_of(service)) or found.container.image.repository in str(service.get("image"))):
+            return found
     return None
 
 

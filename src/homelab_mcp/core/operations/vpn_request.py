@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from homelab_mcp.core.operations.request import Name
+from homelab_mcp.core.operations.request import Name, ServiceName
 
 
 class VpnRequest(BaseModel):
@@ -18,7 +18,7 @@ class VpnRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Name
-    service: Name | None = None
+    service: ServiceName | None = None
     on: bool | None = None
     provider: Annotated[str, Field(max_length=40)] = ""
     type: Literal["", "wireguard", "openvpn"] = ""

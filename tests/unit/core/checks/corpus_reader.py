@@ -4,6 +4,7 @@ A file holds several cases: ``=== title`` (in ``corpus/`` ``=== bad: title`` or 
 file a stack, ``+++`` between the stacks of one lab. A case may begin with header lines:
 
 * ``facts: networks=a,b memory=8GiB tracked=x/.env,y backup=/mnt/a`` is what is known of the lab (:class:`LabFacts`),
+  as are ``pools=a=10.8.0.0/24`` (the engine's networks) and ``routes=wg0=10.6.0.0/24`` (the machine's),
 * ``env: A=1 B='x y'`` is the ``.env`` of every stack of the case,
 * ``files: ./a ./b/c`` is what exists beside the compose file (and the folders on the way); without it nobody can look,
 * ``expects: a/.env:1:W`` is a finding in a file that is no compose file: where, and how severe,
@@ -121,6 +122,8 @@ def _facts(text: str) -> LabFacts:
         memory=int(memory[1]) * UNITS[memory[2]] if memory else None,
         tracked=names.get("tracked"),
         backup_paths=names.get("backup"),
+        pools={n: [s] for n, _, s in (w.partition("=") for w in names["pools"])} if "pools" in names else None,
+        routes=[(s, i) for i, _, s in (w.partition("=") for w in names["routes"])] if "routes" in names else None,
     )
 
 

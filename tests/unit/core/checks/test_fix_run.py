@@ -177,14 +177,14 @@ DAMAGE = ["", "\t", "'", '"', "{", "]", ": ", "# ", "&a ", "*a", "\ufeff", "\x85
 LINES = sorted({line for piece in PIECES for line in piece.split("\n")})
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(st.sampled_from(LINES), min_size=1, max_size=14), st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_lines_thrown_together_never_raise_nor_get_worse(lines: list[str], newline: str, unsafe: bool) -> None:
     before = lab(newline.join(["services:", "  web:", *lines, ""]))
     check(before, fixed(before, unsafe=unsafe), unsafe=unsafe)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(PIECES), st.data(), st.booleans())
 def test_damaged_files_never_raise_nor_get_worse(piece: str, data: st.DataObject, unsafe: bool) -> None:
     at = data.draw(st.integers(0, len(piece)))

@@ -120,7 +120,7 @@ FILES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(FILES | VALUES)
 def test_no_data_raises_out_of_the_linter(data: object) -> None:
     text = yaml.safe_dump(data, allow_unicode=True)
@@ -130,7 +130,7 @@ def test_no_data_raises_out_of_the_linter(data: object) -> None:
         assert finding.message
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=120))
 def test_no_text_raises_out_of_the_linter(text: str) -> None:
     lint([LintStack("s", "c.yaml", text, {})])

@@ -53,7 +53,7 @@ FILES = st.fixed_dictionaries(
 FACTS = LabFacts(networks=["a"], memory=2**30, tracked=[".env", "", "/"], backup_paths=["", "/srv", "x"])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(FILES)
 def test_odd_values(data: object) -> None:
     text = yaml.safe_dump(data, allow_unicode=True)

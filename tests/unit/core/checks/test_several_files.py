@@ -264,7 +264,7 @@ FILES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(FILES | VALUES, min_size=4, max_size=4), st.booleans())
 def test_no_files_raise_out_of_the_linter(datas: list[object], documents: bool) -> None:
     import yaml

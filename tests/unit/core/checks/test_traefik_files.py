@@ -91,7 +91,7 @@ DATA = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.one_of(DATA.map(lambda d: str(yaml.safe_dump(d))), st.text(max_size=40)), st.booleans())
 def test_nothing_in_a_file_of_traefiks_raises(text: str, static: bool) -> None:
     files = {"p/traefik.yml": text if static else STATIC, "p/dyn/a.yml": text, "p/dyn/b.toml": text}

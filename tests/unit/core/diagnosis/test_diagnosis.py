@@ -107,6 +107,10 @@ def route(**more: Any) -> RouteFacts:
         (container(networks=("apart",)), route(status=504), "not_on_traefik_network"),
         (container(), route(traefik=Other("edge", "traefik", "exited"), status=0), "traefik_down"),
         (container(), route(enabled="false", status=404), "traefik_disabled"),
+        # With allowEmptyServices its route stays: no server, or one without an address, and never a good one.
+        (container(health="starting"), route(status=500), "left_out_unhealthy"),
+        (container(health="starting"), route(status=503), "left_out_unhealthy"),
+        (container(health="starting"), route(status=404), "left_out_unhealthy"),
         (container(), route(undefined=("slow@docker",), status=404), "middleware_undefined"),
         (container(), route(clashes=("apps/twin",), status=200), "rule_clash"),
         (container(), route(sso=True, status=500, login=Other("core", "authelia", "exited")), "login_down"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from homelab_mcp.core.operations.control import ControlRequest, control
+from homelab_mcp.core.operations.request import RemoveServiceRequest
 from homelab_mcp.core.plan_codec import plan_from_json, plan_to_json, seal
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
@@ -71,3 +73,13 @@ def test_a_plan_to_stop_survives_its_file() -> None:
     draft = drafted("stop", "web", web="running")
     plan = seal(Plan("p", draft, Risk.LOW, (), (), {}, Requester("cli"), 1.0, 2.0))
     assert plan_from_json(plan_to_json(plan)) == plan
+
+
+def test_names_that_compose_takes_are_taken() -> None:
+    stack = StackFiles("media", "media/compose.yaml", "services: {Web.front: {image: web:1}}\n", "")
+    made = control(Snapshot((stack,), None, ()), ControlRequest(action="start", stack="media", services=("Web.front",)))
+    assert [a.services for a in made.actions] == [("Web.front",)]
+    assert RemoveServiceRequest(stack="media", service="Web.front").service == "Web.front"
+    for bad in ("-web", "we b", "../web", ""):
+        with pytest.raises(ValidationError):
+            RemoveServiceRequest(stack="media", service=bad)

@@ -1,0 +1,94 @@
+"""An apply of one changed service against ``docker compose up`` on the same file, both on the real engine.
+
+Ours plans, is approved, applies, commits and journals; it is told to watch the container for no time at all, since
+the wait is what a person asks for and not overhead. Both change the same line to a value that never came before.
+
+Run: ``python -m bench.apply [ROUNDS]``. Needs Docker.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+from bench.lines import Line, show
+from homelab_mcp.bootstrap import LocalLab
+from homelab_mcp.model.plan import (
+    ActionKind,
+    Draft,
+    EngineAction,
+    FileEdit,
+    PlanState,
+    Requester,
+    Verification,
+)
+from homelab_mcp.workflow.assembly import applier, approvals, planner
+from homelab_mcp.workflow.verifier import Patience
+from testbed import Scratch, stand_in
+
+IMAGE = "homelab-bench/apply:1"
+
+
+def text(number: int) -> str:
+    """The compose file of that turn."""
+    return (
+        f"services:\n  web:\n    image: {IMAGE}\n    restart: unless-stopped\n    stop_grace_period: 1s\n"
+        f"    environment: ['TURN={number}']\n"
+    )
+
+
+def ours(lab: LocalLab, stack: str, number: int) -> None:
+    """Plan, approve and apply the change to that turn."""
+    path = f"{stack}/compose.yaml"
+    draft = Draft(
+        operation="bench",
+        summary="Change web.",
+        edits=(FileEdit(path, lab.files.read(path), text(number)),),
+        actions=(EngineAction(ActionKind.UP, "changed", stack, ("web",)),),
+        verification=Verification(stack, ("web",)),
+        target="web",
+    )
+    plans = planner(lab)
+    plan = plans.make(draft, plans.snapshot(containers=True), Requester("cli"), lambda stacks, networks, edits: ())
+    approvals(lab).dialog(plan, "web", "bench")
+    status = applier(lab, Patience(stable=0.0)).run(plan.id)
+    if status.state is not PlanState.DONE:
+        raise RuntimeError(f"{status.state}: {status.error}")
+
+
+def floor(root: Path, stack: str, number: int) -> None:
+    """Write the file and let Compose do it."""
+    (root / stack / "compose.yaml").write_text(text(number), encoding="utf-8")
+    argv = ["docker", "compose", "up", "--detach", "--no-build"]
+    subprocess.run(argv, cwd=root / stack, capture_output=True, check=True)
+
+
+def main(rounds: int) -> None:
+    """Take turns; the first of each warms."""
+    stand_in(IMAGE)
+    spent: tuple[list[float], list[float]] = ([], [])
+    with tempfile.TemporaryDirectory() as name, Scratch() as run:
+        root = Path(name).resolve()
+        stack = run.claim_project(run.name("benchapply"))
+        (root / stack).mkdir()
+        (root / "homelab.yaml").write_text("domain: lab.test\n", encoding="utf-8")
+        lab = LocalLab(str(root))
+        lab.history.ensure()
+        floor(root, stack, 0)
+        for turn in range(rounds + 1):
+            for which, call in enumerate((partial(ours, lab, stack), partial(floor, root, stack))):
+                begun = time.perf_counter()
+                call(1 + 2 * turn + which)
+                if turn:
+                    spent[which].append(time.perf_counter() - begun)
+    one, other = (statistics.median(times) for times in spent)
+    show(Line("apply of one changed service", "docker compose up", one, other, "s", bound=1.15))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)

@@ -1,0 +1,132 @@
+"""The part of a lab that runs: engines of this machine and of other hosts, Compose, and what looks at them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+from homelab_mcp.bootstrap.on_disk import LabOnDisk
+from homelab_mcp.bootstrap.outside import compose_judge
+from homelab_mcp.model.lab import HOSTS_FILE
+from homelab_mcp.ports import (
+    Compose,
+    Engine,
+    Hardware,
+    Host,
+    Hosts,
+    Inside,
+    Judge,
+    Meter,
+    Probe,
+    Registry,
+    Trials,
+)
+
+if TYPE_CHECKING:
+    from homelab_mcp.adapters.docker_engine import DockerEngine
+    from homelab_mcp.adapters.hosts import HostSet
+    from homelab_mcp.adapters.hosts_engine import HostsEngine
+
+
+class LabEngines(LabOnDisk):
+    """A lab's machines; each is connected to on first use."""
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The Docker Engine of DOCKER_HOST, or the usual socket; with ``hosts.yaml`` those of all hosts."""
+        if self.files.read(HOSTS_FILE) is None:
+            return self._local_engine
+        from homelab_mcp.adapters.hosts_engine import HostsEngine
+
+        return HostsEngine(self._host_set)
+
+    @cached_property
+    def _local_engine(self) -> DockerEngine:
+        from homelab_mcp.adapters.docker_engine import DockerEngine
+
+        return DockerEngine()
+
+    @cached_property
+    def _host_set(self) -> HostSet:
+        from homelab_mcp.adapters.hosts import HostSet
+
+        return HostSet(self.root, self.files, self._local_engine)
+
+    @property
+    def hosts(self) -> Hosts:
+        """This machine and the hosts of ``hosts.yaml``."""
+        return self._host_set
+
+    @cached_property
+    def compose(self) -> Compose:
+        """``docker compose``, on each stack's own host."""
+        from homelab_mcp.adapters.compose_cli import ComposeCli
+
+        return ComposeCli(self.root, reach=self._reach)
+
+    def _reach(self, stack: str) -> Mapping[str, str]:
+        if self.files.read(HOSTS_FILE) is None:
+            return {}
+        host = self._host_set.home(stack)
+        self._host_set.knock(host)
+        return self._host_set.environment(host)
+
+    @cached_property
+    def meter(self) -> Meter:
+        """What the engine measures, or those of all hosts."""
+        from homelab_mcp.adapters.docker_meter import DockerMeter
+
+        # As the engine was made, whatever became of hosts.yaml since.
+        if not hasattr(self.engine, "everywhere"):
+            return DockerMeter(cast("DockerEngine", self.engine))
+        from homelab_mcp.adapters.hosts_meter import HostsMeter
+
+        return HostsMeter(cast("HostsEngine", self.engine), self._local_engine)
+
+    @property
+    def probe(self) -> Probe:
+        """HTTPS through the lab's own Traefik, at the address the settings publish it on."""
+        from homelab_mcp.adapters.http_probe import LabProbe
+
+        return LabProbe(lambda: self.settings)
+
+    @cached_property
+    def inside(self) -> Inside:
+        """Looks at the network from inside containers."""
+        from homelab_mcp.adapters.container_inside import ContainerInside
+
+        return ContainerInside()
+
+    @cached_property
+    def trials(self) -> Trials:
+        """Throw-away runs on this machine's engine."""
+        from homelab_mcp.adapters.trials import ComposeTrials
+
+        return ComposeTrials(self._local_engine, self.root)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """``docker compose config``, within bounds."""
+        return compose_judge(self.root)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Image registries, asked as anybody may."""
+        from homelab_mcp.adapters.registry import HttpRegistry
+
+        return HttpRegistry()
+
+    @cached_property
+    def hardware(self) -> Hardware:
+        """This machine."""
+        from homelab_mcp.adapters.hardware import LinuxHardware
+
+        return LinuxHardware()
+
+    @property
+    def host(self) -> Host:
+        """This machine."""
+        from homelab_mcp.adapters.host_facts import LinuxHost
+
+        return LinuxHost()

@@ -1,0 +1,68 @@
+"""Names, ports and hosts that something in the lab has already, so that nothing else may take them."""
+
+from __future__ import annotations
+
+from homelab_mcp.core.generator import Generated
+from homelab_mcp.core.operations.lab_view import LabView
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.lab import LOCAL, LabSettings
+from homelab_mcp.model.observed import Snapshot
+
+
+def refuse_taken(
+    generated: Generated, stack: str, lab: LabView, snapshot: Snapshot, settings: LabSettings, host: str
+) -> None:
+    """Refuse what was generated for a stack on a host where something has its names, ports or host name.
+
+    Raises:
+        InvalidInput: ``service_exists``, ``container_name_taken``, ``port_taken`` or ``host_taken``, with the holder.
+    """
+    here = lab.on(host)
+    there = "" if host == LOCAL else host
+    for name, block in generated.services.items():
+        present = next((s for s in lab.services if s.stack == stack and s.name == name), None)
+        if present:
+            raise InvalidInput(
+                f"Stack {stack} already has a service called {name}.",
+                hint="Give another 'name' (and 'subdomain') for a second instance.",
+                code="service_exists",
+            )
+        holder = here.container(name)
+        around = (c for c in snapshot.containers or () if c.host == there)
+        running = next((c for c in around if c.name == name and c.stack != stack), None)
+        if holder or running:
+            where = holder.where if holder else "a container outside this stack"
+            raise InvalidInput(
+                f"The container name {name} is taken by {where}.",
+                hint="Give another 'name'.",
+                code="container_name_taken",
+            )
+        _refuse_ports(name, block.get("ports", []), here)
+    if generated.route:
+        refuse_host(generated.route.host, lab, settings)
+
+
+def refuse_host(host: str, lab: LabView, settings: LabSettings, *, but: str = "") -> None:
+    """Refuse a host name that leads somewhere already; ``but`` is the external service that may have it."""
+    known = lab.routed(host)
+    outside = next(
+        (n for n, r in settings.external.items() if n != but and r.host_name(n, settings.domain) == host), ""
+    )
+    holder = known.where if known else f"the external service {outside}" if outside else ""
+    if holder:
+        raise InvalidInput(f"{host} already leads to {holder}.", hint="Give another 'subdomain'.", code="host_taken")
+
+
+def _refuse_ports(name: str, ports: list[str], lab: LabView) -> None:
+    for port in ports:
+        body, _, protocol = port.partition("/")
+        first, _, last = body.rsplit(":", 2)[-2].partition("-")
+        numbers = range(int(first), int(last or first) + 1)
+        taken = ((n, lab.publishes(n, protocol or "tcp")) for n in numbers)
+        number, holder = next(((n, h) for n, h in taken if h), (0, None))
+        if holder:
+            raise InvalidInput(
+                f"{name} would publish port {number}, which {holder.where} has.",
+                hint=f"Free it first, by removing or changing {holder.where}.",
+                code="port_taken",
+            )

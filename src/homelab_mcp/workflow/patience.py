@@ -1,0 +1,70 @@
+"""How long a verification waits, and what it has seen of containers so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.model.plan import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds.
+
+    Args:
+        health: until a health check passes, on top of its start period.
+        stable: how long a container without a health check, or one that was restarted, must run without a restart.
+        steady: seconds of running after which a restart is one too many: it had come up, and fell.
+        route: until a route answers.
+        certificate: until the answering route's certificate is trusted; the CA may take its time.
+        open_door: how long a route that should ask for log-in may answer without, while the router is being changed.
+        gone: until removed containers are gone, or one that should be there appears.
+        poll: between two looks.
+        restarts: restarts after which a container counts as crash-looping.
+    """
+
+    health: float = 120.0
+    stable: float = 30.0
+    steady: float = 10.0
+    route: float = 60.0
+    certificate: float = 90.0
+    open_door: float = 5.0
+    gone: float = 10.0
+    poll: float = 0.5
+    restarts: int = 3
+
+
+@dataclass(slots=True)
+class Run:
+    """What was seen of one container so far: ``since`` when it is as it is now, ``ran`` how long before it fell."""
+
+    first: int
+    mark: tuple[object, ...]
+    since: float
+    restarts: int = 0
+    ran: float = 0.0
+
+    def look(self, one: ContainerState, now: float) -> None:
+        """Take in another look at it."""
+        if (mark := mark_of(one)) == self.mark:
+            return
+        if (restarts := one.restart_count - self.first) > self.restarts:
+            self.ran = max(self.ran, now - self.since)
+            self.restarts = restarts
+        self.mark, self.since = mark, now
+
+
+@dataclass(slots=True)
+class Watch:
+    """What was seen of one service so far; ``since`` when its containers were last seen to change."""
+
+    since: float
+    deadline: float
+    runs: dict[str, Run] = field(default_factory=dict)
+    settled: Evidence | None = None
+
+
+def mark_of(one: ContainerState) -> tuple[object, ...]:
+    """What changes when a container stops, starts or is restarted."""
+    return one.state, one.restart_count, one.started_at

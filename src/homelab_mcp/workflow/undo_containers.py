@@ -1,0 +1,152 @@
+"""Putting containers back: those that were there run as they did, and what an apply added goes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from homelab_mcp.model.errors import EngineFailed
+from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.model.plan import ActionKind, Evidence, Plan
+from homelab_mcp.ports import Clock, Compose, Engine, Trials
+from homelab_mcp.workflow import trial_steps
+from homelab_mcp.workflow.plan_facts import acted_stacks
+from homelab_mcp.workflow.stack_engine import take_away
+from homelab_mcp.workflow.undo_record import Before, words
+
+_UP = frozenset({"running", "restarting"})
+_DOWN = frozenset({"created", "exited", "dead"})
+_SETTLE = 15.0
+_HEALTH = 60.0
+"""Seconds for what reads its files again to come up: people meet it as soon as the roll-back says that it is over."""
+_POLL = 0.5
+
+
+class ContainersBack:
+    """Each step raises what Docker said: whoever asks knows whether to try it once more."""
+
+    def __init__(self, engine: Engine, compose: Compose, clock: Clock) -> None:
+        self._engine = engine
+        self._compose = compose
+        self._clock = clock
+
+    def remove_added(self, plan: Plan, before: Before, trials: Trials | None, seen: list[Evidence]) -> None:
+        """Remove what a killed Compose left, what the apply added, and what holds data that goes back."""
+        seen.extend(trial_steps.remove(trials, plan))
+        for stack in acted_stacks(plan):
+            self._engine.sweep_renamed(stack)
+            now = by_service(self._engine.containers(stack))
+            added = sorted(key.partition("/")[2] for key in now if key not in before.containers)
+            # A container holds the folder that it was made with: none may while its data goes back.
+            taken = {s for a in plan.draft.actions if a.kind is ActionKind.REMOVE for s in a.services}
+            anew = {k.partition("/")[2] for k in now if now[k] != before.containers.get(k, now[k])}
+            if plan.draft.moves and taken & anew:
+                take_away(self._engine, self._compose, stack, sorted(taken & anew))
+            if added and not any(key.partition("/")[0] == stack for key in before.containers):
+                # The whole stack is new: its own networks go too.
+                self._compose.down(stack)
+            elif added:
+                take_away(self._engine, self._compose, stack, added)
+
+    def bring_back(self, plan: Plan, before: Before, seen: list[Evidence]) -> None:
+        """Services that ran run again, paused ones are paused, and the others are down."""
+        for stack in acted_stacks(plan):
+            now = by_service(self._engine.containers(stack))
+            mine = {k.partition("/")[2]: (v, now.get(k, [])) for k, v in before.containers.items() if _of(stack, k)}
+            self._thaw(stack, mine)
+            self._bring_down(stack, mine, seen)
+            moved = [s for s, (then, rows) in mine.items() if _ups(then) and not _ups(then) <= _ups(rows)]
+            if moved:
+                self._compose.up(stack, sorted(moved))
+                running = self._settled(stack, set(moved))
+                what = f"{', '.join(sorted(moved))} of {stack} " + (
+                    "runs again as before" if running else "does not run"
+                )
+                seen.append(Evidence(what, ok=running))
+
+    def read_again(
+        self, plan: Plan, before: Before, restarted: Collection[tuple[str, str]] | None, seen: list[Evidence]
+    ) -> None:
+        """Restart who read the plan's files at its start and is the same container still: it would go by them on."""
+        if not plan.draft.edits:
+            return
+        for action in (a for a in plan.draft.actions if a.kind is ActionKind.RESTART):
+            now = by_service(self._engine.containers(action.stack))
+            again = []
+            for service in action.services:
+                key = f"{action.stack}/{service}"
+                same = _ups(before.containers.get(key, [])) & _ups(now.get(key, []))
+                if same and (restarted is None or (action.stack, service) in restarted):
+                    again.append(service)
+            if again:
+                self._compose.restart(action.stack, again)
+                running = self._settled(action.stack, set(again), healthy=True)
+                what = f"{', '.join(again)} of {action.stack} read its files again"
+                seen.append(
+                    Evidence(what if running else f"{', '.join(again)} of {action.stack} does not run", running)
+                )
+
+    def _bring_down(
+        self, stack: str, services: Mapping[str, tuple[list[list[str]], list[list[str]]]], seen: list[Evidence]
+    ) -> None:
+        """Services that were not running before do not run after; one that was recreated is made anew from the file."""
+        down = {s: rows for s, rows in services.items() if all(state in _DOWN for _, state in rows[0])}
+        started = sorted(s for s, (_, now) in down.items() if _ups(now))
+        made = sorted(s for s, (then, now) in down.items() if {i for i, _ in then} != {i for i, _ in now})
+        if not (started or made):
+            return
+        if started:
+            self._compose.stop(stack, started)
+        if made:
+            self._compose.create(stack, made)
+        names = ", ".join(sorted({*started, *made}))
+        seen.append(Evidence(f"{names} of {stack} does not run, as before", ok=True))
+
+    def _thaw(self, stack: str, services: Mapping[str, tuple[list[list[str]], list[list[str]]]]) -> None:
+        """What was paused meanwhile goes on, and what was paused before is paused again."""
+        frozen = {s: (_paused(then), _paused(now)) for s, (then, now) in services.items()}
+        if freed := sorted(s for s, (then, now) in frozen.items() if now and not then):
+            self._compose.unpause(stack, freed)
+        again = sorted(s for s, (then, now) in frozen.items() if then and not now and _ups(services[s][1]))
+        if again:
+            self._compose.pause(stack, again)
+
+    def _settled(self, stack: str, services: set[str], *, healthy: bool = False) -> bool:
+        """Wait until these run and, with ``healthy``, none is starting any more."""
+        deadline = self._clock.monotonic() + (_HEALTH if healthy else _SETTLE)
+        while True:
+            seen = [c for c in self._engine.containers(stack) if c.state == "running"]
+            if services <= {c.service for c in seen if not (healthy and c.health == "starting")}:
+                return True
+            if self._clock.monotonic() >= deadline:
+                return False
+            self._clock.sleep(_POLL)
+
+    def remove_networks(self, networks: Iterable[str], seen: list[Evidence]) -> None:
+        """Remove those of the networks that nothing is attached to."""
+        for name in sorted(set(networks) & self._engine.networks()):
+            try:
+                self._engine.remove_network(name)
+            except EngineFailed as error:
+                # Something outside this plan uses it by now; an unused name too many hurts nobody.
+                seen.append(Evidence(f"network {name} is kept", ok=True, detail=words(error)))
+
+
+def by_service(containers: Iterable[ContainerState]) -> dict[str, list[list[str]]]:
+    """By "<stack>/<service>", the sorted [id, state] pairs of its containers, as ``Before`` keeps them."""
+    found: dict[str, list[list[str]]] = {}
+    for one in containers:
+        found.setdefault(f"{one.stack}/{one.service}", []).append([one.id, one.state])
+    return {key: sorted(rows) for key, rows in found.items()}
+
+
+def _of(stack: str, key: str) -> bool:
+    return key.partition("/")[0] == stack
+
+
+def _ups(rows: list[list[str]]) -> set[str]:
+    """The ids of the containers that are up."""
+    return {i for i, state in rows if state in _UP}
+
+
+def _paused(rows: list[list[str]]) -> bool:
+    return any(state == "paused" for _, state in rows)
