@@ -44,6 +44,9 @@ def forgetful_program(ctx: LintContext) -> Iterable[Finding]:
         for mount in service.mounts:
             if mount.target.rstrip("/") == folder and mount.read_only:
                 yield ctx.on(service, mount.path, f"It writes to {folder}, and this is mounted read-only.")
+            elif mount.target.rstrip("/") == folder and mount.kind == "anonymous" and not mount.open:
+                message = f"Its data is in {folder}: a volume without a name goes with the container."
+                yield ctx.on(service, mount.path, message)
         if any(m.open for m in service.mounts) or any(t and (_within(t, folder) or t in told) for t in targets):
             continue
         if repository(service) in _WITH_DATABASE and any("DB" in k or "DATABASE" in k for k in service.environment):

@@ -56,7 +56,9 @@ def bad_mount(ctx: LintContext) -> Iterable[Finding]:
                 continue
             if target[0] != "/":
                 if not re.match(r"[A-Za-z]:|\\\\", target):
-                    yield ctx.on(service, mount.path, f"The target {target!r} must begin with '/'.")
+                    long = isinstance(service.data["volumes"][mount.path[1]], dict)
+                    path = (*mount.path, "target") if long else mount.path
+                    yield ctx.on(service, path, f"The target {target!r} must begin with '/'.")
             elif ("/.." in target or not target.strip("/.")) and posixpath.normpath(target) in {"/", "//"}:
                 yield ctx.on(service, mount.path, "Nothing can be mounted over the container's root.")
         for text, path in texts(service, "volumes"):

@@ -1,4 +1,4 @@
-"""HL254, HL255: how a database is set up and asked for its health."""
+"""HL049, HL254, HL255: how a database is set up and asked for its health."""
 
 from __future__ import annotations
 
@@ -92,3 +92,50 @@ def check_without_password(ctx: LintContext) -> Iterable[Finding]:
 
 
 _GIVES = re.compile(r"\s(?:-a|--pass|--askpass|-u)[\s=]|REDISCLI_AUTH|VALKEYCLI_AUTH|\bauth\b", re.IGNORECASE)
+
+
+_PASSWORDS = {
+    "postgres": ("POSTGRES_PASSWORD", "POSTGRES_HOST_AUTH_METHOD"),
+    "mariadb": ("_ROOT_PASSWORD", "_RANDOM_ROOT_PASSWORD", "_ALLOW_EMPTY_ROOT_PASSWORD", "_ALLOW_EMPTY_PASSWORD"),
+    "mysql": ("_ROOT_PASSWORD", "_RANDOM_ROOT_PASSWORD", "_ALLOW_EMPTY_PASSWORD"),
+}
+
+
+@rule(
+    "HL049",
+    Severity.WARNING,
+    "A database without a password",
+    why="With an empty data folder the official images refuse to start without one; told to do without, they let in "
+    "everybody who reaches them.",
+    link="https://hub.docker.com/_/postgres",
+    bad="services:\n  db:\n    image: postgres:17.5\n",
+    good="services:\n  db:\n    image: postgres:17.5\n    environment: {POSTGRES_PASSWORD: '${DB_PASSWORD:-}'}\n",
+)
+def no_password(ctx: LintContext) -> Iterable[Finding]:
+    """A database image without its password variable, or with one that allows none."""
+    for service in ctx.services():
+        for key, entry in service.environment.items():
+            empty = "ALLOW_EMPTY" in key.upper() and (entry.value or "").lower() in {"1", "yes", "true"}
+            trust = key == "POSTGRES_HOST_AUTH_METHOD" and entry.value == "trust"
+            if empty or trust:
+                yield ctx.on(service, entry.path, "Everybody who reaches it gets in without a password.")
+        wanted = _PASSWORDS.get(service.image_name)
+        unseen = service.partial or service.data.get("env_file") or service.data.get("build")
+        if wanted and not unseen and serves(service) and not any(w in k for k in service.environment for w in wanted):
+            name = f"{service.image_name.upper()}{wanted[0]}" if wanted[0].startswith("_") else wanted[0]
+            fresh = repository(service) in _BRANDS and service.environment.keys() & _SETS_UP
+            # What it is to set up is said: so it is set up, and there is no older folder with a password.
+            where, severity = (("image",), Severity.ERROR) if fresh else ((), None)
+            yield ctx.on(service, where, f"None of its password variables is set ({name}).", severity=severity)
+
+
+def serves(service: ServiceView) -> bool:
+    """False when the image is used for its tools: the start script sets up a server only for the server's command."""
+    command = service.data.get("command")
+    words = command.split() if isinstance(command, str) else command if isinstance(command, list) else []
+    first = str(words[0]) if words else "-"
+    return not service.data.get("entrypoint") and (first.startswith("-") or first in _SERVERS)
+
+
+_SETS_UP = frozenset(f"{brand}_{what}" for brand in ("MARIADB", "MYSQL") for what in ("DATABASE", "USER", "PASSWORD"))
+_SERVERS = frozenset({"postgres", "mariadbd", "mysqld", "docker-entrypoint.sh"})

@@ -163,7 +163,8 @@ def host_elsewhere(ctx: LintContext) -> Iterable[Finding]:
                 continue
             if service.network_mode == "host":
                 message = f"On the host's network {host!r} is no name; ask localhost at a published port."
-                yield ctx.on(service, entry.path, message)
+                here = any(s.stack is service.stack for s in found)
+                yield ctx.on(service, entry.path, message, severity=Severity.ERROR if here else None)
                 continue
             mine = owner(service, ctx.lab)
             if mine is None or any(owner(s, ctx.lab) is mine for s in found if s.network_mode):

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.rules_lazy import groups_of, woken
+from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
 HEAD = "services:\n  web:\n    image: nginx:1.29\n    labels:\n"
@@ -56,7 +58,9 @@ def unread_label(ctx: LintContext) -> Iterable[Finding]:
             if family and option not in _FAMILIES[family] and not option.startswith("metadata."):
                 near = difflib.get_close_matches(option, _FAMILIES[family], n=1)
                 tail = f" Did you mean '{family}{near[0]}'?" if near else ""
-                yield ctx.on(service, entry.path, f"Nobody reads {key}.{tail}", key=True)
+                lost = family == "sablier." and near == ["enable"] and _is_waited_for(ctx, service)
+                severity = Severity.ERROR if lost else None
+                yield ctx.on(service, entry.path, f"Nobody reads {key}.{tail}", key=True, severity=severity)
             elif family and option in _YES_OR_NO and value.lower() not in {"true", "false"} and not entry.open:
                 yield ctx.on(service, entry.path, f"{key} is true or false; {value!r} counts as neither.")
             elif key == "autoheal" and value.lower() == "true" and _unchecked(service.data.get("healthcheck")):
@@ -69,6 +73,13 @@ def unread_label(ctx: LintContext) -> Iterable[Finding]:
                 if near:
                     message = f"Sablier has no theme {entry.value!r} of its own. Did you mean {near[0]!r}?"
                     yield ctx.on(service, entry.path, message)
+
+
+def _is_waited_for(ctx: LintContext, service: ServiceView) -> bool:
+    """True when the container names its group, or a Sablier middleware asks for that: nobody is in it."""
+    groups, _ = woken(ctx.lab)
+    waited = "sablier.group" in service.labels or bool(groups.intersection(groups_of(service)))
+    return "sablier.enable" not in service.labels and waited
 
 
 _YES_OR_NO = frozenset({"enable", "monitor-only", "no-pull", "ready-on-start", "watch_repo"})

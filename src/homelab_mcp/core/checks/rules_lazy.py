@@ -68,7 +68,7 @@ def sablier_unused(ctx: LintContext) -> Iterable[Finding]:
         f"{name.lower()}@file" for name in ctx.lab.traefik_files.names("middlewares") or ()
     }
     unseen = [m for r in tl.all_routers(ctx.lab) for m in _of_files(r, defined)]
-    groups, names = _woken(ctx.lab)
+    groups, names = woken(ctx.lab)
     static = tl.static_config(ctx.lab)
     in_files = static is not None and not ctx.lab.traefik_files.complete
     for service in ctx.services():
@@ -91,7 +91,7 @@ def _of_files(router: tl.Router, defined: set[str]) -> list[str]:
     return [m for m in lower if m.partition("@")[2] not in {"", "docker"} or m.partition("@")[0] not in defined]
 
 
-def _woken(lab: Lab) -> tuple[set[str], set[str]]:
+def woken(lab: Lab) -> tuple[set[str], set[str]]:
     """Groups, and names of containers, that the labels' Sablier middlewares ask for, lower case."""
     groups: set[str] = set()
     names: set[str] = set()

@@ -104,8 +104,13 @@ def gateway_lacks(ctx: LintContext) -> Iterable[Finding]:
         files = any(m.target.startswith(("/gluetun", "/run/secrets")) for m in service.mounts) or service.data.get(
             "secrets"
         )
-        if kind and needed and not files and not any(k.startswith(needed) for k in given):
-            yield ctx.on(service, kind.path, f"It needs {needed[0]}.")
+        if kind and needed and not any(k.startswith(needed) for k in given):
+            others = [k for keys in _NEEDED.values() if keys is not needed for k in given if k.startswith(keys[:1])]
+            if others:
+                message = f"It needs {needed[0]}; {others[0]} is for the other kind of VPN."
+                yield ctx.on(service, kind.path, message, severity=Severity.ERROR)
+            elif not files:
+                yield ctx.on(service, kind.path, f"It needs {needed[0]}.")
 
 
 _NEEDED = {

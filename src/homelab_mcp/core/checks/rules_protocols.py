@@ -39,7 +39,8 @@ def other_protocol(ctx: LintContext) -> Iterable[Finding]:
             for port in _inside(published):
                 if published.protocol == "tcp" and port in _UDP and port not in by["udp"]:
                     message = f"{_UDP[port]} is asked by UDP, and port {port} is published by TCP alone."
-                    yield ctx.on(service, entry.path, message)
+                    sure = service.image_name in _BY_UDP.get(port, ())
+                    yield ctx.on(service, entry.path, message, severity=Severity.ERROR if sure else None)
                 elif published.protocol == "udp" and port == main_port(service) and port not in by["tcp"]:
                     message = f"{service.image_name} is asked by TCP, and port {port} is published by UDP alone."
                     yield ctx.on(service, entry.path, message)
@@ -55,6 +56,14 @@ _UDP = {
     41641: "Tailscale",
 }
 """Ports of services that are asked by UDP, of DNS first of all (IANA's list; each program's documentation)."""
+
+
+_BY_UDP = {
+    51820: ("wireguard", "wg-easy"),
+    53: ("pihole", "adguardhome", "dns-server"),
+    19132: ("minecraft-bedrock-server",),
+}
+"""Programs that are there for nothing else."""
 
 
 def _inside(published: Published) -> range:

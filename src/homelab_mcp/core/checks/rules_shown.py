@@ -182,4 +182,6 @@ def shown_in_vain(ctx: LintContext) -> Iterable[Finding]:
         entry = service.labels.get("homepage.href")
         host = _host(entry.value or "").lower() if entry and not entry.open else ""
         if entry and any(host.endswith(f".{z}") for z in zones) and host not in hosts:
-            yield ctx.on(service, entry.path, f"No router answers to {host}.")
+            own = any(r.hosts for r in tl.routers(service))
+            severity = Severity.WARNING if own else None
+            yield ctx.on(service, entry.path, f"No router answers to {host}.", severity=severity)

@@ -98,7 +98,7 @@ def told(
 
 @rule(
     "HL203",
-    Severity.WARNING,
+    Severity.ERROR,
     "A certificate resolver without a challenge",
     why="The authority wants a proof that the name is yours: without tlsChallenge, httpChallenge or dnsChallenge the "
     "resolver gets no certificate and browsers see Traefik's own, which nobody trusts.",
@@ -188,7 +188,10 @@ def no_files(ctx: LintContext) -> Iterable[Finding]:
     missing = ctx.lab.traefik_files.missing
     if static and missing:
         option = "directory" if "providers.file.directory" in static.options else "filename"
-        yield told(ctx, static, f"providers.file.{option}", f"Nothing is mounted at {missing} in Traefik's container.")
+        used = any(m.endswith("@file") for r in tl.all_routers(ctx.lab) for m in r.middlewares)
+        severity = Severity.ERROR if used else None
+        message = f"Nothing is mounted at {missing} in Traefik's container."
+        yield told(ctx, static, f"providers.file.{option}", message, severity)
 
 
 @rule(

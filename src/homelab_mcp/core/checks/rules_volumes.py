@@ -192,7 +192,10 @@ def bad_entry(ctx: LintContext) -> Iterable[Finding]:
         for item, path in _entries(service):
             kind = item.get("type")
             if not item.get("target"):
-                yield ctx.on(service, path, "'target' is missing: where in the container?")
+                both = isinstance(item.get("source"), str) and ":/" in item["source"]
+                yield ctx.on(
+                    service, (*path, "source") if both else path, "'target' is missing: where in the container?"
+                )
             elif kind == "bind" and not item.get("source"):
                 yield ctx.on(service, path, "'source' is missing: what of the host?")
             elif kind == "tmpfs" and item.get("source"):

@@ -1,4 +1,4 @@
-"""HL045 to HL049, HL057: VPN gateways and their clients, databases and who asks them."""
+"""HL045 to HL048, HL057: VPN gateways and their clients, databases and who asks them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from homelab_mcp.core.checks.db_settings import asked, kind_of
+from homelab_mcp.core.checks.db_settings import Asked, asked, kind_of
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import CACHES, DATABASES, is_database, postgres_major
+from homelab_mcp.core.checks.rules_db_setup import serves
 from homelab_mcp.core.checks.rules_dependencies import dependencies
 from homelab_mcp.core.checks.view import ServiceView, StackView
 from homelab_mcp.core.compose_model import is_open
@@ -93,7 +94,7 @@ def orphan_database(ctx: LintContext) -> Iterable[Finding]:
             if (
                 not _dedicated(db)
                 or db.partial
-                or not _serves(db)
+                or not serves(db)
                 or db.published
                 or db.network_mode
                 or _shared(ctx, db)
@@ -109,7 +110,7 @@ def _left_over(ctx: LintContext, stack: StackView) -> Iterable[Finding]:
     others = [s for s in ctx.services() if not is_database(s)]
     for db in stack.services if others else ():
         names = {db.name, str(db.data.get("container_name") or ""), str(db.data.get("hostname") or "")} - {""}
-        if not _dedicated(db) or db.partial or db.published or db.network_mode or not _serves(db):
+        if not _dedicated(db) or db.partial or db.published or db.network_mode or not serves(db):
             continue
         near = others if _external_network(db) else [s for s in others if s.real_networks & db.real_networks]
         if near and not any(_mentions(s, names) for s in near):
@@ -161,23 +162,53 @@ def unknown_host(ctx: LintContext) -> Iterable[Finding]:
                 continue
             target = _named(ctx, stack, each.host)
             if each.host == "localhost":
-                if own := _alone(service, each.kind):
-                    message = f"localhost is this container itself; the database is {own.name!r}."
-                    yield ctx.on(service, each.entry.path, message, severity=Severity.ERROR)
+                if meant := _meant(service, each):
+                    yield ctx.on(service, each.entry.path, meant, severity=Severity.ERROR)
             elif target is None:
                 if not _external_network(service):
                     names = [s.name for s in stack.services]
                     near = difflib.get_close_matches(each.host, names, n=1) if len(each.host) > 3 else []
                     tail = f" Did you mean {near[0]!r}?" if near else ""
                     message = f"No service or container is called {each.host!r}.{tail}"
-                    sure = near or _alone(service, each.kind)
+                    sure = near or _alone(service, each.kind) or _by_program(service, each.host)
                     yield ctx.on(service, each.entry.path, message, severity=Severity.ERROR if sure else None)
                 elif (own := _alone(service, each.kind)) and own.real_networks & service.real_networks:
                     message = f"No service or container of the lab is called {each.host!r}; {own.name!r} is there."
                     yield ctx.on(service, each.entry.path, message, severity=Severity.ERROR)
             elif target.stack is stack and not target.network_mode and not target.real_networks & service.real_networks:
                 message = f"{each.host!r} is on none of this service's networks."
+                if left := _lonely(target, service):
+                    message = f"Nobody else is on {left[-1]!r}: {service.name!r}, who asks it, is elsewhere."
+                    yield ctx.on(target, left, message, severity=Severity.ERROR)
+                    continue
                 yield ctx.on(service, each.entry.path, message, severity=Severity.ERROR)
+
+
+def _by_program(service: ServiceView, host: str) -> bool:
+    """True for a program's name as the host, where one database is of its kind under another name."""
+    meant = [s for s in service.stack.services if s.image_name == host]
+    return host in DATABASES and len(meant) == 1
+
+
+def _meant(service: ServiceView, each: Asked) -> str:
+    """Why localhost is wrong: there is one database that is meant, or another service of the image asks one by name."""
+    if own := _alone(service, each.kind):
+        return f"localhost is this container itself; the database is {own.name!r}."
+    for other in service.stack.services:
+        entry = other.environment.get(each.entry.key)
+        alike = other is not service and other.image and other.image == service.image
+        if alike and entry and service.stack.service(entry.value or "") is not None:
+            return f"localhost is this container itself; {other.name!r}, of the same image, asks {entry.value!r}."
+    return ""
+
+
+def _lonely(target: ServiceView, service: ServiceView) -> Path:
+    """Where a database names its one network, when nobody else is on it and the service that asks is among others."""
+    rest = [s for s in service.stack.services if s not in (target, service)]
+    own, external = list(target.networks.items()), _external_network(target)
+    if len(own) != 1 or external or any(s.real_networks & target.real_networks for s in rest):
+        return ()
+    return own[0][1] if any(s.real_networks & service.real_networks for s in rest) else ()
 
 
 def _alone(service: ServiceView, kind: str) -> ServiceView | None:
@@ -222,49 +253,6 @@ def _named(ctx: LintContext, stack: StackView, name: str) -> ServiceView | None:
         if name in {str(w) for w in words if w} or (service.stack is stack and re.fullmatch(made, name)):
             return service
     return None
-
-
-_PASSWORDS = {
-    "postgres": ("POSTGRES_PASSWORD", "POSTGRES_HOST_AUTH_METHOD"),
-    "mariadb": ("_ROOT_PASSWORD", "_RANDOM_ROOT_PASSWORD", "_ALLOW_EMPTY_ROOT_PASSWORD", "_ALLOW_EMPTY_PASSWORD"),
-    "mysql": ("_ROOT_PASSWORD", "_RANDOM_ROOT_PASSWORD", "_ALLOW_EMPTY_PASSWORD"),
-}
-
-
-@rule(
-    "HL049",
-    Severity.WARNING,
-    "A database without a password",
-    why="With an empty data folder the official images refuse to start without one; told to do without, they let in "
-    "everybody who reaches them.",
-    link="https://hub.docker.com/_/postgres",
-    bad="services:\n  db:\n    image: postgres:17.5\n",
-    good="services:\n  db:\n    image: postgres:17.5\n    environment: {POSTGRES_PASSWORD: '${DB_PASSWORD:-}'}\n",
-)
-def no_password(ctx: LintContext) -> Iterable[Finding]:
-    """A database image without its password variable, or with one that allows none."""
-    for service in ctx.services():
-        for key, entry in service.environment.items():
-            empty = "ALLOW_EMPTY" in key.upper() and (entry.value or "").lower() in {"1", "yes", "true"}
-            trust = key == "POSTGRES_HOST_AUTH_METHOD" and entry.value == "trust"
-            if empty or trust:
-                yield ctx.on(service, entry.path, "Everybody who reaches it gets in without a password.")
-        wanted = _PASSWORDS.get(service.image_name)
-        unseen = service.partial or service.data.get("env_file") or service.data.get("build")
-        if wanted and not unseen and _serves(service) and not any(w in k for k in service.environment for w in wanted):
-            name = f"{service.image_name.upper()}{wanted[0]}" if wanted[0].startswith("_") else wanted[0]
-            yield ctx.on(service, (), f"None of its password variables is set ({name}).")
-
-
-def _serves(service: ServiceView) -> bool:
-    """False when the image is used for its tools: the start script sets up a server only for the server's command."""
-    command = service.data.get("command")
-    words = command.split() if isinstance(command, str) else command if isinstance(command, list) else []
-    first = str(words[0]) if words else "-"
-    return not service.data.get("entrypoint") and (first.startswith("-") or first in _SERVERS)
-
-
-_SERVERS = frozenset({"postgres", "mariadbd", "mysqld", "docker-entrypoint.sh"})
 
 
 @rule(
