@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
@@ -123,8 +123,9 @@ def unknown_entry_point(ctx: LintContext) -> Iterable[Finding]:
     "      traefik.http.routers.web.middlewares: zip@docker\n      traefik.http.middlewares.zip.compress: 'true'\n",
 )
 def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
-    """A middleware that no label, or none of Traefik's files, defines. Only where the lab has its Traefik."""
+    """A middleware that no label, or none of Traefik's files, defines; without a Traefik only what looks misspelt."""
     if ctx.lab.traefik is None:
+        yield from _misnamed(ctx)
         return
     known = tl.defined_middlewares(ctx.lab)
     in_files = ctx.lab.traefik_files.names("middlewares") or frozenset()
@@ -154,6 +155,21 @@ def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
                     yield ctx.on(service, chain.path, f"No label defines {bare!r}.{tail}", severity=sure)
                 elif provider == "file" and (message := _not_in_files(ctx, bare)):
                     yield ctx.on(service, chain.path, message, severity=Severity.ERROR)
+
+
+def _misnamed(ctx: LintContext) -> Iterator[Finding]:
+    """A name that no label has, on a service that defines a middleware of nearly that name which no router uses."""
+    known = tl.defined_middlewares(ctx.lab)
+    used = {m.partition("@")[0].lower() for r in tl.all_routers(ctx.lab) for m in r.middlewares}
+    for router in tl.all_routers(ctx.lab):
+        own = {name.lower() for name, _, _ in tl.http_labels(router.service, "middlewares")} - used
+        entry = router.options.get("middlewares")
+        for name in router.middlewares if own and entry and not entry.open else ():
+            bare, _, provider = name.partition("@")
+            near = difflib.get_close_matches(bare.lower(), own, n=1)
+            if near and provider in {"", "docker"} and bare.lower() not in known:
+                message = f"No label defines {name!r}. Did you mean {near[0]!r}?"
+                yield ctx.on(router.service, router.options["middlewares"].path, message, severity=Severity.ERROR)
 
 
 def _all_seen(ctx: LintContext) -> bool:
