@@ -30,7 +30,7 @@ HEAD = (
     good=f"{HEAD}web:80'}}]}}}}}}}}\n",
 )
 def sent_nowhere(ctx: LintContext) -> Iterable[Finding]:
-    """``serversTransport`` and the hosts of ``servers`` in dynamic files; a host only where a container is nearly it."""
+    """``serversTransport`` and the hosts of ``servers`` in dynamic files; hosts only where one is nearly it."""
     known = ctx.lab.traefik_files.names("serverstransports")
     for service in ctx.lab.traefik_files.services:
         for _, option, entry in tl.http_labels(service, "services"):
