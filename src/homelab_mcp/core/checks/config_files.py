@@ -16,6 +16,7 @@ _READ: dict[str, tuple[str, ...]] = {
     "caddy": ("/etc/caddy/Caddyfile",),
     "nginx": ("/etc/nginx/nginx.conf", "/etc/nginx/conf.d/default.conf"),
     "zigbee2mqtt": ("/app/data/configuration.yaml",),
+    "eclipse-mosquitto": ("/mosquitto/config/mosquitto.conf",),
     "gatus": ("/config/config.yaml",),
     "alertmanager": ("/etc/alertmanager/alertmanager.yml",),
     "grafana": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -76,3 +77,18 @@ def said_in_files(service: ServiceView) -> frozenset[str] | None:
         found.update(entry.name for entry in each.entries)
     open_names = service.data.get("env_file") and not list(files_of(service))
     return None if open_names else frozenset(found)
+
+
+def lost_dollars(lab: Lab, stack: StackView) -> Iterator[tuple[str, Mark, str]]:
+    """(file, where, name) of passwords and keys with a ``$name`` in the middle that no variable known here has."""
+    for path in paths(stack) if stack.read else ():
+        found = read(lab, stack, path)
+        known = {e.name for e in found.entries} | set(stack.env) if found else set()
+        for entry in found.entries if found else ():
+            names = [] if entry.quote == "'" else _DOLLAR.findall(entry.raw.replace("$$", ""))
+            if found and _SECRET.search(entry.name) and any(n not in known and not n.isupper() for n in names):
+                yield path, found.mark(entry), entry.name
+
+
+_DOLLAR = re.compile(r"(?<=[^\s\\])\$([A-Za-z_][A-Za-z0-9_]*)")
+_SECRET = re.compile(r"PASS|SECRET|TOKEN|_KEY|HASH|_PW$|_AUTH$", re.IGNORECASE)

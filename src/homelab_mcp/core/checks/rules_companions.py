@@ -86,10 +86,8 @@ def plain_postgres(ctx: LintContext) -> Iterable[Finding]:
         meant = [s for s in found if told & names_of(s)] if told else found[:1] if len(found) == 1 else []
         for each in meant:
             if repository(each) == "postgres" and not each.data.get("build"):
-                name = service.name
-                yield ctx.on(
-                    each, ("image",), f"{name!r} needs VectorChord (ghcr.io/immich-app/postgres), not in this."
-                )
+                message = f"{service.name!r} needs VectorChord, which this has not (ghcr.io/immich-app/postgres has)."
+                yield ctx.on(each, ("image",), message)
 
 
 _WITH_VECTORS = frozenset({"immich-app/immich-server"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from homelab_mcp.core.checks.app_folders import repository
 from homelab_mcp.core.checks.db_settings import PORTS, Asked, asked, granted, kind_of, wants_password
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.hosts import host_in
@@ -66,12 +67,31 @@ def _differences(ctx: LintContext, service: ServiceView, each: Asked, database: 
             continue
         # A database of another name may be made by the service itself.
         told = any(key.endswith(_TELLS[what]) for key in database.environment)
-        severity = Severity.WARNING if what == "name" or not told else None
+        makes = what == "name" and repository(service) not in _MAKE_NONE
+        severity = Severity.WARNING if makes or not told else None
         shown = "" if what == "password" else f" {sorted(known)[0]!r}"
         message = f"{database.name!r} is set up with another {_WORDS[what]}{shown}."
         yield ctx.on(service, said[1].path, message, severity=severity)
-    if wants_password(database) and each.kind == "redis" and "password" not in each.said and not each.entry.open:
+    if wants_password(database) and not _gives_password(service, each) and not each.entry.open:
         yield ctx.on(service, each.entry.path, f"{database.name!r} wants a password, and none is given here.")
+
+
+def _gives_password(service: ServiceView, each: Asked) -> bool:
+    """True when a password for the cache is said, or may be said where nobody can look."""
+    if "password" in each.said:
+        return True
+    if each.kind == "redis":
+        return False
+    unseen = service.partial or any(service.data.get(f) for f in ("env_file", "configs", "build"))
+    words = {"PASS", "SECRET", "AUTH", "URL"}
+    told = any("REDIS" in k.upper() and any(w in k.upper() for w in words) for k in service.environment)
+    return bool(unseen) or told or repository(service) not in _BY_VARIABLES
+
+
+_MAKE_NONE = frozenset({"vaultwarden/server", "miniflux/miniflux"})
+"""Programs that want their database there already (Vaultwarden's wiki on PostgreSQL; Miniflux' database settings)."""
+_BY_VARIABLES = frozenset({"nextcloud", "immich-app/immich-server"})
+"""Programs that are told of their cache by variables alone (their documentation)."""
 
 
 def _several(service: ServiceView, database: ServiceView, known: set[str]) -> bool:

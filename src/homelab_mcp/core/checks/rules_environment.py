@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from yaml.nodes import ScalarNode
 
+from homelab_mcp.core.checks import env_texts
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import is_database
 from homelab_mcp.core.checks.open_values import left_empty
@@ -50,6 +51,10 @@ def missing_variable(ctx: LintContext) -> Iterable[Finding]:
             sure = (near and SECRET.search(name) and SECRET.search(near[0])) or _locks_out(stack, used)
             message = f"{name} has no value in .env and no default{more}.{tail}"
             yield ctx.at(file, used[0].path, message, severity=Severity.ERROR if sure else None)
+    for stack in ctx.lab.stacks:
+        for path, mark, name in env_texts.lost_dollars(ctx.lab, stack):
+            message = f"{name}: its '$' begins a variable that nobody sets; put the whole value in '...'."
+            yield Finding("HL050", Severity.WARNING, message, path, mark.line, mark.column)
 
 
 def _locks_out(stack: StackView, used: list[MissingVariable]) -> bool:

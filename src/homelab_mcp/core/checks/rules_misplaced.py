@@ -7,7 +7,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
-from homelab_mcp.core.checks.app_folders import repository
+from homelab_mcp.core.checks.app_folders import kept_in, repository
 from homelab_mcp.core.checks.env_texts import said_in_files
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.rules_data import place_of
@@ -22,8 +22,9 @@ PAPER = (
     "'redis://cache'}\n    volumes: ['./data:/usr/src/paperless/data', './media:/usr/src/paperless/"
 )
 ARR = (
-    "services:\n  torrent:\n    image: linuxserver/qbittorrent:5.1.2\n    volumes: ['./q:/config', '/srv/dl:/downloads']"
-    "\n  radarr:\n    image: linuxserver/radarr:5.26.2\n    volumes: ['./radarr:/config', '/srv/dl:/"
+    "services:\n  torrent:\n    image: linuxserver/qbittorrent:5.1.2\n"
+    "    volumes: ['./q:/config', '/srv/dl:/downloads']\n"
+    "  radarr:\n    image: linuxserver/radarr:5.26.2\n    volumes: ['./radarr:/config', '/srv/dl:/"
 )
 RESTIC = "services:\n  backup:\n    image: mazzolino/restic:1.8.0\n    volumes: ['/srv:/source:ro']\n    environment: "
 
@@ -108,7 +109,9 @@ def _nearest(service: ServiceView, folders: tuple[str, ...]) -> Mount | None:
         best = max(difflib.SequenceMatcher(None, mount.target, folder).ratio() for folder in folders)
         return 1.0 if any(same == posixpath.basename(folder) for folder in folders) else best
 
-    able = [m for m in service.mounts if not m.read_only and m.kind in {"bind", "volume"}]
+    able = [
+        m for m in service.mounts if not m.read_only and m.kind in {"bind", "volume"} and m.target != kept_in(service)
+    ]
     found = max(able, key=likeness, default=None)
     return found if found and likeness(found) > 0.8 else None
 

@@ -7,7 +7,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from homelab_mcp.core.checks import time_zones
+from homelab_mcp.core.checks import env_texts, time_zones
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.listening import port_variables
 from homelab_mcp.core.checks.variable_words import ALIASES, OWN_NAMES, PROVIDERS, misspelt
@@ -41,9 +41,29 @@ def unknown_zone(ctx: LintContext) -> Iterable[Finding]:
             if not text or entry.open or not sure or text[0] in "\"'{" or time_zones.is_zone(text):
                 continue
             near = _near_zone(text)
-            yield ctx.on(service, entry.path, f"{key}: there is no time zone {text!r}.{near}")
+            severity = Severity.ERROR if key in _STRICT else None
+            yield ctx.on(service, entry.path, f"{key}: there is no time zone {text!r}.{near}", severity=severity)
+    yield from _zones_in_files(ctx)
 
 
+def _zones_in_files(ctx: LintContext) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for service in ctx.having("env_file"):
+        for path in env_texts.files_of(service):
+            found = None if path in seen else env_texts.read(ctx.lab, service.stack, path)
+            seen.add(path)
+            for each in found.entries if found else ():
+                text = each.raw.strip()
+                if found and each.name.endswith(_ZONES) and _ZONE.fullmatch(text) and not time_zones.is_zone(text):
+                    severity = Severity.ERROR if each.name in _STRICT else Severity.WARNING
+                    message = f"{each.name}: there is no time zone {text!r}.{_near_zone(text)}"
+                    mark = found.mark(each)
+                    yield Finding("HL232", severity, message, path, mark.line, mark.column)
+
+
+_ZONE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z_/+-]+")
+_STRICT = frozenset({"PAPERLESS_TIME_ZONE"})
+"""Variables of programs that end over a zone that they do not know (Django's TIME_ZONE: ValueError at the start)."""
 _ZONES = ("TZ", "TIMEZONE", "TIME_ZONE")
 
 
