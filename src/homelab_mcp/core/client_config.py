@@ -109,6 +109,28 @@ def entry(client: Client, way: Way, *, token: bool) -> dict[str, Any]:
     return {**found, "headers": {"Authorization": f"Bearer {client.secret}"}} if token else found
 
 
+def with_connection(
+    servers: Sequence[Mapping[str, Any]], body: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None, dict[str, Any]]:
+    """OpenWebUI's tool servers with this entry among them, in the place of an older one; that one; the entry.
+
+    An older one is told by its id. What it has that the entry does not know of stays, and so does its key where the
+    entry brings none.
+    """
+    found = [dict(one) for one in servers]
+    for n, one in enumerate(found):
+        info = one.get("info")
+        if isinstance(info, dict) and info.get("id") == SERVER and one.get("type") == "mcp":
+            new = {**one, **body, "key": body["key"] or one.get("key") or ""}
+            return [*found[:n], new, *found[n + 1 :]], one, new
+    return [*found, dict(body)], None, dict(body)
+
+
+def without_key(one: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry as it may be shown."""
+    return {**one, "key": "(set, not shown)" if one.get("key") else ""}
+
+
 def joined(client: Client, before: str, body: Mapping[str, Any]) -> str:
     """The client's file with the entry in it; all else stays as it was.
 
