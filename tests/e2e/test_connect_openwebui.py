@@ -134,11 +134,12 @@ def test_it_is_entered_beside_the_others_and_openwebui_connects(lab: LabOnDisk, 
 def test_what_is_missing_is_said_before_anything_is_changed(lab: LabOnDisk, tmp_path: Path) -> None:
     with openwebui() as there:
         options = ("--http", "http://127.0.0.1:9/mcp", "--write", "--yes", "--json", "--admin", there.address)
-        for more, code in (
+        cases: tuple[tuple[dict[str, str], str], ...] = (
             ({}, "openwebui_key_needed"),
             ({"OPENWEBUI_API_KEY": "wrong"}, "openwebui_failed"),
             ({"OPENWEBUI_API_KEY": ADMIN}, "token_required"),
-        ):
+        )
+        for more, code in cases:
             refused = connect(lab, *options, **more)
             assert refused.returncode == 1
             assert json.loads(refused.stdout)["error"]["code"] == code, refused.stdout
