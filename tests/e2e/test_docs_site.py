@@ -59,7 +59,7 @@ def test_a_newcomer_finds_the_way_by_navigation_and_by_search(site: str, tmp_pat
         browser.wait("Make it a command")
         browser.picture(pictures / "docs-getting-started.png")
         browser.look(width=390, dark=True)
-        browser.open(f"{site}/services/README.html")
+        browser.open(f"{site}/services/index.html")
         browser.wait("AnythingLLM")
         browser.picture(pictures / "docs-services-small.png")
         outside = browser.script("return performance.getEntriesByType('resource').map(e => e.name)")
