@@ -53,6 +53,7 @@ def test_every_page_is_in_the_navigation_once() -> None:
     pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
     pages = {page for page in pages if not page.startswith("services/")} | {"services/README.md"}
     kept = [page for page in named if not page.startswith("repository/") and page != "index.md"]
+    assert set(pages) - set(kept) == set(), "a page without a place in mkdocs.yml's nav"
     assert sorted(kept) == sorted(pages)
     assert "index.md" in named
 
