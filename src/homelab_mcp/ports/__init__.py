@@ -1,6 +1,7 @@
 """What the middle needs from the world, as Protocols; ``adapters/`` fulfils them, ``bootstrap`` joins the two."""
 
 from homelab_mcp.ports.backup import Restic
+from homelab_mcp.ports.chat import ToolServers
 from homelab_mcp.ports.data import Data, Owned, Owners
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, EngineInfo, Judge, Probe, ProbeResult
@@ -64,6 +65,7 @@ __all__ = [
     "Signer",
     "Snapshots",
     "TokenStore",
+    "ToolServers",
     "Trials",
     "UsageLog",
     "Vault",

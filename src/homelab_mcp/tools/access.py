@@ -65,6 +65,12 @@ TOKEN_KEY = "homelab_mcp.token"  # noqa: S105 - a name
 """Where the HTTP server leaves the request's token: in the ASGI scope, which no client can write."""
 
 
+READ_REFUSED = (
+    "This client's token does not let it read. A person can make one that does, with `homelab-mcp token create`. "
+    "[insufficient_scope]"
+)
+
+
 def token_of(context: Context[Any, Any]) -> Token | None:
     """The token that came with this very request; None over stdio, and over HTTP without tokens."""
     try:

@@ -58,7 +58,6 @@ TOOLSETS: Mapping[str, tuple[str, ...]] = {
         "set_vpn",
         "check_vpn",
         "external_route",
-        "configure_tls",
         "set_homepage",
         "check_storage",
         "fix_permissions",
