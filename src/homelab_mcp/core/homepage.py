@@ -87,12 +87,12 @@ def external_entries(settings: LabSettings, elsewhere: Iterable[HostRoute] = ())
         # The machine itself: through Traefik only the log-in would answer.
         told["siteMonitor"] = route.url
         groups.setdefault(route.group or "Network", []).append({route.shown(name): told})
-    for _, route in sorted({r.service.where: r for r in elsewhere if r.url}.items()):
-        labels = route.service.labels
+    for _, one in sorted({r.service.where: r for r in elsewhere if r.url}.items()):
+        labels = one.service.labels
         name, group = labels.get("homepage.name", ""), labels.get("homepage.group", "")
         if name and group:
             told = {k: labels[f"homepage.{k}"] for k in ("href", "icon", "description") if labels.get(f"homepage.{k}")}
-            groups.setdefault(group, []).append({name: {**told, "siteMonitor": route.url}})
+            groups.setdefault(group, []).append({name: {**told, "siteMonitor": one.url}})
     return [{group: entries} for group, entries in sorted(groups.items())]
 
 

@@ -192,7 +192,8 @@ def _port_labels(labels: Mapping[str, str]) -> Iterator[int]:
 
 def _free(port: int, used: Collection[int]) -> int:
     """The container's own port where it can be had, else one that still tells which it is, else a spare one."""
-    wanted = (port if port >= _LOWEST else _SHIFTED + port, *range(_SPARE, 2 * _SPARE))
+    own = port if port >= _LOWEST else _SHIFTED + port
+    wanted: tuple[int, ...] = (own, *range(_SPARE, 2 * _SPARE))
     return next(n for n in wanted if n not in used)
 
 
