@@ -43,6 +43,7 @@ from homelab_mcp.cli import (
     seeing,
     serve,
     status,
+    survives,
     token,
     trial,
     updates,
@@ -138,6 +139,7 @@ for module in (
     token,
     doctor,
     audit,
+    survives,
     check,
     man_page,
 ):
