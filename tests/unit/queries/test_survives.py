@@ -10,7 +10,8 @@ from homelab_mcp.queries.survival import survives
 
 def test_files_alone_say_it_and_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "homelab.yaml").write_text("domain: lab.test\n")
-    for name, text in (("apps", "services:\n  web: {image: 'nginx:1.29', volumes: ['./web:/data']}\n"), ("odd", "a: [")):
+    web = "services:\n  web: {image: 'nginx:1.29', volumes: ['./web:/data']}\n"
+    for name, text in (("apps", web), ("odd", "a: [")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "compose.yaml").write_text(text)
     found = survives(open_lab(str(tmp_path), files_only=True))
