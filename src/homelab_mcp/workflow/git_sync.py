@@ -102,6 +102,11 @@ def push(lab: Lab) -> dict[str, Any]:
                 code="secret_in_commit",
             )
         tip, head = lab.remote.fetch(), lab.remote.head()
+        if not head:
+            raise HomelabError(
+                "The lab has no commit to send yet.", hint="Adopt a stack first: homelab-mcp review STACK --adopt.",
+                code="nothing_to_do",
+            )  # fmt: skip
         joined = ""
         if tip and lab.remote.base(head, tip) != tip:
             left = [d.path for d in _differing(lab, lab.remote.base(head, tip), tip) if d.open]
