@@ -120,6 +120,8 @@ class OtherMachine:
         """Its engine is gone at once, with no word to anybody."""
         os.killpg(self._children[0].pid, signal.SIGKILL)
         self._children.pop(0).wait()
+        # Its containerd dies with it; where nobody buries that process, its number would pass for a living one.
+        (self.folder / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
 
     def come_back(self) -> None:
         """Its engine starts again, with what was on its disk."""
