@@ -13,7 +13,7 @@ from homelab_mcp.ports.lab import Lab, PromptText
 from homelab_mcp.ports.logs import LogFiles, LogSource
 from homelab_mcp.ports.meter import Meter, UsageLog
 from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
-from homelab_mcp.ports.record import Commit, History, Journal, Repositories
+from homelab_mcp.ports.record import Commit, History, Journal, Remote, RemoteChange, RemoteSettings, Repositories
 from homelab_mcp.ports.registry import Registry
 from homelab_mcp.ports.secrets import (
     Handover,
@@ -58,6 +58,9 @@ __all__ = [
     "ProbeResult",
     "PromptText",
     "Registry",
+    "Remote",
+    "RemoteChange",
+    "RemoteSettings",
     "Repositories",
     "Restic",
     "SecretSource",

@@ -26,6 +26,7 @@ SCOPES: Mapping[str, Scope] = {
     "check_certs": Scope.READ,
     "get_env": Scope.READ,
     "renew_certs": Scope.PLAN,
+    "pull_lab": Scope.PLAN,
     "get_plan": Scope.READ,
     "add_service": Scope.PLAN,
     "remove_service": Scope.PLAN,

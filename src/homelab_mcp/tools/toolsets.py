@@ -33,6 +33,7 @@ TOOLSETS: Mapping[str, tuple[str, ...]] = {
         "fix_compose",
         "review_changes",
         "resolve_drift",
+        "pull_lab",
         "service_details",
         "resource_usage",
         "host_health",
