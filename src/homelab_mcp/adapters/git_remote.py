@@ -110,9 +110,18 @@ class GitRemote:
         return [RemoteChange(path, int(told.split(" ")[1], 8)) for told, path in pairs]
 
     def unsigned(self, since: str, until: str) -> list[str]:
-        """Commits of ``until`` that ``since`` has not and that carry no signature which git trusts."""
+        """Commits of ``until`` that ``since`` has not and that carry no signature which git trusts.
+
+        Raises HomelabError (``too_many_commits``): each one is asked about, or none counts.
+        """
         span = until if since == EMPTY_TREE else f"{since}..{until}"
-        ids = self._git("rev-list", f"--max-count={MOST_COMMITS}", span).split()
+        ids = self._git("rev-list", f"--max-count={MOST_COMMITS + 1}", span).split()
+        if len(ids) > MOST_COMMITS:
+            raise HomelabError(
+                f"More than {MOST_COMMITS} commits would have their signatures looked at.",
+                hint="Look with `git log --show-signature`, take them with git itself, then `homelab-mcp review`.",
+                code="too_many_commits",
+            )
         return [one for one in ids if self._run(("verify-commit", one), SECONDS)[0].code != 0]
 
     def join(self, tip: str, message: str) -> str:

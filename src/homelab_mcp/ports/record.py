@@ -92,7 +92,10 @@ class Remote(Protocol):
         ...
 
     def unsigned(self, since: str, until: str) -> Sequence[str]:
-        """Commits of ``until`` that ``since`` has not and that carry no signature which git trusts."""
+        """Commits of ``until`` that ``since`` has not and that carry no signature which git trusts.
+
+        Raises HomelabError (``too_many_commits``) where those are more than can be looked at.
+        """
         ...
 
     def join(self, tip: str, message: str) -> str:

@@ -58,7 +58,8 @@ def propose_pull(lab: Lab, requester: Requester, *, fetch: bool = True) -> Plan:
         requester: who asks.
         fetch: ask the repository; else what it held at the last fetch.
 
-    Raises HomelabError (``no_remote``, ``fetch_failed``, ``not_signed``), InvalidInput as ``core.operations.pull``.
+    Raises HomelabError (``no_remote``, ``fetch_failed``, ``not_signed``, ``too_many_commits``),
+    InvalidInput as ``core.operations.pull``.
     """
     settings = _settings(lab)
     tip = lab.remote.fetch() if fetch else lab.remote.known()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from homelab_mcp.adapters import git_remote
 from homelab_mcp.bootstrap import LocalLab, open_lab
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.plan import Plan, PlanState, Requester
@@ -174,6 +175,16 @@ def test_only_signed_commits_where_that_was_said(shared: Shared) -> None:
     set_remote(shared.open(), str(shared.bare), "main", signed=True)
     shared.elsewhere("tools/compose.yaml", WEB)
     assert shared.refused().code == "not_signed"
+
+
+def test_an_old_unsigned_commit_is_not_hidden_by_many_later_ones(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_remote(shared.open(), str(shared.bare), "main", signed=True)
+    monkeypatch.setattr(git_remote, "MOST_COMMITS", 1)
+    shared.elsewhere("tools/compose.yaml", WEB)
+    shared.elsewhere("tools/compose.yaml", WEB + "# more\n")
+    assert shared.refused().code == "too_many_commits"
 
 
 def test_signed_by_a_trusted_key_is_taken(shared: Shared, tmp_path: Path) -> None:
