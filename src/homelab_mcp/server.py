@@ -16,7 +16,6 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult, ListToolsResult
-from pydantic import ValidationError
 
 from homelab_mcp import __version__
 from homelab_mcp.bootstrap import mask_output
@@ -26,10 +25,10 @@ from homelab_mcp.model.errors import HomelabError, LabLocked, VaultLocked
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.model.token import Scope, Token
 from homelab_mcp.ports import Lab
-from homelab_mcp.tools.access import may_call, require, token_in, token_of
+from homelab_mcp.tools.access import READ_REFUSED, may_call, require, token_in, token_of
 from homelab_mcp.tools.masking import Masking
 from homelab_mcp.tools.registry import register_all
-from homelab_mcp.tools.shape import misfit
+from homelab_mcp.tools.shape import no_such_tool, own_words
 from homelab_mcp.tools.toolsets import ALL_WORD
 from homelab_mcp.tools.watching import serve_subscriptions
 
@@ -67,7 +66,7 @@ KEEP_PLANS_SECONDS = 90 * 86_400.0
 
 
 class HomelabServer(MCPServer[Any]):
-    """The SDK's server, with each tool's scope enforced, and its words for misfit arguments replaced."""
+    """The SDK's server, with each tool's scope enforced, and its words for what fails replaced by ours."""
 
     token_needed: Callable[[], bool] = staticmethod(lambda: False)
     """Whether a call without a token is refused; over stdio none has one."""
@@ -82,20 +81,23 @@ class HomelabServer(MCPServer[Any]):
         """Call a tool.
 
         Raises:
-            ToolError: the client's token does not let it, or the arguments do not fit; with a way out.
+            ToolError: the client's token does not let it, there is no such tool, the arguments do not fit, or the
+                tool failed; in our words alone, each with a way out and a code.
         """
         token = token_of(context) if context else None
         if token is not None:
             require(name, token)
         elif self.token_needed():
-            raise ToolError("This call came without a token. [token_required]")
+            raise ToolError(
+                "This call came without a token. A person makes one with `homelab-mcp token create` and gives it to "
+                "the client. [token_required]"
+            )
+        if self._tool_manager.get_tool(name) is None:
+            raise no_such_tool(name, [tool.name for tool in self._tool_manager.list_tools()])
         try:
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
-            # These repeat what was given.
-            if isinstance(error.__cause__, ValidationError):
-                raise misfit(error.__cause__) from error.__cause__
-            raise
+            raise own_words(error, name) from error.__cause__
 
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
@@ -124,7 +126,7 @@ class HomelabServer(MCPServer[Any]):
 
     def _may_read(self, token: Token | None) -> None:
         if (token is None and self.token_needed()) or (token is not None and Scope.READ not in token.scopes):
-            raise ResourceError("This client's token does not let it read. [insufficient_scope]")
+            raise ResourceError(READ_REFUSED)
 
     def watch(self) -> None:
         """Let clients subscribe to resources; each is checked when it asks, and what is read for all is not told."""

@@ -23,6 +23,7 @@ from homelab_mcp.model.plan import (
     Requester,
     Verification,
 )
+from homelab_mcp.workflow.approvals import STARTING
 from homelab_mcp.workflow.assembly import approvals, planner, recovery
 from testbed import LocalImage, Scratch
 
@@ -166,6 +167,7 @@ class CrashRig:
     def judge(self, plan: Plan, files: dict[str, tuple[bytes, int]], where: object) -> PlanState:
         """Hold the lab against what must be true after a recovery; how the plan ended."""
         status = self.lab.plans.status(plan.id)
+        starting = status.state is PlanState.QUEUED and time.time() - status.updated < STARTING
         where = (where, plan.id, status)
         assert status.state in {PlanState.DONE, PlanState.ROLLED_BACK, *NOT_BEGUN}, where
         idle = bool(self.side)
@@ -185,8 +187,8 @@ class CrashRig:
             assert not self.lab.plans.used(plan.id) or status.state is PlanState.ROLLED_BACK, where
         else:
             assert ends[-1] in ENDED[status.state], (where, ends)
-        if status.state is PlanState.QUEUED:
-            # Half a minute is a starting worker's; on a busy machine this judgement alone takes longer.
+        if starting:
+            # On a busy machine this judgement alone takes longer than a worker may.
             self.lab.plans.set_status(plan.id, replace(status, updated=time.time()))
         lines, now = len(self.lab.journal.entries()), self.files()
         assert not recovery(self.lab).needed(), where

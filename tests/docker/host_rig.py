@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -108,6 +109,24 @@ class OtherMachine:
     def networks(self) -> set[str]:
         """Names of its networks."""
         return set(_run("docker", "-H", self.socket, "network", "ls", "--format", "{{.Name}}").split())
+
+    def published(self, container: str) -> set[tuple[str, str]]:
+        """(address of the host, port of the container) of each port that it publishes."""
+        said = _run("docker", "-H", self.socket, "inspect", "--format", "{{json .NetworkSettings.Ports}}", container)
+        ports = json.loads(said)
+        return {(b["HostIp"], port.partition("/")[0]) for port, bound in ports.items() for b in bound or ()}
+
+    def lose_power(self) -> None:
+        """Its engine is gone at once, with no word to anybody."""
+        os.killpg(self._children[0].pid, signal.SIGKILL)
+        self._children.pop(0).wait()
+        # Its containerd dies with it; where nobody buries that process, its number would pass for a living one.
+        (self.folder / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
+
+    def come_back(self) -> None:
+        """Its engine starts again, with what was on its disk."""
+        self._engine()
+        self._children.insert(0, self._children.pop())
 
     def close(self) -> None:
         """Remove all that was made."""

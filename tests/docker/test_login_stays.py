@@ -51,7 +51,9 @@ def test_an_old_lab_gets_both_settings_and_its_routes_stay_while_the_log_in_is_a
     now = file.read_text()
     lines = [line for line in now.splitlines(keepends=True) if EMPTY_TOO not in line and KEEP not in line]
     file.write_text("".join(lines))
-    lab.compose(stack, "up", "--detach", "--wait").wait()
+    with lab.compose(stack, "up", "--detach", "--wait") as up:
+        up.communicate()
+    assert up.returncode == 0
 
     plan = propose_fix(lab.open(files_only=False), stack, ("HL252",), REQUESTER)
     assert [f.rule for f in plan.findings if f.rule == "HL252"] == []

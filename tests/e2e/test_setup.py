@@ -50,6 +50,7 @@ def test_a_file_of_answers_sets_a_lab_up_and_the_core_comes_by_one_plan(lab: Lab
 
     refused = lab.run("init", "--core", "--json")
     assert refused.returncode == 1 and "DUCKDNS_TOKEN" in refused.stderr + refused.stdout
+    assert "--env-file" in refused.stderr + refused.stdout
     plan = lab.json("init", "--core", "--without", "sablier", "--env-file", str(env), code=3)
     assert plan["summary"] == "Set up the core: duckdns, traefik, authelia, dockge, homepage"
     assert TOKEN not in str(plan)

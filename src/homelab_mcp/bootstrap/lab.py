@@ -16,6 +16,7 @@ from homelab_mcp.ports import (
     Journal,
     Lock,
     PlanStore,
+    Remote,
     Repositories,
     Restic,
     SecretSource,
@@ -84,6 +85,13 @@ class LocalLab(LabEngines):
         from homelab_mcp.adapters.git_foreign import ForeignGit
 
         return ForeignGit()
+
+    @cached_property
+    def remote(self) -> Remote:
+        """The lab's git repository elsewhere."""
+        from homelab_mcp.adapters.git_remote import GitRemote
+
+        return GitRemote(self.root)
 
     @cached_property
     def journal(self) -> Journal:

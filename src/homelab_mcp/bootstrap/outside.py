@@ -1,11 +1,11 @@
-"""What needs no lab: files that a person named, Compose's word on them, and this process's own output."""
+"""What needs no lab: files that a person named, Compose's word on them, this process's own output, a chat program."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from homelab_mcp.ports import Judge
+from homelab_mcp.ports import Judge, ToolServers
 
 if TYPE_CHECKING:
     from homelab_mcp.core.redact import Redactor
@@ -24,6 +24,13 @@ def tell(command: str, text: str) -> None:
     from homelab_mcp.adapters.notify import tell as run
 
     run(command, text)
+
+
+def openwebui(address: str, key: str) -> ToolServers:
+    """The OpenWebUI at that address, as its administrator sees it."""
+    from homelab_mcp.adapters.openwebui import OpenWebui
+
+    return OpenWebui(address, key)
 
 
 def mask_output(redactor: Callable[[], Redactor], *, stdout: bool = True, named: bool = True) -> None:

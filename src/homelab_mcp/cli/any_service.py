@@ -52,6 +52,7 @@ def _add_custom(app: typer.Typer) -> None:
         category: Annotated[str, typer.Option(help="Category, and group on the dashboard.")] = "",
         title: Annotated[str, typer.Option(help="Name on the dashboard.")] = "",
         icon: Annotated[str, typer.Option(help="Icon on the dashboard.")] = "",
+        host: Annotated[str, typer.Option(help="Docker host of a new stack (see host list); else this machine.")] = "",
         plan_only: PlanOnly = False,
         as_json: JsonFlag = False,
     ) -> None:
@@ -81,6 +82,7 @@ def _add_custom(app: typer.Typer) -> None:
             "category": category,
             "title": title,
             "icon": icon,
+            "host": host,
         }
         lab = lab_of(ctx)
         plan = propose_custom(lab, values, Requester(via="cli"))
@@ -101,6 +103,7 @@ def _import(app: typer.Typer) -> None:
         sso_reason: Annotated[str, typer.Option(help="Why log-in is bypassed.")] = "",
         volumes: Annotated[str, typer.Option(help="folders: named volumes become folders; keep: they stay.")] = "",
         var: Annotated[Many, typer.Option("--var", metavar="NAME=VALUE", help="Value of a ${NAME} in it.")] = None,
+        host: Annotated[str, typer.Option(help="Docker host of a new stack (see host list); else this machine.")] = "",
         plan_only: PlanOnly = False,
         as_json: JsonFlag = False,
     ) -> None:
@@ -123,6 +126,7 @@ def _import(app: typer.Typer) -> None:
             "sso_reason": sso_reason,
             "volumes": volumes,
             "variables": pairs(var or []),
+            "host": host,
         }
         lab = lab_of(ctx)
         plan = propose_import(lab, values, Requester(via="cli"), env=env, reader=reader)

@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
         ctx: typer.Context,
         as_it_is: Annotated[
             str,
-            typer.Option(help="Id of a plan whose roll-back failed: you have put it right by hand; plans go on there."),
+            typer.Option(
+                help="A plan's id whose roll-back failed, or whose host is lost: plans go on from what is there."
+            ),
         ] = "",
         as_json: JsonFlag = False,
     ) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from homelab_mcp.cli.common import FAILED, JsonFlag, at_terminal, emit, globals_of
+from homelab_mcp.cli.connect_openwebui import enter
 from homelab_mcp.core.client_config import (
     CLIENTS,
     SERVER,
@@ -41,11 +43,20 @@ def register(app: typer.Typer) -> None:
         write: Annotated[bool, typer.Option("--write", help="Write it to the client's file; shown first.")] = False,
         file: Annotated[str, typer.Option("--file", help="The client's file, where it is not the usual one.")] = "",
         yes: Annotated[bool, typer.Option("--yes", help="With --write: do not ask.")] = False,
+        admin: Annotated[
+            str,
+            typer.Option("--admin", metavar="URL", help="openwebui, with --write: enter it there by its admin API."),
+        ] = "",
+        key_file: Annotated[
+            str, typer.Option("--key-file", help="File with an administrator's key; else OPENWEBUI_API_KEY.")
+        ] = "",
         as_json: JsonFlag = False,
     ) -> None:
         """Print a client's configuration for this server, or write it into the client's file.
 
         A token is never written: the client asks for it, or takes it from a variable. Other servers in the file stay.
+        OpenWebUI keeps its servers in a database: --write --admin URL enters it there, with the token in
+        HOMELAB_MCP_TOKEN as its key.
         """
         known = CLIENTS.get(client)
         if known is None:
@@ -55,8 +66,12 @@ def register(app: typer.Typer) -> None:
         way = Way(command(_program(), root, toolsets, files_only=options.files_only), check_url(http) if http else "")
         path = Path(file or known.path).expanduser()
         before = path.read_text(encoding="utf-8") if write and path.is_file() else ""
-        after = joined(known, before, entry(known, way, token=bool(http) and not no_token))
-        if write:
+        body = entry(known, way, token=bool(http) and not no_token)
+        after = joined(known, before, body)
+        if admin and not (write and known.name == "openwebui"):
+            raise InvalidInput("--admin is for openwebui, with --write.", hint="Leave it out for other clients.")
+        entered = enter(admin, key_file, body, yes=yes) if admin else {}
+        if write and not admin:
             _write(known, path, before, after, yes=yes)
         data = {
             "client": client,
@@ -64,7 +79,8 @@ def register(app: typer.Typer) -> None:
             "config": after,
             "written": write,
             "links": links(way) if client in ("vscode", "cursor") else {},
-            "next": _next(known, http=bool(http) and not no_token),
+            "next": _entered(entered) if admin else _next(known, http=bool(http) and not no_token),
+            **({"tools": entered["tools"]} if admin else {}),
         }
         emit(data, as_json, lambda: _show(known, data))
 
@@ -81,7 +97,8 @@ def _write(client: Client, path: Path, before: str, after: str, *, yes: bool) ->
 
     if not client.path:
         raise InvalidInput(
-            f"{client.title} keeps no such file.", hint="Enter what is shown without --write in its admin settings."
+            f"{client.title} keeps no such file.",
+            hint="Add --admin with its page's address, or enter what is shown without --write in its admin settings.",
         )
     typer.echo(unified([FileEdit(str(path), before or None, after)], ()), err=True)
     if before == after:
@@ -108,6 +125,12 @@ def _next(client: Client, *, http: bool) -> str:
     if client.name == "vscode":
         return f"{token}; VS Code asks for it when it starts the server."
     return f"{token}; set {TOKEN_VARIABLE} to it where {client.title} starts."
+
+
+def _entered(found: Mapping[str, Any]) -> str:
+    if found["problem"]:
+        return f"It is entered. Asked to connect now: {found['problem']}"
+    return f"OpenWebUI connected and found {len(found['tools'])} tools. In a chat: +, Integrations, Homelab."
 
 
 def _show(client: Client, data: dict[str, object]) -> None:

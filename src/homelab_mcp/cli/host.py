@@ -86,6 +86,9 @@ def _writing(group: typer.Typer) -> None:
             str, typer.Option(help="For tcp://: folder with ca.pem, cert.pem, key.pem; else what host tls made.")
         ] = "",
         context: Annotated[str, typer.Option(help="Take address and certificates from this Docker context.")] = "",
+        private: Annotated[
+            str, typer.Option(help="IP address in your network or VPN that routes to its services go to.")
+        ] = "",
         timeout: Annotated[float, typer.Option(min=0.5, max=120, help="Seconds that a look at it may take.")] = 5.0,
         unreached: Annotated[bool, typer.Option("--unreached", help="Also when it does not answer now.")] = False,
         yes: Yes = False,
@@ -95,7 +98,7 @@ def _writing(group: typer.Typer) -> None:
         from homelab_mcp.workflow.change_hosts import added, write_hosts
 
         lab = lab_of(ctx)
-        change = added(lab, name, address, certificates, context, timeout, unreached=unreached)
+        change = added(lab, name, address, certificates, context, timeout, unreached=unreached, private=private)
         _write(ctx, change.diff, yes=yes)
         write_hosts(lab, change)
         said = {"host": name, "address": change.address, "version": change.version, "diff": change.diff}

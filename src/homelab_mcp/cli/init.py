@@ -165,7 +165,7 @@ def _offer(lab: Lab) -> str:
 def _core(lab: Lab, without: list[str], secrets: dict[str, str], *, as_json: bool) -> Plan:
     """The plan of the core stack; at a terminal a person is asked for what only they have, unseen."""
     from homelab_mcp.cli.init_ask import missing_secrets
-    from homelab_mcp.model.errors import HomelabError
+    from homelab_mcp.model.errors import HomelabError, InvalidInput
     from homelab_mcp.model.plan import Requester
     from homelab_mcp.workflow.propose_setup import propose_core
 
@@ -174,8 +174,15 @@ def _core(lab: Lab, without: list[str], secrets: dict[str, str], *, as_json: boo
             return propose_core(lab, without, Requester(via="cli"), given=secrets)
         except HomelabError as error:
             names = missing_secrets(error)
-            if not names or as_json or not at_terminal():
+            if not names:
                 raise
+            if as_json or not at_terminal():
+                raise InvalidInput(
+                    error.message,
+                    hint=f"Run it in a terminal, which asks, or add --env-file FILE with a line {names[0]}=VALUE.",
+                    code=error.code,
+                    details=error.details,
+                ) from None
             for name in names:
                 secrets[name] = typer.prompt(f"{name} (not shown)", hide_input=True, err=True)
 

@@ -109,6 +109,29 @@ def entry(client: Client, way: Way, *, token: bool) -> dict[str, Any]:
     return {**found, "headers": {"Authorization": f"Bearer {client.secret}"}} if token else found
 
 
+def with_connection(
+    servers: Sequence[Mapping[str, Any]], body: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None, dict[str, Any]]:
+    """OpenWebUI's tool servers with this entry among them, in the place of an older one; that one; the entry.
+
+    An older one is told by its id. It gets another way to the server and stays as the administrator left it otherwise
+    (name, access, headers); so does its key where the entry brings none.
+    """
+    found = [dict(one) for one in servers]
+    for n, one in enumerate(found):
+        info = one.get("info")
+        if isinstance(info, dict) and info.get("id") == SERVER and one.get("type") == "mcp":
+            way = {name: body[name] for name in ("url", "path", "auth_type")}
+            new = {**one, **way, "key": body["key"] or one.get("key") or ""}
+            return [*found[:n], new, *found[n + 1 :]], one, new
+    return [*found, dict(body)], None, dict(body)
+
+
+def without_key(one: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry as it may be shown: headers of a person's own may hold a secret too."""
+    return {**one, **{name: "(set, not shown)" for name in ("key", "headers") if one.get(name)}}
+
+
 def joined(client: Client, before: str, body: Mapping[str, Any]) -> str:
     """The client's file with the entry in it; all else stays as it was.
 

@@ -8,10 +8,11 @@ filled in there as well, ``src/utils/config/service-helpers.js``), ``docs/instal
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from homelab_mcp.core.host_routes import HostRoute
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE
 from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.core.service_facts import environment_of, folder_at
@@ -71,8 +72,11 @@ def the_page(lab: LabView) -> Page:
     return found
 
 
-def external_entries(settings: LabSettings) -> list[dict[str, Any]]:
-    """The external services as Homepage lists them: groups by name, services by name in them."""
+def external_entries(settings: LabSettings, elsewhere: Iterable[HostRoute] = ()) -> list[dict[str, Any]]:
+    """The external services and those on other hosts as Homepage lists them: groups by name, services by name in them.
+
+    Homepage finds this machine's containers by itself and has no way to ask another host's Docker.
+    """
     groups: dict[str, list[dict[str, Any]]] = {}
     for name, route in sorted(settings.external.items()):
         told: dict[str, Any] = {"href": f"https://{route.host_name(name, settings.domain)}{route.path}"}
@@ -83,15 +87,21 @@ def external_entries(settings: LabSettings) -> list[dict[str, Any]]:
         # The machine itself: through Traefik only the log-in would answer.
         told["siteMonitor"] = route.url
         groups.setdefault(route.group or "Network", []).append({route.shown(name): told})
+    for _, one in sorted({r.service.where: r for r in elsewhere if r.url}.items()):
+        labels = one.service.labels
+        name, group = labels.get("homepage.name", ""), labels.get("homepage.group", "")
+        if name and group:
+            told = {k: labels[f"homepage.{k}"] for k in ("href", "icon", "description") if labels.get(f"homepage.{k}")}
+            groups.setdefault(group, []).append({name: {**told, "siteMonitor": one.url}})
     return [{group: entries} for group, entries in sorted(groups.items())]
 
 
-def with_external(text: str | None, settings: LabSettings) -> str | None:
+def with_external(text: str | None, settings: LabSettings, elsewhere: Iterable[HostRoute] = ()) -> str | None:
     """``services.yaml`` with the external services between our marks, and everything else as it is.
 
     None stands for no file. A text that could not be added to (a list in brackets, no YAML) is given back as it is.
     """
-    wanted = external_entries(settings)
+    wanted = external_entries(settings, elsewhere)
     bare = _without(text)
     if not wanted:
         return bare

@@ -43,6 +43,11 @@ def parse_hosts(text: str | None) -> HostsSettings:
         ) from None
 
 
+def private_addresses(text: str | None) -> dict[str, str]:
+    """The address that routes to each host's services go to, "" where none is known. Raises InvalidInput."""
+    return {name: host.routes_to for name, host in parse_hosts(text).hosts.items()}
+
+
 def check_name(name: str) -> None:
     """Refuse what cannot be a host's name. Raises InvalidInput (``bad_hosts``)."""
     if not _NAME.fullmatch(name) or name == LOCAL:

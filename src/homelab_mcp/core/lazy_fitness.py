@@ -10,6 +10,7 @@ from homelab_mcp.core.network_sharers import owner_of
 from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import ContainerState
 
 _PROXIES = frozenset(
@@ -84,6 +85,8 @@ def check_may_sleep(
 def _reasons(
     service: Known, lab: LabView, definition: ServiceDefinition | None, group: Collection[str]
 ) -> Iterator[str]:
+    if service.host != LOCAL:
+        yield f"It is on host {service.host}, and Sablier wakes containers of this machine alone."
     name = image_name(service.data)
     if definition is not None and not definition.lazy.ok:
         yield definition.lazy.why

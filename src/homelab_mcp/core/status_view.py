@@ -107,9 +107,9 @@ def rows(
         host = host_of(stack.compose_text)
         shown = "" if host == LOCAL else host
         for service in services:
-            # Traefik knows the containers of its own host alone.
-            url = "" if shown else service.url
             here = running.pop(service.service, [])
+            # On another host Traefik reaches what is published there, and nothing else.
+            url = "" if shown and not any(c.ports for c in here) else service.url
             if not here:
                 unseen = host in silent
                 state = "" if containers is None or unseen else MISSING

@@ -5,6 +5,7 @@ Source of the addresses' forms: Docker's reference of ``DOCKER_HOST`` and "Prote
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Annotated
@@ -18,6 +19,7 @@ HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")
 
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+_SHARED = ipaddress.ip_network("100.64.0.0/10")
 _UNIX = re.compile(r"unix:///[A-Za-z0-9._/-]{1,100}")
 
 
@@ -37,6 +39,18 @@ class DockerHost(BaseModel):
     timeout: Annotated[float, Field(ge=0.5, le=120)] = Field(
         default=5.0, description="Seconds that a look at it may take before it counts as silent."
     )
+
+    private: str = Field(
+        default="",
+        description="IP address in your own network or VPN that routes to its services go to; unset: that of address.",
+    )
+
+    @field_validator("private")
+    @classmethod
+    def _in_a_private_network(cls, value: str) -> str:
+        if value and not is_private(value):
+            raise ValueError("not an IP address of a private network such as 192.168.1.20, 10.8.0.2 or fd00::2")
+        return value
 
     @field_validator("address")
     @classmethod
@@ -70,6 +84,12 @@ class DockerHost(BaseModel):
     def kind(self) -> str:
         """unix, ssh or tcp."""
         return self.address.partition(":")[0]
+
+    @property
+    def routes_to(self) -> str:
+        """Where its services' ports are published for the core host's Traefik; "" where no such address is known."""
+        host = urlsplit(self.address).hostname or ""
+        return self.private or (host if is_private(host) else "")
 
 
 class HostsSettings(BaseModel):
@@ -124,6 +144,17 @@ class TlsFile:
     path: str
     names: tuple[str, ...]
     ends: float
+
+
+def is_private(text: str) -> bool:
+    """Whether this is an IP address that the internet does not lead to (RFC 1918, 4193, and 6598 as VPNs use it)."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    if address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast:
+        return False
+    return (address.is_private and not address.is_reserved) or address in _SHARED
 
 
 def _is_v6(host: str) -> bool:

@@ -1,6 +1,7 @@
 """What the middle needs from the world, as Protocols; ``adapters/`` fulfils them, ``bootstrap`` joins the two."""
 
 from homelab_mcp.ports.backup import Restic
+from homelab_mcp.ports.chat import ToolServers
 from homelab_mcp.ports.data import Data, Owned, Owners
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, EngineInfo, Judge, Probe, ProbeResult
@@ -12,7 +13,7 @@ from homelab_mcp.ports.lab import Lab, PromptText
 from homelab_mcp.ports.logs import LogFiles, LogSource
 from homelab_mcp.ports.meter import Meter, UsageLog
 from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
-from homelab_mcp.ports.record import Commit, History, Journal, Repositories
+from homelab_mcp.ports.record import Commit, History, Journal, Remote, RemoteChange, RemoteSettings, Repositories
 from homelab_mcp.ports.registry import Registry
 from homelab_mcp.ports.secrets import (
     Handover,
@@ -57,6 +58,9 @@ __all__ = [
     "ProbeResult",
     "PromptText",
     "Registry",
+    "Remote",
+    "RemoteChange",
+    "RemoteSettings",
     "Repositories",
     "Restic",
     "SecretSource",
@@ -64,6 +68,7 @@ __all__ = [
     "Signer",
     "Snapshots",
     "TokenStore",
+    "ToolServers",
     "Trials",
     "UsageLog",
     "Vault",

@@ -22,7 +22,7 @@ from homelab_mcp.ports.inside import Inside
 from homelab_mcp.ports.logs import LogFiles
 from homelab_mcp.ports.meter import Meter, UsageLog
 from homelab_mcp.ports.plans import Approver, PlanStore, Worker
-from homelab_mcp.ports.record import History, Journal, Repositories
+from homelab_mcp.ports.record import History, Journal, Remote, Repositories
 from homelab_mcp.ports.registry import Registry
 from homelab_mcp.ports.secrets import Handover, SecretSource, Snapshots, TokenStore, Vault
 from homelab_mcp.ports.trials import Trials
@@ -114,6 +114,8 @@ class Lab(Protocol):
     def history(self) -> History: ...
     @property
     def repositories(self) -> Repositories: ...
+    @property
+    def remote(self) -> Remote: ...
     @property
     def journal(self) -> Journal: ...
     @property

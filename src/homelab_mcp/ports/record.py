@@ -37,6 +37,76 @@ class Repositories(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RemoteSettings:
+    """Where the lab's repository elsewhere is ("" for none), its branch, and whether only signed commits are taken."""
+
+    url: str
+    branch: str
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteChange:
+    """A file that differs between two commits: path, and git's mode in the later one (0: gone)."""
+
+    path: str
+    mode: int
+
+
+class Remote(Protocol):
+    """The lab's repository elsewhere. Raises HomelabError (``git_missing``, ``git_failed``)."""
+
+    def settings(self) -> RemoteSettings: ...
+    def configure(self, url: str, branch: str, *, signed: bool) -> None: ...
+    def whole(self) -> bool:
+        """Whether the repository is the lab's alone, and not one of which the lab is a folder."""
+        ...
+
+    def fetch(self) -> str:
+        """Get what the branch holds; its last commit, "" where there is no such branch."""
+        ...
+
+    def known(self) -> str:
+        """The branch's last commit as of the last fetch; "" for none."""
+        ...
+
+    def head(self) -> str:
+        """The lab's last commit; "" for none."""
+        ...
+
+    def base(self, one: str, other: str) -> str:
+        """The last commit that both come from; an empty tree's id where they share none."""
+        ...
+
+    def is_empty(self, commit: str) -> bool:
+        """Whether this is the id of the empty tree."""
+        ...
+
+    def count(self, since: str, until: str) -> int:
+        """Commits of ``until`` that ``since`` has not."""
+        ...
+
+    def changes(self, since: str, until: str) -> Sequence[RemoteChange]:
+        """Files that differ between two commits."""
+        ...
+
+    def unsigned(self, since: str, until: str) -> Sequence[str]:
+        """Commits of ``until`` that ``since`` has not and that carry no signature which git trusts.
+
+        Raises HomelabError (``too_many_commits``) where those are more than can be looked at.
+        """
+        ...
+
+    def join(self, tip: str, message: str) -> str:
+        """A commit of the lab's files as they are that says that ``tip`` is in them; its id."""
+        ...
+
+    def push(self) -> None:
+        """Send the lab's commits. Raises HomelabError (``push_behind``, ``push_failed``)."""
+        ...
+
+
 class History(Protocol):
     """The lab's git repository. Never holds ``.env`` files or ``.homelab/``."""
 

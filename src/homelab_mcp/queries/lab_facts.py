@@ -7,7 +7,7 @@ from collections.abc import Collection
 from homelab_mcp.core.checks import LabFacts
 from homelab_mcp.core.settings import parse_settings
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.lab import SETTINGS_FILE, LabSettings, LintSettings
+from homelab_mcp.model.lab import HOSTS_FILE, SETTINGS_FILE, LabSettings, LintSettings
 from homelab_mcp.ports import Lab
 
 
@@ -47,7 +47,20 @@ def lab_facts(lab: Lab, *, coming_networks: Collection[str] = ()) -> LabFacts:
         backup_paths=(settings.backup_paths or None) if settings else None,
         pools=pools,
         routes=routes,
+        hosts=_hosts(lab),
     )
+
+
+def _hosts(lab: Lab) -> dict[str, str] | None:
+    try:
+        text = lab.files.read(HOSTS_FILE)
+        if text is None:
+            return None
+        from homelab_mcp.core.hosts import private_addresses
+
+        return private_addresses(text)
+    except HomelabError:
+        return None
 
 
 def _settings(lab: Lab) -> LabSettings | None:

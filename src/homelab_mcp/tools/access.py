@@ -26,6 +26,7 @@ SCOPES: Mapping[str, Scope] = {
     "check_certs": Scope.READ,
     "get_env": Scope.READ,
     "renew_certs": Scope.PLAN,
+    "pull_lab": Scope.PLAN,
     "get_plan": Scope.READ,
     "add_service": Scope.PLAN,
     "remove_service": Scope.PLAN,
@@ -63,6 +64,12 @@ SCOPES: Mapping[str, Scope] = {
 
 TOKEN_KEY = "homelab_mcp.token"  # noqa: S105 - a name
 """Where the HTTP server leaves the request's token: in the ASGI scope, which no client can write."""
+
+
+READ_REFUSED = (
+    "This client's token does not let it read. A person can make one that does, with `homelab-mcp token create`. "
+    "[insufficient_scope]"
+)
 
 
 def token_of(context: Context[Any, Any]) -> Token | None:

@@ -14,6 +14,7 @@ from homelab_mcp.tools.plan_result import PLAN_ONLY, PlanOutput, plan_result
 from homelab_mcp.tools.shape import guarded, in_thread, requester
 
 Sso = Annotated[Literal["default", "protect", "bypass"], Field(description="bypass needs sso_reason.")]
+Host = Annotated[str, Field(description="Docker host of a new stack.", max_length=80)]
 
 
 def register_custom(server: MCPServer[Any], lab: Lab) -> None:
@@ -41,6 +42,7 @@ def register_custom(server: MCPServer[Any], lab: Lab) -> None:
         sso_reason: str = "",
         resources: Literal["tiny", "web", "database", "media", "downloader", "heavy", "monitoring"] = "web",
         gpu: Literal["", "nvidia", "vaapi"] = "",
+        host: Host = "",
     ) -> Annotated[CallToolResult, PlanOutput]:
         from homelab_mcp.workflow.propose_any import propose_custom
 
@@ -61,6 +63,7 @@ def register_custom(server: MCPServer[Any], lab: Lab) -> None:
             "sso_reason": sso_reason,
             "resources": resources,
             "gpu": gpu,
+            "host": host,
         }
         return await plan_result(lab, await in_thread(propose_custom, lab, values, requester(ctx)))
 
@@ -93,6 +96,7 @@ def register_import(server: MCPServer[Any], lab: Lab) -> None:
             Literal["folders", "keep"], Field(description="Named volumes become folders, or stay.")
         ] = "folders",
         variables: Annotated[dict[str, str], Field(description="Non-secret values of ${NAME} in the text.")] = {},  # noqa: B006
+        host: Host = "",
     ) -> Annotated[CallToolResult, PlanOutput]:
         from homelab_mcp.workflow.propose_any import propose_import
 
@@ -107,6 +111,7 @@ def register_import(server: MCPServer[Any], lab: Lab) -> None:
             "sso_reason": sso_reason,
             "volumes": volumes,
             "variables": variables,
+            "host": host,
         }
         return await plan_result(lab, await in_thread(propose_import, lab, values, requester(ctx)))
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.ports import Lab
-from homelab_mcp.tools.access import may_call, token_of
+from homelab_mcp.tools.access import READ_REFUSED, may_call, token_of
 from homelab_mcp.tools.shape import guarded, in_thread, result, told
 
 MIME = "text/plain"
@@ -92,7 +92,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
 
         token = token_of(ctx)
         if token is not None and not may_call("read_logs", token.scopes):
-            raise ResourceError("This client's token does not let it read logs. [insufficient_scope]")
+            raise ResourceError(READ_REFUSED)
         try:
             page = await in_thread(page_of, lab, LogQuestion([service], stack, 1000, cursor=cursor))
         except HomelabError as error:

@@ -6,15 +6,16 @@ JSON; so one helper makes both.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ParamSpec
 
 import anyio.to_thread
 from mcp.server.mcpserver import Context
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, ValidationError
 
@@ -56,14 +57,32 @@ def guarded(fn: Callable[P, Awaitable[CallToolResult]]) -> Callable[P, Awaitable
             raise ToolError(told(storage_failed(error, "A file of the lab"))) from error
         except Exception as error:
             # The edge: the text of an unforeseen error may hold anything, so it goes to the log alone.
-            reference = secrets.token_hex(4)
-            logger.exception("internal error %s in tool %s", reference, fn.__name__)
-            raise ToolError(
-                f"homelab-mcp met an error it does not know (reference {reference}); nothing was changed by this call. "
-                "The server's log (stderr) has the details. [internal_error]"
-            ) from error
+            raise unforeseen(fn.__name__) from error
 
     return wrapper
+
+
+def unforeseen(tool: str) -> ToolError:
+    """What a client is told of the error that is being handled, which nobody foresaw; its text goes to the log."""
+    reference = secrets.token_hex(4)
+    logger.exception("internal error %s in tool %s", reference, tool)
+    return ToolError(
+        f"homelab-mcp met an error it does not know (reference {reference}); nothing was changed by this call. "
+        "The server's log (stderr) has the details. [internal_error]"
+    )
+
+
+def own_words(error: ToolError, tool: str) -> ToolError:
+    """What a tool said when it failed, without what the SDK puts before it (`Error executing tool NAME:`).
+
+    To be called while the error is handled: a crash's text goes to the log, and never to the client.
+    """
+    cause = error.__cause__
+    if isinstance(cause, ValidationError):
+        return misfit(cause)
+    if isinstance(error, UnexpectedToolError):
+        return unforeseen(tool)
+    return cause if isinstance(cause, ToolError) else error
 
 
 def told(error: HomelabError) -> str:
@@ -88,6 +107,13 @@ def misfit(error: ValidationError) -> ToolError:
     # A key that was given may be among the places.
     wrong = _cut(" ".join(clean(wrong).split()), ERROR_LIMIT - 100)
     return ToolError(f"These arguments do not fit: {wrong}. Correct them and call again. [invalid_arguments]")
+
+
+def no_such_tool(name: str, offered: Sequence[str]) -> ToolError:
+    """A call of a tool that is not offered; names what it may have meant."""
+    near = difflib.get_close_matches(name, offered, n=1)
+    meant = f"Did you mean {near[0]}?" if near else "Call one of those that tools/list names."
+    return ToolError(f"There is no tool {_cut(clean(name), 80)!r} here. {meant} [tool_unknown]")
 
 
 async def in_thread(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

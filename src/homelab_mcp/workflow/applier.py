@@ -30,7 +30,7 @@ from homelab_mcp.ports import (
     Snapshots,
     Trials,
 )
-from homelab_mcp.workflow.approvals import lapsed
+from homelab_mcp.workflow.approvals import UNKNOWN, lapsed
 from homelab_mcp.workflow.approver_trust import ApproverTrust
 from homelab_mcp.workflow.inventory import Inventory, Refreshed
 from homelab_mcp.workflow.open_applies import refuse_on_failed
@@ -241,10 +241,16 @@ class Applier:
         """Nothing is built on what an interrupted apply or a failed roll-back left: that is put right first."""
         entries = self.journal.recent()
         if left := open_applies(entries):
+            hint = "A person runs `homelab-mcp recover`; then ask for a new plan."
+            if self.plans.status(str(left[-1].get("plan", ""))).error_code == UNKNOWN:
+                hint = (
+                    "Its Docker host did not answer: once it does, a person runs `homelab-mcp recover`. Where it never "
+                    f"will, `homelab-mcp recover --as-it-is {left[-1].get('plan', '')}`; then ask for a new plan."
+                )
             raise PlanRefused(
                 f"An earlier apply was interrupted and is not put right yet: {left[-1].get('summary', '')}",
                 code="recovery_needed",
-                hint="A person runs `homelab-mcp recover`; then ask for a new plan.",
+                hint=hint,
             )
         refuse_on_failed(plan.draft, entries, self.plans)
 

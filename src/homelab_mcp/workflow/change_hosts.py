@@ -32,7 +32,15 @@ class HostsChange:
 
 
 def added(
-    lab: Lab, name: str, address: str, certificates: str, context: str, timeout: float, *, unreached: bool
+    lab: Lab,
+    name: str,
+    address: str,
+    certificates: str,
+    context: str,
+    timeout: float,
+    *,
+    unreached: bool,
+    private: str = "",
 ) -> HostsChange:
     """The change that adds a host, or gives a known one these values, once it has answered.
 
@@ -44,14 +52,17 @@ def added(
         context: a Docker context to take both from.
         timeout: seconds.
         unreached: also when it does not answer.
+        private: the address that routes to its services go to; "" keeps a known host's.
 
     Raises:
         InvalidInput: ``bad_hosts``, ``nothing_to_do``.
         NotFound: no such context (``context_unknown``).
         EngineUnavailable: it does not answer (``host_silent``).
     """
-    host = _wanted(lab, name, address, certificates, context, timeout)
     before = lab.files.read(HOSTS_FILE)
+    known = parse_hosts(before).hosts.get(name)
+    private = private or (known.private if known else "")
+    host = _wanted(lab, name, address, certificates, context, timeout, private)
     after = set_host(before, name, host)
     if before is not None and parse_hosts(before) == parse_hosts(after):
         raise InvalidInput(f"Host {name} is there already, just so.", code="nothing_to_do")
@@ -101,7 +112,9 @@ def make_tls(lab: Lab, name: str, names: Sequence[str], days: int, *, again: boo
     return _steps(name, wanted[0], again=again)
 
 
-def _wanted(lab: Lab, name: str, address: str, certificates: str, context: str, timeout: float) -> DockerHost:
+def _wanted(
+    lab: Lab, name: str, address: str, certificates: str, context: str, timeout: float, private: str
+) -> DockerHost:
     if context:
         usable, refused = lab.hosts.contexts()
         if context not in usable:
@@ -120,7 +133,7 @@ def _wanted(lab: Lab, name: str, address: str, certificates: str, context: str, 
         else:
             certificates = f"{PRIVATE_FOLDER}/tls/{name}/client"
     try:
-        return DockerHost(address=address, certificates=certificates, timeout=timeout)
+        return DockerHost(address=address, certificates=certificates, timeout=timeout, private=private)
     except ValidationError as error:
         raise InvalidInput(
             f"This does not fit: {'; '.join(str(e['msg']) for e in error.errors())}.",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.fingerprint import touched_stacks
-from homelab_mcp.core.operations.request import AddServiceRequest
+from homelab_mcp.core.host_routes import core_folder, host_routes
+from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.stack_host import host_of, refuse_silent, require
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES, LOCAL, OVERRIDE_NAMES
@@ -19,14 +20,18 @@ from homelab_mcp.workflow.compose_facts import bind_folders
 _ABOUT_HAND_EDITS = frozenset({"adopt", "discard"})
 
 
-def place_of(lab: Lab, snapshot: Snapshot, request: AddServiceRequest) -> str:
-    """The Docker host that a service to be added will be on. Raises NotFound, EngineUnavailable (``host_silent``)."""
-    stack = snapshot.stack(request.stack or lab.catalog.get(request.service).stack)
-    host = host_of(stack.compose_text) if stack else request.host or LOCAL
-    if host != LOCAL:
-        require(host, lab.hosts.settings.hosts)
-        refuse_silent(snapshot.silent, {host})
-    return host
+def place_of(lab: Lab, snapshot: Snapshot, stack_name: str, host: str | None) -> tuple[str, str]:
+    """The Docker host that services to be added to a stack will be on, and its private address ("" for this machine).
+
+    Raises NotFound, EngineUnavailable (``host_silent``).
+    """
+    stack = snapshot.stack(stack_name)
+    place = host_of(stack.compose_text) if stack else host or LOCAL
+    if place == LOCAL:
+        return place, ""
+    require(place, lab.hosts.settings.hosts)
+    refuse_silent(snapshot.silent, {place})
+    return place, lab.hosts.settings.hosts[place].routes_to
 
 
 def settled(lab: Lab, draft: Draft, snapshot: Snapshot) -> Draft:
@@ -61,11 +66,12 @@ def settled(lab: Lab, draft: Draft, snapshot: Snapshot) -> Draft:
         refuse_silent(snapshot.silent, acted)
     away = {name: host for name, host in homes.items() if host != LOCAL}
     _refuse_disk(draft, away)
+    served = _served(lab, draft, snapshot)
     return replace(
         draft,
         actions=tuple(_networks(draft, homes)),
-        verification=_seen_from_here(draft.verification, away),
-        also_verify=tuple(_seen_from_here(v, away) for v in draft.also_verify),
+        verification=_seen_from_here(draft.verification, away, served),
+        also_verify=tuple(_seen_from_here(v, away, served) for v in draft.also_verify),
         notes=(*draft.notes, *_notes(draft, after, away)),
     )
 
@@ -96,9 +102,20 @@ def _networks(draft: Draft, homes: Mapping[str, str]) -> Sequence[EngineAction]:
     return found
 
 
-def _seen_from_here(verification: Verification, away: Mapping[str, str]) -> Verification:
-    """Traefik knows the containers of its own host alone, so a route on another is not asked."""
-    return replace(verification, routes=()) if verification.stack in away else verification
+def _served(lab: Lab, draft: Draft, snapshot: Snapshot) -> Collection[str]:
+    """Host names of services on other hosts that this machine's Traefik serves after the draft."""
+    after = view(replace(snapshot, stacks=stacks_after(snapshot.stacks, draft.edits, lab.files.read)))
+    if not core_folder(after):
+        return ()
+    addresses = {name: host.routes_to for name, host in lab.hosts.settings.hosts.items()}
+    return {host for route in host_routes(after, addresses) if route.url for host in route.hosts}
+
+
+def _seen_from_here(verification: Verification, away: Mapping[str, str], served: Collection[str]) -> Verification:
+    """Traefik knows the containers of its own host alone: of others only a route that its file has is asked."""
+    if verification.stack not in away:
+        return verification
+    return replace(verification, routes=tuple(r for r in verification.routes if r.host in served))
 
 
 def _notes(draft: Draft, after: Sequence[StackFiles], away: Mapping[str, str]) -> list[str]:

@@ -57,12 +57,16 @@ class Run:
 
 @dataclass(slots=True)
 class Watch:
-    """What was seen of one service so far; ``since`` when its containers were last seen to change."""
+    """What was seen of one service so far; ``since`` when its containers were last seen to change.
+
+    ``thawed`` while its health is still what it came to by being paused, when no check could pass.
+    """
 
     since: float
     deadline: float
     runs: dict[str, Run] = field(default_factory=dict)
     settled: Evidence | None = None
+    thawed: bool = False
 
 
 def mark_of(one: ContainerState) -> tuple[object, ...]:

@@ -61,6 +61,7 @@ def propose_add_service(
     request = request_of(AddServiceRequest, service=service, stack=stack, options=chosen, host=host)
     catalog = lab.catalog
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
+    place, address = place_of(lab, snapshot, request.stack or catalog.get(request.service).stack, request.host)
     draft = add_service(
         snapshot,
         lab.settings,
@@ -70,7 +71,8 @@ def propose_add_service(
         argon2=lab.secrets.argon2,
         root=lab.root,
         read=lab.files.read,
-        host=host_of(lab, place_of(lab, snapshot, request)),
+        host=host_of(lab, place),
+        address=address,
     )
     if request.options.lazy:
         from homelab_mcp.workflow.propose_lazy import asleep_too

@@ -10,6 +10,7 @@ from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.plan import Plan, Requester
 from homelab_mcp.ports import Lab
 from homelab_mcp.workflow.assembly import planner
+from homelab_mcp.workflow.on_hosts import place_of
 from homelab_mcp.workflow.proposals import plan_of, request_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def propose_custom(lab: Lab, values: dict[str, Any], requester: Requester) -> Pl
 
     request = request_of(CustomRequest, **{k: v for k, v in values.items() if v not in (0, [], ())})
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
+    _, address = place_of(lab, snapshot, request.stack or request.name, request.host)
     draft = add_custom(
         snapshot,
         lab.settings,
@@ -35,6 +37,7 @@ def propose_custom(lab: Lab, values: dict[str, Any], requester: Requester) -> Pl
         argon2=lab.secrets.argon2,
         root=lab.root,
         read=lab.files.read,
+        address=address,
     )
     return plan_of(lab, draft, snapshot, requester)
 
@@ -75,6 +78,7 @@ def propose_import(
         argon2=lab.secrets.argon2,
         root=lab.root,
         read=lab.files.read,
+        place=lambda stack: place_of(lab, snapshot, stack, request.host)[1],
     )
     return plan_of(lab, draft, snapshot, requester)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from homelab_mcp.core.open_applies import ACCEPTED, ends, failed_applies, open_applies
@@ -11,7 +11,7 @@ from homelab_mcp.model.errors import HomelabError, NotFound, VaultLocked
 from homelab_mcp.model.plan import Evidence, Plan, PlanState, PlanStatus
 from homelab_mcp.workflow import trial_steps
 from homelab_mcp.workflow.applier import Applier
-from homelab_mcp.workflow.approvals import STARTING
+from homelab_mcp.workflow.approvals import STARTING, UNKNOWN
 from homelab_mcp.workflow.plan_facts import known_secrets, masked
 from homelab_mcp.workflow.undo_record import Before
 
@@ -68,16 +68,35 @@ class Recovery:
     def accept(self, plan_id: str, who: str) -> str:
         """Take a person's word that what this plan's failed roll-back left is as they want it; its summary.
 
-        Raises NotFound (``nothing_failed``) where that plan's roll-back did not fail, or was settled already.
+        The same for an apply whose outcome nobody can tell, as its Docker host is lost: else a machine that never comes
+        back would keep every plan waiting.
+
+        Raises NotFound (``nothing_failed``) where neither is so, or it was settled already.
         """
         with self._parts.lock.hold("recover"):
-            for begin in failed_applies(self._parts.journal.recent()):
-                if str(begin.get("plan", "")) == plan_id:
-                    self._parts.journal.append(ACCEPTED, {"plan": plan_id, "who": who})
-                    return str(begin.get("summary", ""))
+            entries = self._parts.journal.recent()
+            for begin in (*failed_applies(entries), *open_applies(entries)):
+                if str(begin.get("plan", "")) != plan_id:
+                    continue
+                lost = self._lost(plan_id)
+                if lost is None and begin in open_applies(entries):
+                    continue
+                self._parts.journal.append(ACCEPTED, {"plan": plan_id, "who": who})
+                if lost is not None:
+                    text = f"{lost.error} Left as it is, by {who}."
+                    self._set(plan_id, PlanState.FAILED, replace(lost, error=text, error_code=UNKNOWN))
+                return str(begin.get("summary", ""))
         raise NotFound(
             "No failed roll-back of that plan is open.", hint="See `homelab-mcp history`.", code="nothing_failed"
         )
+
+    def _lost(self, plan_id: str) -> PlanStatus | None:
+        """The status of an apply that ended without anybody knowing how containers stand."""
+        try:
+            status = self._parts.plans.status(plan_id)
+        except HomelabError:
+            return None
+        return status if status.state is PlanState.APPLYING and status.error_code == UNKNOWN else None
 
     def _one(self, begin: Mapping[str, Any], swept: list[str]) -> RecoveryReport:
         plan_id, summary = str(begin["plan"]), str(begin.get("summary", ""))

@@ -219,7 +219,14 @@ class Transaction:
         evidence: tuple[Evidence, ...] = ()
         for what in parts:
             text = self._parts.files.read(paths[what.stack]) if what.stack in paths else None
-            seen = verifier.verify(what, compose_text=text or "", secrets=self._secrets, pause=self._pause)
+            acts = [a for a in self._plan.draft.actions if a.kind is ActionKind.UNPAUSE and a.stack == what.stack]
+            seen = verifier.verify(
+                what,
+                compose_text=text or "",
+                secrets=self._secrets,
+                pause=self._pause,
+                thawed=[s for a in acts for s in a.services],
+            )
             evidence = (*evidence, *seen)
             if not all(e.ok for e in seen):
                 raise NotVerified(evidence)

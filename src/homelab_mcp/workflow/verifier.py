@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
@@ -45,6 +45,7 @@ class Verifier:
         compose_text: str = "",
         secrets: Sequence[str] = (),
         pause: Callable[[], None] = lambda: None,
+        thawed: Collection[str] = (),
     ) -> tuple[Evidence, ...]:
         """Wait for everything named to hold, and say what was seen; stops at the first part that does not.
 
@@ -53,13 +54,14 @@ class Verifier:
             compose_text: the stack's compose file, for start periods and one-shot services.
             secrets: values to mask in log lines.
             pause: called between two looks; may raise to stop.
+            thawed: services that were paused: their health checks failed meanwhile, which says nothing of them now.
         """
         found: list[Evidence] = []
         if what.certificates:
             # First: until it holds, visitors are warned.
             found += CertificateWatch(self._engine, self._probe, self._clock).watch(what.certificates, pause)
         if all(e.ok for e in found):
-            found += self._services(what, compose_text, secrets, pause)
+            found += self._services(what, compose_text, secrets, pause, thawed)
         if all(e.ok for e in found):
             found += self._gone(what, pause)
         if all(e.ok for e in found):
@@ -69,11 +71,17 @@ class Verifier:
         return tuple(found)
 
     def _services(
-        self, what: Verification, compose_text: str, secrets: Sequence[str], pause: Callable[[], None]
+        self,
+        what: Verification,
+        compose_text: str,
+        secrets: Sequence[str],
+        pause: Callable[[], None],
+        thawed: Collection[str],
     ) -> list[Evidence]:
         begun = self._clock.monotonic()
         slow, ending = start_periods(compose_text), one_shots(compose_text)
-        watches = {s: Watch(begun, begun + self._patience.health + slow.get(s, 0.0)) for s in what.services}
+        until = begun + self._patience.health
+        watches = {s: Watch(begun, until + slow.get(s, 0.0), thawed=s in thawed) for s in what.services}
         while True:
             seen = self._engine.containers(what.stack) if watches else ()
             for service, watch in watches.items():
@@ -102,7 +110,8 @@ class Verifier:
         for one in mine:
             watch.runs[one.id].look(one, now)
         watch.since = max(run.since for run in watch.runs.values())
-        bad = self._bad(service, mine, watch.runs, ending)
+        watch.thawed = watch.thawed and any(c.health == "unhealthy" for c in mine)
+        bad = self._bad(service, mine, watch, ending)
         if bad is None and now >= watch.deadline:
             states = ", ".join(sorted({c.health or c.state for c in mine}))
             bad = f"{service} did not come up in time (still {states})"
@@ -110,13 +119,13 @@ class Verifier:
             return Evidence(bad, ok=False, detail=self._logs(mine, secrets))
         return self._good(service, mine, watch, now, ending)
 
-    def _bad(self, service: str, mine: list[ContainerState], runs: Mapping[str, Run], ending: bool) -> str | None:
+    def _bad(self, service: str, mine: list[ContainerState], watch: Watch, ending: bool) -> str | None:
         for one in mine:
-            run = runs[one.id]
+            run = watch.runs[one.id]
             if one.state in {"exited", "dead"} and not (ending and one.exit_code == 0):
                 why = f" ({one.status})" if one.status else ""
                 return f"{service} exited with code {one.exit_code}{why}"
-            if one.health == "unhealthy":
+            if one.health == "unhealthy" and not watch.thawed:
                 return f"{service} is unhealthy: its health check fails"
             if run.restarts >= self._patience.restarts:
                 return f"{service} crash-loops: {run.restarts} restarts while watched, last exit code {one.exit_code}"

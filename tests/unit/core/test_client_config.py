@@ -12,7 +12,19 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import jsonschema_rs
 import pytest
 
-from homelab_mcp.core.client_config import CLIENTS, SERVER, Way, check_url, command, entry, joined, links, web_links
+from homelab_mcp.core.client_config import (
+    CLIENTS,
+    SERVER,
+    Way,
+    check_url,
+    command,
+    entry,
+    joined,
+    links,
+    web_links,
+    with_connection,
+    without_key,
+)
 from homelab_mcp.model.errors import InvalidInput
 
 STDIO = Way(command("/opt/venv/bin/homelab-mcp", "/opt/stacks", "core,ops"))
@@ -135,6 +147,19 @@ def test_openwebui_takes_http_alone_and_no_key_is_written() -> None:
         entry(client, STDIO, token=False)
     body = entry(client, HTTP, token=True)
     assert (body["type"], body["auth_type"], body["key"], body["url"]) == ("mcp", "bearer", "", HTTP.url)
+
+
+def test_openwebuis_other_servers_stay_and_an_older_entry_keeps_its_key_and_what_is_not_ours() -> None:
+    other = {"url": "http://x", "type": "openapi", "key": "theirs", "info": None}
+    body = entry(CLIENTS["openwebui"], HTTP, token=True)
+    found, old, new = with_connection([other], {**body, "key": "mine"})
+    assert (found, old) == ([other, {**body, "key": "mine"}], None)
+    kept = {"forward_cookies": False, "headers": {"X-Pass": "also-mine"}, "config": {"enable": True, "access": ["me"]}}
+    mine = {**found[1], "url": "http://old/mcp", **kept}
+    again, old, new = with_connection([mine, other], body)
+    assert again == [{**mine, "url": HTTP.url}, other]
+    assert (old, new["key"]) == (mine, "mine")
+    assert "mine" not in json.dumps(without_key(new))
 
 
 def test_links_carry_the_same_entry() -> None:

@@ -220,7 +220,7 @@ def test_a_new_stack_on_another_host_says_so_and_takes_names_and_ports_there_alo
     assert compose_of(draft)["services"]["dns"]["ports"] == ["53:53"]
     web = add_service(lab(), SETTINGS, AddServiceRequest(service="web", stack="far", host="nas"), **given)
     assert not web.verification.routes
-    assert any("Publish its port on nas" in note for note in web.notes)
+    assert any("host nas has no private address" in note for note in web.notes)
     assert not any("Reached at" in note for note in web.notes)
     for there in (f"x-homelab: {{host: nas}}\n{taken}", text):
         with pytest.raises(InvalidInput) as caught:

@@ -37,6 +37,7 @@ READ_ONLY_OR_PLAN = {
     "check_vpn",
     "check_certs",
     "renew_certs",
+    "pull_lab",
     "get_env",
     "get_plan",
     "add_custom_service",

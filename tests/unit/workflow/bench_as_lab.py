@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from homelab_mcp.adapters.hardware import LinuxHardware
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.plan import Plan, PlanStatus, Requester, Risk
@@ -22,6 +23,7 @@ class BenchAsLab:
         self.files, self.engine, self.compose = bench.files, bench.docker, bench.compose
         self.history, self.journal, self.plans = bench.history, bench.journal, bench.plans
         self.approver, self.lock, self.clock, self.probe = bench.approver, bench.lock, bench.clock, bench.probe
+        self.hardware = LinuxHardware()
 
     @property
     def settings(self) -> LabSettings:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from homelab_mcp.model.errors import LabLocked
+from homelab_mcp.model.errors import LabLocked, NotFound, PlanRefused
 from homelab_mcp.model.plan import PlanState, PlanStatus
 from tests.unit.workflow.bench_lab import BenchLab
 
@@ -75,3 +75,23 @@ def test_a_sigterm_during_the_apply_finishes_the_step_and_rolls_back(tmp_path: P
     assert (status.state, status.error_code) == (PlanState.ROLLED_BACK, "stopped")
     assert (lab.visible(), lab.docker.running()) == (files, containers)
     assert signal.getsignal(signal.SIGTERM) is default
+
+
+def test_a_person_settles_an_apply_whose_host_never_comes_back(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    plan_id = begun(lab, "outcome unknown")
+    with pytest.raises(NotFound):
+        lab.recovery.accept(plan_id, "maria")
+    lost = PlanStatus(PlanState.APPLYING, "outcome unknown", error="Host nas is gone.", error_code="outcome_unknown")
+    lab.plans.set_status(plan_id, lost)
+    other = lab.plan(lab.change_draft("web:3"))
+    with pytest.raises(PlanRefused) as refused:
+        lab.applier.run(other.id)
+    assert (refused.value.code, f"--as-it-is {plan_id}" in refused.value.hint) == ("recovery_needed", True)
+
+    lab.recovery.accept(plan_id, "maria")
+    ended = lab.plans.status(plan_id)
+    assert (ended.state, ended.error) == (PlanState.FAILED, "Host nas is gone. Left as it is, by maria.")
+    assert "web:2" in lab.compose_file.read_text()
+    assert lab.recovery.recover(retry_failed=True) == []
+    assert lab.applier.run(other.id).state is PlanState.DONE

@@ -71,6 +71,32 @@ def test_a_health_check_that_passes_needs_no_window() -> None:
     assert (seen.what, clock.passed) == ("app is healthy", 0)
 
 
+class Thawing(FakeDocker):
+    """A container that its health check calls unhealthy until ``well``, as one that was paused."""
+
+    clock: FakeClock
+    well: float
+
+    def inspect(self, container_id: str) -> ContainerState:
+        seen = super().inspect(container_id)
+        return replace(seen, health="healthy" if self.clock.passed >= self.well else "unhealthy")
+
+
+@pytest.mark.parametrize(("well", "thawed", "said"), [
+    (20, ("app",), "app is healthy"),
+    (20, (), "app is unhealthy: its health check fails"),
+    (1000, ("app",), "app did not come up in time (still unhealthy)"),
+])  # fmt: skip
+def test_what_was_paused_is_not_judged_by_the_checks_that_failed_meanwhile(
+    well: float, thawed: tuple[str, ...], said: str
+) -> None:
+    docker, clock = Thawing(), FakeClock()
+    docker.clock, docker.well = clock, well
+    docker.containers_now["a"] = FakeContainer("a", "s", "app", "web:1", "h")
+    (seen,) = Verifier(engine=docker, probe=FakeProbe(), clock=clock).verify(Verification("s", ("app",)), thawed=thawed)
+    assert seen.what == said
+
+
 def test_a_crash_loop_is_told_within_seconds() -> None:
     looker, clock, _ = verifier("crash:1")
     (seen,) = looker.verify(Verification("s", ("app",)))

@@ -29,7 +29,7 @@ def backups(facts: AuditFacts) -> Iterator[AuditFinding]:
         return
     if _any(services, _BACKUPS):
         return
-    writes = sorted({s.where for s in services if _keeps(s)})
+    writes = sorted({s.where for s in services if keeps_data(s)})
     if writes and not facts.settings.backup_paths:
         more = f" and {len(writes) - _SHOWN} more" if len(writes) > _SHOWN else ""
         yield AuditFinding(
@@ -85,7 +85,7 @@ def _any(services: tuple[Known, ...], words: tuple[str, ...]) -> bool:
     return any(word in image for image in images for word in words)
 
 
-def _keeps(service: Known) -> bool:
+def keeps_data(service: Known) -> bool:
     """Whether it has a writable mount of a folder or volume that somebody would miss."""
     volumes = service.data.get("volumes")
     for volume in volumes if isinstance(volumes, list) else ():

@@ -51,6 +51,7 @@ class LabFacts:
         backup_paths: host folders that a backup covers; None where nobody has said.
         pools: subnets of the networks that this machine's engine has, by name.
         routes: (subnet, interface) of what this machine reaches besides those.
+        hosts: the private address of each other Docker host, "" where none is known.
     """
 
     networks: Collection[str] | None = None
@@ -59,6 +60,7 @@ class LabFacts:
     backup_paths: Sequence[str] | None = None
     pools: Mapping[str, Sequence[str]] | None = None
     routes: Sequence[tuple[str, str]] | None = None
+    hosts: Mapping[str, str] | None = None
 
 
 NO_FACTS = LabFacts()

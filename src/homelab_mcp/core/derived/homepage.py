@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from homelab_mcp.core.derived import DerivedFile, LabAfter
+from homelab_mcp.core.derived.host_routes import routes_of
 from homelab_mcp.core.homepage import SERVICES, page_of, with_external
 
 
@@ -15,6 +16,6 @@ def homepage_services(lab: LabAfter) -> Iterator[DerivedFile]:
         return
     path = page.path(SERVICES)
     before = lab.read(path)
-    after = with_external(before, lab.settings)
+    after = with_external(before, lab.settings, routes_of(lab))
     if after is not None:
-        yield DerivedFile(path, after, f"{path} lists what is 'external' in homelab.yaml.")
+        yield DerivedFile(path, after, f"{path} lists what is 'external' in homelab.yaml, or on another host.")

@@ -25,6 +25,7 @@ def add_custom(
     argon2: Callable[[str], str],
     root: str,
     read: Read,
+    address: str = "",
 ) -> Draft:
     """A draft that adds a service by its image; it gets what every catalog service gets.
 
@@ -37,6 +38,7 @@ def add_custom(
         argon2: hashes a value.
         root: the lab's absolute path.
         read: the text of a file of the lab, or None.
+        address: the private address of the other host that it will be on; "" where there is none.
 
     Raises what ``add_service`` raises, and InvalidInput (``mount_refused``, ``bad_volume``, ``bad_command``).
     """
@@ -49,13 +51,14 @@ def add_custom(
     draft = add_service(
         snapshot,
         settings,
-        AddServiceRequest(service=CUSTOM, stack=request.stack or request.name, options=options),
+        AddServiceRequest(service=CUSTOM, stack=request.stack or request.name, options=options, host=request.host),
         find=lambda _: custom.definition,
         secrets=secrets,
         argon2=argon2,
         root=root,
         read=read,
         finish=custom.finished,
+        address=address,
     )
     risks = [RiskReason(Risk.MEDIUM, f"Runs {custom.image}, which is in no catalog: make sure you trust its makers.")]
     risks += [RiskReason(Risk.HIGH, f"Sees {folder} of the host.") for folder in custom.outside]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
 from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.generator import Generated, generate
 from homelab_mcp.core.operations.add_notes import made_from, notes_of, waits_for_login
+from homelab_mcp.core.operations.elsewhere import reached
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.request import AddServiceRequest
 from homelab_mcp.core.operations.taken import refuse_taken
@@ -53,6 +53,7 @@ def add_service(
     finish: Callable[[Generated], Generated] = lambda made: made,
     alongside: Collection[str] = (),
     host: Host | None = None,
+    address: str = "",
 ) -> Draft:
     """A draft that adds ``request.service``.
 
@@ -68,6 +69,7 @@ def add_service(
         finish: last changes to what was generated, for what a definition cannot say.
         alongside: definitions that come with the same plan, so that nobody need wait for them.
         host: what limits must fit, where that is known.
+        address: the private address of the other host that it will be on; "" where there is none.
 
     Raises:
         NotFound: no such definition.
@@ -105,9 +107,9 @@ def add_service(
         shared_certificates=_shares_certificates(lab),
         host=host,
     )
-    generated = finish(generated)
+    generated = reached(finish(generated), place, address, lab, snapshot)
     refuse_taken(generated, stack_name, lab, snapshot, settings, place)
-    route_works = place == LOCAL and _route_works(definition, generated, settings, lab, alongside)
+    route_works = _route_works(definition, generated, settings, lab, alongside)
     compose_after = compose_edit.add_services(
         compose_text,
         generated.services,
@@ -138,8 +140,8 @@ def add_service(
         verification=_verification(generated, stack_name, route_works),
         risks=tuple(_risks(definition, generated, stack_name, used)),
         notes=(
-            *notes_of(definition, _seen_from(place, generated), settings, lab, route_works, kept, alongside),
-            *_seen_from(place, generated).notes,
+            *notes_of(definition, generated, settings, lab, route_works, kept, alongside),
+            *generated.notes,
             *too_small(definition.minimum_memory, host),
             *overbooked([*(s.data for s in lab.services), *generated.services.values()], host),
             made_from(definition),
@@ -148,17 +150,6 @@ def add_service(
         target=generated.name,
         secrets=generated.secrets,
     )
-
-
-def _seen_from(place: str, generated: Generated) -> Generated:
-    """Without its route on another host, whose containers Traefik does not know."""
-    if place == LOCAL or generated.route is None:
-        return generated
-    note = (
-        f"No route leads to it yet: Traefik knows the containers of its own host alone. Publish its port on {place}, "
-        "then plan an external route to it."
-    )
-    return replace(generated, route=None, notes=(*generated.notes, note))
 
 
 def _part(gateway: ServiceDefinition | None, generated: Generated) -> tuple[Container, ...]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from homelab_mcp.core.operations.request import Name, SubDomain, VariableName
 from homelab_mcp.model.definition import Category, ResourceClass
+from homelab_mcp.model.hosts import HostName
 
 ImageReference = Annotated[
     str,
@@ -53,3 +54,4 @@ class CustomRequest(BaseModel):
     title: Words = ""
     icon: Words = ""
     description: Words = ""
+    host: HostName | None = Field(default=None, description="Docker host of a new stack; this machine when unset.")

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from homelab_mcp.core.operations.request import Name, SubDomain, VariableName
+from homelab_mcp.model.hosts import HostName
 
 
 class ImportRequest(BaseModel):
@@ -29,4 +30,5 @@ class ImportRequest(BaseModel):
     sso: Literal["protect", "bypass"] | None = None
     sso_reason: Annotated[str, Field(max_length=200)] = ""
     volumes: Literal["folders", "keep"] = "folders"
+    host: HostName | None = Field(default=None, description="Docker host of a new stack; this machine when unset.")
     variables: dict[VariableName, Annotated[str, Field(max_length=2000)]] = Field(default={}, max_length=60)

@@ -47,6 +47,7 @@ def import_service(
     argon2: Callable[[str], str],
     root: str,
     read: Read,
+    place: Callable[[str], str] = lambda _: "",
 ) -> Draft:
     """A draft that adds these services to a stack, new or existing.
 
@@ -61,6 +62,7 @@ def import_service(
         argon2: hashes a value.
         root: the lab's absolute path.
         read: the text of a file of the lab, or None.
+        place: the private address of the other host that a stack will be on, by the stack; "" where there is none.
 
     Raises what ``add_service`` and ``normalise`` raise.
     """
@@ -90,13 +92,14 @@ def import_service(
     draft = add_service(
         snapshot,
         settings,
-        AddServiceRequest(service=CUSTOM, stack=stack, options=options),
+        AddServiceRequest(service=CUSTOM, stack=stack, options=options, host=request.host),
         find=lambda _: made.definition,
         secrets=secrets,
         argon2=argon2,
         root=root,
         read=read,
         finish=lambda _: _generated(made, values, settings, access),
+        address=place(stack),
     )
     return _told(draft, made, values, settings, from_model=from_model)
 

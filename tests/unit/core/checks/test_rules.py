@@ -31,8 +31,9 @@ def found(
 
 
 # What a page's examples are about where it is not in the file itself.
-BAD_LAB = LabFacts(networks=set(), memory=8 * 1024**3, tracked=[".env"], backup_paths=[])
-GOOD_LAB = LabFacts(networks=set(), memory=8 * 1024**3, tracked=["s0/compose.yaml"], backup_paths=[])
+NAS = {"nas": "192.168.1.20"}
+BAD_LAB = LabFacts(networks=set(), memory=8 * 1024**3, tracked=[".env"], backup_paths=[], hosts=NAS)
+GOOD_LAB = LabFacts(networks=set(), memory=8 * 1024**3, tracked=["s0/compose.yaml"], backup_paths=[], hosts=NAS)
 
 
 @pytest.mark.parametrize("rule", all_rules(), ids=lambda r: r.id)

@@ -1,0 +1,107 @@
+"""``homelab-mcp git``: the lab and its repository elsewhere."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from homelab_mcp.cli.common import NEEDS_APPROVAL, JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.plan_flow import PlanOnly, proposed
+
+Offline = Annotated[bool, typer.Option("--offline", help="Go by the last fetch; ask nobody.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group."""
+    group = typer.Typer(help="Keep the lab's files in a git repository elsewhere: remote, status, pull, push, poll.")
+    app.add_typer(group, name="git", no_args_is_help=True)
+    _setting(group)
+    _taking(group)
+    _sending(group)
+
+
+def _setting(group: typer.Typer) -> None:
+    @group.command()
+    def remote(
+        ctx: typer.Context,
+        url: Annotated[str, typer.Argument(help="git@host:me/lab.git, https://..., or a folder.")],
+        branch: Annotated[str, typer.Option(help="Its branch.")] = "main",
+        signed: Annotated[
+            bool, typer.Option("--signed", help="Take signed commits only, by keys that git trusts.")
+        ] = False,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Say which repository and branch the lab goes with; nothing is sent or taken yet."""
+        from homelab_mcp.workflow.git_sync import set_remote
+
+        found = set_remote(lab_of(ctx), url, branch, signed=signed)
+        said = {"url": found.url, "branch": found.branch, "signed_only": found.signed}
+        emit(said, as_json, lambda: console().print(f"{found.branch} of {found.url}", markup=False))
+
+    @group.command()
+    def status(ctx: typer.Context, offline: Offline = False, as_json: JsonFlag = False) -> None:
+        """How many commits are only here, how many only there, and which files a pull would change."""
+        from homelab_mcp.workflow.git_sync import sync_state
+
+        found = sync_state(lab_of(ctx), fetch=not offline)
+        emit(found, as_json, lambda: _show(found))
+
+
+def _taking(group: typer.Typer) -> None:
+    @group.command()
+    def pull(
+        ctx: typer.Context, offline: Offline = False, plan_only: PlanOnly = False, as_json: JsonFlag = False
+    ) -> None:
+        """Plan to take what the repository changed; asks for the PIN at a terminal and applies."""
+        from homelab_mcp.model.plan import Requester
+        from homelab_mcp.workflow.git_sync import propose_pull
+
+        lab = lab_of(ctx)
+        plan = propose_pull(lab, Requester(via="cli"), fetch=not offline)
+        raise typer.Exit(proposed(lab, plan, as_json=as_json, plan_only=plan_only))
+
+    @group.command()
+    def poll(ctx: typer.Context, as_json: JsonFlag = False) -> None:
+        """For a timer: fetch, and make a plan where there is something new; exit code 3 while one waits."""
+        from homelab_mcp.model.errors import InvalidInput
+        from homelab_mcp.model.plan import Requester
+        from homelab_mcp.workflow.git_sync import propose_pull
+
+        lab = lab_of(ctx)
+        try:
+            plan = propose_pull(lab, Requester(via="cli"))
+        except InvalidInput as error:
+            if error.code != "nothing_to_do":
+                raise
+            nothing = error.message
+            emit({"plan_id": "", "summary": nothing}, as_json, lambda: console().print(nothing, markup=False))
+            return
+        said = {"plan_id": plan.id, "summary": plan.draft.summary}
+        told = f"{plan.draft.summary}: homelab-mcp plan {plan.id}, then approve --apply {plan.id}"
+        emit(said, as_json, lambda: console().print(told, markup=False))
+        raise typer.Exit(NEEDS_APPROVAL)
+
+
+def _sending(group: typer.Typer) -> None:
+    @group.command()
+    def push(ctx: typer.Context, as_json: JsonFlag = False) -> None:
+        """Send the lab's commits; refused while the repository has changes that are not taken yet."""
+        from homelab_mcp.workflow.git_sync import push as send
+
+        found = send(lab_of(ctx))
+        told = f"{found['pushed']} is now {found['branch']} of {found['url']}"
+        emit(found, as_json, lambda: console().print(told, markup=False))
+
+
+def _show(found: dict[str, Any]) -> None:
+    out = console()
+    out.print(f"{found['branch']} of {found['url']}", markup=False)
+    out.print(f"only here: {found['ahead']} commit(s); only there: {found['behind']} commit(s)", markup=False)
+    for title, key in (("A pull would change", "to_take"), ("Edited and not committed", "not_committed")):
+        if found[key]:
+            out.print(f"{title}: {', '.join(found[key])}", markup=False)
+    if found["to_take"]:
+        out.print("Next: homelab-mcp git pull")
+    elif found["ahead"]:
+        out.print("Next: homelab-mcp git push")

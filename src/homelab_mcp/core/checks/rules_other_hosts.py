@@ -1,0 +1,79 @@
+"""HL270 and HL271: routes of services on other Docker hosts, which this machine's Traefik serves from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.view import Lab, ServiceView
+from homelab_mcp.core.host_routes import has_own_traefik, host_routes, not_carried
+from homelab_mcp.core.operations.lab_view import Known, LabView
+from homelab_mcp.model.finding import Finding, Severity
+from homelab_mcp.model.lab import LOCAL
+
+DOCS = "https://doc.traefik.io/traefik/reference/install-configuration/providers/others/file/"
+HEAD = """x-homelab: {host: nas}
+services:
+  web:
+    image: nginx:1.29
+    labels:
+      traefik.enable: 'true'
+      traefik.http.routers.web.rule: Host(`web.example.org`)
+      traefik.http.services.web.loadbalancer.server.port: '80'
+"""
+
+
+def _known(service: ServiceView) -> Known:
+    return Known(service.stack.name, service.name, service.data, service.stack.env, service.stack.host)
+
+
+def _elsewhere(lab: Lab) -> Iterator[ServiceView]:
+    """Routed services that this machine's Traefik cannot see by itself."""
+    if all(stack.host == LOCAL for stack in lab.stacks):
+        return
+    view = LabView(tuple(_known(s) for s in lab.services), ())
+    own = {s.host for s in lab.stacks if has_own_traefik(view, s.host)}
+    yield from (s for s in lab.services if s.stack.host not in {LOCAL, *own} and s.traefik_labels)
+
+
+@rule(
+    "HL270",
+    Severity.WARNING,
+    "A route to another host that leads nowhere",
+    why="Traefik sees the containers of its own host alone; a service elsewhere is reached by a port published on that "
+    "host's private address, as hosts.yaml has it. Without it the route is not served.",
+    link=DOCS,
+    bad=HEAD,
+    good=f"{HEAD}    ports: ['192.168.1.20:8080:80']\n",
+    needs="labels",
+)
+def leads_nowhere(ctx: LintContext) -> Iterable[Finding]:
+    """A routed service on another host whose port is not on the private address; silent where no host is known."""
+    addresses = ctx.lab.facts.hosts
+    if addresses is None:
+        return
+    for service in _elsewhere(ctx.lab):
+        routes = host_routes(LabView((_known(service),), ()), addresses)
+        if why := next((r.why for r in routes if r.why), ""):
+            yield ctx.on(service, (), f"No route leads to {service.name} on {service.stack.host}: {why}.")
+
+
+@rule(
+    "HL271",
+    Severity.WARNING,
+    "A label for Traefik that does not reach another host",
+    why="Of a service on another host Traefik gets its routers, entry points, log-in, certificate and port, by a file. "
+    "Middlewares and options that its labels define besides are seen by no Traefik: define them beside Traefik.",
+    link=DOCS,
+    bad=f"{HEAD}      traefik.http.middlewares.web.compress: 'true'\n",
+    good=HEAD,
+    needs="labels",
+)
+def not_seen(ctx: LintContext) -> Iterable[Finding]:
+    """A label of a service on another host that the file cannot say."""
+    for service in _elsewhere(ctx.lab):
+        if lost := not_carried(_known(service)):
+            more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+            entry = service.labels.get(lost[0])
+            path = entry.path if entry else ()
+            yield ctx.on(service, path, f"The label {lost[0]!r}{more} is seen by no Traefik on another host.")

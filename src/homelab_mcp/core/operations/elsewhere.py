@@ -1,0 +1,48 @@
+"""What a service needs on another host than the lab's own, so that this machine's Traefik leads to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from homelab_mcp.core import host_routes
+from homelab_mcp.core.generator import Generated
+from homelab_mcp.core.operations.lab_view import LabView
+from homelab_mcp.model.lab import LOCAL
+from homelab_mcp.model.observed import Snapshot
+
+
+def reached(generated: Generated, place: str, address: str, lab: LabView, snapshot: Snapshot) -> Generated:
+    """What was generated, with its ports published on the host's private address where Traefik finds them.
+
+    Args:
+        generated: what a stack is to gain.
+        place: the host it will be on; nothing changes for this machine, and for a host with a Traefik of its own.
+        address: that host's private address; "" where none is known: then no route is served.
+        lab: the lab's services.
+        snapshot: what runs, for ports that are taken.
+    """
+    if place == LOCAL or not generated.urls:
+        return generated
+    if host_routes.has_own_traefik(lab, place):
+        note = f"Its route is served by the Traefik of {place}, and is not checked from here."
+        return replace(generated, route=None, notes=(*generated.notes, note))
+    if not address:
+        note = (
+            f"No route leads to it: host {place} has no private address that Traefik could reach it at. Say it first: "
+            f"`homelab-mcp host add {place} ADDRESS --private 192.168.1.20`."
+        )
+        return replace(generated, route=None, notes=(*generated.notes, note))
+    taken = {port for s in lab.on(place).services for port, _ in s.published()}
+    taken |= {p.host_port for c in snapshot.containers or () if c.host == place for p in c.ports}
+    services = host_routes.published(generated.services, address, taken)
+    if host_routes.core_folder(lab):
+        note = (
+            f"Traefik reaches it at {address}. Whoever reaches that address passes without log-in: let only this "
+            "machine in there (a firewall), or use an address of a VPN between the two."
+        )
+        return replace(generated, services=services, notes=(*generated.notes, note))
+    note = (
+        "No route leads to it yet: this machine has no Traefik with a folder of files (providers.file.directory) in "
+        f"its stack. Its port is published on {address} for one."
+    )
+    return replace(generated, services=services, route=None, notes=(*generated.notes, note))

@@ -1,0 +1,167 @@
+"""Which of a lab's services survive which failure: what files and containers say, and no more than that.
+
+Facts: Docker's documentation, "Start containers automatically" (``on-failure`` does not start a container with the
+daemon; a failing health check alone restarts nothing); willfarrell/docker-autoheal's README (its labels).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from homelab_mcp.core.access import routers_of, same_middleware
+from homelab_mcp.core.audit.keeping import keeps_data
+from homelab_mcp.core.host_routes import has_own_traefik
+from homelab_mcp.core.kept_routes import is_traefik
+from homelab_mcp.core.network_sharers import owner_of
+from homelab_mcp.core.operations.lab_view import Known, LabView
+from homelab_mcp.core.service_facts import environment_of
+from homelab_mcp.model.lab import LOCAL, LabSettings
+
+_COMES_BACK = frozenset({"always", "unless-stopped"})
+_IN_DEPLOY = {"any": "always", "on-failure": "on-failure", "none": "no"}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One failure and what it does.
+
+    Args:
+        what: the failure.
+        survive: ``stack/service`` of those that go on or come back by themselves.
+        down: those that do not, each with why.
+        data_gone: of those, whose data no backup of the lab holds.
+        note: what a person should know besides.
+    """
+
+    what: str
+    survive: tuple[str, ...]
+    down: Mapping[str, str]
+    data_gone: tuple[str, ...] = ()
+    note: str = ""
+
+
+def survival(
+    lab: LabView, settings: LabSettings, *, checked: Collection[str], uncovered: Collection[str] | None
+) -> list[Failure]:
+    """Every failure that was thought through, the smallest first.
+
+    Args:
+        lab: the lab's services.
+        settings: the lab's.
+        checked: ``stack/service`` whose containers have a health check, where the engine was asked.
+        uncovered: ``stack/service`` with data that the lab's backup does not hold; None: the lab makes none.
+    """
+    services = [s for s in lab.services if not _ends_by_itself(s, lab)]
+    found = [
+        _judged("A service's program ends", services, lambda s: "" if _policy(s) != "no" else "no restart policy"),
+        _judged(
+            "A service's program hangs",
+            services,
+            lambda s: _hangs(s, lab, checked),
+            "Docker itself restarts nothing for a failing health check.",
+        ),
+        _judged("Docker or a machine starts anew", services, _after_boot),
+    ]
+    found += _gates(lab, settings, services)
+    for host in sorted({s.host for s in services}, key=lambda h: (h != LOCAL, h)):
+        found.append(_lost(host, lab, services, uncovered))
+    return found
+
+
+def _judged(what: str, services: list[Known], why: Callable[[Known], str], note: str = "") -> Failure:
+    reasons = {s.where: why(s) for s in services}
+    survive = tuple(w for w, reason in reasons.items() if not reason)
+    return Failure(what, survive, {w: reason for w, reason in reasons.items() if reason}, note=note)
+
+
+def _policy(service: Known) -> str:
+    said = service.data.get("restart")
+    if isinstance(said, str) and said:
+        return said.partition(":")[0]
+    deploy = service.data.get("deploy")
+    policy = deploy.get("restart_policy") if isinstance(deploy, Mapping) else None
+    if isinstance(policy, Mapping):
+        return _IN_DEPLOY.get(str(policy.get("condition", "any")), "no")
+    return "no"
+
+
+def _after_boot(service: Known) -> str:
+    policy = _policy(service)
+    return "" if policy in _COMES_BACK else f"restart policy {policy} starts nothing with Docker"
+
+
+def _hangs(service: Known, lab: LabView, checked: Collection[str]) -> str:
+    check = service.data.get("healthcheck")
+    off = isinstance(check, Mapping) and bool(check.get("disable"))
+    if off or not (check or service.where in checked):
+        return "no health check, so nobody notices"
+    return "" if any(_heals(one, service) for one in lab.on(service.host).services) else "noticed, and not restarted"
+
+
+def _heals(one: Known, service: Known) -> bool:
+    """Whether ``one`` restarts this service's container when it is unhealthy."""
+    if "autoheal" not in str(one.data.get("image", "")) or one.where == service.where:
+        return False
+    label = environment_of(one).get("AUTOHEAL_CONTAINER_LABEL") or "autoheal"
+    return label == "all" or service.labels.get(label, "").lower() == "true"
+
+
+def _gates(lab: LabView, settings: LabSettings, services: list[Known]) -> Iterator[Failure]:
+    """What many services go through: Traefik, the log-in, a VPN's gateway."""
+    routed = [s for s in services if routers_of(s.labels) and not has_own_traefik(lab, s.host)]
+    for traefik in (s for s in services if s.host == LOCAL and is_traefik(s)):
+        down = {s.where: "its address is served by it" for s in routed}
+        yield _without(f"{traefik.where} is down", services, {traefik.where: "it is it", **down})
+    login = settings.sso_middleware
+    behind = [s for s in routed if any(same_middleware(m, login) for r in routers_of(s.labels) for m in r.middlewares)]
+    if behind:
+        down = {s.where: "nobody gets past the log-in" for s in behind}
+        yield _without(f"The log-in ({login}) is down", services, down)
+    for owner in services:
+        inside = [s for s in services if s.stack == owner.stack and owner_of(s.data) == owner.name]
+        if inside:
+            down = {owner.where: "it is it", **{s.where: "it has no network without it" for s in inside}}
+            yield _without(f"{owner.where} is down", services, down)
+
+
+def _without(what: str, services: list[Known], down: Mapping[str, str]) -> Failure:
+    return Failure(what, tuple(s.where for s in services if s.where not in down), down)
+
+
+def _lost(host: str, lab: LabView, services: list[Known], uncovered: Collection[str] | None) -> Failure:
+    """A machine that does not come back."""
+    down: dict[str, str] = {}
+    for one in services:
+        if one.host == host:
+            down[one.where] = "it runs there and nowhere else"
+        elif host == LOCAL and routers_of(one.labels) and not has_own_traefik(lab, one.host):
+            down[one.where] = "it runs on, but its address, certificate and log-in are on this machine"
+    mine = [s for s in services if s.host == host and keeps_data(s)]
+    # The lab's backup reads this machine's disks alone.
+    gone = [s.where for s in mine if uncovered is None or host != LOCAL or s.where in uncovered]
+    if uncovered is None:
+        note = "The lab makes no backup."
+    elif host == LOCAL:
+        note = (
+            "What the backup holds comes back on a new machine, if its repository is elsewhere and a restore was tried."
+        )
+    else:
+        note = "The lab's backup does not reach that machine's disks."
+    return Failure(
+        f"The machine {'of the lab' if host == LOCAL else host} is lost",
+        tuple(s.where for s in services if s.where not in down),
+        down,
+        tuple(gone),
+        note,
+    )
+
+
+def _ends_by_itself(service: Known, lab: LabView) -> bool:
+    """Whether another service waits for this one to end, so that its end is no failure."""
+    for one in lab.services:
+        waits = one.data.get("depends_on") if one.stack == service.stack else None
+        options = waits.get(service.name) if isinstance(waits, Mapping) else None
+        if isinstance(options, Mapping) and options.get("condition") == "service_completed_successfully":
+            return True
+    return False

@@ -1,0 +1,69 @@
+"""Which services survive which failure, from the lab's files and from what its containers say of health checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from homelab_mcp.core import backup_jobs
+from homelab_mcp.core.backup_config import parse_config
+from homelab_mcp.core.operations.lab_view import LabView, view
+from homelab_mcp.core.survival import survival
+from homelab_mcp.model.definition import ServiceDefinition
+from homelab_mcp.model.errors import HomelabError, NotFound
+from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.ports import Lab
+from homelab_mcp.queries.find import read_stacks
+
+_SHOWN = 100
+
+
+def survives(lab: Lab) -> dict[str, Any]:
+    """``failures``, each with who survives and who does not; ``not_read``: stacks that nobody could read.
+
+    Raises InvalidInput where the settings cannot be read.
+    """
+    known = view(Snapshot(read_stacks(lab.files), None))
+    found = survival(known, lab.settings, checked=_checked(lab), uncovered=_uncovered(lab, known))
+    return {
+        "failures": [
+            {
+                "failure": one.what,
+                "survive": len(one.survive),
+                "down": dict(list(one.down.items())[:_SHOWN]),
+                **({"data_gone": list(one.data_gone)[:_SHOWN]} if one.data_gone else {}),
+                **({"note": one.note} if one.note else {}),
+            }
+            for one in found
+        ],
+        "services": len(known.services),
+        **({"not_read": list(known.unreadable)} if known.unreadable else {}),
+    }
+
+
+def _checked(lab: Lab) -> set[str]:
+    if lab.files_only:
+        return set()
+    try:
+        return {f"{c.stack}/{c.service}" for c in lab.engine.containers() if c.health}
+    except HomelabError:
+        return set()
+
+
+def _uncovered(lab: Lab, known: LabView) -> set[str] | None:
+    """Services with data that the lab's backup leaves out; None where it makes none, or its settings say nothing."""
+    engine = backup_jobs.engine_of(known)
+    text = lab.files.read(backup_jobs.config_path(engine.stack)) if engine else None
+    if engine is None or text is None:
+        return None
+
+    def find(name: str) -> ServiceDefinition | None:
+        try:
+            return lab.catalog.get(name)
+        except NotFound:
+            return None
+
+    try:
+        jobs = backup_jobs.jobs_of(known, parse_config(text), engine.stack, find, lab.settings.backup_paths)
+    except HomelabError:
+        return None
+    return {where for where, _, _ in jobs.uncovered}

@@ -1,0 +1,97 @@
+"""Which services survive which failure, said by what the files say."""
+
+from __future__ import annotations
+
+from homelab_mcp.core.operations.lab_view import view
+from homelab_mcp.core.stack_host import with_host
+from homelab_mcp.core.survival import Failure, survival
+from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.model.observed import Snapshot, StackFiles
+
+SETTINGS = LabSettings(domain="lab.test")
+CORE = """services:
+  traefik:
+    image: traefik:v3.7.13
+    restart: unless-stopped
+  authelia:
+    image: authelia/authelia:4.39.4
+    restart: unless-stopped
+    healthcheck: {test: [CMD, "true"]}
+"""
+APPS = """services:
+  vpn: {image: qmcgaw/gluetun:v3.40.0, restart: on-failure}
+  torrent:
+    image: example/torrent:1
+    network_mode: service:vpn
+    volumes: ["./torrent:/data"]
+    deploy: {restart_policy: {condition: any}}
+  web:
+    image: example/web:1
+    restart: always
+    healthcheck: {test: [CMD, "true"]}
+    volumes: ["./web:/data", "/etc/localtime:/etc/localtime:ro"]
+    labels:
+      autoheal: "true"
+      traefik.enable: "true"
+      traefik.http.routers.web.rule: Host(`web.lab.test`)
+      traefik.http.routers.web.middlewares: authelia@docker
+    depends_on: {init: {condition: service_completed_successfully}}
+  init: {image: example/init:1}
+  autoheal: {image: willfarrell/autoheal:1.2.0, restart: always}
+"""
+FAR = with_host(
+    """services:
+  watch:
+    image: example/watch:1
+    restart: always
+    volumes: ["watch:/data"]
+    labels:
+      traefik.enable: "true"
+      traefik.http.routers.watch.rule: Host(`watch.lab.test`)
+volumes: {watch: {}}
+""",
+    "nas",
+)
+
+
+def failures(*, uncovered: set[str] | None = None, far: str = FAR) -> dict[str, Failure]:
+    stacks = [("core", CORE), ("apps", APPS), ("far", far)]
+    lab = view(Snapshot(tuple(StackFiles(n, f"{n}/compose.yaml", t) for n, t in stacks), None))
+    found = survival(lab, SETTINGS, checked={"far/watch"}, uncovered=uncovered)
+    return {f.what: f for f in found}
+
+
+def test_a_crash_a_hang_and_a_reboot_are_three_failures() -> None:
+    found = failures()
+    assert found["A service's program ends"].down == {}
+    boot = found["Docker or a machine starts anew"]
+    assert boot.down == {"apps/vpn": "restart policy on-failure starts nothing with Docker"}
+    hang = found["A service's program hangs"]
+    assert hang.survive == ("apps/web",)
+    assert hang.down["far/watch"] == "noticed, and not restarted"
+    assert hang.down["apps/torrent"] == "no health check, so nobody notices"
+    assert "apps/init" not in {*hang.down, *hang.survive}, "its end is no failure"
+    bare = APPS.replace(", restart: on-failure", "")
+    lab = view(Snapshot((StackFiles("apps", "apps/compose.yaml", bare),), None))
+    ended = survival(lab, SETTINGS, checked=(), uncovered=None)[0]
+    assert ended.down == {"apps/vpn": "no restart policy"}
+
+
+def test_what_many_go_through_takes_them_along() -> None:
+    found = failures()
+    assert set(found["core/traefik is down"].down) == {"core/traefik", "apps/web", "far/watch"}
+    assert set(found["The log-in (authelia@docker) is down"].down) == {"apps/web"}
+    assert set(found["apps/vpn is down"].down) == {"apps/vpn", "apps/torrent"}
+
+
+def test_a_lost_machine_and_whose_data_is_gone_with_it() -> None:
+    found = failures(uncovered={"apps/torrent"})
+    here, nas = found["The machine of the lab is lost"], found["The machine nas is lost"]
+    assert here.survive == ()
+    assert here.down["far/watch"].startswith("it runs on, but its address")
+    assert here.data_gone == ("apps/torrent",)
+    assert set(nas.down) == {"far/watch"}
+    assert (nas.data_gone, "apps/web" in nas.survive) == (("far/watch",), True)
+    assert failures()["The machine of the lab is lost"].data_gone == ("apps/torrent", "apps/web")
+    own = f"{FAR.partition('volumes: {watch')[0]}  proxy: {{image: 'traefik:v3.7.13'}}\nvolumes: {{watch: {{}}}}\n"
+    assert "far/watch" in failures(far=own)["The machine of the lab is lost"].survive
