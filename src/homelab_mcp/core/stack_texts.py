@@ -6,7 +6,6 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from homelab_mcp.core.compose_load import load_stack
 from homelab_mcp.core.compose_stack import Loaded, Read
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES
@@ -27,6 +26,9 @@ def may_name_others(stack: StackFiles) -> bool:
 
 def loaded(stack: StackFiles, env: Mapping[str, str], read: Read | None = None) -> Loaded:
     """What the stack's files come to. ``read``: reads what they name; None: what was read with the stack."""
+    # Not loaded for those, the checker of one file among them, who only ask for names.
+    from homelab_mcp.core.compose_load import load_stack
+
     known = dict(stack.named)
     return load_stack([(stack.compose_path, stack.compose_text), *stack.others], env, read or known.get)
 
