@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -331,9 +332,16 @@ def test_a_lab_without_the_folder_has_the_packaged_ones(tmp_path: Path) -> None:
 
 
 def test_loading_what_was_compiled_is_quick() -> None:
+    # 7 to 12 ms here, by what else the processor does; so it is held against work of the same run.
     load_catalog()
-    best = min(timed() for _ in range(15))
-    assert best < 0.010, f"{best * 1000:.1f} ms for {len(FILES)} definitions"
+    texts = [path.read_text() for path in FILES[::8]]
+    ours, parsing = [], []
+    for _ in range(10):
+        ours.append(timed())
+        parsing.append(timed(lambda: [load(text) for text in texts]))
+    assert min(ours) < min(parsing), (
+        f"{min(ours) * 1000:.1f} ms; an eighth of the files parsed {min(parsing) * 1000:.1f}"
+    )
 
 
 # --- compiled -------------------------------------------------------------------------------------------------------
@@ -402,8 +410,8 @@ def test_where_no_cache_can_be_written_it_is_read_all_the_same(tmp_path: Path) -
     assert len(packaged_catalog(copied(tmp_path / "catalog"), tmp_path / "file" / "cache")) >= 1
 
 
-def timed() -> float:
+def timed(work: Callable[[], object] = load_catalog) -> float:
     # Of this process alone: the wall clock measures the neighbours too.
     begin = time.process_time()
-    load_catalog()
+    work()
     return time.process_time() - begin
