@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
@@ -10,6 +11,10 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from testbed import TestbedError, require_docker
 
 pytest_plugins = ["tests.fixtures"]
+
+# How long an example takes is the machine's affair; pytest-timeout ends what hangs.
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.load_profile("here")
 
 HERE = Path(__file__).parent
 MARK_OF_FOLDER = {"unit": "unit", "docker": "docker", "e2e": "e2e"}
