@@ -144,7 +144,14 @@ _ONLY_TOLD = frozenset(
     {"vaultwarden/server", "traefik/whoami", "louislam/uptime-kuma", "louislam/dockge", "amir20/dozzle"}
     | {"gethomepage/homepage", "paperless-ngx/paperless-ngx", "immich-app/immich-server", "open-webui/open-webui"}
     | {"n8nio/n8n", "mealie-recipes/mealie", "sissbruecker/linkding", "adminer", "miniflux/miniflux"}
-    | {"freshrss/freshrss", "linuxserver/bookstack", "linuxserver/heimdall", "ollama/ollama", "nextcloud"}
+    | {
+        "advplyr/audiobookshelf",
+        "freshrss/freshrss",
+        "linuxserver/bookstack",
+        "linuxserver/heimdall",
+        "ollama/ollama",
+        "nextcloud",
+    }
 )
 """Images that read their port from a variable or their command, or have a fixed one, and from no file of theirs."""
 _MORE_PORTS = {

@@ -56,10 +56,24 @@ def no_configuration(ctx: LintContext) -> Iterable[Finding]:
                 continue
             if wanted in others or mount.target == wanted:
                 continue
+            if _is_file(service, mount.source):
+                message = f"{mount.source} is a file, and {mount.target} in the image is a folder; meant is {wanted}."
+                yield ctx.on(service, mount.path, message, severity=Severity.ERROR)
+                continue
             file = posixpath.join(mount.source, wanted.removeprefix(f"{mount.target.rstrip('/')}/"))
             if not exists(file):
                 message = f"{service.image_name} reads {wanted}, and there is no {file}."
                 yield ctx.on(service, mount.path, message)
+
+
+def _is_file(service: ServiceView, source: str) -> bool:
+    """True where a path of the stack is a file: the engine refuses it over a folder ("not a directory")."""
+    if service.stack.names is None:
+        return False
+    place = posixpath.normpath(posixpath.join(posixpath.dirname(service.stack.file), source))
+    parent, _, last = place.rpartition("/")
+    names = service.stack.names(parent)
+    return names is not None and last in names
 
 
 def _named(service: ServiceView, flag: str) -> str:

@@ -48,7 +48,8 @@ def asks_elsewhere(ctx: LintContext) -> Iterable[Finding]:
         yield from _wrong_port(ctx, service, path)
         yield from _wrong_tool(ctx, service, path, text)
         if re.search(r"(?:^|[\s;&|/])curl\s", text) and _has_no_curl(service):
-            yield ctx.on(service, path, f"The image {service.image_name} has no curl.")
+            sure = Severity.ERROR if _awaited(service) else None
+            yield ctx.on(service, path, f"The image {service.image_name} has no curl.", severity=sure)
         if "traefik healthcheck" in text and not _ping(ctx, service, text):
             yield ctx.on(service, path, "Traefik answers this only with its option 'ping' (--ping=true).")
 
@@ -83,6 +84,16 @@ def _own_files(service: ServiceView) -> bool:
     parts = ("command", "entrypoint", "configs", "build", "env_file")
     mounts = any(m.target.startswith("/etc") for m in service.mounts)
     return mounts or any(service.data.get(p) for p in parts)
+
+
+def _awaited(service: ServiceView) -> bool:
+    """True when another service of the stack starts only once this one is healthy."""
+    for other in service.stack.services:
+        needs = other.data.get("depends_on")
+        told = needs.get(service.name) if isinstance(needs, dict) else None
+        if isinstance(told, dict) and told.get("condition") == "service_healthy":
+            return True
+    return False
 
 
 def _has_no_curl(service: ServiceView) -> bool:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.app_folders import repository
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.homepage_words import LABELS, WIDGETS
 from homelab_mcp.core.checks.hosts import OWN, host_in
@@ -138,7 +139,8 @@ def other_address(ctx: LintContext) -> Iterable[Finding]:
             if not text or entry.open or not _OWN_ADDRESS.fullmatch(key.upper()):
                 continue
             if key == "DOMAIN" and service.image_name in _WITH_SCHEME and not text.startswith(("http://", "https://")):
-                yield ctx.on(service, entry.path, f"{key} needs its scheme: https://{text}.")
+                sure = Severity.ERROR if repository(service) == "vaultwarden/server" else None
+                yield ctx.on(service, entry.path, f"{key} needs its scheme: https://{text}.", severity=sure)
                 continue
             hosts = _routed_hosts(service) if hosts is None else hosts
             told = host_in(text)[0] if "://" in text else text.partition("/")[0].partition(":")[0].lower()
@@ -154,7 +156,7 @@ _OWN_ADDRESS = re.compile(
     r"|OVERWRITECLIURL|N8N_EDITOR_BASE_URL|IMMICH_PUBLIC_URL"
 )
 _WITH_SCHEME = frozenset(["server"])
-"""Vaultwarden's image is vaultwarden/server."""
+"""Vaultwarden's image is vaultwarden/server; it ends over a DOMAIN without (validate_config in its config.rs)."""
 
 
 def _routed_hosts(service: ServiceView) -> set[str]:
@@ -228,8 +230,23 @@ def refused_host(ctx: LintContext) -> Iterable[Finding]:
         if entry is None:
             if hosts and not service.data.get("env_file"):
                 yield ctx.on(service, (), f"HOMEPAGE_ALLOWED_HOSTS is missing; it has to hold {sorted(hosts)[0]}.")
+            elif not service.data.get("env_file"):
+                yield from _visited_by_port(ctx, service)
             continue
         allowed = {h.strip().lower() for h in (entry.value or "").split(",")}
         missing = sorted(h for h in hosts if h not in allowed and not any(a.partition(":")[0] == h for a in allowed))
         if missing and "*" not in allowed and not entry.open:
             yield ctx.on(service, entry.path, f"Its route is {missing[0]}, which is not allowed here.")
+
+
+def _visited_by_port(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
+    """A published port by which nobody gets in: without the variable only localhost:3000 and 127.0.0.1:3000 may."""
+    for _, published in service.published:
+        if not published.host or published.container[0] != 3000 or published.protocol != "tcp":
+            continue
+        port = published.host[0]
+        if port != 3000:
+            path = ("environment",) if "environment" in service.data else ()
+            message = f"HOMEPAGE_ALLOWED_HOSTS is missing; it has to hold the host's address with :{port}."
+            yield ctx.on(service, path, message, key=True)
+            return

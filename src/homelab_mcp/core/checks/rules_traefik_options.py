@@ -152,7 +152,8 @@ def unknown_option(ctx: LintContext) -> Iterable[Finding]:
             message = f"{message} Routers, services and middlewares stand in labels and dynamic files."
         listed = ctx.lab.traefik is not None and _LISTED.search(ctx.lab.traefik.image)
         unsure = passed_over or not (unknown.near or name in DYNAMIC or listed)
-        severity = Severity.WARNING if unsure else None
+        lost = passed_over and name in _ROUTES and any(".routers." in o for o in static.options if o.startswith(name))
+        severity = Severity.WARNING if unsure and not lost else None
         path = static.where[option]
         if static.file is not None and len(path) > unknown.depth:
             yield ctx.at(static.file, path[: unknown.depth + 1], message, key=True, severity=severity)
@@ -160,6 +161,8 @@ def unknown_option(ctx: LintContext) -> Iterable[Finding]:
             yield told(ctx, static, option, message, severity)
 
 
+_ROUTES = frozenset({"http", "tcp", "udp"})
+"""Sections with routes: those in the static file never exist, so nothing answers at their addresses."""
 _LISTED = re.compile(r":v?3\.[0-7](?![0-9])")
 """Tags of the releases whose options are all in the list; a later one may have more."""
 

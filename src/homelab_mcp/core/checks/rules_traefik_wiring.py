@@ -45,6 +45,9 @@ def off_network(ctx: LintContext) -> Iterable[Finding]:
             path = ("networks",) if "networks" in service.data else ()
             names = ", ".join(sorted(shared))
             yield ctx.on(service, path, f"Traefik is on {names}; this service is on none of them.", key=True)
+        elif wanted and name and shared and name not in shared and not any("$" in n for n in shared):
+            message = f"Traefik is not on {name}; it is on {', '.join(sorted(shared & service.real_networks))}."
+            yield ctx.on(service, wanted.path, message)
 
 
 def _wrong_network(ctx: LintContext, service: ServiceView, name: str, *, works: bool) -> Finding:
