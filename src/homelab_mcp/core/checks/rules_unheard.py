@@ -85,7 +85,7 @@ _ALSO = {
     "HL292",
     Severity.ERROR,
     "A host that is taken by default and that nobody has",
-    why="Where the variable is not set the program asks for a host of its own choice. No container of the lab is called "
+    why="Where the variable is not set the program asks for a host of its own choice. No container is called "
     "so: it finds neither its database nor its cache and restarts for ever.",
     link="https://docs.immich.app/install/environment-variables/#database",
     bad=f"{PHOTOS}    environment: {{REDIS_HOSTNAME: cache}}\n{STORES}",
