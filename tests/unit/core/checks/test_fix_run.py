@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -133,6 +134,8 @@ def test_two_services_with_one_variable_and_two_values_keep_both() -> None:
         assert env[data[name]["environment"]["DB_PASSWORD"][2:-1]] == value
 
 
+# Every rule's example, 10 s of a processor.
+@pytest.mark.timeout(120)
 def test_a_lab_of_the_rules_examples_is_fixed_without_a_new_error() -> None:
     for rule in all_rules():
         before = lab(rule.bad + "\n")
