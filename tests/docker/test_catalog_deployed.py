@@ -313,6 +313,8 @@ def test_a_service_changed_in_place_is_live_at_its_new_address_and_taken_back(la
     wait_until(lambda: lab.https(host(lab, "uptime-kuma")).status == 302 or None, "the log-in to be back")
 
 
+# By day test_change_services.py moves one with its rows, without the proxy.
+@pytest.mark.nightly
 def test_a_service_with_a_database_moves_to_another_stack_and_stays_live(lab: RealLab) -> None:
     before, name = lab.files(), lab.named("nextcloud")
     kept = lab.root / lab.named("productivity") / name / "data" / "kept"

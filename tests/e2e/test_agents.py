@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 from anyio.from_thread import start_blocking_portal
 from mcp import Client, StdioServerParameters
 
@@ -59,14 +60,21 @@ def played_on(
         yield play_one
 
 
+def dealt(paths: Iterable[Path], each: int) -> list[ParameterSet]:
+    """Every ``each``-th by day, all of them at night: together they take ten minutes."""
+    return [
+        pytest.param(path, id=path.stem, marks=pytest.mark.nightly if n % each else ()) for n, path in enumerate(paths)
+    ]
+
+
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("path", [p for p, s in SCRIPTS.items() if s.lab != "running"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", dealt((p for p, s in SCRIPTS.items() if s.lab != "running"), 3))
 def test_the_agent_gets_to_the_end(files_played: Callable[[Script], Lines], path: Path) -> None:
     holds(SCRIPTS[path], files_played(SCRIPTS[path]))
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("path", [p for p, s in SCRIPTS.items() if s.lab == "running"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", dealt((p for p, s in SCRIPTS.items() if s.lab == "running"), 2))
 def test_the_agent_gets_to_the_end_where_things_run(running_played: Callable[[Script], Lines], path: Path) -> None:
     holds(SCRIPTS[path], running_played(SCRIPTS[path]))
 
