@@ -112,6 +112,11 @@ def _strings(part: Any) -> str:
     return part.replace("\n", "").replace("\t", "") if isinstance(part, str) else ""
 
 
+FIXED = re.compile(
+    r"\S+/git -c safe\.directory=\* -c protocol\.ext\.allow=never -c gc\.auto=0 -C \S+ "
+    r"(config --get (remote\.origin\.url|homelab\.branch|homelab\.signed)|rev-parse --show-prefix)"
+)
+"""What git is asked, whoever calls: whether the lab has a repository elsewhere. Nothing of a call is in it."""
 EACH = 11
 """Of some 14,000 calls every so many is made; all of them with --nightly. A prime, so that the values go round."""
 
@@ -149,7 +154,8 @@ async def test_every_parameter_of_every_tool_takes_every_hostile_value(
     assert sum(round_.sent.values()) >= 500
     assert set(round_.sent) == {t.name for t in tools}, "a tool was left out"
     assert (tree(outside), lab.files()) == (around, before)
-    assert list((tmp_path / "ran").iterdir()) == [], "a command was run"
+    ran = [line for file in (tmp_path / "ran").iterdir() for line in file.read_text().splitlines()]
+    assert [line for line in ran if not FIXED.fullmatch(line)] == [], "a command was run"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bin", "outside", "ran", "stacks"]
     assert lab.json("journal", "verify")["ok"]
 
