@@ -6,9 +6,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]
-from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from testbed import TestbedError, require_docker
+from tests.lanes import Lanes
 
 pytest_plugins = ["tests.fixtures"]
 
@@ -84,19 +84,8 @@ def why_no_docker() -> str:
     return ""
 
 
-class OneForTheEngine(LoadScopeScheduling):  # type: ignore[misc] # xdist carries no types
-    """Where processes share the tests, one has the Docker Engine to itself: each would see what another does to it.
-
-    The files that need no engine are dealt out whole, for the sake of what their tests share.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "engine" if file.startswith(tuple(f"tests/{folder}/" for folder in NEEDS_DOCKER)) else file
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneForTheEngine:
-    return OneForTheEngine(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lanes:
+    return Lanes(config, log)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
