@@ -213,7 +213,7 @@ def _construct(node: Node, duplicates: list[Duplicate], room: int) -> Any:
         ]
     result: dict[Any, Any] = {}
     seen: dict[Any, Node] = {}
-    merges: list[Node] = []
+    merges: list[tuple[Node, Node]] = []
     merge: Node | None = None
     for key_node, value_node in node.value:
         if type(key_node) is not ScalarNode:
@@ -223,7 +223,7 @@ def _construct(node: Node, duplicates: list[Duplicate], room: int) -> Any:
             if merge is not None:
                 duplicates.append(Duplicate(key, mark_of(merge), mark_of(key_node)))
             merge = key_node
-            merges.append(value_node)
+            merges.append((key_node, value_node))
             continue
         if key in seen:
             duplicates.append(Duplicate(key_node.value, mark_of(seen[key]), mark_of(key_node)))
@@ -231,8 +231,8 @@ def _construct(node: Node, duplicates: list[Duplicate], room: int) -> Any:
         result[key] = (
             _scalar(value_node) if type(value_node) is ScalarNode else _construct(value_node, duplicates, room - 1)
         )
-    for source in merges:
-        for part in _merged(source):
+    for asking, source in merges:
+        for part in _merged(source, asking):
             left = room - (1 if part is source else 2)
             for key, value in _construct(part, duplicates, left).items():
                 result.setdefault(key, value)
@@ -257,11 +257,12 @@ def _is_merge(node: Node) -> bool:
     return isinstance(node, ScalarNode) and node.value == "<<" and not node.style
 
 
-def _merged(source: Node) -> Iterator[MappingNode]:
+def _merged(source: Node, asking: Node | None = None) -> Iterator[MappingNode]:
+    """The mappings that a ``<<`` takes in; ``asking`` is that key, which is to blame where it takes something else."""
     parts = source.value if isinstance(source, SequenceNode) else [source]
     for part in parts:
         if not isinstance(part, MappingNode):
-            raise YamlRefused("bad_merge", "'<<' takes a mapping or a list of mappings.", mark_of(part))
+            raise YamlRefused("bad_merge", "'<<' takes a mapping or a list of mappings.", mark_of(asking or part))
         yield part
 
 

@@ -92,11 +92,13 @@ def _as_list(spot: Spot, slot: Slot, message: str) -> Change | None:
 
 
 def _items_twice(spot: Spot, slot: Slot) -> Change | None:
-    value = data_at(spot, slot.path)
+    # The finding is at the first item that was there before.
+    path = slot.path[:-1]
+    value = data_at(spot, path)
     edit = spot.edit
     for n in range(len(value) - 1, -1, -1) if isinstance(value, list) else ():
         if value[n] in value[:n]:
-            edit.remove((*slot.path, n))
+            edit.remove((*path, n))
     return Change("Remove what the list has already", edit) if edit.touched else None
 
 

@@ -49,6 +49,19 @@ MySQL's) and opensearch (https://docs.opensearch.org/latest/install-and-configur
 DATABASE_PORTS = frozenset({1433, 1521, 3306, 5432, 5984, 6379, 7687, 9042, 9200, 11211, 26257, 27017, 28015})
 """Ports that databases and caches listen on, and hardly anything else."""
 
+UNCHECKED = frozenset(
+    {"postgres", "postgresql", "postgis", "pgvector", "timescaledb", "mariadb", "mysql", "mongo", "redis", "valkey"}
+    | {"couchdb", "influxdb", "rabbitmq", "clickhouse-server"}
+)
+"""Databases whose images bring no health check of their own (no HEALTHCHECK in their Dockerfiles)."""
+
+HUNGRY = frozenset(
+    {"unmanic", "tdarr", "tdarr_node", "fileflows", "handbrake", "makemkv", "immich-machine-learning", "ollama"}
+    | {"localai", "stable-diffusion-webui", "elasticsearch", "opensearch", "minecraft-server", "libretranslate"}
+    | {"whisper-asr-webservice", "faster-whisper", "frigate", "photoprism", "clickhouse-server"}
+)
+"""Programs that take what memory there is: transcoders, models, virtual machines of Java, recognition of pictures."""
+
 SCHEDULERS = frozenset(
     {"backrest", "duplicati", "watchtower", "ofelia", "diun", "autorestic", "borgmatic", "uptime-kuma", "prometheus"}
     | {"home-assistant", "gluetun", "scrutiny", "changedetection.io", "speedtest-tracker", "healthchecks", "mosquitto"}

@@ -207,11 +207,12 @@ def network_mode_conflict(ctx: LintContext) -> Iterable[Finding]:
             borrowed = mode.startswith(("service:", "container:"))
             if borrowed:
                 message = f"'ports' cannot stand beside 'network_mode: {mode}'; publish them on the network's owner."
-                yield ctx.on(service, ("ports",), message)
+                yield ctx.on(service, ("ports",), message, key=True)
             elif mode == "host":
                 yield ctx.on(
                     service,
                     ("ports",),
                     "'ports' do nothing with 'network_mode: host'.",
+                    key=True,
                     severity=Severity.WARNING,
                 )

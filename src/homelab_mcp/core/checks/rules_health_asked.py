@@ -12,7 +12,7 @@ from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.listening import checked_ports, known_ports, port_variables
 from homelab_mcp.core.checks.rules_environment import NO_SECRET, SECRET
 from homelab_mcp.core.checks.rules_traefik import container_ports
-from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.core.known_passwords import everybody_knows
 from homelab_mcp.core.yaml12 import Path
@@ -68,7 +68,7 @@ def _wrong_port(ctx: LintContext, service: ServiceView, path: Path) -> Iterator[
     for port in asked:
         if port in inside or str(port) in told:
             continue
-        words = " ".join([*(e.raw for e in service.environment.values()), repr(service.data.get("command"))])
+        words = " ".join([*map(_own_words, service.environment.values()), repr(service.data.get("command"))])
         if str(port) in words:
             continue
         known = known_ports(service)
@@ -77,6 +77,16 @@ def _wrong_port(ctx: LintContext, service: ServiceView, path: Path) -> Iterator[
             yield ctx.on(service, path, message, severity=Severity.ERROR)
         elif known and port not in known and not _own_files(service):
             yield ctx.on(service, path, f"{service.image_name} listens on {min(known)}, not on {port}.")
+
+
+def _own_words(entry: Entry) -> str:
+    """A variable without the addresses that others call, whose ports are the host's or another's."""
+    return _CALLED.sub("", entry.raw)
+
+
+_CALLED = re.compile(
+    r"(?!0\.0\.0\.0|127\.0\.0\.1|localhost)(?<![\w.-])[A-Za-z0-9][\w-]*(?:\.[\w-]+)+:[0-9]{2,5}(?![0-9])"
+)
 
 
 def _own_files(service: ServiceView) -> bool:

@@ -223,7 +223,7 @@ CAPABILITIES = frozenset(
     good=f"{HEAD}    mem_limit: 128m\n    mem_reservation: 64m\n",
 )
 def memory(ctx: LintContext) -> Iterable[Finding]:
-    """A memory limit below Docker's least, or below what is reserved."""
+    """A memory limit below Docker's least or below what is reserved, or one that no home server reaches."""
     for service in ctx.services():
         for limit_path, reserved_path in (
             (("mem_limit",), ("mem_reservation",)),
@@ -232,6 +232,9 @@ def memory(ctx: LintContext) -> Iterable[Finding]:
             limit, reserved = (byte_size(value_at(service.data, path)) for path in (limit_path, reserved_path))
             if limit and 0 < limit < 6 * 1024**2:
                 yield ctx.on(service, limit_path, "Docker gives a container 6 MB at least.")
+            if limit and limit >= BEYOND_HOMES:
+                message = f"{limit // 1024**3} GB is more than a machine at home has: this limits nothing."
+                yield ctx.on(service, limit_path, message, severity=Severity.WARNING)
             if limit_path == ("mem_limit",):
                 swap = byte_size(service.data.get("memswap_limit"))
                 if limit and swap and swap < limit:
@@ -240,6 +243,9 @@ def memory(ctx: LintContext) -> Iterable[Finding]:
                     )
             if limit and reserved and limit > 0 and reserved > limit:
                 yield ctx.on(service, reserved_path, "More is reserved than the limit allows.")
+
+
+BEYOND_HOMES = 256 * 1024**3
 
 
 def byte_size(value: Any) -> int | None:

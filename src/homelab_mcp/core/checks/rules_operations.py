@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.images import HUNGRY, UNCHECKED
 from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
@@ -60,10 +61,11 @@ def no_tag(ctx: LintContext) -> Iterable[Finding]:
     good=f"{HEAD}    mem_limit: 256m\n",
 )
 def no_memory_limit(ctx: LintContext) -> Iterable[Finding]:
-    """Neither ``mem_limit`` nor ``deploy.resources.limits.memory``."""
+    """Neither ``mem_limit`` nor ``deploy.resources.limits.memory``; a warning for programs that take all there is."""
     for service in ctx.services():
         if not service.partial and "mem_limit" not in service.data and not _limit(service.data):
-            yield ctx.on(service, (), "It has no memory limit.")
+            severity = Severity.WARNING if service.image_name in HUNGRY else None
+            yield ctx.on(service, (), "It has no memory limit.", severity=severity)
 
 
 def _limit(data: dict[str, Any]) -> bool:
@@ -83,10 +85,21 @@ def _limit(data: dict[str, Any]) -> bool:
     good=f"{HEAD}    healthcheck:\n      test: [CMD, curl, -f, http://localhost]\n",
 )
 def no_health_check(ctx: LintContext) -> Iterable[Finding]:
-    """No ``healthcheck``."""
+    """No ``healthcheck``; a warning for a database that others wait for, where its image is known to bring none."""
+    awaited = _awaited(ctx)
     for service in ctx.services():
         if not service.partial and "healthcheck" not in service.data:
-            yield ctx.on(service, (), "It has no health check.")
+            early = id(service) in awaited and service.image_name in UNCHECKED
+            message = "It has no health check" + (": who depends on it starts before it answers." if early else ".")
+            yield ctx.on(service, (), message, severity=Severity.WARNING if early else None)
+
+
+def _awaited(ctx: LintContext) -> set[int]:
+    """``id()`` of the services that others depend on."""
+    from homelab_mcp.core.checks.rules_dependencies import dependencies
+
+    others = [s.stack.service(name) for s in ctx.having("depends_on") for name in dependencies(s)]
+    return {id(other) for other in others if other}
 
 
 @rule(
@@ -141,4 +154,6 @@ def endless_logs(ctx: LintContext) -> Iterable[Finding]:
         if driver == "json-file" and not (isinstance(options, dict) and "max-size" in options):
             path: Path = ("logging",) if logging else ()
             message = "Its log has no size limit here (the engine's daemon.json may set one)."
-            yield ctx.on(service, path, message, key=True)
+            # Who names the driver thought of the log, and believes it is bounded.
+            written = isinstance(logging, dict) and "driver" in logging
+            yield ctx.on(service, path, message, key=True, severity=Severity.WARNING if written else None)

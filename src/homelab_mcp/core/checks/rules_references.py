@@ -1,7 +1,9 @@
-"""HL020 to HL025: names that must be defined somewhere."""
+"""HL020 to HL025, HL293: names that must be defined somewhere."""
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -107,7 +109,7 @@ def undefined_config(ctx: LintContext) -> Iterable[Finding]:
 
 @rule(
     "HL024",
-    Severity.INFO,
+    Severity.WARNING,
     "Defined and never used",
     why="Compose never makes it; it is left over, or the service that should use it forgot to.",
     link=f"{DOCS}",
@@ -162,3 +164,39 @@ def external_network(ctx: LintContext) -> Iterable[Finding]:
 
 def _external(body: Any) -> bool:
     return isinstance(body, dict) and body.get("external") not in (None, False, "false")
+
+
+@rule(
+    "HL293",
+    Severity.WARNING,
+    "An external network named almost like one of the lab's",
+    why="Compose looks for the very name: '_' is not '-'. The stack does not start, or its container is alone on a "
+    "network that Traefik and the others are not on.",
+    link=f"{DOCS}networks/#external",
+    bad=f"{HEAD}    networks: [proxy_net]\n  db:\n    image: postgres:17.5\n    networks: [proxy]\n"
+    "networks:\n  proxy: {name: proxy-net}\n  proxy_net: {external: true}\n",
+    good=f"{HEAD}    networks: [proxy]\n  db:\n    image: postgres:17.5\n    networks: [proxy]\n"
+    "networks:\n  proxy: {name: proxy-net}\n",
+    needs="networks",
+)
+def misnamed_network(ctx: LintContext) -> Iterable[Finding]:
+    """An external network that no stack makes, where a stack makes one of nearly that name.
+
+    An error where only dashes differ. Silent where the engine has it.
+    """
+    known = ctx.lab.facts.networks or ()
+    made = {s.real_network(k) for s in ctx.lab.stacks for k, b in s.section("networks").items() if not _external(b)}
+    for stack in ctx.lab.stacks:
+        for key, body in stack.section("networks").items():
+            real = stack.real_network(key)
+            if not _external(body) or real in made or real in known or "$" in real:
+                continue
+            same = next((m for m in sorted(made) if _letters(m) == _letters(real)), "")
+            near = same or next(iter(difflib.get_close_matches(real, sorted(made), n=1, cutoff=0.9)), "")
+            if near:
+                message = f"No stack makes the network {real!r}. Did you mean {near!r}?"
+                yield ctx.at(stack, ("networks", key), message, key=True, severity=Severity.ERROR if same else None)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[-_.]", "", name.lower())

@@ -60,11 +60,11 @@ def _schema(ctx: LintContext, *, unknown: bool) -> Iterator[Finding]:
             continue
         for problem in stack.schema_problems:
             if bool(problem.key) == unknown:
-                yield ctx.at(stack, problem.path, problem.message, key=bool(problem.key))
+                yield ctx.at(stack, problem.path, problem.message, key=bool(problem.key) or problem.at_key)
     for whole in ctx.lab.stacks:
         for problem in whole.merged_problems:
             if bool(problem.key) == unknown:
-                yield ctx.at(whole, problem.path, problem.message, key=bool(problem.key))
+                yield ctx.at(whole, problem.path, problem.message, key=bool(problem.key) or problem.at_key)
 
 
 @rule(

@@ -117,7 +117,7 @@ _BOOLEANS = frozenset(["1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "fa
 
 @rule(
     "HL076",
-    Severity.WARNING,
+    Severity.ERROR,
     "Labels without traefik.enable",
     why="The lab's Traefik only looks at containers that say traefik.enable=true: this route is never made.",
     link=f"{DOCS}#enable",
@@ -131,7 +131,8 @@ def not_enabled(ctx: LintContext) -> Iterable[Finding]:
         for service in ctx.services():
             routers = tl.routers(service)
             if routers and not service.label("traefik.enable"):
-                yield ctx.on(service, routers[0].anchor.path, "traefik.enable=true is missing; Traefik needs it here.")
+                message = "traefik.enable=true is missing; Traefik needs it here."
+                yield ctx.on(service, routers[0].anchor.path[:-1], message, key=True)
 
 
 @rule(
@@ -150,15 +151,27 @@ def not_covered(ctx: LintContext) -> Iterable[Finding]:
     static = tl.static_config(ctx.lab)
     lab_wide = [v for k, v in static.options.items() if ".tls.domains[" in k] if static else []
     shared = [name.strip().lower() for v in lab_wide for name in v.split(",")]
+    asked = {id(r): _asked(r) for r in tl.all_routers(ctx.lab)}
+    # A router that asks for no certificate gets one that others asked for, or Traefik's own, which nobody trusts.
+    by_others = [] if shared or _resolver(static) else [name for names in asked.values() for name in names]
     for router in tl.all_routers(ctx.lab):
-        own = [(e.value or "").split(",") for o, e in router.options.items() if o.startswith("tls.domains[")]
-        names = [n.strip().lower() for part in own for n in part] or shared
+        names = asked[id(router)] or shared or ([] if "tls.certresolver" in router.options else by_others)
         zones = [n[2:] for n in names if n.startswith("*.")]
         entry = router.options.get("rule")
         for host in router.hosts if zones and entry and not entry.open else ():
             inside = [z for z in zones if host.endswith(f".{z}")]
             if inside and host not in names and not any(host.removesuffix(f".{z}").count(".") == 0 for z in inside):
                 yield ctx.on(router.service, router.options["rule"].path, f"*.{inside[0]} does not cover {host}.")
+
+
+def _asked(router: tl.Router) -> list[str]:
+    own = [(e.value or "").split(",") for o, e in router.options.items() if o.startswith("tls.domains[")]
+    return [n.strip().lower() for part in own for n in part]
+
+
+def _resolver(static: tl.StaticConfig | None) -> bool:
+    """Whether entry points ask for the certificates of their routers, or nobody can tell."""
+    return static is None or any(k.endswith(".http.tls.certresolver") for k in static.options)
 
 
 @rule(

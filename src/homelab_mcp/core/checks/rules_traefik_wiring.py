@@ -151,13 +151,16 @@ def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
                 yield ctx.on(router.service, router.options["middlewares"].path, message, severity=Severity.ERROR)
     for service in ctx.lab.routing:
         for _, option, chain in tl.http_labels(service, "middlewares"):
-            for name in (chain.value or "").split(",") if option == "chain.middlewares" and not chain.open else ():
+            names = (chain.value or "").split(",") if option == "chain.middlewares" and not chain.open else []
+            for n, name in enumerate(names):
+                # A label is one text: of a path into it the label's own place is found.
+                path = (*chain.path, n)
                 bare, _, provider = name.strip().partition("@")
                 if provider in {"", "docker"} and bare.lower() not in known:
                     tail = f" Did you mean '{bare}@file'?" if bare in in_files else ""
-                    yield ctx.on(service, chain.path, f"No label defines {bare!r}.{tail}", severity=sure)
+                    yield ctx.on(service, path, f"No label defines {bare!r}.{tail}", severity=sure)
                 elif provider == "file" and (message := _not_in_files(ctx, bare)):
-                    yield ctx.on(service, chain.path, message, severity=Severity.ERROR)
+                    yield ctx.on(service, path, message, severity=Severity.ERROR)
 
 
 def _misnamed(ctx: LintContext) -> Iterator[Finding]:

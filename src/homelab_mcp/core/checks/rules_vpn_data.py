@@ -41,10 +41,10 @@ def not_gated(ctx: LintContext) -> Iterable[Finding]:
         kind, _, name = service.network_mode.partition(":")
         owner = service.stack.service(name) if kind == "service" else None
         if owner and "gluetun" in owner.image_name and not service.partial:
-            options = dependencies(service).get(name, ((), {}))[1]
+            path, options = dependencies(service).get(name, (("network_mode",), {}))
             if options.get("condition") != "service_healthy":
                 message = f"It does not wait until {name!r} is healthy (depends_on, condition: service_healthy)."
-                yield ctx.on(service, ("network_mode",), message)
+                yield ctx.on(service, path, message)
 
 
 @rule(

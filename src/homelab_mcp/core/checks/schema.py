@@ -16,11 +16,15 @@ from homelab_mcp.core.yaml12 import Path
 
 @dataclass(frozen=True, slots=True)
 class SchemaProblem:
-    """What the schema objects to. ``key`` is set when the path leads to a key that should not be there."""
+    """What the schema objects to. ``key`` is set when the path leads to a key that should not be there.
+
+    ``at_key`` is True where the key is the place to look at: what stands below it goes on over more lines.
+    """
 
     path: Path
     message: str
     key: str = ""
+    at_key: bool = False
 
 
 @cache
@@ -117,7 +121,16 @@ def _explain(error: Any, data: Any) -> Iterator[SchemaProblem]:
     value = _at(data, path)
     if isinstance(value, str) and "$" in value:
         return
-    yield SchemaProblem(path, f"{_name(path)} {_demand(error, value)}.")
+    message = f"{_name(path)} {_demand(error, value)}."
+    if kind == "uniqueItems" and isinstance(value, list):
+        yield SchemaProblem((*path, _repeated(value)), message)
+        return
+    yield SchemaProblem(path, message, at_key=isinstance(value, dict | list))
+
+
+def _repeated(items: list[Any]) -> int:
+    """The place of the first item that was there before."""
+    return next((n for n, item in enumerate(items) if item in items[:n]), 0)
 
 
 # The lists whose repeated items Compose 2.40.3 refuses; of the others it takes one before it asks the schema.
