@@ -103,8 +103,8 @@ class Signature:
     """A known line of a service's log: what it means and what to do.
 
     ``images`` are the repositories it counts for, none for every image: a word is looked for in a repository's last
-    part, ``owner/name`` is its end, ``owner/`` a folder of it. ``family`` is the cause's id. ``tool`` makes a plan of
-    ``fix``, with ``arguments`` beside service and stack; without one a person does it.
+    part, ``owner/name`` is its end. ``family`` is the cause's id. ``tool`` makes a plan of ``fix``, with ``arguments``
+    beside service and stack; without one a person does it.
     """
 
     id: str

@@ -43,8 +43,6 @@ def _repository(image: str) -> str:
 
 def _is_of(repository: str, known: str) -> bool:
     """Whether a signature's word for images means this one (see :class:`Signature`)."""
-    if known.endswith("/"):
-        return f"/{known}" in repository
     return repository.endswith(f"/{known}") if "/" in known else known in repository.rsplit("/", 1)[-1]
 
 
