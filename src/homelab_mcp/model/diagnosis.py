@@ -104,7 +104,7 @@ class Signature:
 
     ``images`` are the repositories it counts for, none for every image: a word is looked for in a repository's last
     part, ``owner/name`` is its end. ``family`` is the cause's id. ``tool`` makes a plan of ``fix``, with ``arguments``
-    beside service and stack; without one a person does it.
+    beside service and stack; without one a person does it. ``of_entry``: a catalog entry says it of its own service.
     """
 
     id: str
@@ -117,6 +117,7 @@ class Signature:
     confidence: float = 0.9
     tool: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    of_entry: bool = False
 
 
 @dataclass(frozen=True, slots=True)

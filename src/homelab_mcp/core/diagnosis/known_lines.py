@@ -5,17 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from homelab_mcp.core.diagnosis.clues import quoted
 from homelab_mcp.model.diagnosis import Cause, Facts, Remedy, Signature
 
+if TYPE_CHECKING:
+    from homelab_mcp.model.definition import ServiceDefinition
+
+_ENTRY = 0.85
+"""How sure a catalog entry's own line is: nobody held it to a real log, as those of ``failures/`` are."""
 LINES, LENGTH = 300, 600
 """How much of a log is matched: the last lines, and the beginning of each. It bounds the time of every pattern."""
 
 
 def causes(f: Facts) -> Iterator[Cause]:
-    """One cause for each signature that its newest lines match."""
+    """One cause for each signature that its newest lines match; an entry's own only for a line that no other tells."""
+    told: set[str] = set()
     for signature, found in matches(f.signatures, f.image, (f.error, *f.logs)):
+        if signature.of_entry and found.string in told:
+            continue
+        told.add(found.string)
         fix = _remedy(f, signature)
         yield Cause(signature.family, signature.confidence, signature.cause, (quoted(found), signature.source), fix)
 
@@ -29,10 +39,29 @@ def matches(
     for signature in signatures:
         if signature.images and not any(_is_of(repository, known) for known in signature.images):
             continue
-        pattern = _compiled(signature.pattern)
+        # An entry's author wrote the pattern for the page of the service, where upper and lower case differ.
+        pattern = _compiled(signature.pattern, 0 if signature.of_entry else re.IGNORECASE)
         found = next((m for line in reversed(recent) if (m := pattern.search(line))), None)
         if found:
             yield signature, found
+
+
+def of_entry(definition: ServiceDefinition) -> tuple[Signature, ...]:
+    """What a catalog entry says of its lines, as signatures; they come after all others."""
+    return tuple(
+        Signature(
+            id=f"{definition.id}_{number}",
+            images=(),
+            pattern=one.pattern,
+            family=f"{definition.id}_{number}",
+            cause=one.cause,
+            fix=one.fix,
+            source=definition.links.documentation,
+            confidence=_ENTRY,
+            of_entry=True,
+        )
+        for number, one in enumerate(definition.failures, 1)
+    )
 
 
 def _repository(image: str) -> str:
@@ -55,5 +84,5 @@ def _remedy(f: Facts, signature: Signature) -> Remedy:
 
 
 @lru_cache(maxsize=512)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
+def _compiled(pattern: str, flags: int) -> re.Pattern[str]:
+    return re.compile(pattern, flags)
