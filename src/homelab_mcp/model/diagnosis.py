@@ -102,7 +102,9 @@ class Other:
 class Signature:
     """A known line of a service's log: what it means and what to do.
 
-    ``images`` are last parts of image repositories it counts for, none for every image. ``family`` is the cause's id.
+    ``images`` are the repositories it counts for, none for every image: a word is looked for in a repository's last
+    part, ``owner/name`` is its end. ``family`` is the cause's id. ``tool`` makes a plan of ``fix``, with ``arguments``
+    beside service and stack; without one a person does it. ``of_entry``: a catalog entry says it of its own service.
     """
 
     id: str
@@ -113,6 +115,9 @@ class Signature:
     fix: str
     source: str
     confidence: float = 0.9
+    tool: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    of_entry: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from homelab_mcp.core.diagnosis import JUDGES, diagnose, troubled
 from homelab_mcp.core.diagnosis.checks import looked_at
+from homelab_mcp.core.diagnosis.known_lines import of_entry
 from homelab_mcp.core.diagnosis.peers import reach
-from homelab_mcp.model.diagnosis import Cause, Facts
-from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.diagnosis import Cause, Facts, Signature
+from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.diagnose_facts import facts_of
 from homelab_mcp.queries.find import find_service
+from homelab_mcp.queries.log_sources import definition_of
 
 MOST = 5
 _LONGEST_ERROR = 2000
@@ -43,6 +46,7 @@ def diagnosis(
         )
     probe = what in ("service", "route", "auth")
     facts = facts_of(lab, service, stack, error=error[:_LONGEST_ERROR], probe=probe, signatures=lab.signatures)
+    facts = replace(facts, signatures=(*facts.signatures, *entry_signatures(lab, facts)))
     causes = _causes(lab, facts, what, b)
     well = not causes and not troubled(facts)
     return {
@@ -64,6 +68,16 @@ def _causes(lab: Lab, facts: Facts, what: str, b: str) -> tuple[Cause, ...]:
     if other is None:
         raise InvalidInput("A service always reaches itself.", hint="Name two services.")
     return reach(facts, other)
+
+
+def entry_signatures(lab: Lab, facts: Facts) -> tuple[Signature, ...]:
+    """What its catalog entry says of its lines; none of another's catalog, whose words nobody here has checked."""
+    try:
+        entry = definition_of(lab, facts.one.state) if facts.one else None
+    except HomelabError:
+        # An own entry that cannot be read is the catalog check's to tell, not a reason to diagnose nothing.
+        return ()
+    return () if entry is None or lab.catalog.catalog_of(entry.id) else of_entry(entry)
 
 
 def _state(facts: Facts) -> str:

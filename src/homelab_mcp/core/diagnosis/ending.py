@@ -46,7 +46,10 @@ def _memory(f: Facts, one: ContainerFacts) -> Iterator[Cause]:
 
 def _limits(f: Facts, one: ContainerFacts) -> Iterator[Cause]:
     found = said(
-        f, r"can't fork|cannot fork|Resource temporarily unavailable|unable to create (?:new )?(?:native )?thread"
+        # A lock that another holds gives the same words as a process that cannot be made.
+        f,
+        r"can't fork|cannot fork|^(?!.*lock).*Resource temporarily unavailable|"
+        r"unable to create (?:new )?(?:native )?thread",
     )
     if found:
         limit = str(one.pids) if one.pids > 0 else "the host's"

@@ -5,18 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from homelab_mcp.core.diagnosis.clues import quoted
 from homelab_mcp.model.diagnosis import Cause, Facts, Remedy, Signature
 
+if TYPE_CHECKING:
+    from homelab_mcp.model.definition import ServiceDefinition
+
+_ENTRY = 0.85
+"""How sure a catalog entry's own line is: nobody held it to a real log, as those of ``failures/`` are."""
 LINES, LENGTH = 300, 600
 """How much of a log is matched: the last lines, and the beginning of each. It bounds the time of every pattern."""
 
 
 def causes(f: Facts) -> Iterator[Cause]:
-    """One cause for each signature that its newest lines match."""
+    """One cause for each signature that its newest lines match; an entry's own only for a line that no other tells."""
+    told: set[str] = set()
     for signature, found in matches(f.signatures, f.image, (f.error, *f.logs)):
-        fix = Remedy(signature.fix)
+        if signature.of_entry and found.string in told:
+            continue
+        told.add(found.string)
+        fix = _remedy(f, signature)
         yield Cause(signature.family, signature.confidence, signature.cause, (quoted(found), signature.source), fix)
 
 
@@ -24,17 +34,55 @@ def matches(
     signatures: tuple[Signature, ...], image: str, lines: tuple[str, ...]
 ) -> Iterator[tuple[Signature, re.Match[str]]]:
     """Each signature of the image with its newest match."""
-    name = image.split("@", 1)[0].rsplit("/", 1)[-1].partition(":")[0].lower()
+    repository = _repository(image)
     recent = [line[:LENGTH] for line in lines[-LINES:] if line]
     for signature in signatures:
-        if signature.images and not any(known in name for known in signature.images):
+        if signature.images and not any(_is_of(repository, known) for known in signature.images):
             continue
-        pattern = _compiled(signature.pattern)
+        # An entry's author wrote the pattern for the page of the service, where upper and lower case differ.
+        pattern = _compiled(signature.pattern, 0 if signature.of_entry else re.IGNORECASE)
         found = next((m for line in reversed(recent) if (m := pattern.search(line))), None)
         if found:
             yield signature, found
 
 
+def of_entry(definition: ServiceDefinition) -> tuple[Signature, ...]:
+    """What a catalog entry says of its lines, as signatures; they come after all others."""
+    return tuple(
+        Signature(
+            id=f"{definition.id}_{number}",
+            images=(),
+            pattern=one.pattern,
+            family=f"{definition.id}_{number}",
+            cause=one.cause,
+            fix=one.fix,
+            source=definition.links.documentation,
+            confidence=_ENTRY,
+            of_entry=True,
+        )
+        for number, one in enumerate(definition.failures, 1)
+    )
+
+
+def _repository(image: str) -> str:
+    """The image's repository, with a stroke before it so that its beginning is a boundary too."""
+    folder, _, last = image.split("@", 1)[0].rpartition("/")
+    return f"/{folder}/{last.partition(':')[0]}".lower().replace("//", "/")
+
+
+def _is_of(repository: str, known: str) -> bool:
+    """Whether a signature's word for images means this one (see :class:`Signature`)."""
+    return repository.endswith(f"/{known}") if "/" in known else known in repository.rsplit("/", 1)[-1]
+
+
+def _remedy(f: Facts, signature: Signature) -> Remedy:
+    if not signature.tool:
+        return Remedy(signature.fix)
+    # Variables belong to a stack; everything else is planned for one service of it.
+    place = {"stack": f.stack} if signature.tool == "set_env" else {"service": f.service, "stack": f.stack}
+    return Remedy(signature.fix, signature.tool, {**place, **signature.arguments})
+
+
 @lru_cache(maxsize=512)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
+def _compiled(pattern: str, flags: int) -> re.Pattern[str]:
+    return re.compile(pattern, flags)
