@@ -28,6 +28,7 @@ from homelab_mcp.ports import (
     PlanStore,
     Restic,
     Snapshots,
+    Swarm,
     Trials,
 )
 from homelab_mcp.workflow.approvals import UNKNOWN, lapsed
@@ -72,11 +73,13 @@ class Applier:
         data: Data | None = None,
         restic: Restic | None = None,
         trials: Trials | None = None,
+        swarm: Swarm | None = None,
         inventory: Inventory | None = None,
     ) -> None:
         self.data = data
         self.restic = restic
         self.trials = trials
+        self.swarm = swarm
         self.snapshots = snapshots
         self.inventory = inventory
         self.files = files
@@ -99,6 +102,7 @@ class Applier:
             compose=compose,
             data=data,
             trials=trials,
+            swarm=swarm,
         )
 
     def check(self, plan_id: str) -> Plan:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from homelab_mcp.core import fingerprint
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.redact import safe, secret_values
-from homelab_mcp.core.stack_host import host_of
+from homelab_mcp.core.stack_host import engine_of, host_of
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.plan import ActionKind, Approval, Draft, Evidence, Plan, Verification
@@ -23,6 +23,12 @@ _OWN_TEXT = frozenset({"rollback", "adopt", "discard"})
 def acted_stacks(plan: Plan) -> list[str]:
     """The stacks whose containers the plan's actions touch, sorted."""
     return sorted({a.stack for a in plan.draft.actions if a.stack})
+
+
+def engine_switched(plan: Plan) -> set[str]:
+    """The stacks that the plan hands from Compose to Swarm or back."""
+    edits = [e for e in plan.draft.edits if e.before and e.after and not e.path.endswith(".env")]
+    return {e.path.partition("/")[0] for e in edits if engine_of(e.before or "") != engine_of(e.after or "")}
 
 
 def folders_of(plan: Plan) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from homelab_mcp.core.redact import safe
+from homelab_mcp.core.stack_host import SWARM, engine_of
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
-from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.model.observed import ContainerState, Rollout
 from homelab_mcp.model.plan import Evidence, RouteCheck, Verification
 from homelab_mcp.ports import Clock, Engine, Probe, ProbeResult
 from homelab_mcp.workflow.certificate_watch import CertificateWatch
@@ -14,6 +15,7 @@ from homelab_mcp.workflow.compose_facts import one_shots, start_periods
 from homelab_mcp.workflow.patience import Patience as Patience
 from homelab_mcp.workflow.patience import Run, Watch, mark_of
 from homelab_mcp.workflow.route_watch import RouteWatch, answers
+from homelab_mcp.workflow.swarm_watch import SwarmWatch
 
 LOG_LINES = 20
 _HELD = {"stopped": frozenset({"exited", "created", "dead"}), "paused": frozenset({"paused", "exited", "created"})}
@@ -80,6 +82,9 @@ class Verifier:
     ) -> list[Evidence]:
         begun = self._clock.monotonic()
         slow, ending = start_periods(compose_text), one_shots(compose_text)
+        if what.services and (rollouts := self._rollouts(what.stack, compose_text)) is not None:
+            swarm = SwarmWatch(self._engine, self._clock, self._patience)
+            return swarm.watch(what.stack, what.services, rollouts, slow, secrets, pause)
         until = begun + self._patience.health
         watches = {s: Watch(begun, until + slow.get(s, 0.0), thawed=s in thawed) for s in what.services}
         while True:
@@ -93,6 +98,9 @@ class Verifier:
                 return settled
             pause()
             self._clock.sleep(self._patience.poll)
+
+    def _rollouts(self, stack: str, compose_text: str) -> Sequence[Rollout] | None:
+        return self._engine.rollouts(stack) if engine_of(compose_text) == SWARM else None
 
     def _look(
         self, service: str, listed: list[ContainerState], watch: Watch, ending: bool, secrets: Sequence[str]

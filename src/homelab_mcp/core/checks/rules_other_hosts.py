@@ -24,7 +24,9 @@ services:
 
 
 def _known(service: ServiceView) -> Known:
-    return Known(service.stack.name, service.name, service.data, service.stack.env, service.stack.host)
+    return Known(
+        service.stack.name, service.name, service.data, service.stack.env, service.stack.host, service.stack.engine
+    )
 
 
 def _elsewhere(lab: Lab) -> Iterator[ServiceView]:

@@ -1,0 +1,115 @@
+"""Whether a Swarm stack has converged: every replica of what was asked runs and stays, or Swarm went back by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from homelab_mcp.core.redact import safe
+from homelab_mcp.model.observed import Rollout
+from homelab_mcp.model.plan import Evidence
+from homelab_mcp.ports import Clock, Engine
+from homelab_mcp.workflow.patience import Patience
+
+_SPARE = 30.0
+"""Seconds for each task beside those that Swarm watches it: the old one is stopped, an image pulled."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Of one service: since when it is as it is, and what was said of it at last."""
+
+    since: float
+    mark: tuple[int, int, str] = (-1, -1, "")
+    settled: Evidence | None = None
+
+
+class SwarmWatch:
+    """Looks at services of one stack until all have settled; raises only EngineUnavailable, EngineFailed."""
+
+    def __init__(self, engine: Engine, clock: Clock, patience: Patience) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._patience = patience
+
+    def watch(
+        self,
+        stack: str,
+        services: Sequence[str],
+        first: Sequence[Rollout],
+        slow: Mapping[str, float],
+        secrets: Sequence[str],
+        pause: Callable[[], None],
+    ) -> list[Evidence]:
+        """What became of each service; stops at the first that does not hold.
+
+        Args:
+            stack: the stack.
+            services: which are to be looked at.
+            first: the first look at it, already taken.
+            slow: start periods of health checks, seconds by service.
+            secrets: values to mask in what a task said.
+            pause: called between two looks; may raise to stop.
+        """
+        begun = self._clock.monotonic()
+        seen = {s: _Seen(begun) for s in services}
+        now: Sequence[Rollout] = first
+        while True:
+            by_name = {r.service: r for r in now}
+            for service, one in seen.items():
+                if one.settled is None:
+                    late = self._late(by_name.get(service), begun, slow.get(service, 0.0))
+                    one.settled = self._look(service, by_name.get(service), one, late, secrets)
+            settled = [one.settled for one in seen.values() if one.settled is not None]
+            if len(settled) == len(seen) or not all(e.ok for e in settled):
+                return settled
+            pause()
+            self._clock.sleep(self._patience.poll)
+            now = self._engine.rollouts(stack)
+
+    def _late(self, found: Rollout | None, begun: float, slow: float) -> bool:
+        passed = self._clock.monotonic() - begun
+        if found is None:
+            return passed >= self._patience.gone
+        turns = max(found.wanted, 1) * (found.watched + _SPARE) if found.update else 0.0
+        return passed >= self._patience.health + slow + turns
+
+    def _look(
+        self, service: str, found: Rollout | None, seen: _Seen, late: bool, secrets: Sequence[str]
+    ) -> Evidence | None:
+        if found is None:
+            return Evidence(f"Swarm has no service {service}", ok=False) if late else None
+        now = self._clock.monotonic()
+        if (mark := (found.running, found.failed, found.update)) != seen.mark:
+            seen.mark, seen.since = mark, now
+        why = safe(found.error, secrets)[:500]
+        bad = self._bad(service, found)
+        if bad is None and late:
+            bad = f"{service} did not converge in time: {found.running} of {found.wanted} tasks run"
+        if bad is not None:
+            return Evidence(bad, ok=False, detail=f"the last task that failed said: {why}" if why else "")
+        return self._good(service, found, now - seen.since)
+
+    def _bad(self, service: str, found: Rollout) -> str | None:
+        if found.update in {"rollback_completed", "rollback_paused"}:
+            how = "and rolled it back" if found.update == "rollback_completed" else "and could not roll it back"
+            return f"Swarm could not update {service} {how}"
+        if found.update == "paused":
+            return f"Swarm stopped the update of {service}: its tasks fail"
+        # Of an update Swarm judges itself; a first deploy, or a restart for its own sake, it goes on with for ever.
+        if found.failed >= self._patience.restarts and found.update not in {"updating", "rollback_started"}:
+            return f"{service} crash-loops: {found.failed} of its tasks failed"
+        return None
+
+    def _good(self, service: str, found: Rollout, steady: float) -> Evidence | None:
+        if found.running < found.wanted or found.update not in {"", "completed"}:
+            return None
+        what = f"{service}: {found.running} of {found.wanted} tasks run"
+        if found.update == "completed" and found.watched >= self._patience.poll:
+            detail = f"Swarm watched each for {found.watched:.0f} s and completed the update"
+            return Evidence(what, ok=True, detail=detail)
+        if found.checked and not found.failed:
+            return Evidence(f"{what} and are healthy", ok=True)
+        if steady < self._patience.stable:
+            return None
+        return Evidence(what, ok=True, detail=f"none fell in {self._patience.stable:.0f} s")
