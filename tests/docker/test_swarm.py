@@ -35,6 +35,9 @@ STACK = """services:
     container_name: page  # people know it by this name
     restart: unless-stopped
     mem_limit: 64m
+    deploy:  # half a minute of waiting less
+      update_config: {monitor: 2s}
+      rollback_config: {monitor: 2s}
   keeper:
     image: homelab-testbed/page:1
     restart: unless-stopped

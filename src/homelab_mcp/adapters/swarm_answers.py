@@ -113,6 +113,7 @@ def _rollout(service: Raw, tasks: Sequence[Raw]) -> Rollout:
         error=str((last[-1].get("Status") or {}).get("Err", "")) if last else "",
         checked=bool((inside.get("Healthcheck") or {}).get("Test")),
         watched=int((spec.get("UpdateConfig") or {}).get("Monitor") or 0) / _NANO,
+        form=str((spec.get("Labels") or {}).get(HASH, "")),
     )
 
 

@@ -79,6 +79,7 @@ class Rollout:
         error: what the last failed task said.
         checked: whether it has a health check of its own in the file.
         watched: seconds that Swarm watches each task of an update.
+        form: the hash of the text that it was deployed from.
     """
 
     service: str
@@ -89,6 +90,7 @@ class Rollout:
     error: str = ""
     checked: bool = False
     watched: float = 0.0
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.observed import Rollout
@@ -27,17 +27,17 @@ class _Seen:
 class SwarmWatch:
     """Looks at services of one stack until all have settled; raises only EngineUnavailable, EngineFailed."""
 
-    def __init__(self, engine: Engine, clock: Clock, patience: Patience) -> None:
+    def __init__(self, engine: Engine, clock: Clock, patience: Patience, slow: Mapping[str, float]) -> None:
         self._engine = engine
         self._clock = clock
         self._patience = patience
+        self._slow = slow
 
     def watch(
         self,
         stack: str,
         services: Sequence[str],
-        first: Sequence[Rollout],
-        slow: Mapping[str, float],
+        forms: Mapping[str, str],
         secrets: Sequence[str],
         pause: Callable[[], None],
     ) -> list[Evidence]:
@@ -46,26 +46,23 @@ class SwarmWatch:
         Args:
             stack: the stack.
             services: which are to be looked at.
-            first: the first look at it, already taken.
-            slow: start periods of health checks, seconds by service.
+            forms: the hash of what each is to be deployed from.
             secrets: values to mask in what a task said.
             pause: called between two looks; may raise to stop.
         """
         begun = self._clock.monotonic()
         seen = {s: _Seen(begun) for s in services}
-        now: Sequence[Rollout] = first
         while True:
-            by_name = {r.service: r for r in now}
+            by_name = {r.service: r for r in self._engine.rollouts(stack)}
             for service, one in seen.items():
                 if one.settled is None:
-                    late = self._late(by_name.get(service), begun, slow.get(service, 0.0))
-                    one.settled = self._look(service, by_name.get(service), one, late, secrets)
+                    late = self._late(by_name.get(service), begun, self._slow.get(service, 0.0))
+                    one.settled = self._look(by_name.get(service), service, one, forms, late, secrets)
             settled = [one.settled for one in seen.values() if one.settled is not None]
             if len(settled) == len(seen) or not all(e.ok for e in settled):
                 return settled
             pause()
             self._clock.sleep(self._patience.poll)
-            now = self._engine.rollouts(stack)
 
     def _late(self, found: Rollout | None, begun: float, slow: float) -> bool:
         passed = self._clock.monotonic() - begun
@@ -75,36 +72,45 @@ class SwarmWatch:
         return passed >= self._patience.health + slow + turns
 
     def _look(
-        self, service: str, found: Rollout | None, seen: _Seen, late: bool, secrets: Sequence[str]
+        self,
+        found: Rollout | None,
+        service: str,
+        seen: _Seen,
+        forms: Mapping[str, str],
+        late: bool,
+        secrets: Sequence[str],
     ) -> Evidence | None:
         if found is None:
             return Evidence(f"Swarm has no service {service}", ok=False) if late else None
         now = self._clock.monotonic()
         if (mark := (found.running, found.failed, found.update)) != seen.mark:
             seen.mark, seen.since = mark, now
-        why = safe(found.error, secrets)[:500]
-        bad = self._bad(service, found)
+        if found.form == forms.get(service) and found.update == "rollback_completed":
+            # It went back to what it is to be now: an earlier update's story.
+            found = replace(found, update="")
+        bad = self._bad(found)
         if bad is None and late:
             bad = f"{service} did not converge in time: {found.running} of {found.wanted} tasks run"
         if bad is not None:
+            why = safe(found.error, secrets)[:500]
             return Evidence(bad, ok=False, detail=f"the last task that failed said: {why}" if why else "")
-        return self._good(service, found, now - seen.since)
+        return self._good(found, forms.get(service, ""), now - seen.since)
 
-    def _bad(self, service: str, found: Rollout) -> str | None:
+    def _bad(self, found: Rollout) -> str | None:
         if found.update in {"rollback_completed", "rollback_paused"}:
             how = "and rolled it back" if found.update == "rollback_completed" else "and could not roll it back"
-            return f"Swarm could not update {service} {how}"
+            return f"Swarm could not update {found.service} {how}"
         if found.update == "paused":
-            return f"Swarm stopped the update of {service}: its tasks fail"
+            return f"Swarm stopped the update of {found.service}: its tasks fail"
         # Of an update Swarm judges itself; a first deploy, or a restart for its own sake, it goes on with for ever.
         if found.failed >= self._patience.restarts and found.update not in {"updating", "rollback_started"}:
-            return f"{service} crash-loops: {found.failed} of its tasks failed"
+            return f"{found.service} crash-loops: {found.failed} of its tasks failed"
         return None
 
-    def _good(self, service: str, found: Rollout, steady: float) -> Evidence | None:
-        if found.running < found.wanted or found.update not in {"", "completed"}:
+    def _good(self, found: Rollout, form: str, steady: float) -> Evidence | None:
+        if found.running < found.wanted or found.update not in {"", "completed"} or found.form != form:
             return None
-        what = f"{service}: {found.running} of {found.wanted} tasks run"
+        what = f"{found.service}: {found.running} of {found.wanted} tasks run"
         if found.update == "completed" and found.watched >= self._patience.poll:
             detail = f"Swarm watched each for {found.watched:.0f} s and completed the update"
             return Evidence(what, ok=True, detail=detail)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from homelab_mcp.core.inventory import PAGE
+from homelab_mcp.core.stack_host import SWARM, engine_of
 from homelab_mcp.model.errors import InvalidInput, JournalUnwritable, PlanRefused
 from homelab_mcp.model.plan import (
     ActionKind,
@@ -228,11 +229,18 @@ class Transaction:
                 secrets=self._secrets,
                 pause=self._pause,
                 thawed=[s for a in acts for s in a.services],
+                forms=self._forms(what.stack, text or ""),
             )
             evidence = (*evidence, *seen)
             if not all(e.ok for e in seen):
                 raise NotVerified(evidence)
         return evidence
+
+    def _forms(self, stack: str, text: str) -> Mapping[str, str] | None:
+        """What Swarm is to run of a stack that is its; None of another."""
+        if engine_of(text) != SWARM or self._parts.compose is None:
+            return None
+        return self._parts.compose.hashes(stack)
 
     def _done(self, evidence: tuple[Evidence, ...]) -> PlanStatus:
         evidence = masked(evidence, self._secrets)

@@ -120,6 +120,8 @@ class ContainersBack:
     def _settled(self, stack: str, services: set[str], *, healthy: bool = False) -> bool:
         """Wait until these run and, with ``healthy``, none is starting any more."""
         deadline = self._clock.monotonic() + (_HEALTH if healthy else _SETTLE)
+        if rolls := self._engine.rollouts(stack):
+            return self._converged(stack, services & {r.service for r in rolls})
         while True:
             seen = [c for c in self._engine.containers(stack) if c.state == "running"]
             if services <= {c.service for c in seen if not (healthy and c.health == "starting")}:
@@ -127,6 +129,15 @@ class ContainersBack:
             if self._clock.monotonic() >= deadline:
                 return False
             self._clock.sleep(_POLL)
+
+    def _converged(self, stack: str, services: set[str]) -> bool:
+        """Wait until Swarm has every task of these: it starts one that fell only after a while."""
+        deadline = self._clock.monotonic() + _HEALTH
+        while any(r.service in services and r.running < r.wanted for r in self._engine.rollouts(stack)):
+            if self._clock.monotonic() >= deadline:
+                return False
+            self._clock.sleep(_POLL)
+        return True
 
     def remove_networks(self, networks: Iterable[str], seen: list[Evidence]) -> None:
         """Remove those of the networks that nothing is attached to."""

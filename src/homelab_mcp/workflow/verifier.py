@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from homelab_mcp.core.redact import safe
-from homelab_mcp.core.stack_host import SWARM, engine_of
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
-from homelab_mcp.model.observed import ContainerState, Rollout
+from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import Evidence, RouteCheck, Verification
 from homelab_mcp.ports import Clock, Engine, Probe, ProbeResult
 from homelab_mcp.workflow.certificate_watch import CertificateWatch
@@ -48,6 +47,7 @@ class Verifier:
         secrets: Sequence[str] = (),
         pause: Callable[[], None] = lambda: None,
         thawed: Collection[str] = (),
+        forms: Mapping[str, str] | None = None,
     ) -> tuple[Evidence, ...]:
         """Wait for everything named to hold, and say what was seen; stops at the first part that does not.
 
@@ -57,13 +57,18 @@ class Verifier:
             secrets: values to mask in log lines.
             pause: called between two looks; may raise to stop.
             thawed: services that were paused: their health checks failed meanwhile, which says nothing of them now.
+            forms: of a stack that Swarm runs: service -> the hash of what its files say; None for another.
         """
         found: list[Evidence] = []
         if what.certificates:
             # First: until it holds, visitors are warned.
             found += CertificateWatch(self._engine, self._probe, self._clock).watch(what.certificates, pause)
         if all(e.ok for e in found):
-            found += self._services(what, compose_text, secrets, pause, thawed)
+            if forms is not None and what.services:
+                swarm = SwarmWatch(self._engine, self._clock, self._patience, start_periods(compose_text))
+                found += swarm.watch(what.stack, what.services, forms, secrets, pause)
+            else:
+                found += self._services(what, compose_text, secrets, pause, thawed)
         if all(e.ok for e in found):
             found += self._gone(what, pause)
         if all(e.ok for e in found):
@@ -82,9 +87,6 @@ class Verifier:
     ) -> list[Evidence]:
         begun = self._clock.monotonic()
         slow, ending = start_periods(compose_text), one_shots(compose_text)
-        if what.services and (rollouts := self._rollouts(what.stack, compose_text)) is not None:
-            swarm = SwarmWatch(self._engine, self._clock, self._patience)
-            return swarm.watch(what.stack, what.services, rollouts, slow, secrets, pause)
         until = begun + self._patience.health
         watches = {s: Watch(begun, until + slow.get(s, 0.0), thawed=s in thawed) for s in what.services}
         while True:
@@ -98,9 +100,6 @@ class Verifier:
                 return settled
             pause()
             self._clock.sleep(self._patience.poll)
-
-    def _rollouts(self, stack: str, compose_text: str) -> Sequence[Rollout] | None:
-        return self._engine.rollouts(stack) if engine_of(compose_text) == SWARM else None
 
     def _look(
         self, service: str, listed: list[ContainerState], watch: Watch, ending: bool, secrets: Sequence[str]

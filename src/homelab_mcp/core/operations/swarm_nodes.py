@@ -88,9 +88,9 @@ def join_node(nodes: Sequence[Node], host: str) -> Draft:
         edits=(),
         actions=(EngineAction(ActionKind.NODE_JOIN, "It becomes a worker.", name=host),),
         notes=(
-            f"The Swarm has {len(nodes)} node(s) now. Between all of them ports 2377/tcp, 7946/tcp+udp and 4789/udp must "
-            "be open; keep them from everybody else.",
-            "It joins as a worker: with one manager, losing that machine leaves tasks running and nothing to manage them.",
+            f"The Swarm has {len(nodes)} node(s) now. Between all of them ports 2377/tcp, 7946/tcp+udp and 4789/udp "
+            "must be open; keep them from everybody else.",
+            "It joins as a worker: where the only manager is lost, tasks run on and nothing manages them.",
             "Containers that Compose runs there stay as they are.",
         ),
         undo=f"On that host: docker swarm leave; here: docker node rm {host}.",
