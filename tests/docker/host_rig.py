@@ -49,6 +49,8 @@ class OtherMachine:
         # Short, as a socket's path must be.
         self.folder = Path(tempfile.mkdtemp(prefix="hl-host-"))
         self.socket = f"unix://{self.folder}/d.sock"
+        # By a test's own doing it may name this machine later.
+        self._own = ["-H", named] if (named := os.environ.get("DOCKER_HOST")) else ["-H", "unix:///var/run/docker.sock"]
         self._tls = tls
         self._children: list[subprocess.Popen[bytes]] = []
 
@@ -73,6 +75,14 @@ class OtherMachine:
             _run("ip", "-n", machine.name, "addr", "add", f"{address}/24", "dev", end)
             _run("ip", "-n", machine.name, "link", "set", end, "up")
         return ends
+
+    def cut(self, other: OtherMachine) -> None:
+        """Nothing gets through the cable between the two any more."""
+        _run("ip", "-n", self.name, "link", "set", f"{self.name}c", "down")
+
+    def mend(self, other: OtherMachine) -> None:
+        """As before."""
+        _run("ip", "-n", self.name, "link", "set", f"{self.name}c", "up")
 
     def docker(self, *words: str) -> str:
         """What its ``docker`` says."""
@@ -115,9 +125,9 @@ class OtherMachine:
         wrapper.chmod(0o755)
         return bin_folder
 
-    def load(self, image: str) -> None:
-        """Bring an image over from the engine of this machine."""
-        saved = subprocess.run(["docker", "save", image], capture_output=True, check=True).stdout
+    def load(self, *images: str) -> None:
+        """Bring images over from the engine of this machine."""
+        saved = subprocess.run(["docker", *self._own, "save", *images], capture_output=True, check=True).stdout
         subprocess.run(["docker", "-H", self.socket, "load", "-q"], input=saved, capture_output=True, check=True)
 
     def running(self) -> set[str]:
@@ -194,7 +204,8 @@ class OtherMachine:
             options += [f"--host=tcp://{self.address}:2376", "--tlsverify", f"--tlscacert={self._tls}/ca.pem"]
             options += [f"--tlscert={self._tls}/cert.pem", f"--tlskey={self._tls}/key.pem"]
         script = (
-            f"hostname {self.name} && mount --make-rprivate / && mount -t tmpfs tmpfs /run && mount -t tmpfs -o mode=700 tmpfs /root && "
+            f"hostname {self.name} && mount --make-rprivate / && mount -t tmpfs tmpfs /run && "
+            "mount -t tmpfs -o mode=700 tmpfs /root && "
             'exec dockerd "$@"'
         )
         inside = [

@@ -149,10 +149,9 @@ def _back(work: _Work) -> None:
             hint=f"Bring the data to this machine and pin the service first (node.hostname == {work.node}).",
             code="swarm_data_elsewhere",
         )
-    edit = ServiceEdit(work.text, next(iter(work.services))).remove_at((SECTION, "engine"))
-    if edit.document.get(SECTION) in ({}, None) and SECTION in edit.document:
-        edit.remove_at((SECTION,))
-    work.text = edit.text
+    edit = ServiceEdit(work.text, next(iter(work.services)))
+    alone = len(edit.document[SECTION]) == 1
+    work.text = edit.remove_at((SECTION,) if alone else (SECTION, "engine")).text
     for name in work.services:
         edit = ServiceEdit(work.text, name)
         edit.remove_items(_CONSTRAINTS, lambda item: _means(item, work.node))
