@@ -142,8 +142,13 @@ class SwarmCli:
         self.up(stack, services)
 
     def recreate(self, stack: str, services: Sequence[str]) -> None:
-        """As ``restart``: a task is never started twice."""
-        self.restart(stack, services)
+        """New tasks from the files as they are now, whether or not they changed."""
+        before = {name: _hash(service) for name, service in self._services(stack).items()}
+        wanted = self.hashes(stack)
+        self.up(stack, services)
+        # What the deploy changed gets new tasks by that.
+        if same := [n for n in services or tuple(wanted) if before.get(n) == wanted.get(n)]:
+            self.restart(stack, same)
 
     def pause(self, stack: str, services: Sequence[str]) -> None:
         """Raises InvalidInput (``swarm_cannot``)."""

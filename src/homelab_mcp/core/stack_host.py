@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from homelab_mcp.model.errors import EngineUnavailable, HomelabError, NotFound
+from homelab_mcp.model.errors import EngineUnavailable, HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.lab import LOCAL, SECTION
 
 COMPOSE, SWARM = "compose", "swarm"
@@ -51,6 +51,16 @@ def with_host(compose_text: str, host: str) -> str:
     from homelab_mcp.core.yaml_emit import Style, entry
 
     return "\n".join(entry(SECTION, {"host": host}, 0, Style())) + "\n\n" + compose_text
+
+
+def refuse_swarm(compose_text: str, stack: str) -> None:
+    """Refuse to bring a service that is made for Compose into a stack that Swarm runs. Raises InvalidInput."""
+    if engine_of(compose_text) == SWARM:
+        raise InvalidInput(
+            f"Swarm runs stack {stack}; services are added to stacks that Compose runs.",
+            hint="Add it to a stack of its own, then hand that over: homelab-mcp swarm run STACK.",
+            code="swarm_stack",
+        )
 
 
 def require(host: str, known: Collection[str]) -> None:

@@ -17,10 +17,11 @@ _SPARE = 30.0
 
 @dataclass(slots=True)
 class _Seen:
-    """Of one service: since when it is as it is, and what was said of it at last."""
+    """Of one service: since when it is as it is, the form that it is to have, what was said of it at last."""
 
     since: float
     mark: tuple[int, int, str] = (-1, -1, "")
+    form: str = ""
     settled: Evidence | None = None
 
 
@@ -46,7 +47,7 @@ class SwarmWatch:
         Args:
             stack: the stack.
             services: which are to be looked at.
-            forms: the hash of what each is to be deployed from.
+            forms: the hash of what each is to be deployed from; one that is not here stays as it is.
             secrets: values to mask in what a task said.
             pause: called between two looks; may raise to stop.
         """
@@ -83,9 +84,10 @@ class SwarmWatch:
         if found is None:
             return Evidence(f"Swarm has no service {service}", ok=False) if late else None
         now = self._clock.monotonic()
+        seen.form = seen.form or forms.get(found.service, found.form)
         if (mark := (found.running, found.failed, found.update)) != seen.mark:
             seen.mark, seen.since = mark, now
-        if found.form == forms.get(service) and found.update == "rollback_completed":
+        if found.form == seen.form and found.update == "rollback_completed":
             # It went back to what it is to be now: an earlier update's story.
             found = replace(found, update="")
         bad = self._bad(found)
@@ -94,7 +96,7 @@ class SwarmWatch:
         if bad is not None:
             why = safe(found.error, secrets)[:500]
             return Evidence(bad, ok=False, detail=f"the last task that failed said: {why}" if why else "")
-        return self._good(found, forms.get(service, ""), now - seen.since)
+        return self._good(found, seen.form, now - seen.since)
 
     def _bad(self, found: Rollout) -> str | None:
         if found.update in {"rollback_completed", "rollback_paused"}:

@@ -57,6 +57,9 @@ _LAST = (
 )
 
 
+_DEPLOYS = frozenset({ActionKind.UP, ActionKind.START, ActionKind.RECREATE})
+
+
 class Transaction:
     """The apply of one plan whose begin is in the journal."""
 
@@ -237,10 +240,11 @@ class Transaction:
         return evidence
 
     def _forms(self, stack: str, text: str) -> Mapping[str, str] | None:
-        """What Swarm is to run of a stack that is its; None of another."""
+        """What Swarm is to run of a stack that is its, where the plan deploys it; None of another's."""
         if engine_of(text) != SWARM or self._parts.compose is None:
             return None
-        return self._parts.compose.hashes(stack)
+        deploys = any(a.kind in _DEPLOYS and a.stack == stack for a in self._plan.draft.actions)
+        return self._parts.compose.hashes(stack) if deploys else {}
 
     def _done(self, evidence: tuple[Evidence, ...]) -> PlanStatus:
         evidence = masked(evidence, self._secrets)

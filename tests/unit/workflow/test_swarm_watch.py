@@ -82,6 +82,15 @@ def test_a_roll_back_of_long_ago_says_nothing_of_what_runs_now() -> None:
     assert watched(web(2, "rollback_completed"))[0].ok
 
 
+def test_what_a_plan_does_not_deploy_is_to_stay_the_form_that_it_is() -> None:
+    engine = cast("Engine", Told([(web(1, "rollback_completed", form="old"),), (web(2, form="old"),)]))
+    (seen,) = SwarmWatch(engine, FakeClock(), Patience(), {}).watch("pages", ("web",), {}, (), lambda: None)
+    assert seen.ok
+    engine = cast("Engine", Told([(web(2, "updating", form="old"),), (web(2, "completed", form="other"),)]))
+    (seen,) = SwarmWatch(engine, FakeClock(), Patience(), {}).watch("pages", ("web",), {}, (), lambda: None)
+    assert not seen.ok
+
+
 def test_a_task_that_falls_again_begins_the_wait_anew() -> None:
     def looks() -> Iterator[Rollout]:
         for _ in range(50):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from homelab_mcp.core.host_routes import host_routes
+from homelab_mcp.core.lazy_fitness import check_may_sleep
+from homelab_mcp.core.operations.change_request import MoveServiceRequest
+from homelab_mcp.core.operations.control import ControlRequest, control
 from homelab_mcp.core.operations.lab_view import view
+from homelab_mcp.core.operations.move_service import move_service
 from homelab_mcp.core.operations.swarm_nodes import activate_node, drain_node
 from homelab_mcp.core.operations.to_swarm import SwarmRequest, to_swarm
 from homelab_mcp.core.yaml12 import load
@@ -126,6 +131,19 @@ def test_what_would_lose_data_or_the_way_in_is_refused(pages: str, more: dict[st
     with pytest.raises(InvalidInput) as refused:
         hand(lab(pages), **more)
     assert refused.value.code == code
+
+
+def test_what_swarm_runs_is_neither_paused_nor_put_to_sleep_nor_given_services_made_for_compose() -> None:
+    swarm = replace(lab(after(hand(lab()))), containers=())
+    with pytest.raises(InvalidInput, match="pauses nothing"):
+        control(swarm, ControlRequest(action="pause", stack="pages"))
+    move = MoveServiceRequest(stack="pages", service="page", to="core")
+    with pytest.raises(InvalidInput) as moved:
+        move_service(swarm, SETTINGS, move, exists=lambda path: False, read_text=lambda path: None)
+    assert moved.value.code == "swarm_stack"
+    page = next(k for k in view(swarm).services if k.name == "page")
+    with pytest.raises(InvalidInput, match="Sablier wakes containers of Compose alone"):
+        check_may_sleep(page, view(swarm), None, (), None)
 
 
 def test_a_drain_says_what_stops_and_looks_at_what_moves() -> None:
