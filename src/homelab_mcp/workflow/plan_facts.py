@@ -17,6 +17,7 @@ from homelab_mcp.workflow.compose_facts import bind_folders, folder_owners, serv
 
 TELLING = 8
 """Characters from which a secret's value is looked for in files that are not secret; shorter ones occur by chance."""
+_SPARE = 256 * 1024
 _OWN_TEXT = frozenset({"rollback", "adopt", "discard"})
 
 
@@ -128,3 +129,9 @@ def is_commit_of(plan: Plan, message: str) -> bool:
 def masked(evidence: Sequence[Evidence], secrets: Sequence[str]) -> tuple[Evidence, ...]:
     """The evidence with secrets and control characters taken out."""
     return tuple(Evidence(safe(e.what, secrets), e.ok, safe(e.detail, secrets)) for e in evidence)
+
+
+def room_for(plan: Plan) -> int:
+    """Bytes that putting this plan's files back can need, with a status and a journal line."""
+    texts = [t for e in plan.draft.edits for t in (e.before, e.after) if t]
+    return _SPARE + 2 * sum(len(t.encode("utf-8", "replace")) for t in texts)

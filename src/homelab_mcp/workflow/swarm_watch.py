@@ -6,13 +6,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from homelab_mcp.core.redact import safe
+from homelab_mcp.core.stack_host import SWARM, engine_of
 from homelab_mcp.model.observed import Rollout
-from homelab_mcp.model.plan import Evidence
-from homelab_mcp.ports import Clock, Engine
+from homelab_mcp.model.plan import ActionKind, Evidence, Plan
+from homelab_mcp.ports import Clock, Compose, Engine
 from homelab_mcp.workflow.patience import Patience
 
 _SPARE = 30.0
 """Seconds for each task beside those that Swarm watches it: the old one is stopped, an image pulled."""
+
+
+_DEPLOYS = frozenset({ActionKind.UP, ActionKind.START, ActionKind.RECREATE})
+
+
+def forms_of(compose: Compose | None, plan: Plan, stack: str, text: str) -> Mapping[str, str] | None:
+    """The forms that Swarm is to run of a stack that is its, none where the plan deploys it not; None of another's."""
+    if engine_of(text) != SWARM or compose is None:
+        return None
+    deploys = any(a.kind in _DEPLOYS and a.stack == stack for a in plan.draft.actions)
+    return compose.hashes(stack) if deploys else {}
 
 
 @dataclass(slots=True)

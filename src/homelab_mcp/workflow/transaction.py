@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from homelab_mcp.core.inventory import PAGE
-from homelab_mcp.core.stack_host import SWARM, engine_of
 from homelab_mcp.model.errors import InvalidInput, JournalUnwritable, PlanRefused
 from homelab_mcp.model.plan import (
     ActionKind,
@@ -36,6 +35,7 @@ from homelab_mcp.workflow.plan_facts import (
 )
 from homelab_mcp.workflow.stack_engine import take_away
 from homelab_mcp.workflow.stop_signals import noted
+from homelab_mcp.workflow.swarm_watch import forms_of
 from homelab_mcp.workflow.undo_record import Before, Undone
 
 if TYPE_CHECKING:
@@ -55,9 +55,6 @@ _LAST = (
     ActionKind.TRIAL,
     *NODES,
 )
-
-
-_DEPLOYS = frozenset({ActionKind.UP, ActionKind.START, ActionKind.RECREATE})
 
 
 class Transaction:
@@ -232,19 +229,12 @@ class Transaction:
                 secrets=self._secrets,
                 pause=self._pause,
                 thawed=[s for a in acts for s in a.services],
-                forms=self._forms(what.stack, text or ""),
+                forms=forms_of(self._parts.compose, self._plan, what.stack, text or ""),
             )
             evidence = (*evidence, *seen)
             if not all(e.ok for e in seen):
                 raise NotVerified(evidence)
         return evidence
-
-    def _forms(self, stack: str, text: str) -> Mapping[str, str] | None:
-        """What Swarm is to run of a stack that is its, where the plan deploys it; None of another's."""
-        if engine_of(text) != SWARM or self._parts.compose is None:
-            return None
-        deploys = any(a.kind in _DEPLOYS and a.stack == stack for a in self._plan.draft.actions)
-        return self._parts.compose.hashes(stack) if deploys else {}
 
     def _done(self, evidence: tuple[Evidence, ...]) -> PlanStatus:
         evidence = masked(evidence, self._secrets)

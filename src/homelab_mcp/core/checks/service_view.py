@@ -158,7 +158,7 @@ class ServiceView:
         return frozenset(str(p) for p in _list(self.data.get("profiles")))
 
     def is_beside(self, other: ServiceView) -> bool:
-        """False on different hosts, between Swarm and a file of Traefik's, and for two of one stack of other profiles."""
+        """False on different hosts, between Swarm and Traefik's files, and for two of one stack of other profiles."""
         if self.stack is not other.stack and self.stack.host != other.stack.host:
             return False
         if self.of_file != other.of_file and SWARM in (self.stack.engine, other.stack.engine):
