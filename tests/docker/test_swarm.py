@@ -21,7 +21,7 @@ from homelab_mcp.model.plan import Plan, PlanState, PlanStatus
 from homelab_mcp.queries.lab_status import status_of
 from homelab_mcp.queries.read_logs import logs_of
 from homelab_mcp.workflow.applier import Progress
-from homelab_mcp.workflow.assembly import applier, approvals
+from homelab_mcp.workflow.assembly import applier, approvals, recovery
 from homelab_mcp.workflow.change_hosts import added, write_hosts
 from homelab_mcp.workflow.init_lab import init_lab
 from homelab_mcp.workflow.propose_changes import propose_update_service
@@ -219,6 +219,24 @@ def test_a_stack_that_does_not_get_to_swarm_runs_by_compose_as_before(two: TwoNo
 
 
 @pytest.mark.nightly
+def test_an_apply_that_was_killed_between_the_two_is_taken_back_by_the_recovery(two: TwoNodes) -> None:
+    two.joined()
+    two.compose("killed")
+    plan = propose_engine(two.lab, "killed", REQUESTER, replicas={"page": 2})
+
+    def kill(status: PlanStatus) -> None:
+        if status.step == "verifying":
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        two.apply(plan, kill)
+    (report,) = recovery(two.lab).recover()
+    assert report.outcome is PlanState.ROLLED_BACK, report
+    assert {"killed", "killed-keeper-1"} <= two.first.running()
+    assert not two.first.docker("service", "ls", "-q", "--filter", "label=com.docker.stack.namespace=killed")
+
+
+@pytest.mark.nightly
 def test_data_is_there_in_swarm_and_after_the_way_back(two: TwoNodes) -> None:
     two.joined()
     two.compose("data")
@@ -287,6 +305,9 @@ def test_swarm_takes_every_key_that_is_rendered_and_means_the_same(two: TwoNodes
         (spec,) = json.loads(two.first.docker("service", "inspect", "full_web", "--format", "[{{json .Spec}}]"))
         inside = spec["TaskTemplate"]["ContainerSpec"]
         assert set(inside["Env"]) == {"PRICE=5$", "N=1", "FROM=x$y", "A=b"}
+        shown = two.lab.swarm.stack_file("full")
+        assert "x$" not in shown
+        assert '"FROM": "***"' in shown
         assert inside["Args"] == ["sh", "-c", "echo $HOME"]
         assert {m["Target"]: m["Type"] for m in inside["Mounts"]} == {
             "/conf": "bind", "/data": "volume", "/cache": "tmpfs", "/run": "tmpfs", "/dev/shm": "tmpfs"

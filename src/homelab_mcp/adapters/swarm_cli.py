@@ -54,9 +54,16 @@ class SwarmCli:
         self._stacks = stacks
         self._environment = environment
 
-    def stack_file(self, stack: str) -> str:
-        """What ``up`` hands to ``docker stack deploy``; it holds secrets. Raises InvalidInput (``swarm_cannot``)."""
-        return as_text(self._rendered(stack))
+    def shown(self, stack: str) -> str:
+        """What ``up`` hands to ``docker stack deploy``, without any variable's value and with every secret masked.
+
+        Raises InvalidInput (``swarm_cannot``).
+        """
+        found = self._rendered(stack)
+        for service in found["services"].values():
+            if service.get("environment"):
+                service["environment"] = dict.fromkeys(service["environment"], "***")
+        return safe(as_text(found), self._secrets(stack))
 
     def hashes(self, stack: str) -> dict[str, str]:
         """Service -> the hash that ``up`` labels it with."""
@@ -74,7 +81,7 @@ class SwarmCli:
             stack,
             ["stack", "deploy", "--compose-file", "-", "--resolve-image", "changed", "--with-registry-auth",
              self._stacks.project(stack)],
-            stdin=self.stack_file(stack),
+            stdin=as_text(self._rendered(stack)),
         )  # fmt: skip
 
     def back(self, stack: str, services: Sequence[str]) -> None:
@@ -166,6 +173,9 @@ class SwarmCli:
     def _rendered(self, stack: str) -> dict[str, Any]:
         return render(self._stacks.resolved(stack), _digest)
 
+    def _secrets(self, stack: str) -> list[str]:
+        return [form for secret in self._stacks.secrets(stack) for form in _forms(secret)]
+
     def _services(self, stack: str) -> dict[str, dict[str, Any]]:
         """By the compose file's names, what Swarm has of the stack's services."""
         project = self._stacks.project(stack)
@@ -205,8 +215,14 @@ class SwarmCli:
         done, out = read([program, *arguments], env=self._environment(), timeout=WORK_SECONDS, stdin=stdin.encode())
         if done.code == 0 and not done.timed_out:
             return out.decode("utf-8", "replace")
-        said = safe(f"{out.decode('utf-8', 'replace')}\n{done.output}", self._stacks.secrets(stack))
+        said = safe(f"{out.decode('utf-8', 'replace')}\n{done.output}", self._secrets(stack))
         raise failure(arguments, done, said, WORK_SECONDS)
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    """A secret as it stands in the text: ``$`` doubled for Compose, and JSON's own escapes."""
+    doubled = secret.replace("$", "$$")
+    return tuple({secret, doubled, json.dumps(secret)[1:-1], json.dumps(doubled)[1:-1]})
 
 
 def _hash(service: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ Nothing here costs a request in a lab without such a stack.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homelab_mcp.adapters import docker_answers, swarm_answers
@@ -38,6 +39,7 @@ class SwarmEngine(DockerEngine):
     def __init__(self, files: Files) -> None:
         super().__init__()
         self._files = files
+        self._known: dict[str, tuple[tuple[int, int, int], str]] = {}
 
     def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
         """As ``DockerEngine``, with the tasks of stacks that Swarm runs."""
@@ -159,16 +161,33 @@ class SwarmEngine(DockerEngine):
         return self.asked(_get(path, filters, status=status))
 
     def _projects(self) -> frozenset[str]:
-        """Names of the stacks that Swarm runs."""
+        """Names of the stacks that Swarm runs. Asked at every look, so a file that is the same is read once."""
         found = set()
         for folder, path in self._files.stack_folders():
-            try:
-                text = self._files.read(path) or ""
-            except HomelabError:
-                continue
-            if engine_of(text) == SWARM:
-                found.add(project_name(folder, text))
+            known = self._known.get(path)
+            mark = _mark(f"{self._files.root}/{path}")
+            if known is None or known[0] != mark:
+                known = self._known[path] = (mark, self._project(folder, path))
+            if known[1]:
+                found.add(known[1])
         return frozenset(found)
+
+    def _project(self, folder: str, path: str) -> str:
+        """The stack's name where Swarm runs it, else ""."""
+        try:
+            text = self._files.read(path) or ""
+        except HomelabError:
+            return ""
+        return project_name(folder, text) if engine_of(text) == SWARM else ""
+
+
+def _mark(path: str) -> tuple[int, int, int]:
+    """What changes with a file's text: every write here puts another file in its place."""
+    try:
+        found = Path(path).lstat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _get(path: str, filters: dict[str, list[str]] | None, *, status: bool) -> Callable[[APIClient], Any]:

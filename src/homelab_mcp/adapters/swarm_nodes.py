@@ -97,7 +97,7 @@ class SwarmNodes:
 
     def stack_file(self, stack: str) -> str:
         """As the port's."""
-        return self._stacks().stack_file(stack)
+        return self._stacks().shown(stack)
 
     def _at(self, host: str) -> DockerEngine:
         self._hosts().knock(host)

@@ -28,5 +28,5 @@ class Swarm(Protocol):
         ...
 
     def stack_file(self, stack: str) -> str:
-        """What ``docker stack deploy`` is given for a stack; it holds secrets."""
+        """What ``docker stack deploy`` is given for a stack, with variables' values and secrets masked."""
         ...

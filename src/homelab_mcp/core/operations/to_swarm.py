@@ -13,6 +13,7 @@ from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.lab_view import Known, known_name, view
 from homelab_mcp.core.operations.request import Name, ServiceName
+from homelab_mcp.core.project_name import folder_project, written_name
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.core.stack_host import COMPOSE, SWARM, engine_of, host_of
 from homelab_mcp.core.swarm.network import OVERLAY, beside
@@ -70,8 +71,8 @@ def to_swarm(snapshot: Snapshot, settings: LabSettings, request: SwarmRequest, *
     Raises:
         NotFound: no such stack.
         InvalidInput: it is so already (``nothing_to_do``), is on another host (``swarm_host``), has several files
-            (``more_files``), holds Traefik (``swarm_core``), would share data between replicas
-            (``swarm_shared_data``), or has data on another node (``swarm_data_elsewhere``).
+            (``more_files``) or another project's name (``swarm_name``), holds Traefik (``swarm_core``), would share
+            data between replicas (``swarm_shared_data``), or has data on another node (``swarm_data_elsewhere``).
         EditRefused: its lines cannot be changed alone.
     """
     stack = service_parts.stack_of(snapshot, request.stack)
@@ -94,6 +95,12 @@ def _refuse(stack: StackFiles, services: Mapping[str, Any], request: SwarmReques
             f"Stack {stack.name} is on host {host_of(stack.compose_text)}; the Swarm's manager is this machine.",
             hint="Only stacks of this machine can be handed to Swarm.",
             code="swarm_host",
+        )
+    if (name := written_name(stack.compose_text)) not in (None, folder_project(stack.name)):
+        raise InvalidInput(
+            f"Stack {stack.name} calls its project {name}, and a stack in Swarm has its folder's name here.",
+            hint="Take the line `name:` out first; volumes are then named after the folder.",
+            code="swarm_name",
         )
     if stack.others:
         raise InvalidInput(

@@ -124,6 +124,7 @@ def test_the_way_back_is_the_way_there_taken_back() -> None:
         ("x-homelab: {engine: swarm}\n" + PAGES, {}, "nothing_to_do"),
         ("x-homelab: {host: nas}\n" + PAGES, {}, "swarm_host"),
         (CORE, {}, "swarm_core"),
+        ("name: other\n" + PAGES, {}, "swarm_name"),
         ("x-homelab: {engine: swarm}\n" + PAGES, {"back": True}, "swarm_data_elsewhere"),
     ],
 )
