@@ -12,19 +12,25 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from homelab_mcp.bootstrap import LocalLab, open_lab
 from homelab_mcp.model.plan import Plan, PlanState, PlanStatus
+from homelab_mcp.queries.audit import audit
+from homelab_mcp.queries.diagnose import diagnosis
 from homelab_mcp.queries.lab_status import status_of
 from homelab_mcp.queries.read_logs import logs_of
+from homelab_mcp.queries.resource_usage import resource_usage
+from homelab_mcp.queries.review import review
+from homelab_mcp.queries.service_details import service_details
 from homelab_mcp.workflow.applier import Progress
 from homelab_mcp.workflow.assembly import applier, approvals, recovery
 from homelab_mcp.workflow.change_hosts import added, write_hosts
 from homelab_mcp.workflow.init_lab import init_lab
-from homelab_mcp.workflow.propose_changes import propose_update_service
+from homelab_mcp.workflow.propose_changes import propose_remove_service, propose_update_service
+from homelab_mcp.workflow.propose_control import propose_control
 from homelab_mcp.workflow.propose_swarm import propose_engine, propose_node
 from testbed import stand_in
 from testbed.docker_engine import wait_until
@@ -216,6 +222,28 @@ def test_a_stack_that_does_not_get_to_swarm_runs_by_compose_as_before(two: TwoNo
     assert (two.root / "stays/compose.yaml").read_text() == text
     assert {"stays", "stays-keeper-1"} <= two.first.running()
     assert not two.first.docker("service", "ls", "-q", "--filter", "label=com.docker.stack.namespace=stays")
+
+
+@pytest.mark.nightly
+def test_what_else_is_asked_of_a_lab_answers_and_services_are_controlled_and_removed(two: TwoNodes) -> None:
+    two.handed("asked")
+    lab = two.lab
+    assert {d["service"] for d in resource_usage(lab, stack="asked")["services"]} <= {"page", "keeper"}
+    for subject in ("security", "resources", "monitoring"):
+        audit(lab, cast("Any", subject), "asked")
+    assert service_details(lab, "page", "asked")
+    assert diagnosis(lab, "page", stack="asked")
+    assert not review(lab, "asked").containers
+    first = two.tasks("asked")
+    two.done(propose_control(lab, "restart", ["page"], "asked", REQUESTER))
+    assert not set(first) & set(two.tasks("asked"))
+    two.done(propose_control(two.lab, "stop", ["page"], "asked", REQUESTER))
+    assert two.tasks("asked") == {}
+    two.done(propose_control(two.lab, "start", ["page"], "asked", REQUESTER))
+    assert len(two.tasks("asked")) == 2
+    two.done(propose_remove_service(two.lab, "page", "asked", REQUESTER))
+    names = two.first.docker("service", "ls", "--format", "{{.Name}}", "--filter", "name=asked_").split()
+    assert names == ["asked_keeper"]
 
 
 @pytest.mark.nightly

@@ -5,7 +5,7 @@ Nothing here costs a request in a lab without such a stack.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +86,20 @@ class SwarmEngine(DockerEngine):
         except EngineFailed as error:
             if error.code != "no_such_object":
                 raise
+
+    def sweep_renamed(self, stack: str) -> list[str]:
+        """As ``DockerEngine``; a task's name only looks like what a killed Compose leaves."""
+        return [] if stack in self._projects() else super().sweep_renamed(stack)
+
+    def remove_orphans(self, stack: str, services: Collection[str]) -> list[str]:
+        """As ``DockerEngine``; of a stack that Swarm runs the services themselves."""
+        if stack not in self._projects():
+            return super().remove_orphans(stack, services)
+        there = {r.service for r in self.rollouts(stack)} & set(services)
+        for service in sorted(there):
+            name = f"{stack}_{service}"
+            self._change(lambda c, name=name: c.remove_service(name))  # type: ignore[misc] # of a loop's turn
+        return sorted(there)
 
     def inspect(self, container_id: str) -> ContainerState:
         """A container, or a task by its id."""

@@ -18,7 +18,7 @@ from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.core.stack_host import COMPOSE, SWARM, engine_of, host_of
 from homelab_mcp.core.swarm.network import OVERLAY, beside
 from homelab_mcp.core.swarm.places import local_data, nodes_named
-from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.lab import LOCAL, SECTION, LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import (
@@ -148,6 +148,22 @@ def _there(work: _Work, request: SwarmRequest) -> None:
     _rejoin(work, {n: beside(n) for n in _external(work)})
 
 
+def _left(work: _Work, snapshot: Snapshot) -> Iterator[str]:
+    """Who is on a network that the stack leaves for the Swarm's: the two meet there no more."""
+    env = env_file.parse(work.stack.env_text)
+    declared = read(work.stack.compose_text).get("networks") or {}
+    mine = {known_name(spec, str(key), env) for key, spec in declared.items()} - {"", work.settings.route_network}
+    for stack in (s for s in snapshot.stacks if s.name != work.stack.name):
+        try:
+            theirs = read(stack.compose_text).get("networks") or {}
+        except HomelabError:
+            continue
+        env = env_file.parse_or_empty(stack.env_text)
+        shared = sorted(mine & {known_name(spec, str(key), env) for key, spec in theirs.items()})
+        if shared:
+            yield f"It leaves {', '.join(shared)}, where stack {stack.name} is: they reach each other there no more."
+
+
 def _back(work: _Work) -> None:
     elsewhere = [n for n, s in work.services.items() if _away(s or {}, work)]
     if elsewhere:
@@ -162,8 +178,9 @@ def _back(work: _Work) -> None:
     for name in work.services:
         edit = ServiceEdit(work.text, name)
         edit.remove_items(_CONSTRAINTS, lambda item: _means(item, work.node))
-        edit.remove("deploy.replicas") if edit.get("deploy.replicas") else None
-        work.text = edit.text
+        if (count := edit.get("deploy.replicas")) not in (None, 1):
+            work.notes.append(f"{name} is one container again, in place of {count} tasks.")
+        work.text = edit.remove("deploy.replicas").text
     names = {n: n.removesuffix("-swarm") for n in _external(work) if n.endswith("-swarm")}
     _rejoin(work, names)
     work.networks = []
@@ -217,6 +234,7 @@ def _draft(work: _Work, snapshot: Snapshot, request: SwarmRequest) -> Draft:
     if len(edits) > 1:
         risks.append(RiskReason(Risk.HIGH, "Makes Traefik anew, so every route is away for a moment."))
     if not request.back:
+        work.notes += _left(work, snapshot)
         work.notes.append("Other nodes pull the images themselves, and have no files of this machine.")
     return Draft(
         operation="from_swarm" if request.back else "to_swarm",

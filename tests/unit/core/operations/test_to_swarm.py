@@ -101,6 +101,17 @@ def test_traefik_reaches_it_by_an_overlay_network_and_a_file() -> None:
     assert route.router["middlewares"] == ["authelia@docker"]
 
 
+def test_who_shared_a_private_network_with_it_is_told_of() -> None:
+    pages = PAGES.replace("[proxy, default]", "[proxy, inner]").replace(
+        "networks: {", "networks: {inner: {external: true}, "
+    )
+    other = StackFiles("app", "app/compose.yaml", "services: {a: {image: x}}\nnetworks: {inner: {external: true}}\n")
+    snapshot = lab(pages)
+    draft = hand(replace(snapshot, stacks=(*snapshot.stacks, other)))
+    assert "It leaves inner, where stack app is: they reach each other there no more." in draft.notes
+    assert load(after(draft))["services"]["page"]["networks"] == ["inner-swarm", "proxy-swarm"]
+
+
 def test_a_second_stack_leaves_traefik_as_it_is() -> None:
     joined = CORE.replace("networks: [proxy]", "networks: [proxy, proxy-swarm]")
     assert [e.path for e in hand(lab(core=joined)).edits] == ["pages/compose.yaml"]
