@@ -29,6 +29,7 @@ from homelab_mcp.workflow.applier import Progress
 from homelab_mcp.workflow.assembly import applier, approvals, recovery
 from homelab_mcp.workflow.change_hosts import added, write_hosts
 from homelab_mcp.workflow.init_lab import init_lab
+from homelab_mcp.workflow.proposals import propose_rollback
 from homelab_mcp.workflow.propose_changes import propose_remove_service, propose_update_service
 from homelab_mcp.workflow.propose_control import propose_control
 from homelab_mcp.workflow.propose_swarm import propose_engine, propose_node
@@ -270,6 +271,10 @@ def test_data_is_there_in_swarm_and_after_the_way_back(two: TwoNodes) -> None:
     two.compose("data")
     write = ("exec", "data-keeper-1", "/bin/busybox", "sh", "-c", "echo mine > /data/mine")
     two.first.docker(*write)
+    plan = propose_engine(two.lab, "data", REQUESTER, replicas={"page": 2})
+    two.done(plan)
+    two.done(propose_rollback(two.lab, plan.id, REQUESTER))
+    assert two.first.docker("exec", "data-keeper-1", "/bin/busybox", "cat", "/data/mine") == "mine\n"
     two.done(propose_engine(two.lab, "data", REQUESTER, replicas={"page": 2}))
     (keeper,) = [n for n in two.first.running() if n.startswith("data_keeper")]
     assert two.first.docker("exec", keeper, "/bin/busybox", "cat", "/data/mine") == "mine\n"

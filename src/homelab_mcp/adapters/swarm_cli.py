@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from homelab_mcp.adapters.process import read
 from homelab_mcp.adapters.swarm_failure import failure
+from homelab_mcp.core.project_name import PROJECT_LABEL
 from homelab_mcp.core.redact import safe
 from homelab_mcp.core.swarm.render import HASH, NAMESPACE, as_text, hashes, render
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput
@@ -76,13 +77,18 @@ class SwarmCli:
         """``docker stack deploy``: Swarm changes those services whose form changed, and starts what is missing.
 
         Images are pinned to the digest that a registry names, where one answers, only where their name changed.
+
+        Raises EngineFailed (``swarm_twice``) where Compose still runs containers of it.
         """
-        self._run(
-            stack,
-            ["stack", "deploy", "--compose-file", "-", "--resolve-image", "changed", "--with-registry-auth",
-             self._stacks.project(stack)],
-            stdin=as_text(self._rendered(stack)),
-        )  # fmt: skip
+        project = self._stacks.project(stack)
+        if self._run(stack, ["ps", "--quiet", "--filter", f"label={PROJECT_LABEL}={project}"]).strip():
+            raise EngineFailed(
+                f"Compose still runs containers of {stack}, and its file says that Swarm does.",
+                hint="Take `engine: swarm` out of the file; `homelab-mcp swarm run` hands the stack over.",
+                code="swarm_twice",
+            )
+        deploy = ["stack", "deploy", "--compose-file", "-", "--resolve-image", "changed", "--with-registry-auth"]
+        self._run(stack, [*deploy, project], stdin=as_text(self._rendered(stack)))
 
     def back(self, stack: str, services: Sequence[str]) -> None:
         """Services become what the files say again: by Swarm's own roll-back where that leads there, else by a deploy.

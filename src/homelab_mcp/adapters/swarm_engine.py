@@ -160,8 +160,8 @@ class SwarmEngine(DockerEngine):
         info = self.json("/info").get("Swarm") or {}
         if not info.get("ControlAvailable"):
             raise EngineFailed(
-                "This machine is no manager of a Swarm, and a stack of the lab has `engine: swarm`.",
-                hint="`docker swarm init` makes one; or take the word out of the stack's compose file.",
+                f"This machine is no manager of a Swarm{'' if everything else ', and a stack has `engine: swarm`'}.",
+                hint="`docker swarm init --advertise-addr ADDRESS` makes one, on an address that other nodes reach.",
                 code="swarm_missing",
             )
         wanted = None if everything else {"label": [label]}

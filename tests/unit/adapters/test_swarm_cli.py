@@ -65,10 +65,18 @@ def service(form: str, before: str = "", state: str = "") -> str:
 
 
 def test_the_whole_stack_goes_by_stdin_and_images_are_looked_up_when_their_name_changed(docker: Docker) -> None:
-    docker.says(f"cat > {docker.folder}/stdin")
+    docker.says(f'case "$1" in stack) cat > {docker.folder}/stdin;; esac')
     swarm().up("media", ())
-    assert docker.asked == ["stack deploy --compose-file - --resolve-image changed --with-registry-auth media"]
+    assert docker.asked[1:] == ["stack deploy --compose-file - --resolve-image changed --with-registry-auth media"]
     assert json.loads((docker.folder / "stdin").read_text())["services"]["web"]["command"][2] == 'pa"ss$$word-1234'
+
+
+def test_what_compose_runs_still_is_not_run_twice(docker: Docker) -> None:
+    docker.says('case "$1" in ps) echo 0123456789ab;; esac')
+    with pytest.raises(EngineFailed) as refused:
+        swarm().up("media", ())
+    assert refused.value.code == "swarm_twice"
+    assert not any("deploy" in line for line in docker.asked)
 
 
 def test_what_is_shown_holds_no_value_and_no_secret_in_any_form(docker: Docker) -> None:
@@ -117,7 +125,8 @@ def test_a_failure_says_what_to_do(docker: Docker, said: str, kind: type[Excepti
 
 
 def test_what_docker_says_is_told_without_the_secret(docker: Docker) -> None:
-    docker.says("echo 'Ignoring unsupported options: x' >&2; echo 'bad pa\"ss$$word-1234' >&2; exit 1")
+    said = "echo 'Ignoring unsupported options: x' >&2; echo 'bad pa\"ss$$word-1234' >&2; exit 1"
+    docker.says(f'case "$1" in stack) {said};; esac')
     with pytest.raises(EngineFailed) as failed:
         swarm().up("media", ())
     assert failed.value.message.startswith("docker stack deploy failed: bad ")
