@@ -49,6 +49,8 @@ class OtherMachine:
         # Short, as a socket's path must be.
         self.folder = Path(tempfile.mkdtemp(prefix="hl-host-"))
         self.socket = f"unix://{self.folder}/d.sock"
+        # By a test's own doing it may name this machine later.
+        self._own = ["-H", named] if (named := os.environ.get("DOCKER_HOST")) else ["-H", "unix:///var/run/docker.sock"]
         self._tls = tls
         self._children: list[subprocess.Popen[bytes]] = []
 
@@ -63,6 +65,32 @@ class OtherMachine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def connect(self, other: OtherMachine) -> tuple[str, str]:
+        """A cable straight to another machine; the addresses of both ends of it, this one's first."""
+        mine, theirs = f"{self.name}c", f"{other.name}c"
+        _run("ip", "link", "add", mine, "netns", self.name, "type", "veth", "peer", "name", theirs, "netns", other.name)
+        ends = ("10.216.0.1", "10.216.0.2")
+        for machine, end, address in ((self, mine, ends[0]), (other, theirs, ends[1])):
+            _run("ip", "-n", machine.name, "addr", "add", f"{address}/24", "dev", end)
+            _run("ip", "-n", machine.name, "link", "set", end, "up")
+        return ends
+
+    def cut(self, other: OtherMachine) -> None:
+        """Nothing gets through the cable between the two any more."""
+        _run("ip", "-n", self.name, "link", "set", f"{self.name}c", "down")
+
+    def mend(self, other: OtherMachine) -> None:
+        """As before."""
+        _run("ip", "-n", self.name, "link", "set", f"{self.name}c", "up")
+
+    def docker(self, *words: str) -> str:
+        """What its ``docker`` says."""
+        return _run("docker", "-H", self.socket, *words)
+
+    def inside(self, *words: str) -> str:
+        """What a program says that runs in its network."""
+        return _run("nsenter", f"--net=/var/run/netns/{self.name}", *words)
 
     def pull_the_cable(self) -> None:
         """Nothing gets through any more, and nobody is told."""
@@ -97,9 +125,9 @@ class OtherMachine:
         wrapper.chmod(0o755)
         return bin_folder
 
-    def load(self, image: str) -> None:
-        """Bring an image over from the engine of this machine."""
-        saved = subprocess.run(["docker", "save", image], capture_output=True, check=True).stdout
+    def load(self, *images: str) -> None:
+        """Bring images over from the engine of this machine."""
+        saved = subprocess.run(["docker", *self._own, "save", *images], capture_output=True, check=True).stdout
         subprocess.run(["docker", "-H", self.socket, "load", "-q"], input=saved, capture_output=True, check=True)
 
     def running(self) -> set[str]:
@@ -176,10 +204,21 @@ class OtherMachine:
             options += [f"--host=tcp://{self.address}:2376", "--tlsverify", f"--tlscacert={self._tls}/ca.pem"]
             options += [f"--tlscert={self._tls}/cert.pem", f"--tlskey={self._tls}/key.pem"]
         script = (
-            "mount --make-rprivate / && mount -t tmpfs tmpfs /run && mount -t tmpfs -o mode=700 tmpfs /root && "
+            f"hostname {self.name} && mount --make-rprivate / && mount -t tmpfs tmpfs /run && "
+            "mount -t tmpfs -o mode=700 tmpfs /root && "
             'exec dockerd "$@"'
         )
-        inside = ["nsenter", f"--net=/var/run/netns/{self.name}", "unshare", "--mount", "sh", "-c", script, "dockerd"]
+        inside = [
+            "nsenter",
+            f"--net=/var/run/netns/{self.name}",
+            "unshare",
+            "--mount",
+            "--uts",
+            "sh",
+            "-c",
+            script,
+            "dockerd",
+        ]
         child = self._start([*inside, *options])
         until = time.monotonic() + 60
         while subprocess.run(["docker", "-H", self.socket, "version"], capture_output=True, check=False).returncode:

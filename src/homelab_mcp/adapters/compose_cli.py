@@ -20,6 +20,7 @@ from homelab_mcp.adapters.compose_files import (
 from homelab_mcp.adapters.compose_program import compose_environment, find_compose
 from homelab_mcp.adapters.compose_scratch import laid_out
 from homelab_mcp.adapters.process import Finished, Limits, read, run
+from homelab_mcp.core.project_name import project_name
 from homelab_mcp.core.redact import safe, secret_values
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES
@@ -96,6 +97,18 @@ class ComposeCli:
         found = json.loads(self._read([*arguments, "config", "--format", "json"], folder, known))
         return found if isinstance(found, dict) else {}
 
+    def project(self, stack: str) -> str:
+        """The name of the stack's project."""
+        return project_name(stack, compose_text(self._known(stack)))
+
+    def secrets(self, stack: str) -> list[str]:
+        """The values of the stack's env files, which nothing may print."""
+        return self._place(stack)[2]
+
+    def environment(self) -> dict[str, str]:
+        """What the docker command gets of this process's environment."""
+        return self._environment()
+
     def hashes(self, stack: str) -> dict[str, str]:
         """Service -> the hash that ``up`` labels its container with (``com.docker.compose.config-hash``).
 
@@ -123,6 +136,10 @@ class ComposeCli:
     def up(self, stack: str, services: Sequence[str]) -> None:
         """Create, recreate and start, without waiting for health. Other services' containers stay as they are."""
         self._on_stack(stack, ["up", "--detach", "--no-build"], services, timeout=WORK_SECONDS)
+
+    def back(self, stack: str, services: Sequence[str]) -> None:
+        """As ``up``: the files are again what they were, and containers follow them."""
+        self.up(stack, services)
 
     def remove(self, stack: str, services: Sequence[str]) -> None:
         """Stop and remove containers of these services; never volumes. Raises InvalidInput without services."""

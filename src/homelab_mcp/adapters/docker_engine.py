@@ -16,7 +16,7 @@ from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.diagnosis import ContainerFacts
 from homelab_mcp.model.errors import EngineFailed
 from homelab_mcp.model.image import ImageFacts
-from homelab_mcp.model.observed import ContainerMake, ContainerState
+from homelab_mcp.model.observed import ContainerMake, ContainerState, Rollout
 from homelab_mcp.ports import EngineInfo
 
 if TYPE_CHECKING:
@@ -77,6 +77,10 @@ class DockerEngine:
         label = PROJECT_LABEL if stack is None else f"{PROJECT_LABEL}={stack}"
         raw = self._ask(lambda c: c.containers(all=True, filters={"label": [label]}))
         return tuple(sorted((docker_answers.listed(one) for one in raw), key=lambda c: c.name))
+
+    def rollouts(self, stack: str) -> tuple[Rollout, ...]:
+        """None: what Compose runs is no service of Swarm's."""
+        return ()
 
     def inspect(self, container_id: str) -> ContainerState:
         """One container in full; EngineFailed (code ``no_such_object``) where it is gone.
@@ -239,6 +243,10 @@ class DockerEngine:
             if error.code != "no_such_object":
                 raise
 
+    def log_place(self, container_id: str) -> str:
+        """Where the API has the log, below its version."""
+        return f"containers/{container_id}"
+
     def _read_log(self, container_id: str, tail: int, since: float | None) -> docker_logs.LogLines:
         with self.raw_log(container_id, tail=str(tail), since=since) as chunks:
             yield from docker_answers.log_lines(chunks)
@@ -260,7 +268,7 @@ class DockerEngine:
         if container_id not in self._environments:
             # What a container was given is what it may print; a container's environment never changes.
             self.inspect(container_id)
-        ask = docker_logs.request(container_id, tail, since, until, self._read_seconds, whole=whole)
+        ask = docker_logs.request(self.log_place(container_id), tail, since, until, self._read_seconds, whole=whole)
         with closing(self._ask(ask)) as answer:
             yield docker_logs.pieces(answer, self.address, self._read_seconds if whole else None)
 

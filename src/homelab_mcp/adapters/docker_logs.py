@@ -49,11 +49,11 @@ def last_lines(read: Callable[[int], LogLines], tail: int, until: float) -> Iter
 
 
 def request(
-    container_id: str, tail: str, since: float | None, until: float | None, seconds: float, *, whole: bool
+    place: str, tail: str, since: float | None, until: float | None, seconds: float, *, whole: bool
 ) -> Callable[[APIClient], Any]:
-    """Asks ``GET /containers/ID/logs`` with times; each piece of the answer may take ``seconds``.
+    """Asks ``GET /PLACE/logs`` with times; each piece of the answer may take ``seconds``.
 
-    ``whole`` says that the answer may be gigabytes.
+    ``place`` is ``containers/ID`` or ``tasks/ID``; ``whole`` says that the answer may be gigabytes.
     """
     from docker.errors import create_api_error_from_http_exception
     from requests.exceptions import HTTPError
@@ -66,7 +66,7 @@ def request(
 
     def ask(client: APIClient) -> Any:
         base = base_of(client) if whole else client.base_url
-        url = f"{base}/v{client.api_version}/containers/{container_id}/logs"
+        url = f"{base}/v{client.api_version}/{place}/logs"
         answer = client.get(url, params=params, stream=True, timeout=seconds)
         try:
             answer.raise_for_status()

@@ -10,11 +10,12 @@ from homelab_mcp.adapters.docker_engine import DockerEngine
 from homelab_mcp.adapters.hosts import KNOCK_SECONDS, HostSet, at_once
 from homelab_mcp.core.project_name import FOLDER_LABEL
 from homelab_mcp.core.resources import Usage
+from homelab_mcp.core.swarm.network import OVERLAY
 from homelab_mcp.model.diagnosis import ContainerFacts
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.lab import LOCAL
-from homelab_mcp.model.observed import ContainerMake, ContainerState
+from homelab_mcp.model.observed import ContainerMake, ContainerState, Rollout
 from homelab_mcp.ports import EngineInfo
 
 T = TypeVar("T")
@@ -91,6 +92,10 @@ class HostsEngine:
             return replace(container, host=name)
         labels = {k: v for k, v in container.labels.items() if k != FOLDER_LABEL}
         return replace(container, host=name, stack=f"{host}:{container.stack}", labels=labels)
+
+    def rollouts(self, stack: str) -> tuple[Rollout, ...]:
+        """From the stack's host."""
+        return self._at(self._hosts.home(stack)).rollouts(stack)
 
     def inspect(self, container_id: str) -> ContainerState:
         """As the engine's that has it."""
@@ -182,4 +187,5 @@ class HostsEngine:
 
     def _network(self, name: str) -> tuple[str, str]:
         host, slash, bare = name.partition("/")
-        return (host, bare) if slash else (LOCAL, name)
+        # A Swarm's networks are this machine's business.
+        return (host, bare) if slash and f"{host}/" != OVERLAY else (LOCAL, name)

@@ -20,6 +20,7 @@ from homelab_mcp.ports import (
     Meter,
     Probe,
     Registry,
+    Swarm,
     Trials,
 )
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from homelab_mcp.adapters.docker_engine import DockerEngine
     from homelab_mcp.adapters.hosts import HostSet
     from homelab_mcp.adapters.hosts_engine import HostsEngine
+    from homelab_mcp.adapters.stack_compose import StackCompose
+    from homelab_mcp.adapters.swarm_cli import SwarmCli
+    from homelab_mcp.adapters.swarm_engine import SwarmEngine
 
 
 class LabEngines(LabOnDisk):
@@ -42,10 +46,10 @@ class LabEngines(LabOnDisk):
         return HostsEngine(self._host_set)
 
     @cached_property
-    def _local_engine(self) -> DockerEngine:
-        from homelab_mcp.adapters.docker_engine import DockerEngine
+    def _local_engine(self) -> SwarmEngine:
+        from homelab_mcp.adapters.swarm_engine import SwarmEngine
 
-        return DockerEngine()
+        return SwarmEngine(self.files)
 
     @cached_property
     def _host_set(self) -> HostSet:
@@ -59,11 +63,30 @@ class LabEngines(LabOnDisk):
         return self._host_set
 
     @cached_property
-    def compose(self) -> Compose:
-        """``docker compose``, on each stack's own host."""
-        from homelab_mcp.adapters.compose_cli import ComposeCli
+    def swarm(self) -> Swarm:
+        """The Swarm that this machine manages."""
+        from homelab_mcp.adapters.swarm_nodes import SwarmNodes
 
-        return ComposeCli(self.root, reach=self._reach)
+        return SwarmNodes(self._local_engine, lambda: self._host_set, self._stacks.swarm)
+
+    @cached_property
+    def compose(self) -> Compose:
+        """``docker compose``, on each stack's own host, and Swarm for the stacks that say so."""
+        return self._stacks
+
+    @cached_property
+    def _stacks(self) -> StackCompose:
+        from homelab_mcp.adapters.compose_cli import ComposeCli
+        from homelab_mcp.adapters.stack_compose import StackCompose
+
+        plain = ComposeCli(self.root, reach=self._reach)
+
+        def swarm() -> SwarmCli:
+            from homelab_mcp.adapters.swarm_cli import SwarmCli
+
+            return SwarmCli(plain, plain.environment)
+
+        return StackCompose(self.root, plain, swarm)
 
     def _reach(self, stack: str) -> Mapping[str, str]:
         if self.files.read(HOSTS_FILE) is None:

@@ -44,6 +44,7 @@ from homelab_mcp.cli import (
     serve,
     status,
     survives,
+    swarm,
     token,
     trial,
     updates,
@@ -140,6 +141,7 @@ for module in (
     doctor,
     audit,
     survives,
+    swarm,
     check,
     man_page,
 ):

@@ -1,7 +1,7 @@
-"""Routes of services on other hosts: the core host's Traefik cannot see their labels, so a file says the same to it.
+"""Routes of services on other hosts and in Swarm: Traefik cannot see their labels, so a file says the same to it.
 
 The labels stay the truth, as for a service beside Traefik. What leads there is the service's port, published on the
-host's private address and nowhere else.
+host's private address and nowhere else; to a service of Swarm, an overlay network that Traefik joins.
 
 Facts: Traefik's reference, "Docker" routing labels and "File" dynamic configuration (v3): option names are the same.
 """
@@ -18,6 +18,8 @@ from homelab_mcp.core.kept_routes import is_traefik
 from homelab_mcp.core.labels import labels_of
 from homelab_mcp.core.lazy import dynamic_folder
 from homelab_mcp.core.operations.lab_view import Known, LabView, expand
+from homelab_mcp.core.project_name import folder_project
+from homelab_mcp.core.stack_host import SWARM
 from homelab_mcp.core.yaml_emit import Style, entry
 from homelab_mcp.model.lab import LOCAL
 
@@ -73,7 +75,7 @@ def has_own_traefik(lab: LabView, host: str) -> bool:
 
 
 def host_routes(lab: LabView, addresses: Mapping[str, str]) -> list[HostRoute]:
-    """The routes of every service on another host that has no Traefik of its own.
+    """The routes of every service on another host that has no Traefik of its own, and of those that Swarm runs.
 
     Args:
         lab: the lab's services.
@@ -81,7 +83,8 @@ def host_routes(lab: LabView, addresses: Mapping[str, str]) -> list[HostRoute]:
     """
     found: list[HostRoute] = []
     for service in lab.services:
-        if service.host != LOCAL and not has_own_traefik(lab, service.host):
+        away = service.host != LOCAL and not has_own_traefik(lab, service.host)
+        if away or service.engine == SWARM:
             found += _of_service(service, addresses.get(service.host, ""))
     return sorted(found, key=lambda r: r.key)
 
@@ -147,7 +150,8 @@ def _of_service(service: Known, address: str) -> Iterator[HostRoute]:
         if rule := options.get("rule", ""):
             hosts = [h.lower() for call in _HOST.findall(rule) for h in _QUOTED.findall(call)]
             url, why = _url(service, options.get("service", ""), parts["services"], address)
-            key = f"{service.host}-{service.stack}-{name}"
+            place = SWARM if service.engine == SWARM else service.host
+            key = f"{place}-{service.stack}-{name}"
             yield HostRoute(key, service, tuple(dict.fromkeys(hosts)), _router(options), url, why)
 
 
@@ -173,6 +177,10 @@ def _url(service: Known, wanted: str, services: Mapping[str, Mapping[str, str]],
     port = balancer.get(_PORT, "")
     if not port.isdigit():
         return "", "its labels do not say which port of the container is meant (loadbalancer.server.port)"
+    if service.engine == SWARM:
+        # Swarm's own name for the addresses of all tasks that run; it needs no IPVS, as the one for all of them does.
+        name = f"tasks.{folder_project(service.stack)}_{service.name}"
+        return f"{balancer.get(_SCHEME) or 'http'}://{name}:{port}", ""
     if not address:
         return "", f"no private address of host {service.host} is known"
     at = int(port)

@@ -8,6 +8,7 @@ from typing import Any
 from homelab_mcp.core.checks.images import DATABASES, SCHEDULERS, SIGN_ON
 from homelab_mcp.core.network_sharers import owner_of
 from homelab_mcp.core.operations.lab_view import Known, LabView
+from homelab_mcp.core.stack_host import SWARM
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LOCAL
@@ -85,6 +86,8 @@ def check_may_sleep(
 def _reasons(
     service: Known, lab: LabView, definition: ServiceDefinition | None, group: Collection[str]
 ) -> Iterator[str]:
+    if service.engine == SWARM:
+        yield "Swarm runs it, and Sablier wakes containers of Compose alone."
     if service.host != LOCAL:
         yield f"It is on host {service.host}, and Sablier wakes containers of this machine alone."
     name = image_name(service.data)

@@ -146,6 +146,11 @@ def _loosened(settings: PolicySettings) -> Iterator[str]:
             yield f"{POLICY_FILE}: a client's dialog approves {_told(rule)}, whatever the risk."
 
 
+_AROUND = (
+    ({ActionKind.TRIAL}, "Runs a program beside the lab, and removes it."),
+    ({ActionKind.NODE_JOIN}, "Lets another machine run tasks, with the secrets that they are given."),
+    ({ActionKind.NODE_DRAIN, ActionKind.NODE_ACTIVATE}, "Changes which machines run the Swarm's tasks."),
+)
 _CONTROLLED = (
     ({ActionKind.RECREATE}, "Makes containers anew from the same files; their data stays."),
     ({ActionKind.START, ActionKind.UNPAUSE}, "Starts containers that are there."),
@@ -178,8 +183,7 @@ def _floor(draft: Draft) -> list[RiskReason]:
     if any(a.kind is ActionKind.UP for a in draft.actions):
         found.append(RiskReason(Risk.MEDIUM, "Starts or recreates containers."))
     kinds = {a.kind for a in draft.actions}
-    if ActionKind.TRIAL in kinds:
-        found.append(RiskReason(Risk.MEDIUM, "Runs a program beside the lab, and removes it."))
+    found += [RiskReason(Risk.MEDIUM, told) for of, told in _AROUND if kinds & of]
     found += [RiskReason(Risk.LOW, told) for of, told in _CONTROLLED if kinds & of]
     return found
 

@@ -1,7 +1,8 @@
-"""Which Docker host a stack is on.
+"""Which Docker host a stack is on, and whether it is Compose or a Swarm there that runs it.
 
 A stack says its host itself, at the top of its compose file: ``x-homelab: {host: nas}``. So it travels with the file,
 git and every fingerprint hold it, and Compose ignores it. A stack that says nothing is on the lab's own machine.
+``x-homelab: {engine: swarm}`` says likewise that the host is a manager of a Swarm which runs the stack.
 """
 
 from __future__ import annotations
@@ -9,26 +10,38 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from homelab_mcp.model.errors import EngineUnavailable, HomelabError, NotFound
+from homelab_mcp.model.errors import EngineUnavailable, HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.lab import LOCAL, SECTION
+
+COMPOSE, SWARM = "compose", "swarm"
+"""What runs a stack."""
 
 _SAID = re.compile(rf"{SECTION}[\"']?\s*:")
 
 
 def host_of(compose_text: str) -> str:
     """The name of the host that this compose file's stack is on; ``local`` where it says nothing that can be read."""
+    name = _section(compose_text).get("host")
+    return name if isinstance(name, str) and name else LOCAL
+
+
+def engine_of(compose_text: str) -> str:
+    """``swarm`` where this compose file's stack says so, else ``compose``."""
+    return SWARM if _section(compose_text).get("engine") == SWARM else COMPOSE
+
+
+def _section(compose_text: str) -> Mapping[str, object]:
     # Most files say nothing, and none is parsed for that.
     if not _SAID.search(compose_text):
-        return LOCAL
+        return {}
     from homelab_mcp.core.yaml12 import load
 
     try:
         data = load(compose_text)
     except HomelabError:
-        return LOCAL
+        return {}
     section = data.get(SECTION) if isinstance(data, dict) else None
-    name = section.get("host") if isinstance(section, Mapping) else None
-    return name if isinstance(name, str) and name else LOCAL
+    return section if isinstance(section, Mapping) else {}
 
 
 def with_host(compose_text: str, host: str) -> str:
@@ -38,6 +51,16 @@ def with_host(compose_text: str, host: str) -> str:
     from homelab_mcp.core.yaml_emit import Style, entry
 
     return "\n".join(entry(SECTION, {"host": host}, 0, Style())) + "\n\n" + compose_text
+
+
+def refuse_swarm(compose_text: str, stack: str) -> None:
+    """Refuse to bring a service that is made for Compose into a stack that Swarm runs. Raises InvalidInput."""
+    if engine_of(compose_text) == SWARM:
+        raise InvalidInput(
+            f"Swarm runs stack {stack}; services are added to stacks that Compose runs.",
+            hint="Add it to a stack of its own, then hand that over: homelab-mcp swarm run STACK.",
+            code="swarm_stack",
+        )
 
 
 def require(host: str, known: Collection[str]) -> None:

@@ -66,6 +66,34 @@ class ContainerState:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollout:
+    """One service of a Swarm stack: what is wanted, and how far Swarm has come with it.
+
+    Args:
+        service: as the compose file names it.
+        wanted: tasks there are to be; of a global service, one a node that takes it.
+        running: tasks that run as the service is now; one with a health check counts once that passes.
+        failed: tasks of this form that failed or were rejected, as far as Swarm remembers them.
+        update: Swarm's word on the last update (updating, paused, completed, rollback_started, rollback_paused,
+            rollback_completed); "" where there was none since the last deploy.
+        error: what the last failed task said.
+        checked: whether it has a health check of its own in the file.
+        watched: seconds that Swarm watches each task of an update.
+        form: the hash of the text that it was deployed from.
+    """
+
+    service: str
+    wanted: int
+    running: int
+    failed: int = 0
+    update: str = ""
+    error: str = ""
+    checked: bool = False
+    watched: float = 0.0
+    form: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerMake:
     """What a container was made from; values in ``env`` are secret.
 

@@ -46,6 +46,12 @@ class ActionKind(StrEnum):
     """Removes a shared network that nothing joins any more, after all else has held."""
     TRIAL = "trial"
     """Runs the draft's trial beside the lab and takes it away."""
+    NODE_DRAIN = "node_drain"
+    """Moves all tasks off a node of the Swarm (``name``) and lets none come."""
+    NODE_ACTIVATE = "node_activate"
+    """Lets tasks come to a node of the Swarm again."""
+    NODE_JOIN = "node_join"
+    """Has a Docker host (``name``, of ``hosts.yaml``) join the Swarm as a worker."""
     REMOVE_ORPHANS = "remove_orphans"
     """Removes containers that no file knows. Nothing brings them back, so it is done after all else has held."""
 

@@ -25,6 +25,7 @@ from homelab_mcp.ports.secrets import (
     Vault,
     VaultReport,
 )
+from homelab_mcp.ports.swarm import Swarm
 from homelab_mcp.ports.trials import Trials
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "SecretsSnapshot",
     "Signer",
     "Snapshots",
+    "Swarm",
     "TokenStore",
     "ToolServers",
     "Trials",

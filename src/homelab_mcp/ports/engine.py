@@ -11,7 +11,7 @@ from homelab_mcp.model.certificate import Served
 from homelab_mcp.model.diagnosis import ContainerFacts
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.judgement import Judged, Question
-from homelab_mcp.model.observed import ContainerMake, ContainerState
+from homelab_mcp.model.observed import ContainerMake, ContainerState, Rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,14 @@ class Engine(Protocol):
     def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
         """Containers that Compose made (any state), of one stack or all, in one request; sorted by name.
 
+        Of a stack that Swarm runs they are its tasks, wherever they run, with a task's id in place of a container's.
+
         ``restart_count``, ``exit_code`` and ``started_at`` are filled by ``inspect`` only.
         """
+        ...
+
+    def rollouts(self, stack: str) -> tuple[Rollout, ...]:
+        """How far Swarm has come with each service of a stack that it runs; none of a stack that Compose runs."""
         ...
 
     def inspect(self, container_id: str) -> ContainerState: ...
@@ -125,6 +131,10 @@ class Compose(Protocol):
 
     def up(self, stack: str, services: Sequence[str]) -> None:
         """``up -d --no-build`` without waiting; recreates what its files changed. Empty services: the whole stack."""
+        ...
+
+    def back(self, stack: str, services: Sequence[str]) -> None:
+        """As ``up``, once the stack's files are again what they were: Swarm by its own roll-back where it can."""
         ...
 
     def remove(self, stack: str, services: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ from homelab_mcp.ports.plans import Approver, PlanStore, Worker
 from homelab_mcp.ports.record import History, Journal, Remote, Repositories
 from homelab_mcp.ports.registry import Registry
 from homelab_mcp.ports.secrets import Handover, SecretSource, Snapshots, TokenStore, Vault
+from homelab_mcp.ports.swarm import Swarm
 from homelab_mcp.ports.trials import Trials
 
 
@@ -102,6 +103,8 @@ class Lab(Protocol):
     def registry(self) -> Registry: ...
     @property
     def restic(self) -> Restic: ...
+    @property
+    def swarm(self) -> Swarm: ...
     @property
     def trials(self) -> Trials: ...
     @property

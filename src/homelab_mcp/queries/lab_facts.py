@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from homelab_mcp.core.checks import LabFacts
 from homelab_mcp.core.settings import parse_settings
+from homelab_mcp.core.swarm.network import OVERLAY
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import HOSTS_FILE, SETTINGS_FILE, LabSettings, LintSettings
 from homelab_mcp.ports import Lab
@@ -30,6 +31,8 @@ def lab_facts(lab: Lab, *, coming_networks: Collection[str] = ()) -> LabFacts:
         try:
             pools = lab.engine.pools()
             networks = frozenset(pools) | frozenset(coming_networks)
+            # Those of a Swarm are among the others by their own names as well.
+            pools = {name: nets for name, nets in pools.items() if not name.startswith(OVERLAY)}
             memory = lab.engine.info().memory or None
             # An engine's network has a route of its own.
             theirs = {subnet for subnets in pools.values() for subnet in subnets}

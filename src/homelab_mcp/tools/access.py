@@ -42,6 +42,7 @@ SCOPES: Mapping[str, Scope] = {
     "set_vpn": Scope.PLAN,
     "update_service": Scope.PLAN,
     "move_service": Scope.PLAN,
+    "change_swarm": Scope.PLAN,
     "connect_services": Scope.PLAN,
     "fix_permissions": Scope.PLAN,
     "check_storage": Scope.READ,

@@ -56,6 +56,7 @@ TOOLSETS: Mapping[str, tuple[str, ...]] = {
         "move_service",
         "connect_services",
         "set_lazy_loading",
+        "change_swarm",
         "set_vpn",
         "check_vpn",
         "external_route",

@@ -28,19 +28,20 @@ from homelab_mcp.ports import (
     PlanStore,
     Restic,
     Snapshots,
+    Swarm,
     Trials,
 )
 from homelab_mcp.workflow.approvals import UNKNOWN, lapsed
 from homelab_mcp.workflow.approver_trust import ApproverTrust
 from homelab_mcp.workflow.inventory import Inventory, Refreshed
 from homelab_mcp.workflow.open_applies import refuse_on_failed
+from homelab_mcp.workflow.plan_facts import room_for
 from homelab_mcp.workflow.stack_engine import StackEngine
 from homelab_mcp.workflow.transaction import Progress, Transaction
 from homelab_mcp.workflow.undo import Undo
 from homelab_mcp.workflow.verifier import Verifier
 
 _SKEW = 5.0
-_SPARE = 256 * 1024
 _AFTER_REFUSAL = {
     "plan_stale": PlanState.EXPIRED,
     "plan_expired": PlanState.EXPIRED,
@@ -72,11 +73,13 @@ class Applier:
         data: Data | None = None,
         restic: Restic | None = None,
         trials: Trials | None = None,
+        swarm: Swarm | None = None,
         inventory: Inventory | None = None,
     ) -> None:
         self.data = data
         self.restic = restic
         self.trials = trials
+        self.swarm = swarm
         self.snapshots = snapshots
         self.inventory = inventory
         self.files = files
@@ -99,6 +102,7 @@ class Applier:
             compose=compose,
             data=data,
             trials=trials,
+            swarm=swarm,
         )
 
     def check(self, plan_id: str) -> Plan:
@@ -140,7 +144,7 @@ class Applier:
                         plan.id,
                         [*(e.path for e in plan.draft.edits if is_secret(e)), *(d.store for d in plan.draft.drops)],
                     )
-                self.plans.reserve(_room(plan))
+                self.plans.reserve(room_for(plan))
                 try:
                     if not self.plans.consume(plan_id):
                         raise _used()
@@ -290,12 +294,6 @@ def _used() -> PlanRefused:
     return PlanRefused(
         "This plan was applied already; a plan is applied once.", code="plan_used", hint="See get_plan for its end."
     )
-
-
-def _room(plan: Plan) -> int:
-    """Bytes that putting this plan's files back can need, with a status and a journal line."""
-    texts = [t for e in plan.draft.edits for t in (e.before, e.after) if t]
-    return _SPARE + 2 * sum(len(t.encode("utf-8", "replace")) for t in texts)
 
 
 __all__ = ["Applier", "Progress"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.plan import ActionKind, EngineAction, Evidence
-from homelab_mcp.ports import Compose, Engine
+from homelab_mcp.ports import Compose, Engine, Restic
 
 
 def control(compose: Compose, action: EngineAction) -> None:
@@ -20,6 +20,13 @@ def control(compose: Compose, action: EngineAction) -> None:
     }
     if action.kind in verbs:
         verbs[action.kind](action.stack, action.services)
+
+
+def load(restic: Restic | None, action: EngineAction) -> None:
+    """Load a restored dump into its database. Raises InvalidInput (``plan_needs_backup``)."""
+    if restic is None:
+        raise InvalidInput("Loading a dump needs the lab's backup.", code="plan_needs_backup")
+    restic.load(f"{action.stack}/{action.services[0]}", action.name)
 
 
 def clear_away(engine: Engine | None, actions: Iterable[EngineAction]) -> list[Evidence]:

@@ -9,7 +9,7 @@ from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.fingerprint import touched_stacks
 from homelab_mcp.core.host_routes import core_folder, host_routes
 from homelab_mcp.core.operations.lab_view import view
-from homelab_mcp.core.stack_host import host_of, refuse_silent, require
+from homelab_mcp.core.stack_host import host_of, refuse_silent, refuse_swarm, require
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES, LOCAL, OVERRIDE_NAMES
 from homelab_mcp.model.observed import Snapshot, StackFiles
@@ -23,9 +23,11 @@ _ABOUT_HAND_EDITS = frozenset({"adopt", "discard"})
 def place_of(lab: Lab, snapshot: Snapshot, stack_name: str, host: str | None) -> tuple[str, str]:
     """The Docker host that services to be added to a stack will be on, and its private address ("" for this machine).
 
-    Raises NotFound, EngineUnavailable (``host_silent``).
+    Raises NotFound, EngineUnavailable (``host_silent``), InvalidInput (``swarm_stack``).
     """
     stack = snapshot.stack(stack_name)
+    if stack is not None:
+        refuse_swarm(stack.compose_text, stack_name)
     place = host_of(stack.compose_text) if stack else host or LOCAL
     if place == LOCAL:
         return place, ""

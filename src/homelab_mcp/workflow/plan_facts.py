@@ -8,7 +8,7 @@ from dataclasses import replace
 from homelab_mcp.core import fingerprint
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.redact import safe, secret_values
-from homelab_mcp.core.stack_host import host_of
+from homelab_mcp.core.stack_host import engine_of, host_of
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.plan import ActionKind, Approval, Draft, Evidence, Plan, Verification
@@ -17,12 +17,19 @@ from homelab_mcp.workflow.compose_facts import bind_folders, folder_owners, serv
 
 TELLING = 8
 """Characters from which a secret's value is looked for in files that are not secret; shorter ones occur by chance."""
+_SPARE = 256 * 1024
 _OWN_TEXT = frozenset({"rollback", "adopt", "discard"})
 
 
 def acted_stacks(plan: Plan) -> list[str]:
     """The stacks whose containers the plan's actions touch, sorted."""
     return sorted({a.stack for a in plan.draft.actions if a.stack})
+
+
+def engine_switched(plan: Plan) -> set[str]:
+    """The stacks that the plan hands from Compose to Swarm or back."""
+    edits = [e for e in plan.draft.edits if e.before and e.after and not e.path.endswith(".env")]
+    return {e.path.partition("/")[0] for e in edits if engine_of(e.before or "") != engine_of(e.after or "")}
 
 
 def folders_of(plan: Plan) -> list[str]:
@@ -122,3 +129,9 @@ def is_commit_of(plan: Plan, message: str) -> bool:
 def masked(evidence: Sequence[Evidence], secrets: Sequence[str]) -> tuple[Evidence, ...]:
     """The evidence with secrets and control characters taken out."""
     return tuple(Evidence(safe(e.what, secrets), e.ok, safe(e.detail, secrets)) for e in evidence)
+
+
+def room_for(plan: Plan) -> int:
+    """Bytes that putting this plan's files back can need, with a status and a journal line."""
+    texts = [t for e in plan.draft.edits for t in (e.before, e.after) if t]
+    return _SPARE + 2 * sum(len(t.encode("utf-8", "replace")) for t in texts)

@@ -45,14 +45,19 @@ class PlanView(BaseModel):
     next: str = ""
 
 
+_NODES = {
+    ActionKind.NODE_DRAIN: "move every task off node",
+    ActionKind.NODE_ACTIVATE: "let tasks come again to node",
+    ActionKind.NODE_JOIN: "have join the Swarm as a worker: host",
+}
+
+
 def action_line(action: EngineAction) -> str:
     """One engine action as a sentence a person reads."""
     services = ", ".join(action.services) or "all services"
     match action.kind:
-        case ActionKind.CREATE_NETWORK:
-            what = f"create network {action.name}"
-        case ActionKind.REMOVE_NETWORK:
-            what = f"remove network {action.name}"
+        case ActionKind.CREATE_NETWORK | ActionKind.REMOVE_NETWORK:
+            what = f"{action.kind.partition('_')[0]} network {action.name}"
         case ActionKind.PULL:
             what = f"pull the images of {services} in {action.stack}"
         case ActionKind.UP:
@@ -67,6 +72,8 @@ def action_line(action: EngineAction) -> str:
             what = f"load {action.name} into {services} of {action.stack}"
         case ActionKind.TRIAL:
             what = f"run {action.name} in a throw-away project"
+        case ActionKind.NODE_DRAIN | ActionKind.NODE_ACTIVATE | ActionKind.NODE_JOIN:
+            what = f"{_NODES[action.kind]} {action.name}"
         case ActionKind.REMOVE_ORPHANS:
             what = f"stop and remove the containers of {services} in {action.stack} for good"
     return f"{what}: {action.why}"

@@ -15,6 +15,7 @@ from homelab_mcp.core.operations.request import (
     SetEnvRequest,
 )
 from homelab_mcp.core.redact import clean
+from homelab_mcp.core.swarm.handover import handed_over
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.finding import Finding
 from homelab_mcp.model.observed import Snapshot, StackFiles
@@ -204,7 +205,7 @@ def lint_of(lab: Lab) -> Lint:
 def plan_of(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) -> Plan:
     """A stored plan of an operation's draft. Raises what ``Planner.make`` raises."""
     draft = keeping_routes(lab, with_derived(lab, draft, snapshot), snapshot)
-    draft = settled(lab, draft, snapshot)
+    draft = settled(lab, handed_over(draft, snapshot.stacks), snapshot)
     if lab.files_only and draft.moves:
         raise InvalidInput(
             "Data moves only while its containers are down, and Docker is left out (files only).",

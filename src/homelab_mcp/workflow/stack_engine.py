@@ -10,7 +10,7 @@ from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.diagnosis import ContainerFacts
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.image import ImageFacts
-from homelab_mcp.model.observed import ContainerMake, ContainerState
+from homelab_mcp.model.observed import ContainerMake, ContainerState, Rollout
 from homelab_mcp.ports import Compose, Engine, EngineInfo, Files
 
 
@@ -40,6 +40,10 @@ class StackEngine:
             return tuple(replace(c, stack=stack) for c in found)
         folders = {project: folder for folder, project in self._projects().items()}
         return tuple(replace(c, stack=folders.get(c.stack, c.stack)) for c in self._engine.containers())
+
+    def rollouts(self, stack: str) -> tuple[Rollout, ...]:
+        """As the engine's."""
+        return self._engine.rollouts(self._projects().get(stack, folder_project(stack)))
 
     def sweep_renamed(self, stack: str) -> list[str]:
         """As the engine's."""

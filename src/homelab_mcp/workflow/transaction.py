@@ -19,10 +19,11 @@ from homelab_mcp.model.plan import (
     PlanStatus,
     Verification,
 )
-from homelab_mcp.workflow import cert_steps, data_steps, trial_steps
+from homelab_mcp.workflow import cert_steps, data_steps, node_steps, trial_steps
 from homelab_mcp.workflow.apply_ends import NotVerified, Stopped, told
 from homelab_mcp.workflow.approvals import UNKNOWN
-from homelab_mcp.workflow.engine_steps import clear_away, control
+from homelab_mcp.workflow.engine_steps import clear_away, control, load
+from homelab_mcp.workflow.node_steps import NODES
 from homelab_mcp.workflow.plan_facts import (
     TELLING,
     commit_message,
@@ -34,6 +35,7 @@ from homelab_mcp.workflow.plan_facts import (
 )
 from homelab_mcp.workflow.stack_engine import take_away
 from homelab_mcp.workflow.stop_signals import noted
+from homelab_mcp.workflow.swarm_watch import forms_of
 from homelab_mcp.workflow.undo_record import Before, Undone
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ _LAST = (
     ActionKind.PAUSE,
     ActionKind.RECREATE,
     ActionKind.TRIAL,
+    *NODES,
 )
 
 
@@ -196,14 +199,14 @@ class Transaction:
                 compose.up(action.stack, action.services)
             case ActionKind.REMOVE:
                 take_away(engine, compose, action.stack, action.services)
+            case ActionKind.NODE_DRAIN | ActionKind.NODE_ACTIVATE | ActionKind.NODE_JOIN:
+                node_steps.carry_out(self._parts.swarm, action)
             case ActionKind.RECREATE:
                 compose.recreate(action.stack, action.services)
             case ActionKind.TRIAL:
                 self._tried = trial_steps.carry_out(self._parts.trials, self._plan, self._step)
             case ActionKind.LOAD:
-                if self._parts.restic is None:
-                    raise InvalidInput("Loading a dump needs the lab's backup.", code="plan_needs_backup")
-                self._parts.restic.load(f"{action.stack}/{action.services[0]}", action.name)
+                load(self._parts.restic, action)
             case _:
                 if action.kind is ActionKind.RESTART:
                     self._restarted |= {(action.stack, s) for s in action.services}
@@ -226,6 +229,7 @@ class Transaction:
                 secrets=self._secrets,
                 pause=self._pause,
                 thawed=[s for a in acts for s in a.services],
+                forms=forms_of(self._parts.compose, self._plan, what.stack, text or ""),
             )
             evidence = (*evidence, *seen)
             if not all(e.ok for e in seen):

@@ -9,7 +9,7 @@ from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import ActionKind, Evidence, Plan
 from homelab_mcp.ports import Clock, Compose, Engine, Trials
 from homelab_mcp.workflow import trial_steps
-from homelab_mcp.workflow.plan_facts import acted_stacks
+from homelab_mcp.workflow.plan_facts import acted_stacks, engine_switched
 from homelab_mcp.workflow.stack_engine import take_away
 from homelab_mcp.workflow.undo_record import Before, words
 
@@ -35,6 +35,10 @@ class ContainersBack:
         for stack in acted_stacks(plan):
             self._engine.sweep_renamed(stack)
             now = by_service(self._engine.containers(stack))
+            if stack in engine_switched(plan):
+                # While the file still says what runs it now: afterwards nothing here would know of it.
+                self._compose.down(stack)
+                continue
             added = sorted(key.partition("/")[2] for key in now if key not in before.containers)
             # A container holds the folder that it was made with: none may while its data goes back.
             taken = {s for a in plan.draft.actions if a.kind is ActionKind.REMOVE for s in a.services}
@@ -55,8 +59,11 @@ class ContainersBack:
             self._thaw(stack, mine)
             self._bring_down(stack, mine, seen)
             moved = [s for s, (then, rows) in mine.items() if _ups(then) and not _ups(then) <= _ups(rows)]
+            if self._engine.rollouts(stack):
+                # What an update changed need not show in its tasks: all are asked to be what they were.
+                moved = [s for s, (then, _) in mine.items() if _ups(then)]
             if moved:
-                self._compose.up(stack, sorted(moved))
+                self._compose.back(stack, sorted(moved))
                 running = self._settled(stack, set(moved))
                 what = f"{', '.join(sorted(moved))} of {stack} " + (
                     "runs again as before" if running else "does not run"
@@ -113,6 +120,8 @@ class ContainersBack:
     def _settled(self, stack: str, services: set[str], *, healthy: bool = False) -> bool:
         """Wait until these run and, with ``healthy``, none is starting any more."""
         deadline = self._clock.monotonic() + (_HEALTH if healthy else _SETTLE)
+        if rolls := self._engine.rollouts(stack):
+            return self._converged(stack, services & {r.service for r in rolls})
         while True:
             seen = [c for c in self._engine.containers(stack) if c.state == "running"]
             if services <= {c.service for c in seen if not (healthy and c.health == "starting")}:
@@ -120,6 +129,15 @@ class ContainersBack:
             if self._clock.monotonic() >= deadline:
                 return False
             self._clock.sleep(_POLL)
+
+    def _converged(self, stack: str, services: set[str]) -> bool:
+        """Wait until Swarm has every task of these: it starts one that fell only after a while."""
+        deadline = self._clock.monotonic() + _HEALTH
+        while any(r.service in services and r.running < r.wanted for r in self._engine.rollouts(stack)):
+            if self._clock.monotonic() >= deadline:
+                return False
+            self._clock.sleep(_POLL)
+        return True
 
     def remove_networks(self, networks: Iterable[str], seen: list[Evidence]) -> None:
         """Remove those of the networks that nothing is attached to."""

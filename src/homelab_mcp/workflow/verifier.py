@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
@@ -14,6 +14,7 @@ from homelab_mcp.workflow.compose_facts import one_shots, start_periods
 from homelab_mcp.workflow.patience import Patience as Patience
 from homelab_mcp.workflow.patience import Run, Watch, mark_of
 from homelab_mcp.workflow.route_watch import RouteWatch, answers
+from homelab_mcp.workflow.swarm_watch import SwarmWatch
 
 LOG_LINES = 20
 _HELD = {"stopped": frozenset({"exited", "created", "dead"}), "paused": frozenset({"paused", "exited", "created"})}
@@ -46,6 +47,7 @@ class Verifier:
         secrets: Sequence[str] = (),
         pause: Callable[[], None] = lambda: None,
         thawed: Collection[str] = (),
+        forms: Mapping[str, str] | None = None,
     ) -> tuple[Evidence, ...]:
         """Wait for everything named to hold, and say what was seen; stops at the first part that does not.
 
@@ -55,13 +57,18 @@ class Verifier:
             secrets: values to mask in log lines.
             pause: called between two looks; may raise to stop.
             thawed: services that were paused: their health checks failed meanwhile, which says nothing of them now.
+            forms: of a stack that Swarm runs: service -> the hash of what its files say; None for another.
         """
         found: list[Evidence] = []
         if what.certificates:
             # First: until it holds, visitors are warned.
             found += CertificateWatch(self._engine, self._probe, self._clock).watch(what.certificates, pause)
         if all(e.ok for e in found):
-            found += self._services(what, compose_text, secrets, pause, thawed)
+            if forms is not None and what.services:
+                swarm = SwarmWatch(self._engine, self._clock, self._patience, start_periods(compose_text))
+                found += swarm.watch(what.stack, what.services, forms, secrets, pause)
+            else:
+                found += self._services(what, compose_text, secrets, pause, thawed)
         if all(e.ok for e in found):
             found += self._gone(what, pause)
         if all(e.ok for e in found):

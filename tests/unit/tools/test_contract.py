@@ -33,6 +33,7 @@ READ_ONLY_OR_PLAN = {
     "remove_service",
     "set_env",
     "set_lazy_loading",
+    "change_swarm",
     "set_vpn",
     "check_vpn",
     "check_certs",

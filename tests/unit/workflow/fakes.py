@@ -20,7 +20,7 @@ from homelab_mcp.model.certificate import Served
 from homelab_mcp.model.diagnosis import ContainerFacts
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput
 from homelab_mcp.model.image import ImageFacts
-from homelab_mcp.model.observed import ContainerMake, ContainerState
+from homelab_mcp.model.observed import ContainerMake, ContainerState, Rollout
 from homelab_mcp.ports import EngineInfo, ProbeResult
 
 
@@ -96,6 +96,9 @@ class FakeDocker:
             restart_count=one.restarts,
             exit_code=self.exit_code if state == "exited" else None,
         )
+
+    def rollouts(self, stack: str) -> tuple[Rollout, ...]:
+        return ()
 
     def inspect(self, container_id: str) -> ContainerState:
         self.ask()
@@ -211,6 +214,9 @@ class FakeCompose:
             self.docker.made += 1
             one = FakeContainer(f"c{self.docker.made:04d}", stack, name, str(body["image"]), config_hash)
             self.docker.containers_now[one.id] = one
+
+    def back(self, stack: str, services: Sequence[str]) -> None:
+        self.up(stack, services)
 
     def remove(self, stack: str, services: Sequence[str]) -> None:
         self.did("remove", stack, services)

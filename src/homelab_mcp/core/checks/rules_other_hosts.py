@@ -8,6 +8,7 @@ from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.view import Lab, ServiceView
 from homelab_mcp.core.host_routes import has_own_traefik, host_routes, not_carried
 from homelab_mcp.core.operations.lab_view import Known, LabView
+from homelab_mcp.core.stack_host import SWARM
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import LOCAL
 
@@ -24,16 +25,23 @@ services:
 
 
 def _known(service: ServiceView) -> Known:
-    return Known(service.stack.name, service.name, service.data, service.stack.env, service.stack.host)
+    return Known(
+        service.stack.name, service.name, service.data, service.stack.env, service.stack.host, service.stack.engine
+    )
 
 
 def _elsewhere(lab: Lab) -> Iterator[ServiceView]:
-    """Routed services that this machine's Traefik cannot see by itself."""
-    if all(stack.host == LOCAL for stack in lab.stacks):
+    """Routed services that this machine's Traefik cannot see by itself: on other hosts, and those that Swarm runs."""
+    if all(stack.host == LOCAL and stack.engine != SWARM for stack in lab.stacks):
         return
     view = LabView(tuple(_known(s) for s in lab.services), ())
     own = {s.host for s in lab.stacks if has_own_traefik(view, s.host)}
-    yield from (s for s in lab.services if s.stack.host not in {LOCAL, *own} and s.traefik_labels)
+    away = (s for s in lab.services if s.stack.host not in {LOCAL, *own} or s.stack.engine == SWARM)
+    yield from (s for s in away if s.traefik_labels)
+
+
+def _place(service: ServiceView) -> str:
+    return "in Swarm" if service.stack.engine == SWARM else f"on {service.stack.host}"
 
 
 @rule(
@@ -50,12 +58,12 @@ def _elsewhere(lab: Lab) -> Iterator[ServiceView]:
 def leads_nowhere(ctx: LintContext) -> Iterable[Finding]:
     """A routed service on another host whose port is not on the private address; silent where no host is known."""
     addresses = ctx.lab.facts.hosts
-    if addresses is None:
-        return
     for service in _elsewhere(ctx.lab):
-        routes = host_routes(LabView((_known(service),), ()), addresses)
+        if addresses is None and service.stack.engine != SWARM:
+            continue
+        routes = host_routes(LabView((_known(service),), ()), addresses or {})
         if why := next((r.why for r in routes if r.why), ""):
-            yield ctx.on(service, (), f"No route leads to {service.name} on {service.stack.host}: {why}.")
+            yield ctx.on(service, (), f"No route leads to {service.name} {_place(service)}: {why}.")
 
 
 @rule(
@@ -70,10 +78,12 @@ def leads_nowhere(ctx: LintContext) -> Iterable[Finding]:
     needs="labels",
 )
 def not_seen(ctx: LintContext) -> Iterable[Finding]:
-    """A label of a service on another host that the file cannot say."""
+    """A label of a service on another host, or in Swarm, that the file cannot say."""
     for service in _elsewhere(ctx.lab):
         if lost := not_carried(_known(service)):
             more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
             entry = service.labels.get(lost[0])
             path = entry.path if entry else ()
-            yield ctx.on(service, path, f"The label {lost[0]!r}{more} is seen by no Traefik on another host.")
+            yield ctx.on(
+                service, path, f"The label {lost[0]!r}{more} of a service {_place(service)} is seen by no Traefik."
+            )

@@ -10,6 +10,8 @@ from typing import Any
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.view import ServiceView, StackView
 from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.stack_host import SWARM
+from homelab_mcp.core.swarm.network import OVERLAY
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -128,6 +130,9 @@ def unused(ctx: LintContext) -> Iterable[Finding]:
                     yield ctx.at(stack, (section, name), f"No service uses the {section[:-1]} {name!r}.", key=True)
 
 
+_OVERLAY_MADE = "docker network create --driver overlay --attachable"
+
+
 def _built_with(stack: StackView, section: str, name: str) -> bool:
     builds = (s.data.get("build") for s in stack.services)
     return any(
@@ -153,13 +158,14 @@ def external_network(ctx: LintContext) -> Iterable[Finding]:
     for stack in ctx.lab.stacks:
         for key, body in stack.section("networks").items():
             real = stack.real_network(key)
-            if _external(body) and real not in known and real not in made and not is_open(body.get("name")):
-                yield ctx.at(
-                    stack,
-                    ("networks", key),
-                    f"The engine has no network {real!r}; make it with 'docker network create {real}'.",
-                    key=True,
-                )
+            if not _external(body) or real in made or is_open(body.get("name")) or f"{OVERLAY}{real}" in known:
+                continue
+            if stack.engine == SWARM:
+                message = f"The Swarm has no network {real!r}; make it with '{_OVERLAY_MADE} {real}'."
+                yield ctx.at(stack, ("networks", key), message, key=True)
+            elif real not in known:
+                message = f"The engine has no network {real!r}; make it with 'docker network create {real}'."
+                yield ctx.at(stack, ("networks", key), message, key=True)
 
 
 def _external(body: Any) -> bool:

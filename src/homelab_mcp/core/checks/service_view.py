@@ -11,6 +11,7 @@ from homelab_mcp.core.checks.ports_syntax import Published, PublishedInvalid, pa
 from homelab_mcp.core.compose_model import is_open, raw_text
 from homelab_mcp.core.compose_unique import volume_parts
 from homelab_mcp.core.once import once
+from homelab_mcp.core.stack_host import SWARM
 from homelab_mcp.core.yaml12 import Mark, Path
 
 if TYPE_CHECKING:
@@ -157,8 +158,11 @@ class ServiceView:
         return frozenset(str(p) for p in _list(self.data.get("profiles")))
 
     def is_beside(self, other: ServiceView) -> bool:
-        """False on different hosts, and for two of one stack that are limited to different profiles."""
+        """False on different hosts, between Swarm and Traefik's files, and for two of one stack of other profiles."""
         if self.stack is not other.stack and self.stack.host != other.stack.host:
+            return False
+        if self.of_file != other.of_file and SWARM in (self.stack.engine, other.stack.engine):
+            # A file of Traefik's says what no Traefik sees in Swarm itself.
             return False
         if self.stack is not other.stack or not self.profiles or not other.profiles:
             return True

@@ -14,6 +14,7 @@ from homelab_mcp.core.checks.traefik_places import SUFFIXES, Places, TraefikFile
 from homelab_mcp.core.checks.traefik_static import StaticConfig, flattened, static_config
 from homelab_mcp.core.checks.view import Entry, Lab, ServiceView, StackView
 from homelab_mcp.core.once import once
+from homelab_mcp.core.stack_host import COMPOSE
 from homelab_mcp.core.yaml12 import Mark, Path
 from homelab_mcp.model.lab import LOCAL
 
@@ -33,6 +34,7 @@ class FileStack(StackView):
         self.name = posixpath.basename(source.file)
         self.file = source.file
         self.host = LOCAL
+        self.engine = COMPOSE
         self.text = source.text
         self.env = {}
         self.exists = None

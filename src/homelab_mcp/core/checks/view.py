@@ -9,7 +9,7 @@ from homelab_mcp.core.checks.schema import SchemaProblem, is_json, problems
 from homelab_mcp.core.checks.service_view import Entry, Mount, PortEntry, ServiceView
 from homelab_mcp.core.compose_model import ComposeFile, read_compose
 from homelab_mcp.core.once import once
-from homelab_mcp.core.stack_host import host_of
+from homelab_mcp.core.stack_host import engine_of, host_of
 from homelab_mcp.core.yaml12 import Mark, YamlRefused
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class StackView:
             self.files = self._together(source)
         self.services = self._services()
         self.host = host_of(source.text)
+        self.engine = engine_of(source.text)
 
     def _services(self) -> list[ServiceView]:
         bodies = self.model.services if self.model else {}

@@ -12,6 +12,7 @@ from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.request import Name, ServiceName
 from homelab_mcp.core.shadowed import merged_services
+from homelab_mcp.core.stack_host import SWARM, engine_of
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import ContainerState, Snapshot
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Risk, RiskReason, Verification
@@ -63,11 +64,16 @@ def control(snapshot: Snapshot, request: ControlRequest, stale: Collection[str] 
 
     Raises:
         NotFound: no such stack or service.
-        InvalidInput: nothing to do (``nothing_to_do``), or the engine was not asked (``plan_needs_docker``).
+        InvalidInput: nothing to do (``nothing_to_do``), the engine was not asked (``plan_needs_docker``), or it is
+            nothing that Swarm does (``swarm_cannot``).
     """
     stack = service_parts.stack_of(snapshot, request.stack)
     if snapshot.containers is None:
         raise InvalidInput("This needs Docker, which was not asked.", code="plan_needs_docker", hint="Look at doctor.")
+    if engine_of(stack.compose_text) == SWARM and request.action in ("pause", "unpause"):
+        raise InvalidInput(
+            f"Swarm runs {stack.name}, and pauses nothing.", hint="Stop it instead.", code="swarm_cannot"
+        )
     services = merged_services(stack, parse_or_empty(stack.env_text))
     for name in request.services:
         if name not in services:

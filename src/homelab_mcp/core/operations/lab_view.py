@@ -11,7 +11,7 @@ from homelab_mcp.core.env_file import parse, parse_or_empty
 from homelab_mcp.core.labels import labels_of
 from homelab_mcp.core.labels import made_from as own_definition
 from homelab_mcp.core.shadowed import merged_services
-from homelab_mcp.core.stack_host import host_of
+from homelab_mcp.core.stack_host import COMPOSE, engine_of, host_of
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import Snapshot
@@ -23,13 +23,14 @@ _REFERENCE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\}|\$(
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One service of the lab as its compose file has it; ``env`` and ``host`` are its stack's."""
+    """One service of the lab as its compose file has it; ``env``, ``host`` and ``engine`` are its stack's."""
 
     stack: str
     name: str
     data: Mapping[str, Any]
     env: Mapping[str, str]
     host: str = LOCAL
+    engine: str = COMPOSE
 
     @property
     def where(self) -> str:
@@ -117,8 +118,10 @@ def view(snapshot: Snapshot) -> LabView:
         except HomelabError:
             unreadable.append(stack.name)
             continue
-        host = host_of(stack.compose_text)
-        found += [Known(stack.name, str(n), d, env, host) for n, d in services.items() if isinstance(d, Mapping)]
+        host, engine = host_of(stack.compose_text), engine_of(stack.compose_text)
+        found += [
+            Known(stack.name, str(n), d, env, host, engine) for n, d in services.items() if isinstance(d, Mapping)
+        ]
     return LabView(tuple(found), tuple(unreadable))
 
 

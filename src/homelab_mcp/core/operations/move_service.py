@@ -25,6 +25,7 @@ from homelab_mcp.core.operations.move_parts import (
 from homelab_mcp.core.operations.route_edit import Route
 from homelab_mcp.core.operations.transplant import transplanted
 from homelab_mcp.core.service_edit import ServiceEdit
+from homelab_mcp.core.stack_host import refuse_swarm
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
@@ -71,6 +72,9 @@ def move_service(
         )
     source = service_parts.stack_of(snapshot, request.stack)
     services = service_parts.services_in(source, request.service)
+    for name in (request.stack, request.to):
+        if stack := snapshot.stack(name):
+            refuse_swarm(stack.compose_text, name)
     known = snapshot.stack(request.to)
     env_text = (known.env_text if known else read_text(f"{request.to}/.env")) or ""
     target = known or StackFiles(request.to, f"{request.to}/compose.yaml", "", env_text)
