@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[PlanStatus], None]
 _FIRST = (ActionKind.CREATE_NETWORK, ActionKind.REMOVE)
+_BRIEF = (ActionKind.CREATE_NETWORK, ActionKind.PULL)
+"""What stops and starts no container, so that Docker has nothing to end when it fails."""
 _LAST = (
     ActionKind.UP,
     ActionKind.LOAD,
@@ -148,7 +150,7 @@ class Transaction:
             if action.kind in kinds:
                 what = action.name or ", ".join(action.services) or action.stack
                 self._step(f"{str(action.kind).replace('_', ' ')} {what}")
-                self._acting = True
+                self._acting = action.kind not in _BRIEF
                 self._act(action)
                 self._acting = False
 

@@ -148,3 +148,10 @@ def test_an_apply_that_died_while_nothing_was_asked_of_docker_is_put_right_at_on
     passed = lab.clock.passed
     lab.recovery.recover()
     assert lab.clock.passed - passed < 2.0
+
+
+def test_a_pull_that_fails_is_told_at_once(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    status = lab.apply(lab.change_draft("nowhere:2"))
+    assert status.state is PlanState.ROLLED_BACK
+    assert lab.clock.passed < 2.0
