@@ -126,6 +126,26 @@ def test_a_container_that_docker_was_stopping_when_the_apply_died_runs_in_the_en
     assert "web of media runs again as before" in [e.what for e in report.evidence]
 
 
+def test_on_a_busy_machine_docker_is_given_longer(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    plan = lab.plan(lab.change_draft("web:2"))
+    before = lab.applier.undo.remember(plan)
+    assert lab.plans.consume(plan.id)
+    lab.journal.append("apply_begin", {"plan": plan.id, "summary": plan.draft.summary, **before.as_dict()})
+    lab.plans.set_status(plan.id, PlanStatus(PlanState.APPLYING, "up web"))
+    ask = lab.docker.ask
+
+    def slow() -> None:
+        lab.clock.passed += 0.2
+        ask()
+
+    lab.docker.ask = slow  # type: ignore[method-assign] # every call takes its time
+    ends_later(lab, 18.0)
+    (report,) = lab.recovery.recover()
+    assert report.outcome is PlanState.ROLLED_BACK
+    assert [c.state for c in lab.docker.containers_now.values()] == ["running"]
+
+
 def test_a_container_that_docker_was_stopping_when_compose_gave_up_runs_in_the_end(tmp_path: Path) -> None:
     lab = BenchLab(tmp_path / "lab")
     plan = lab.plan(lab.change_draft("web:2"))
