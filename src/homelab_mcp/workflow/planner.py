@@ -9,6 +9,7 @@ from dataclasses import replace
 from homelab_mcp.core import fingerprint, plan_codec
 from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.diff import secrets_of
+from homelab_mcp.core.exposure import what_opens
 from homelab_mcp.core.new_findings import brought_in, moved_services
 from homelab_mcp.core.plan_completion import completed
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
@@ -104,6 +105,7 @@ class Planner:
         # Before the judging, which takes a second: what is judged and what the plan holds to must be the same files.
         after = stacks_after(snapshot.stacks, draft.edits, self._files.read)
         draft = told_of_others(draft, snapshot.stacks, after)
+        draft = replace(draft, risks=(*draft.risks, *_opened(draft, snapshot, after)))
         observed = self._watched(draft, snapshot.stacks, after)
         check_still_as_read(draft, snapshot, observed)
         check_no_secret_in_public(draft)
@@ -211,6 +213,22 @@ class Planner:
             except EngineUnavailable:
                 return replace(draft, notes=(*draft.notes, "Docker Compose was not there to judge the files."))
         return draft
+
+
+def _opened(draft: Draft, snapshot: Snapshot, after: Sequence[StackFiles]) -> list[RiskReason]:
+    """What the draft opens, whichever operation made it; only the stacks that it is about are read."""
+    texts = {e.path: e.after or "" for e in draft.edits}
+    mine = set(fingerprint.touched_stacks(draft))
+    if SHARED_ENV in texts:
+        mine |= {s.name for s in snapshot.stacks}
+    before = replace(snapshot, stacks=tuple(s for s in snapshot.stacks if s.name in mine))
+    then = replace(
+        snapshot,
+        stacks=tuple(s for s in after if s.name in mine),
+        settings_text=texts.get(SETTINGS_FILE, snapshot.settings_text),
+        shared_env=texts.get(SHARED_ENV, snapshot.shared_env),
+    )
+    return what_opens(draft, before, then)
 
 
 def _one_line(text: str) -> str:
