@@ -187,8 +187,8 @@ THREATS = (
          f"{_DOCKER}/test_kill_apply.py::test_an_apply_killed_at_200_random_moments_recovers_to_before_or_after",
          f"{_FLOW}/test_kill.py::test_a_file_rewritten_while_being_killed_is_old_or_new")),
     Requirement("T22", "Compose killed in the middle of up",
-        "Half-renamed containers are swept, then up; else down, never with volumes. Docker is then looked at until it has "
-        "ended what it was asked.",
+        "Half-renamed containers are swept, then up; else down, never with volumes. Docker is then looked at until it "
+        "has ended what it was asked.",
         "200 kills: 100 % healed, volumes intact; who was being stopped runs in the end.",
         (f"{_DOCKER}/test_stop_in_flight.py::"
          "test_a_service_that_was_being_stopped_when_everything_was_killed_runs_after_the_recovery",
@@ -296,8 +296,8 @@ RULES = (
         (f"{APPLIER}test_a_plan_is_refused_when_unknown_not_approved_used_expired_or_declined",
          f"{STDIO}test_wrong_calls_get_an_error_with_a_way_out")),
     Requirement("G04", "Approval comes from a person, by what the policy asks", "Dialog with a typed name, or a PIN.",
-        "High risk never by dialog, and what opens a port, takes a log-in away or touches the core is high by whichever "
-        "operation; no plan or tool writes policy, approver or records.",
+        "High risk never by dialog; what opens a port, takes a log-in away or touches the core is high by whichever "
+        "operation. No plan or tool writes policy, approver or records.",
         (f"{_CORE}/test_exposure.py::test_a_port_that_others_reach_anew_is_told",
          f"{_CORE}/test_exposure.py::test_a_host_that_asks_for_less_is_told",
          f"{_CORE}/test_exposure.py::test_what_touches_the_core_is_told",
