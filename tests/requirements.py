@@ -232,9 +232,12 @@ THREATS = (
          f"{_FLOW}/test_kept_routes.py::"
          "test_nothing_is_built_on_a_failed_roll_back_until_it_is_put_right_or_a_person_says_so")),
     Requirement("T28", "An update that changes data for good",
-        "A roll-back plan says that volumes and folders stay as they are.",
-        "Said in every roll-back plan; restoring data is another matter (backup).",
-        (f"{STDIO}test_an_apply_is_in_the_history_and_taken_back_by_a_plan_of_its_own",)),
+        "A plan with another image for a service that keeps data says to back it up first, and each roll-back plan "
+        "that volumes and folders stay as they are.",
+        "Said in every such plan; a restore brings back every row.",
+        (f"{_FLOW}/test_planner.py::test_a_plan_that_changes_an_image_says_what_becomes_of_its_data",
+         f"{_DOCKER}/test_backups.py::test_a_destroyed_service_comes_back_with_every_row_and_a_deleted_file_alone",
+         f"{STDIO}test_an_apply_is_in_the_history_and_taken_back_by_a_plan_of_its_own",)),
     Requirement("T29", "A clock that jumps",
         "Time only ever shortens a plan's life.", "Jumps of an hour and a year, both ways: 0 accepted too late.",
         (f"{APPLIER}test_a_jump_of_the_clock_never_lengthens_a_plan",

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from homelab_mcp.core import fingerprint, plan_codec
 from homelab_mcp.core.after import stacks_after
+from homelab_mcp.core.data_at_stake import data_at_stake
 from homelab_mcp.core.diff import secrets_of
 from homelab_mcp.core.exposure import what_opens
 from homelab_mcp.core.new_findings import brought_in, moved_services
@@ -105,7 +106,7 @@ class Planner:
         # Before the judging, which takes a second: what is judged and what the plan holds to must be the same files.
         after = stacks_after(snapshot.stacks, draft.edits, self._files.read)
         draft = told_of_others(draft, snapshot.stacks, after)
-        draft = replace(draft, risks=(*draft.risks, *_opened(draft, snapshot, after)))
+        draft = _with_what_follows(draft, snapshot, after)
         observed = self._watched(draft, snapshot.stacks, after)
         check_still_as_read(draft, snapshot, observed)
         check_no_secret_in_public(draft)
@@ -215,8 +216,11 @@ class Planner:
         return draft
 
 
-def _opened(draft: Draft, snapshot: Snapshot, after: Sequence[StackFiles]) -> list[RiskReason]:
-    """What the draft opens, whichever operation made it; only the stacks that it is about are read."""
+def _with_what_follows(draft: Draft, snapshot: Snapshot, after: Sequence[StackFiles]) -> Draft:
+    """The draft with what it opens and what it puts at stake, whichever operation made it.
+
+    Only the stacks that it is about are read. A roll-back tells of data by itself.
+    """
     texts = {e.path: e.after or "" for e in draft.edits}
     mine = set(fingerprint.touched_stacks(draft))
     if SHARED_ENV in texts:
@@ -228,7 +232,12 @@ def _opened(draft: Draft, snapshot: Snapshot, after: Sequence[StackFiles]) -> li
         settings_text=texts.get(SETTINGS_FILE, snapshot.settings_text),
         shared_env=texts.get(SHARED_ENV, snapshot.shared_env),
     )
-    return what_opens(draft, before, then)
+    stake = data_at_stake(before, then) if draft.edits and not own_text(draft) else ()
+    return replace(
+        draft,
+        risks=(*draft.risks, *what_opens(draft, before, then)),
+        notes=tuple(dict.fromkeys((*draft.notes, *stake))),
+    )
 
 
 def _one_line(text: str) -> str:

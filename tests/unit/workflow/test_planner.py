@@ -250,3 +250,17 @@ def test_a_roll_back_that_takes_the_log_in_away_is_of_high_risk(lab: BenchLab) -
     assert caught.value.details["cause"] == "dialog_not_enough"
     kept = make(lab, replace(draft, edits=(FileEdit("media/compose.yaml", OLD + router + login, OLD + login),)))
     assert kept.risk is Risk.MEDIUM
+
+
+def test_a_plan_that_changes_an_image_says_what_becomes_of_its_data(lab: BenchLab) -> None:
+    def told(text: str) -> bool:
+        lab.compose_file.write_text(text)
+        return any("make a backup first" in note for note in make(lab, lab.change_draft("web:2")).draft.notes)
+
+    assert told(OLD + "    volumes: ['./web/data:/data']\n")
+    assert told(OLD + "    volumes: [{type: volume, source: data, target: /data}]\nvolumes:\n  data:\n")
+    assert not told(OLD + "    volumes: ['./web/conf:/conf:ro']\n")
+    assert not told(OLD)
+    lab.compose_file.write_text(OLD)
+    added = make(lab, lab.add_draft())
+    assert not any("backup" in note for note in added.draft.notes)
