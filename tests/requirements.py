@@ -182,14 +182,22 @@ THREATS = (
          f"{_E2E}/test_http_server.py::test_an_open_address_needs_a_token")),
     Requirement("T21", "Killed in the middle of an apply",
         "A journal written ahead, what files were before, recovery at the next start.",
-        "Killed at every touch of the disk, and at 200 random moments: 0 half-written files, 100 % recovered.",
+        "Killed at every touch of the disk, before and after every step, and at 200 random moments: 0 half-written "
+        "files, 100 % recovered.",
         (KILLED, KILLED_REAL,
+         f"{_DOCKER}/test_kill_apply.py::test_an_apply_killed_before_and_after_every_step_recovers_to_before_or_after",
          f"{_DOCKER}/test_kill_apply.py::test_an_apply_killed_at_200_random_moments_recovers_to_before_or_after",
          f"{_FLOW}/test_kill.py::test_a_file_rewritten_while_being_killed_is_old_or_new")),
     Requirement("T22", "Compose killed in the middle of up",
-        "Half-renamed containers are swept, then up; else down, never with volumes.",
-        "200 kills: 100 % healed, volumes intact.",
-        (f"{_DOCKER}/test_compose_cli.py::test_killed_in_the_middle_of_up_ten_times_it_heals_each_time",
+        "Half-renamed containers are swept, then up; else down, never with volumes. Docker is then looked at until it "
+        "has ended what it was asked.",
+        "200 kills: 100 % healed, volumes intact; who was being stopped runs in the end.",
+        (f"{_DOCKER}/test_stop_in_flight.py::"
+         "test_a_service_that_was_being_stopped_when_everything_was_killed_runs_after_the_recovery",
+         f"{_DOCKER}/test_stop_in_flight.py::"
+         "test_a_service_that_was_being_stopped_when_another_failed_runs_after_the_roll_back",
+         f"{_FLOW}/test_recovery.py::test_a_container_that_docker_was_stopping_when_the_apply_died_runs_in_the_end",
+         f"{_DOCKER}/test_compose_cli.py::test_killed_in_the_middle_of_up_ten_times_it_heals_each_time",
          f"{_DOCKER}/test_kill_apply.py::test_an_apply_killed_at_200_random_moments_recovers_to_before_or_after")),
     Requirement("T23", "A full disk",
         "Files are written beside and renamed; room to put them back is set aside first.",
@@ -226,9 +234,12 @@ THREATS = (
          f"{_FLOW}/test_kept_routes.py::"
          "test_nothing_is_built_on_a_failed_roll_back_until_it_is_put_right_or_a_person_says_so")),
     Requirement("T28", "An update that changes data for good",
-        "A roll-back plan says that volumes and folders stay as they are.",
-        "Said in every roll-back plan; restoring data is another matter (backup).",
-        (f"{STDIO}test_an_apply_is_in_the_history_and_taken_back_by_a_plan_of_its_own",)),
+        "A plan with another image for a service that keeps data says to back it up first, and each roll-back plan "
+        "that volumes and folders stay as they are.",
+        "Said in every such plan; a restore brings back every row.",
+        (f"{_FLOW}/test_planner.py::test_a_plan_that_changes_an_image_says_what_becomes_of_its_data",
+         f"{_DOCKER}/test_backups.py::test_a_destroyed_service_comes_back_with_every_row_and_a_deleted_file_alone",
+         f"{STDIO}test_an_apply_is_in_the_history_and_taken_back_by_a_plan_of_its_own",)),
     Requirement("T29", "A clock that jumps",
         "Time only ever shortens a plan's life.", "Jumps of an hour and a year, both ways: 0 accepted too late.",
         (f"{APPLIER}test_a_jump_of_the_clock_never_lengthens_a_plan",
@@ -290,8 +301,13 @@ RULES = (
         (f"{APPLIER}test_a_plan_is_refused_when_unknown_not_approved_used_expired_or_declined",
          f"{STDIO}test_wrong_calls_get_an_error_with_a_way_out")),
     Requirement("G04", "Approval comes from a person, by what the policy asks", "Dialog with a typed name, or a PIN.",
-        "High risk never by dialog; no plan or tool writes policy, approver or records.",
-        (f"{STDIO}test_high_risk_is_never_asked_in_the_dialog", f"{STDIO}test_a_wrong_pin_approves_nothing",
+        "High risk never by dialog; what opens a port, takes a log-in away or touches the core is high by whichever "
+        "operation. No plan or tool writes policy, approver or records.",
+        (f"{_CORE}/test_exposure.py::test_a_port_that_others_reach_anew_is_told",
+         f"{_CORE}/test_exposure.py::test_a_host_that_asks_for_less_is_told",
+         f"{_CORE}/test_exposure.py::test_what_touches_the_core_is_told",
+         f"{_FLOW}/test_planner.py::test_a_roll_back_that_takes_the_log_in_away_is_of_high_risk",
+         f"{STDIO}test_high_risk_is_never_asked_in_the_dialog", f"{STDIO}test_a_wrong_pin_approves_nothing",
          f"{BYPASS}test_hostile_dialogs_and_hostile_ids_apply_nothing",
          f"{BYPASS}test_no_tool_reaches_the_policy_the_approver_or_the_records",
          f"{_FLOW}/test_outside_files.py::test_no_plan_writes_what_the_guard_rests_on")),
@@ -328,5 +344,8 @@ ALL = (*THREATS, *PROMISES, *RULES)
 
 PENDING: dict[str, str] = {
     "T06": "400 rounds of eight clients in one run: 32 rounds were run",
+    "T21": "200 random kills and all 110 named points in one run: 60 kills were run in a row, and 20 of the points",
+    "T22": "200 kills in one run: 60 were run in a row since Docker is looked at until it has ended what it was asked",
+    "T26": "every crash loop told within 35 s: 50 of 50 were told, with a load of 25 on two cores within 42 s",
 }
 """Rows that have a test, whose figure is not reached by one yet: what is missing."""

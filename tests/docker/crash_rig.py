@@ -179,7 +179,8 @@ class CrashRig:
             assert self.files() == files, where
         assert [p for p in self.root.rglob("*.homelab-tmp") if ".homelab" not in p.parts] == [], where
         assert self.lab.journal.verify() == "", where
-        assert self.containers() == self.wanted(idle=idle), where
+        found, wanted = self.containers(), self.wanted(idle=idle)
+        assert found == wanted, (where, sorted(set(found.items()) ^ set(wanted.items())))
         if self.side or status.state is not PlanState.DONE:
             assert (self.network in self.lab.engine.networks()) is bool(self.side), where
         ends = [e["event"] for e in self.lab.journal.entries() if (e["data"] or {}).get("plan") == plan.id]

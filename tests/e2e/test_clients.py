@@ -63,6 +63,8 @@ PROFILES = (
     Profile("VS Code over HTTP, another name typed", "Visual Studio Code", "legacy", "http", "form", says_yes),
     Profile("Claude Desktop, legacy", "claude-ai", "legacy", "stdio"),
     Profile("Claude Desktop, modern", "claude-ai", "auto", "stdio"),
+    Profile("Claude Desktop, where it shows dialogs", "claude-ai", "auto", "stdio", "form", types_the_name, True),
+    Profile("IntelliJ's Copilot", "JetBrains-IU/copilot-intellij", "legacy", "stdio"),
     Profile("Claude Code in VS Code declines by itself", "claude-code", "auto", "stdio", "form", declines),
     Profile("Claude Code in a terminal", "claude-code", "auto", "stdio", "form", types_the_name, True),
     Profile("Codex in Full Access accepts the empty form", "codex", "legacy", "stdio", "form", accepts_an_empty_form),
@@ -114,12 +116,12 @@ def form_only(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("transport", ["stdio", "http"])
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 async def test_on_every_client_only_the_typed_name_approves_and_all_else_says_how_a_person_can(
     lab: LabOnDisk, transport: str
 ) -> None:
     with serving(lab) as served:
-        services = iter(("uptime-kuma", "jellyfin", "grafana"))
+        services = iter(("uptime-kuma", "jellyfin", "grafana", "it-tools"))
         service = next(services)
         for profile in (p for p in PROFILES if p.transport == transport):
             before, asked = lab.files(), list[str]()

@@ -58,6 +58,7 @@ def shown_everywhere(browser: Browser, name: str, folder: Path | None) -> None:
             assert browser.script(FAINT) == [], (name, dark)
             if width == 360:
                 assert browser.script(SMALL) == [], name
+                assert browser.script(ROWS) <= 1, (name, "the menu takes more than one row")
 
 
 FAINT = """
@@ -85,6 +86,9 @@ return [...document.querySelectorAll('button, select, .button, label.check, inpu
 """Buttons and fields too low for a thumb."""
 
 
+ROWS = "return new Set([...document.querySelectorAll('nav[aria-label=Pages] a')].map(e => e.offsetTop)).size"
+
+
 def test_a_plan_is_read_approved_and_applied_by_keyboard_alone(
     lab: LabOnDisk, browser: Browser, pictures: Path | None
 ) -> None:
@@ -109,6 +113,9 @@ def test_a_plan_is_read_approved_and_applied_by_keyboard_alone(
         browser.wait("Why this risk")
         for words in ("medium risk", "left", "monitoring/compose.yaml", "+", "louislam/uptime-kuma", "Asked by"):
             assert words in browser.text()
+        assert "docker compose up -d" in browser.script(
+            "return [...document.querySelectorAll('li code')].map(e => e.innerText)"
+        )
         before = browser.script("return document.querySelector('.left').innerText")
         shown_everywhere(browser, "plan", pictures)
         time.sleep(1.1)

@@ -65,7 +65,14 @@ def inspected(raw: dict[str, Any]) -> ContainerState:
         ports=tuple(sorted(_inspected_ports(network.get("Ports") or {}), key=_place)),
         networks=tuple(sorted(network.get("Networks") or {})),
         image_id=str(raw.get("Image") or ""),
+        stop_seconds=_stop_seconds(config.get("StopTimeout")),
     )
+
+
+def _stop_seconds(asked: object) -> float:
+    """``StopTimeout`` as the engine takes it: 10 s where it is not set, without end (an hour here) below zero."""
+    seconds = float(asked) if isinstance(asked, int) else 10.0
+    return seconds if seconds >= 0 else 3600.0
 
 
 def made_from(raw: dict[str, Any], image: dict[str, Any]) -> ContainerMake:

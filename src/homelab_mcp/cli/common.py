@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,4 +94,11 @@ def at_terminal() -> bool:
 
 def who() -> str:
     """The operating-system account that runs the command, for the journal."""
-    return os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
+    named = os.environ.get("SUDO_USER") or os.environ.get("USER")
+    if named:
+        return named
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        # In a container the number may have no name.
+        return f"user {os.getuid()}"

@@ -43,7 +43,7 @@ class ContainerState:
 
     ``state`` is Docker's word (created, running, paused, restarting, removing, exited, dead). ``health`` is
     healthy, unhealthy, starting, or "" where the image and the compose file have no health check. ``host`` is "" for
-    the lab's own machine.
+    the lab's own machine. ``stop_seconds`` is how long a stop waits before it kills; only an inspection tells it.
     """
 
     id: str
@@ -63,6 +63,7 @@ class ContainerState:
     networks: tuple[str, ...] = ()
     image_id: str = ""
     host: str = ""
+    stop_seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

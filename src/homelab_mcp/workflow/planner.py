@@ -8,7 +8,9 @@ from dataclasses import replace
 
 from homelab_mcp.core import fingerprint, plan_codec
 from homelab_mcp.core.after import stacks_after
+from homelab_mcp.core.data_at_stake import data_at_stake
 from homelab_mcp.core.diff import secrets_of
+from homelab_mcp.core.exposure import what_opens
 from homelab_mcp.core.new_findings import brought_in, moved_services
 from homelab_mcp.core.plan_completion import completed
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
@@ -104,6 +106,7 @@ class Planner:
         # Before the judging, which takes a second: what is judged and what the plan holds to must be the same files.
         after = stacks_after(snapshot.stacks, draft.edits, self._files.read)
         draft = told_of_others(draft, snapshot.stacks, after)
+        draft = _with_what_follows(draft, snapshot, after)
         observed = self._watched(draft, snapshot.stacks, after)
         check_still_as_read(draft, snapshot, observed)
         check_no_secret_in_public(draft)
@@ -211,6 +214,30 @@ class Planner:
             except EngineUnavailable:
                 return replace(draft, notes=(*draft.notes, "Docker Compose was not there to judge the files."))
         return draft
+
+
+def _with_what_follows(draft: Draft, snapshot: Snapshot, after: Sequence[StackFiles]) -> Draft:
+    """The draft with what it opens and what it puts at stake, whichever operation made it.
+
+    Only the stacks that it is about are read. A roll-back tells of data by itself.
+    """
+    texts = {e.path: e.after or "" for e in draft.edits}
+    mine = set(fingerprint.touched_stacks(draft))
+    if SHARED_ENV in texts:
+        mine |= {s.name for s in snapshot.stacks}
+    before = replace(snapshot, stacks=tuple(s for s in snapshot.stacks if s.name in mine))
+    then = replace(
+        snapshot,
+        stacks=tuple(s for s in after if s.name in mine),
+        settings_text=texts.get(SETTINGS_FILE, snapshot.settings_text),
+        shared_env=texts.get(SHARED_ENV, snapshot.shared_env),
+    )
+    stake = data_at_stake(before, then) if draft.edits and not own_text(draft) else ()
+    return replace(
+        draft,
+        risks=(*draft.risks, *what_opens(draft, before, then)),
+        notes=tuple(dict.fromkeys((*draft.notes, *stake))),
+    )
 
 
 def _one_line(text: str) -> str:

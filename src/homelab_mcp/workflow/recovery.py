@@ -15,6 +15,8 @@ from homelab_mcp.workflow.approvals import STARTING, UNKNOWN
 from homelab_mcp.workflow.plan_facts import known_secrets, masked
 from homelab_mcp.workflow.undo_record import Before
 
+_AT_REST = ("starting", "writing files", "create network ", "pull ", "verifying", "committing")
+"""How the steps begin in which Docker is asked for nothing that it would go on with alone."""
 _AT_WORK = frozenset({PlanState.QUEUED, PlanState.APPLYING})
 
 
@@ -119,7 +121,7 @@ class Recovery:
         if (why := self._parts.undo.out_of_reach(plan)) is not None:
             return RecoveryReport(plan_id, summary, PlanState.APPLYING, (*left, why))
         secrets = known_secrets(plan, self._parts.files)
-        undone = self._parts.undo.put_back(plan, Before.of(begin))
+        undone = self._parts.undo.put_back(plan, Before.of(begin), cut_short=not _at_rest(status.step))
         self._parts.refresh()
         if undone.unknown:
             return RecoveryReport(plan_id, summary, PlanState.APPLYING, masked((*left, *undone.evidence), secrets))
@@ -192,3 +194,7 @@ class Recovery:
                 updated=self._parts.clock.now(),
             ),
         )
+
+
+def _at_rest(step: str) -> bool:
+    return step.startswith(_AT_REST)

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[PlanStatus], None]
 _FIRST = (ActionKind.CREATE_NETWORK, ActionKind.REMOVE)
+_BRIEF = (ActionKind.CREATE_NETWORK, ActionKind.PULL)
+"""What stops and starts no container, so that Docker has nothing to end when it fails."""
 _LAST = (
     ActionKind.UP,
     ActionKind.LOAD,
@@ -65,7 +67,7 @@ class Transaction:
         self._plan = plan
         self._before = before
         self._progress = progress
-        self._stop = False
+        self._stop = self._acting = False
         self._commit = ""
         self._tried: tuple[Evidence, ...] = ()
         self._owners: tuple[Evidence, ...] = ()
@@ -141,7 +143,9 @@ class Transaction:
 
     def _drop_certificates(self) -> None:
         parts, plan = self._parts, self._plan
+        self._acting = True
         cert_steps.carry_out(parts.files, parts.compose, plan, lambda: parts.plans.load_undo(plan.id), self._step)
+        self._acting = False
 
     def _all(self, kinds: Sequence[ActionKind]) -> None:
         """Every action of these kinds, in the plan's order."""
@@ -149,7 +153,9 @@ class Transaction:
             if action.kind in kinds:
                 what = action.name or ", ".join(action.services) or action.stack
                 self._step(f"{str(action.kind).replace('_', ' ')} {what}")
+                self._acting = action.kind not in _BRIEF
                 self._act(action)
+                self._acting = False
 
     def _as_found(self) -> tuple[dict[str, tuple[str | None, int]], list[Evidence]]:
         """What the files that were written held before, for a commit of its own: a person's edits are lost in none.
@@ -255,7 +261,7 @@ class Transaction:
         seen = (*masked([e for e in self._owners if e.detail], self._secrets), *seen)
         self._tell(PlanStatus(PlanState.APPLYING, "rolling back", seen, self._commit, text, code))
         try:
-            undone = self._parts.undo.put_back(self._plan, self._before, self._restarted)
+            undone = self._parts.undo.put_back(self._plan, self._before, self._restarted, cut_short=self._acting)
         except Exception as problem:  # noqa: BLE001 - one attempt, then a clear state for a person
             undone = Undone(
                 (Evidence("the roll-back itself failed", ok=False, detail=told(problem, self._secrets)[0]),)

@@ -64,11 +64,19 @@ class Undo:
         renewed = sorted({c.name for v in plan.draft.verifications for c in v.certificates})
         return Before(containers, networks, self._missing_folders(plan), moves, renewed)
 
-    def put_back(self, plan: Plan, before: Before, restarted: Collection[tuple[str, str]] | None = None) -> Undone:
+    def put_back(
+        self,
+        plan: Plan,
+        before: Before,
+        restarted: Collection[tuple[str, str]] | None = None,
+        *,
+        cut_short: bool = False,
+    ) -> Undone:
         """Return the lab to what was remembered: each part is tried once, and the evidence tells.
 
         ``restarted`` are the (stack, service) that came to restart for files of the plan, and restart once more for
-        those that were before; None where nobody knows: then all that were to.
+        those that were before; None where nobody knows: then all that were to. ``cut_short`` where Compose may have
+        been ended or have given up in the middle: Docker is then looked at until it has ended what it was asked.
 
         Where Docker stays away before the files are put back, they are left as they are: Compose removes what an
         apply added by the file that names it.
@@ -98,7 +106,7 @@ class Undo:
             containers is None
             or not plan.draft.actions
             or (
-                self._through(seen, "", lambda: containers.bring_back(plan, before, seen))
+                self._bring_back(containers, plan, before, seen, cut_short=cut_short)
                 and self._through(seen, "", lambda: containers.read_again(plan, before, restarted, seen))
                 and self._through(seen, "", lambda: containers.remove_networks(before.networks, seen))
             )
@@ -109,6 +117,15 @@ class Undo:
         except (HomelabError, OSError) as error:
             seen.append(Evidence("the roll-back is not in git", ok=False, detail=words(error)))
         return Undone(tuple(seen), commit, unknown=not reached)
+
+    def _bring_back(
+        self, containers: ContainersBack, plan: Plan, before: Before, seen: list[Evidence], *, cut_short: bool
+    ) -> bool:
+        known = len(seen)
+        reached = self._through(seen, "", lambda: containers.bring_back(plan, before, seen))
+        if not (reached and cut_short and all(e.ok for e in seen[known:])):
+            return reached
+        return self._through(seen, "", lambda: containers.look_on(plan, before, seen))
 
     def out_of_reach(self, plan: Plan) -> Evidence | None:
         """Why this plan's containers cannot be put back now: files-only mode, or a Docker that does not answer."""

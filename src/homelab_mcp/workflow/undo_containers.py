@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from homelab_mcp.model.errors import EngineFailed
 from homelab_mcp.model.observed import ContainerState
@@ -19,6 +20,12 @@ _SETTLE = 15.0
 _HEALTH = 60.0
 """Seconds for what reads its files again to come up: people meet it as soon as the roll-back says that it is over."""
 _POLL = 0.5
+_ASKED = 2.0
+"""Seconds beside a container's own time to stop that Docker takes at most, on a machine with little else to do."""
+_BUSY = 50.0
+"""The same on a busy one, in times of what a list of containers takes there: to end one is some fifty calls' work."""
+_LONGEST_BUSY = 30.0
+_LONGEST_STOP = 300.0
 
 
 class ContainersBack:
@@ -69,6 +76,55 @@ class ContainersBack:
                     "runs again as before" if running else "does not run"
                 )
                 seen.append(Evidence(what, ok=running))
+
+    def look_on(self, plan: Plan, before: Before, seen: list[Evidence]) -> None:
+        """Wait for what Docker still does for a Compose that is gone, and put right what comes of it.
+
+        Docker ends each stop, create and start that it was asked for, whether or not who asked is still there. So a
+        container that was being stopped runs as before for as long as its own time to stop, and then no more.
+        """
+        begun = self._clock.monotonic()
+        grace, slowest = self._time_to_stop(plan, before), self._clock.monotonic() - begun
+        stand = replace(before, containers=self._as_put_back(plan, before))
+        asked = {(a.stack, s) for a in plan.draft.actions for s in a.services}
+        again: set[str] = set()
+        while self._clock.monotonic() - begun < grace + min(max(_ASKED, _BUSY * slowest), _LONGEST_BUSY):
+            self._clock.sleep(_POLL)
+            for stack in acted_stacks(plan):
+                self._engine.sweep_renamed(stack)
+                looked = self._clock.monotonic()
+                now = by_service(self._engine.containers(stack))
+                slowest = max(slowest, self._clock.monotonic() - looked)
+                late = [
+                    s for a, s in sorted(asked) if a == stack and f"{a}/{s}" in now.keys() - before.containers.keys()
+                ]
+                if late:
+                    self._engine.remove_orphans(stack, late)
+                mine = {k: rows for k, rows in stand.containers.items() if _of(stack, k) and k not in again}
+                moved = {k for k, rows in mine.items() if _ups(rows) != _ups(now.get(k, [])) & {i for i, _ in rows}}
+                if moved:
+                    # Once: what falls a second time does so by itself.
+                    again |= moved
+                    self.bring_back(plan, stand, seen)
+
+    def _time_to_stop(self, plan: Plan, before: Before) -> float:
+        """Seconds that a stop which Docker may have been asked for waits before it kills."""
+        then = {i for rows in before.containers.values() for i, _ in rows}
+        longest = 0.0
+        for stack in acted_stacks(plan):
+            for one in self._engine.containers(stack):
+                if one.id in then and one.state in _UP:
+                    longest = max(longest, self._engine.inspect(one.id).stop_seconds)
+        return min(longest, _LONGEST_STOP)
+
+    def _as_put_back(self, plan: Plan, before: Before) -> dict[str, list[list[str]]]:
+        """The containers that are there by now, each with the state that its service had before."""
+        now = by_service(c for stack in acted_stacks(plan) for c in self._engine.containers(stack))
+        found = {}
+        for key, rows in before.containers.items():
+            state = "running" if _ups(rows) else "paused" if _paused(rows) else "exited"
+            found[key] = [[i, state] for i, _ in now.get(key, rows)]
+        return found
 
     def read_again(
         self, plan: Plan, before: Before, restarted: Collection[tuple[str, str]] | None, seen: list[Evidence]

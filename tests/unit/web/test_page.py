@@ -13,6 +13,7 @@ from homelab_mcp.adapters.approver import KeyFileApprover
 from homelab_mcp.bootstrap import LocalLab
 from homelab_mcp.model.errors import EngineUnavailable, HomelabError, LabLocked, PlanRefused, StorageFailed
 from homelab_mcp.model.plan import ApprovalKind, Evidence, FileEdit, Plan, PlanState, PlanStatus, Requester, Risk
+from homelab_mcp.web.look import Look
 from homelab_mcp.web.problems import problem_of
 from homelab_mcp.web.sessions import IDLE_SECONDS, LONGEST_SECONDS
 from homelab_mcp.web.site import site
@@ -422,6 +423,21 @@ async def test_hostile_text_is_shown_and_not_run(lab: LocalLab) -> None:
         assert "49" not in parts.words.replace(plan.id, "") or "{{7*7}}" in parts.words
         links = [a.get("href") or a.get("action") or "" for t, a in parts.tags if t in {"a", "form"}]
         assert all(link.startswith(("/approvals", "#")) for link in links)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("run `docker compose up -d` later", 'run <code class="typed">docker compose up -d</code> later'),
+        ("`a` and `b`", '<code class="typed">a</code> and <code class="typed">b</code>'),
+        ("one ` alone", "one ` alone"),
+        ("`<b>`, <i>", '<code class="typed">&lt;b&gt;</code>, &lt;i&gt;'),
+        ("none", "none"),
+    ],
+)
+def test_what_is_to_be_typed_stands_out_and_stays_text(lab: LocalLab, text: str, shown: str) -> None:
+    page = Look(lab.clock).problem(400, "Title", text)
+    assert f"<p>{shown}</p>" in bytes(page.body).decode()
 
 
 async def test_no_secret_of_the_lab_is_on_any_page(lab: LocalLab) -> None:

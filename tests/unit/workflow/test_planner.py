@@ -228,3 +228,39 @@ def test_what_a_moved_service_had_before_it_brings_along(lab: BenchLab) -> None:
     with pytest.raises(InvalidInput) as caught:
         make(lab, copied, lint)
     assert caught.value.code == "lint_refused"
+
+
+def test_a_roll_back_that_takes_the_log_in_away_is_of_high_risk(lab: BenchLab) -> None:
+    """The way back from "put it behind the log-in" opens it again: no client's dialog approves that."""
+    (lab.root / "homelab.yaml").write_text("domain: lab.test\n")
+    router = "    labels:\n      traefik.http.routers.web.rule: Host(`web.lab.test`)\n"
+    login = "      traefik.http.routers.web.middlewares: authelia@docker\n"
+    lab.compose_file.write_text(OLD + router + login)
+    draft = replace(
+        lab.change_draft("web:1"),
+        operation="rollback",
+        edits=(FileEdit("media/compose.yaml", OLD + router + login, OLD + router),),
+        risks=(),
+    )
+    plan = make(lab, draft)
+    assert plan.risk is Risk.HIGH
+    assert any("is reached without the lab's log-in" in reason for reason in plan.reasons)
+    with pytest.raises(PlanRefused) as caught:
+        lab.approvals.dialog(plan, "web", "test")
+    assert caught.value.details["cause"] == "dialog_not_enough"
+    kept = make(lab, replace(draft, edits=(FileEdit("media/compose.yaml", OLD + router + login, OLD + login),)))
+    assert kept.risk is Risk.MEDIUM
+
+
+def test_a_plan_that_changes_an_image_says_what_becomes_of_its_data(lab: BenchLab) -> None:
+    def told(text: str) -> bool:
+        lab.compose_file.write_text(text)
+        return any("make a backup first" in note for note in make(lab, lab.change_draft("web:2")).draft.notes)
+
+    assert told(OLD + "    volumes: ['./web/data:/data']\n")
+    assert told(OLD + "    volumes: [{type: volume, source: data, target: /data}]\nvolumes:\n  data:\n")
+    assert not told(OLD + "    volumes: ['./web/conf:/conf:ro']\n")
+    assert not told(OLD)
+    lab.compose_file.write_text(OLD)
+    added = make(lab, lab.add_draft())
+    assert not any("backup" in note for note in added.draft.notes)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from homelab_mcp.model.errors import LabLocked, NotFound, PlanRefused
+from homelab_mcp.model.errors import EngineFailed, LabLocked, NotFound, PlanRefused
 from homelab_mcp.model.plan import PlanState, PlanStatus
 from tests.unit.workflow.bench_lab import BenchLab
 
@@ -95,3 +95,83 @@ def test_a_person_settles_an_apply_whose_host_never_comes_back(tmp_path: Path) -
     assert "web:2" in lab.compose_file.read_text()
     assert lab.recovery.recover(retry_failed=True) == []
     assert lab.applier.run(other.id).state is PlanState.DONE
+
+
+def ends_later(lab: BenchLab, after: float) -> None:
+    """Docker is at stopping the container that stands there, and done with it that many seconds from now."""
+    (web,) = lab.docker.containers_now.values()
+    sleep, end = lab.clock.sleep, lab.clock.monotonic() + after
+
+    def passes(seconds: float) -> None:
+        begun = lab.clock.monotonic()
+        sleep(seconds)
+        if begun < end <= lab.clock.monotonic():
+            web.state = "exited"
+
+    lab.clock.sleep = passes  # type: ignore[method-assign] # the engine's own time
+
+
+@pytest.mark.parametrize("step", ["up web", "rolling back", "outcome unknown"])
+def test_a_container_that_docker_was_stopping_when_the_apply_died_runs_in_the_end(tmp_path: Path, step: str) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    plan = lab.plan(lab.change_draft("web:2"))
+    before = lab.applier.undo.remember(plan)
+    assert lab.plans.consume(plan.id)
+    lab.journal.append("apply_begin", {"plan": plan.id, "summary": plan.draft.summary, **before.as_dict()})
+    lab.plans.set_status(plan.id, PlanStatus(PlanState.APPLYING, step))
+    ends_later(lab, 9.0)
+    (report,) = lab.recovery.recover()
+    assert report.outcome is PlanState.ROLLED_BACK
+    assert [c.state for c in lab.docker.containers_now.values()] == ["running"]
+    assert "web of media runs again as before" in [e.what for e in report.evidence]
+
+
+def test_on_a_busy_machine_docker_is_given_longer(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    plan = lab.plan(lab.change_draft("web:2"))
+    before = lab.applier.undo.remember(plan)
+    assert lab.plans.consume(plan.id)
+    lab.journal.append("apply_begin", {"plan": plan.id, "summary": plan.draft.summary, **before.as_dict()})
+    lab.plans.set_status(plan.id, PlanStatus(PlanState.APPLYING, "up web"))
+    ask = lab.docker.ask
+
+    def slow() -> None:
+        lab.clock.passed += 0.2
+        ask()
+
+    lab.docker.ask = slow  # type: ignore[method-assign] # every call takes its time
+    ends_later(lab, 18.0)
+    (report,) = lab.recovery.recover()
+    assert report.outcome is PlanState.ROLLED_BACK
+    assert [c.state for c in lab.docker.containers_now.values()] == ["running"]
+
+
+def test_a_container_that_docker_was_stopping_when_compose_gave_up_runs_in_the_end(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    plan = lab.plan(lab.change_draft("web:2"))
+
+    def gives_up(verb: str) -> None:
+        if verb == "up":
+            lab.compose.before = lambda verb: None
+            ends_later(lab, 5.0)
+            raise EngineFailed("docker compose up failed: another service's name is taken")
+
+    lab.compose.before = gives_up
+    status = lab.applier.run(plan.id)
+    assert status.state is PlanState.ROLLED_BACK, status
+    assert [c.state for c in lab.docker.containers_now.values()] == ["running"]
+
+
+def test_an_apply_that_died_while_nothing_was_asked_of_docker_is_put_right_at_once(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    begun(lab, "verifying")
+    passed = lab.clock.passed
+    lab.recovery.recover()
+    assert lab.clock.passed - passed < 2.0
+
+
+def test_a_pull_that_fails_is_told_at_once(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    status = lab.apply(lab.change_draft("nowhere:2"))
+    assert status.state is PlanState.ROLLED_BACK
+    assert lab.clock.passed < 2.0
