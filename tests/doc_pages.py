@@ -1,0 +1,302 @@
+"""The commands in the documentation's pages: where they stand, what a page says of running them, and how they parse.
+
+A page says in one place, the line above a listing, what is special about it::
+
+    <!-- test: parse only, because it serves until it is stopped -->
+    <!-- test: needs docker -->
+    <!-- test: new lab; in order; exits 1, because no route answers here -->
+
+Without such a line each ``homelab-mcp`` of a listing is run, by itself, in a copy of a lab of files
+(tests/doc_labs.py), and must end with 0, or 3 where it made a plan. Other programs are never run; a listing that has
+one says so by ``parse only``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import typer.main
+from typer.exceptions import TyperException
+
+from homelab_mcp.cli.app import app
+
+ROOT = Path(__file__).parents[1]
+NAMES = {"homelab-mcp", "homelab-mcp-server"}
+SHELLS = {"", "sh", "bash", "console", "shell"}
+"""Languages of listings that a reader types; a listing without one is taken for such."""
+
+WITH_LINES = {"ini", "crontab"}
+"""Languages of files in which a command stands in a line of its own."""
+
+_FENCE = re.compile(
+    r"(?:^[ ]*<!-- test: (?P<how>[^\n]*?) -->\n)?^(?P<indent>[ ]*)(?P<fence>```+)(?P<language>[^\n`]*)\n"
+    r"(?P<text>.*?)^(?P=indent)(?P=fence)[ ]*$",
+    re.MULTILINE | re.DOTALL,
+)
+_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+_INDENTED = re.compile(r"^(?: {4}|\t)(?:sudo )?(?:homelab-mcp|script/)\b", re.MULTILINE)
+_HOW = re.compile(r"parse only, because .+|needs docker|new lab|in order|exits \d+(?: or \d+)*, because .+|answers \S+")
+
+
+_UNFINISHED = ("Missing ", "Usage: ", "Option '--")
+"""How the parser's word begins where prose names a command or an option without what follows it."""
+
+
+class BadPage(Exception):
+    """A page's listing that cannot be right; the text names page and line."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a listing, as a shell reads it: words, and the files it reads and writes."""
+
+    page: str
+    line: int
+    words: tuple[str, ...]
+    reads: str = ""
+    writes: str = ""
+
+    @property
+    def ours(self) -> tuple[str, ...] | None:
+        """What this project's command is given; None where another program is run."""
+        return _ours(self.words)
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}: {shlex.join(self.words)}"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced listing of a page and what the page says of running it."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+    how: tuple[str, ...] = ()
+    commands: tuple[Command, ...] = field(default=())
+
+    @property
+    def parse_only(self) -> bool:
+        """Whether nothing of it can be run in a test."""
+        return any(part.startswith("parse only") for part in self.how)
+
+    @property
+    def needs_docker(self) -> bool:
+        """Whether it is run where an engine answers."""
+        return "needs docker" in self.how
+
+    @property
+    def codes(self) -> frozenset[int]:
+        """The exit codes that are right; 3 is a plan that waits."""
+        said = [part for part in self.how if part.startswith("exits ")]
+        return frozenset(int(n) for part in said for n in re.findall(r"\d+", part.partition(",")[0])) or frozenset({0, 3})
+
+    @property
+    def answers(self) -> str:
+        """What the person types at the command's question."""
+        return "".join(part.removeprefix("answers ") + "\n" for part in self.how if part.startswith("answers "))
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def pages() -> list[str]:
+    """The hand-written pages, from the repository's root; the services' pages are made from the catalog."""
+    found = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")]
+    return ["README.md", "CONTRIBUTING.md", "SECURITY.md", *sorted(p for p in found if not p.startswith("docs/services/"))]
+
+
+def blocks_of(page: str, text: str) -> list[Block]:
+    """The page's listings that a reader types. Raises BadPage where one cannot be read, or says what nobody knows."""
+    if indented := _INDENTED.search(text):
+        raise BadPage(f"{page}:{_line(text, indented.start())}: put commands into a fence, so that they are tested")
+    found = []
+    seen = 0
+    for match in _FENCE.finditer(text):
+        seen += 1 if match["how"] else 0
+        language = match["language"].strip().split(" ")[0].lower()
+        line = _line(text, match.start("fence"))
+        how = tuple(part.strip() for part in (match["how"] or "").split(";") if part.strip())
+        for part in how:
+            if not _HOW.fullmatch(part):
+                raise BadPage(f"{page}:{line}: '{part}' is nothing that a listing can say; see tests/doc_pages.py")
+        if language in SHELLS:
+            commands = tuple(_commands(page, line, match["text"]))
+            found.append(Block(page, line, language, match["text"], how, commands))
+    if seen != len(re.findall(r"<!-- test:", text)):
+        raise BadPage(f"{page}: a '<!-- test: ... -->' is not right above its listing")
+    return found
+
+
+def lines_of_files(page: str, text: str) -> Iterator[Command]:
+    """Commands of ours in the page's listings of files: timers, units, clients' configurations."""
+    for match in _FENCE.finditer(text):
+        language, line = match["language"].strip(), _line(text, match.start("fence"))
+        if language in WITH_LINES:
+            for number, written in enumerate(match["text"].splitlines(), line + 1):
+                if found := re.search(r"(?:^|[ =])(\S*homelab-mcp )(.*)", written):
+                    words = shlex.split(found[1] + re.split(r"[|>]", found[2])[0], comments=True)
+                    yield Command(page, number, tuple(words))
+        elif language == "json":
+            for words in _started(json.loads(match["text"])):
+                yield Command(page, line, words)
+
+
+def spans_of(page: str, text: str) -> Iterator[tuple[int, str]]:
+    """The code spans of the page's prose and tables that name a command of ours, each with its line."""
+    # Listings go, line by line, so that the numbers stay.
+    prose = _FENCE.sub(lambda m: "\n" * m[0].count("\n"), text)
+    commands = set(TREE.commands)
+    for match in _SPAN.finditer(prose):
+        span = match[1].replace("\\|", "|").strip()
+        words = span.split()
+        if not words:
+            continue
+        named = words[0] in NAMES and len(words) > 1
+        in_reference = page == "docs/cli.md" and words[0] in commands
+        if named or in_reference or (words[0] in commands and any(w.startswith("--") for w in words)):
+            yield _line(prose, match.start()), " ".join(words[1:] if named else words)
+
+
+TREE: Any = typer.main.get_command(app)
+"""The real command line: what ``homelab-mcp`` itself parses with."""
+
+
+def parse(words: tuple[str, ...], *, whole: bool = True) -> str:
+    """What the real command line says against these words; "" where it takes them. Nothing is run.
+
+    Args:
+        words: after ``homelab-mcp``.
+        whole: False lets arguments be missing, as where prose names a command.
+    """
+    if words and words[0] in ("--install-completion", "--show-completion"):
+        return ""  # known, and at work as soon as they are parsed
+    command, context, rest = TREE, None, list(words)
+    try:
+        while True:
+            context = command.make_context(command.name or "homelab-mcp", rest, parent=context)
+            if not hasattr(command, "resolve_command"):
+                return ""
+            rest = [*context._protected_args, *context.args]
+            if not rest and not whole:
+                return ""
+            if not rest and not command.invoke_without_command:
+                return "a command is missing"
+            if not rest:
+                return ""
+            _, command, rest = command.resolve_command(context, rest)
+    except typer.Exit:
+        return ""  # --version and --help end by themselves
+    except TyperException as error:
+        said = str(error)
+        if "No such file" in said or (not whole and said.startswith(_UNFINISHED)):
+            return ""
+        return said
+
+
+def outline(span: str) -> str:
+    """What is wrong with a command as prose and tables write it, ``[--option VALUE]`` and ``on|off`` among it; else ""."""
+    words = re.sub(r"[\[\]]|\.\.\.|…", " ", span).split()
+    if "[" not in span and "|" not in span and "..." not in span:
+        return parse(tuple(shlex.split(span, comments=True)), whole=False)
+    commands = [TREE]
+    options = _options(TREE)
+    for word in words:
+        if word.startswith("-"):
+            for name in word.split("|"):
+                if name != "-" and name.split("=")[0] not in options:
+                    return f"no such option: {name}"
+        elif word.islower() and any(hasattr(c, "commands") for c in commands):
+            below = [c.commands.get(one) for c in commands if hasattr(c, "commands") for one in word.split("|")]
+            if None in below:
+                return f"no such command: {word}"
+            commands = [c for c in below if c is not None]
+            options = set().union(options, *(_options(c) for c in commands))
+    return ""
+
+
+def leaves(command: Any = TREE, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command that does something, by the words that lead to it."""
+    if not hasattr(command, "commands"):
+        yield path
+        return
+    for name, below in command.commands.items():
+        if not below.hidden:
+            yield from leaves(below, (*path, name))
+
+
+def _options(command: Any) -> set[str]:
+    found = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    return found | {"--help", "-h"}
+
+
+def _ours(words: tuple[str, ...]) -> tuple[str, ...] | None:
+    while words and (words[0] == "sudo" or re.fullmatch(r"[A-Za-z_]\w*=.*", words[0])):
+        words = words[1:]
+    if not words:
+        return None
+    if PurePosixPath(words[0]).name in NAMES:
+        return words[1:]
+    if words[0] in ("uvx", "ssh") or words[:3] in (("docker", "compose", "run"), ("docker", "compose", "exec")):
+        named = [n for n, word in enumerate(words) if word in NAMES]
+        # exec names the container's service and then the program.
+        at = 1 if "exec" in words[:3] else 0
+        return words[named[at] + 1 :] if len(named) > at else None
+    return None
+
+
+def _commands(page: str, line: int, text: str) -> Iterator[Command]:
+    """As a shell reads them: lines joined, comments gone, pipes and files apart."""
+    number, waiting = line, ""
+    for written in text.splitlines():
+        number += 1
+        if written.endswith("\\"):
+            waiting += written[:-1] + " "
+            continue
+        lexer = shlex.shlex(waiting + written.removeprefix("$ "), posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        lexer.commenters = "#"
+        waiting = ""
+        try:
+            yield from _split(page, number, list(lexer))
+        except ValueError as error:
+            raise BadPage(f"{page}:{number}: no shell reads this: {error}") from None
+
+
+def _split(page: str, line: int, words: list[str]) -> Iterator[Command]:
+    argv: list[str] = []
+    files = {"<": "", ">": "", ">>": ""}
+    coming = iter(words)
+    for word in coming:
+        if word in files:
+            files[word] = next(coming, "")
+        elif word in ("&&", "||", "|", ";", "&"):
+            yield Command(page, line, tuple(argv), files["<"], files[">"] or files[">>"])
+            argv, files = [], dict.fromkeys(files, "")
+        else:
+            argv.append(word)
+    if argv:
+        yield Command(page, line, tuple(argv), files["<"], files[">"] or files[">>"])
+
+
+def _started(data: Any) -> Iterator[tuple[str, ...]]:
+    if isinstance(data, dict):
+        command, args = data.get("command"), data.get("args")
+        if isinstance(command, str) and isinstance(args, list):
+            yield (command, *(str(word) for word in args))
+        for below in data.values():
+            yield from _started(below)
+    elif isinstance(data, list):
+        for below in data:
+            yield from _started(below)
+
+
+def _line(text: str, place: int) -> int:
+    return text.count("\n", 0, place) + 1
