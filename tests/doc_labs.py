@@ -9,9 +9,10 @@ import io
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,10 +24,12 @@ from homelab_mcp.model.plan import Plan, PlanState, Requester
 from homelab_mcp.workflow.assembly import applier, approvals
 from homelab_mcp.workflow.init_lab import init_lab
 from homelab_mcp.workflow.proposals import propose_add_service
+from homelab_mcp.workflow.propose_changes import propose_remove_service
 from homelab_mcp.workflow.propose_setup import propose_core
 from tests.doc_pages import Block, Command
 
 PIN = "correct-horse"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 USUAL_ROOT = "/opt/stacks"
 SETTINGS = {
     "domain": "example.org",
@@ -38,7 +41,8 @@ SETTINGS = {
 }
 SERVICES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("media", "jellyfin", {}),
-    ("media", "sonarr", {}),
+    ("apps", "sonarr", {}),
+    ("downloads", "gluetun", {"variables": {"VPN_SERVICE_PROVIDER": "mullvad"}}),
     ("downloads", "prowlarr", {}),
     ("monitoring", "uptime-kuma", {}),
     ("monitoring", "grafana", {}),
@@ -54,7 +58,7 @@ FILES = {
     "work/answers.yaml": "domain: example.org\nacme: {challenge: tls}\n",
     "work/core.env": "DUCKDNS_TOKEN=0f0f0f0f-1111-2222-3333-444455556666\n",
     "work/pin": f"{PIN}\n",
-    "work/.git/HEAD": "ref: refs/heads/main\n",
+    "work/nas.pem": "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIU\n-----END CERTIFICATE-----\n",
     ".local/share/man/man1/.keep": "",
 }
 """What the reader has at hand: below the home folder; ``work`` is where commands are typed."""
@@ -98,17 +102,19 @@ class Reader:
     patch: pytest.MonkeyPatch
     files_only: bool = True
     plan_id: str = ""
-    environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, text in FILES.items():
             (self.home / name).parent.mkdir(parents=True, exist_ok=True)
             (self.home / name).write_text(text)
+        subprocess.run(["git", "init", "-q", "--bare", str(self.home / "elsewhere.git")], check=True)
         self.root.mkdir(exist_ok=True)
         (self.root / "catalog").mkdir(exist_ok=True)
         self.patch.chdir(self.home / "work")
         self.patch.setenv("HOME", str(self.home))
         self.patch.setenv("HOMELAB_ROOT", str(self.root))
+        # Without the compiled catalog each home would compile its own.
+        self.patch.setenv("XDG_CACHE_HOME", str(CACHE))
         for name in ("HOMELAB_PIN_FILE", "HOMELAB_APPROVER_FILE", "HOMELAB_MCP_TOKEN"):
             self.patch.delenv(name, raising=False)
         if self.files_only:
@@ -125,17 +131,25 @@ class Reader:
         shutil.copytree(made, self.root, symlinks=True)
         (self.root / "catalog").mkdir(exist_ok=True)
 
+    def lack(self, service: str) -> None:
+        """Begin without that service."""
+        lab = open_lab(str(self.root), files_only=True)
+        applied(lab, propose_remove_service(lab, service, "", Requester("cli")))
+
     def play(self, block: Block) -> list[str]:
-        """Type the listing's commands; what did not end as the page says, a line each."""
+        """Type those of the listing's commands that can be run here; what did not end as the page says, a line each."""
         wrong = []
-        for command in block.commands:
+        for command in (*block.before, *block.commands):
+            if block.parse_only(command) or (self.files_only and block.needs_docker(command)):
+                continue
             if command.ours is None:
                 wrong.append(f"{command}: another program; say `parse only, because ...` above the listing")
                 continue
             before = self.newest()
-            ended = self.type(command, answers=block.answers, yes="in order" in block.how)
-            if ended.code not in block.codes:
-                right = " or ".join(map(str, sorted(block.codes)))
+            yes = "in order" in block.how and command not in block.before
+            ended = self.type(command, yes=yes or command.ours[:1] == ("approve",))
+            if ended.code not in block.codes(command):
+                right = " or ".join(map(str, sorted(block.codes(command))))
                 wrong.append(f"{command}: ended with {ended.code}, not {right}:\n{ended.screen[-1500:]}")
             now = self.newest()
             if now and now != before:
@@ -147,20 +161,19 @@ class Reader:
         plans = [place.parent for place in (self.root / ".homelab" / "plans").glob("*/plan.json")]
         return max(plans, key=lambda place: place.stat().st_ctime_ns).name if plans else ""
 
-    def type(self, command: Command, *, answers: str = "", yes: bool = False) -> Ended:
+    def type(self, command: Command, *, yes: bool = False) -> Ended:
         """Type one command of ours at a terminal.
 
         Args:
-            command: its words; ``ID`` and ``PLAN`` stand for the last plan, the usual folder for the lab's.
-            answers: lines for questions that are no PIN, before what is answered by itself.
+            command: its words; ``ID`` stands for the last plan, the usual folder for the lab's.
             yes: give the PIN where a plan asks for it; else it waits.
         """
         assert command.ours is not None
         words = [self.meant(word) for word in command.ours]
-        screen = Terminal(lambda asked: self.answer(asked, yes=yes), answers)
+        screen = Terminal(lambda asked: self.answer(asked, yes=yes))
         if command.reads:
             screen.given = io.StringIO(Path(self.meant(command.reads)).read_text("utf-8"))
-        out = Terminal(lambda asked: "", "") if command.writes else screen
+        out = Terminal(lambda asked: "") if command.writes else screen
         with self.patch.context() as patch:
             patch.setattr(sys, "argv", ["homelab-mcp", *words])
             patch.setattr(sys, "stdin", screen)
@@ -175,8 +188,10 @@ class Reader:
 
     def meant(self, word: str) -> str:
         """What a word of a page stands for here."""
-        if word in ("ID", "PLAN"):
+        if word == "ID":
             return self.plan_id or "no-plan-was-made"
+        if word == "git@host:me/lab.git":
+            return str(self.home / "elsewhere.git")
         word = os.path.expanduser(word) if word.startswith("~") else word  # noqa: PTH111
         return re.sub(rf"^{USUAL_ROOT}(?=/|$)", str(self.root), word)
 
@@ -184,7 +199,7 @@ class Reader:
         """What this person answers to a question."""
         if "Approval PIN" in asked:
             return PIN if yes else ""
-        if "PIN" in asked or "confirmation" in asked:
+        if "PIN" in asked:
             return PIN
         if asked.endswith(("[y/N]: ", "[Y/n]: ")):
             return "y"
@@ -200,10 +215,10 @@ class Reader:
 class Terminal(io.StringIO):
     """A screen and a keyboard: what is asked is answered by a function of the question."""
 
-    def __init__(self, answer: Callable[[str], str], typed: str) -> None:
+    def __init__(self, answer: Callable[[str], str]) -> None:
         super().__init__()
         self.answered = answer
-        self.typed = typed.splitlines()
+        self.last = ""
         self.given: io.StringIO | None = None
 
     def isatty(self) -> bool:
@@ -213,7 +228,11 @@ class Terminal(io.StringIO):
         if self.given is not None:
             return self.given.readline()
         asked = self.getvalue().rpartition("\n")[2]
-        return (self.typed.pop(0) if self.typed else self.answered(asked)) + "\n"
+        if "confirmation" not in asked:
+            self.last = self.answered(asked)
+        # The terminal shows the line's end that the person typed.
+        self.write("\n")
+        return self.last + "\n"
 
     def read(self, size: int | None = -1, /) -> str:
         return self.given.read() if self.given is not None else ""

@@ -3,12 +3,20 @@
 A page says in one place, the line above a listing, what is special about it::
 
     <!-- test: parse only, because it serves until it is stopped -->
-    <!-- test: needs docker -->
-    <!-- test: new lab; in order; exits 1, because no route answers here -->
+    <!-- test: needs docker for move, storage -->
+    <!-- test: new lab; in order; exits 1 for doctor, because no engine answers -->
 
-Without such a line each ``homelab-mcp`` of a listing is run, by itself, in a copy of a lab of files
-(tests/doc_labs.py), and must end with 0, or 3 where it made a plan. Other programs are never run; a listing that has
-one says so by ``parse only``.
+Without such a line each ``homelab-mcp`` of a listing is run in a copy of a lab of files (tests/doc_labs.py), and must
+end with 0, or 3 where it made a plan, which then waits. The parts of the line:
+
+- ``parse only[ for COMMAND, ...], because WHY``: never run; the real command line must take it all the same.
+- ``needs docker[ for COMMAND, ...]``: run at night, by tests/e2e/test_docs_in_docker.py; by day parsed.
+- ``exits N[ or M][ for COMMAND, ...], because WHY``: how it ends.
+- ``in order``: the reader says yes to each plan; what follows finds it applied.
+- ``after COMMAND``: what happened meanwhile, such as a plan that the AI made: typed first, and left waiting.
+- ``new lab``, ``without SERVICE``: the lab begins empty, or lacks a service. A page has one lab, for all its listings.
+
+Other programs are never run; a listing that has one says so by ``parse only``.
 """
 
 from __future__ import annotations
@@ -41,7 +49,10 @@ _FENCE = re.compile(
 )
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _INDENTED = re.compile(r"^(?: {4}|\t)(?:sudo )?(?:homelab-mcp|script/)\b", re.MULTILINE)
-_HOW = re.compile(r"parse only, because .+|needs docker|new lab|in order|exits \d+(?: or \d+)*, because .+|answers \S+")
+_HOW = re.compile(
+    r"(?P<what>parse only|needs docker|exits \d+(?: or \d+)*)(?: for (?P<whom>[a-z -]+(?:, (?!because)[a-z -]+)*))?"
+    r"(?P<why>, because .+)?|new lab|in order|without \S+|after .+"
+)
 
 
 _UNFINISHED = ("Missing ", "Usage: ", "Option '--")
@@ -82,26 +93,40 @@ class Block:
     how: tuple[str, ...] = ()
     commands: tuple[Command, ...] = field(default=())
 
-    @property
-    def parse_only(self) -> bool:
-        """Whether nothing of it can be run in a test."""
-        return any(part.startswith("parse only") for part in self.how)
+    def parse_only(self, command: Command) -> bool:
+        """Whether it cannot be run in a test."""
+        return bool(self._said("parse only", command))
 
-    @property
-    def needs_docker(self) -> bool:
+    def needs_docker(self, command: Command) -> bool:
         """Whether it is run where an engine answers."""
-        return "needs docker" in self.how
+        return not self.parse_only(command) and bool(self._said("needs docker", command))
 
-    @property
-    def codes(self) -> frozenset[int]:
+    def codes(self, command: Command) -> frozenset[int]:
         """The exit codes that are right; 3 is a plan that waits."""
-        said = [part for part in self.how if part.startswith("exits ")]
-        return frozenset(int(n) for part in said for n in re.findall(r"\d+", part.partition(",")[0])) or frozenset({0, 3})
+        said = self._said("exits", command)
+        return frozenset(int(n) for what in said for n in re.findall(r"\d+", what)) or frozenset({0, 3})
 
     @property
-    def answers(self) -> str:
-        """What the person types at the command's question."""
-        return "".join(part.removeprefix("answers ") + "\n" for part in self.how if part.startswith("answers "))
+    def before(self) -> tuple[Command, ...]:
+        """What happened before the reader types."""
+        said = [part.removeprefix("after ") for part in self.how if part.startswith("after ")]
+        return tuple(Command(self.page, self.line, ("homelab-mcp", *shlex.split(text))) for text in said)
+
+    @property
+    def without(self) -> tuple[str, ...]:
+        """The services that the lab must not have before it."""
+        return tuple(part.split()[1] for part in self.how if part.startswith("without "))
+
+    def _said(self, what: str, command: Command) -> list[str]:
+        """What the page says of that kind about that command, or of all of the listing's."""
+        words = " ".join(command.ours if command.ours is not None else command.words)
+        found = [match for part in self.how if (match := _HOW.fullmatch(part)) and match["what"]]
+        return [
+            match["what"]
+            for match in found
+            if match["what"].startswith(what)
+            and (not match["whom"] or any(words.startswith(whom.strip()) for whom in match["whom"].split(",")))
+        ]
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -125,7 +150,8 @@ def blocks_of(page: str, text: str) -> list[Block]:
         line = _line(text, match.start("fence"))
         how = tuple(part.strip() for part in (match["how"] or "").split(";") if part.strip())
         for part in how:
-            if not _HOW.fullmatch(part):
+            said = _HOW.fullmatch(part)
+            if said is None or (bool(said["why"]) != (said["what"] or "").startswith(("parse", "exits"))):
                 raise BadPage(f"{page}:{line}: '{part}' is nothing that a listing can say; see tests/doc_pages.py")
         if language in SHELLS:
             commands = tuple(_commands(page, line, match["text"]))
