@@ -135,7 +135,12 @@ class Block:
 def pages() -> list[str]:
     """The hand-written pages, from the repository's root; the services' pages are made from the catalog."""
     found = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")]
-    return ["README.md", "CONTRIBUTING.md", "SECURITY.md", *sorted(p for p in found if not p.startswith("docs/services/"))]
+    return [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        *sorted(p for p in found if not p.startswith("docs/services/")),
+    ]
 
 
 def blocks_of(page: str, text: str) -> list[Block]:
@@ -167,7 +172,7 @@ def lines_of_files(page: str, text: str) -> Iterator[Command]:
         language, line = match["language"].strip(), _line(text, match.start("fence"))
         if language in WITH_LINES:
             for number, written in enumerate(match["text"].splitlines(), line + 1):
-                if found := re.search(r"(?:^|[ =])(\S*homelab-mcp )(.*)", written):
+                if found := re.search(r"(?:^|[ =])([^\s=]*homelab-mcp )(.*)", written):
                     words = shlex.split(found[1] + re.split(r"[|>]", found[2])[0], comments=True)
                     yield Command(page, number, tuple(words))
         elif language == "json":
@@ -189,6 +194,18 @@ def spans_of(page: str, text: str) -> Iterator[tuple[int, str]]:
         in_reference = page == "docs/cli.md" and words[0] in commands
         if named or in_reference or (words[0] in commands and any(w.startswith("--") for w in words)):
             yield _line(prose, match.start()), " ".join(words[1:] if named else words)
+
+
+def lone_options(page: str, text: str) -> Iterator[tuple[int, str]]:
+    """Options that prose and the comments of listings name without their command, each with its line."""
+    prose = _FENCE.sub(lambda m: "\n" * m[0].count("\n"), text)
+    for match in _SPAN.finditer(prose):
+        for name in re.findall(r"^--[a-z][a-z-]*(?![\w.-])", match[1]):
+            yield _line(prose, match.start()), name
+    for block in blocks_of(page, text):
+        for number, written in enumerate(block.text.splitlines(), block.line + 1):
+            for name in re.findall(r"(?<=\s)--[a-z][a-z-]*(?![\w.-])", written.partition(" #")[2]):
+                yield number, name
 
 
 TREE: Any = typer.main.get_command(app)
@@ -246,6 +263,11 @@ def outline(span: str) -> str:
             commands = [c for c in below if c is not None]
             options = set().union(options, *(_options(c) for c in commands))
     return ""
+
+
+def every_option(command: Any = TREE) -> set[str]:
+    """The options of all commands together."""
+    return _options(command).union(*(every_option(below) for below in getattr(command, "commands", {}).values()))
 
 
 def leaves(command: Any = TREE, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

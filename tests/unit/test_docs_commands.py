@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,10 @@ from tests.doc_pages import (
     BadPage,
     Block,
     blocks_of,
+    every_option,
     leaves,
     lines_of_files,
+    lone_options,
     outline,
     pages,
     parse,
@@ -23,6 +26,11 @@ from tests.doc_pages import (
 )
 
 PAGES = pages()
+OTHERS = {"--api-key", "--build-arg", "--entries", "--nightly", "--no-docker", "--no-remove"}
+"""Options of other programs, which pages name by themselves."""
+
+OPTIONS = every_option() | OTHERS
+
 pytestmark = pytest.mark.timeout(120)
 
 
@@ -38,6 +46,7 @@ def unread(page: str, text: str) -> list[str]:
         wrong += [f"{block}: {said}" for said in not_there(block)]
     wrong += [f"{c}: {said}" for c in lines_of_files(page, text) if c.ours is not None and (said := parse(c.ours))]
     wrong += [f"{page}:{line}: {span}: {said}" for line, span in spans_of(page, text) if (said := outline(span))]
+    wrong += [f"{page}:{line}: no command has {name}" for line, name in lone_options(page, text) if name not in OPTIONS]
     return wrong
 
 
@@ -111,3 +120,79 @@ def played(page: str, text: str, home_lab: Path, folder: Path, patch: pytest.Mon
             reader.lack(service)
         wrong += reader.play(block)
     return wrong
+
+
+BAD = {
+    "a misspelt option": "```sh\nhomelab-mcp update jellyfin --tagg 1\n```\n",
+    "an unknown command": "```\nhomelab-mcp upgrad wiki\n```\n",
+    "an unknown command of a group": "```bash\nhomelab-mcp backup configur /mnt\n```\n",
+    "a missing argument": "```sh\nhomelab-mcp move jellyfin\n```\n",
+    "a number that is none": "```sh\nhomelab-mcp check --cert-days soon\n```\n",
+    "one that is not run": "<!-- test: parse only, because it needs another machine -->\n```sh\nhomelab-mcp hosts\n```\n",
+    "one for the night": "<!-- test: needs docker -->\n```sh\nhomelab-mcp trial jellyfin --second 3\n```\n",
+    "in a container": "```sh\ndocker compose run --rm homelab-mcp token creat laptop\n```\n",
+    "of a script": "```sh\nscript/demo --yess\n```\n",
+    "no such script": "```sh\nscript/dem\n```\n",
+    "over two lines": "```sh\nhomelab-mcp approvals \\\n  --urll https://example.org\n```\n",
+    "in a crontab": "```crontab\n*/30 * * * * /opt/bin/homelab-mcp --rot /opt/stacks check\n```\n",
+    "in a unit": "```ini\nExecStart=/opt/bin/homelab-mcp check --cert-day 3\n```\n",
+    "in a client's file": '```json\n{"command": "/opt/bin/homelab-mcp", "args": ["--rooot", "/opt/stacks", "serve"]}\n```\n',
+    "in prose": "Run `homelab-mcp env sett STACK NAME`.\n",
+    "an option in prose": "That is `serve --readonly`.\n",
+    "an option by itself": "Then `--cert-dayz` says how many.\n",
+    "in a comment": "```sh\nhomelab-mcp audit   # or --stak media for one stack\n```\n",
+    "in a table": "| you | `homelab-mcp diagnose SERVICE --wat route` |\n",
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_no_command_line_takes_is_found(what: str) -> None:
+    assert unread("docs/made-up.md", f"# A page\n\n{BAD[what]}") != []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "    homelab-mcp status\n",
+        "<!-- test: whenever -->\n```sh\nhomelab-mcp status\n```\n",
+        "<!-- test: parse only -->\n```sh\nhomelab-mcp status\n```\n",
+        "<!-- test: needs docker -->\n\n```sh\nhomelab-mcp status\n```\n",
+        "```sh\nhomelab-mcp status 'unclosed\n```\n",
+    ],
+)
+def test_a_listing_that_cannot_be_tested_is_found(page: str) -> None:
+    with pytest.raises(BadPage):
+        unread("docs/made-up.md", page)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_any_option_of_any_page_is_found_when_misspelt(page: str) -> None:
+    text = text_of(page)
+    found = list(re.finditer(r"(?<=[\s\"`\[|])--[a-z][a-z-]+(?=[\s\"`\]|=,])", text))
+    for place in found[:: 1 + len(found) // 40]:
+        if place[0] in OPTIONS - OTHERS and is_ours(page, text, place.start(), place[0]):
+            bad = f"{text[: place.end()]}x{text[place.end() :]}"
+            assert unread(page, bad) != [], f"{page}: {text[: place.start()].count(chr(10)) + 1}: {place[0]}"
+
+
+def is_ours(page: str, text: str, place: int, option: str) -> bool:
+    """Whether that place is in what the readers of pages take for a command of ours."""
+    line = text.count("\n", 0, place) + 1
+    listed = [command for block in blocks_of(page, text) for command in block.commands]
+    commands = [c.ours or () for c in (*listed, *lines_of_files(page, text)) if c.line == line]
+    spans = [span for number, span in spans_of(page, text) if number == line]
+    return any(option in words for words in commands) or any(option in span for span in spans)
+
+
+def test_a_command_that_ends_otherwise_than_the_page_says_is_found(
+    home_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = "```sh\nhomelab-mcp status nowhere\nhomelab-mcp rules HL041\nls\n```\n"
+    wrong = played("docs/made-up.md", page, home_lab, tmp_path / "a", monkeypatch)
+    assert len(wrong) == 2
+    assert "ended with 1" in wrong[0]
+    assert "another program" in wrong[1]
+    said = (
+        f"<!-- test: exits 1 for status, because there is none; parse only for ls, because it is not ours -->\n{page}"
+    )
+    assert played("docs/made-up.md", said, home_lab, tmp_path / "b", monkeypatch) == []
