@@ -224,7 +224,7 @@ class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return self.given is None
 
-    def readline(self, size: int | None = -1, /) -> str:
+    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override] # as io.StringIO itself has it
         if self.given is not None:
             return self.given.readline()
         asked = self.getvalue().rpartition("\n")[2]

@@ -119,7 +119,7 @@ class Block:
 
     def _said(self, what: str, command: Command) -> list[str]:
         """What the page says of that kind about that command, or of all of the listing's."""
-        words = " ".join(command.ours if command.ours is not None else command.words)
+        words = " ".join(command.words if command.ours is None else command.ours)
         found = [match for part in self.how if (match := _HOW.fullmatch(part)) and match["what"]]
         return [
             match["what"]
@@ -173,8 +173,8 @@ def lines_of_files(page: str, text: str) -> Iterator[Command]:
         if language in WITH_LINES:
             for number, written in enumerate(match["text"].splitlines(), line + 1):
                 if found := re.search(r"(?:^|[ =])([^\s=]*homelab-mcp )(.*)", written):
-                    words = shlex.split(found[1] + re.split(r"[|>]", found[2])[0], comments=True)
-                    yield Command(page, number, tuple(words))
+                    typed = found[1] + re.split(r"[|>]", found[2])[0]
+                    yield Command(page, number, tuple(shlex.split(typed, comments=True)))
         elif language == "json":
             for words in _started(json.loads(match["text"])):
                 yield Command(page, line, words)
@@ -245,7 +245,7 @@ def parse(words: tuple[str, ...], *, whole: bool = True) -> str:
 
 
 def outline(span: str) -> str:
-    """What is wrong with a command as prose and tables write it, ``[--option VALUE]`` and ``on|off`` among it; else ""."""
+    """What is wrong with a command as prose and tables write it (``[--option VALUE]``, ``on|off``); "" for nothing."""
     words = re.sub(r"[\[\]]|\.\.\.|…", " ", span).split()
     if "[" not in span and "|" not in span and "..." not in span:
         return parse(tuple(shlex.split(span, comments=True)), whole=False)
