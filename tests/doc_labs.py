@@ -137,10 +137,13 @@ class Reader:
         applied(lab, propose_remove_service(lab, service, "", Requester("cli")))
 
     def play(self, block: Block) -> list[str]:
-        """Type those of the listing's commands that can be run here; what did not end as the page says, a line each."""
+        """Type those of the listing's commands that can be run here; what did not end as the page says, a line each.
+
+        By day that is what needs no engine, at night the rest.
+        """
         wrong = []
         for command in (*block.before, *block.commands):
-            if block.parse_only(command) or (self.files_only and block.needs_docker(command)):
+            if block.parse_only(command) or self.files_only == block.needs_docker(command):
                 continue
             if command.ours is None:
                 wrong.append(f"{command}: another program; say `parse only, because ...` above the listing")
