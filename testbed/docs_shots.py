@@ -43,13 +43,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="script/docs-shots", description=__doc__)
     parser.add_argument("what", nargs="*", help="session, pages; without one both")
     parser.add_argument("--into", type=Path, default=IMAGES, help="the folder they go to (default: docs/images)")
+    parser.add_argument("--no-docker", action="store_true", help="record the demo of files only")
     options = parser.parse_args()
     wanted = options.what or ["session", "pages"]
     if set(wanted) - {"session", "pages"}:
         parser.error("session or pages")
     options.into.mkdir(parents=True, exist_ok=True)
     try:
-        made = [path for what in wanted for path in {"session": session, "pages": pages}[what](options.into)]
+        made = session(options.into, no_docker=options.no_docker) if "session" in wanted else []
+        made += pages(options.into) if "pages" in wanted else []
         for path in made:
             fits(path)
     except (TestbedError, FileNotFoundError, ValueError) as error:
@@ -60,15 +62,18 @@ def main() -> int:
     return 0
 
 
-def session(folder: Path) -> list[Path]:
+def session(folder: Path, *, no_docker: bool = False) -> list[Path]:
     """The demo, with a person's typed yes. Raises TestbedError without Docker, ValueError where a step was not true."""
-    require_docker()
+    options = ["--no-docker"] if no_docker else []
+    if not no_docker:
+        require_docker()
     with tempfile.TemporaryDirectory() as own:
         environment = {**os.environ, "TMPDIR": own, "PYTHONUNBUFFERED": "1"}
-        pieces, code = record([sys.executable, "-m", "testbed.demo"], environment, types_the_name)
+        pieces, code = record([sys.executable, "-m", "testbed.demo", *options], environment, types_the_name)
         if code:
             raise ValueError("the demo failed:\n" + "".join(piece.text for piece in pieces)[-3000:])
-        shown = [Piece(0.0, "$ script/demo\n"), *(Piece(p.at, anonymous(p.text, own)) for p in pieces)]
+        typed = " ".join(["$ script/demo", *options])
+        shown = [Piece(0.0, f"{typed}\n"), *(Piece(p.at, anonymous(p.text, own)) for p in pieces)]
     cast, picture = folder / "demo.cast", folder / "demo.svg"
     cast.write_text(as_cast(without_waiting(shown), SESSION), "utf-8")
     draw(cast, picture, SESSION)
@@ -87,7 +92,7 @@ def anonymous(text: str, own: str) -> str:
 
 
 def pages(folder: Path) -> list[Path]:
-    """The approval page with a plan that waits, wide and narrow, light and dark. Raises FileNotFoundError: no Chromium."""
+    """The approval page with a plan that waits, wide and narrow, light and dark. FileNotFoundError: no Chromium."""
     # The tests' own: a browser and a lab as tests/e2e drive them.
     from tests.e2e.browser import ENTER, chromium
     from tests.e2e.server import PIN, LabOnDisk

@@ -25,6 +25,7 @@ COLUMNS, ROWS = 110, 32
 LONGEST_PAUSE = 1.2
 """Seconds; what takes longer is shown as this long."""
 
+LINE_SECONDS = 0.07
 LAST_SECONDS = 6.0
 _LINE, _CHAR, _EDGE = 18, 8.0, 14
 _SGR = re.compile(r"\x1b\[([\d;]*)m")
@@ -113,7 +114,8 @@ def as_picture(pieces: Sequence[Piece], title: str) -> str:
 
     def finished(now: float) -> None:
         nonlocal line
-        rows.append((line, now))
+        # A whole diff comes at once; line by line the eye can follow.
+        rows.append((line, max(now, rows[-1][1] + LINE_SECONDS) if rows else now))
         line = ""
 
     width = 0
@@ -136,16 +138,17 @@ def as_picture(pieces: Sequence[Piece], title: str) -> str:
                         width = 0
     if line:
         finished(at)
-    return _svg(rows, at, title)
+    return _svg(rows, title)
 
 
-def _svg(rows: Sequence[tuple[str, float]], end: float, title: str) -> str:
-    whole = end + LAST_SECONDS
-    shifts: dict[float, int] = {0.0: ROWS * _LINE}
+def _svg(rows: Sequence[tuple[str, float]], title: str) -> str:
+    whole = rows[-1][1] + LAST_SECONDS
+    # The screen fills from its top, behind a cover that goes down; from then on the text goes up.
+    cover: dict[float, int] = {0.0: 0}
+    shifts: dict[float, int] = {0.0: 0}
     for number, (_, at) in enumerate(rows, 1):
-        shifts[round(100 * at / whole, 2)] = (ROWS - number) * _LINE
-    last = list(shifts.values())[-1]
-    frames = "".join(f"{at:g}%{{transform:translateY({y}px)}}" for at, y in sorted(shifts.items()))
+        moved, moment = (cover, min(number, ROWS)) if number <= ROWS else (shifts, ROWS - number)
+        moved[round(100 * at / whole, 2)] = moment * _LINE
     text = "".join(
         f'<text y="{(number + 1) * _LINE - 5}">{line}</text>' for number, (line, _) in enumerate(rows) if line
     )
@@ -156,23 +159,34 @@ def _svg(rows: Sequence[tuple[str, float]], end: float, title: str) -> str:
 <style>
 .r{{fill:#d8dee4;font:13.3px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;white-space:pre}}
 .b{{font-weight:bold}}.g{{fill:#7ee787}}.e{{fill:#ff9492}}.y{{fill:#f2cc60}}.c{{fill:#79c0ff}}.d{{fill:#9aa4af}}
-.s{{transform:translateY({last}px);animation:s {whole:.1f}s step-end infinite}}
-@media (prefers-reduced-motion:reduce){{.s{{animation:none}}}}
-@keyframes s{{{frames}100%{{transform:translateY({last}px)}}}}
+{_moves("s", shifts, whole)}
+{_moves("k", cover, whole)}
+@media (prefers-reduced-motion:reduce){{.s,.k{{animation:none}}}}
 </style>
 <rect width="{wide}" height="{high}" rx="8" fill="#14191f"/>
 <svg x="{_EDGE}" y="{_EDGE}" width="{wide - 2 * _EDGE}" height="{ROWS * _LINE}"><g class="r s" xml:space="preserve">
 {text}
-</g></svg>
+</g><rect class="k" width="{wide}" height="{high}" fill="#14191f"/></svg>
 </svg>
 """
+
+
+def _moves(name: str, moments: dict[float, int], whole: float) -> str:
+    """A class of what moves by steps: where it is from each hundredth of the time on, and at last."""
+    last = list(moments.values())[-1]
+    frames = "".join(f"{at:g}%{{transform:translateY({y}px)}}" for at, y in sorted(moments.items()))
+    return (
+        f".{name}{{transform:translateY({last}px);animation:{name} {whole:.1f}s step-end infinite}}"
+        f"@keyframes {name}{{{frames}100%{{transform:translateY({last}px)}}}}"
+    )
 
 
 def _span(text: str, kind: str) -> str:
     if not text:
         return ""
-    # An equal width for each character whatever the reader's font: columns stay columns.
-    return f'<tspan class="{kind}">{escape(text)}</tspan>' if kind else f"<tspan>{escape(text)}</tspan>"
+    # Hard spaces: others are drawn as one, and none at a line's begin.
+    shown = escape(text.replace(" ", "\u00a0"))
+    return f'<tspan class="{kind}">{shown}</tspan>' if kind else f"<tspan>{shown}</tspan>"
 
 
 def _class(codes: str) -> str:
