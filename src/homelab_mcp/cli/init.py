@@ -110,6 +110,9 @@ def _set_up(
     values = _defaults(lab, given) if fresh else {}
     if fresh and at_terminal() and not as_json:
         values = ask(values, given)
+    if values.get("domain") == HOME_DOMAIN and "acme.dns_provider" not in values:
+        # No authority gives certificates for it, and no provider has it.
+        values.setdefault("acme.challenge", "none")
     report = init_lab(lab, values, _new_pin(lab.approver.exists(), pin_file, as_json))
     report = replace(report, made=(*report.made, *(_agents(lab) if agents else ())))
     if not fresh and (changed := _changed(lab, given)):
