@@ -62,7 +62,9 @@ def test_the_recording_and_its_picture_tell_the_demos_story() -> None:
     assert "FAILED" not in text
     assert [p.at for p in pieces] == sorted(p.at for p in pieces)
     picture = ElementTree.fromstring((IMAGES / "demo.svg").read_text("utf-8"))
-    lines = ["".join(line.itertext()).replace("\u00a0", " ") for line in picture.iter("{http://www.w3.org/2000/svg}text")]
+    lines = [
+        "".join(line.itertext()).replace("\u00a0", " ") for line in picture.iter("{http://www.w3.org/2000/svg}text")
+    ]
     story = ("the client asks the person", "it was noticed and rolled back")
     if "--no-docker" in lines[0]:
         story = ("Plan, diff, a person's yes, files and git", "removed; the stack's file is gone")
