@@ -22,7 +22,7 @@ IMAGES = ROOT / "docs" / "images"
 LARGEST = 150_000
 """Bytes of a picture: the wheel carries them, and pages are to load fast."""
 
-SESSION = "A recorded terminal session: an AI adds a service after a person's yes, and a change that fails is put back"
+SESSION = "A recorded terminal session: the demo of homelab-mcp, from plans and their diffs to the undo"
 HEIGHT = 760
 VIEWS = (
     ("plan", 1280, False),

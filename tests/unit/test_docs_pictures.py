@@ -43,7 +43,7 @@ def test_every_picture_of_a_page_is_there_and_described() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(IMAGES.iterdir()), ids=lambda path: path.name)
-def test_a_picture_is_small_and_of_the_size_that_the_page_says(path: Path) -> None:
+def test_a_picture_is_small_and_of_the_shape_that_the_page_says(path: Path) -> None:
     fits(path)
     assert path.stat().st_size <= LARGEST
     if path.suffix == ".png":
@@ -52,7 +52,8 @@ def test_a_picture_is_small_and_of_the_size_that_the_page_says(path: Path) -> No
             if any(file.endswith(path.name) for described, file in pictures if described):
                 tag = re.search(rf'<img src="[^"]*{path.name}" width="(\d+)" height="(\d+)"', (ROOT / page).read_text())
                 assert tag is not None
-                assert (int(tag[1]), int(tag[2])) == size
+                # Drawn smaller maybe, but in its shape.
+                assert abs(int(tag[1]) / int(tag[2]) - size[0] / size[1]) < 0.005
 
 
 def test_the_recording_and_its_picture_tell_the_demos_story() -> None:
