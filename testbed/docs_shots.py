@@ -82,6 +82,7 @@ def session(folder: Path, *, no_docker: bool = False) -> list[Path]:
 
 def types_the_name(screen: str) -> str:
     """The person of the demo: types the name that the dialog asks for."""
+    screen = re.sub(r"\x1b\[[\d;]*m", "", screen)
     asked = re.findall(r"type: (\S+)", screen)
     return f"{asked[-1]}\n" if asked and screen.endswith("(empty declines): ") else ""
 

@@ -109,6 +109,6 @@ def test_a_long_line_is_broken_colours_are_kept_and_pauses_shortened() -> None:
 
 
 def test_the_person_types_the_name_that_is_asked_for() -> None:
-    assert types_the_name("│ type: uptime-kuma\r\n  └ your answer (empty declines): ") == "uptime-kuma\n"
+    assert types_the_name("\x1b[33m│ type: uptime-kuma\x1b[0m\r\n  └ your answer (empty declines): ") == "uptime-kuma\n"
     assert types_the_name("│ type: uptime-kuma\r\n") == ""
     assert anonymous("/tmp/tmpx/homelab-demo-1/stacks\r\n", "/tmp/tmpx") == "/tmp/homelab-demo-1/stacks\n"
