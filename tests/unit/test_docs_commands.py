@@ -9,19 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.doc_cli import every_option, leaves, outline, parse
 from tests.doc_labs import Reader, make_home
 from tests.doc_pages import (
     ROOT,
     BadPage,
     Block,
     blocks_of,
-    every_option,
-    leaves,
     lines_of_files,
     lone_options,
-    outline,
     pages,
-    parse,
     spans_of,
 )
 
