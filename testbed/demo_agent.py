@@ -9,7 +9,7 @@ from typing import Any
 from mcp import Client, StdioServerParameters
 from mcp_types import ElicitRequestParams, ElicitResult
 
-from testbed.demo_lab import COMMAND, DOMAIN, DemoLab, Failed, say, step
+from testbed.demo_lab import COMMAND, DOMAIN, DemoLab, Failed, say, say_diff, step
 from testbed.docker_engine import docker
 
 
@@ -77,7 +77,7 @@ class Agent:
         expect(found["matches"][0]["id"] == "uptime-kuma", "the catalog finds Uptime Kuma", found)
         plan = await self.call("add_service", service="uptime-kuma", stack=self.monitoring, name=self.kuma)
         say(f"\n  {plan['summary']}   risk: {plan['risk']}")
-        say(plan["diff"])
+        say_diff(plan["diff"])
         for line in plan["actions"] + plan.get("findings", []) + plan.get("notes", []):
             say(f"  · {line}")
         expect(not (self.lab.root / self.monitoring).exists(), "nothing is changed by planning", plan)

@@ -28,6 +28,12 @@ def say(text: str, colour: str = "") -> None:
     print(f"\033[{colour}m{text}\033[0m" if colour and sys.stdout.isatty() else text, flush=True)
 
 
+def say_diff(diff: str) -> None:
+    """Print a diff, what comes and what goes in colour."""
+    for line in diff.splitlines():
+        say(line, {"+": "32", "-": "31", "@": "36"}.get(line[:1], ""))
+
+
 def step(title: str) -> None:
     """Print a step's title."""
     say(f"\n== {title}", "1;36")
@@ -104,9 +110,9 @@ class DemoLab:
         if self.suffix:
             arguments += ["--name", self.service(service)]
         plan = cli(self, *arguments, allowed=(3,))
-        say(f"  {plan['summary']}: risk {plan['risk']} ({'; '.join(plan.get('reasons', []))})")
+        say(f"  {plan['summary']}: risk {plan['risk']} ({' '.join(plan.get('reasons', []))})")
         if show:
-            say(plan["diff"])
+            say_diff(plan["diff"])
         done = self.approve_and_apply(plan["plan_id"])
         for seen in done.get("evidence", []):
             say(f"    {'ok  ' if seen['ok'] else 'FAIL'} {seen['what']}")

@@ -99,6 +99,10 @@ class Browser:
         shot = self._devtools("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(shot["data"]))
 
+    def hide_scrollbars(self) -> None:
+        """For pictures: what a phone shows only while it scrolls."""
+        self._devtools("Emulation.setScrollbarsHidden", hidden=True)
+
     def complaints(self) -> list[str]:
         """What the console says: refused scripts and styles, errors, missing files."""
         return [entry["message"] for entry in self.ask("POST", "/se/log", {"type": "browser"})]

@@ -6,11 +6,14 @@ What needs the site's generator (anchors, search, the look) is in tests/e2e/test
 from __future__ import annotations
 
 import importlib.util
+import re
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from homelab_mcp.core.checks.engine_rules import listed_rules
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,3 +65,18 @@ def test_the_lock_names_no_address() -> None:
     text = (ROOT / "requirements-docs.lock").read_text("utf-8")
     assert "://" not in text
     assert "--index-url" not in text
+
+
+def test_pages_name_rules_that_there_are() -> None:
+    known = {rule.id for rule in listed_rules()}
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        named = set(re.findall(r"\bHL\d{3}\b", path.read_text("utf-8")))
+        assert named - known == set(), path.name
+
+
+def test_every_prompt_that_is_served_is_told_of() -> None:
+    told = (ROOT / "docs" / "asking.md").read_text("utf-8")
+    for path in sorted((ROOT / "prompts").glob("*.md")):
+        head = path.read_text("utf-8").split("---")[1]
+        title, about = (re.findall(rf"^{name}: (.+)$", head, re.MULTILINE)[0] for name in ("title", "description"))
+        assert f"| {title} | {about} |" in told, path.name

@@ -5,6 +5,24 @@ whole; ``outside`` is for what needs no lab.
 """
 
 from homelab_mcp.bootstrap.lab import LocalLab, open_lab
-from homelab_mcp.bootstrap.outside import compose_judge, disk_reader, mask_output, openwebui, redactor_of, tell
+from homelab_mcp.bootstrap.outside import (
+    compose_judge,
+    disk_reader,
+    mask_output,
+    openwebui,
+    redactor_of,
+    send_notice,
+    tell,
+)
 
-__all__ = ["LocalLab", "compose_judge", "disk_reader", "mask_output", "open_lab", "openwebui", "redactor_of", "tell"]
+__all__ = [
+    "LocalLab",
+    "compose_judge",
+    "disk_reader",
+    "mask_output",
+    "open_lab",
+    "openwebui",
+    "redactor_of",
+    "send_notice",
+    "tell",
+]

@@ -26,6 +26,16 @@ def tell(command: str, text: str) -> None:
     run(command, text)
 
 
+def send_notice(addresses: str, title: str, text: str) -> None:
+    """Send a text to addresses of Apprise, given as a file or variable holds them.
+
+    Raises InvalidInput (``notify_address``), HomelabError (``notify_failed``).
+    """
+    from homelab_mcp.adapters.notify_apprise import addresses_in, send
+
+    send(addresses_in(addresses), title, text)
+
+
 def openwebui(address: str, key: str) -> ToolServers:
     """The OpenWebUI at that address, as its administrator sees it."""
     from homelab_mcp.adapters.openwebui import OpenWebui

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from homelab_mcp.cli.common import FAILED, OK, JsonFlag, console, emit, lab_of
 
+URLS = "HOMELAB_NOTIFY_URLS"
+APPRISE_HELP = f"When something is not well, tell the addresses of Apprise that {URLS} names."
+FILE_HELP = "The same, with the addresses in a file, one a line."
 NOTIFY_HELP = "Program to run when something is not well; it gets the lines on its standard input."
 
 
@@ -21,6 +27,8 @@ def register(app: typer.Typer) -> None:
         skip: Annotated[list[str] | None, typer.Option(help="Leave an area out; may be repeated.")] = None,
         updates: Annotated[bool, typer.Option("--updates", help="Also ask registries for newer images.")] = False,
         notify_command: Annotated[str, typer.Option(help=NOTIFY_HELP)] = "",
+        notify: Annotated[bool, typer.Option("--notify", help=APPRISE_HELP)] = False,
+        notify_file: Annotated[str, typer.Option(help=FILE_HELP)] = "",
         verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what was looked at, too.")] = False,
         as_json: JsonFlag = False,
     ) -> None:
@@ -45,9 +53,32 @@ def register(app: typer.Typer) -> None:
                     console().print(Text(said, style="dim"))
 
         emit(found.as_dict(), as_json, show)
+        lines = lab.redactor.redact("\n".join(t.as_line() for t in found.troubles))
         if notify_command and not found.ok:
             from homelab_mcp.bootstrap import tell
 
-            lines = "\n".join(t.as_line() for t in found.troubles)
-            tell(notify_command, lab.redactor.redact(lines) + "\n")
+            tell(notify_command, lines + "\n")
+        if (notify or notify_file) and not found.ok:
+            from homelab_mcp.bootstrap import send_notice
+
+            send_notice(_addresses(notify_file), _title(found.troubles), lines)
         raise typer.Exit(OK if found.ok else FAILED)
+
+
+def _title(troubles: Sequence[object]) -> str:
+    return f"Homelab: {len(troubles)} trouble{'s' if len(troubles) != 1 else ''}"
+
+
+def _addresses(file: str) -> str:
+    """Whom to tell, never from an argument: those are in process lists, shells' histories and units' logs."""
+    from homelab_mcp.model.errors import InvalidInput
+
+    try:
+        return Path(file).expanduser().read_text(encoding="utf-8") if file else os.environ.get(URLS, "")
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InvalidInput(
+            f"{file} cannot be read: {said}.",
+            hint="Give the path of a file with addresses, one a line.",
+            code="notify_address",
+        ) from None

@@ -110,7 +110,7 @@ def _set_up(
     values = _defaults(lab, given) if fresh else {}
     if fresh and at_terminal() and not as_json:
         values = ask(values, given)
-    report = init_lab(lab, values, _new_pin(lab.approver.exists(), pin_file, as_json))
+    report = init_lab(lab, _certified(values), _new_pin(lab.approver.exists(), pin_file, as_json))
     report = replace(report, made=(*report.made, *(_agents(lab) if agents else ())))
     if not fresh and (changed := _changed(lab, given)):
         from homelab_mcp.model.plan import Requester
@@ -201,6 +201,13 @@ def _defaults(lab: Lab, given: dict[str, Any]) -> dict[str, Any]:
     }
     guessed = {k: v for k, v in guesses.items() if v not in ("", None)}
     return {**guessed, **known, **given}
+
+
+def _certified(values: dict[str, Any]) -> dict[str, Any]:
+    """With no authority for a domain that none gives certificates for, and no provider has, unless one was named."""
+    if values.get("domain") != HOME_DOMAIN or "acme.dns_provider" in values:
+        return values
+    return {"acme.challenge": "none", **values}
 
 
 def _changed(lab: Lab, given: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from homelab_mcp.core.approver_record import Standing, key_name, recorded, standing, told
 from homelab_mcp.core.open_applies import failed_applies
-from homelab_mcp.core.prerequisites import check_host, question_of
+from homelab_mcp.core.prerequisites import HOME_DOMAIN, check_host, question_of
 from homelab_mcp.core.redact import safe
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.host import Check
@@ -26,6 +26,10 @@ OLDEST_COMPOSE = (2, 20)
 _RUNNING = frozenset({PlanState.QUEUED, PlanState.APPLYING})
 _SHOWN = 3
 _TEMPORARY = re.compile(r"\.homelab-tmp$")
+
+
+_BEFORE = frozenset({"python", "lab", "env_modes", "docker", "compose", "machine"})
+"""What can be said before a lab is made."""
 
 
 def doctor(lab: Lab) -> list[Check]:
@@ -46,6 +50,9 @@ def doctor(lab: Lab) -> list[Check]:
         ("approver", _approver),
         ("http_tokens", _http_tokens),
     )
+    if not _begun(lab):
+        # Of a lab that is not there each of the others would say the same: that it is not there.
+        steps = tuple(step for step in steps if step[0] in _BEFORE)
     found: list[Check] = []
     for name, step in steps:
         try:
@@ -57,18 +64,26 @@ def doctor(lab: Lab) -> list[Check]:
     return found
 
 
+def _begun(lab: Lab) -> bool:
+    """Whether somebody made a lab there, or something of one is left."""
+    return lab.files.read(SETTINGS_FILE) is not None or os.path.lexists(os.path.join(lab.root, PRIVATE_FOLDER))  # noqa: PTH118
+
+
 def _python(_: Lab) -> Iterator[Check]:
     version = ".".join(str(n) for n in sys.version_info[:3])
     yield Check("python", sys.version_info[:2] >= OLDEST_PYTHON, f"Python {version}.", "Install Python 3.11 or newer.")
 
 
 def _lab(lab: Lab) -> Iterator[Check]:
-    init = "Run `homelab-mcp init`."
+    init = "Run `homelab-mcp init`, which makes the lab."
     if not os.path.isdir(lab.root):  # noqa: PTH112 - asks, reads nothing
         yield Check("lab", False, f"There is no folder {lab.root}.", init)
         return
     stacks = lab.files.stack_folders()
-    yield Check("lab", True, f"{len(stacks)} stacks in {lab.root}.")
+    if _begun(lab):
+        yield Check("lab", True, f"{len(stacks)} stacks in {lab.root}.")
+    else:
+        yield Check("lab", False, f"No lab was made in {lab.root} yet; it has {len(stacks)} stacks.", init)
     known = {name for name, _ in stacks}
     left_out = sorted(
         entry.name
@@ -88,6 +103,8 @@ def _lab(lab: Lab) -> Iterator[Check]:
     said = "The lab's folder can be written." if writable else "This user may not write in the lab's folder."
     yield Check("lab_writable", writable, said, f"Run as the user that owns it, or `sudo chown -R $USER {lab.root}`.")
     there = os.path.isdir(os.path.join(lab.root, ".git"))  # noqa: PTH112, PTH118 - asks, reads nothing
+    if not there and not _begun(lab):
+        return
     yield Check("git", there, "The lab has a git history." if there else "The lab has no git history.", init)
 
 
@@ -124,7 +141,7 @@ def _compose(lab: Lab) -> Iterator[Check]:
 
 
 def _machine(lab: Lab) -> Iterator[Check]:
-    yield from machine(lab, lab.settings)
+    yield from machine(lab, lab.settings if _begun(lab) else LabSettings(domain=HOME_DOMAIN))
 
 
 def machine(lab: Lab, settings: LabSettings) -> Iterator[Check]:

@@ -15,6 +15,7 @@ def test_it_says_whether_the_server_would_listen_without_a_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HOMELAB_HTTP_TOKEN", raising=False)
+    (tmp_path / ".homelab").mkdir(mode=0o700)
     lab = open_lab(str(tmp_path), files_only=True)
 
     def said() -> Check:
@@ -35,6 +36,7 @@ def test_it_says_whether_the_server_would_listen_without_a_token(
 
 
 def test_a_failed_roll_back_is_told_with_both_ways_out_until_it_is_settled(tmp_path: Path) -> None:
+    (tmp_path / ".homelab").mkdir(mode=0o700)
     lab = open_lab(str(tmp_path), files_only=True)
 
     def said() -> Check:
@@ -54,3 +56,18 @@ def test_a_failed_roll_back_is_told_with_both_ways_out_until_it_is_settled(tmp_p
     for number in (1, 2, 3):
         recovery(lab).accept(f"plan{number}", "test")
     assert said().ok
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_before_there_is_a_lab_it_looks_at_the_machine_and_says_once_that_there_is_none(
+    tmp_path: Path, there: bool
+) -> None:
+    root = tmp_path / "stacks"
+    if there:
+        (root / "media").mkdir(parents=True)
+        (root / "media" / "compose.yaml").write_text("services:\n  web: {image: 'nginx:1.27'}\n")
+    checks = doctor(open_lab(str(root), files_only=True))
+    wrong = [check for check in checks if check.level == "fail" and check.name != "owner"]
+    assert [check.name for check in wrong] == ["lab"]
+    assert "homelab-mcp init" in wrong[0].hint
+    assert {"python", "disk_media", "memory"} <= {check.name for check in checks}
