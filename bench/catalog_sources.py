@@ -33,6 +33,8 @@ STORES = {
 """App stores, each with the files of it that say what is run."""
 _KIN = ({"bigbeartechworld/big-bear-casaos", "IceWhaleTech/CasaOS-AppStore"},)
 """Stores of one descent: of them one counts."""
+_NO_MAKERS = {"gethomepage/homepage", "linuxserver/docker-documentation"}
+"""Named by many entries for a widget or a page, and nobody's recipe."""
 _VALUES = re.compile(r"repository: *\"?([^\s\"]+)\"?\s+tag: *\"?([^\s\"]+)")
 _IMAGE = re.compile(r"\"?image\"?: *\"?([^\s\"@,]+):([^\s\"@,:/]+)")
 _REGISTRIES = re.compile(r"^(docker\.io|index\.docker\.io|registry-1\.docker\.io)/(library/)?")
@@ -67,7 +69,7 @@ def related(definition: ServiceDefinition) -> set[str]:
     names |= {f"{owner}/{name}".lower(), f"{owner}/docker-{name}".lower()}
     names -= {store.lower() for store in STORES}
     official = "/" not in plain(definition.container.image.repository)
-    return {name for name in names if official or not name.startswith("docker-library/")}
+    return {name for name in names - _NO_MAKERS if official or not name.startswith("docker-library/")}
 
 
 def spelled(tag: str) -> Iterator[str]:

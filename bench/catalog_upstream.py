@@ -18,6 +18,17 @@ from homelab_mcp.model.definition import ServiceDefinition
 
 _OF_THE_SYSTEM = frozenset({"TZ", "HOME", "PATH", "LANG"})
 _PROGRAMS = re.compile(r"\b(curl|wget|bash|nc|python3?|node|perl)\b")
+_WHOLE = r"^(docker\.io/)?(library/)?(node|python|ruby|golang|rust)(:(?!.*(slim|alpine))|$)"
+_BASES = {
+    "wget": rf"alpine|busybox|{_WHOLE}",
+    "curl": rf"{_WHOLE}|(^|/)(php|nginx|tomcat|buildpack-deps)\b|linuxserver/baseimage|jlesage/baseimage",
+    "bash": r"debian|ubuntu|bookworm|trixie|noble|slim|jammy|bullseye|aspnet|rockylinux|fedora|ubi",
+    "nc": r"alpine|busybox",
+    "node": r"(^|/)node\b",
+    "python": r"(^|/)python\b",
+    "python3": r"(^|/)python\b",
+}
+"""By program, the base images that have it."""
 _USER = re.compile(r"(?im)^USER\s+(\S+)")
 _MEMORY = re.compile(
     r"(?im)^.*(?:\d ?(?:GB|GiB|MB|MiB)\b.{0,40}\b(?:RAM|memory)|\b(?:RAM|memory)\b.{0,40}\d ?(?:GB|GiB|MB)\b).*$"
@@ -52,6 +63,8 @@ def doubts(definition: ServiceDefinition, where: Path, revision: str) -> Iterato
     """What a repository says of the user that the image runs as, and of memory, where the entry says otherwise."""
     listed = git(where, "ls-tree", "-r", "--name-only", revision).splitlines()
     recipes = [git(where, "show", f"{revision}:{p}") for p in listed if "dockerfile" in p.rpartition("/")[2].lower()]
+    if missing := _lacking(definition, recipes):
+        yield Unsaid("health check's program in the last stage", missing, revision)
     users = [u[-1] for u in (_USER.findall(recipe) for recipe in recipes) if u]
     note, own = definition.container.user_note, [u for u in users if u.partition(":")[0] not in {"0", "root"}]
     if recipes and re.search(r"user of its own", note) and not own:
@@ -63,6 +76,32 @@ def doubts(definition: ServiceDefinition, where: Path, revision: str) -> Iterato
         said = [line for p in pages[:40] for line in _MEMORY.findall(git(where, "show", f"{revision}:{p}"))]
         if said:
             yield Unsaid("memory", tuple(line.strip()[:200] for line in said[:3]), revision)
+
+
+def _lacking(definition: ServiceDefinition, recipes: list[str]) -> tuple[str, ...]:
+    """The health check's program and the base images of the recipes, where none of them is seen to have it."""
+    health = definition.container.health
+    named = [] if health is None else _PROGRAMS.findall(" ".join(health.test))[:1]
+    bases = [_last_stage(recipe, program) for recipe in recipes for program in named]
+    return () if "" in bases or not bases else (*named, *sorted(set(bases)))
+
+
+def _last_stage(recipe: str, program: str) -> str:
+    """The base image of a recipe's last stage; "" where the stage, one it is made from, or the base has the program."""
+    stages, name = dict[str, tuple[str, str]](), ""
+    for part in re.split(r"(?im)^(?=FROM\s)", recipe)[1:]:
+        head, _, body = part.partition("\n")
+        words = [w for w in head.split() if not w.startswith("--")]
+        name = words[3] if len(words) > 3 else f"stage {len(stages)}"
+        stages[name] = (words[1], body)
+    base, body = stages.get(name, ("no recipe", ""))
+    while True:
+        if re.search(rf"\b{program}\b", re.sub(r"(?im)^HEALTHCHECK.*(\n\s+CMD.*)?", "", body)):
+            return ""
+        if base not in stages:
+            break
+        base, body = stages.pop(base)
+    return "" if re.search(_BASES.get(program, "$^"), base) else base
 
 
 def unsaid(definition: ServiceDefinition, repositories: dict[str, tuple[Path, str]]) -> Iterator[Unsaid]:
