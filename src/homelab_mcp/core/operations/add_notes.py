@@ -42,7 +42,7 @@ def notes_of(
     if definition.route and definition.route.own_certificate and not (core_folder(lab) or "traefik" in alongside):
         notes.append(
             f"Traefik has no folder of dynamic files here: have a file of it define the serversTransport "
-            f"{generated.name}{OWN_CERTIFICATE} with insecureSkipVerify, or the route answers 500."
+            f"{generated.name}{OWN_CERTIFICATE} with insecureSkipVerify, or the route answers 404."
         )
     if waits_for_login(generated, settings, lab, alongside):
         notes.append(
