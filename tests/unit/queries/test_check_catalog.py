@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from homelab_mcp.adapters.catalog_files import load_catalog, packaged_definitions
 from homelab_mcp.core.catalog_sources import tag_sources
+from homelab_mcp.core.compose_edit import new_document
+from homelab_mcp.core.env_file import set_values
 from homelab_mcp.model.definition import ServiceDefinition
-from homelab_mcp.queries.check_catalog import Checked, check_catalog
+from homelab_mcp.queries.check_catalog import Checked, check_catalog, generated
+from tests.unit.core.compose_real import real_model, write
 
+pytestmark = pytest.mark.timeout(240)
 DEFINITIONS = {definition.id: definition for definition in packaged_definitions()}
 
 
@@ -50,6 +55,31 @@ class _Of:
 
     def all(self) -> tuple[ServiceDefinition, ...]:
         return (self._only,)
+
+
+def test_compose_itself_reads_what_every_entry_becomes(tmp_path: Path) -> None:
+    # Each gateway is named gluetun, so whoever goes through one has a file of its own.
+    alone = [[definition] for definition in DEFINITIONS.values() if definition.gateway]
+    others = [definition for definition in DEFINITIONS.values() if not definition.gateway]
+    files = [*alone, *(others[at : at + 10] for at in range(0, len(others), 10))]
+    read = 0
+    for number, entries in enumerate(files):
+        services: dict[str, Any] = {}
+        networks: dict[str, Any] = {}
+        env: dict[str, str] = {}
+        for definition in entries:
+            made, variables = generated(definition, DEFINITIONS.values())
+            services |= made.services
+            networks |= made.networks
+            env |= variables
+        folder = tmp_path / str(number)
+        written = {"compose.yaml": new_document(services, networks=networks, urls=()), ".env": set_values("", env)}
+        write(folder, written)
+        model, said = real_model(folder, ["compose.yaml"])
+        assert model is not None, (entries[0].id, said)
+        assert set(model["services"]) == set(services) and "variable is not set" not in said
+        read += len(entries)
+    assert read == len(DEFINITIONS)
 
 
 def test_each_tag_has_two_sources_or_says_that_there_is_one() -> None:
