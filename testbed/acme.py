@@ -122,7 +122,7 @@ def start_acme_ca(scratch: Scratch, network: str, folder: Path, *, dns: str = ""
         container=container,
         directory_url=f"https://{ALIAS}:{API_PORT}/dir",
         api_ca=api_ca,
-        root_pem=wait_until(root, "Pebble to answer"),
+        root_pem=wait_until(root, "Pebble to answer", within=60),
         api_port=container.published_port(API_PORT),
         management_port=management_port,
     )

@@ -79,7 +79,17 @@ def route_problems(lab: RealLab, entries: Sequence[ServiceDefinition]) -> dict[s
 
 def _route_problem(lab: RealLab, entry: ServiceDefinition) -> str:
     assert entry.route is not None
-    host, mine = f"{entry.route.subdomain}.{lab.domain}", f"stand-in for {entry.id}"
+    host = f"{entry.route.subdomain}.{lab.domain}"
+    try:
+        return _asked(lab, entry, host)
+    except OSError as error:
+        # One that hangs is a problem of its own, and no reason to leave the others unasked.
+        return f"{host}: does not answer: {error}"
+
+
+def _asked(lab: RealLab, entry: ServiceDefinition, host: str) -> str:
+    assert entry.route is not None
+    mine = f"stand-in for {entry.id}"
     stranger = lab.https(host)
     if entry.route.sso.policy == "protect":
         if stranger.status != 302 or not stranger.headers["location"].startswith(f"https://auth.{lab.domain}/"):

@@ -141,11 +141,11 @@ class RealLab:
 
     def start(self, *, but: str) -> None:
         """``docker compose up`` on every stack but one at once, until all is healthy."""
-        wanted = ("up", "--detach", "--no-build", "--wait", "--wait-timeout", "90")
+        wanted = ("up", "--detach", "--no-build", "--wait", "--wait-timeout", "150")
         begun = {stack: self.compose(stack, *wanted) for stack in self.stacks if stack != but}
         failed = {}
         for stack, process in begun.items():
-            _, said = process.communicate(timeout=120)
+            _, said = process.communicate(timeout=180)
             if process.returncode != 0:
                 failed[stack] = said[-1500:]
         assert not failed, failed

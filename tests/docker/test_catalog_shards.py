@@ -73,9 +73,9 @@ def test_a_shard_is_added_started_routed_and_taken_out(lab: RealLab, place: int)
 
 
 def test_an_entry_with_a_wrong_port_route_or_health_check_is_found(lab: RealLab) -> None:
-    names = ("gotify", "ntfy", "memos", "homer", "glance", "actual-budget")
+    names = ("gotify", "ntfy", "memos", "homer", "glance", "actual-budget", "crafty")
     entries = [BY_ID[name] for name in names]
-    gotify, ntfy, memos, homer, glance, actual = (lab.named(name) for name in names)
+    gotify, ntfy, memos, homer, glance, actual, crafty = (lab.named(name) for name in names)
     soon: dict[str, Any] = {"interval": "1s", "retries": 2, "start_period": "0s"}
     spoilt: dict[str, dict[str, Any]] = {
         gotify: {"environment": {"STAND_IN": "gotify", "STAND_IN_PORTS": "9"}, "healthcheck": soon},
@@ -84,6 +84,7 @@ def test_an_entry_with_a_wrong_port_route_or_health_check_is_found(lab: RealLab)
         homer: {"labels": {f"traefik.http.services.{homer}.loadbalancer.server.port": "9"}},
         glance: {"labels": {f"traefik.http.routers.{glance}.rule": f"Host(`elsewhere.{lab.domain}`)"}},
         actual: {"labels": {f"traefik.http.routers.{actual}.middlewares": "security-headers@file"}},
+        crafty: {"labels": {f"traefik.http.services.{crafty}.loadbalancer.serverstransport": "default@internal"}},
     }
     found = try_out(lab, entries, "spoilt", spoilt)
     assert {name: "unhealthy" in found[name][0] for name in ("gotify", "ntfy", "memos")} == {
@@ -94,6 +95,7 @@ def test_an_entry_with_a_wrong_port_route_or_health_check_is_found(lab: RealLab)
     assert "502" in found["homer"][0] and "Traefik sends to" in found["homer"][1]
     assert "404" in found["glance"][0]
     assert "a stranger gets 200" in found["actual-budget"][0]
+    assert "a known person gets 500" in found["crafty"][0], "its own certificate passes only where Traefik is told so"
 
 
 def test_nothing_of_a_shard_is_left(lab: RealLab) -> None:

@@ -91,6 +91,7 @@ def _check(
         "entries": len(checked),
         "errors": sum(len(one.problems) for one in bad),
         "warnings": sum(len(one.warnings) for one in checked),
+        "unexplained": sum(len(one.unexplained) for one in checked),
         "levels": dict(sorted(levels.items())),
         "categories": dict(sorted(Counter(one.category for one in checked if one.category).items())),
         "problems": {one.id: list(one.problems) for one in bad},
@@ -108,4 +109,7 @@ def _tell(checked: list[Checked], data: dict[str, Any], warnings: bool) -> None:
         for warning in one.warnings if warnings else ():
             console().print(f"{one.id}: warning: {warning}", markup=False)
     levels = ", ".join(f"{count} {level}" for level, count in data["levels"].items())
-    console().print(f"{data['entries']} entries ({levels}), {data['errors']} errors, {data['warnings']} warnings.")
+    console().print(
+        f"{data['entries']} entries ({levels}), {data['errors']} errors, {data['warnings']} warnings, "
+        f"{data['unexplained']} of them without a reason in the entry."
+    )

@@ -42,6 +42,7 @@ def catalog_findings(definition: ServiceDefinition, others: Iterable[ServiceDefi
         *_files_and_backup(definition),
         *_references(definition, rest),
         *_unique(definition, rest),
+        *_ports(definition, rest),
         *_provenance(definition),
     ]
 
@@ -224,9 +225,10 @@ def _files_and_backup(definition: ServiceDefinition) -> Iterator[str]:
 
 def _references(definition: ServiceDefinition, rest: list[ServiceDefinition]) -> Iterator[str]:
     by_id = {other.id: other for other in rest}
-    for name in definition.requires:
-        if name not in by_id:
-            yield f"requires: there is no definition {name}."
+    for field, names in (("requires", definition.requires), ("not_beside", definition.not_beside)):
+        for name in names:
+            if name not in by_id:
+                yield f"{field}: there is no definition {name}."
     if definition.gateway is None:
         if definition.vpn.use != "no":
             yield f"vpn: {definition.vpn.use}, but no gateway is named."
@@ -252,6 +254,27 @@ def _unique(definition: ServiceDefinition, rest: list[ServiceDefinition]) -> Ite
             yield f"aliases: {name} is a name of {other.id} too."
         if definition.route and other.route and definition.route.subdomain == other.route.subdomain:
             yield f"route: the sub-domain {definition.route.subdomain} is {other.id}'s too."
+
+
+def _ports(definition: ServiceDefinition, rest: list[ServiceDefinition]) -> Iterator[str]:
+    """A port of the host can be one service's, so those that need the same one name each other."""
+    own = _host_ports(definition)
+    for other in rest:
+        shared = sorted(own & _host_ports(other))
+        if shared and other.id not in definition.not_beside:
+            listed = ", ".join(f"{number}/{protocol}" for number, protocol in shared)
+            yield f"ports: {other.id} needs {listed} of the host too; publish another, or name it in not_beside."
+        if other.id in definition.not_beside and not shared:
+            yield f"not_beside: {other.id} needs no port of the host that this one needs."
+
+
+def _host_ports(definition: ServiceDefinition) -> set[tuple[int, str]]:
+    found: set[tuple[int, str]] = set()
+    for _, container in _all_containers(definition):
+        on_host = any(privilege.kind == "host_network" for privilege in container.privileges)
+        found |= {(p.publish, p.protocol) for p in container.ports if p.publish}
+        found |= {(p.container, p.protocol) for p in container.ports if on_host}
+    return found
 
 
 def _provenance(definition: ServiceDefinition) -> Iterator[str]:

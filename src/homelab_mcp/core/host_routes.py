@@ -34,9 +34,10 @@ _LABEL = re.compile(r"^traefik\.http\.(routers|services)\.([^.]+)\.(.+)$", re.IG
 _HOST = re.compile(r"\bHost\(([^)]*)\)")
 _QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
 _PORT, _SCHEME = "loadbalancer.server.port", "loadbalancer.server.scheme"
+_TRANSPORT = "loadbalancer.serverstransport"
 _CARRIED = {
     "routers": {"rule", "entrypoints", "middlewares", "priority", "service", "tls", "tls.certresolver", "tls.options"},
-    "services": {_PORT, _SCHEME},
+    "services": {_PORT, _SCHEME, _TRANSPORT},
 }
 _OF_DOCKER = ("traefik.enable", "traefik.docker.")
 _LOWEST, _SHIFTED, _SPARE = 1024, 10_000, 20_000
@@ -53,6 +54,7 @@ class HostRoute:
         router: as the file has it.
         url: where the core host's Traefik reaches the service; "" where it cannot.
         why: why it cannot.
+        transport: the transport over which it is reached, where its labels name one.
     """
 
     key: str
@@ -61,6 +63,7 @@ class HostRoute:
     router: Mapping[str, Any]
     url: str
     why: str = ""
+    transport: str = ""
 
 
 def core_folder(lab: LabView) -> str:
@@ -108,9 +111,14 @@ def file_text(routes: Collection[HostRoute]) -> str:
         return ""
     http = {
         "routers": {r.key: {**r.router, "service": r.key} for r in good},
-        "services": {r.key: {"loadBalancer": {"servers": [{"url": r.url}]}} for r in good},
+        "services": {r.key: {"loadBalancer": _balancer(r)} for r in good},
     }
     return HEAD + "\n".join(entry("http", http, 0, Style())) + "\n"
+
+
+def _balancer(route: HostRoute) -> dict[str, Any]:
+    transport = {"serversTransport": route.transport} if route.transport else {}
+    return {"servers": [{"url": route.url}], **transport}
 
 
 def published(
@@ -149,10 +157,14 @@ def _of_service(service: Known, address: str) -> Iterator[HostRoute]:
     for name, options in parts["routers"].items():
         if rule := options.get("rule", ""):
             hosts = [h.lower() for call in _HOST.findall(rule) for h in _QUOTED.findall(call)]
-            url, why = _url(service, options.get("service", ""), parts["services"], address)
+            balancer = _balancer_of(options.get("service", ""), parts["services"])
+            url, why = _url(service, balancer, address)
             place = SWARM if service.engine == SWARM else service.host
             key = f"{place}-{service.stack}-{name}"
-            yield HostRoute(key, service, tuple(dict.fromkeys(hosts)), _router(options), url, why)
+            transport = balancer.get(_TRANSPORT, "")
+            # A label's bare name is its own provider's, which can define no transport.
+            told = transport if "@" in transport or not transport else f"{transport}@file"
+            yield HostRoute(key, service, tuple(dict.fromkeys(hosts)), _router(options), url, why, told)
 
 
 def _router(options: Mapping[str, str]) -> dict[str, Any]:
@@ -171,9 +183,13 @@ def _router(options: Mapping[str, str]) -> dict[str, Any]:
     return router
 
 
-def _url(service: Known, wanted: str, services: Mapping[str, Mapping[str, str]], address: str) -> tuple[str, str]:
+def _balancer_of(wanted: str, services: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """The options of the Traefik service that a router names, or of the only one."""
+    return services.get(wanted, {}) if wanted else next(iter(services.values()), {})
+
+
+def _url(service: Known, balancer: Mapping[str, str], address: str) -> tuple[str, str]:
     """Where the service is reached, or why it is not."""
-    balancer = services.get(wanted, {}) if wanted else next(iter(services.values()), {})
     port = balancer.get(_PORT, "")
     if not port.isdigit():
         return "", "its labels do not say which port of the container is meant (loadbalancer.server.port)"

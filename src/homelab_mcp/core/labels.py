@@ -23,6 +23,9 @@ SSO_GROUPS = "homelab.sso.groups"
 OWNER = "homelab.owner"
 """Whose its folders are where it is neither the lab's user nor ``user``: ``uid:gid``, or ``folder=uid:gid``, ..."""
 
+OWN_CERTIFICATE = "-own-certificate"
+"""The end of the name of a transport over which Traefik does not check the certificate; the service's is before it."""
+
 _API_PRIORITY = "1000"
 # Traefik's default priority is the rule's length; this is above any Host rule (253 characters at most).
 _DISGUISED = r"(?i)%2f|%5c|\\|\.\.(;|%3b)"
@@ -114,10 +117,13 @@ def route_labels(
             labels |= _router(f"{name}-api", f"{host} && ({paths}) && !PathRegexp(`{_DISGUISED}`)", target, tls)
             labels[f"traefik.http.routers.{name}-api.priority"] = _API_PRIORITY
     if not route.traefik_service:
-        server = f"traefik.http.services.{name}.loadbalancer.server"
+        balancer = f"traefik.http.services.{name}.loadbalancer"
+        server = f"{balancer}.server"
         labels[f"{server}.port"] = str(route.port)
         if route.scheme != "http":
             labels[f"{server}.scheme"] = route.scheme
+        if route.own_certificate:
+            labels[f"{balancer}.serverstransport"] = f"{name}{OWN_CERTIFICATE}@file"
     return labels
 
 

@@ -98,6 +98,7 @@ def _facts(d: ServiceDefinition, record: Record) -> list[str]:
         ("Its makers ask for", f"{d.minimum_memory}iB of memory at least" if d.minimum_memory else ""),
         ("Runs on", ", ".join(d.architectures)),
         ("Needs in the lab", ", ".join(d.requires)),
+        ("Not beside", f"{', '.join(d.not_beside)}: they need the same port of the host" if d.not_beside else ""),
         ("License", d.license),
         ("Its makers", f"<{d.links.upstream}>, documentation <{d.links.documentation}>"),
         ("Level", f"{d.level}: {_LEVELS[d.level]}"),
@@ -122,6 +123,8 @@ def _reached(d: ServiceDefinition) -> list[str]:
         f"`https://{d.route.subdomain}.<your domain>`, which Traefik leads to container port {d.route.port}.",
         f"{_SSO[sso.policy]} {sso.why}",
     ]
+    if d.route.own_certificate:
+        lines.append("It speaks HTTPS with a certificate of its own, which Traefik does not check, for it alone.")
     if sso.api_paths:
         lines.append(f"Open to programs, which log in by other means: {', '.join(f'`{p}`' for p in sso.api_paths)}.")
     return lines + (["", *ports] if ports else [])

@@ -160,6 +160,16 @@ class Route(_Part):
     subdomain: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
     sso: Sso
     traefik_service: str | None = Field(default=None, description="A Traefik-internal service (api@internal).")
+    own_certificate: bool = Field(
+        default=False,
+        description="It shows a certificate that it made for itself; Traefik does not check it, for this one alone.",
+    )
+
+    @model_validator(mode="after")
+    def _secure(self) -> Route:
+        if self.own_certificate and self.scheme != "https":
+            raise ValueError("own_certificate is for scheme https")
+        return self
 
 
 class Fitness(_Part):
@@ -266,6 +276,9 @@ class ServiceDefinition(_Part):
     backup: Backup
     homepage: Homepage | None = None
     requires: list[Name] = Field(default=[], description="Definitions that must be in the lab for it to work.")
+    not_beside: list[Name] = Field(
+        default=[], description="Definitions that cannot run on the same host: both need one port of it."
+    )
     notes: list[str] = Field(default=[], description="What a person should know after adding it.")
     logs: list[str] = Field(default=[], description="Log files it writes, below the service's folder.")
     failures: list[Failure] = Field(default=[], description="What lines of its logs mean.")

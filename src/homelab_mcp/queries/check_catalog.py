@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from homelab_mcp.core.catalog import Catalog
+from homelab_mcp.core.catalog_explained import explanation
 from homelab_mcp.core.catalog_rules import catalog_findings
 from homelab_mcp.core.checks import LintStack, lint
 from homelab_mcp.core.compose_edit import new_document
@@ -21,18 +22,24 @@ from homelab_mcp.model.lab import LabSettings
 
 SETTINGS = LabSettings(domain="example.org")
 _ROOT = "/opt/stacks"
+_PROVIDER = "mullvad"
+"""A VPN provider that the linter knows."""
 _ANSWERS = ("x1", "1", "admin@example.org", "https://x.example.org")
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One entry: its level, what is wrong (errors), and what its reader should know (warnings the linter gives)."""
+    """One entry: its level, what is wrong (errors), and what its reader should know (warnings the linter gives).
+
+    A warning whose reason the entry does not give is among ``unexplained`` too.
+    """
 
     id: str
     category: str
     level: str
     problems: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    unexplained: tuple[str, ...] = ()
 
 
 def check_catalog(catalog: Catalog, only: Iterable[str] = ()) -> list[Checked]:
@@ -49,6 +56,7 @@ def check_catalog(catalog: Catalog, only: Iterable[str] = ()) -> list[Checked]:
 def _checked(definition: ServiceDefinition, everything: tuple[ServiceDefinition, ...]) -> Checked:
     problems = catalog_findings(definition, everything)
     warnings: list[str] = []
+    unexplained: list[str] = []
     try:
         made, env = generated(definition, everything)
     except HomelabError as error:
@@ -57,8 +65,15 @@ def _checked(definition: ServiceDefinition, everything: tuple[ServiceDefinition,
         text = new_document(made.services, networks=made.networks, urls=made.urls)
         for finding in lint([LintStack("check", "check/compose.yaml", text, env)]):
             said = f"{finding.rule}: {finding.message}"
-            (problems if finding.severity is Severity.ERROR else warnings).append(said)
-    return Checked(definition.id, definition.category, definition.level, tuple(problems), tuple(warnings))
+            if finding.severity is Severity.ERROR:
+                problems.append(said)
+                continue
+            reason = explanation(definition, finding)
+            warnings.append(f"{said} Meant so: {reason}" if reason else said)
+            unexplained += [] if reason else [said]
+    return Checked(
+        definition.id, definition.category, definition.level, tuple(problems), tuple(warnings), tuple(unexplained)
+    )
 
 
 def generated(
@@ -94,7 +109,7 @@ def made_up(variables: Iterable[Variable]) -> dict[str, str]:
         for variable in variables:
             if not variable.required or variable.default is not None or variable.generate:
                 continue
-            tried = variable.choices or _ANSWERS
+            tried = variable.choices or ((_PROVIDER,) if variable.name == "VPN_SERVICE_PROVIDER" else _ANSWERS)
             fits = [each for each in tried if re.fullmatch(variable.pattern or ".*", each)]
             yield variable.name, fits[0] if fits else ""
 

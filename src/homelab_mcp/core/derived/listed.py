@@ -9,6 +9,7 @@ from homelab_mcp.core.derived.external import external_file
 from homelab_mcp.core.derived.homepage import homepage_services
 from homelab_mcp.core.derived.host_routes import host_routes_file
 from homelab_mcp.core.derived.monitoring import monitoring
+from homelab_mcp.core.derived.own_certificates import own_certificates_file
 from homelab_mcp.core.derived.sablier import sablier_file
 from homelab_mcp.core.derived.traefik_dynamic import traefik_dynamic
 
@@ -17,6 +18,7 @@ DERIVATIONS: tuple[Derivation, ...] = (
     sablier_file,
     external_file,
     host_routes_file,
+    own_certificates_file,
     access_control,
     homepage_services,
     backups,

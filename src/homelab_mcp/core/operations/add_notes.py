@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Collection
 
 from homelab_mcp.core.generator import Generated
+from homelab_mcp.core.host_routes import core_folder
+from homelab_mcp.core.labels import OWN_CERTIFICATE
 from homelab_mcp.core.operations.lab_view import LabView
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.lab import LabSettings
@@ -37,6 +39,11 @@ def notes_of(
 ) -> list[str]:
     """Sentences on how it is reached, what it waits for and what a person does first; ``kept`` files are left alone."""
     notes = []
+    if definition.route and definition.route.own_certificate and not (core_folder(lab) or "traefik" in alongside):
+        notes.append(
+            f"Traefik has no folder of dynamic files here: have a file of it define the serversTransport "
+            f"{generated.name}{OWN_CERTIFICATE} with insecureSkipVerify, or the route answers 404."
+        )
     if waits_for_login(generated, settings, lab, alongside):
         notes.append(
             f"Not reachable yet: the lab has no log-in service ({settings.sso_middleware}), and Traefik serves no "

@@ -222,6 +222,14 @@ def _risks(
                 f"{generated.name} is reached without the lab's log-in: {json.dumps(access.why)}",
             )
         )
+    if definition.route and definition.route.own_certificate and access:
+        found.append(
+            RiskReason(
+                Risk.MEDIUM,
+                f"Traefik does not check the certificate of {generated.name}, which it made for itself. The way "
+                "between them is a network of this machine; every other service is asked as before.",
+            )
+        )
     for container in containers:
         for privilege in container.privileges:
             if privilege.kind in _DANGEROUS:
