@@ -66,10 +66,22 @@ def until(browser: Browser, question: str, seconds: float = 60) -> None:
 
 def say(browser: Browser, words: str) -> None:
     """Write into the chat, and send it."""
-    browser.script("document.getElementById('chat-input').focus()")
-    browser.keys(words)
+    end = time.monotonic() + 60
+    # What opens or closes over the chat meanwhile takes keys away, as from a person, who looks and types again.
+    while browser.script(WRITTEN) != words:
+        assert time.monotonic() < end, browser.text()[-2000:]
+        browser.script(EMPTIED)
+        browser.keys(words)
+        time.sleep(0.5)
     until(browser, "const b = document.getElementById('send-message-button'); return !!b && !b.disabled")
     browser.script("document.getElementById('send-message-button').click()")
+
+
+WRITTEN = "return document.getElementById('chat-input').innerText.trim()"
+EMPTIED = """
+document.getElementById('chat-input').focus();
+document.execCommand('selectAll'); document.execCommand('delete');
+"""
 
 
 @contextmanager

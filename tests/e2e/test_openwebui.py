@@ -28,6 +28,15 @@ PREFIX = "homelab_"
 """OpenWebUI puts the tool server's id before each tool's name."""
 
 
+def parsed(result: str) -> dict[str, Any] | None:
+    """A tool's result where it is a plan; an error is a sentence."""
+    try:
+        found: dict[str, Any] = json.loads(result)
+    except ValueError:
+        return None
+    return found
+
+
 def adds_and_applies(messages: Messages) -> ToolCall | str:
     """A model that does what the instructions say: plan, apply, tell. Asked to go on, it applies the same plan."""
     done = tool_results(messages)
@@ -37,9 +46,9 @@ def adds_and_applies(messages: Messages) -> ToolCall | str:
     if not done:
         service = last_words(messages).split()[-1]
         return ToolCall(f"{PREFIX}add_service", {"service": service, "stack": "apps"})
-    if len(done) == 1:
-        return ToolCall(f"{PREFIX}apply_plan", {"plan_id": json.loads(done[0])["plan_id"]})
-    return f"It says: {done[1]}"
+    if len(done) == 1 and (plan := parsed(done[0])):
+        return ToolCall(f"{PREFIX}apply_plan", {"plan_id": plan["plan_id"]})
+    return f"It says: {done[-1]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +61,8 @@ class Chat:
     browser: Browser
 
     def plans(self) -> list[dict[str, Any]]:
-        """What the tools told the model, as JSON; what was no JSON is left out."""
-        found = []
-        for text in tool_results(self.model.asked[-1]["messages"]):
-            try:
-                found.append(json.loads(text))
-            except ValueError:
-                continue
-        return found
+        """What the tools told the model of plans, since the person's last words."""
+        return [plan for text in tool_results(self.model.asked[-1]["messages"]) if (plan := parsed(text))]
 
 
 @pytest.fixture(scope="module")
