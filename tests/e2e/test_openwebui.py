@@ -29,12 +29,12 @@ PREFIX = "homelab_"
 
 
 def parsed(result: str) -> dict[str, Any] | None:
-    """A tool's result where it is a plan; an error is a sentence."""
+    """A tool's result where it is a plan. Of an error OpenWebUI makes ``{"error": ...}`` with its sentence."""
     try:
         found: dict[str, Any] = json.loads(result)
     except ValueError:
         return None
-    return found
+    return found if "plan_id" in found else None
 
 
 def adds_and_applies(messages: Messages) -> ToolCall | str:

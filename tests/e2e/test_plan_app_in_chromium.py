@@ -147,12 +147,9 @@ def test_lines_that_look_like_heads_of_files_stay_lines(
     made: tuple[str, dict[str, Any]], host: Host, browser: Browser
 ) -> None:
     """A file's content can imitate every mark of a diff, and every field of a plan can hold markup."""
-    before = "\n".join(
-        ["-- a/harmless.txt", "++ b/harmless.txt", "@@ -1 +1 @@", *HOSTILE, "same", "--- a/x", "+++ b/x"]
-    )
-    after = "\n".join(
-        ["++ b/other.txt", "-- a/other.txt", "… 12 more characters", *reversed(HOSTILE), "same", "+++ b/x"]
-    )
+    # The last line that goes and the first that comes stand side by side in a diff, as the two lines of a file's head do.
+    before = "\n".join(["++ b/first.txt", "@@ -1 +1 @@", *HOSTILE, "same", "-- a/harmless.txt"])
+    after = "\n".join(["-- a/first.txt", "… 12 more characters", *reversed(HOSTILE), "same", "++ b/harmless.txt"])
     diff = unified(
         [
             FileEdit("apps/a.txt", before, after),
@@ -174,6 +171,7 @@ def test_lines_that_look_like_heads_of_files_stay_lines(
         "error": HOSTILE[3],
         "evidence": [{"what": HOSTILE[4], "ok": True, "detail": HOSTILE[6]}],
     }
+    assert "\n--- a/harmless.txt\n+++ b/harmless.txt\n" in diff
     host.show(browser, {"content": [], "structuredContent": plan})
     browser.wait("Files")
     heads = browser.script("return [...document.querySelectorAll('.file h3')].map(e => e.innerText)")
