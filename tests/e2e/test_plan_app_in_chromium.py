@@ -147,7 +147,7 @@ def test_lines_that_look_like_heads_of_files_stay_lines(
     made: tuple[str, dict[str, Any]], host: Host, browser: Browser
 ) -> None:
     """A file's content can imitate every mark of a diff, and every field of a plan can hold markup."""
-    # The last line that goes and the first that comes stand side by side in a diff, as the two lines of a file's head do.
+    # The last line that goes and the first that comes stand side by side in a diff, as a file's head does.
     before = "\n".join(["++ b/first.txt", "@@ -1 +1 @@", *HOSTILE, "same", "-- a/harmless.txt"])
     after = "\n".join(["-- a/first.txt", "… 12 more characters", *reversed(HOSTILE), "same", "++ b/harmless.txt"])
     diff = unified(
