@@ -23,7 +23,7 @@ from tests.e2e.http_server import serving
 from tests.e2e.openwebui import ROOT
 from tests.e2e.server import LabOnDisk
 
-pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1800)]
 
 PROGRAM = ROOT / ".openwebui" / "mcpo" / "bin" / "mcpo"
 KEY = "key-of-a-test"

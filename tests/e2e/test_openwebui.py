@@ -22,7 +22,7 @@ from tests.e2e.openwebui import TOOL_SERVER, OpenWebui, openwebui, say, until
 from tests.e2e.scripted_model import NAME, Messages, ScriptedModel, ToolCall, last_words, scripted_model, tool_results
 from tests.e2e.server import LabOnDisk
 
-pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1800)]
 
 PREFIX = "homelab_"
 """OpenWebUI puts the tool server's id before each tool's name."""
