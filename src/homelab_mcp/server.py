@@ -21,12 +21,14 @@ from homelab_mcp import __version__
 from homelab_mcp.bootstrap import mask_output
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean
+from homelab_mcp.http.settings import approvals_address
 from homelab_mcp.model.errors import HomelabError, LabLocked, VaultLocked
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.model.token import Scope, Token
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.access import READ_REFUSED, may_call, require, token_in, token_of
 from homelab_mcp.tools.masking import Masking
+from homelab_mcp.tools.plan_app import PlanApp, extension, plan_tools
 from homelab_mcp.tools.registry import register_all
 from homelab_mcp.tools.shape import no_such_tool, own_words
 from homelab_mcp.tools.toolsets import ALL_WORD
@@ -162,8 +164,8 @@ class Offer:
     read_only: bool = False
 
 
-def build(lab: Lab, *, offer: Offer = Offer()) -> HomelabServer:
-    """The server for one lab.
+def build(lab: Lab, *, offer: Offer = Offer(), approvals: str = "") -> HomelabServer:
+    """The server for one lab; ``approvals`` is where a browser finds the approval page, if that is known.
 
     Raises:
         InvalidInput: a toolset that is none.
@@ -175,11 +177,12 @@ def build(lab: Lab, *, offer: Offer = Offer()) -> HomelabServer:
         version=__version__,
         instructions=READ_ONLY_INSTRUCTIONS if read_only else INSTRUCTIONS,
         log_level="WARNING",
+        extensions=[extension()],
     )
     left_out = register_all(server, lab, toolsets=offer.toolsets, read_only=read_only)
     if left_out:
         server.teach(MORE_TOOLS.format(names=", ".join(left_out)))
-    server.middleware.append(Masking(lab))
+    server.middleware.extend((Masking(lab), PlanApp(plan_tools(server._tool_manager.list_tools()), approvals)))
     server.watch()
     return server
 
@@ -187,7 +190,7 @@ def build(lab: Lab, *, offer: Offer = Offer()) -> HomelabServer:
 def serve_stdio(lab: Lab, offer: Offer = Offer()) -> None:
     """Serve on stdin and stdout until the client closes them."""
     _log_to_stderr(lab)
-    server = build(lab, offer=offer)
+    server = build(lab, offer=offer, approvals=approvals_address())
     _recover_in_background(lab)
     _sample_in_background(lab)
     _warn_of_policy(lab)
@@ -212,10 +215,10 @@ def serve_http(lab: Lab, settings: HttpSettings, *, offer: Offer = Offer(), moun
     _log_to_stderr(lab)
     settings.check(kept_tokens=any(not token.expired(lab.clock.now()) for token in lab.tokens.list()))
     keyring = Keyring(lab.tokens, settings.token, settings.token_scopes, always=settings.exposed)
-    server = build(lab, offer=offer)
+    page = approval_page(lab, settings)
+    server = build(lab, offer=offer, approvals=approvals_address(settings) if page else "")
     server.token_needed = keyring.needed
-    pages = [*approval_page(lab, settings), *mounts]
-    listening = listener(application(server, settings, keyring, pages), settings)
+    listening = listener(application(server, settings, keyring, [*page, *mounts]), settings)
     _recover_in_background(lab)
     _sample_in_background(lab)
     _warn_of_policy(lab)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from dataclasses import dataclass, field
 
 from homelab_mcp.model.errors import InvalidInput
@@ -11,6 +12,8 @@ from homelab_mcp.model.token import ALL_SCOPES, Scope
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - named to be told apart
 SHORTEST_TOKEN = 16
+APPROVALS = "/approvals"
+"""Where the approval page is, beside MCP over HTTP and alone."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -126,3 +129,13 @@ class HttpSettings:
                 "serve on 127.0.0.1 for this machine alone.",
                 code="token_required",
             )
+
+
+def approvals_address(settings: HttpSettings | None = None) -> str:
+    """Where a person's browser finds the approval page, ending in ``/``; "" where that is not known.
+
+    HOMELAB_APPROVALS_URL says it, for a page beside MCP and for one that runs alone; else it is where MCP is served.
+    """
+    own = f"{settings.scheme}://{settings.authority}" if settings and settings.host not in EVERYWHERE else ""
+    url = os.environ.get("HOMELAB_APPROVALS_URL", "") or own
+    return f"{url.rstrip('/')}{APPROVALS}/" if url else ""

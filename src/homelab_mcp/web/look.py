@@ -9,11 +9,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import FileResponse, Response
 
+from homelab_mcp.http.settings import APPROVALS
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.ports import Clock
 from homelab_mcp.web.problems import problem_of
 
-BASE = "/approvals"
+BASE = APPROVALS
 
 _HERE = Path(__file__).parent
 _TYPES = {"page.css": "text/css", "live.js": "text/javascript", "icon.svg": "image/svg+xml"}
