@@ -97,9 +97,13 @@ def command(fix: dict[str, Any]) -> str:
 def _options(given: dict[str, Any]) -> str:
     words = []
     for name, value in given.items():
-        flag = {"limits": "--limit", "env_set": "--env"}.get(name, f"--{name.replace('_', '-')}")
+        given_as = {"limits": "--limit", "env_set": "--env", "repairs": "--repair"}
+        flag = given_as.get(name, f"--{name.replace('_', '-')}")
         if isinstance(value, dict):
             words += [f"{flag} {k}={v}" for k, v in value.items()]
+        elif isinstance(value, list):
+            # Quoted: one may have a > in it.
+            words += [f"{flag} '{one}'" for one in value]
         else:
             words.append(f"{flag} {value}")
     return " ".join(words)
