@@ -131,5 +131,6 @@ def test_the_offered_plan_settles_it_when_applied(judged: Zoo) -> None:
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(2400)
 def test_every_other_offered_plan_settles_it_too(judged: Zoo) -> None:
     assert settled(judged, [n for n, e in judged.exhibits.items() if "verify" in e.task and n not in DAILY]) == {}
