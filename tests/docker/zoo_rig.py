@@ -160,7 +160,7 @@ class Zoo:
         """Whether its first host answers below 400 within a moment."""
         compose = (self.root / exhibit.stack / "compose.yaml").read_text()
         host = re.findall(r"Host\(`([^`]+)`\)", compose)[0]
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             if 0 < self.lab().probe.get(host).status < 400:
                 return True

@@ -65,7 +65,8 @@ def _ports(f: Facts) -> Iterator[Cause]:
 
 
 def _unpublish(f: Facts, port: int, who: str) -> Remedy:
-    if not port:
+    if not port or f.route is None:
+        # Without a route nobody would reach it any more, and Traefik itself has none.
         return Remedy(f"Stop {who}, or publish another port in the stack's file; behind Traefik no port is needed.")
     what = f"Publish {port} no more: behind Traefik no port is needed. Or stop {who}, or publish another one by hand."
     return repair(f, what, f"unpublish:{port}")

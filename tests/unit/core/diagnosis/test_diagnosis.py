@@ -209,7 +209,14 @@ def path(target: str, *, read_only: bool = False) -> HostPath:
         (crashed("open /data/x: Read-only file system", paths=(path("/data", read_only=True),)), "writable:/data"),
         (crashed("Too many open files"), "more_files"),
         (facts(None, wanted_networks=("gone",)), "make_network:gone"),
-        (facts(container("created", error="x"), takers={80: "a/b"}), "unpublish:80"),
+        (
+            facts(
+                container("created", error="x"),
+                takers={80: "a/b"},
+                route=RouteFacts(("a.lab.test",), enabled="true", traefik=Other("core", "traefik", "running")),
+            ),
+            "unpublish:80",
+        ),
         (
             facts(container("exited", code=127), body={"entrypoint": ["/bin/server"]}),
             "own_command",
@@ -250,6 +257,7 @@ def test_the_plan_that_settles_it_is_ready(found: Facts, call: str) -> None:
     "found",
     [
         facts(container("exited", code=127)),
+        facts(container("created", error="x"), takers={443: "a/b"}),
         facts(container("created", error="unable to find user me: no such user")),
         facts(container("created", error='error gathering device information "/dev/ttyA": no such file')),
         facts(container(health="unhealthy", health_log=("Health check exceeded timeout (1s)",))),
