@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -100,12 +101,11 @@ def _options(given: dict[str, Any]) -> str:
         given_as = {"limits": "--limit", "env_set": "--env", "repairs": "--repair"}
         flag = given_as.get(name, f"--{name.replace('_', '-')}")
         if isinstance(value, dict):
-            words += [f"{flag} {k}={v}" for k, v in value.items()]
+            words += [f"{flag} {quote(f'{k}={v}')}" for k, v in value.items()]
         elif isinstance(value, list):
-            # Quoted: one may have a > in it.
-            words += [f"{flag} '{one}'" for one in value]
+            words += [f"{flag} {quote(str(one))}" for one in value]
         else:
-            words.append(f"{flag} {value}")
+            words.append(f"{flag} {quote(str(value))}")
     return " ".join(words)
 
 
