@@ -56,7 +56,7 @@ def _limits(f: Facts, one: ContainerFacts) -> Iterator[Cause]:
         yield Cause("pids_limit", 0.93 if one.pids > 0 else 0.6, "It may start no more processes.", seen, fix)
     found = said(f, r"too many open files|EMFILE|No file descriptors available")
     if found:
-        fix = repair(f, "Let it open 65536 files (`ulimits: nofile`).", "more_files")
+        fix = repair(f, "Let it open more files (`ulimits: nofile`).", "more_files")
         yield Cause("file_limit", 0.9, "It may open no more files.", (quoted(found),), fix)
     found = said(f, r"inotify.{0,40}(?:limit|watches)|ENOSPC: System limit for number of file watchers")
     if found:

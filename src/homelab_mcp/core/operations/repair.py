@@ -18,8 +18,8 @@ from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.plan import Risk, RiskReason
 
-FILES = 65_536
-"""Open files: what most images' own documentation asks for."""
+FILES, LEAST_FILES = 65_536, 1024
+"""Open files: what most images' own documentation asks for, and what Linux gives where nobody says otherwise."""
 HEALTH_TIMEOUT = "30s"
 """As long as Docker's own default (docs.docker.com, Dockerfile reference, HEALTHCHECK)."""
 _LEAST_TMPFS, _MORE = 64 * 2**20, 4
@@ -143,8 +143,15 @@ def _bigger_tmpfs(edit: ServiceEdit, target: str) -> Repaired:
 
 
 def _more_files(edit: ServiceEdit, _: str) -> Repaired:
-    edit.set("ulimits.nofile", {"soft": FILES, "hard": FILES})
-    return Repaired(f"{FILES} open files")
+    own = edit.get("ulimits.nofile")
+    numbers = [n for n in (own.values() if isinstance(own, Mapping) else [own]) if isinstance(n, int)]
+    if numbers and max(numbers) < LEAST_FILES:
+        # The engine's own is never below, and a rootless engine may set no higher one.
+        edit.remove("ulimits.nofile")
+        return Repaired("as many open files as the engine gives")
+    more = max(FILES, _MORE * max(numbers, default=0))
+    edit.set("ulimits.nofile", {"soft": more, "hard": more})
+    return Repaired(f"{more} open files")
 
 
 def _networked(edit: ServiceEdit, _: str) -> Repaired:

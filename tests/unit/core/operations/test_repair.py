@@ -109,6 +109,22 @@ def test_a_long_mount_loses_read_only() -> None:
     assert mine["volumes"][2] == {"type": "bind", "source": "./long", "target": "/long"}
 
 
+@pytest.mark.parametrize(
+    ("own", "becomes"),
+    [
+        ("{nofile: 32}", None),
+        ("{nofile: {soft: 64, hard: 128}}", None),
+        ("{nofile: 4096}", 65_536),
+        ("{nofile: 65536}", 262_144),
+        ("{nproc: 9}", 65_536),
+    ],
+)
+def test_more_files_than_it_had(own: str, becomes: int | None) -> None:
+    edit = ServiceEdit(f"services:\n  app:\n    image: app:1\n    ulimits: {own}\n", "app")
+    repair(edit, "more_files")
+    assert edit.get("ulimits.nofile") == (becomes and {"soft": becomes, "hard": becomes})
+
+
 def test_a_name_is_replaced_as_a_whole_word_and_variables_of_env_stay() -> None:
     mine, _ = done("rename_host:databse>database")
     assert mine["environment"] == {"DB": "postgres://database:5432/databse-old", "CACHE": "${CACHE}"}
