@@ -310,7 +310,8 @@ def _remove_unused(label: str) -> None:
 
 def _remove_local_images() -> None:
     # Without --force: docker itself refuses to remove what a container still uses.
-    for reference in docker("images", "--filter", f"label={LABEL}", "--format", "{{.ID}}").split():
+    # An image is listed once for each of its names.
+    for reference in dict.fromkeys(docker("images", "--filter", f"label={LABEL}", "--format", "{{.ID}}").split()):
         tags = docker("inspect", "--format", '{{join .RepoTags " "}}', reference).split()
         for target in tags or [reference]:
             _quietly("rmi", target)

@@ -120,11 +120,10 @@ class Zoo:
     def plan_of(self, lab: LocalLab, exhibit: Exhibit, call: dict[str, Any]) -> Plan:
         """The plan that a remedy's tool call makes, with what a person fills in."""
         given = dict(call["arguments"])
-        for value in (given.get("values"), given.get("env_set")):
+        for value in (given, given.get("values"), given.get("env_set")):
             if isinstance(value, dict):
-                value.update(
-                    {k: exhibit.task["fill"][v] for k, v in value.items() if v in exhibit.task.get("fill", {})}
-                )
+                filled = {k: v for k, v in value.items() if isinstance(v, str) and v in exhibit.task.get("fill", {})}
+                value.update({k: exhibit.task["fill"][v] for k, v in filled.items()})
         stack, service = given.pop("stack", exhibit.stack), given.pop("service", exhibit.service)
         match call["tool"]:
             case "control_service":
@@ -159,8 +158,9 @@ class Zoo:
 
     def answers(self, exhibit: Exhibit) -> bool:
         """Whether its first host answers below 400 within a moment."""
-        host = re.findall(r"Host\(`([^`]+)`\)", exhibit.compose)[0]
-        end = time.monotonic() + 20
+        compose = (self.root / exhibit.stack / "compose.yaml").read_text()
+        host = re.findall(r"Host\(`([^`]+)`\)", compose)[0]
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             if 0 < self.lab().probe.get(host).status < 400:
                 return True

@@ -53,6 +53,7 @@ def update(
     health_reason: Annotated[str, typer.Option(help="Why there is no health check.")] = "",
     replicas: Annotated[int, typer.Option(help="How many containers.", min=0, max=20)] = 0,
     restart: Annotated[str, typer.Option(help="no, always, on-failure or unless-stopped.")] = "",
+    repair: Annotated[Many, typer.Option("--repair", metavar="NAME[:WHAT]", help="As diagnose offers it.")] = None,
     plan_only: PlanOnly = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -77,6 +78,7 @@ def update(
         "health_reason": health_reason,
         "replicas": replicas,
         "restart": restart,
+        "repairs": tuple(repair or ()),
     }
     lab = lab_of(ctx)
     plan = propose_update_service(lab, service, stack, changes, Requester(via="cli"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -97,11 +98,14 @@ def command(fix: dict[str, Any]) -> str:
 def _options(given: dict[str, Any]) -> str:
     words = []
     for name, value in given.items():
-        flag = {"limits": "--limit", "env_set": "--env"}.get(name, f"--{name.replace('_', '-')}")
+        given_as = {"limits": "--limit", "env_set": "--env", "repairs": "--repair"}
+        flag = given_as.get(name, f"--{name.replace('_', '-')}")
         if isinstance(value, dict):
-            words += [f"{flag} {k}={v}" for k, v in value.items()]
+            words += [f"{flag} {quote(f'{k}={v}')}" for k, v in value.items()]
+        elif isinstance(value, list):
+            words += [f"{flag} {quote(str(one))}" for one in value]
         else:
-            words.append(f"{flag} {value}")
+            words.append(f"{flag} {quote(str(value))}")
     return " ".join(words)
 
 

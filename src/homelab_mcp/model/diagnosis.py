@@ -189,6 +189,7 @@ class Facts:
         volumes: names of the engine's volumes; None where unknown.
         wanted_volumes: volumes that are to be there already.
         image_here: whether the image is on the engine.
+        tags: other tags of it that are on the engine.
         host_architecture: the engine's.
         takers: host port it publishes -> who has it already.
         paths: the host's side of its mounts.
@@ -221,6 +222,7 @@ class Facts:
     volumes: frozenset[str] | None = None
     wanted_volumes: tuple[str, ...] = ()
     image_here: bool | None = None
+    tags: tuple[str, ...] = ()
     host_architecture: str = ""
     takers: Mapping[int, str] = field(default_factory=dict)
     paths: tuple[HostPath, ...] = ()

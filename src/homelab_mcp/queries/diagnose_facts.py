@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from homelab_mcp.core.checks.view import StackView
 from homelab_mcp.core.compose_model import Text
 from homelab_mcp.core.diagnosis.known_lines import LENGTH, LINES
 from homelab_mcp.core.fingerprint import touched_stacks
+from homelab_mcp.core.operations.container_edit import image_parts
 from homelab_mcp.core.stack_host import refuse_silent
 from homelab_mcp.model.diagnosis import ContainerFacts, Facts, HostPath, Other, RouteFacts, Signature
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
@@ -88,6 +90,7 @@ def facts_of(
         volumes=engine.volumes(),
         wanted_volumes=tuple(_external(mine, "volumes", [m.source for m in mine.mounts if m.kind == "volume"])),
         image_here=_image_here(engine, mine),
+        tags=_tags(engine, mine),
         host_architecture=_architecture(engine),
         takers=dict(_takers(lab, mine, listed, running=any(c.state.state == "running" for c in containers))),
         paths=tuple(_paths(lab, mine)) if home == LOCAL else (),
@@ -189,6 +192,15 @@ def _image_here(engine: Engine, mine: ServiceView) -> bool | None:
     name = image if ":" in image.rsplit("/", 1)[-1] else f"{image}:latest"
     short = name.removeprefix("docker.io/").removeprefix("library/")
     return bool(engine.images() & {name, short})
+
+
+def _tags(engine: Engine, mine: ServiceView) -> tuple[str, ...]:
+    """Other tags of its image that the engine has, the highest first."""
+    repository, tag = image_parts(mine.image)
+    short = repository.removeprefix("docker.io/").removeprefix("library/")
+    found = (image_parts(one) for one in engine.images())
+    tags = {t for r, t in found if r == short and t and t != tag}
+    return tuple(sorted(tags, key=lambda t: [int(n) for n in re.findall(r"\d+", t)], reverse=True))
 
 
 def _architecture(engine: Engine) -> str:

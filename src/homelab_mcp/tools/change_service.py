@@ -67,6 +67,7 @@ def register_update(server: MCPServer[Any], lab: Lab) -> None:
         health_reason: Line = "",
         replicas: Annotated[int, Field(ge=0, le=20)] = 0,
         restart: Literal["", "no", "always", "on-failure", "unless-stopped"] = "",
+        repairs: Annotated[list[str], Field(description="As diagnose offers.")] = [],  # noqa: B006
     ) -> Annotated[CallToolResult, PlanOutput]:
         from homelab_mcp.workflow.propose_changes import propose_update_service
 
@@ -87,6 +88,7 @@ def register_update(server: MCPServer[Any], lab: Lab) -> None:
             "health_reason": health_reason,
             "replicas": replicas,
             "restart": restart,
+            "repairs": tuple(repairs),
         }
         plan = await in_thread(propose_update_service, lab, service, stack, changes, requester(ctx))
         return await plan_result(lab, plan)

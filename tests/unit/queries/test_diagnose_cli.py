@@ -23,6 +23,16 @@ APP = {"stack": "apps", "service": "app"}
             {**APP, "limits": {"memory": "64M"}},
             "homelab-mcp update app --stack apps --limit memory=64M",
         ),
+        (
+            "update_service",
+            {**APP, "repairs": ["unpublish:80", "rename_host:db>data"]},
+            "homelab-mcp update app --stack apps --repair unpublish:80 --repair 'rename_host:db>data'",
+        ),
+        (
+            "update_service",
+            {**APP, "sso": "bypass", "sso_reason": "It is the log-in."},
+            "homelab-mcp update app --stack apps --sso bypass --sso-reason 'It is the log-in.'",
+        ),
         ("fix_permissions", {**APP, "owner": "1:2"}, "homelab-mcp fix-permissions app --stack apps --owner 1:2"),
         ("connect_services", {"a": "x/a", "b": "y/b"}, "homelab-mcp connect x/a y/b"),
         ("rollback", {"plan_id": "p1"}, "homelab-mcp rollback p1"),

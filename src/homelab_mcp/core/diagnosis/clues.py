@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from homelab_mcp.model.diagnosis import Facts, Remedy
+from homelab_mcp.model.diagnosis import Facts, Other, Remedy
 
 LINE = 240
 """Characters of a log line that are shown as evidence."""
@@ -34,6 +34,19 @@ def call(facts: Facts, tool: str, what: str, **arguments: object) -> Remedy:
     return Remedy(what, tool, {"service": facts.service, "stack": facts.stack, **arguments})
 
 
+def repair(facts: Facts, what: str, *repairs: str) -> Remedy:
+    """A remedy by ``update_service`` with these repairs (``core.operations.repair``)."""
+    return call(facts, "update_service", what, repairs=list(repairs))
+
+
+def own_command(facts: Facts) -> Remedy:
+    """The remedy for a command that the image lacks: its file's own goes, where there is one."""
+    if facts.body.get("command") is None and facts.body.get("entrypoint") is None:
+        return Remedy("The image's own command is not in it: take another tag of the image.")
+    what = "Take `command` and `entrypoint` out of the stack's file: the image has its own. Or correct them by hand."
+    return repair(facts, what, "own_command")
+
+
 def control(facts: Facts, action: str, what: str) -> Remedy:
     """A remedy by ``control_service``."""
     return Remedy(what, "control_service", {"action": action, "service": facts.service, "stack": facts.stack})
@@ -46,6 +59,22 @@ def control_other(facts: Facts, stack: str, service: str, action: str = "start")
         "control_service",
         {"action": action, "service": service, "stack": stack},
     )
+
+
+def settle_other(facts: Facts, other: Other) -> Remedy:
+    """The remedy for another service that does not work: a start where it ended, else a look at what is wrong with it.
+
+    One that ended by an error needs more than a start; its own diagnosis tells.
+    """
+    if other.down and other.state not in ("restarting", "created", "absent"):
+        return control_other(facts, other.stack, other.service, "unpause" if other.state == "paused" else "start")
+    return diagnose_other(other.stack, other.service)
+
+
+def literal(facts: Facts, word: str) -> bool:
+    """Whether a word stands in its command or variables, so that a repair can put another there."""
+    body = facts.body
+    return any(word in str(body.get(field) or "") for field in ("command", "entrypoint", "environment"))
 
 
 def diagnose_other(stack: str, service: str) -> Remedy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from homelab_mcp.core.diagnosis.clues import call, control, quoted, said
+from homelab_mcp.core.diagnosis.clues import call, control, own_command, quoted, repair, said
 from homelab_mcp.model.diagnosis import Cause, ContainerFacts, Facts, Remedy
 
 _ENDED = frozenset({"exited", "dead", "restarting"})
@@ -59,7 +59,7 @@ def _limits(f: Facts, one: ContainerFacts) -> Iterator[Cause]:
         yield Cause("pids_limit", 0.93 if one.pids > 0 else 0.6, "It may start no more processes.", seen, fix)
     found = said(f, r"too many open files|EMFILE|No file descriptors available")
     if found:
-        fix = Remedy("Raise `ulimits: nofile` in the stack's file (65536 is usual), then recreate it.")
+        fix = repair(f, "Let it open more files (`ulimits: nofile`).", "more_files")
         yield Cause("file_limit", 0.9, "It may open no more files.", (quoted(found),), fix)
     found = said(f, r"inotify.{0,40}(?:limit|watches)|ENOSPC: System limit for number of file watchers")
     if found:
@@ -86,7 +86,7 @@ def _exit(f: Facts, one: ContainerFacts) -> Iterator[Cause]:
         fix = control(f, "start", "Start it again; set restart to unless-stopped where it should stay up.")
         yield Cause("ended_normally", 0.6, "It ended by itself, without an error.", ("exit code 0",), fix)
     if code == 127:
-        fix = Remedy("Correct `command` or `entrypoint` in the stack's file, or take it out: the image has its own.")
+        fix = own_command(f)
         found = said(f, r"not found")
         seen = ("exit code 127: command not found", *([quoted(found)] if found else []))
         yield Cause("command_not_found", 0.92, "A command that it is to run is not in the image.", seen, fix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from homelab_mcp.core.diagnosis.clues import call
+from homelab_mcp.core.diagnosis.clues import call, repair
 from homelab_mcp.model.diagnosis import Cause, Facts, Remedy
 
 _NO_PROGRAM = (
@@ -27,7 +27,9 @@ def causes(f: Facts) -> Iterator[Cause]:
         title = "Its health check calls a program that the image lacks; the service itself may be well."
         yield Cause("health_program_missing", 0.95, title, seen, fix)
     elif re.search(r"Health check exceeded timeout", last):
-        fix = Remedy("Give the check more time in the stack's file, or find out what makes the service slow.")
+        fix = Remedy("Find out what makes the service slow: its image's own check takes too long.")
+        if f.body.get("healthcheck"):
+            fix = repair(f, "Give the check 30 s. Or find out what makes the service slow.", "patient_health")
         yield Cause("health_timeout", 0.9, "Its health check takes longer than it may.", seen, fix)
     elif re.search(r"Connection refused|Failed to connect|can't connect", last, re.IGNORECASE):
         ports = sorted(one.listens or ())

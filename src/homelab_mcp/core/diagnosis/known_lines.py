@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from homelab_mcp.core.diagnosis.clues import quoted
+from homelab_mcp.core.diagnosis.clues import call, quoted
 from homelab_mcp.model.diagnosis import Cause, Facts, Remedy, Signature
 
 if TYPE_CHECKING:
@@ -26,8 +26,22 @@ def causes(f: Facts) -> Iterator[Cause]:
         if signature.of_entry and found.string in told:
             continue
         told.add(found.string)
-        fix = _remedy(f, signature)
+        fix = _former_major(f, signature.fix, found) or _remedy(f, signature)
         yield Cause(signature.family, signature.confidence, signature.cause, (quoted(found), signature.source), fix)
+
+
+def _former_major(f: Facts, what: str, found: re.Match[str]) -> Remedy | None:
+    """Where the line names the major version that made the data (``major``): the tag of that version.
+
+    Official tags are ``15`` and ``15-alpine`` (hub.docker.com/_/postgres); images built on them say ``pg15``.
+    """
+    major = found.groupdict().get("major")
+    if not major:
+        return None
+    tag = f.image.partition("@")[0].rsplit("/", 1)[-1].partition(":")[2]
+    former = re.sub(r"pg\d+", f"pg{major}", tag) if re.search(r"pg\d", tag) else major
+    former += "-alpine" if former == major and "alpine" in tag else ""
+    return call(f, "update_service", what, tag=former) if former != tag else None
 
 
 def matches(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from homelab_mcp.core.diagnosis.clues import call, quoted, said
+from homelab_mcp.core.diagnosis.clues import call, quoted, repair, said
 from homelab_mcp.model.diagnosis import Cause, Facts, HostPath, Remedy
 
 _LOW_SHARE, _LOW_BYTES = 0.02, 300 * 2**20
@@ -85,11 +85,13 @@ def _read_only(f: Facts) -> Iterator[Cause]:
     named = [p for p in f.paths if p.read_only and p.target.rstrip("/") in found.string]
     one = f.one
     if named:
-        fix = Remedy(f"Take `:ro` off the mount {named[0].target} in the stack's file, if it is to write there.")
+        target = named[0].target
+        fix = repair(f, f"Take `:ro` off the mount {target}, if it is to write there.", f"writable:{target}")
         seen: tuple[str, ...] = (quoted(found), f"{named[0].target} is mounted read-only")
         yield Cause("mount_read_only", 0.94, f"It writes to {named[0].target}, which is mounted read-only.", seen, fix)
     elif one and one.read_only:
-        fix = Remedy("Mount a volume or a tmpfs where it writes, or take `read_only` out of the stack's file.")
+        what = "Let it write to its root (`read_only` goes). Or mount a volume or a tmpfs where it writes, by hand."
+        fix = repair(f, what, "writable_root")
         seen = (quoted(found), "read_only: true")
         yield Cause("root_read_only", 0.93, "It writes to its own root, which is read-only.", seen, fix)
     else:
@@ -114,6 +116,8 @@ def _full(f: Facts) -> Iterator[Cause]:
     elif found:
         inside = [t for t in tmpfs if t in found.string] or tmpfs
         seen = (quoted(found), *(f"tmpfs at {t}" for t in inside))
-        fix = Remedy("Give the tmpfs a larger size in the stack's file, or a volume in its place.")
+        fix = Remedy("Free room on that disk, or give it a larger quota.")
+        if inside:
+            fix = repair(f, f"Make the memory disk {inside[0]} four times as large.", f"bigger_tmpfs:{inside[0]}")
         title = f"The memory disk {inside[0]} is full." if inside else "A disk of it is full (quota, tmpfs or inodes)."
         yield Cause("tmpfs_full" if inside else "disk_full", 0.92 if inside else 0.75, title, seen, fix)

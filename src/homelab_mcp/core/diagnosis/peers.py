@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from homelab_mcp.core.diagnosis.clues import control_other, diagnose_other, quoted, said
+from homelab_mcp.core.diagnosis.clues import control_other, diagnose_other, literal, quoted, repair, said, settle_other
 from homelab_mcp.model.diagnosis import Cause, Facts, Other, Remedy
 
 _NAME = r"[\"'`]?(?:https?://|tcp://|\w+://)?([A-Za-z0-9][A-Za-z0-9_.-]{0,80})"
@@ -40,7 +40,7 @@ def _gateway(f: Facts) -> Iterator[Cause]:
         f"it uses the network of {gateway.where}",
         f"{gateway.where}: {gateway.health or gateway.state}",
     )
-    fix = diagnose_other(gateway.stack, gateway.service)
+    fix = settle_other(f, gateway)
     yield Cause("gateway_down", 0.96, f"The VPN gateway {gateway.where} does not work.", seen, fix)
 
 
@@ -56,10 +56,7 @@ def _dependencies(f: Facts) -> Iterator[Cause]:
         )
         sure = 0.9 if waits else 0.5
         if other.down:
-            # A peer that ended by an error needs more than a start; its own diagnosis tells.
-            fix = control_other(f, other.stack, other.service)
-            if other.state in ("restarting", "created", "absent"):
-                fix = diagnose_other(other.stack, other.service)
+            fix = settle_other(f, other)
             yield Cause("dependency_down", sure, f"{other.where}, which it needs, does not run.", seen, fix)
         else:
             fix = diagnose_other(other.stack, other.service)
@@ -73,7 +70,7 @@ def _names(f: Facts) -> Iterator[Cause]:
     name = _group(found).partition(":")[0].rstrip(".")
     one = f.one
     if one and one.network_mode == "none":
-        fix = Remedy("Take `network_mode: none` out of the stack's file, or give the service a network.")
+        fix = repair(f, "Put it on its stack's network (`network_mode: none` goes).", "networked")
         yield Cause("no_network", 0.95, "It has no network at all.", (quoted(found), "network_mode: none"), fix)
         return
     other = f.other(name)
@@ -94,6 +91,8 @@ def _names(f: Facts) -> Iterator[Cause]:
         seen = (quoted(found), f"the lab has no service {name}", *(f"it has {n}" for n in near))
         meant = f"; {near[0]} may be meant" if near else ""
         fix = Remedy(f"Correct the name where it is set (a variable or a file of the service){meant}.")
+        if near and literal(f, name):
+            fix = repair(f, f"Look for {near[0]} instead.", f"rename_host:{name}>{near[0]}")
         yield Cause("wrong_service_name", 0.9, f"It looks for {name}, which nobody is called{meant}.", seen, fix)
     else:
         fix = Remedy("Look at the host's DNS (/etc/resolv.conf, Pi-hole or AdGuard), and at the engine's `dns`.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from homelab_mcp.core.diagnosis.clues import call, diagnose_other
+from homelab_mcp.core.diagnosis.clues import call, settle_other
 from homelab_mcp.model.diagnosis import Cause, Facts, Remedy, RouteFacts
 
 
@@ -14,7 +14,7 @@ def causes(f: Facts) -> Iterator[Cause]:
     if r is None or not r.hosts:
         return
     yield from _name(r)
-    yield from _certificate(r)
+    yield from _certificate(f, r)
     yield from _log_in(f, r)
 
 
@@ -26,7 +26,7 @@ def _name(r: RouteFacts) -> Iterator[Cause]:
         yield Cause("host_not_in_dns", 0.7 if well else 0.3, f"{r.hosts[0]} is not in DNS.", seen, fix)
 
 
-def _certificate(r: RouteFacts) -> Iterator[Cause]:
+def _certificate(f: Facts, r: RouteFacts) -> Iterator[Cause]:
     if not r.status or r.verified or not r.certificate:
         return
     seen: tuple[str, ...] = (f"served: {r.certificate[:200]}",)
@@ -35,9 +35,9 @@ def _certificate(r: RouteFacts) -> Iterator[Cause]:
         title = f"The certificate ended on {r.expired}."
         yield Cause("certificate_expired", 0.9, title, seen, fix)
     elif _deep(r):
-        fix = Remedy(
-            f"Give it a host name with one word before {r.domain}, or ask for a certificate of its own.",
-        )
+        flat = r.hosts[0].removesuffix(f".{r.domain}").replace(".", "-")
+        what = f"Call it {flat}.{r.domain}. Or ask for a certificate of its own, by hand."
+        fix = call(f, "update_service", what, subdomain=flat)
         title = f"A wildcard certificate covers one word before {r.domain}, and {r.hosts[0]} has more."
         yield Cause("host_too_deep", 0.9, title, seen, fix)
     elif "TRAEFIK DEFAULT CERT" in r.certificate:
@@ -68,7 +68,7 @@ def _log_in(f: Facts, r: RouteFacts) -> Iterator[Cause]:
             f"{r.login.where}: {r.login.health or r.login.state}",
             f"the route answers {r.status or 'nothing'}",
         )
-        fix = diagnose_other(r.login.stack, r.login.service)
+        fix = settle_other(f, r.login)
         yield Cause("login_down", 0.96, f"The log-in {r.login.where} does not work, so nobody gets in.", seen, fix)
     elif r.login_protected:
         seen = (f"{r.login.where}'s own router asks for log-in", f"the route leads to {r.location[:120] or 'itself'}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from homelab_mcp.core.diagnosis.clues import call, control_other
+from homelab_mcp.core.diagnosis.clues import call, control_other, literal, repair
 from homelab_mcp.model.diagnosis import Cause, Facts, Remedy, RouteFacts
 
 
@@ -38,16 +38,19 @@ def _slow(f: Facts) -> bool:
 
 def _labels(f: Facts, r: RouteFacts) -> Iterator[Cause]:
     if r.enabled != "true" and r.status in (0, 404):
-        fix = Remedy("Set the label traefik.enable=true in the stack's file, then recreate the service.")
+        fix = repair(f, "Set its label traefik.enable to true.", "route_on")
         seen: tuple[str, ...] = (
             f"traefik.enable is {r.enabled or 'not set'}",
             f"the route answers {r.status or 'nothing'}",
         )
         yield Cause("traefik_disabled", 0.93, "Traefik is told to leave it out.", seen, fix)
     if r.undefined:
-        fix = Remedy(
-            f"Define {r.undefined[0]} (add the service that brings it), or take it out of the router's middlewares."
-        )
+        gone = r.undefined[0]
+        fix = Remedy(f"Define {gone} (add the service that brings it), or take it out of the router's middlewares.")
+        if not r.sso:
+            # With the log-in among them it may be the log-in that is undefined, which no plan takes away.
+            what = f"Take {gone} out of the router's middlewares. Or add the service that brings it."
+            fix = repair(f, what, f"no_middleware:{gone}")
         seen = (f"router uses {', '.join(r.undefined)}", "no label or file defines it", f"answer: {r.status}")
         yield Cause("middleware_undefined", 0.94, f"Its router uses {r.undefined[0]}, which is not defined.", seen, fix)
     if r.clashes:
@@ -95,6 +98,8 @@ def _port(f: Facts, r: RouteFacts) -> Iterator[Cause]:
         )
     elif r.port in one.listens_local and bad:
         fix = Remedy("Let it listen on 0.0.0.0 (often a variable such as HOST or BIND), then recreate it.")
+        if literal(f, "127.0.0.1") or literal(f, "localhost"):
+            fix = repair(f, "Let it listen on 0.0.0.0 where its command or variables say 127.0.0.1.", "listen")
         seen = (f"port {r.port} is bound to 127.0.0.1", f"the route answers {r.status or 'nothing'}")
         yield Cause("listens_on_loopback", 0.95, "It listens for itself alone (127.0.0.1).", seen, fix)
     elif one.listens is None and one.exposed and r.port not in one.exposed and bad:
@@ -119,7 +124,8 @@ def _network(f: Facts, r: RouteFacts) -> Iterator[Cause]:
         f"the route answers {r.status or 'nothing'}",
     )
     if shared:
-        fix = Remedy(f"Let traefik.docker.network name {sorted(shared)[0]}, then recreate the service.")
+        name = sorted(shared)[0]
+        fix = repair(f, f"Let traefik.docker.network name {name}.", f"route_network:{name}")
         yield Cause("wrong_traefik_network", 0.9, f"Traefik is sent to {r.network}, where it is not.", seen, fix)
         return
     fix = Remedy("Put it on Traefik's network.", "connect_services", arguments)

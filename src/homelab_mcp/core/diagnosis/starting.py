@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from homelab_mcp.core.diagnosis.clues import call, control, quoted, said
+from homelab_mcp.core.diagnosis.clues import call, control, own_command, quoted, repair, said
 from homelab_mcp.model.diagnosis import Cause, Facts, Remedy
 
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -24,7 +24,7 @@ def _missing_parts(f: Facts) -> Iterator[Cause]:
     absent = [n for n in f.wanted_networks if n not in f.networks]
     if absent and f.containers is not None and not f.runs:
         told = f"the engine has no network {', '.join(absent)}"
-        fix = Remedy(f"A person makes it: `docker network create {absent[0]}`, then start the service again.")
+        fix = repair(f, f"Make the network {absent[0]} and start the service on it.", f"make_network:{absent[0]}")
         yield Cause("network_missing", 0.95, f"It is to join {absent[0]}, a network that is not there.", (told,), fix)
     volumes = [v for v in f.wanted_volumes if f.volumes is not None and v not in f.volumes]
     if volumes and not f.runs:
@@ -36,7 +36,12 @@ def _missing_parts(f: Facts) -> Iterator[Cause]:
         yield Cause("volume_missing", 0.95, f"Its volume {volumes[0]} is not there.", (told,), fix)
     if f.image_here is False and f.containers is not None and not f.containers and f.image:
         fix = control(f, "recreate", "Pull it and start it; if no registry has it, update_service takes another tag.")
-        seen = (f"the engine has no image {f.image}", "the service has no container")
+        seen: tuple[str, ...] = (f"the engine has no image {f.image}", "the service has no container")
+        if f.tags:
+            # Newest first, as the engine lists them: most often the one that ran before.
+            told = f"Take {f.tags[0]} again, which is on the engine; or recreate it, which pulls what its file names."
+            fix = call(f, "update_service", told, tag=f.tags[0])
+            seen = (*seen, f"it has {', '.join(f.tags[:4])} of it")
         yield Cause("image_missing", 0.7, f"The image {f.image} was not pulled, or cannot be.", seen, fix)
 
 
@@ -47,16 +52,24 @@ def _ports(f: Facts) -> Iterator[Cause]:
         port = re.search(r":(\d{1,5})(?:: bind| failed|->)", one.error)
         number = int(port[1]) if port else 0
         who = f.takers.get(number, "another program")
-        fix = Remedy(f"Stop {who}, or publish another port in the stack's file; behind Traefik no port is needed.")
+        fix = _unpublish(f, number, who)
         title = f"Port {number or ''} of the host is taken by {who}."
         yield Cause("port_taken", 0.96, title, (f"engine: {one.error[:240]}",), fix)
     elif f.takers and f.containers is not None and not f.runs:
         number, who = next(iter(f.takers.items()))
-        fix = Remedy(f"Stop {who}, or publish another port in the stack's file.")
+        fix = _unpublish(f, number, who)
         yield Cause("port_taken", 0.85, f"Port {number} of the host is taken by {who}.", (f"{who} has {number}",), fix)
     elif found and "Bind for" not in found[0] and not (one and one.error):
         fix = Remedy("Two programs in one container or one network want the same port; change one of them.")
         yield Cause("port_in_use_inside", 0.7, "It cannot listen: its port is in use.", (quoted(found),), fix)
+
+
+def _unpublish(f: Facts, port: int, who: str) -> Remedy:
+    if not port or f.route is None:
+        # Without a route nobody would reach it any more, and Traefik itself has none.
+        return Remedy(f"Stop {who}, or publish another port in the stack's file; behind Traefik no port is needed.")
+    what = f"Publish {port} no more: behind Traefik no port is needed. Or stop {who}, or publish another one by hand."
+    return repair(f, what, f"unpublish:{port}")
 
 
 def _architecture(f: Facts) -> Iterator[Cause]:
@@ -70,6 +83,10 @@ def _architecture(f: Facts) -> Iterator[Cause]:
     if other and one:
         seen.append(f"the image is for {one.image_architecture}, the host is {host}")
     fix = call(f, "update_service", f"Take a tag that is made for {host or 'this processor'}.", tag="TAG")
+    if one and not other and f.paths and one.image_architecture:
+        # The image fits, so what does not comes from a mount, and no plan brings another build of that.
+        mounted = ", ".join(p.path for p in f.paths[:3])
+        fix = Remedy(f"Put a build for {host} where it is mounted from ({mounted}); the image itself fits.")
     sure = 0.96 if found else 0.8
     yield Cause("wrong_architecture", sure, "The image is made for another processor.", tuple(seen), fix)
 
@@ -126,7 +143,32 @@ def _refused(f: Facts) -> Iterator[Cause]:
         return
     for pattern, identity, title, fix in _REFUSALS:
         if re.search(pattern, one.error, re.IGNORECASE):
-            yield Cause(identity, 0.95, title, (f"engine: {one.error[:300]}",), Remedy(fix))
+            remedy = _settled(f, identity, one.error) or Remedy(fix)
+            yield Cause(identity, 0.95, title, (f"engine: {one.error[:300]}",), remedy)
+
+
+def _settled(f: Facts, identity: str, error: str) -> Remedy | None:
+    """The plan that settles a refusal, where one can."""
+    match identity:
+        case "user_unknown" if f.body.get("user") is not None:
+            what = "Take `user` out of the stack's file: the image has its own. Or give a number (uid:gid) by hand."
+            return repair(f, what, "own_user")
+        case "command_not_found":
+            return own_command(f)
+        case "device_missing":
+            device = next((d for d in _devices(f) if d in error), "")
+            what = f"Go without {device} until it is plugged in again. Or correct its path by hand."
+            return repair(f, what, f"no_device:{device}") if device else None
+        case "network_missing":
+            what = "Make its container anew: it joins the network of that name that is there now."
+            return control(f, "recreate", what)
+    return None
+
+
+def _devices(f: Facts) -> list[str]:
+    rows = f.body.get("devices")
+    found = (r.get("source") if isinstance(r, dict) else str(r).partition(":")[0] for r in rows or ())
+    return [str(d) for d in found if d]
 
 
 def _not_made(f: Facts) -> Iterator[Cause]:

@@ -43,6 +43,7 @@ class UpdateServiceRequest(_Request):
     health_reason: Line = ""
     replicas: Annotated[int, Field(ge=1, le=20)] | None = None
     restart: Literal["no", "always", "on-failure", "unless-stopped"] | None = None
+    repairs: tuple[Line, ...] = Field(default=(), max_length=5)
 
 
 class MoveServiceRequest(_Request):

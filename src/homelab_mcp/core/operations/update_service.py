@@ -178,11 +178,12 @@ def _draft(work: Work, settings: LabSettings, lab: LabView, host_before: str) ->
         # Whoever shares such a variable is made anew as well.
         work.touched |= {n for n, s in work.services.items() if set(variables_in(s)) & work.aside.env.keys()}
     edits = [e for e in edits if e.before != e.after]
-    if not edits:
+    if not edits and not work.networks:
         raise InvalidInput(f"{work.name} already is as asked.", hint="No plan is needed.", code="nothing_to_do")
     bound = {n for t in work.touched for n in service_parts.bound_to(work.services, t)}
     order = [n for n in work.services if n in work.touched | bound]
-    actions = []
+    why = f"{work.name} joins it; only made where missing."
+    actions = [EngineAction(ActionKind.CREATE_NETWORK, why, name=n) for n in work.networks]
     if work.pulls:
         why = "The image must be here before anything stops."
         actions.append(EngineAction(ActionKind.PULL, why, stack.name, tuple(sorted(work.pulls))))

@@ -12,6 +12,7 @@ from homelab_mcp.core import gpu
 from homelab_mcp.core.gpu import NO_GPUS, Gpus
 from homelab_mcp.core.operations import container_edit, volume_edit
 from homelab_mcp.core.operations.change_request import Limits, UpdateServiceRequest
+from homelab_mcp.core.operations.repair import repair
 from homelab_mcp.core.resources import Host, Usage, suggested
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.model.definition import ServiceDefinition
@@ -48,6 +49,8 @@ class Work:
     touched: set[str] = field(default_factory=set)
     pulls: set[str] = field(default_factory=set)
     undo: list[str] = field(default_factory=list)
+    networks: list[str] = field(default_factory=list)
+    """Networks that are made first, where they are not there."""
 
     @contextlib.contextmanager
     def edit(self, service: str) -> Iterator[ServiceEdit]:
@@ -62,7 +65,7 @@ class Work:
 def change_container(
     work: Work, request: UpdateServiceRequest, definition: ServiceDefinition | None, machine: Machine
 ) -> None:
-    """Change limits, graphics processor, mounts, variables, health check, copies and restart policy as asked.
+    """Change limits, graphics processor, mounts, variables, health check, copies, restart policy; repair, as asked.
 
     Raises InvalidInput, EditRefused.
     """
@@ -91,6 +94,18 @@ def change_container(
         if request.restart:
             edit.set("restart", request.restart)
             work.done.append(f"restart {request.restart}")
+        for spec in request.repairs:
+            _repair(work, edit, spec)
+
+
+def _repair(work: Work, edit: ServiceEdit, spec: str) -> None:
+    did = repair(edit, spec)
+    work.done.append(did.done)
+    work.risks += [did.risk] if did.risk else []
+    work.aside.notes += [did.note] if did.note else []
+    if did.network:
+        work.networks.append(did.network)
+        work.touched.add(work.name)
 
 
 def _resources(work: Work, edit: ServiceEdit, request: UpdateServiceRequest, machine: Machine) -> None:

@@ -191,3 +191,107 @@ def test_no_line_keeps_a_signature_busy(text: str) -> None:
 def test_a_memory_disk_that_is_full_is_told_by_its_place() -> None:
     one = container("exited", code=1, mounts=(ContainerMount("tmpfs", "", "/scratch"),))
     assert first(facts(one, logs=("dd: error writing '/scratch/x': No space left on device",))) == "tmpfs_full"
+
+
+def offered(found: Facts, what: str = "service") -> dict[str, Any]:
+    """The call that the likeliest cause offers; {} for a person's work."""
+    fix = diagnose(found, what)[0].fix
+    return {"tool": fix.tool, **{k: v for k, v in fix.arguments.items() if k not in ("service", "stack")}}
+
+
+def path(target: str, *, read_only: bool = False) -> HostPath:
+    return HostPath(target, "./x", "folder", read_only=read_only)
+
+
+@pytest.mark.parametrize(
+    ("found", "call"),
+    [
+        (crashed("open /data/x: Read-only file system", paths=(path("/data", read_only=True),)), "writable:/data"),
+        (crashed("Too many open files"), "more_files"),
+        (facts(None, wanted_networks=("gone",)), "make_network:gone"),
+        (
+            facts(
+                container("created", error="x"),
+                takers={80: "a/b"},
+                route=RouteFacts(("a.lab.test",), enabled="true", traefik=Other("core", "traefik", "running")),
+            ),
+            "unpublish:80",
+        ),
+        (
+            facts(container("exited", code=127), body={"entrypoint": ["/bin/server"]}),
+            "own_command",
+        ),
+        (
+            facts(container("created", error="unable to find user me: no such user"), body={"user": "me"}),
+            "own_user",
+        ),
+        (
+            facts(
+                container("created", error='error gathering device information "/dev/ttyA": no such file'),
+                body={"devices": ["/dev/ttyA:/dev/tty", "/dev/dri"]},
+            ),
+            "no_device:/dev/ttyA",
+        ),
+        (
+            facts(
+                container(health="unhealthy", health_log=("Health check exceeded timeout (1s)",)),
+                body={"healthcheck": {"test": "x"}},
+            ),
+            "patient_health",
+        ),
+        (
+            crashed(
+                "getaddrinfo ENOTFOUND databse",
+                others=(Other("apps", "database", "running", networks=frozenset(NET)),),
+                body={"environment": {"DB": "databse:1"}},
+            ),
+            "rename_host:databse>database",
+        ),
+    ],
+)
+def test_the_plan_that_settles_it_is_ready(found: Facts, call: str) -> None:
+    assert offered(found) == {"tool": "update_service", "repairs": [call]}
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        facts(container("exited", code=127)),
+        facts(container("created", error="x"), takers={443: "a/b"}),
+        facts(container("created", error="unable to find user me: no such user")),
+        facts(container("created", error='error gathering device information "/dev/ttyA": no such file')),
+        facts(container(health="unhealthy", health_log=("Health check exceeded timeout (1s)",))),
+        crashed(
+            "getaddrinfo ENOTFOUND databse",
+            others=(Other("apps", "database", "running", networks=frozenset(NET)),),
+            body={"environment": {"DB": "${DB}"}},
+        ),
+    ],
+)
+def test_where_its_file_has_nothing_to_change_a_person_is_told_what_to_do(found: Facts) -> None:
+    assert offered(found) == {"tool": ""}
+    assert diagnose(found)[0].fix.what
+
+
+@pytest.mark.parametrize(
+    ("image", "tag"),
+    [
+        ("postgres:17", "15"),
+        ("docker.io/library/postgres:17.2-alpine3.20@sha256:00", "15-alpine"),
+        ("pgvector/pgvector:0.8.0-pg17", "0.8.0-pg15"),
+    ],
+)
+def test_data_of_a_former_major_version_leads_to_its_tag(image: str, tag: str) -> None:
+    line = "DETAIL: The data directory was initialized by PostgreSQL version 15, which is not compatible with 17."
+    assert offered(crashed(line, image=image)) == {"tool": "update_service", "tag": tag}
+
+
+def test_a_missing_image_leads_to_the_tag_that_is_here() -> None:
+    assert offered(facts(None, image_here=False, tags=("1.2", "1.1"))) == {"tool": "update_service", "tag": "1.2"}
+    assert offered(facts(None, image_here=False)) == {"tool": "control_service", "action": "recreate"}
+
+
+def test_a_mounted_program_for_another_processor_is_not_the_images_fault() -> None:
+    one = container("created", error="exec format error", image_architecture="amd64")
+    assert offered(facts(one, host_architecture="x86_64", paths=(path("/app"),))) == {"tool": ""}
+    assert offered(facts(one, host_architecture="aarch64", paths=(path("/app"),)))["tag"] == "TAG"
