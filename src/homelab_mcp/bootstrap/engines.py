@@ -20,6 +20,7 @@ from homelab_mcp.ports import (
     Meter,
     Probe,
     Registry,
+    ServiceCalls,
     Trials,
 )
 
@@ -97,6 +98,13 @@ class LabEngines(LabOnDisk):
         from homelab_mcp.adapters.container_inside import ContainerInside
 
         return ContainerInside()
+
+    @cached_property
+    def service_calls(self) -> ServiceCalls:
+        """HTTP with the services themselves."""
+        from homelab_mcp.adapters.service_calls import ContainerCalls, found_by
+
+        return ContainerCalls(found_by(self.engine, lambda: self._host_set.settings))
 
     @cached_property
     def trials(self) -> Trials:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 from homelab_mcp.model.finding import Finding
+from homelab_mcp.model.service_call import ServiceCall
 from homelab_mcp.model.trial import Trial
 
 # Whoever makes or reads a plan takes all its parts from here.
@@ -46,6 +47,8 @@ class ActionKind(StrEnum):
     """Removes a shared network that nothing joins any more, after all else has held."""
     TRIAL = "trial"
     """Runs the draft's trial beside the lab and takes it away."""
+    CALL = "call"
+    """Sends the draft's call to a service's own API, once."""
     REMOVE_ORPHANS = "remove_orphans"
     """Removes containers that no file knows. Nothing brings them back, so it is done after all else has held."""
 
@@ -173,6 +176,9 @@ class Draft:
     """Certificates that leave Traefik's store, after containers were removed and before files are written."""
     trial: Trial | None = field(default=None, repr=False)
     """What an action ``trial`` runs; ``repr`` leaves it out, for its variables are secret."""
+
+    call: ServiceCall | None = field(default=None, repr=False)
+    """What an action ``call`` sends."""
 
     @property
     def verifications(self) -> tuple[Verification, ...]:

@@ -25,6 +25,7 @@ from homelab_mcp.ports.secrets import (
     Vault,
     VaultReport,
 )
+from homelab_mcp.ports.service_calls import ServiceCalls, ServiceLine
 from homelab_mcp.ports.trials import Trials
 
 __all__ = [
@@ -65,6 +66,8 @@ __all__ = [
     "Restic",
     "SecretSource",
     "SecretsSnapshot",
+    "ServiceCalls",
+    "ServiceLine",
     "Signer",
     "Snapshots",
     "TokenStore",

@@ -51,6 +51,7 @@ _LAST = (
     ActionKind.PAUSE,
     ActionKind.RECREATE,
     ActionKind.TRIAL,
+    ActionKind.CALL,
 )
 
 

@@ -1,0 +1,306 @@
+"""HTTP to a container, at the address that its engine gives: no name is looked up, no redirect is followed.
+
+A container's own address comes first: it needs no published port and passes no log-in of the proxy. Where the engine is
+another machine's, ``ssh -W`` opens the way there from that machine (ssh(1)); an engine behind TLS leads to none, so
+there only a published port is left. A published port is also the second way on this machine, for engines whose
+networks the host cannot reach (Docker Desktop, rootless).
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from homelab_mcp.adapters.docker_engine import DockerEngine
+from homelab_mcp.adapters.ssh_transport import CONNECT_SECONDS, destination
+from homelab_mcp.model.errors import HomelabError, ServiceFailed
+from homelab_mcp.model.hosts import DockerHost
+from homelab_mcp.model.service_http import HttpAnswer, HttpAsk
+
+LARGEST = 4 * 1024 * 1024
+"""Bytes of an answer that are read; a list of some thousand films is about half of it."""
+
+DIAL_SECONDS = 3.0
+_CHUNK = 65_536
+_KEPT = ("content-type", "location", "set-cookie", "retry-after")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to try: where to, and over which machine's ssh ("" for none)."""
+
+    address: str
+    port: int
+    ssh: str = ""
+
+    @property
+    def place(self) -> str:
+        """As a Host header has it."""
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+Found = Callable[[str], tuple[DockerEngine, DockerHost | None]]
+"""The engine that has a container, and its host; None for this machine."""
+
+
+class ContainerCalls:
+    """Fulfils ``ports.ServiceCalls``.
+
+    Args:
+        find: which engine has a container.
+        boxed: whether this program runs in a container; None looks.
+    """
+
+    def __init__(self, find: Found, *, boxed: bool | None = None) -> None:
+        self._find = find
+        self._boxed = Path("/.dockerenv").exists() if boxed is None else boxed
+
+    @contextmanager
+    def line(self, container_id: str, port: int) -> Iterator[Line]:
+        """As the port's."""
+        engine, host = self._find(container_id)
+        raw = engine.raw(container_id)
+        ways = list(ways_to(raw, port, host, engine.raw, boxed=host is None and self._boxed))
+        name = str(raw.get("Name", "")).lstrip("/")
+        if not ways:
+            raise ServiceFailed(
+                f"{name} has no address that leads to its port {port} from here.",
+                hint="Reach that host by ssh:// in hosts.yaml, or publish the port there on its private address."
+                if host is not None
+                else "Start it, or join it to a network: `homelab-mcp status`.",
+                code="service_unreached",
+            )
+        yield Line(name, port, ways)
+
+
+class Line:
+    """One container's port; each request is a connection of its own."""
+
+    def __init__(self, name: str, port: int, ways: Sequence[Way]) -> None:
+        self._name = name
+        self._port = port
+        self._ways = list(ways)
+
+    @property
+    def place(self) -> str:
+        """Of the way that is taken."""
+        return self._ways[0].place
+
+    def ask(self, request: HttpAsk) -> HttpAnswer:
+        """As the port's."""
+        with self._dialled() as plain:
+            return _exchange(self._name, plain, self._ways[0].place, request)
+
+    @contextmanager
+    def _dialled(self) -> Iterator[socket.socket]:
+        why = ""
+        while self._ways:
+            way = self._ways[0]
+            with _dial(way) as (plain, reason):
+                if plain is not None:
+                    self._ways = [way]
+                    yield plain
+                    return
+            why = why or f"{way.place}: {reason}"
+            if len(self._ways) == 1:
+                break
+            self._ways = self._ways[1:]
+        raise ServiceFailed(
+            f"{self._name} was not reached at its port {self._port} ({why}); nothing was sent.",
+            hint="See whether it runs and listens there: `homelab-mcp diagnose`. Where homelab-mcp runs in a "
+            "container, it has to be on a network of that service.",
+            code="service_unreached",
+        )
+
+
+def ways_to(
+    raw: dict[str, Any],
+    port: int,
+    host: DockerHost | None,
+    other: Callable[[str], dict[str, Any]],
+    *,
+    boxed: bool = False,
+) -> Iterator[Way]:
+    """Every way to a container's port, the best first.
+
+    Args:
+        raw: the container, as the engine inspects it.
+        port: its port.
+        host: the machine it runs on; None for this one.
+        other: another container, by id: the one whose network it shares.
+        boxed: this program runs in a container of that engine, where 127.0.0.1 is that container and not the machine.
+    """
+    mode = str((raw.get("HostConfig") or {}).get("NetworkMode") or "")
+    if mode.startswith("container:"):
+        # The network, its addresses and its published ports are that one's.
+        yield from ways_to({**other(mode.partition(":")[2]), "HostConfig": {}}, port, host, other, boxed=boxed)
+        return
+    ssh = host.address if host is not None and host.kind == "ssh" else ""
+    near = host is None or host.kind == "unix"
+    if (near or ssh) and mode != "host":
+        for address in _addresses(raw):
+            yield Way(address, port, ssh)
+    if boxed:
+        return
+    if (near or ssh) and mode == "host":
+        yield Way("127.0.0.1", port, ssh)
+    for address, published in _published(raw, port):
+        if near or ssh:
+            yield Way(_local(address), published, ssh)
+        elif host is not None and host.routes_to and _open(address):
+            yield Way(host.routes_to, published)
+
+
+def _addresses(raw: dict[str, Any]) -> Iterator[str]:
+    networks = (raw.get("NetworkSettings") or {}).get("Networks") or {}
+    for key in ("IPAddress", "GlobalIPv6Address"):
+        for name in sorted(networks):
+            with suppress(ValueError):
+                yield str(ipaddress.ip_address(str((networks[name] or {}).get(key) or "")))
+
+
+def _published(raw: dict[str, Any], port: int) -> Iterator[tuple[str, int]]:
+    for one in ((raw.get("NetworkSettings") or {}).get("Ports") or {}).get(f"{port}/tcp") or ():
+        with suppress(ValueError):
+            yield str(one.get("HostIp") or ""), int(one.get("HostPort") or "")
+
+
+def _open(address: str) -> bool:
+    return address in {"", "0.0.0.0", "::"} or not ipaddress.ip_address(address).is_loopback  # noqa: S104 - told apart
+
+
+def _local(address: str) -> str:
+    return "127.0.0.1" if address in {"", "0.0.0.0", "::"} else address  # noqa: S104 - told apart
+
+
+@contextmanager
+def _dial(way: Way) -> Iterator[tuple[socket.socket | None, str]]:
+    if way.ssh:
+        with _tunnel(way) as found:
+            yield found
+        return
+    try:
+        plain = socket.create_connection((way.address, way.port), DIAL_SECONDS)
+    except OSError as error:
+        yield None, "no answer" if isinstance(error, TimeoutError) else (error.strerror or str(error))
+        return
+    with plain:
+        yield plain, ""
+
+
+@contextmanager
+def _tunnel(way: Way) -> Iterator[tuple[socket.socket | None, str]]:
+    """The two ends of ``ssh -W``. Whether the other side was reached shows with the first answer only."""
+    mine, theirs = socket.socketpair()
+    options = ("-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_SECONDS}", "-o", "ExitOnForwardFailure=yes")
+    with mine, tempfile.TemporaryFile() as said:
+        with theirs:
+            try:
+                child = subprocess.Popen(
+                    ["ssh", "-T", *options, "-W", way.place, *destination(way.ssh)],
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
+                    stderr=said,
+                    start_new_session=True,
+                )
+            except FileNotFoundError:
+                yield None, "there is no ssh command on this machine"
+                return
+        try:
+            yield mine, ""
+        finally:
+            mine.close()
+            child.terminate()
+            try:
+                child.wait(2.0)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+def _exchange(name: str, plain: socket.socket, place: str, request: HttpAsk) -> HttpAnswer:
+    end = time.monotonic() + request.seconds
+    connection = http.client.HTTPConnection("service.invalid", timeout=request.seconds)
+    connection.sock = plain
+    plain.settimeout(request.seconds)
+    headers = {"Host": place, "User-Agent": "homelab-mcp", "Accept": "application/json, */*;q=0.1", **request.headers}
+    headers |= {"Accept-Encoding": "identity", "Connection": "close"}
+    try:
+        connection.request(request.method, request.target, body=request.body, headers=headers)
+        answer = connection.getresponse()
+        body = b""
+        while len(body) <= LARGEST:
+            plain.settimeout(max(end - time.monotonic(), 0.001))
+            part = answer.read1(_CHUNK)
+            if not part:
+                break
+            body += part
+            if time.monotonic() >= end:
+                raise TimeoutError
+        kept = {key: value for key in _KEPT if (value := answer.getheader(key))}
+        told = {k.lower(): v for k, v in answer.getheaders() if k.lower().startswith("x-")}
+        return HttpAnswer(answer.status, {**told, **kept}, body[:LARGEST], len(body) > LARGEST)
+    except (OSError, http.client.HTTPException) as error:
+        why = "no answer in time" if isinstance(error, TimeoutError) else f"{type(error).__name__}"
+        raise ServiceFailed(
+            f"{name} did not answer to the end ({why}), so nobody knows what became of the request.",
+            hint="Look at its log with read_logs, then at the outcome with one of its reads.",
+            code="service_silent",
+        ) from error
+    finally:
+        connection.close()
+
+
+def found_by(engine: Any, settings: Callable[[], Any]) -> Found:
+    """Which engine has a container: this machine's, or that of one of several hosts.
+
+    Args:
+        engine: the lab's engine, one or all of several.
+        settings: the lab's hosts.
+    """
+
+    def find(container_id: str) -> tuple[DockerEngine, DockerHost | None]:
+        if not hasattr(engine, "holder"):
+            return engine, _elsewhere(engine)
+        name = engine.holder(container_id)
+        one: DockerEngine = engine.at(name)
+        return one, settings().hosts.get(name) or _elsewhere(one)
+
+    return find
+
+
+def _elsewhere(engine: DockerEngine) -> DockerHost | None:
+    """This process's own engine may be another machine's too: DOCKER_HOST says so.
+
+    Its containers' addresses could be those of other containers here, which must not get their keys.
+    """
+    address = engine.address
+    scheme = urlsplit(address).scheme
+    if scheme == "ssh":
+        return DockerHost(address=address)
+    if scheme in ("unix", "npipe", "") or _knows_us(engine):
+        return None
+    raise ServiceFailed(
+        f"Docker is another machine's ({address}), and its containers have no address here.",
+        hint="Name that machine in hosts.yaml by ssh://, or run homelab-mcp there.",
+        code="service_unreached",
+    )
+
+
+def _knows_us(engine: DockerEngine) -> bool:
+    """Whether this program runs in a container of that engine (behind a socket proxy, for one)."""
+    try:
+        engine.raw(socket.gethostname())
+    except HomelabError:
+        return False
+    return True
