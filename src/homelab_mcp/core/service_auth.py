@@ -77,10 +77,11 @@ def signed(reach: Reach, rendered: Rendered, keys: Keys, session: Mapping[str, s
     if rendered.content_type:
         headers["Content-Type"] = rendered.content_type
     if keys.key and auth.kind == "header":
-        headers[auth.name] = f"{auth.prefix}{keys.key}"
+        headers[auth.name] = f"{auth.prefix}{keys.key}{auth.suffix}"
     elif keys.key and auth.kind == "query":
         mark = "&" if "?" in target else "?"
-        target = f"{target}{mark}{urlencode({auth.name: keys.key}, quote_via=quote)}"
+        words = {auth.user_name: keys.user} if auth.user_name else {}
+        target = f"{target}{mark}{urlencode({**words, auth.name: keys.key}, quote_via=quote, safe='')}"
     elif keys.key and auth.kind == "basic":
         word = base64.b64encode(f"{keys.user}:{keys.key}".encode()).decode("ascii")
         headers["Authorization"] = f"Basic {word}"

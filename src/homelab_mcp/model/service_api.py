@@ -99,13 +99,16 @@ class Session(_Part):
 class Auth(_Part):
     """How a call says who it is from.
 
-    ``name`` is the header or the query's word that carries the key; ``prefix`` stands before it. ``retry_header``: an
+    ``name`` is the header or the query's word that carries the key; ``prefix`` and ``suffix`` stand around it, and
+    ``user_name`` is the query's word for the user. ``retry_header``: an
     answer of 409 with it is a request to ask again with that header (Transmission), and did nothing.
     """
 
     kind: Literal["none", "header", "query", "basic", "session"]
     name: str = ""
     prefix: str = ""
+    suffix: str = ""
+    user_name: Annotated[str, Field(pattern=r"^[A-Za-z_]*$")] = ""
     key: Credential | None = None
     user: Credential | None = None
     session: Session | None = None
@@ -219,6 +222,8 @@ class Api(_Part):
         port: the container's; the route's where left out.
         host: what the Host header says, for programs that take only names they know; else address and port.
         headers: sent with every call; never a secret.
+        failed: places in an answer of 2xx, and what stands there when the service says no all the same; with null
+            anything does.
     """
 
     documentation: Annotated[str, Field(pattern=r"^https://")]
@@ -226,6 +231,7 @@ class Api(_Part):
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     host: Annotated[str, Field(pattern=r"^[a-z0-9.-]*$")] = ""
     headers: dict[str, str] = {}
+    failed: dict[str, Any] = {}
     auth: Auth
     operations: list[Operation] = Field(min_length=1)
 
@@ -286,6 +292,7 @@ class Reach(_Part):
     port: int
     host: str = ""
     headers: dict[str, str] = {}
+    failed: dict[str, Any] = {}
     auth: Auth
     definition: str = ""
 

@@ -36,7 +36,12 @@ class Target:
         route = self.definition.route
         port = self.api.port or (route.port if route else 0)
         return Reach(
-            port=port, host=self.api.host, headers=self.api.headers, auth=self.api.auth, definition=self.definition.id
+            port=port,
+            host=self.api.host,
+            headers=self.api.headers,
+            failed=self.api.failed,
+            auth=self.api.auth,
+            definition=self.definition.id,
         )
 
 
@@ -147,7 +152,7 @@ def ask(
     container = running(lab.engine, *place)
     with conversation(lab.service_calls, lab.files, container, target.reach, place) as talk:
         answer = talk.send(rendered, operation.seconds)
-        if not 200 <= answer.status < 300:
+        if not talk.agreed(answer):
             raise talk.refusal(answer)
         if answer.cut:
             raise ServiceFailed(

@@ -7,7 +7,8 @@ from contextlib import contextmanager, suppress
 
 from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.core.redact import safe
-from homelab_mcp.core.service_api import Rendered
+from homelab_mcp.core.service_answer import data_of
+from homelab_mcp.core.service_api import Rendered, at
 from homelab_mcp.core.service_auth import Keys, keys_of, log_in, session_of, signed
 from homelab_mcp.model.errors import EngineFailed, HomelabError, ServiceFailed
 from homelab_mcp.model.lab import SHARED_ENV
@@ -71,10 +72,22 @@ class Conversation:
             answer = self._line.ask(signed(self._reach, rendered, self._keys, self._session, seconds))
         return answer
 
+    def agreed(self, answer: HttpAnswer) -> bool:
+        """Whether the service said yes: by its status, and by its answer where it says no with a 200."""
+        if not 200 <= answer.status < 300:
+            return False
+        data = data_of(answer.headers.get("content-type", ""), answer.body) if self._reach.failed else None
+        for path, sign in self._reach.failed.items():
+            found = at(data, path)
+            if (found not in (None, "", [], {}, False)) if sign is None else found == sign:
+                return False
+        return True
+
     def refusal(self, answer: HttpAnswer) -> ServiceFailed:
         """What a status outside of 2xx means, with the service's own words as untrusted data."""
         status, key = answer.status, self._reach.auth.key
-        what = f"answers with a redirect ({status}), which is not followed" if 300 <= status < 400 else f"says {status}"
+        told_no = f"says no ({status})" if 200 <= status < 300 else f"says {status}"
+        what = f"answers with a redirect ({status}), which is not followed" if 300 <= status < 400 else told_no
         hint = _HINTS.get(status, "Read what it says; change the values or look at its log with read_logs.")
         if status in (401, 403):
             from homelab_mcp.core.service_auth import variable_of

@@ -90,7 +90,7 @@ class Caller:
                 if error.code == "service_unreached":
                     raise
                 lost = error
-            if lost is None and 300 <= answer.status < 500:
+            if lost is None and answer.status < 500 and not talk.agreed(answer):
                 raise talk.refusal(answer)
             if lost is None and answer.status >= 500:
                 # It may have done a part before it fell.
@@ -108,7 +108,7 @@ class Caller:
             rendered = render(step.operation, resolved(step.values, {}, answer=called.answer))
             with self._talk(call) as talk:
                 answer = talk.send(rendered, step.operation.seconds)
-                if not 200 <= answer.status < 300:
+                if not talk.agreed(answer):
                     raise talk.refusal(answer)
         except HomelabError as error:
             return (Evidence(f"{call.where}: it could not be taken back", ok=False, detail=error.as_text()),)
@@ -165,7 +165,7 @@ def _look(call: ServiceCall, step: Step, talk: Conversation, rendered: Rendered)
         return False, Evidence(f"{name} could not be read", ok=False, detail=error.message)
     if answer.status == 404 and step.absent:
         return True, Evidence(f"{name} shows that it is gone", ok=True)
-    if not 200 <= answer.status < 300:
+    if not talk.agreed(answer):
         return False, Evidence(f"{name} says {answer.status}", ok=False)
     data = data_of(answer.headers.get("content-type", ""), answer.body)
     found = at(data, step.operation.items) if step.operation.items else data

@@ -111,6 +111,10 @@ def next_step(plan: Plan, status: PlanStatus, policy: Policy = DEFAULT_POLICY) -
         return "Call apply_plan again with the same id (or run `homelab-mcp recover`): the lab is put right first."
     if plan.draft.call is not None and (told := after_call(plan.draft.call, status.state)):
         return told
+    return _next_of(plan, status, policy)
+
+
+def _next_of(plan: Plan, status: PlanStatus, policy: Policy) -> str:
     match status.state:
         case PlanState.PENDING:
             return _answer_needed(plan, policy)
