@@ -243,6 +243,8 @@ def _exchange(name: str, plain: socket.socket, place: str, request: HttpAsk) -> 
             plain.settimeout(max(end - time.monotonic(), 0.001))
             part = answer.read1(_CHUNK)
             if not part:
+                if answer.length:
+                    raise http.client.IncompleteRead(body, answer.length)
                 break
             body += part
             if time.monotonic() >= end:

@@ -49,12 +49,7 @@ def operation_of(api: Api, name: str) -> Operation:
 
 def render(operation: Operation, given: Mapping[str, Any]) -> Rendered:
     """The request for these values. Raises InvalidInput (``bad_value``) naming the parameter, never the value."""
-    if strange := sorted(set(given) - set(operation.parameters)):
-        known = ", ".join(operation.parameters) or "none"
-        raise InvalidInput(
-            f"{operation.id} has no parameter {strange[0][:40]!r}.", hint=f"It takes: {known}.", code="bad_value"
-        )
-    values = {name: _value(operation, name, one, given.get(name)) for name, one in operation.parameters.items()}
+    values = {name: _MISSING for name in operation.parameters} | taken(operation, given)
     path = _SEGMENT.sub(lambda m: _segment(operation, m[1], values[m[1]]), operation.path)
     query = _pairs(operation.query, values)
     target = path + (f"?{urlencode(query, quote_via=quote, safe='')}" if query else "")
@@ -65,6 +60,17 @@ def render(operation: Operation, given: Mapping[str, Any]) -> Rendered:
         text = urlencode(_pairs(operation.form, values), quote_via=quote, safe="")
         return Rendered(operation.method, target, text, "application/x-www-form-urlencoded")
     return Rendered(operation.method, target)
+
+
+def taken(operation: Operation, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as their parameters want them, defaults among them. Raises InvalidInput (``bad_value``)."""
+    if strange := sorted(set(given) - set(operation.parameters)):
+        known = ", ".join(operation.parameters) or "none"
+        raise InvalidInput(
+            f"{operation.id} has no parameter {strange[0][:40]!r}.", hint=f"It takes: {known}.", code="bad_value"
+        )
+    every = {name: _value(operation, name, one, given.get(name)) for name, one in operation.parameters.items()}
+    return {name: value for name, value in every.items() if value is not _MISSING}
 
 
 def resolved(template: Mapping[str, Any], values: Mapping[str, Any], **answers: object) -> dict[str, Any]:

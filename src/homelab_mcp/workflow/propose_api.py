@@ -7,7 +7,7 @@ from typing import Any
 
 from homelab_mcp.core.operations.call_api import call_api, step_of
 from homelab_mcp.core.service_answer import data_of
-from homelab_mcp.core.service_api import at, needs_answer, operation_of, render, resolved
+from homelab_mcp.core.service_api import at, needs_answer, operation_of, render, resolved, taken
 from homelab_mcp.core.service_auth import keys_of
 from homelab_mcp.model.errors import InvalidInput, ServiceFailed
 from homelab_mcp.model.plan import Plan, Requester
@@ -84,6 +84,7 @@ def _plan(
     *,
     again: bool = False,
 ) -> Plan:
+    values = taken(wanted, values)
     render(wanted, values)
     place = (target.stack, target.service)
     if lab.files_only:
