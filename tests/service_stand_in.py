@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from homelab_mcp.adapters.service_calls import Line, Way
+from homelab_mcp.adapters.service_calls import Line
+from homelab_mcp.adapters.service_ways import Way
 from homelab_mcp.model.errors import ServiceFailed
 
 KEY = "k3y-canary-51c0ffee77aa"

@@ -102,7 +102,8 @@ class LabEngines(LabOnDisk):
     @cached_property
     def service_calls(self) -> ServiceCalls:
         """HTTP with the services themselves."""
-        from homelab_mcp.adapters.service_calls import ContainerCalls, found_by
+        from homelab_mcp.adapters.service_calls import ContainerCalls
+        from homelab_mcp.adapters.service_ways import found_by
 
         return ContainerCalls(found_by(self.engine, lambda: self._host_set.settings))
 

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
-from mcp_types import CallToolResult, ToolAnnotations
+from mcp_types import CallToolResult
 from pydantic import BaseModel, ConfigDict, Field
 
 from homelab_mcp.ports import Lab
-from homelab_mcp.tools.plan_result import plan_result
+from homelab_mcp.tools.plan_result import PLAN_OR_ASK, plan_result
 from homelab_mcp.tools.shape import guarded, in_thread, requester, result
 
 
@@ -49,7 +49,5 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         description="What services can do themselves (add a series, pause downloads, block a domain): list, then call "
         "an allowed operation. Reads answer at once, as untrusted data; writes return a plan for apply_plan. Keys come "
         "from .env.",
-        annotations=ToolAnnotations(
-            read_only_hint=True, destructive_hint=False, idempotent_hint=False, open_world_hint=True
-        ),
+        annotations=PLAN_OR_ASK,
     )

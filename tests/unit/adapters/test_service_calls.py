@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from homelab_mcp.adapters.service_calls import ContainerCalls, Line, Way, found_by, ways_to
+from homelab_mcp.adapters.service_calls import ContainerCalls, Line
+from homelab_mcp.adapters.service_ways import Way, found_by, ways_to
 from homelab_mcp.model.errors import EngineFailed, ServiceFailed
 from homelab_mcp.model.hosts import DockerHost
 from homelab_mcp.model.service_http import HttpAsk
