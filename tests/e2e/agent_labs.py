@@ -264,6 +264,10 @@ services:
     labels: {homelab.service: memo}
     volumes: ["./www:/www:ro"]
     HEALTH
+  shelf:
+    image: @IMAGE@
+    stop_signal: KILL
+    healthcheck: {test: [CMD, /bin/sh, -c, 'test -e /shelf.sock'], interval: 1s, retries: 2}
 """,
     "dash": """\
 services:
