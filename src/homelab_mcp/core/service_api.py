@@ -84,8 +84,8 @@ def resolved(template: Mapping[str, Any], values: Mapping[str, Any], **answers: 
             return [fill(one) for one in value]
         if isinstance(value, str) and value.startswith("@{") and value.endswith("}"):
             head, dot, path = value[2:-1].partition(".")
-            if dot and head in answers:
-                found = at(answers[head], path)
+            if dot:
+                found = at(answers.get(head), path)
                 if found is None or isinstance(found, (dict, list)):
                     raise InvalidInput(f"The answer has no {path}.", code="bad_value")
                 return found

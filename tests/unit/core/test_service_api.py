@@ -205,6 +205,8 @@ def test_follow_ups_take_only_what_is_there() -> None:
     assert found == {"id": 7, "on": False, "same": "w"}
     with pytest.raises(HomelabError):
         resolved(template, {}, answer={}, before={"on": True})
+    with pytest.raises(HomelabError):
+        resolved({"on": "@{before.on}"}, {"before": "x"})
 
 
 def test_whole_words_say_what_is_secret() -> None:

@@ -254,6 +254,13 @@ def test_a_service_that_says_no_has_done_nothing(desk: Desk) -> None:
         assert KEY not in str(status)
 
 
+def test_what_it_was_before_must_be_known_to_take_it_back(desk: Desk) -> None:
+    plan = desk.plan("set_done", id=7, done=True)
+    assert plan.draft.call is not None
+    assert (plan.draft.call.undo, plan.draft.call.before) == ("", ())
+    assert "not known" in plan.draft.undo
+
+
 def test_a_call_that_was_not_sent_is_no_mystery(desk: Desk) -> None:
     plan = desk.plan("add", text="x")
     desk.calls.away = True
@@ -350,3 +357,24 @@ def test_files_only_says_that_docker_is_needed(desk: Desk) -> None:
                 propose_api_call(lab, "memo", "", operation, values, BY)
             called(lab, "memo", "", operation, values)
         assert caught.value.code == "plan_needs_docker"
+
+
+def test_the_command_lists_what_there_is_and_says_what_does_not_fit(desk: Desk) -> None:
+    from typer.testing import CliRunner
+
+    from homelab_mcp.cli.app import app
+
+    def typed(*words: str) -> Any:
+        return CliRunner().invoke(app, ["--root", str(desk.root), "--files-only", "api", *words])
+
+    assert "tools/memo" in typed().output
+    listed = typed("memo").output
+    assert "MEMO_API_KEY is set" in listed
+    assert "--set id=" in listed
+    assert "plan, low risk" in listed
+    assert json.loads(typed("memo", "--json").output)["service"] == "tools/memo"
+    for words, code in ((["memo", "notes"], "plan_needs_docker"), (["memo", "note", "-s", "id"], "bad_value")):
+        error = typed(*words).exception
+        assert isinstance(error, HomelabError)
+        assert error.code == code
+    assert KEY not in listed
