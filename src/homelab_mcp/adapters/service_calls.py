@@ -9,6 +9,7 @@ networks the host cannot reach (Docker Desktop, rootless).
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import subprocess
 import tempfile
@@ -16,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from homelab_mcp.adapters.service_ways import Found, Way, ways_to
 from homelab_mcp.adapters.ssh_transport import CONNECT_SECONDS, destination
@@ -26,6 +28,9 @@ LARGEST = 4 * 1024 * 1024
 """Bytes of an answer that are read; a list of some thousand films is about half of it."""
 
 DIAL_SECONDS = 3.0
+_NO_WAY = re.compile(
+    r"open failed|prohibited|Could not resolve|Permission denied|Host key|ssh: connect"
+)
 _CHUNK = 65_536
 _KEPT = ("content-type", "location", "set-cookie", "retry-after")
 
@@ -135,6 +140,15 @@ def _tunnel(way: Way) -> Iterator[tuple[socket.socket | None, str]]:
                 return
         try:
             yield mine, ""
+        except ServiceFailed as error:
+            mine.close()
+            if error.code == "service_silent" and (why := _never_opened(child, said)):
+                raise ServiceFailed(
+                    f"{way.place} was not reached over {way.ssh} ({why}); nothing was sent.",
+                    hint="Look at that machine: `homelab-mcp host check`, then at the service's container.",
+                    code="service_unreached",
+                ) from error
+            raise
         finally:
             mine.close()
             child.terminate()
@@ -143,6 +157,17 @@ def _tunnel(way: Way) -> Iterator[tuple[socket.socket | None, str]]:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+
+
+def _never_opened(child: subprocess.Popen[bytes], said: IO[bytes]) -> str:
+    """Why ssh opened no way, in its own words; "" where it did, so that something may have been sent."""
+    try:
+        child.wait(2.0)
+    except subprocess.TimeoutExpired:
+        return ""
+    said.seek(0)
+    words = said.read(2_000).decode("utf-8", "replace")
+    return next((line.strip()[:200] for line in words.splitlines() if _NO_WAY.search(line)), "")
 
 
 def _exchange(name: str, plain: socket.socket, place: str, request: HttpAsk) -> HttpAnswer:

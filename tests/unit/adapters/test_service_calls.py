@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,3 +158,43 @@ def test_a_container_without_an_address_is_told() -> None:
     with pytest.raises(ServiceFailed) as caught, ContainerCalls(lambda _: (engine, None)).line("c1", 80):
         pass
     assert caught.value.code == "service_unreached"
+
+
+SSH = """\
+#!{python}
+# A stand-in for ssh: opens the way that -W names, from this machine, or says that it cannot.
+import select, socket, sys
+host, _, port = sys.argv[sys.argv.index("-W") + 1].rpartition(":")
+try:
+    far = socket.create_connection((host, int(port)), 5)
+except OSError as error:
+    sys.exit(f"channel 0: open failed: connect failed: {{error.strerror}}")
+near = socket.socket(fileno=0)
+while True:
+    for one in select.select([near, far], [], [])[0]:
+        data = one.recv(65536)
+        if not data:
+            sys.exit(0)
+        (far if one is near else near).sendall(data)
+"""
+
+
+def test_over_ssh_it_is_known_whether_anything_was_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ssh").write_text(SSH.format(python=sys.executable))
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    def over(port: int) -> Any:
+        line = Line("memo", 8080, [Way("127.0.0.1", port, "ssh://me@nas.lan")])
+        return line.ask(HttpAsk("GET", "/x", {}, None, 5.0))
+
+    with speaking(HEAD + b"Content-Length: 2\r\n\r\n{}") as port:
+        assert over(port).body == b"{}"
+    with speaking(b"") as port, pytest.raises(ServiceFailed) as caught:
+        over(port)
+    assert caught.value.code == "service_silent"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closed = server.getsockname()[1]
+    with pytest.raises(ServiceFailed) as caught:
+        over(closed)
+    assert (caught.value.code, "nothing was sent" in caught.value.message) == ("service_unreached", True)
