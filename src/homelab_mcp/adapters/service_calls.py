@@ -28,9 +28,7 @@ LARGEST = 4 * 1024 * 1024
 """Bytes of an answer that are read; a list of some thousand films is about half of it."""
 
 DIAL_SECONDS = 3.0
-_NO_WAY = re.compile(
-    r"open failed|prohibited|Could not resolve|Permission denied|Host key|ssh: connect"
-)
+_NO_WAY = re.compile(r"open failed|prohibited|Could not resolve|Permission denied|Host key|ssh: connect")
 _CHUNK = 65_536
 _KEPT = ("content-type", "location", "set-cookie", "retry-after")
 
