@@ -20,6 +20,7 @@ from testbed.definitions import definition
 from testbed.docker_engine import docker
 from testbed.images import ensure_backup
 from tests.e2e.server import PIN
+from tests.service_stand_in import ENTRY
 
 BY_HAND = """\
 services:
@@ -43,6 +44,50 @@ SERVICES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("downloads", "qbittorrent", {"vpn": "off"}),
     ("monitoring", "uptime-kuma", {}),
     ("monitoring", "grafana", {}),
+)
+
+
+MEMO = """\
+#!/bin/busybox sh
+# A stand-in for a service with an API: one note behind a key.
+say() { printf 'Status: %s\\r\\nContent-Type: application/json\\r\\n\\r\\n%s' "$1" "$2"; exit; }
+case "$QUERY_STRING" in *apikey=k3y-of-the-memo-stand-in*) ;; *) say '401 Unauthorized' '{"message":"no key"}' ;; esac
+[ "$PATH_INFO" = /notes/1 ] || say '404 Not Found' '{"message":"no such note"}'
+if [ "$REQUEST_METHOD" = POST ]; then
+  case "$(/bin/busybox head -c "$CONTENT_LENGTH")" in *true*) echo true ;; *) echo false ;; esac > /tmp/done
+fi
+say '200 OK' "{\\"id\\":1,\\"text\\":\\"buy milk\\",\\"done\\":$(/bin/busybox cat /tmp/done 2>/dev/null || echo false)}"
+"""
+
+MEMO_ENTRY = (
+    ENTRY.partition("api:\n")[0]
+    + """\
+api:
+  documentation: https://example.org/api
+  source: this test
+  port: 8080
+  auth:
+    kind: query
+    name: apikey
+    key: {variable: MEMO_API_KEY, how: "in Memo under Settings, API"}
+  operations:
+    - id: note
+      summary: One note.
+      path: /cgi-bin/api/notes/{id}
+      parameters: {id: {type: integer, minimum: 1, description: id of a note}}
+      keep: [id, text, done]
+    - id: set_done
+      summary: Marks a note as done or not.
+      method: POST
+      path: /cgi-bin/api/notes/{id}
+      body: {done: "@{done}"}
+      parameters:
+        id: {type: integer, minimum: 1, description: id of a note}
+        done: {type: boolean, description: whether it is}
+      risk: low
+      check: {operation: note, values: {id: "@{id}"}, expect: {done: "@{done}"}}
+      undo: {operation: set_done, values: {id: "@{id}", done: "@{before.done}"}}
+"""
 )
 
 
@@ -108,6 +153,13 @@ class RunningLab:
             (place / "compose.yaml").write_text(text)
         init_lab(open_lab(str(self.root), files_only=True), settings, PIN)
         # One stack is known to git, so that there is a state to go back to.
+        (self.root / "catalog").mkdir()
+        (self.root / "catalog" / "memo.yaml").write_text(MEMO_ENTRY)
+        memo = self.root / self.names["memos"]
+        (memo / ".env").write_text("MEMO_API_KEY=k3y-of-the-memo-stand-in\n")
+        (memo / "www" / "cgi-bin").mkdir(parents=True)
+        (memo / "www" / "cgi-bin" / "api").write_text(MEMO)
+        (memo / "www" / "cgi-bin" / "api").chmod(0o755)
         lab = open_lab(str(self.root), files_only=True)
         _apply(lab, propose_resolve_drift(lab, self.names["notes"], "adopt", Requester("cli")))
         pad = self.root / self.names["notes"] / "pad"
@@ -117,7 +169,7 @@ class RunningLab:
             db.execute("CREATE TABLE pages (name TEXT)")
         closed = self.root / self.names["media"] / "closed"
         closed.mkdir(mode=0o700)
-        for stack in ("core", "media", "monitoring", "notes"):
+        for stack in ("core", "media", "monitoring", "notes", "memos"):
             docker("compose", "--project-directory", str(self.root / self.names[stack]), "up", "--detach", "--no-build")
         self._back_up(folder / "repository", scratch)
 
@@ -202,6 +254,20 @@ services:
     stop_signal: KILL
     volumes: ["./pad:/data"]
     HEALTH
+""",
+    "memos": """\
+services:
+  memo:
+    image: @IMAGE@
+    entrypoint: [/bin/busybox, httpd, -f, -p, "8080", -h, /www]
+    stop_signal: KILL
+    labels: {homelab.service: memo}
+    volumes: ["./www:/www:ro"]
+    HEALTH
+  shelf:
+    image: @IMAGE@
+    stop_signal: KILL
+    healthcheck: {test: [CMD, /bin/sh, -c, 'test -e /shelf.sock'], interval: 1s, retries: 2}
 """,
     "dash": """\
 services:

@@ -20,7 +20,13 @@ from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.lab import COMPOSE_NAMES
 
 LARGEST_FILE = 256 * 1024
-_READERS = ("model/definition.py", "core/catalog_index.py", "core/resources.py")
+_READERS = (
+    "model/definition.py",
+    "model/containers.py",
+    "model/service_api.py",
+    "core/catalog_index.py",
+    "core/resources.py",
+)
 LARGEST_CACHE = 64 * 1024 * 1024
 
 

@@ -101,6 +101,10 @@ class DockerEngine:
         self._environments[container_id] = docker_answers.environment(raw)
         return container_facts.read(raw, self._image(str(raw.get("Image", ""))))
 
+    def raw(self, container_id: str) -> dict[str, Any]:
+        """``GET /containers/ID/json``, for other adapters."""
+        return dict(self._ask(lambda c: c.inspect_container(container_id)))
+
     def volumes(self) -> frozenset[str]:
         """Names of all volumes."""
         return frozenset(str(v["Name"]) for v in self._ask(lambda c: c.volumes()).get("Volumes") or ())

@@ -21,6 +21,7 @@ from homelab_mcp.ports import (
     Probe,
     Registry,
     Swarm,
+    ServiceCalls,
     Trials,
 )
 
@@ -120,6 +121,14 @@ class LabEngines(LabOnDisk):
         from homelab_mcp.adapters.container_inside import ContainerInside
 
         return ContainerInside()
+
+    @cached_property
+    def service_calls(self) -> ServiceCalls:
+        """HTTP with the services themselves."""
+        from homelab_mcp.adapters.service_calls import ContainerCalls
+        from homelab_mcp.adapters.service_ways import found_by
+
+        return ContainerCalls(found_by(self.engine, lambda: self._host_set.settings))
 
     @cached_property
     def trials(self) -> Trials:

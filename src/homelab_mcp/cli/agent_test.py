@@ -178,7 +178,8 @@ async def _called(client: Client, step: Step, saved: dict[str, str]) -> list[str
     if data.get("plan_id"):
         saved["plan"] = data["plan_id"]
     saved.update({name: str(at(data, path)) for name, path in step.save.items()})
-    return unmet(step, data)
+    problems = unmet(step, data)
+    return [*problems, f"it says: {data['error']}"] if problems and data.get("error") else problems
 
 
 def _answered(lab: Lab, plan_id: str, pin: str, *, approved: bool) -> list[str]:

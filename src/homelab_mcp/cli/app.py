@@ -52,6 +52,7 @@ from homelab_mcp.cli import (
     vpn,
 )
 from homelab_mcp.cli import any_service as any_service_command
+from homelab_mcp.cli import api as api_command
 from homelab_mcp.cli import approvals as approvals_command
 from homelab_mcp.cli import plan as plan_command
 from homelab_mcp.cli import policy as policy_command
@@ -130,6 +131,7 @@ for module in (
     backup,
     updates,
     trial,
+    api_command,
     monitoring,
     inventory,
     review,

@@ -10,11 +10,15 @@ from homelab_mcp.model.plan import PlanState
 ACCEPTED = "rollback_accepted"
 """A person says that what a failed roll-back left is as they want it."""
 
+CALL_UNKNOWN = "call_unknown"
+"""Nobody knows whether a service did what its API was asked for. Nothing of the lab's own is half done by that."""
+
 _ENDS = {
     "apply_done": PlanState.DONE,
     "rolled_back": PlanState.ROLLED_BACK,
     "rollback_failed": PlanState.FAILED,
     "recovered": PlanState.ROLLED_BACK,
+    CALL_UNKNOWN: PlanState.FAILED,
 }
 
 

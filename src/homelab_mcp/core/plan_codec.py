@@ -31,6 +31,7 @@ from homelab_mcp.model.plan import (
     RouteCheck,
     Verification,
 )
+from homelab_mcp.model.service_call import ServiceCall
 from homelab_mcp.model.trial import Trial, TrialFile, TrialFolder
 
 _VERSION = 1
@@ -116,7 +117,7 @@ def _body(plan: Plan) -> dict[str, Any]:
     # And so do those from before a field that most plans leave as it is.
     if not data["draft"]["also_verify"]:
         del data["draft"]["also_verify"]
-    for name in ("moves", "owners", "drops", "trial"):
+    for name in ("moves", "owners", "drops", "trial", "call"):
         if not data["draft"][name]:
             del data["draft"][name]
     for seen in (data["draft"]["verification"], *data["draft"].get("also_verify", ())):
@@ -173,6 +174,7 @@ def _draft(data: Mapping[str, Any]) -> Draft:
     fields["moves"], fields["owners"] = data_steps_from(data)
     fields["drops"] = drops_from(data)
     fields["trial"] = trial_from(data)
+    fields["call"] = call_from(data)
     fields["risks"] = tuple(RiskReason(Risk(r["risk"]), r["reason"]) for r in data["risks"])
     fields["notes"] = tuple(data["notes"])
     fields["secrets"] = tuple(data["secrets"])
@@ -198,6 +200,15 @@ def trial_from(draft: Mapping[str, Any]) -> Trial | None:
     folders = tuple(TrialFolder(**f) for f in data["folders"])
     files = tuple(TrialFile(**f) for f in data["files"])
     return Trial(**{**data, "services": tuple(data["services"]), "folders": folders, "files": files})
+
+
+def call_from(draft: Mapping[str, Any]) -> ServiceCall | None:
+    """A stored draft's call of a service's API. Raises TypeError where it is none."""
+    data = draft.get("call")
+    if not data:
+        return None
+    pairs = {key: tuple((str(a), str(b)) for a, b in data.get(key, ())) for key in ("before", "expect")}
+    return ServiceCall(**{**data, **pairs})
 
 
 def verification_from(seen: Mapping[str, Any]) -> Verification:

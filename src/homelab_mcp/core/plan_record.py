@@ -35,6 +35,7 @@ def outline_of(plan: Plan) -> Plan:
         notes=(),
         secrets=(),
         trial=None,
+        call=None,
     )
     return dataclasses.replace(plan, draft=draft, reasons=(), findings=(), fingerprint={})
 
@@ -93,7 +94,7 @@ def _outline(data: dict[str, Any]) -> Plan:
     draft["drops"] = drops_from(draft)
     draft["also_verify"] = tuple(verification_from(v) for v in draft.get("also_verify", ()))
     told = (draft["risks"], draft["notes"], draft["secrets"], data["reasons"], data["findings"], data["fingerprint"])
-    if any((*told, draft.get("trial"))):
+    if any((*told, draft.get("trial"), draft.get("call"))):
         raise ValueError("an outline holds no such thing")
     draft["risks"] = draft["notes"] = draft["secrets"] = ()
     return Plan(

@@ -183,6 +183,9 @@ def _floor(draft: Draft) -> list[RiskReason]:
     if any(a.kind is ActionKind.UP for a in draft.actions):
         found.append(RiskReason(Risk.MEDIUM, "Starts or recreates containers."))
     kinds = {a.kind for a in draft.actions}
+    if draft.call is not None:
+        risk = Risk.MEDIUM if draft.call.method == "DELETE" else Risk.LOW
+        found.append(RiskReason(risk, "Asks a service's own API for a change, once."))
     found += [RiskReason(Risk.MEDIUM, told) for of, told in _AROUND if kinds & of]
     found += [RiskReason(Risk.LOW, told) for of, told in _CONTROLLED if kinds & of]
     return found

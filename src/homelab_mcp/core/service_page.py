@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from homelab_mcp.core.catalog_index import Record, record_of
 from homelab_mcp.core.resources import reserved_mib
+from homelab_mcp.core.service_api_page import api_lines
 
 if TYPE_CHECKING:
     from homelab_mcp.model.definition import Container, ServiceDefinition, Variable, Volume
@@ -50,6 +51,7 @@ def service_page(definition: ServiceDefinition, origin: str = "", *, trusted: bo
         _section("Data", _data(d, containers)),
         _section("Variables", _variables(d.variables)),
         _section("Fits", _fits(d)),
+        _section("Its API", api_lines(d.api, d.id) if d.api else []),
         _section("Good to know", [f"- {note}" for note in (*d.notes, *_more_notes(d))]),
         _section("What its log lines mean", _failures(d)),
         _section("Sources", [f"- {s.facts}: {s.where}" for s in d.sources]),

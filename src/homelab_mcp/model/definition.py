@@ -31,6 +31,7 @@ from homelab_mcp.model.containers import (
     ResourceClass,
     Volume,
 )
+from homelab_mcp.model.service_api import Api
 
 __all__ = [
     "LAB_VARIABLES",
@@ -270,6 +271,7 @@ class ServiceDefinition(_Part):
     route: Route | None = None
     files: list[ConfigFile] = []
     metrics: Metrics | None = None
+    api: Api | None = Field(default=None, description="What of its own API may be called.")
     lazy: Fitness
     vpn: Vpn
     gpu: Gpu
@@ -298,6 +300,8 @@ class ServiceDefinition(_Part):
             raise ValueError(f"route port {self.route.port} is not one of the container's ports")
         if self.metrics and self.metrics.port not in {p.container for p in self.container.ports}:
             raise ValueError(f"metrics port {self.metrics.port} is not one of the container's ports")
+        if self.api and self.api.port is None and (self.route is None or self.route.traefik_service):
+            raise ValueError("the API needs a port: no route says it")
         if not self.container.health and not self.container.health_note:
             raise ValueError("no health check: say why in 'health_note'")
         names = [v.name for v in self.variables]

@@ -7,6 +7,7 @@ HomelabError
 ├── LabLocked           another apply is at work on this lab
 ├── EngineUnavailable   Docker (or Compose) does not answer
 ├── EngineFailed        Docker (or Compose) answered with an error
+├── ServiceFailed       a service's own API did not answer, or said no
 ├── PlanRefused         a plan may not be applied (its ``code`` says why)
 ├── StorageFailed       the disk takes no more, or may not be written
 ├── VaultLocked         what is kept encrypted cannot be read or written, as its key is not there
@@ -93,6 +94,15 @@ class EngineFailed(HomelabError):
     """Docker or Compose answered with an error; ``details["output"]`` has its last lines, redacted."""
 
     default_code = "engine_failed"
+
+
+class ServiceFailed(HomelabError):
+    """A service's own API did not answer, or said no.
+
+    ``code`` is service_unreached (nothing was sent), service_silent (nobody knows what became of it), service_refused.
+    """
+
+    default_code = "service_refused"
 
 
 class PlanRefused(HomelabError):

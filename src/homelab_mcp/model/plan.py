@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 from homelab_mcp.model.finding import Finding
+from homelab_mcp.model.service_call import ServiceCall
 from homelab_mcp.model.trial import Trial
 
 # Whoever makes or reads a plan takes all its parts from here.
@@ -52,6 +53,8 @@ class ActionKind(StrEnum):
     """Lets tasks come to a node of the Swarm again."""
     NODE_JOIN = "node_join"
     """Has a Docker host (``name``, of ``hosts.yaml``) join the Swarm as a worker."""
+    CALL = "call"
+    """Sends the draft's call to a service's own API, once."""
     REMOVE_ORPHANS = "remove_orphans"
     """Removes containers that no file knows. Nothing brings them back, so it is done after all else has held."""
 
@@ -179,6 +182,9 @@ class Draft:
     """Certificates that leave Traefik's store, after containers were removed and before files are written."""
     trial: Trial | None = field(default=None, repr=False)
     """What an action ``trial`` runs; ``repr`` leaves it out, for its variables are secret."""
+
+    call: ServiceCall | None = field(default=None, repr=False)
+    """What an action ``call`` sends."""
 
     @property
     def verifications(self) -> tuple[Verification, ...]:

@@ -26,6 +26,7 @@ from homelab_mcp.ports.secrets import (
     VaultReport,
 )
 from homelab_mcp.ports.swarm import Swarm
+from homelab_mcp.ports.service_calls import ServiceCalls, ServiceLine
 from homelab_mcp.ports.trials import Trials
 
 __all__ = [
@@ -66,6 +67,8 @@ __all__ = [
     "Restic",
     "SecretSource",
     "SecretsSnapshot",
+    "ServiceCalls",
+    "ServiceLine",
     "Signer",
     "Snapshots",
     "Swarm",

@@ -26,6 +26,7 @@ from homelab_mcp.ports.record import History, Journal, Remote, Repositories
 from homelab_mcp.ports.registry import Registry
 from homelab_mcp.ports.secrets import Handover, SecretSource, Snapshots, TokenStore, Vault
 from homelab_mcp.ports.swarm import Swarm
+from homelab_mcp.ports.service_calls import ServiceCalls
 from homelab_mcp.ports.trials import Trials
 
 
@@ -107,6 +108,8 @@ class Lab(Protocol):
     def swarm(self) -> Swarm: ...
     @property
     def trials(self) -> Trials: ...
+    @property
+    def service_calls(self) -> ServiceCalls: ...
     @property
     def judge(self) -> Judge: ...
     @property

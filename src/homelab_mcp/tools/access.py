@@ -59,6 +59,7 @@ SCOPES: Mapping[str, Scope] = {
     "update_images": Scope.PLAN,
     "trial_service": Scope.PLAN,
     "setup_monitoring": Scope.PLAN,
+    "call_service_api": Scope.PLAN,
     "apply_plan": Scope.APPLY,
 }
 """The scope that each tool needs. One that is not named here is open to no token."""

@@ -32,6 +32,10 @@ PLAN_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempot
 """Making a plan changes nothing in the lab, so clients need not ask before it."""
 
 
+PLAN_OR_ASK = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
+"""The same of one that also brings back what a program outside says."""
+
+
 async def plan_result(lab: Lab, plan: Plan, *, full: bool = True) -> CallToolResult:
     """The plan with its diff, as compact JSON and structured content."""
 

@@ -48,6 +48,7 @@ TOOLSETS: Mapping[str, tuple[str, ...]] = {
         "audit",
         "trial_service",
         "setup_monitoring",
+        "call_service_api",
     ),
     "platform": (
         "setup_lab",

@@ -18,7 +18,7 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.queries.history import history
 from homelab_mcp.workflow.approvals import RUNNING
 from homelab_mcp.workflow.assembly import approvals
-from homelab_mcp.workflow.plan_view import action_line
+from homelab_mcp.workflow.plan_view import action_lines
 
 LOOK_BACK = 3 * 3600.0
 """Seconds: no plan waits longer than two hours (``plan_minutes`` allows 120), so older records are not read."""
@@ -145,7 +145,7 @@ def detail(lab: Lab, plan_id: str) -> dict[str, Any]:
         "asked_by": mask.text(asker(plan)),
         "made": clock_text(plan.created, zone),
         "reasons": mask.lines(plan.reasons),
-        "actions": mask.lines([action_line(a) for a in plan.draft.actions]),
+        "actions": mask.lines(action_lines(plan.draft)),
         "findings": mask.lines([f.as_line() for f in worst_first]),
         "notes": mask.lines(plan.draft.notes),
         "files": [changed(edit, mask) for edit in plan.draft.edits if edit.before != edit.after],

@@ -27,17 +27,19 @@ from homelab_mcp.ports import (
     Lock,
     PlanStore,
     Restic,
+    ServiceCalls,
     Snapshots,
     Swarm,
     Trials,
 )
 from homelab_mcp.workflow.approvals import UNKNOWN, lapsed
 from homelab_mcp.workflow.approver_trust import ApproverTrust
+from homelab_mcp.workflow.call_transaction import transaction_of
 from homelab_mcp.workflow.inventory import Inventory, Refreshed
 from homelab_mcp.workflow.open_applies import refuse_on_failed
 from homelab_mcp.workflow.plan_facts import room_for
 from homelab_mcp.workflow.stack_engine import StackEngine
-from homelab_mcp.workflow.transaction import Progress, Transaction
+from homelab_mcp.workflow.transaction import Progress
 from homelab_mcp.workflow.undo import Undo
 from homelab_mcp.workflow.verifier import Verifier
 
@@ -74,12 +76,14 @@ class Applier:
         restic: Restic | None = None,
         trials: Trials | None = None,
         swarm: Swarm | None = None,
+        service_calls: ServiceCalls | None = None,
         inventory: Inventory | None = None,
     ) -> None:
         self.data = data
         self.restic = restic
         self.trials = trials
         self.swarm = swarm
+        self.service_calls = service_calls
         self.snapshots = snapshots
         self.inventory = inventory
         self.files = files
@@ -149,7 +153,7 @@ class Applier:
                     if not self.plans.consume(plan_id):
                         raise _used()
                     self._begin(plan, before.as_dict())
-                    status = Transaction(self, plan, before, progress).run()
+                    status = transaction_of(self, plan, before, progress).run()
                     if status.state is not PlanState.DONE:
                         self.refresh()
                     return status

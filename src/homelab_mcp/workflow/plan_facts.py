@@ -23,7 +23,7 @@ _OWN_TEXT = frozenset({"rollback", "adopt", "discard"})
 
 def acted_stacks(plan: Plan) -> list[str]:
     """The stacks whose containers the plan's actions touch, sorted."""
-    return sorted({a.stack for a in plan.draft.actions if a.stack})
+    return sorted({a.stack for a in plan.draft.actions if a.stack and a.kind is not ActionKind.CALL})
 
 
 def engine_switched(plan: Plan) -> set[str]:

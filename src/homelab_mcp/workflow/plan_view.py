@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from homelab_mcp.core.diff import unified
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
+from homelab_mcp.core.service_call_text import action_text, after_call, call_text
 from homelab_mcp.model.finding import Severity
 from homelab_mcp.model.plan import ActionKind, ApprovalKind, Draft, EngineAction, Plan, PlanState, PlanStatus
 from homelab_mcp.workflow.approvals import UNKNOWN
@@ -74,9 +75,16 @@ def action_line(action: EngineAction) -> str:
             what = f"run {action.name} in a throw-away project"
         case ActionKind.NODE_DRAIN | ActionKind.NODE_ACTIVATE | ActionKind.NODE_JOIN:
             what = f"{_NODES[action.kind]} {action.name}"
+        case ActionKind.CALL:
+            what = f"ask the API of {services} in {action.stack} once: {action.name}"
         case ActionKind.REMOVE_ORPHANS:
             what = f"stop and remove the containers of {services} in {action.stack} for good"
     return f"{what}: {action.why}"
+
+
+def action_lines(draft: Draft) -> list[str]:
+    """Every action as a sentence, with all that a call would send."""
+    return [action_line(a) for a in draft.actions] + ([action_text(draft.call)] if draft.call else [])
 
 
 def data_lines(draft: Draft) -> list[str]:
@@ -108,6 +116,12 @@ def next_step(plan: Plan, status: PlanStatus, policy: Policy = DEFAULT_POLICY) -
         )
     if status.error_code == "interrupted" and status.state in (PlanState.QUEUED, PlanState.APPLYING):
         return "Call apply_plan again with the same id (or run `homelab-mcp recover`): the lab is put right first."
+    if plan.draft.call is not None and (told := after_call(plan.draft.call, status.state)):
+        return told
+    return _next_of(plan, status, policy)
+
+
+def _next_of(plan: Plan, status: PlanStatus, policy: Policy) -> str:
     match status.state:
         case PlanState.PENDING:
             return _answer_needed(plan, policy)
@@ -177,12 +191,13 @@ def view(
     if not full:
         return shown
     diff = unified((*plan.draft.edits, *plan.draft.adopts), plan.draft.secrets)
+    diff += call_text(plan.draft.call) if plan.draft.call else ""
     if diff_limit and len(diff) > diff_limit:
         cut = diff[:diff_limit].rsplit("\n", 1)[0]
         diff = f"{cut}\n… {len(diff) - len(cut)} more characters; whole: homelab-mcp plan {plan.id}\n"
     shown.diff = diff
     shown.reasons = list(plan.reasons)
-    shown.actions = [action_line(a) for a in plan.draft.actions] + data_lines(plan.draft)
+    shown.actions = action_lines(plan.draft) + data_lines(plan.draft)
     worst_first = sorted(plan.findings, key=lambda f: list(Severity).index(f.severity))
     found = [f.as_line() for f in worst_first[:FINDINGS_LIMIT]]
     if len(plan.findings) > FINDINGS_LIMIT:

@@ -128,6 +128,10 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
     def there(path: str) -> bool:
         return lab.data.identity(path) is not None
 
+    if not to and plan.draft.call is not None:
+        from homelab_mcp.workflow.propose_api import propose_call_back
+
+        return propose_call_back(lab, plan, requester)
     if not to:
         draft = rollback(plan, lab.plans.load_undo(plan_id), read=lab.files.read, later=later, exists=there)
         return plan_of(lab, draft, snapshot, requester)
@@ -138,6 +142,9 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
     then = lab.history.committed(sorted({*paths, *gone}), commit) if to == "after" and commit else {}
     point = f"right {to}: {plan.draft.summary}"
     draft = rollback_to(steps, then=then, gone=gone, read=lab.files.read, point=point, stack=stack, exists=there)
+    if calls := [s.plan.draft.summary for s in steps if s.plan.draft.call is not None]:
+        told = f"Not taken back, as each call of a service's API is taken back by itself: {'; '.join(calls[:5])}."
+        draft = replace(draft, notes=(*draft.notes, told))
     return plan_of(lab, draft, snapshot, requester)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from homelab_mcp.core.open_applies import ACCEPTED, ends, failed_applies, open_applies
+from homelab_mcp.core.open_applies import ACCEPTED, CALL_UNKNOWN, ends, failed_applies, open_applies
 from homelab_mcp.model.errors import HomelabError, NotFound, VaultLocked
 from homelab_mcp.model.plan import Evidence, Plan, PlanState, PlanStatus
 from homelab_mcp.workflow import trial_steps
@@ -17,6 +17,7 @@ from homelab_mcp.workflow.undo_record import Before
 
 _AT_REST = ("starting", "writing files", "create network ", "pull ", "verifying", "committing")
 """How the steps begin in which Docker is asked for nothing that it would go on with alone."""
+_CALL_CODE = "call_outcome_unknown"
 _AT_WORK = frozenset({PlanState.QUEUED, PlanState.APPLYING})
 
 
@@ -118,6 +119,8 @@ class Recovery:
                 "the plan's record is gone, so nothing can be undone from it", ok=False, detail=error.message
             )
             return self._end(plan_id, summary, PlanState.FAILED, (*left, gone), None)
+        if plan.draft.call is not None and status.step not in ("", "writing files"):
+            return self._lost_call(plan, status)
         if (why := self._parts.undo.out_of_reach(plan)) is not None:
             return RecoveryReport(plan_id, summary, PlanState.APPLYING, (*left, why))
         secrets = known_secrets(plan, self._parts.files)
@@ -139,6 +142,21 @@ class Recovery:
             error_code="interrupted",
         )
         return self._end(plan_id, summary, outcome, evidence, ended)
+
+    def _lost_call(self, plan: Plan, status: PlanStatus) -> RecoveryReport:
+        """A call that was under way when its apply died: nobody knows whether the service did it."""
+        where = plan.draft.call.where if plan.draft.call else ""
+        what = f"the apply died while it asked {where}; whether that was done is not known, and it is not asked again"
+        seen = (Evidence(what, ok=False), *status.evidence)
+        record = {"plan": plan.id, "evidence": [{"what": what, "ok": False, "detail": ""}], "severity": "WARNING"}
+        self._parts.journal.append(CALL_UNKNOWN, record)
+        text = f"The apply was interrupted. {status.error}".strip()
+        self._set(
+            plan.id,
+            PlanState.FAILED,
+            PlanStatus(PlanState.FAILED, evidence=seen, commit=status.commit, error=text, error_code=_CALL_CODE),
+        )
+        return RecoveryReport(plan.id, plan.draft.summary, PlanState.FAILED, seen)
 
     def _end(
         self, plan_id: str, summary: str, outcome: PlanState, evidence: tuple[Evidence, ...], status: PlanStatus | None

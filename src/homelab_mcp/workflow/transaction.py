@@ -56,6 +56,7 @@ _LAST = (
     ActionKind.RECREATE,
     ActionKind.TRIAL,
     *NODES,
+    ActionKind.CALL,
 )
 
 

@@ -24,6 +24,7 @@ from homelab_mcp.model.plan import (
     RouteCheck,
     Verification,
 )
+from homelab_mcp.model.service_call import ServiceCall
 
 PLAN = seal(
     Plan(
@@ -39,6 +40,22 @@ PLAN = seal(
             undo="undo",
             target="b",
             secrets=("hunter2hunter2",),
+            call=ServiceCall(
+                "a",
+                "b",
+                "op",
+                "PUT",
+                "/x?y=z",
+                "{}",
+                "application/json",
+                30,
+                "{}",
+                "{}",
+                "{}",
+                "no",
+                (("on", "false"),),
+                (("on", "true"),),
+            ),
         ),
         risk=Risk.HIGH,
         reasons=("reason",),

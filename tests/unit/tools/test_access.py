@@ -10,7 +10,7 @@ from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.model.token import ALL_SCOPES, Scope, Token
 from homelab_mcp.server import build
 from homelab_mcp.tools.access import SCOPES, TOKEN_KEY, may_call, require, token_in
-from homelab_mcp.tools.plan_result import PLAN_ONLY
+from homelab_mcp.tools.plan_result import PLAN_ONLY, PLAN_OR_ASK
 
 
 def token(*scopes: Scope) -> Token:
@@ -21,7 +21,7 @@ async def test_each_tool_has_the_scope_of_what_it_does(tmp_path: Path) -> None:
     tools = {t.name: t for t in await build(open_lab(str(tmp_path))).list_tools()}
     assert set(tools) == set(SCOPES), "a tool without a scope is closed to every token; a scope without a tool is old"
     for name, tool in tools.items():
-        planned = Scope.PLAN if tool.annotations is PLAN_ONLY else Scope.READ
+        planned = Scope.PLAN if tool.annotations in (PLAN_ONLY, PLAN_OR_ASK) else Scope.READ
         expected = Scope.APPLY if name == "apply_plan" else planned
         assert SCOPES[name] == expected, name
 

@@ -17,6 +17,7 @@ from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.server import build
 
 READ_ONLY_OR_PLAN = {
+    "call_service_api",
     "fix_compose",
     "history",
     "rollback",

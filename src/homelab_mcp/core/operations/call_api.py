@@ -1,0 +1,95 @@
+"""A call of a service's own API as a draft: what is sent, what is looked at after, and what takes it back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from homelab_mcp.core.service_api import needs_answer, render, resolved
+from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Risk, RiskReason
+from homelab_mcp.model.service_api import Api, Follow, Operation, Reach, Step
+from homelab_mcp.model.service_call import ServiceCall
+
+
+def step_of(api: Api, follow: Follow, values: Mapping[str, Any], **answers: object) -> Step:
+    """A follow-up with this call's values in it; ``@{answer...}`` stays until there is an answer."""
+    operation = next(one for one in api.operations if one.id == follow.operation)
+    late = {k: v for k, v in follow.values.items() if needs_answer({k: v})}
+    now = resolved({k: v for k, v in follow.values.items() if k not in late}, values, **answers)
+    return Step(
+        operation=operation,
+        values={**now, **late},
+        expect=resolved(follow.expect, values),
+        absent=follow.absent,
+    )
+
+
+def call_api(
+    where: tuple[str, str],
+    reach: Reach,
+    api: Api,
+    operation: Operation,
+    values: Mapping[str, Any],
+    *,
+    before: Mapping[str, Any] | None = None,
+    undo: Step | None = None,
+    again: bool = False,
+) -> Draft:
+    """A draft that sends one write.
+
+    Args:
+        where: (stack, service).
+        reach: how the service is reached.
+        api: its allowed operations.
+        operation: the write.
+        values: its values, as given.
+        before: what the check shows now, by place; None where it was not or could not be looked at.
+        undo: what takes it back, where that is known by now.
+        again: it takes an earlier call back.
+
+    Raises InvalidInput (``bad_value``).
+    """
+    rendered = render(operation, values)
+    check = step_of(api, operation.check, values) if operation.check else None
+    call = ServiceCall(
+        stack=where[0],
+        service=where[1],
+        operation=operation.id,
+        method=rendered.method,
+        target=rendered.target,
+        body=rendered.body,
+        content_type=rendered.content_type,
+        seconds=operation.seconds,
+        reach=reach.model_dump_json(exclude_defaults=True),
+        check=check.model_dump_json(exclude_defaults=True) if check else "",
+        undo=undo.model_dump_json(exclude_defaults=True) if undo else "",
+        no_undo="" if undo else operation.no_undo or "What it was before is not known.",
+        before=_pairs(before or {}),
+        expect=_pairs(check.expect) if check else (),
+    )
+    notes = [f"{operation.summary} Sent once: where no answer comes, it is not sent again."]
+    if check is not None:
+        notes.append(f"After it, {check.operation.id} is read to see the outcome.")
+    return Draft(
+        operation="call_service_api",
+        summary=f"{'Take back in' if again else 'Ask'} {where[0]}/{where[1]}: {operation.id}{_short(values)}",
+        edits=(),
+        actions=(
+            EngineAction(ActionKind.CALL, operation.summary, where[0], (where[1],), f"{call.method} {call.target}"),
+        ),
+        risks=(RiskReason(Risk[operation.risk.upper()], f"{where[1]}: {operation.summary}"),),
+        notes=tuple(notes),
+        undo=f"{undo.operation.id} takes it back." if undo else f"Cannot be taken back from here: {call.no_undo}",
+        target=where[1],
+        call=call,
+    )
+
+
+def _pairs(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((path, json.dumps(value, ensure_ascii=False)[:300]) for path, value in values.items())
+
+
+def _short(values: Mapping[str, Any]) -> str:
+    told = ", ".join(f"{k} {str(v)[:60]}" for k, v in list(values.items())[:4] if v is not None)
+    return f" ({told})" if told else ""
