@@ -20,8 +20,8 @@ from homelab_mcp.ports import (
     Meter,
     Probe,
     Registry,
-    Swarm,
     ServiceCalls,
+    Swarm,
     Trials,
 )
 

@@ -25,8 +25,8 @@ from homelab_mcp.ports.secrets import (
     Vault,
     VaultReport,
 )
-from homelab_mcp.ports.swarm import Swarm
 from homelab_mcp.ports.service_calls import ServiceCalls, ServiceLine
+from homelab_mcp.ports.swarm import Swarm
 from homelab_mcp.ports.trials import Trials
 
 __all__ = [

@@ -25,8 +25,8 @@ from homelab_mcp.ports.plans import Approver, PlanStore, Worker
 from homelab_mcp.ports.record import History, Journal, Remote, Repositories
 from homelab_mcp.ports.registry import Registry
 from homelab_mcp.ports.secrets import Handover, SecretSource, Snapshots, TokenStore, Vault
-from homelab_mcp.ports.swarm import Swarm
 from homelab_mcp.ports.service_calls import ServiceCalls
+from homelab_mcp.ports.swarm import Swarm
 from homelab_mcp.ports.trials import Trials
 
 
