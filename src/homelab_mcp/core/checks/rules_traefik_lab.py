@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.traefik_rule import RuleInvalid
+from homelab_mcp.core.checks.traefik_static import StaticConfig
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -169,7 +170,7 @@ def _asked(router: tl.Router) -> list[str]:
     return [n.strip().lower() for part in own for n in part]
 
 
-def _resolver(static: tl.StaticConfig | None) -> bool:
+def _resolver(static: StaticConfig | None) -> bool:
     """Whether entry points ask for the certificates of their routers, or nobody can tell."""
     return static is None or any(k.endswith(".http.tls.certresolver") for k in static.options)
 
