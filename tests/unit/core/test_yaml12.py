@@ -130,7 +130,7 @@ def test_duplicates_can_be_listed_instead() -> None:
         ("a: \ud800\n", "control_character", 1, 4),
         ("a: 1\n---\nb: 2\n", "multiple_documents", 2, 1),
         ("? [a, b]\n: 1\n", "bad_key", 1, 3),
-        ("a:\n  <<: text\n", "bad_merge", 2, 7),
+        ("a:\n  <<: text\n", "bad_merge", 2, 3),
     ],
 )
 def test_what_is_refused_says_where_and_why(text: str, reason: str, line: int, column: int) -> None:
