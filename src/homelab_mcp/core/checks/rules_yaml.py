@@ -107,7 +107,7 @@ _OLD_BOOL = frozenset({"no", "No", "NO", "off", "Off", "OFF", "yes", "Yes", "YES
 
 @rule(
     "HL005",
-    Severity.INFO,
+    Severity.WARNING,
     "restart: no without quotes",
     why="Compose takes it, but YAML 1.1 tools (PyYAML, older editors) turn it into false and write that back, which "
     "Compose refuses.",

@@ -47,6 +47,14 @@ def label_problem(key: str) -> str:
         return "Traefik has no such label." + (f" Did you mean '{near[0]}'?" if near else "")
     if len(parts) < 5:
         return "an option after the name is missing."
+    if (
+        parts[2] == "services"
+        and parts[4] == "loadbalancer"
+        and len(parts) > 5
+        and parts[5].partition("[")[0] == "servers"
+    ):
+        # The field has another name in labels (its tag label-slice-as-struct in Traefik's source).
+        return "in labels it is 'loadbalancer.server', without an s."
     return http_problem(parts[2], parts[4], ".".join(parts[4:])) if parts[1] == "http" else ""
 
 
