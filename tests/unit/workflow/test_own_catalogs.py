@@ -188,7 +188,10 @@ def test_a_new_definition_holds_every_rule_and_can_be_added(rig: Rig) -> None:
     (rig.root / "catalog").mkdir()
     (rig.root / "catalog" / "my-notes.yaml").write_text(text)
     # The warning says that nobody can see how it is without a health check.
-    assert rig.cli("check", "my-notes") == (0, "1 entries (1 draft), 0 errors, 1 warnings, 0 of them without a reason in the entry.\n")
+    assert rig.cli("check", "my-notes") == (
+        0,
+        "1 entries (1 draft), 0 errors, 1 warnings, 0 of them without a reason in the entry.\n",
+    )
     plan = propose_add_service(rig.open(), "my-notes", "tools", {}, ME)
     assert "Made from the lab's own definition, catalog/my-notes.yaml." in plan.draft.notes
     assert not any("UNTRUSTED" in risk.reason for risk in plan.draft.risks)
