@@ -76,7 +76,7 @@ _PROGRAM = (
 )
 _TRAEFIK = (
     "HL060 HL062 HL063 HL064 HL065 HL066 HL067 HL068 HL069 HL071 HL072 HL074 HL076 HL084 HL085 HL204 HL220 HL224 HL225 "
-    "HL226 HL227 HL229 HL247 HL203 HL205 HL278"
+    "HL226 HL227 HL229 HL247 HL203 HL205 HL278 HL087"
 )
 ENGINE_ONLY = frozenset(f"{_HOST} {_PROGRAM} {_TRAEFIK}".split())
 """Rules whose errors ``config`` never reports: they are the engine's, Traefik's or the program's in the container.

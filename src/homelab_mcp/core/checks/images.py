@@ -49,6 +49,48 @@ MySQL's) and opensearch (https://docs.opensearch.org/latest/install-and-configur
 DATABASE_PORTS = frozenset({1433, 1521, 3306, 5432, 5984, 6379, 7687, 9042, 9200, 11211, 26257, 27017, 28015})
 """Ports that databases and caches listen on, and hardly anything else."""
 
+HOST_NETWORK = frozenset(
+    {
+        "home-assistant",
+        "homeassistant",
+        "plex",
+        "pms-docker",
+        "jellyfin",
+        "emby",
+        "embyserver",
+        "homebridge",
+        "scrypted",
+    }
+    | {"matter-server", "esphome", "music-assistant-server", "server", "owntone", "snapserver", "upnp", "minidlna"}
+    | {"node-exporter", "netdata", "glances", "agent", "beszel-agent", "ntopng", "netalertx", "scanopy", "darkstat"}
+    | {"tailscale", "zerotier", "wireguard", "wg-easy", "cloudflared", "keepalived", "frr", "avahi", "mdns-repeater"}
+    | {
+        "adguardhome",
+        "pihole",
+        "dnsmasq",
+        "netbootxyz",
+        "kea-dhcp4",
+        "unifi-network-application",
+        "unbound",
+        "crowdsec",
+    }
+    | {"traefik", "caddy", "nginx", "haproxy", "gluetun", "samba", "timemachine", "avahi-reflector", "iperf3", "omada"}
+    | {"roonserver", "logitechmediaserver", "lyrionmusicserver", "airsonos", "shairport-sync", "librespot", "nut-upsd"}
+    | {
+        "fail2ban",
+        "pulse",
+        "ddns-updater",
+        "openthread-border-router",
+        "wyoming-openwakeword",
+        "rtl_433",
+        "omada-controller",
+    }
+)
+"""Programs whose makers offer or ask for the host's network: discovery, DHCP, tunnels, proxies, measuring the host.
+
+(``server`` and ``agent`` are the images' last words of music-assistant/server and portainer/agent.)
+"""
+
 UNCHECKED = frozenset(
     {"postgres", "postgresql", "postgis", "pgvector", "timescaledb", "mariadb", "mysql", "mongo", "redis", "valkey"}
     | {"couchdb", "influxdb", "rabbitmq", "clickhouse-server"}

@@ -85,12 +85,16 @@ _LABEL_NAMES = frozenset({"key", "password", "token", "secret", "apikey", "api_k
     good=f"{HEAD}    environment: {{DOCKER_HOST: 'tcp://socket-proxy:2375'}}\n",
 )
 def readable_socket(ctx: LintContext) -> Iterable[Finding]:
-    """docker.sock mounted with ``:ro``, but for socket proxies."""
+    """docker.sock mounted with ``:ro``, but for socket proxies; a warning where the lab has such a proxy."""
+    beside = any("socket-proxy" in s.image_name or "dockerproxy" in s.image_name for s in ctx.services())
     for service in ctx.services():
         if "socket-proxy" not in service.image_name and "dockerproxy" not in service.image_name:
             for mount in service.mounts:
                 if mount.source.endswith("docker.sock") and mount.read_only:
-                    yield ctx.on(service, mount.path, "':ro' does not keep it from commanding Docker.")
+                    message = "':ro' does not keep it from commanding Docker" + (
+                        "; the lab's socket proxy would." if beside else "."
+                    )
+                    yield ctx.on(service, mount.path, message, severity=Severity.WARNING if beside else None)
 
 
 @rule(

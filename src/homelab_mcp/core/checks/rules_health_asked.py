@@ -1,4 +1,4 @@
-"""HL242 to HL244: health checks that ask elsewhere, passwords that everybody knows, hashes that lose their dollars."""
+"""HL242 to HL244, HL294: health checks that ask elsewhere or nobody, known passwords, hashes without their dollars."""
 
 from __future__ import annotations
 
@@ -196,3 +196,26 @@ def eaten_hash(ctx: LintContext) -> Iterable[Finding]:
 _LEFT = re.compile(r"^=[0-9]+=[0-9]+,t=[0-9]+,p=[0-9]+")
 """What is left of an argon2 hash whose parts were taken for variables."""
 _EATEN = re.compile(r"(?<!\$)\$(?:apr1|2[abxy]|argon2(?:id|i|d)|[156]|y)\$(?!\$)[^\s]")
+
+
+@rule(
+    "HL294",
+    Severity.WARNING,
+    "A health check switched off",
+    why="Docker calls it running whatever it does: nothing can wait for it, and no watcher starts it again. Put the "
+    "image's check right instead.",
+    link=f"{SERVICES}#healthcheck",
+    bad=f"{HEAD}    healthcheck: {{disable: true}}\n",
+    good=f"{HEAD}    healthcheck: {{test: [CMD, curl, -f, 'http://localhost:80/']}}\n",
+    needs="healthcheck",
+)
+def switched_off(ctx: LintContext) -> Iterable[Finding]:
+    """``disable: true``, or a test of ``NONE``."""
+    for service in ctx.having("healthcheck"):
+        check = service.data.get("healthcheck")
+        if not isinstance(check, dict):
+            continue
+        if str(check.get("disable")).lower() == "true":
+            yield ctx.on(service, ("healthcheck", "disable"), "Its health check is switched off.")
+        elif check.get("test") in ("NONE", ["NONE"]):
+            yield ctx.on(service, ("healthcheck", "test"), "Its health check is switched off.")

@@ -1,4 +1,4 @@
-"""HL138: options of a log driver."""
+"""HL138, HL295: options of a log driver, and logs that nobody keeps."""
 
 from __future__ import annotations
 
@@ -104,3 +104,21 @@ def _value_problem(name: str, text: str, options: dict[Any, Any]) -> str:
 
 _SIZE = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})? ?(?:[kKmMgGtTpP]i?)?[bB]?")
 _BOOLEANS = frozenset(["1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False"])
+
+
+@rule(
+    "HL295",
+    Severity.WARNING,
+    "Logs thrown away",
+    why="With the driver 'none' nothing is kept: when it breaks, nobody can see why, and log watchers see nothing.",
+    link="https://docs.docker.com/engine/logging/configure/#supported-logging-drivers",
+    bad=f"{HEAD}    logging: {{driver: none}}\n",
+    good=f"{HEAD}    logging: {{driver: local, options: {{max-size: 10m}}}}\n",
+    needs="logging",
+)
+def no_logs(ctx: LintContext) -> Iterable[Finding]:
+    """``driver: none``."""
+    for service in ctx.having("logging"):
+        logging = service.data.get("logging")
+        if isinstance(logging, dict) and logging.get("driver") == "none":
+            yield ctx.on(service, ("logging", "driver"), "Its log is thrown away; 'local' keeps it small.")

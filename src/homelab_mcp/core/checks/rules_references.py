@@ -50,7 +50,9 @@ def _undefined(ctx: LintContext, section: str) -> Iterator[Finding]:
                 message = f"The {one} {name!r} is not defined under the top-level '{section}:'."
                 if section == "volumes" and ("/" in name or "." in name):
                     message += f" A folder or file beside this one is './{name}'."
-                yield ctx.on(service, path, message, key=section == "networks")
+                # The long form says it one level deeper; of a missing place the nearest above it is found.
+                place = (*path, "source") if section == "volumes" else path
+                yield ctx.on(service, place, message, key=section == "networks")
 
 
 @rule(

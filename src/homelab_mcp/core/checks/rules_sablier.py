@@ -134,7 +134,7 @@ def both_start(ctx: LintContext) -> Iterable[Finding]:
 
 @rule(
     "HL087",
-    Severity.WARNING,
+    Severity.ERROR,
     "A Sablier address that nobody has",
     why="Traefik cannot ask Sablier: every visit ends in an error page.",
     link=SABLIER,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.images import HOST_NETWORK
 from homelab_mcp.core.checks.view import ServiceView, StackView
 from homelab_mcp.core.compose_model import ComposeFile, is_open
 from homelab_mcp.core.yaml12 import Path
@@ -177,10 +178,11 @@ _SENSITIVE_DEVICES = frozenset({"/dev", "/dev/mem", "/dev/kmem", "/dev/port"})
     needs="network_mode",
 )
 def host_network(ctx: LintContext) -> Iterable[Finding]:
-    """``network_mode: host``."""
+    """``network_mode: host``; a warning for a program that is not known to look for others on the local network."""
     for service in ctx.services():
         if service.network_mode == "host":
-            yield ctx.on(service, ("network_mode",), "It shares the host's network.")
+            severity = None if service.image_name in HOST_NETWORK else Severity.WARNING
+            yield ctx.on(service, ("network_mode",), "It shares the host's network.", severity=severity)
 
 
 def _outside(path: str) -> bool:

@@ -101,7 +101,9 @@ def orphan_database(ctx: LintContext) -> Iterable[Finding]:
             ):
                 continue
             names = {db.name, str(db.data.get("container_name") or ""), str(db.data.get("hostname") or "")} - {""}
-            if not any(_mentions(s, names) for s in stack.services if s is not db):
+            # What another database has in its files is its own; only a replica names the one it follows.
+            others = [s for s in stack.services if s is not db]
+            if not any(_names(s, names) if is_database(s) else _mentions(s, names) for s in others):
                 yield ctx.on(db, (), "No other service of this stack names it.")
 
 
@@ -123,6 +125,11 @@ def _shared(ctx: LintContext, db: ServiceView) -> bool:
     if any(isinstance(b, dict) and b.get("external") for b in external):
         return True
     return any(s.stack is not db.stack and s.real_networks & db.real_networks for s in ctx.lab.services)
+
+
+def _names(service: ServiceView, names: set[str]) -> bool:
+    text = repr([service.data.get("command"), service.data.get("environment"), service.data.get("depends_on")])
+    return any(re.search(rf"(?<![\w.-]){re.escape(n)}(?![\w-])", text) for n in names)
 
 
 def _mentions(service: ServiceView, names: set[str], *, sure: bool = False) -> bool:
