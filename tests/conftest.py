@@ -76,6 +76,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(why, pytrace=False)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """After the last test all that the session made is removed, which is not that test's time."""
+    if nextitem is None:
+        item.config.hook.pytest_timeout_cancel_timer(item=item)
+
+
 def why_no_docker() -> str:
     try:
         require_docker()

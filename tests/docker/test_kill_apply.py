@@ -111,7 +111,7 @@ def volume_is_there(rig: CrashRig) -> bool:
     return f"{rig.front}_data" in said.split()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(480)
 def test_an_apply_killed_at_some_random_moments_and_points_recovers_to_before_or_after(rig: CrashRig) -> None:
     chance = random.Random()
     ended = kill_at_random(rig, SHORT_RANDOM, chance)

@@ -178,6 +178,7 @@ class Everything:
 
 
 def test_the_doctor_sees_what_is_wrong_and_goes_on(tmp_path: Path) -> None:
+    (tmp_path / ".homelab").mkdir(mode=0o700)
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "compose.yaml").write_text("services: {}\n")
     (tmp_path / "shop" / ".env").write_text("A=1\n")

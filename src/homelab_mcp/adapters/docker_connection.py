@@ -6,6 +6,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from homelab_mcp.adapters.docker_errors import endpoint
+from homelab_mcp.adapters.docker_package import load_docker
 
 if TYPE_CHECKING:
     from docker.api import APIClient
@@ -22,6 +23,7 @@ def connected(base_url: str | None, certificates: str, seconds: float) -> APICli
         certificates: the folder of ca.pem, cert.pem and key.pem; "" without TLS of our own.
         seconds: what one answer may take.
     """
+    load_docker()
     address, tls = endpoint(base_url)
     if address.startswith("ssh://"):
         from homelab_mcp.adapters.ssh_transport import ssh_client

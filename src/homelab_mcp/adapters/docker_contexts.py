@@ -7,11 +7,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from homelab_mcp.adapters.docker_package import load_docker
 from homelab_mcp.model.hosts import DockerHost
 
 
 def contexts() -> tuple[dict[str, DockerHost], dict[str, str]]:
     """By name, the contexts that a lab can use as hosts, and of the others why not; ``default`` is this machine."""
+    load_docker()
     from docker.context import ContextAPI
     from docker.errors import DockerException
 

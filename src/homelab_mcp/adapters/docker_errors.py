@@ -8,6 +8,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+from homelab_mcp.adapters.docker_package import load_docker
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
 
 
@@ -20,11 +21,13 @@ def endpoint(given: str | None) -> tuple[str, Any]:
     if given:
         return given, None
     if host := os.environ.get("DOCKER_HOST"):
+        load_docker()
         from docker.utils import kwargs_from_env
 
         return host, kwargs_from_env().get("tls")
     if not os.environ.get("DOCKER_CONTEXT") and not _names_context():
         return "unix:///var/run/docker.sock", None
+    load_docker()
     from docker.context import ContextAPI
     from docker.errors import DockerException
 
@@ -57,6 +60,7 @@ def _names_context() -> bool:
 
 def translated(error: Exception, address: str) -> HomelabError:
     """The error in this project's terms: nobody there, not allowed, too slow, or the engine's own refusal."""
+    load_docker()
     from docker.errors import APIError
 
     if isinstance(error, APIError) and error.response is not None:

@@ -182,13 +182,15 @@ def value_in_comment(ctx: LintContext) -> Iterable[Finding]:
     """An environment variable, label or build argument without a value before a comment without a blank."""
     for file in ctx.lab.files:
         empty = [path for path, value in _handed_on(file) if value is None] if "#" in file.text else []
-        lines = file.model.document.text.split("\n") if file.model and empty else []
+        lines = _LINE_END.split(file.model.document.text) if file.model and empty else []
         for path in empty:
             finding = ctx.at(file, path, "Everything after '#' is a comment; quote the value.", key=True)
             if _ALL_COMMENT.match(lines[finding.line - 1][finding.column - 1 :]):
                 yield finding
 
 
+_LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+"""Where libyaml, whose places these are, begins another line."""
 _ALL_COMMENT = re.compile(
     r"(?:\"[^\"]*\"|'[^']*'|[^\s#'\"{][^\s#]*?)[ \t]*:[ \t]+#(?!\s*homelab:)[^\s#]",
 )
