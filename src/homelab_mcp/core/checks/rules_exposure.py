@@ -85,7 +85,7 @@ _LABEL_NAMES = frozenset({"key", "password", "token", "secret", "apikey", "api_k
     good=f"{HEAD}    environment: {{DOCKER_HOST: 'tcp://socket-proxy:2375'}}\n",
 )
 def readable_socket(ctx: LintContext) -> Iterable[Finding]:
-    """docker.sock mounted with ``:ro``, but for socket proxies; a warning where the lab has such a proxy."""
+    """docker.sock mounted with ``:ro``, but for socket proxies; it says so where the lab has one."""
     beside = any("socket-proxy" in s.image_name or "dockerproxy" in s.image_name for s in ctx.services())
     for service in ctx.services():
         if "socket-proxy" not in service.image_name and "dockerproxy" not in service.image_name:
@@ -94,7 +94,7 @@ def readable_socket(ctx: LintContext) -> Iterable[Finding]:
                     message = "':ro' does not keep it from commanding Docker" + (
                         "; the lab's socket proxy would." if beside else "."
                     )
-                    yield ctx.on(service, mount.path, message, severity=Severity.WARNING if beside else None)
+                    yield ctx.on(service, mount.path, message)
 
 
 @rule(
