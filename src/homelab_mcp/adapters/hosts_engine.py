@@ -69,6 +69,10 @@ class HostsEngine:
         """This machine's."""
         return self._hosts.engine(LOCAL).info()
 
+    def memory(self) -> int:
+        """This machine's."""
+        return self._hosts.engine(LOCAL).memory()
+
     def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
         """Of one stack from its host, which must answer; of all from every host that does."""
         if stack is not None:

@@ -33,6 +33,10 @@ class Engine(Protocol):
     """A Docker Engine. Every call raises EngineUnavailable when it does not answer, EngineFailed on its errors."""
 
     def info(self) -> EngineInfo: ...
+    def memory(self) -> int:
+        """Bytes of the machine's memory, as ``info`` has them; 0 where unknown. Asked anew after minutes only."""
+        ...
+
     def silent(self) -> Mapping[str, str]:
         """Of several hosts: those that did not answer when all were asked last, and why. Of one engine: none."""
         ...

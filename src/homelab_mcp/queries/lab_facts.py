@@ -33,7 +33,7 @@ def lab_facts(lab: Lab, *, coming_networks: Collection[str] = ()) -> LabFacts:
             networks = frozenset(pools) | frozenset(coming_networks)
             # Those of a Swarm are among the others by their own names as well.
             pools = {name: nets for name, nets in pools.items() if not name.startswith(OVERLAY)}
-            memory = lab.engine.info().memory or None
+            memory = lab.engine.memory() or None
             # An engine's network has a route of its own.
             theirs = {subnet for subnets in pools.values() for subnet in subnets}
             routes = tuple(r for r in lab.hardware.routes() if r[0] not in theirs)

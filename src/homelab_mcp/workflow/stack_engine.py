@@ -77,6 +77,10 @@ class StackEngine:
         """As the engine's."""
         return self._engine.info()
 
+    def memory(self) -> int:
+        """As the engine's."""
+        return self._engine.memory()
+
     def inspect(self, container_id: str) -> ContainerState:
         """As the engine's; ``stack`` is the project's name."""
         return self._engine.inspect(container_id)

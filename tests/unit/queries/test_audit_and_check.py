@@ -49,6 +49,9 @@ class MadeUpEngine:
     def info(self) -> EngineInfo:
         return EngineInfo("20.10", "1.41", "Linux", "x86_64", 2, 2**30, "overlay2", 2)
 
+    def memory(self) -> int:
+        return 2**30
+
     def silent(self) -> dict[str, str]:
         return {}
 

@@ -75,6 +75,9 @@ class FakeDocker:
     def info(self) -> EngineInfo:
         return EngineInfo("27", "1.47", "linux", "x86_64", 2, 1 << 32, "overlay2", len(self.containers_now))
 
+    def memory(self) -> int:
+        return self.info().memory
+
     def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
         self.ask()
         found = [c for c in self.containers_now.values() if stack in (None, c.stack)]

@@ -33,7 +33,7 @@ def told_too_much(ctx: LintContext) -> Iterable[Finding]:
         if not limit:
             continue
         for path, text in _told(service):
-            for pattern, unit in _SIZES:
+            for pattern, unit in _SIZES if _ANY_SIZE.search(text) else ():
                 for match in pattern.finditer(text):
                     size = _bytes(match.group(1), unit)
                     if size and size >= limit:
@@ -65,6 +65,8 @@ _SIZES = (
     (re.compile(r"^(?:MAX_)?MEMORY=([0-9]+[mMgG])$"), 1),
 )
 """What sets a size, and the bytes of a number without a unit (Java, Node.js, Redis, MariaDB, PostgreSQL, MongoDB)."""
+_ANY_SIZE = re.compile(r"-Xmx|[sS]ize|(?i:maxmemory)|_buffers|MEMORY=")
+"""In whatever one of them matches: most texts set none."""
 _UNITS = {"k": 2**10, "m": 2**20, "g": 2**30}
 
 

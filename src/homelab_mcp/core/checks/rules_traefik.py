@@ -82,8 +82,9 @@ def host_port_label(ctx: LintContext) -> Iterable[Finding]:
 )
 def unknown_port_label(ctx: LintContext) -> Iterable[Finding]:
     """``loadbalancer.server.port`` is not among the ports that ``ports``, variables or the image tell."""
+    lenders = {(id(other.stack), other.network_mode) for other in ctx.having("network_mode")}
     for service in ctx.services():
-        if not service.http_labels or any(_borrows(other, service) for other in ctx.having("network_mode")):
+        if not service.http_labels or (lenders and not lenders.isdisjoint(_as_lender(service))):
             continue
         inside = container_ports(service)
         variables = {e.value for e in port_variables(service)}
@@ -123,11 +124,10 @@ _NO_WEB = frozenset(
 """Ports of other protocols: that they alone are published says nothing of the one that Traefik asks."""
 
 
-def _borrows(other: ServiceView, owner: ServiceView) -> bool:
-    """True for a client in the owner's network, whose ports count as the owner's without being named there."""
-    if other.stack is not owner.stack:
-        return False
-    return other.network_mode in {f"service:{owner.name}", f"container:{owner.data.get('container_name')}"}
+def _as_lender(owner: ServiceView) -> set[tuple[int, str]]:
+    """How a client names the network that it borrows: its ports count as the owner's, without being named there."""
+    stack = id(owner.stack)
+    return {(stack, f"service:{owner.name}"), (stack, f"container:{owner.data.get('container_name')}")}
 
 
 def _numbers(ports: set[int]) -> str:
