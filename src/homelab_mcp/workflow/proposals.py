@@ -188,9 +188,10 @@ def propose_resolve_drift(lab: Lab, stack: str, how: str, requester: Requester) 
 
 def lint_of(lab: Lab) -> Lint:
     """The linter over whole-lab texts, as the planner wants it."""
-    from homelab_mcp.core.checks import LabFacts, lint
+    from homelab_mcp.core.checks import LabFacts
     from homelab_mcp.queries.lab_facts import lab_facts, lint_settings
     from homelab_mcp.queries.lab_stacks import lint_stacks
+    from homelab_mcp.queries.lint_memory import lint_remembered
 
     settings = lint_settings(lab)
     known: dict[frozenset[str], LabFacts] = {}
@@ -200,7 +201,7 @@ def lint_of(lab: Lab) -> Lint:
         # Asked once a plan, so that before and after are judged by the same facts.
         if coming not in known:
             known[coming] = lab_facts(lab, coming_networks=coming)
-        return lint(
+        return lint_remembered(
             lint_stacks(lab.files, stacks, {edit.path: edit.after for edit in edits}),
             facts=known[coming],
             settings=settings,

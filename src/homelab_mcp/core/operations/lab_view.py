@@ -5,23 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from homelab_mcp.core.env_file import parse, parse_or_empty
 from homelab_mcp.core.labels import labels_of
 from homelab_mcp.core.labels import made_from as own_definition
+from homelab_mcp.core.once import once
 from homelab_mcp.core.shadowed import merged_services
 from homelab_mcp.core.stack_host import COMPOSE, engine_of, host_of
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import LOCAL
-from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.observed import Snapshot, StackFiles
 
 _HOST_CALL = re.compile(r"\bHost(?:SNI)?\(([^)]*)\)")
 _QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
 _REFERENCE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\}|\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Known:
     """One service of the lab as its compose file has it; ``env``, ``host`` and ``engine`` are its stack's."""
 
@@ -37,8 +39,8 @@ class Known:
         """``stack/service``, as people write it."""
         return f"{self.stack}/{self.name}"
 
-    @property
-    def labels(self) -> dict[str, str]:
+    @once
+    def labels(self) -> Mapping[str, str]:
         """Its labels with the stack's variables filled in."""
         return {expand(k, self.env): expand(v, self.env) for k, v in labels_of(self.data).items()}
 
@@ -110,19 +112,31 @@ def view(snapshot: Snapshot) -> LabView:
     """Read every stack of a snapshot, all its files merged; one that cannot be read is named, not fatal."""
     found: list[Known] = []
     unreadable: list[str] = []
-    shared = parse_or_empty(snapshot.shared_env)
+    shared = snapshot.shared_env
     for stack in snapshot.stacks:
-        try:
-            env = {**shared, **parse(stack.env_text)}
-            services = merged_services(stack, env)
-        except HomelabError:
+        services = _services(stack, shared)
+        if services is None:
             unreadable.append(stack.name)
-            continue
-        host, engine = host_of(stack.compose_text), engine_of(stack.compose_text)
-        found += [
-            Known(stack.name, str(n), d, env, host, engine) for n, d in services.items() if isinstance(d, Mapping)
-        ]
+        else:
+            found += services
     return LabView(tuple(found), tuple(unreadable))
+
+
+def forget() -> None:
+    """Begin anew, as a fresh process does."""
+    _services.cache_clear()
+
+
+@lru_cache(maxsize=1024)
+def _services(stack: StackFiles, shared: str) -> tuple[Known, ...] | None:
+    """Kept by what the files say: one plan looks at every stack ten times over, and changes one."""
+    try:
+        env = {**parse_or_empty(shared), **parse(stack.env_text)}
+        services = merged_services(stack, env)
+    except HomelabError:
+        return None
+    host, engine = host_of(stack.compose_text), engine_of(stack.compose_text)
+    return tuple(Known(stack.name, str(n), d, env, host, engine) for n, d in services.items() if isinstance(d, Mapping))
 
 
 def known_name(spec: Any, key: str, env: Mapping[str, str]) -> str:
