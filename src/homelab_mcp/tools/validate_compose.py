@@ -43,7 +43,9 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
 
     @guarded
     async def validate_compose(
-        stack: Annotated[str, Field(description="Only this stack; empty: the whole lab.", max_length=80)] = "",
+        stack: Annotated[
+            str, Field(description="A stack, or a path in the lab; empty: the whole lab.", max_length=200)
+        ] = "",
         content: Annotated[
             list[Annotated[str, Field(max_length=2_000_000)]],
             Field(description="YAML to check instead of the lab's; several merge like -f files.", max_length=10),
