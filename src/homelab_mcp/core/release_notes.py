@@ -34,8 +34,8 @@ _HEADING = re.compile(
 )
 _WORDS = re.compile(
     r"(?<!\bno )(?<!\bno known )(?<!\bwithout )\b(?:security[ -](?:fix|patch|release|update|advisor|issue|vulnerab|"
-    r"flaw|hole|bulletin)|vulnerabilit(?:y|ies)\b)",
-    re.IGNORECASE,
+    r"flaw|hole|bulletin)|vulnerabilit(?:y|ies)\b)|\(security\)|\[security\](?!\()|^[ \t]*[-*+][ \t]+security[ \t]?:",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 
