@@ -16,7 +16,8 @@ from pathlib import Path
 
 from homelab_mcp.adapters.catalog_files import packaged_folder
 from homelab_mcp.core.catalog import parse_definition
-from homelab_mcp.core.image_updates import changelog, image_name, level, newest
+from homelab_mcp.core.image_updates import image_name, level, newest
+from homelab_mcp.core.release_notes import changelog
 from homelab_mcp.model.definition import Image, ServiceDefinition
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.ports import Registry

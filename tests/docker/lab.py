@@ -194,7 +194,19 @@ class RealLab:
             except (ssl.SSLError, ConnectionError):
                 return None
 
-        return wait_until(answer, f"a certificate for {host}", within=90, every=0.2)
+        try:
+            return wait_until(answer, f"a certificate for {host}", within=90, every=0.2)
+        except TestbedError as error:
+            # Why is in Traefik's log alone, and that goes with the lab.
+            raise TestbedError(f"{error}; Traefik's log ends: {self.said('traefik')}") from None
+
+    def said(self, what: str, lines: int = 30) -> str:
+        """The end of a service's log, for a failure's words."""
+        label = f"label=com.docker.compose.service={self.named(what)}"
+        found = docker("ps", "--all", "--quiet", "--filter", label).split()
+        command = ["docker", "logs", "--tail", str(lines), *found[:1]]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        return done.stdout + done.stderr
 
     def traefik(self, path: str) -> Any:
         """What Traefik's own API says, asked through its own protected route."""

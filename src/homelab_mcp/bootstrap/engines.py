@@ -20,6 +20,7 @@ from homelab_mcp.ports import (
     Meter,
     Probe,
     Registry,
+    Releases,
     ServiceCalls,
     Swarm,
     Trials,
@@ -148,6 +149,13 @@ class LabEngines(LabOnDisk):
         from homelab_mcp.adapters.registry import HttpRegistry
 
         return HttpRegistry()
+
+    @cached_property
+    def releases(self) -> Releases:
+        """The hosts of projects' repositories, asked as anybody may."""
+        from homelab_mcp.adapters.releases import HttpReleases
+
+        return HttpReleases(self.root)
 
     @cached_property
     def hardware(self) -> Hardware:

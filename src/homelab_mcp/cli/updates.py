@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from homelab_mcp.cli.common import JsonFlag, console, emit, lab_of
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
+
+if TYPE_CHECKING:
+    from homelab_mcp.queries.check_updates import ImageUpdate
 
 Names = Annotated[list[str] | None, typer.Argument(help="service or stack/service; none: all.")]
 Stack = Annotated[str, typer.Option(help="Only this stack.")]
@@ -25,12 +27,16 @@ def updates(
     services: Names = None,
     stack: Stack = "",
     show_all: Annotated[bool, typer.Option("--all", help="Also those that are current.")] = False,
+    notes: Annotated[bool, typer.Option(help="Ask the projects' repositories whether security is mentioned.")] = True,
     as_json: JsonFlag = False,
 ) -> None:
-    """Ask the registries which services have a newer image. Pulls nothing."""
+    """Ask the registries which services have a newer image, and release notes for security. Pulls nothing."""
     from homelab_mcp.queries.check_updates import check_updates
+    from homelab_mcp.queries.security_notes import with_security
 
-    found = check_updates(lab_of(ctx), stack, services or ())
+    lab = lab_of(ctx)
+    found = check_updates(lab, stack, services or ())
+    found = with_security(lab, found) if notes else found
     shown = [f for f in found if show_all or f.state != "current"]
 
     def show() -> None:
@@ -41,10 +47,24 @@ def updates(
             out.print(f"{one.state:8} {one.stack}/{one.service}  {one.image}{then}{why}", markup=False)
             if one.changelog and one.newest:
                 out.print(f"         {one.changelog}", style="dim", markup=False)
+            if told := _security(one):
+                out.print(f"         {told}", style="yellow" if one.security == "yes" else "dim", markup=False)
         current = sum(f.state == "current" for f in found)
         out.print(f"{current} of {len(found)} are current. Next: homelab-mcp upgrade", style="dim")
 
-    emit([dataclasses.asdict(f) for f in shown], as_json, show)
+    emit([f.as_row() for f in shown], as_json, show)
+
+
+def _security(one: ImageUpdate) -> str:
+    ids = f" ({', '.join(one.security_ids)})" if one.security_ids else ""
+    match one.security:
+        case "yes":
+            return f"its release notes mention security{ids}: {one.security_link}"
+        case "no":
+            return "its release notes mention no security"
+        case "unknown":
+            return f"whether its release notes mention security is unknown: {one.security_why}"
+    return ""
 
 
 def upgrade(

@@ -142,17 +142,24 @@ backup() {
   finish ok "$id"
 }
 
+# A path as restic's filters take it: what is a pattern's sign there stands for itself.
+plainly() {
+  case "$1" in *[][*?\\]*) printf '%s\n' "$1" | sed 's/[][*?\\]/\\&/g' ;; *) printf '%s\n' "$1" ;; esac
+}
+# fetch SNAPSHOT FOLDER PATH...: all at once, for each start of restic opens the repository anew.
+fetch() {
+  snapshot=$1 into=$2; shift 2
+  for one in "$@"; do shift; set -- "$@" --include "$(plainly "$one")"; done
+  restic restore "$snapshot" --target "$into" "$@" >/state/said 2>&1 </dev/null
+}
 # restore SNAPSHOT ID PATH...: below /restore/ID; a database file comes from its copy.
 restore() {
-  snapshot=$1 to=/restore/$2; shift 2
+  from=$1 to=/restore/$2; shift 2
   find /restore -mindepth 1 -maxdepth 1 -mtime +2 -exec rm -rf {} \;
   rm -rf "$to"; mkdir -p "$to"
-  for path in "$@"; do
-    say "restoring $path"
-    restic restore "$snapshot" --target "$to" --include "/lab/$path" --include "/dumps/sqlite/$path" \
-      >/state/said 2>&1 ||
-      { echo "PROBLEM $(tail -n 1 /state/said | cut -c1-300)"; exit 1; }
-  done
+  for path in "$@"; do say "restoring $path"; done
+  both() { for path in "$@"; do shift; set -- "$@" "/lab/$path" "/dumps/sqlite/$path"; done; fetch "$from" "$to" "$@"; }
+  both "$@" || { echo "PROBLEM $(tail -n 1 /state/said | cut -c1-300)"; exit 1; }
   if [ -d "$to/dumps/sqlite" ]; then (cd "$to/dumps/sqlite" && find . -type f) | while IFS= read -r one; do
     mkdir -p "$to/lab/${one%/*}"; mv "$to/dumps/sqlite/$one" "$to/lab/$one"
   done; fi
@@ -160,14 +167,15 @@ restore() {
 }
 # dumped SNAPSHOT ID FILE FOLDER...: a dump, and empty folders for the database to begin anew in.
 dumped() {
-  snapshot=$1 to=/restore/$2 file=$3; shift 3
-  mkdir -p "$to"
-  restic restore "$snapshot" --target "$to" --include "/dumps/$file" >/state/said 2>&1
-  [ -s "$to/dumps/$file" ] || { echo "MISSING $file"; exit 0; }
+  from=$1 to=/restore/$2 file=$3; shift 3
+  mkdir -p "$to/dumps/${file%/*}"
+  # The backup holds each empty folder, with its owner.
+  folders() { for path in "$@"; do shift; set -- "$@" "/lab/$path"; done; fetch "$from" "$to/raw" "/dumps/$file" "$@"; }
+  folders "$@"
+  [ -s "$to/raw/dumps/$file" ] || { echo "MISSING $file"; exit 0; }
+  mv "$to/raw/dumps/$file" "$to/dumps/$file"
   for path in "$@"; do
     mkdir -p "$to/empty/${path%/*}"
-    # The backup holds the empty folder, with its owner.
-    restic restore "$snapshot" --target "$to/raw" --include "/lab/$path" >/state/said 2>&1
     mv "$to/raw/lab/$path" "$to/empty/$path" || { echo "PROBLEM the backup has no folder $path"; exit 1; }
   done
   echo "FOUND $file"
@@ -196,9 +204,12 @@ verify() {
   { restic ls latest /lab --recursive 2>/dev/null || restic ls latest /lab; } >/state/listed 2>/dev/null
   { grep '^/lab/' /state/listed | shuf | while IFS= read -r f; do [ ! -f "$f" ] || echo "$f"; done | head -n "$1"
     find /dumps -type f -size -20000k | head -n 20; } >/state/sample
+  set --
+  while IFS= read -r f; do set -- "$@" "$f"; done </state/sample
+  say "restoring $# files to compare"
+  [ $# = 0 ] || fetch latest /restore/verify "$@"
   while IFS= read -r f; do
     say "comparing $f"
-    restic restore latest --target /restore/verify --include "$f" >/dev/null 2>&1 </dev/null
     if [ ! -f "/restore/verify$f" ]; then echo "DIFFERS $f (not restored)"
     elif cmp -s "$f" "/restore/verify$f"; then echo "SAME $f"
     elif [ "$(stat -c %Y "$f")" -gt "$(stat -c %Y "/restore/verify$f")" ]; then echo "NEWER $f"

@@ -100,11 +100,3 @@ def level(current: str, new: str) -> Level:
     place = next((i for i, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a != b), 0)
     words: tuple[Level, ...] = ("major", "minor", "patch")
     return words[min(place, 2)]
-
-
-def changelog(upstream: str) -> str:
-    """Where the makers tell what changed; the project's page where no better is known."""
-    plain = upstream.rstrip("/")
-    if re.fullmatch(r"https://github\.com/[^/]+/[^/]+", plain):
-        return f"{plain}/releases"
-    return plain

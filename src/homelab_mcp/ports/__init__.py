@@ -15,6 +15,7 @@ from homelab_mcp.ports.meter import Meter, UsageLog
 from homelab_mcp.ports.plans import Approver, PlanStore, Signer, Worker
 from homelab_mcp.ports.record import Commit, History, Journal, Remote, RemoteChange, RemoteSettings, Repositories
 from homelab_mcp.ports.registry import Registry
+from homelab_mcp.ports.releases import Releases
 from homelab_mcp.ports.secrets import (
     Handover,
     KeptFile,
@@ -60,6 +61,7 @@ __all__ = [
     "ProbeResult",
     "PromptText",
     "Registry",
+    "Releases",
     "Remote",
     "RemoteChange",
     "RemoteSettings",

@@ -24,6 +24,7 @@ from homelab_mcp.ports.meter import Meter, UsageLog
 from homelab_mcp.ports.plans import Approver, PlanStore, Worker
 from homelab_mcp.ports.record import History, Journal, Remote, Repositories
 from homelab_mcp.ports.registry import Registry
+from homelab_mcp.ports.releases import Releases
 from homelab_mcp.ports.secrets import Handover, SecretSource, Snapshots, TokenStore, Vault
 from homelab_mcp.ports.service_calls import ServiceCalls
 from homelab_mcp.ports.swarm import Swarm
@@ -102,6 +103,8 @@ class Lab(Protocol):
     def compose(self) -> Compose: ...
     @property
     def registry(self) -> Registry: ...
+    @property
+    def releases(self) -> Releases: ...
     @property
     def restic(self) -> Restic: ...
     @property

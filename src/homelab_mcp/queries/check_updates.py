@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from homelab_mcp.core.image_updates import (
     UPDATE_LABEL,
     WATCHTOWER_LABEL,
     ImageName,
-    changelog,
     image_name,
     level,
     newest,
@@ -18,6 +18,7 @@ from homelab_mcp.core.image_updates import (
 )
 from homelab_mcp.core.lazy_needs import definition_of
 from homelab_mcp.core.operations.lab_view import Known, expand, view
+from homelab_mcp.core.release_notes import changelog
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.ports import Lab
@@ -42,7 +43,14 @@ class ImageUpdate:
         digest: of what the tag names now, where it moved.
         beyond: a larger step than its label allows.
         changelog: where to read what changed.
+        security: where there is a newer image, whether the notes of the releases on the way mention security: yes,
+            no or unknown; "" where nobody asked (:func:`queries.security_notes.with_security` does).
+        security_ids: of the advisories that they name (CVE, GHSA).
+        security_link: the newest release that mentions it.
+        security_why: why it is unknown.
         why: a sentence.
+        described: whether the image is the one of a catalog entry: another image of the same program may count its
+            versions in another way.
     """
 
     stack: str
@@ -54,7 +62,16 @@ class ImageUpdate:
     digest: str = ""
     beyond: str = ""
     changelog: str = ""
+    security: str = ""
+    security_ids: tuple[str, ...] = ()
+    security_link: str = ""
+    security_why: str = ""
     why: str = ""
+    described: bool = False
+
+    def as_row(self) -> dict[str, Any]:
+        """What is told of it, JSON-ready."""
+        return {k: v for k, v in asdict(self).items() if k != "described"}
 
 
 def check_updates(
@@ -96,7 +113,8 @@ def _one(lab: Lab, one: Known) -> ImageUpdate:
         return replace(start, state="ignored", why="built here")
     if one.labels.get(WATCHTOWER_LABEL, "").lower() == "true":
         start = replace(start, why="Watchtower updates it by itself")
-    if definition := definition_of(one, lab.catalog.get):
+    definition = definition_of(one, lab.catalog.get)
+    if definition is not None:
         start = replace(start, changelog=changelog(definition.links.upstream))
     try:
         image = image_name(reference)
@@ -105,7 +123,12 @@ def _one(lab: Lab, one: Known) -> ImageUpdate:
         return replace(start, why=error.message)
     except HomelabError as error:  # pragma: no cover - whatever else fails must not hide the other services
         return replace(start, why=error.message)
-    return found
+    described = definition is not None and _last(definition.container.image.repository) == _last(image.repository)
+    return replace(found, described=described)
+
+
+def _last(repository: str) -> str:
+    return repository.rpartition("/")[2]
 
 
 def _asked(lab: Lab, image: ImageName, reference: str, rule: str, start: ImageUpdate) -> ImageUpdate:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Annotated, Any, Literal
 
 from mcp.server import MCPServer
@@ -35,13 +34,15 @@ def register_check(server: MCPServer[Any], lab: Lab) -> None:
         services: Annotated[list[str], Field(description="Only these; service or stack/service.")] = [],  # noqa: B006
     ) -> Annotated[CallToolResult, UpdatesOutput]:
         from homelab_mcp.queries.check_updates import check_updates as ask
+        from homelab_mcp.queries.security_notes import with_security
 
         found = await in_thread(ask, lab, stack, services)
+        found = await in_thread(with_security, lab, found)
         order = {"update": 0, "moved": 1, "unknown": 2, "pinned": 3, "ignored": 4}
         open_ = sorted((f for f in found if f.state in order), key=lambda f: (order[f.state], f.stack, f.service))
         return result(
             UpdatesOutput(
-                images=[{k: v for k, v in dataclasses.asdict(f).items() if v} for f in open_[:_MOST]],
+                images=[{k: v for k, v in f.as_row().items() if v} for f in open_[:_MOST]],
                 current=sum(f.state == "current" for f in found),
                 total=len(found),
                 left_out=max(len(open_) - _MOST, 0),
@@ -53,7 +54,8 @@ def register_check(server: MCPServer[Any], lab: Lab) -> None:
         name="check_updates",
         title="Newer images",
         description="Ask the registries which services have a newer image: a newer tag of the same shape (size of the "
-        "step, where to read what changed), or a tag that moved. Pulls nothing.",
+        "step, where to read what changed, whether release notes mention security), or a tag that moved. Pulls "
+        "nothing.",
         annotations=ToolAnnotations(
             read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
         ),

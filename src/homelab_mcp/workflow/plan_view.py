@@ -84,7 +84,7 @@ def action_line(action: EngineAction) -> str:
 
 def action_lines(draft: Draft) -> list[str]:
     """Every action as a sentence, with all that a call would send."""
-    return [action_line(a) for a in draft.actions] + ([action_text(draft.call)] if draft.call else [])
+    return [action_line(a) for a in draft.actions] + ([action_text(draft.call, draft.secrets)] if draft.call else [])
 
 
 def data_lines(draft: Draft) -> list[str]:
@@ -191,7 +191,7 @@ def view(
     if not full:
         return shown
     diff = unified((*plan.draft.edits, *plan.draft.adopts), plan.draft.secrets)
-    diff += call_text(plan.draft.call) if plan.draft.call else ""
+    diff += call_text(plan.draft.call, plan.draft.secrets) if plan.draft.call else ""
     if diff_limit and len(diff) > diff_limit:
         cut = diff[:diff_limit].rsplit("\n", 1)[0]
         diff = f"{cut}\n… {len(diff) - len(cut)} more characters; whole: homelab-mcp plan {plan.id}\n"

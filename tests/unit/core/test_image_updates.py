@@ -2,7 +2,8 @@
 
 import pytest
 
-from homelab_mcp.core.image_updates import changelog, image_name, level, newest
+from homelab_mcp.core.image_updates import image_name, level, newest
+from homelab_mcp.core.release_notes import changelog
 from homelab_mcp.model.errors import InvalidInput
 
 pytestmark = pytest.mark.unit

@@ -29,6 +29,7 @@ from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import ActionKind, Draft, FileEdit
 from testbed import free_port
 from testbed.docker_engine import wait_until
+from tests.gatus_rules import gatus_errors, visit
 from tests.unit.core.operation_parts import argon2, secret
 
 CATALOG = {d.id: d for d in packaged_definitions()}
@@ -117,6 +118,79 @@ def test_what_comes_and_goes_later_is_followed(bench: Bench) -> None:
     assert "auth.lab.test" in [e["name"] for e in endpoints] or "keycloak.lab.test" in [e["name"] for e in endpoints]
     assert bench.restarts == set(), "targets and visits are read again without a restart"
     assert all(e["client"]["ignore-redirect"] for e in endpoints), "a log-in in front is an answer too"
+
+
+def gatus_folder(bench: Bench) -> dict[str, str]:
+    start = "monitoring/gatus/config/"
+    return {path.removeprefix(start): text for path, text in bench.texts.items() if path.startswith(start)}
+
+
+def test_gatus_takes_its_whole_folder(bench: Bench) -> None:
+    bench.setup(*ALL, notify_url=URL)
+    for name in ("keycloak", "gitea", "jellyfin", "nextcloud", "n8n", "vaultwarden"):
+        bench.service(name)
+    folder = gatus_folder(bench)
+    assert set(folder) == {"config.yaml", "homelab.yaml"}
+    assert gatus_errors(folder) == []
+    visits = yaml12.load(folder["homelab.yaml"])["endpoints"]
+    assert len(visits) >= 10
+    for row in visits:
+        assert visit(row["conditions"], status=302, hours=200), "a log-in in front is an answer"
+        assert not visit(row["conditions"], status=404, hours=200), "Traefik's word on a route that leads nowhere"
+        assert not visit(row["conditions"], status=502, hours=200)
+        assert not visit(row["conditions"], status=200, hours=100), "its certificate ends in four days"
+
+
+def test_two_routes_that_gatus_cannot_tell_apart_do_not_keep_it_from_starting(bench: Bench) -> None:
+    bench.setup("uptime")
+    bench.service("whoami")
+    path = "apps/compose.yaml"
+    text = bench.texts[path]
+    router = "      traefik.http.routers.{0}.rule: Host(`{1}`)\n      traefik.http.routers.{0}.entrypoints: websecure\n"
+    more = router.format("one", "a-b.lab.test") + router.format("two", "a.b.lab.test")
+    bench.take(Draft("x", "x", (FileEdit(path, text, text.replace("    labels:\n", f"    labels:\n{more}", 1)),), ()))
+    assert gatus_errors(gatus_folder(bench)) == []
+    visits = {r["url"]: r["name"] for r in yaml12.load(gatus_folder(bench)["homelab.yaml"])["endpoints"]}
+    assert visits["https://a-b.lab.test/"] == "a-b.lab.test"
+    assert visits["https://a.b.lab.test/"] == "a.b.lab.test 2"
+
+
+def test_what_a_person_has_gatus_visit_by_the_same_name_is_left_to_them(bench: Bench) -> None:
+    bench.setup("uptime")
+    bench.service("whoami")
+    own = "monitoring/gatus/config/config.yaml"
+    row = (
+        "  - {name: whoami.lab.test, group: apps, url: 'https://whoami.lab.test/me', conditions: ['[STATUS] == 200']}\n"
+    )
+    bench.texts[own] += row
+    bench.service("gitea")
+    assert gatus_errors(gatus_folder(bench)) == []
+    urls = {r["url"] for r in yaml12.load(gatus_folder(bench)["homelab.yaml"])["endpoints"]}
+    assert "https://whoami.lab.test/" not in urls
+    assert "https://git.lab.test/" in urls or "https://gitea.lab.test/" in urls
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (('"1m"', '"1 m"'), "is no duration"),
+        (("group:", "grup:"), "is no field"),
+        (("ignore-redirect", "ignore-redirects"), "is no field"),
+        (("[STATUS] == any(", "[STATUS] = any("), "is no condition"),
+        (("[STATUS]", "[STATE]"), "compares nothing"),
+        (("> 168h", "> 7d"), "compares no numbers"),
+        (("https://", "htp://"), "no address"),
+        (("endpoints:", "metrics: true\nendpoints:"), "in another file as well"),
+        (("grafana.lab.test\n", "graf$ana.lab.test\n"), "name of a variable"),
+        (("name: prometheus.lab.test", "name: grafana.lab.test"), "there twice"),
+    ],
+)
+def test_the_rules_told_of_gatus_find_what_it_refuses(bench: Bench, spoil: tuple[str, str], says: str) -> None:
+    bench.setup("uptime", "metrics", "dashboards")
+    folder = gatus_folder(bench)
+    assert spoil[0] in folder["homelab.yaml"], folder["homelab.yaml"]
+    folder["homelab.yaml"] = folder["homelab.yaml"].replace(*spoil)
+    assert any(says in error for error in gatus_errors(folder)), gatus_errors(folder)
 
 
 def test_services_that_sleep_are_not_visited(bench: Bench) -> None:

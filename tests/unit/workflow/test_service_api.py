@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -15,6 +16,7 @@ from homelab_mcp.core.redact import MASK
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.plan import Plan, PlanState, PlanStatus, Requester
 from homelab_mcp.queries.service_api import called
+from homelab_mcp.web.views import detail
 from homelab_mcp.workflow.assembly import applier, approvals, recovery
 from homelab_mcp.workflow.init_lab import init_lab
 from homelab_mcp.workflow.plan_view import view
@@ -240,6 +242,32 @@ def test_what_was_made_is_taken_back_by_the_number_it_was_given(desk: Desk) -> N
         propose_rollback(desk.lab, back.id, BY)
     assert caught.value.code == "not_undoable"
     assert "Write it again" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("operation", "name", "secret"),
+    [
+        ("add", "text", "hook-canary-77"),
+        ("ring", "how", "hook-canary-77"),
+        ("add", "text", "q7"),
+        ("ring", "how", "q7"),
+    ],
+)
+def test_a_log_in_in_an_address_is_sent_and_shown_to_nobody(desk: Desk, operation: str, name: str, secret: str) -> None:
+    address = f"https://anna:{secret}@git.lab.test/hook?apikey=query-canary-88&page=2"
+    plan = desk.plan(operation, **{name: address})
+    told = (
+        view(plan, PlanStatus(PlanState.PENDING), 0).model_dump_json() + repr(plan.draft.actions) + repr(plan.reasons)
+    )
+    told += json.dumps(detail(desk.lab, plan.id), default=str)
+    assert "git.lab.test" in told, "whoever approves sees where it goes"
+    assert "is sent and not shown here" in told
+    assert desk.apply(plan).state is PlanState.DONE
+    assert secret in unquote(next(body for method, _, body in desk.memo.heard if method == "POST"))
+    assert "query-canary-88" in unquote(desk.memo.heard[-1][2] or desk.memo.heard[0][2])
+    told += desk.everything() + view(plan, desk.lab.plans.status(plan.id), 0).model_dump_json()
+    for leak in (f"anna:{secret}", f"anna%3A{secret}", "query-canary-88", f":{secret}@"):
+        assert leak not in told, leak
 
 
 def test_a_service_that_says_no_has_done_nothing(desk: Desk) -> None:

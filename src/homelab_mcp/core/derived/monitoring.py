@@ -63,7 +63,8 @@ def _gatus(lab: LabAfter, gatus: Known) -> Iterator[DerivedFile]:
         # A file of that name that is not ours is somebody's own.
         return
     routes = watched(all_routes(lab.view, lab.settings), lazy.sleepers(lab.view))
-    text = monitors_text(routes, own_ca=bool(lab.settings.acme.root_certificate))
+    own = lab.read(f"{folder}/config.yaml") or ""
+    text = monitors_text(routes, own_ca=bool(lab.settings.acme.root_certificate), others=own)
     yield _file(path, text, "Gatus visits every route of the lab but those of sleeping services.")
 
 

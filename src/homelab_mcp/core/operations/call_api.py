@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from homelab_mcp.core.redact import safe
 from homelab_mcp.core.service_api import needs_answer, render, resolved
+from homelab_mcp.core.url_secrets import secrets_of_addresses
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Risk, RiskReason
 from homelab_mcp.model.service_api import Api, Follow, Operation, Reach, Step
 from homelab_mcp.model.service_call import ServiceCall
@@ -51,6 +53,7 @@ def call_api(
     Raises InvalidInput (``bad_value``).
     """
     rendered = render(operation, values)
+    hidden = secrets_of_addresses([values, before or {}])
     check = step_of(api, operation.check, values) if operation.check else None
     call = ServiceCall(
         stack=where[0],
@@ -71,17 +74,25 @@ def call_api(
     notes = [f"{operation.summary} Sent once: where no answer comes, it is not sent again."]
     if check is not None:
         notes.append(f"After it, {check.operation.id} is read to see the outcome.")
+    if carrying := [name for name, value in values.items() if secrets_of_addresses(value)]:
+        notes.append(
+            f"An address in {', '.join(carrying)} has a log-in or a key in it. It is sent and not shown here; whoever "
+            "asked has seen it."
+        )
     return Draft(
         operation="call_service_api",
-        summary=f"{'Take back in' if again else 'Ask'} {where[0]}/{where[1]}: {operation.id}{_short(values)}",
+        summary=f"{'Take back in' if again else 'Ask'} {where[0]}/{where[1]}: {operation.id}{_short(values, hidden)}",
         edits=(),
         actions=(
-            EngineAction(ActionKind.CALL, operation.summary, where[0], (where[1],), f"{call.method} {call.target}"),
+            EngineAction(
+                ActionKind.CALL, operation.summary, where[0], (where[1],), safe(f"{call.method} {call.target}", hidden)
+            ),
         ),
         risks=(RiskReason(Risk[operation.risk.upper()], f"{where[1]}: {operation.summary}"),),
         notes=tuple(notes),
         undo=f"{undo.operation.id} takes it back." if undo else f"Cannot be taken back from here: {call.no_undo}",
         target=where[1],
+        secrets=hidden,
         call=call,
     )
 
@@ -90,6 +101,7 @@ def _pairs(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple((path, json.dumps(value, ensure_ascii=False)[:300]) for path, value in values.items())
 
 
-def _short(values: Mapping[str, Any]) -> str:
-    told = ", ".join(f"{k} {str(v)[:60]}" for k, v in list(values.items())[:4] if v is not None)
+def _short(values: Mapping[str, Any], hidden: tuple[str, ...]) -> str:
+    # Masked before it is cut: half a secret is found by nobody.
+    told = ", ".join(f"{k} {safe(str(v), hidden)[:60]}" for k, v in list(values.items())[:4] if v is not None)
     return f" ({told})" if told else ""
