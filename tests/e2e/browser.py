@@ -127,9 +127,11 @@ def chromium(folder: Path) -> Iterator[Browser]:
         "browserName": "chrome",
         "goog:chromeOptions": {"binary": program, "args": options},
         "goog:loggingPrefs": {"browser": "ALL"},
+        # A page that has just been loaded answers late on a busy machine.
+        "timeouts": {"script": 120_000},
     }
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as http:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=150, trust_env=False) as http:
             _until_ready(http)
             made = http.post("/session", json={"capabilities": {"alwaysMatch": wanted}}).json()["value"]
             assert "sessionId" in made, made

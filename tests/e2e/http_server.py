@@ -68,16 +68,17 @@ def serving(
     reader = threading.Thread(target=lambda: served.said.extend(process.stderr or ()), daemon=True)
     reader.start()
     try:
-        for _ in range(250):
+        end = time.monotonic() + 60
+        while True:
             try:
                 httpx.get(f"{served.scheme}://{host}:{port}/healthz", timeout=1, verify=False)
                 break
             except httpx.TransportError:
                 if process.poll() is not None:
                     pytest.fail(f"the server ended: {served.said}")
+                if time.monotonic() >= end:
+                    pytest.fail("the server did not come up")
                 time.sleep(0.1)
-        else:
-            pytest.fail("the server did not come up")
         yield served
     finally:
         process.terminate()

@@ -1,7 +1,8 @@
 """A stand-in for a chat program that shows MCP Apps: a page that speaks the host's side of the protocol, and no more.
 
-No such program can run here. The page is written from the specification (2026-01-26): the view in a sandboxed frame of
-another origin under the content security policy that hosts must use, the handshake, the tool's result, links to open.
+Written from the specification (2026-01-26): the view in a sandboxed frame of another origin under the content security
+policy that hosts must use, the handshake, the tool's result, links to open. It can be made to misbehave, and it is
+quick; a published host, which is neither, is in inspector_host.py.
 """
 
 from __future__ import annotations

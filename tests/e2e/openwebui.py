@@ -14,6 +14,7 @@ import httpx
 
 from testbed import free_port
 from tests.e2e.browser import Browser
+from tests.e2e.child import listening
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / ".openwebui" / "webui" / "bin" / "open-webui"
@@ -110,32 +111,9 @@ def openwebui(folder: Path, models: str) -> Iterator[OpenWebui]:
     }
     argv = ["nice", "-n", "5", str(PROGRAM), "serve", "--host", "127.0.0.1", "--port", str(port)]
     address = f"http://127.0.0.1:{port}"
-    log = folder / "openwebui.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(argv, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        try:
-            _until_ready(address, process, log)
-            person = {"name": "Anna", "email": "anna@lab.test", "password": "correct-horse-battery"}
-            made = httpx.post(f"{address}/api/v1/auths/signup", json=person, timeout=60).json()
-            # Whoever comes first is the administrator.
-            assert made.get("role") == "admin", made
-            yield OpenWebui(address, made["token"])
-        finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(10)
-
-
-def _until_ready(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + STARTS_WITHIN
-    while True:
-        try:
-            if httpx.get(f"{address}/health", timeout=5).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        assert process.poll() is None and time.monotonic() < end, log.read_text("utf-8", "replace")[-3000:]
-        time.sleep(0.5)
+    with listening(argv, f"{address}/health", folder / "openwebui.log", env, within=STARTS_WITHIN):
+        person = {"name": "Anna", "email": "anna@lab.test", "password": "correct-horse-battery"}
+        made = httpx.post(f"{address}/api/v1/auths/signup", json=person, timeout=60).json()
+        # Whoever comes first is the administrator.
+        assert made.get("role") == "admin", made
+        yield OpenWebui(address, made["token"])

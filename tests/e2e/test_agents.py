@@ -67,13 +67,14 @@ def dealt(paths: Iterable[Path], each: int) -> list[ParameterSet]:
     ]
 
 
-@pytest.mark.timeout(60)
+# The first to come makes the labs for all.
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("path", dealt((p for p, s in SCRIPTS.items() if s.lab != "running"), 3))
 def test_the_agent_gets_to_the_end(files_played: Callable[[Script], Lines], path: Path) -> None:
     holds(SCRIPTS[path], files_played(SCRIPTS[path]))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("path", dealt((p for p, s in SCRIPTS.items() if s.lab == "running"), 2))
 def test_the_agent_gets_to_the_end_where_things_run(running_played: Callable[[Script], Lines], path: Path) -> None:
     holds(SCRIPTS[path], running_played(SCRIPTS[path]))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from testbed import free_port
+from tests.e2e.child import listening
 from tests.e2e.http_server import serving
 from tests.e2e.openwebui import ROOT
 from tests.e2e.server import LabOnDisk
@@ -51,28 +51,10 @@ def mcpo(lab: LabOnDisk, folder: Path, *target: str) -> Iterator[Mcpo]:
     """mcpo on loopback in front of ``target``: ``-- COMMAND...``, or a URL with what says so."""
     subprocess.run([ROOT / "script" / "openwebui", "--quiet"], check=True, timeout=900)
     port = free_port()
-    log = folder / "mcpo.log"
+    address = f"http://127.0.0.1:{port}"
     argv = [str(PROGRAM), "--host", "127.0.0.1", "--port", str(port), "--api-key", KEY, *target]
-    with log.open("wb") as out:
-        process = subprocess.Popen(argv, env=lab.env(), cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        try:
-            end = time.monotonic() + 120
-            while True:
-                try:
-                    if httpx.get(f"http://127.0.0.1:{port}/openapi.json", timeout=5).status_code == 200:
-                        break
-                except httpx.TransportError:
-                    pass
-                assert process.poll() is None and time.monotonic() < end, log.read_text("utf-8", "replace")[-3000:]
-                time.sleep(0.3)
-            yield Mcpo(f"http://127.0.0.1:{port}")
-        finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(10)
+    with listening(argv, f"{address}/openapi.json", folder / "mcpo.log", lab.env(), within=120):
+        yield Mcpo(address)
 
 
 async def read_only_tools(lab: LabOnDisk) -> set[str]:

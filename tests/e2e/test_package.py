@@ -22,6 +22,9 @@ from tests.e2e.protocol import PACKER, require, run
 from tests.e2e.published import ROOT, bare, environment_with, lend
 from tests.e2e.server import PIN, data
 
+# All that is published is made first, in the time of whichever test comes first.
+pytestmark = pytest.mark.timeout(240)
+
 DATA = ("catalog", "docs", "failures", "prompts")
 
 
@@ -97,7 +100,6 @@ def test_completions_name_the_command_and_are_shell_scripts(out: Path) -> None:
     subprocess.run(["bash", "-n", str(out / "homelab-mcp.bash")], check=True)
 
 
-@pytest.mark.timeout(60)
 def test_the_official_packer_takes_the_bundle_and_packs_the_same(out: Path, wheel: Path, tmp_path: Path) -> None:
     require(PACKER)
     (bundle,) = out.glob("*.mcpb")
@@ -123,7 +125,6 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return environment_with(wheel, tmp_path_factory.mktemp("clean") / "venv")
 
 
-@pytest.mark.timeout(120)
 async def test_the_main_job_from_the_wheel_alone(installed: Path, tmp_path: Path) -> None:
     root = tmp_path / "stacks"
     where = bare(HOME=str(tmp_path), HOMELAB_ROOT=str(root), HOMELAB_FILES_ONLY="1")

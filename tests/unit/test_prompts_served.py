@@ -59,6 +59,26 @@ async def test_scripts_call_tools_that_are_there_with_arguments_that_they_take(t
         assert checks, name
 
 
+def test_plans_come_to_an_end_and_what_came_of_them_is_looked_at() -> None:
+    """A plan that nobody answers shows nothing in the lab: each is applied or declined, and the last one is judged."""
+    for name, script in SCRIPTS.items():
+        waits = False
+        for step in script.steps:
+            if step.tool and step.expect.get("state") == "pending":
+                assert not waits, f"{name}: a plan is made while another still waits"
+                waits = True
+            elif step.apply or step.decline:
+                waits = False
+        assert not waits, f"{name}: its last plan is never answered"
+        applied = [n for n, step in enumerate(script.steps) if step.apply]
+        if applied:
+            after = script.steps[applied[-1] :]
+            assert after[0].expect or any(step.kind in LOOKS for step in after[1:]), f"{name}: nobody looks afterwards"
+
+
+LOOKS = ("tool", "file", "resource", "command")
+
+
 async def test_prompts_name_tools_words_and_commands_that_are_there(tmp_path: Path) -> None:
     known = await schemas(tmp_path)
     commands = click_commands()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from homelab_mcp.cli.common import NEEDS_APPROVAL, JsonFlag, console, emit, lab_of
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
+
+if TYPE_CHECKING:
+    from homelab_mcp.model.plan import Plan
+    from homelab_mcp.ports import Lab
 
 Offline = Annotated[bool, typer.Option("--offline", help="Go by the last fetch; ask nobody.")]
 
@@ -54,33 +58,37 @@ def _taking(group: typer.Typer) -> None:
         ctx: typer.Context, offline: Offline = False, plan_only: PlanOnly = False, as_json: JsonFlag = False
     ) -> None:
         """Plan to take what the repository changed; asks for the PIN at a terminal and applies."""
-        from homelab_mcp.model.plan import Requester
-        from homelab_mcp.workflow.git_sync import propose_pull
-
         lab = lab_of(ctx)
-        plan = propose_pull(lab, Requester(via="cli"), fetch=not offline)
-        raise typer.Exit(proposed(lab, plan, as_json=as_json, plan_only=plan_only))
+        plan = _something_new(lab, as_json, fetch=not offline)
+        if plan is not None:
+            raise typer.Exit(proposed(lab, plan, as_json=as_json, plan_only=plan_only))
 
     @group.command()
     def poll(ctx: typer.Context, as_json: JsonFlag = False) -> None:
         """For a timer: fetch, and make a plan where there is something new; exit code 3 while one waits."""
-        from homelab_mcp.model.errors import InvalidInput
-        from homelab_mcp.model.plan import Requester
-        from homelab_mcp.workflow.git_sync import propose_pull
-
-        lab = lab_of(ctx)
-        try:
-            plan = propose_pull(lab, Requester(via="cli"))
-        except InvalidInput as error:
-            if error.code != "nothing_to_do":
-                raise
-            nothing = error.message
-            emit({"plan_id": "", "summary": nothing}, as_json, lambda: console().print(nothing, markup=False))
+        plan = _something_new(lab_of(ctx), as_json)
+        if plan is None:
             return
         said = {"plan_id": plan.id, "summary": plan.draft.summary}
         told = f"{plan.draft.summary}: homelab-mcp plan {plan.id}, then approve --apply {plan.id}"
         emit(said, as_json, lambda: console().print(told, markup=False))
         raise typer.Exit(NEEDS_APPROVAL)
+
+
+def _something_new(lab: Lab, as_json: bool, *, fetch: bool = True) -> Plan | None:
+    """A plan of what the repository changed; None, and said so, where there is nothing new: that is no failure."""
+    from homelab_mcp.model.errors import InvalidInput
+    from homelab_mcp.model.plan import Requester
+    from homelab_mcp.workflow.git_sync import propose_pull
+
+    try:
+        return propose_pull(lab, Requester(via="cli"), fetch=fetch)
+    except InvalidInput as error:
+        if error.code != "nothing_to_do":
+            raise
+        nothing = error.message
+    emit({"plan_id": "", "summary": nothing}, as_json, lambda: console().print(nothing, markup=False))
+    return None
 
 
 def _sending(group: typer.Typer) -> None:

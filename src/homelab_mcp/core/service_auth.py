@@ -6,16 +6,18 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode
 
 from homelab_mcp.core.service_api import Rendered, at
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.service_api import Credential, Reach, Session
+from homelab_mcp.model.service_api import Reach
 from homelab_mcp.model.service_http import HttpAnswer, HttpAsk
+from homelab_mcp.model.service_login import Credential, Session, Ticket
 
 _ONE_WORD = re.compile(r"[\x21-\x7e]{1,2000}")
 _LINE = re.compile(r"[^\x00-\x1f\x7f]{1,500}")
+_FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def log_in(reach: Reach, session: Session, keys: Keys) -> HttpAsk:
     if session.user_field:
         fields = {session.user_field: keys.user, **fields}
     text = json.dumps(fields) if session.encoding == "json" else urlencode(fields)
-    kind = "application/json" if session.encoding == "json" else "application/x-www-form-urlencoded"
+    kind = "application/json" if session.encoding == "json" else _FORM
     host = {"Host": reach.host} if reach.host else {}
     return HttpAsk("POST", session.path, {**reach.headers, **host, "Content-Type": kind}, text.encode(), 15.0)
 
@@ -107,12 +109,33 @@ def session_of(session: Session, answer: HttpAnswer) -> dict[str, str]:
     if session.cookie:
         word = answer.headers.get("set-cookie", "").partition(";")[0].strip()
         return {"Cookie": word} if word.startswith(session.cookie) and _ONE_WORD.fullmatch(word) else {}
-    try:
-        token = at(json.loads(answer.body), session.json_path)
-    except ValueError:
-        return {}
+    token = _token(session, answer)
     ok = isinstance(token, str) and _ONE_WORD.fullmatch(token)
     return {session.header: f"{session.prefix}{token}"} if ok else {}
+
+
+def _token(session: Session, answer: HttpAnswer) -> object:
+    if session.line:
+        lines = answer.body.decode("utf-8", "replace").splitlines()
+        words = (line.removeprefix(f"{session.line}=").strip() for line in lines if line.startswith(f"{session.line}="))
+        return next(words, None)
+    try:
+        return at(json.loads(answer.body), session.json_path)
+    except ValueError:
+        return None
+
+
+def ticket_of(answer: HttpAnswer) -> str:
+    """What a service handed out for writes; "" where it did not."""
+    word = answer.body.decode("utf-8", "replace").strip() if 200 <= answer.status < 300 else ""
+    return word if _ONE_WORD.fullmatch(word) else ""
+
+
+def with_ticket(rendered: Rendered, ticket: Ticket, word: str) -> Rendered:
+    """The request with a ticket in its form; as it is where it has no form."""
+    if rendered.content_type.partition(";")[0] != _FORM:
+        return rendered
+    return replace(rendered, body=f"{rendered.body}&{urlencode({ticket.field: word})}")
 
 
 def _upper(name: str) -> str:

@@ -13,16 +13,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-VARIABLE = r"^[A-Z][A-Z0-9_]{0,62}$"
+from homelab_mcp.model.service_login import HEADER, Auth, Path
+
 WORD = r"^[a-z][a-z0-9_]{0,39}$"
-_PATH = r"^(/([A-Za-z0-9._~:-]+|\{[a-z][a-z0-9_]*\}))+/?$"
-_HEADER = r"^[A-Za-z][A-Za-z0-9-]{0,60}$"
 _PLACE = re.compile(r"^@\{([a-z][a-z0-9_]*)\}$")
 _SEGMENT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _OURS = frozenset({"host", "content-length", "connection", "transfer-encoding", "authorization", "cookie"})
 
 Word = Annotated[str, Field(pattern=WORD)]
-Path = Annotated[str, Field(pattern=_PATH, max_length=200)]
 Risk = Literal["low", "medium", "high"]
 
 
@@ -53,80 +51,6 @@ class Parameter(_Part):
                 re.compile(self.pattern)
             except re.error as error:
                 raise ValueError(f"pattern is no regular expression: {error}") from None
-        return self
-
-
-class Credential(_Part):
-    """A value of the stack's ``.env``; ``how`` says where a person finds it. ``default``: for names of users only."""
-
-    variable: Annotated[str, Field(pattern=VARIABLE)]
-    how: Annotated[str, Field(min_length=3, max_length=240)]
-    default: str = ""
-
-
-class Session(_Part):
-    """A log-in that comes before each call: what is posted, and what of the answer goes along from then on.
-
-    Args:
-        path: where the log-in is posted.
-        encoding: how its fields are written.
-        user_field: the user's field; "" where there is no user.
-        password_field: the password's field.
-        cookie: the prefix of the cookie that comes back, sent as it is.
-        json_path: or the place in the answer that holds a token.
-        header: the header that the token is sent in.
-        out: posted or deleted at the end, so that no session is left.
-    """
-
-    path: Path
-    encoding: Literal["json", "form"] = "json"
-    user_field: str = ""
-    password_field: str
-    cookie: str = ""
-    json_path: str = ""
-    header: Annotated[str, Field(pattern=_HEADER)] = "Authorization"
-    prefix: str = ""
-    out: Literal["", "DELETE", "POST"] = ""
-    out_path: str = ""
-
-    @model_validator(mode="after")
-    def _one(self) -> Session:
-        if bool(self.cookie) == bool(self.json_path):
-            raise ValueError("a session is either a cookie or a token in the answer")
-        return self
-
-
-class Auth(_Part):
-    """How a call says who it is from.
-
-    ``name`` is the header or the query's word that carries the key; ``prefix`` and ``suffix`` stand around it, and
-    ``user_name`` is the query's word for the user. ``retry_header``: an
-    answer of 409 with it is a request to ask again with that header (Transmission), and did nothing.
-    """
-
-    kind: Literal["none", "header", "query", "basic", "session"]
-    name: str = ""
-    prefix: str = ""
-    suffix: str = ""
-    user_name: Annotated[str, Field(pattern=r"^[A-Za-z_]*$")] = ""
-    key: Credential | None = None
-    user: Credential | None = None
-    session: Session | None = None
-    retry_header: str = ""
-    optional: bool = Field(default=False, description="Calls go without it where the variable is not set.")
-
-    @model_validator(mode="after")
-    def _whole(self) -> Auth:
-        if self.kind != "none" and self.key is None:
-            raise ValueError("say which variable holds the key")
-        if self.kind == "header" and not re.match(_HEADER, self.name):
-            raise ValueError("say which header carries the key")
-        if self.kind == "query" and not re.match(r"^[A-Za-z_][A-Za-z0-9_]*$", self.name):
-            raise ValueError("say which word of the query carries the key")
-        if (self.kind == "session") != (self.session is not None):
-            raise ValueError("a session's log-in is described under 'session'")
-        if self.kind == "basic" and self.user is None:
-            raise ValueError("basic needs a user")
         return self
 
 
@@ -245,7 +169,7 @@ class Api(_Part):
         if len(ids) != len(set(ids)):
             raise ValueError("an operation is there twice")
         for name, value in self.headers.items():
-            if not re.match(_HEADER, name) or name.lower() in _OURS or not re.match(r"^[\x20-\x7e]{1,100}$", value):
+            if not re.match(HEADER, name) or name.lower() in _OURS or not re.match(r"^[\x20-\x7e]{1,100}$", value):
                 raise ValueError(f"{name[:40]!r} is no header that can be set")
         for one in self.operations:
             for kind, follow in (("check", one.check), ("undo", one.undo)):

@@ -9,7 +9,7 @@ from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.core.redact import safe
 from homelab_mcp.core.service_answer import data_of
 from homelab_mcp.core.service_api import Rendered, at
-from homelab_mcp.core.service_auth import Keys, keys_of, log_in, session_of, signed
+from homelab_mcp.core.service_auth import Keys, keys_of, log_in, session_of, signed, ticket_of, with_ticket
 from homelab_mcp.model.errors import EngineFailed, HomelabError, ServiceFailed
 from homelab_mcp.model.lab import SHARED_ENV
 from homelab_mcp.model.observed import ContainerState
@@ -38,14 +38,18 @@ class Conversation:
         self._stack = stack
         self._service = service
         self._session: dict[str, str] = {}
+        self._ticket = ""
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not be seen of it."""
-        return tuple(v for v in (self._keys.key, *self._session.values()) if v)
+        session = self._reach.auth.session
+        prefix = session.prefix if session else ""
+        sent = [word for value in self._session.values() for word in (value, value.removeprefix(prefix))]
+        return tuple(dict.fromkeys(v for v in (self._keys.key, *sent, self._ticket) if v))
 
-    def begin(self) -> None:
-        """Log in, where the service wants that. Raises ServiceFailed."""
+    def begin(self, *, writes: bool = False) -> None:
+        """Log in, where the service wants that, and for writes get what they must carry. Raises ServiceFailed."""
         session = self._reach.auth.session
         if session is None or not self._keys.key:
             return
@@ -53,6 +57,11 @@ class Conversation:
         self._session = session_of(session, answer)
         if not self._session:
             raise self.refusal(HttpAnswer(401, answer.headers, answer.body) if answer.status < 500 else answer)
+        if writes and session.ticket is not None:
+            answer = self.send(Rendered("GET", session.ticket.path), 15.0)
+            self._ticket = ticket_of(answer)
+            if not self._ticket:
+                raise self.refusal(answer)
 
     def end(self) -> None:
         """Leave no session behind, where the entry says how; what becomes of that does not matter."""
@@ -63,6 +72,9 @@ class Conversation:
 
     def send(self, rendered: Rendered, seconds: float) -> HttpAnswer:
         """One request; an answer of whatever status. Raises ServiceFailed where there is none."""
+        session = self._reach.auth.session
+        if self._ticket and session is not None and session.ticket is not None:
+            rendered = with_ticket(rendered, session.ticket, self._ticket)
         answer = self._line.ask(signed(self._reach, rendered, self._keys, self._session, seconds))
         again = self._reach.auth.retry_header
         value = answer.headers.get(again.lower(), "") if again else ""
@@ -106,9 +118,15 @@ class Conversation:
 
 @contextmanager
 def conversation(
-    calls: ServiceCalls, files: Files, container: ContainerState, reach: Reach, service: tuple[str, str]
+    calls: ServiceCalls,
+    files: Files,
+    container: ContainerState,
+    reach: Reach,
+    service: tuple[str, str],
+    *,
+    writes: bool = False,
 ) -> Iterator[Conversation]:
-    """A conversation with (stack, service) in its container.
+    """A conversation with (stack, service) in its container; ``writes``: one in which something is changed.
 
     Raises InvalidInput (``api_key_missing``), EngineUnavailable, EngineFailed, ServiceFailed.
     """
@@ -116,7 +134,7 @@ def conversation(
     keys = keys_of(reach, environment_of(files, stack), stack, name)
     with calls.line(container.id, reach.port) as line:
         talk = Conversation(line, reach, keys, stack, name)
-        talk.begin()
+        talk.begin(writes=writes)
         try:
             yield talk
         finally:

@@ -118,7 +118,7 @@ class Caller:
         reach = Reach.model_validate_json(call.reach)
         container = running(self.engine, call.stack, call.service)
         assert self.calls is not None  # noqa: S101 - looked at by the callers
-        return conversation(self.calls, self.files, container, reach, (call.stack, call.service))
+        return conversation(self.calls, self.files, container, reach, (call.stack, call.service), writes=True)
 
     def _looked(self, call: ServiceCall, talk: Conversation, answer: HttpAnswer, lost: ServiceFailed | None) -> Called:
         data = data_of(answer.headers.get("content-type", ""), answer.body) if lost is None else None

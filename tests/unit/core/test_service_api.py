@@ -15,10 +15,20 @@ from homelab_mcp.adapters.catalog_files import packaged_catalog
 from homelab_mcp.core.catalog import Catalog
 from homelab_mcp.core.service_answer import secret_field, shaped
 from homelab_mcp.core.service_api import Rendered, needs_answer, render, resolved
-from homelab_mcp.core.service_auth import Keys, keys_of, log_in, session_of, signed, variable_of
+from homelab_mcp.core.service_auth import (
+    Keys,
+    keys_of,
+    log_in,
+    session_of,
+    signed,
+    ticket_of,
+    variable_of,
+    with_ticket,
+)
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.service_api import Api, Auth, Credential, Operation, Parameter, Reach, Session
+from homelab_mcp.model.service_api import Api, Operation, Parameter, Reach
 from homelab_mcp.model.service_http import HttpAnswer
+from homelab_mcp.model.service_login import Auth, Credential, Session, Ticket
 
 ANYTHING = st.one_of(
     st.text(max_size=60),
@@ -34,6 +44,7 @@ ANYTHING = st.one_of(
     st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2),
 )
 
+FORM = "application/x-www-form-urlencoded"
 OPERATION = Operation(
     id="x",
     summary="For tests.",
@@ -122,6 +133,12 @@ def test_no_session_adds_a_header(cookie: str) -> None:
     assert found == {} or (
         set(found) == {"Cookie"} and found["Cookie"].startswith("SID=") and found["Cookie"].isascii()
     )
+    lines = Session(path="/login", password_field="p", line="Auth", prefix="GoogleLogin auth=")
+    word = session_of(lines, HttpAnswer(200, {}, f"SID=x\nAuth={cookie}\n".encode())).get("Authorization", "")
+    assert word == "" or (word.removeprefix("GoogleLogin auth=") in cookie and word.isascii() and word.count(" ") == 1)
+    ticket = ticket_of(HttpAnswer(200, {}, cookie.encode()))
+    made = with_ticket(Rendered("POST", "/x", "a=b", FORM), Ticket(path="/t", field="T"), ticket)
+    assert parse_qsl(made.body, keep_blank_values=True) == [("a", "b"), ("T", ticket)]
     token = Session(path="/login", password_field="p", json_path="a.b", header="X-Sid")
     got = session_of(token, HttpAnswer(200, {}, json.dumps({"a": {"b": cookie}}).encode()))
     assert got == {} or (got["X-Sid"] == cookie and cookie.isprintable() and " " not in cookie)
@@ -158,7 +175,7 @@ def _example(one: Parameter) -> Any:
     tries = (
         "word", "0" * 36, "a" * 32, "a" * 40, "A" * 63, "2026-01-31", "2026-01-31T08:00:00Z", "/media/tv",
         "https://example.org/x", "light.kitchen", "automation.night", "scene.night", "SABnzbd_nzo_abc", "50 GB",
-        "ABCDEFGH12",
+        "ABCDEFGH12", "feed/12", "tag:google.com,2005:reader/item/0006000000000001",
     )  # fmt: skip
 
     return next(t for t in tries if one.pattern is None or re.fullmatch(one.pattern, t))

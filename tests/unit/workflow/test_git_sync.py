@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,6 +112,31 @@ def test_what_is_here_goes_there_and_no_secret_with_it(shared: Shared) -> None:
     state = sync_state(shared.open())
     assert (state["ahead"], state["behind"], state["to_take"]) == (0, 0, [])
     assert shared.refused().code == "nothing_to_do"
+
+
+def typed(shared: Shared, *words: str) -> tuple[int, str]:
+    """What ``homelab-mcp git`` ends with, and what it says."""
+    argv = [sys.executable, "-m", "homelab_mcp", "--root", str(shared.root), "--files-only", "git", *words]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_nothing_new_is_said_and_is_no_failure_and_a_plan_that_waits_ends_with_3(shared: Shared) -> None:
+    for command in ("pull", "poll"):
+        code, said = typed(shared, command)
+        assert (code, "The lab has all that main holds." in said) == (0, True), said
+        code, said = typed(shared, command, "--json")
+        assert (code, json.loads(said)) == (0, {"plan_id": "", "summary": "The lab has all that main holds."})
+    assert typed(shared, "pull", "--offline")[0] == 0
+    shared.elsewhere("tools/compose.yaml", WEB)
+    code, said = typed(shared, "pull", "--json")
+    assert (code, json.loads(said)["state"]) == (3, "pending")
+    # What is wrong still is: a file that both changed.
+    (shared.root / "media" / "compose.yaml").write_text(WEB.replace("nginx", "caddy"))
+    shared.apply(shared.adopted("media"))
+    shared.elsewhere("media/compose.yaml", WEB.replace("1.29", "1.30"))
+    code, said = typed(shared, "pull")
+    assert (code, "the same file was changed" in said) == (1, True), said
 
 
 def test_a_change_there_is_a_plan_here_and_both_histories_are_joined(shared: Shared) -> None:
