@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from homelab_mcp.bootstrap import LocalLab
-from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Plan, PlanState, Requester, Verification
+from homelab_mcp.model.errors import EngineFailed
+from homelab_mcp.model.plan import (
+    ActionKind,
+    Draft,
+    EngineAction,
+    FileEdit,
+    Plan,
+    PlanState,
+    PlanStatus,
+    Requester,
+    Verification,
+)
 from homelab_mcp.workflow.assembly import applier, approvals, planner, recovery
 from testbed import LocalImage, Scratch
 from testbed.docker_engine import docker, wait_until
@@ -20,6 +32,7 @@ from tests.docker.crash_rig import kill_all
 
 pytestmark = pytest.mark.timeout(180)
 GRACE = 4
+BUSY = "exec sleep 1000"
 
 
 class Slow:
@@ -39,27 +52,40 @@ class Slow:
         check = "    healthcheck: {test: ['CMD', 'true'], interval: 300ms}\n    restart: unless-stopped\n"
         return (
             f"services:\n  slow:\n    image: {self.image}\n    environment: [V={version}]\n"
-            "    entrypoint: [/bin/sh, -c, 'while :; do sleep 1; done']\n"
+            f"    entrypoint: [/bin/sh, -c, '{BUSY}']\n"
             f"    stop_grace_period: {GRACE}s\n{check}"
             f"  fast:\n    image: {self.image}\n    environment: [V={version}]\n{more}{check}"
         )
 
-    def plan(self, after: str) -> Plan:
+    def plan(self, after: str, services: tuple[str, ...] = ("slow", "fast")) -> Plan:
         draft = Draft(
             operation="test",
-            summary="Change both",
+            summary="Change them",
             edits=(FileEdit(f"{self.stack}/compose.yaml", self.file.read_text(), after),),
-            actions=(EngineAction(ActionKind.UP, "start", self.stack, ("slow", "fast")),),
-            verification=Verification(self.stack, ("slow", "fast")),
-            target="slow",
+            actions=(EngineAction(ActionKind.UP, "start", self.stack, services),),
+            verification=Verification(self.stack, services),
+            target=services[0],
         )
         desk = planner(self.lab)
         made = desk.make(draft, desk.snapshot(containers=True), Requester("cli"), lambda stacks, networks, edits: ())
-        approvals(self.lab).dialog(made, "slow", "test")
+        approvals(self.lab).dialog(made, services[0], "test")
         return made
 
     def seen(self) -> dict[str, tuple[str, str]]:
         return {c.service: (c.config_hash, c.state) for c in self.lab.engine.containers(self.stack)}
+
+    def pause(self) -> None:
+        """Pause ``slow``: once more where the kernel could not freeze it, as happens on a busy machine."""
+
+        def paused() -> bool | None:
+            try:
+                self.lab.compose.pause(self.stack, ("slow",))
+            except EngineFailed as error:
+                assert "unable to freeze" in str(error), error
+                return None
+            return True
+
+        wait_until(paused, "slow to be paused", within=60)
 
     def stays(self, before: dict[str, tuple[str, str]]) -> None:
         """As before now, and when what Docker was asked has had its time."""
@@ -91,8 +117,15 @@ def test_a_service_that_was_being_stopped_when_another_failed_runs_after_the_rol
     slow.stays(before)
 
 
-def test_a_service_that_was_being_stopped_when_everything_was_killed_runs_after_the_recovery(slow: Slow) -> None:
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_service_that_was_being_stopped_when_everything_was_killed_is_as_before_after_the_recovery(
+    slow: Slow, paused: bool
+) -> None:
+    """Docker lets a paused container go on to stop it: it runs then, and ends when its time to stop is over."""
+    if paused:
+        slow.pause()
     before = slow.seen()
+    assert before["slow"][1] == ("paused" if paused else "running")
     plan = slow.plan(slow.text("2"))
     begun = str(time.time())
     argv = [sys.executable, "-m", "homelab_mcp.worker", "--root", str(slow.root), "apply", plan.id]
@@ -109,4 +142,70 @@ def test_a_service_that_was_being_stopped_when_everything_was_killed_runs_after_
     assert report.outcome is PlanState.ROLLED_BACK, report
     slow.stays(before)
     assert slow.lab.journal.verify() == ""
+    assert recovery(slow.lab).recover() == []
+
+
+def test_a_paused_service_that_an_apply_recreated_is_the_earlier_one_and_paused_after_the_roll_back(slow: Slow) -> None:
+    slow.pause()
+    before = slow.seen()
+    plan = slow.plan(slow.text("2").replace(BUSY, "exit 3"))
+    status = applier(slow.lab).run(plan.id)
+    assert status.state is PlanState.ROLLED_BACK, status
+    assert slow.seen() == before, status
+    assert f"slow of {slow.stack} is paused, as before" in [e.what for e in status.evidence]
+
+
+def test_what_depends_on_a_paused_service_is_put_back_beside_it(slow: Slow) -> None:
+    """Compose starts what the services depend on, too, and Docker refuses to start what is paused."""
+    old = slow.text("1", "    depends_on: [slow]\n")
+    slow.file.write_text(old)
+    slow.lab.compose.up(slow.stack, ())
+    slow.pause()
+    before = slow.seen()
+    alone = slow.text("1", "    entrypoint: [/bin/sh, -c, exit 3]\n")
+    status = applier(slow.lab).run(slow.plan(alone, ("fast",)).id)
+    assert status.state is PlanState.ROLLED_BACK, status
+    assert slow.seen() == before, status
+
+
+def test_a_create_that_docker_ends_after_the_sweep_is_swept_when_its_name_is_asked_for(
+    slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compose makes ``<id>_<name>`` first; here the one that a killed Compose asked for comes right before that."""
+    old, hand = slow.file.read_text(), slow.text("by hand")
+    slow.file.write_text(hand)
+    plan = slow.plan(slow.text("2"))
+    remembered = applier(slow.lab).undo.remember(plan)
+    assert slow.lab.plans.consume(plan.id)
+    slow.lab.journal.append("apply_begin", {"plan": plan.id, "summary": plan.draft.summary, **remembered.as_dict()})
+    slow.file.write_text(slow.text("2"))
+    slow.lab.plans.set_status(plan.id, PlanStatus(PlanState.APPLYING, "up slow, fast"))
+    (fast,) = [c for c in slow.lab.engine.containers(slow.stack) if c.service == "fast"]
+    docker("stop", "--time", "1", fast.id)
+    late = f"{fast.id[:12]}_{fast.name}"
+    back = slow.lab.compose.back
+    said: list[str] = []
+
+    def meanwhile(stack: str, services: Sequence[str]) -> None:
+        if not said:
+            labels = json.loads(docker("inspect", "--format", "{{json .Config.Labels}}", fast.id))
+            # Without Compose's hash it does not see it, as when the create ends between its look and its own create.
+            ours = [k for k in labels if k.startswith("com.docker.compose.") and not k.endswith(".config-hash")]
+            flags = [f"--label={k}={labels[k]}" for k in ours]
+            docker("create", "--name", late, *flags, slow.image)
+        try:
+            back(stack, services)
+        except EngineFailed as error:
+            said.append(str(error))
+            raise
+
+    monkeypatch.setattr(slow.lab.compose, "back", meanwhile)
+    (report,) = recovery(slow.lab).recover()
+    assert report.outcome is PlanState.ROLLED_BACK, report
+    assert [late in s for s in said] == [True], said
+    assert {c.name: c.state for c in slow.lab.engine.containers(slow.stack)} == {
+        f"{slow.stack}-{s}-1": "running" for s in ("slow", "fast")
+    }
+    assert slow.seen()["fast"][0] == slow.lab.compose.hashes(slow.stack)["fast"]
+    assert slow.file.read_text() == hand != old
     assert recovery(slow.lab).recover() == []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from homelab_mcp.model.errors import EngineFailed
 from homelab_mcp.model.observed import ContainerState
@@ -15,6 +16,7 @@ from homelab_mcp.workflow.stack_engine import take_away
 from homelab_mcp.workflow.undo_record import Before, words
 
 _UP = frozenset({"running", "restarting"})
+_LIVE = _UP | {"paused"}
 _DOWN = frozenset({"created", "exited", "dead"})
 _SETTLE = 15.0
 _HEALTH = 60.0
@@ -26,6 +28,10 @@ _BUSY = 50.0
 """The same on a busy one, in times of what a list of containers takes there: to end one is some fifty calls' work."""
 _LONGEST_BUSY = 30.0
 _LONGEST_STOP = 300.0
+_TAKEN = "is already in use by container"
+"""How Docker says that another container has the name."""
+_FROZEN = "cannot start a paused container"
+"""How it refuses what Compose asks of a paused service that another one depends on."""
 
 
 class ContainersBack:
@@ -65,17 +71,18 @@ class ContainersBack:
             mine = {k.partition("/")[2]: (v, now.get(k, [])) for k, v in before.containers.items() if _of(stack, k)}
             self._thaw(stack, mine)
             self._bring_down(stack, mine, seen)
-            moved = [s for s, (then, rows) in mine.items() if _ups(then) and not _ups(then) <= _ups(rows)]
+            moved = [s for s, (then, rows) in mine.items() if not set(_live(then)) <= set(_live(rows))]
             if self._engine.rollouts(stack):
                 # What an update changed need not show in its tasks: all are asked to be what they were.
                 moved = [s for s, (then, _) in mine.items() if _ups(then)]
             if moved:
-                self._compose.back(stack, sorted(moved))
+                self._insist(stack, partial(self._compose.back, stack, sorted(moved)))
                 running = self._settled(stack, set(moved))
                 what = f"{', '.join(sorted(moved))} of {stack} " + (
                     "runs again as before" if running else "does not run"
                 )
                 seen.append(Evidence(what, ok=running))
+            self._freeze(stack, {s for s, (then, _) in mine.items() if _paused(then)}, seen)
 
     def look_on(self, plan: Plan, before: Before, seen: list[Evidence]) -> None:
         """Wait for what Docker still does for a Compose that is gone, and put right what comes of it.
@@ -101,7 +108,7 @@ class ContainersBack:
                 if late:
                     self._engine.remove_orphans(stack, late)
                 mine = {k: rows for k, rows in stand.containers.items() if _of(stack, k) and k not in again}
-                moved = {k for k, rows in mine.items() if _ups(rows) != _ups(now.get(k, [])) & {i for i, _ in rows}}
+                moved = {k for k, rows in mine.items() if _live(rows) != _live(now.get(k, []), {i for i, _ in rows})}
                 if moved:
                     # Once: what falls a second time does so by itself.
                     again |= moved
@@ -113,7 +120,7 @@ class ContainersBack:
         longest = 0.0
         for stack in acted_stacks(plan):
             for one in self._engine.containers(stack):
-                if one.id in then and one.state in _UP:
+                if one.id in then and one.state in _LIVE:
                     longest = max(longest, self._engine.inspect(one.id).stop_seconds)
         return min(longest, _LONGEST_STOP)
 
@@ -160,18 +167,56 @@ class ContainersBack:
         if started:
             self._compose.stop(stack, started)
         if made:
-            self._compose.create(stack, made)
+            self._insist(stack, partial(self._compose.create, stack, made))
         names = ", ".join(sorted({*started, *made}))
         seen.append(Evidence(f"{names} of {stack} does not run, as before", ok=True))
 
+    def _insist(self, stack: str, step: Callable[[], None]) -> None:
+        """Do a step of Compose, again where what a killed one left has the name that this one needs.
+
+        Docker gives a name away before it lists the container, and ends a create whose asker is gone: the sweep before
+        this may have come too early. A paused service that another one depends on goes on for as long as it must.
+        """
+        deadline = self._clock.monotonic() + _SETTLE
+        thawed = False
+        while True:
+            try:
+                return step()
+            except EngineFailed as error:
+                said = f"{error.message} {error.details.get('output', '')}"
+                frozen = sorted({c.service for c in self._engine.containers(stack) if c.state == "paused"})
+                if _FROZEN in said and frozen and not thawed:
+                    thawed = True
+                    self._compose.unpause(stack, frozen)
+                    continue
+                if _TAKEN not in said or self._clock.monotonic() >= deadline:
+                    raise
+            if not self._engine.sweep_renamed(stack):
+                self._clock.sleep(_POLL)
+
     def _thaw(self, stack: str, services: Mapping[str, tuple[list[list[str]], list[list[str]]]]) -> None:
-        """What was paused meanwhile goes on, and what was paused before is paused again."""
-        frozen = {s: (_paused(then), _paused(now)) for s, (then, now) in services.items()}
-        if freed := sorted(s for s, (then, now) in frozen.items() if now and not then):
+        """What was paused meanwhile goes on."""
+        if freed := sorted(s for s, (then, now) in services.items() if _paused(now) and not _paused(then)):
             self._compose.unpause(stack, freed)
-        again = sorted(s for s, (then, now) in frozen.items() if then and not now and _ups(services[s][1]))
-        if again:
-            self._compose.pause(stack, again)
+
+    def _freeze(self, stack: str, services: Collection[str], seen: list[Evidence]) -> None:
+        """What was paused before is paused again: last, as a paused container cannot be started."""
+        deadline = self._clock.monotonic() + _SETTLE
+        while services:
+            now = by_service(self._engine.containers(stack))
+            again = sorted(s for s in services if _ups(now.get(f"{stack}/{s}", [])))
+            if not again:
+                return
+            try:
+                self._compose.pause(stack, again)
+            except EngineFailed:
+                # The kernel gives up on freezing what starts processes all the while, on a busy machine at least.
+                if self._clock.monotonic() >= deadline:
+                    raise
+                self._clock.sleep(_POLL)
+            else:
+                seen.append(Evidence(f"{', '.join(again)} of {stack} is paused, as before", ok=True))
+                return
 
     def _settled(self, stack: str, services: set[str], *, healthy: bool = False) -> bool:
         """Wait until these run and, with ``healthy``, none is starting any more."""
@@ -220,6 +265,11 @@ def _of(stack: str, key: str) -> bool:
 def _ups(rows: list[list[str]]) -> set[str]:
     """The ids of the containers that are up."""
     return {i for i, state in rows if state in _UP}
+
+
+def _live(rows: list[list[str]], ids: Collection[str] | None = None) -> dict[str, bool]:
+    """By id, of those that are up or paused (and among ``ids``), whether it is paused."""
+    return {i: state == "paused" for i, state in rows if state in _LIVE and (ids is None or i in ids)}
 
 
 def _paused(rows: list[list[str]]) -> bool:
