@@ -17,6 +17,7 @@ from homelab_mcp.ports.record import Commit, History, Journal, Remote, RemoteCha
 from homelab_mcp.ports.registry import Registry
 from homelab_mcp.ports.secrets import (
     Handover,
+    HookSecret,
     KeptFile,
     SecretSource,
     SecretsSnapshot,
@@ -41,6 +42,7 @@ __all__ = [
     "Handover",
     "Hardware",
     "History",
+    "HookSecret",
     "Host",
     "Hosts",
     "Inside",
