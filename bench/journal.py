@@ -24,7 +24,11 @@ PLANS = 1_000
 
 def lines_of(folder: Path, pattern: str) -> int:
     """Every line of these files, parsed as JSON."""
-    return sum(1 for path in folder.glob(pattern) for text in path.open(encoding="utf-8") if json.loads(text))
+    found = 0
+    for path in folder.glob(pattern):
+        with path.open(encoding="utf-8") as file:
+            found += sum(1 for text in file if json.loads(text))
+    return found
 
 
 def texts_of(folder: Path) -> int:

@@ -208,6 +208,7 @@ def serve_http(lab: Lab, settings: HttpSettings, *, offer: Offer = Offer(), moun
     Raises:
         InvalidInput: settings that nobody should serve with, or files of a certificate that cannot be used.
     """
+    from homelab_mcp.http.hook import git_hook
     from homelab_mcp.http.keyring import Keyring
     from homelab_mcp.http.serving import application, listener
     from homelab_mcp.web.app import approval_page
@@ -218,7 +219,8 @@ def serve_http(lab: Lab, settings: HttpSettings, *, offer: Offer = Offer(), moun
     page = approval_page(lab, settings)
     server = build(lab, offer=offer, approvals=approvals_address(settings) if page else "")
     server.token_needed = keyring.needed
-    listening = listener(application(server, settings, keyring, [*page, *mounts]), settings)
+    hook = [] if offer.read_only else git_hook(lab, settings.limits)
+    listening = listener(application(server, settings, keyring, [*page, *hook, *mounts]), settings)
     _recover_in_background(lab)
     _sample_in_background(lab)
     _warn_of_policy(lab)

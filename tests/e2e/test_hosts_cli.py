@@ -58,3 +58,22 @@ def test_certificates_are_made_checked_rotated_and_no_key_is_shown(lab: LabOnDis
     keys = list((lab.root / ".homelab" / "tls").rglob("*key.pem"))
     assert len(keys) == 3
     assert {key.stat().st_mode & 0o777 for key in keys} == {0o600}
+
+
+def test_a_new_ca_is_begun_shown_and_ended_and_no_key_is_shown(lab: LabOnDisk) -> None:
+    assert lab.json("host", "renew-ca", "--begin", code=1)["error"]["code"] == "tls_missing"
+    lab.json("host", "tls", "attic", "--name", "attic.lan")
+    assert lab.json("host", "renew-ca")["under_way"] is False
+    begun = lab.json("host", "renew-ca", "--begin", code=3)
+    assert [row["stage"] for row in begun["hosts"]] == ["unasked"]  # it is in no hosts.yaml
+    assert any("copy .homelab/tls/attic/server/*.pem" in step for step in begun["next"])
+    assert lab.json("host", "renew-ca", "--begin", code=1)["error"]["code"] == "ca_under_way"
+    assert lab.json("host", "tls", "attic", "--rotate", code=1)["error"]["code"] == "tls_renewing"
+    assert lab.json("host", "renew-ca", code=3)["under_way"] is True
+    ended = lab.json("host", "renew-ca", "--next")
+    assert ended["under_way"] is False
+    assert "PRIVATE" not in json.dumps([begun, ended])
+    assert lab.json("host", "renew-ca", "--next", code=1)["error"]["code"] == "no_ca_under_way"
+    keys = list((lab.root / ".homelab" / "tls").rglob("*key.pem"))
+    assert len(keys) == 3
+    lab.json("host", "tls", "attic", "--rotate")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 
-from bench import table
+from bench import plot, quick, table
 from bench.lines import Line, show
 from bench.scale import simulated, status
 from bench.simulated_engine import SERVICES, shares
+from homelab_mcp.core.checks import LintStack
 
 KEPT = Line("a", "floor", 2.0, 4.0, bound=1.0)
 EXCEEDED = Line("b", "one | two", 9.0, 4.0, "MB", bound=2.0, note="of a small lab")
@@ -33,6 +35,7 @@ def test_lines_that_were_shown_make_the_table(
     assert table.read(kept) == [KEPT, EXCEEDED]
     monkeypatch.setattr(table, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(table, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(table, "PICTURE", tmp_path / "picture.svg")
     monkeypatch.setattr("sys.argv", ["table", str(kept), "--write", "--gate", "--missing", "logs: needs Docker"])
     assert table.main() == 1, "a bound was exceeded"
     page = (tmp_path / "page.md").read_text()
@@ -40,6 +43,7 @@ def test_lines_that_were_shown_make_the_table(
     assert "- b: of a small lab" in page
     assert "- Not measured in this run: logs: needs Docker" in page
     assert str(tmp_path) not in page and str(table.ROOT) not in page
+    assert "1 exceed their bound" in (tmp_path / "picture.svg").read_text()
     assert [one["ratio"] for one in json.loads((tmp_path / "results.json").read_text())["lines"]] == [0.5, 2.25]
 
 
@@ -56,3 +60,61 @@ def test_a_lab_on_simulated_hosts_is_seen_whole() -> None:
         seen = status(lab)
     assert (seen.total, seen.silent, seen.engine_error) == (60, {}, "")
     assert {row.host for row in seen.rows} == {"", "h1", "h2"}
+
+
+def test_the_picture_is_what_the_kept_results_make_and_everything_in_it_is_seen() -> None:
+    kept = json.loads(plot.RESULTS.read_text())
+    lines = [Line(**{name: value for name, value in one.items() if name != "ratio"}) for one in kept["lines"]]
+    picture = plot.drawn(lines, kept["machine"])
+    assert picture == plot.PICTURE.read_text(), "python -m bench.plot makes it anew"
+    tree = ElementTree.fromstring(picture)
+    _, _, wide, high = map(float, tree.attrib["viewBox"].split())
+    bars = [e for e in tree.iter("{http://www.w3.org/2000/svg}rect") if e.get("class") in {"under", "over"}]
+    assert len(bars) == len(lines)
+    assert [e.get("class") for e in bars] == ["under" if line.holds else "over" for line in lines]
+    for bar in bars:
+        x, y, width, height = (float(bar.attrib[name]) for name in ("x", "y", "width", "height"))
+        assert x >= plot.LABELS and x + width <= wide and y + height <= high
+    assert plot.PICTURE.name in (table.ROOT / "docs" / "benchmarks.md").read_text()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_picture_can_be_read_on_either_ground(theme: str) -> None:
+    colours = plot.COLOURS[theme]
+    least = {"text": 4.5, "line": 4.5, "under": 3.0, "over": 3.0}
+    assert all(_contrast(colours[name], colours["back"]) >= ratio for name, ratio in least.items())
+
+
+def _contrast(one: str, other: str) -> float:
+    """WCAG 2.2's contrast ratio."""
+
+    def light(colour: str) -> float:
+        parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted((light(one), light(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.timeout(120)
+def test_the_quick_gate_is_kept_and_falls_shut_over_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = list(quick.lines())
+    assert [line.what for line in found if not line.holds] == [], found
+    assert all(line.bound for line in found)
+    monkeypatch.setattr(quick, "lines", lambda: iter([KEPT, EXCEEDED]))
+    assert quick.main() == 1
+    monkeypatch.setattr(quick, "lines", lambda: iter([KEPT]))
+    assert quick.main() == 0
+
+
+@pytest.mark.timeout(120)
+def test_a_step_that_became_quadratic_is_over_the_bound_of_growth(monkeypatch: pytest.MonkeyPatch) -> None:
+    lint = quick.lint
+
+    def slower(stacks: list[LintStack]) -> object:
+        return sum(range(len(stacks) ** 2 * 40_000)) and lint(stacks)
+
+    monkeypatch.setattr(quick, "lint", slower)
+    growth = next(line for line in quick.lines() if line.what.startswith("lint growth"))
+    assert not growth.holds, growth

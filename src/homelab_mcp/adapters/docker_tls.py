@@ -7,26 +7,23 @@ host's names and ``serverAuth``, the client's with ``clientAuth``. Private keys 
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from homelab_mcp.adapters.private import overwrite, private_folder, write_private
+from homelab_mcp.adapters.tls_issue import authority, general, issue, key_pem, names_of, pem
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.hosts import TlsFile
 
 FOLDER = "tls"
-CA_DAYS = 3650
-_BACKDATED = timedelta(minutes=5)
-"""For a host whose clock is a little behind."""
-_DNS = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
+NEXT = "next.pem"
+"""The next authority's certificate, beside the one there is, while it takes its place on the hosts."""
 _ROLES = ("server", "client")
 
 
@@ -51,10 +48,18 @@ class DockerTls:
         Old ones are replaced only once both new ones are written; those of the same CA go on working on the host.
 
         Raises:
-            InvalidInput: there are some already (``tls_exists``), or no name is given for the host (``tls_names``).
+            InvalidInput: there are some already (``tls_exists``), no name is given for the host (``tls_names``), or a
+                new CA is on its way (``tls_renewing``).
             StorageFailed.
         """
-        there = all((self._root / ".homelab" / FOLDER / name / role / "key.pem").is_file() for role in _ROLES)
+        base = self._root / ".homelab" / FOLDER
+        if (base / "ca" / NEXT).exists():
+            raise InvalidInput(
+                "A new CA is taking the old one's place on the hosts.",
+                hint="Finish that first: `homelab-mcp host renew-ca` says what is next.",
+                code="tls_renewing",
+            )
+        there = all((base / name / role / "key.pem").is_file() for role in _ROLES)
         if there and not again:
             raise InvalidInput(
                 f"Host {name} has certificates.",
@@ -67,19 +72,19 @@ class DockerTls:
                 hint="Give --name nas.lan or --name 192.168.1.20, once for each; the address in hosts.yaml counts too.",
                 code="tls_names",
             )
-        general = [_general(n) for n in names]
+        wanted = [general(n) for n in names]
         ca, ca_key = self._authority()
-        ca_text = _pem(ca)
+        ca_text = pem(ca)
         made = {
-            "server": _issue(ca, ca_key, f"Docker host {name}", general, ExtendedKeyUsageOID.SERVER_AUTH, days),
-            "client": _issue(ca, ca_key, f"homelab-mcp for {name}", [], ExtendedKeyUsageOID.CLIENT_AUTH, days),
+            "server": issue(ca, ca_key, f"Docker host {name}", wanted, ExtendedKeyUsageOID.SERVER_AUTH, days),
+            "client": issue(ca, ca_key, f"homelab-mcp for {name}", [], ExtendedKeyUsageOID.CLIENT_AUTH, days),
         }
         for role, (certificate, key) in made.items():
             folder = private_folder(self._root, FOLDER, name, f"{role}.new")
-            for file, text in (("ca.pem", ca_text), ("key.pem", _key_pem(key)), ("cert.pem", _pem(certificate))):
+            for file, text in (("ca.pem", ca_text), ("key.pem", key_pem(key)), ("cert.pem", pem(certificate))):
                 write_private(folder / file, text)
         for role in _ROLES:
-            self._swap(name, role)
+            swap(base / name, role)
         return self.look(name)
 
     def look(self, name: str) -> tuple[TlsFile, ...]:
@@ -101,7 +106,7 @@ class DockerTls:
                     code="tls_missing",
                 ) from None
             shown = str(path.relative_to(self._root))
-            found.append(TlsFile(role, shown, _names(certificate), certificate.not_valid_after_utc.timestamp()))
+            found.append(TlsFile(role, shown, names_of(certificate), certificate.not_valid_after_utc.timestamp()))
         return tuple(found)
 
     def _authority(self) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -116,108 +121,25 @@ class DockerTls:
         return certificate, key
 
     def _new_authority(self, folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "homelab-mcp Docker hosts")])
-        certificate = (
-            _builder(name, name, key, CA_DAYS)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_usage(signs_certificates=True), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        write_private(folder / "ca-key.pem", _key_pem(key))
-        write_private(folder / "ca.pem", _pem(certificate))
+        certificate, key = authority()
+        write_private(folder / "ca-key.pem", key_pem(key))
+        write_private(folder / "ca.pem", pem(certificate))
         return certificate, key
 
-    def _swap(self, name: str, role: str) -> None:
-        base = self._root / ".homelab" / FOLDER / name
-        old = base / f"{role}.old"
-        _gone(old)
-        if (base / role).exists():
-            (base / role).rename(old)
-        (base / f"{role}.new").rename(base / role)
-        _gone(old)
+
+def swap(base: Path, role: str) -> None:
+    """Put ``ROLE.new`` in the place of ``ROLE``, whose files are overwritten."""
+    old = base / f"{role}.old"
+    gone(old)
+    if (base / role).exists():
+        (base / role).rename(old)
+    (base / f"{role}.new").rename(base / role)
+    gone(old)
 
 
-def _gone(folder: Path) -> None:
+def gone(folder: Path) -> None:
+    """Remove a folder of keys, which are overwritten first; nothing where there is none."""
     if folder.is_dir():
         for path in folder.iterdir():
             overwrite(path)
         folder.rmdir()
-
-
-def _issue(
-    ca: x509.Certificate,
-    ca_key: ec.EllipticCurvePrivateKey,
-    common: str,
-    names: Sequence[x509.GeneralName],
-    purpose: x509.ObjectIdentifier,
-    days: int,
-) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    builder = (
-        _builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)]), ca.subject, key, days)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
-    )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    return builder.sign(ca_key, hashes.SHA256()), key
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, days: int
-) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _BACKDATED)
-        .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _general(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name.strip("[]")))
-    except ValueError:
-        pass
-    if not _DNS.fullmatch(name):
-        raise InvalidInput(f"{name[:80]!r} is neither a host name nor an address.", code="tls_names")
-    return x509.DNSName(name)
-
-
-def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    return tuple(str(one.value) for one in found)
-
-
-def _pem(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
-    form = serialization.PrivateFormat.PKCS8
-    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()

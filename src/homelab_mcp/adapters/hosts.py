@@ -17,7 +17,7 @@ from homelab_mcp.core.hosts import parse_hosts
 from homelab_mcp.core.project_name import folder_project, project_name
 from homelab_mcp.core.stack_host import host_of, require
 from homelab_mcp.model.errors import EngineUnavailable, HomelabError
-from homelab_mcp.model.hosts import DockerHost, HostLook, HostsSettings, TlsFile
+from homelab_mcp.model.hosts import CaHost, DockerHost, HostLook, HostsSettings, TlsFile
 from homelab_mcp.model.lab import HOSTS_FILE, LOCAL
 from homelab_mcp.ports import Files
 
@@ -213,6 +213,22 @@ class HostSet:
         from homelab_mcp.adapters.docker_tls import DockerTls
 
         return DockerTls(self._root).make(name, names, days, again=again)
+
+    def ca_look(self) -> tuple[CaHost, ...]:
+        """As the port's."""
+        from homelab_mcp.adapters.docker_ca import DockerCa
+
+        return DockerCa(self._root).look(self._tcp())
+
+    def ca_step(self, days: int) -> tuple[CaHost, ...]:
+        """As the port's."""
+        from homelab_mcp.adapters.docker_ca import DockerCa
+
+        return DockerCa(self._root).step(self._tcp(), days)
+
+    def _tcp(self) -> dict[Path, DockerHost]:
+        """Folder of a client's certificates -> the host that they are for."""
+        return {self.certificates(h).resolve(): h for h in self.settings.hosts.values() if h.kind == "tcp"}
 
     def looks(self, names: tuple[str, ...] = ()) -> tuple[HostLook, ...]:
         """``look`` at these hosts, or all, at once."""

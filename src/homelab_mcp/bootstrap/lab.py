@@ -13,6 +13,7 @@ from homelab_mcp.ports import (
     Clock,
     Handover,
     History,
+    HookSecret,
     Journal,
     Lock,
     PlanStore,
@@ -156,6 +157,13 @@ class LocalLab(LabEngines):
         from homelab_mcp.adapters.token_store import FileTokenStore
 
         return FileTokenStore(self.root)
+
+    @cached_property
+    def hook(self) -> HookSecret:
+        """What a forge signs its calls with."""
+        from homelab_mcp.adapters.hook_secret import FileHookSecret
+
+        return FileHookSecret(self.root)
 
     @cached_property
     def worker(self) -> Worker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,11 +19,14 @@ Offline = Annotated[bool, typer.Option("--offline", help="Go by the last fetch; 
 
 def register(app: typer.Typer) -> None:
     """Add the command group."""
-    group = typer.Typer(help="Keep the lab's files in a git repository elsewhere: remote, status, pull, push, poll.")
+    group = typer.Typer(
+        help="The lab's files in a git repository elsewhere: remote, status, pull, push, poll, webhook."
+    )
     app.add_typer(group, name="git", no_args_is_help=True)
     _setting(group)
     _taking(group)
     _sending(group)
+    _called(group)
 
 
 def _setting(group: typer.Typer) -> None:
@@ -100,6 +104,36 @@ def _sending(group: typer.Typer) -> None:
         found = send(lab_of(ctx))
         told = f"{found['pushed']} is now {found['branch']} of {found['url']}"
         emit(found, as_json, lambda: console().print(told, markup=False))
+
+
+def _called(group: typer.Typer) -> None:
+    @group.command()
+    def webhook(
+        ctx: typer.Context,
+        new: Annotated[bool, typer.Option("--new", help="A new secret; the old one counts no more.")] = False,
+        off: Annotated[bool, typer.Option("--off", help="Take the secret away: nobody's call counts.")] = False,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Let a forge tell the HTTP server of a push: makes the secret it signs with, and prints it this one time."""
+        from homelab_mcp.http.settings import GIT_HOOK
+        from homelab_mcp.workflow.git_hook import hook_off, hook_on
+
+        lab = lab_of(ctx)
+        if off:
+            was = hook_off(lab)
+            told = "Nobody's call counts any more." if was else "There was no secret."
+            emit({"webhook": "off", "was_on": was}, as_json, lambda: console().print(told, markup=False))
+            return
+        secret = hook_on(lab, again=new)
+
+        def show() -> None:
+            # The value alone on stdout, as with tokens.
+            out = console(error=True)
+            out.print(f"The forge calls http(s)://THIS-SERVER{GIT_HOOK}, content type application/json, on pushes.")
+            out.print("Its secret, which is not shown again:")
+            sys.stdout.write(secret + "\n")
+
+        emit({"webhook": "on", "path": GIT_HOOK, "secret": secret}, as_json, show)
 
 
 def _show(found: dict[str, Any]) -> None:

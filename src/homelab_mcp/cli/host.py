@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from homelab_mcp.cli import host_ca
 from homelab_mcp.cli.common import FAILED, OK, JsonFlag, at_terminal, console, emit, globals_of, lab_of
 
 HostName = Annotated[str, typer.Argument(help="Short name, such as nas.")]
@@ -16,12 +17,13 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Write without asking.")]
 
 def register(app: typer.Typer) -> None:
     """Add the command group; without a subcommand it shows this machine."""
-    group = typer.Typer(help="This machine's health; Docker hosts of the lab: add, check, list, remove, tls.")
+    group = typer.Typer(help="This machine's health; Docker hosts of the lab: add, check, list, remove, tls, renew-ca.")
     app.add_typer(group, name="host", invoke_without_command=True)
     _machine(group)
     _looking(group)
     _writing(group)
     _tls(group)
+    host_ca.register(group)
 
 
 def _machine(group: typer.Typer) -> None:

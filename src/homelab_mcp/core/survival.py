@@ -6,7 +6,7 @@ daemon; a failing health check alone restarts nothing); willfarrell/docker-autoh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from homelab_mcp.core.access import routers_of, same_middleware
@@ -16,7 +16,9 @@ from homelab_mcp.core.kept_routes import is_traefik
 from homelab_mcp.core.network_sharers import owner_of
 from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.core.service_facts import environment_of
+from homelab_mcp.core.survival_swarm import UNASKED, bound_to, fate, in_swarm
 from homelab_mcp.model.lab import LOCAL, LabSettings
+from homelab_mcp.model.swarm import Node
 
 _COMES_BACK = frozenset({"always", "unless-stopped"})
 _IN_DEPLOY = {"any": "always", "on-failure": "on-failure", "none": "no"}
@@ -42,7 +44,12 @@ class Failure:
 
 
 def survival(
-    lab: LabView, settings: LabSettings, *, checked: Collection[str], uncovered: Collection[str] | None
+    lab: LabView,
+    settings: LabSettings,
+    *,
+    checked: Collection[str],
+    uncovered: Collection[str] | None,
+    nodes: Sequence[Node] = (),
 ) -> list[Failure]:
     """Every failure that was thought through, the smallest first.
 
@@ -51,6 +58,7 @@ def survival(
         settings: the lab's.
         checked: ``stack/service`` whose containers have a health check, where the engine was asked.
         uncovered: ``stack/service`` with data that the lab's backup does not hold; None: the lab makes none.
+        nodes: the Swarm's, where this machine manages one and was asked.
     """
     services = [s for s in lab.services if not _ends_by_itself(s, lab)]
     found = [
@@ -65,7 +73,8 @@ def survival(
     ]
     found += _gates(lab, settings, services)
     for host in sorted({s.host for s in services}, key=lambda h: (h != LOCAL, h)):
-        found.append(_lost(host, lab, services, uncovered))
+        found.append(_lost(host, lab, services, uncovered, nodes))
+    found += [_node_lost(node, services, nodes) for node in nodes if not node.here]
     return found
 
 
@@ -83,7 +92,8 @@ def _policy(service: Known) -> str:
     policy = deploy.get("restart_policy") if isinstance(deploy, Mapping) else None
     if isinstance(policy, Mapping):
         return _IN_DEPLOY.get(str(policy.get("condition", "any")), "no")
-    return "no"
+    # Without a word Compose starts nothing again, and a stack that is handed to Swarm is given `any`.
+    return "always" if in_swarm(service) and not said else "no"
 
 
 def _after_boot(service: Known) -> str:
@@ -96,6 +106,8 @@ def _hangs(service: Known, lab: LabView, checked: Collection[str]) -> str:
     off = isinstance(check, Mapping) and bool(check.get("disable"))
     if off or not (check or service.where in checked):
         return "no health check, so nobody notices"
+    if in_swarm(service):
+        return ""  # Swarm starts another task in its place
     return "" if any(_heals(one, service) for one in lab.on(service.host).services) else "noticed, and not restarted"
 
 
@@ -129,15 +141,25 @@ def _without(what: str, services: list[Known], down: Mapping[str, str]) -> Failu
     return Failure(what, tuple(s.where for s in services if s.where not in down), down)
 
 
-def _lost(host: str, lab: LabView, services: list[Known], uncovered: Collection[str] | None) -> Failure:
+def _lost(
+    host: str, lab: LabView, services: list[Known], uncovered: Collection[str] | None, nodes: Sequence[Node]
+) -> Failure:
     """A machine that does not come back."""
+    here = next((n for n in nodes if n.here), None)
     down: dict[str, str] = {}
     for one in services:
-        if one.host == host:
+        if one.host == host and in_swarm(one):
+            why = fate(one, here, nodes).why if here else UNASKED
+            if not why and routers_of(one.labels) and not has_own_traefik(lab, one.host):
+                why = "it runs on, but its address, certificate and log-in are on this machine"
+            if why:
+                down[one.where] = why
+        elif one.host == host:
             down[one.where] = "it runs there and nowhere else"
         elif host == LOCAL and routers_of(one.labels) and not has_own_traefik(lab, one.host):
             down[one.where] = "it runs on, but its address, certificate and log-in are on this machine"
-    mine = [s for s in services if s.host == host and keeps_data(s)]
+    elsewhere = [n for n in nodes if not n.here]
+    mine = [s for s in services if s.host == host and keeps_data(s) and not any(bound_to(s, n) for n in elsewhere)]
     # The lab's backup reads this machine's disks alone.
     gone = [s.where for s in mine if uncovered is None or host != LOCAL or s.where in uncovered]
     if uncovered is None:
@@ -153,6 +175,22 @@ def _lost(host: str, lab: LabView, services: list[Known], uncovered: Collection[
         tuple(s.where for s in services if s.where not in down),
         down,
         tuple(gone),
+        note,
+    )
+
+
+def _node_lost(node: Node, services: list[Known], nodes: Sequence[Node]) -> Failure:
+    """Another node of the Swarm is gone; what Compose runs on that machine is told with the machine."""
+    found = {s.where: fate(s, node, nodes) for s in services if in_swarm(s)}
+    moved = [where for where, one in found.items() if one.moved]
+    note = "Of replicas elsewhere nobody notices a gap; Swarm takes some seconds to call a node lost."
+    if moved:
+        note += f" Starts anew on another node: {', '.join(moved)}."
+    return Failure(
+        f"The Swarm's node {node.name} is lost",
+        tuple(where for where, one in found.items() if not one.why),
+        {where: one.why for where, one in found.items() if one.why},
+        tuple(s.where for s in services if in_swarm(s) and bound_to(s, node) and keeps_data(s)),
         note,
     )
 

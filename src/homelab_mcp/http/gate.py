@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from homelab_mcp.http.addresses import Headers, Names, Peer, headers_of, peer_of
 from homelab_mcp.http.keyring import Keyring
 from homelab_mcp.http.limits import Buckets, Slots
-from homelab_mcp.http.settings import HttpSettings
+from homelab_mcp.http.settings import GIT_HOOK, HttpSettings
 from homelab_mcp.model.token import Token
 from homelab_mcp.tools.access import SCOPES, TOKEN_KEY, may_call
 
@@ -164,16 +164,17 @@ class Gate:
         if not _has_body(headers):
             return receive
         body = bytearray()
-        if _declared(headers) > self._limits.body:
-            raise Refused(413, f"A request may have {self._limits.body} bytes.")
+        most = self._limits.hook_body if scope["path"] == GIT_HOOK else self._limits.body
+        if _declared(headers) > most:
+            raise Refused(413, f"A request may have {most} bytes.")
         with anyio.move_on_after(self._limits.body_seconds) as clock:
             while True:
                 message = await receive()
                 if message["type"] != "http.request":
                     return _replayed([message], receive)
                 body += message.get("body", b"")
-                if len(body) > self._limits.body:
-                    raise Refused(413, f"A request may have {self._limits.body} bytes.")
+                if len(body) > most:
+                    raise Refused(413, f"A request may have {most} bytes.")
                 if not message.get("more_body", False):
                     break
         if clock.cancelled_caught:

@@ -14,6 +14,9 @@ EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - named to be told apart
 SHORTEST_TOKEN = 16
 APPROVALS = "/approvals"
 """Where the approval page is, beside MCP over HTTP and alone."""
+HOOKS = "/hooks"
+GIT_HOOK = f"{HOOKS}/git"
+"""Where a forge calls after a push."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -34,6 +37,9 @@ class Limits:
         sessions: sessions of 2025-11-25 clients.
         session_idle: seconds after which a session that nobody uses ends.
         body: bytes of a request's body.
+        hook_body: the same, of a forge's call about a push, which is read before anybody knows who sends it.
+        hook_rate: such calls a second, of all together; each makes this machine ask the repository once.
+        hook_burst: such calls at once, before ``hook_rate`` counts.
         header_seconds: from the connection, or a request's first byte, to the end of its headers.
         body_seconds: for a request's body.
     """
@@ -49,6 +55,9 @@ class Limits:
     sessions: int = 100
     session_idle: float = 1800.0
     body: int = 4 * 1024 * 1024
+    hook_body: int = 1024 * 1024
+    hook_rate: float = 0.1
+    hook_burst: int = 10
     header_seconds: float = 10.0
     body_seconds: float = 30.0
 

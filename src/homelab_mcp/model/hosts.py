@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -144,6 +145,32 @@ class TlsFile:
     path: str
     names: tuple[str, ...]
     ends: float
+
+
+class CaStage(StrEnum):
+    """How far one host is on the way from the old CA to the new one."""
+
+    OLD = "old"
+    """Nothing is made for it yet."""
+    COPY = "copy"
+    """Its new certificate is made here, and it still shows the old one."""
+    SWITCH = "switch"
+    """It shows the new certificate and trusts both CAs: this machine's certificate can change."""
+    NARROW = "narrow"
+    """Both certificates are of the new CA, and it still trusts the old one."""
+    DONE = "done"
+    """It turns away who comes with a certificate of the old CA."""
+    UNASKED = "unasked"
+    """It is in no hosts.yaml, so nobody knows where to ask it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaHost:
+    """One host during a change of the CA; ``error`` where it does not answer, its stage then by files alone."""
+
+    name: str
+    stage: CaStage
+    error: str = ""
 
 
 def is_private(text: str) -> bool:

@@ -18,6 +18,7 @@ from homelab_mcp.ports.registry import Registry
 from homelab_mcp.ports.releases import Releases
 from homelab_mcp.ports.secrets import (
     Handover,
+    HookSecret,
     KeptFile,
     SecretSource,
     SecretsSnapshot,
@@ -42,6 +43,7 @@ __all__ = [
     "Handover",
     "Hardware",
     "History",
+    "HookSecret",
     "Host",
     "Hosts",
     "Inside",

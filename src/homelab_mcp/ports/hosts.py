@@ -9,7 +9,7 @@ from homelab_mcp.ports.engine import Engine
 
 if TYPE_CHECKING:
     # Ports are loaded before a server's first answer; most labs have one host.
-    from homelab_mcp.model.hosts import DockerHost, HostLook, HostsSettings, TlsFile
+    from homelab_mcp.model.hosts import CaHost, DockerHost, HostLook, HostsSettings, TlsFile
 
 
 class Hosts(Protocol):
@@ -42,4 +42,15 @@ class Hosts(Protocol):
 
     def make_tls(self, name: str, names: Sequence[str], days: int, *, again: bool = False) -> tuple[TlsFile, ...]:
         """Make a host's certificates; ``again``: in place of those there are. Raises InvalidInput."""
+        ...
+
+    def ca_look(self) -> tuple[CaHost, ...]:
+        """Every host with certificates made here, and how far it is with a new CA; empty where none is on its way."""
+        ...
+
+    def ca_step(self, days: int) -> tuple[CaHost, ...]:
+        """Begin or carry on with a new CA as far as the hosts are; how it stands then, empty once it is finished.
+
+        ``days`` is how long new certificates hold. Raises NotFound (``tls_missing``), StorageFailed.
+        """
         ...

@@ -25,7 +25,7 @@ from homelab_mcp.ports.plans import Approver, PlanStore, Worker
 from homelab_mcp.ports.record import History, Journal, Remote, Repositories
 from homelab_mcp.ports.registry import Registry
 from homelab_mcp.ports.releases import Releases
-from homelab_mcp.ports.secrets import Handover, SecretSource, Snapshots, TokenStore, Vault
+from homelab_mcp.ports.secrets import Handover, HookSecret, SecretSource, Snapshots, TokenStore, Vault
 from homelab_mcp.ports.service_calls import ServiceCalls
 from homelab_mcp.ports.swarm import Swarm
 from homelab_mcp.ports.trials import Trials
@@ -141,6 +141,8 @@ class Lab(Protocol):
     def handover(self) -> Handover: ...
     @property
     def tokens(self) -> TokenStore: ...
+    @property
+    def hook(self) -> HookSecret: ...
     @property
     def worker(self) -> Worker: ...
     @property

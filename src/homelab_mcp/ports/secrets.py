@@ -111,6 +111,22 @@ class Handover(Protocol):
         ...
 
 
+class HookSecret(Protocol):
+    """What a forge signs its calls with."""
+
+    def read(self) -> str:
+        """It, or "" where there is none. Raises StorageFailed."""
+        ...
+
+    def make(self) -> str:
+        """A new one in the place of any other. Raises StorageFailed."""
+        ...
+
+    def remove(self) -> bool:
+        """Take it away; whether there was one."""
+        ...
+
+
 class TokenStore(Protocol):
     """Tokens of HTTP clients; only their hashes are kept. Raises InvalidInput (tokens_corrupt), StorageFailed."""
 

@@ -7,10 +7,12 @@ from typing import Any
 from homelab_mcp.core import backup_jobs
 from homelab_mcp.core.backup_config import parse_config
 from homelab_mcp.core.operations.lab_view import LabView, view
-from homelab_mcp.core.survival import survival
+from homelab_mcp.core.survival import Failure, survival
+from homelab_mcp.core.survival_swarm import in_swarm
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import HomelabError, NotFound
 from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.swarm import Node
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import read_stacks
 
@@ -23,7 +25,7 @@ def survives(lab: Lab) -> dict[str, Any]:
     Raises InvalidInput where the settings cannot be read.
     """
     known = view(Snapshot(read_stacks(lab.files), None))
-    found = survival(known, lab.settings, checked=_checked(lab), uncovered=_uncovered(lab, known))
+    found = failures(lab, known)
     return {
         "failures": [
             {
@@ -38,6 +40,21 @@ def survives(lab: Lab) -> dict[str, Any]:
         "services": len(known.services),
         **({"not_read": list(known.unreadable)} if known.unreadable else {}),
     }
+
+
+def failures(lab: Lab, known: LabView) -> list[Failure]:
+    """Every failure, by the lab's files, its containers and its Swarm's nodes where they answer."""
+    checked, uncovered = _checked(lab), _uncovered(lab, known)
+    return survival(known, lab.settings, checked=checked, uncovered=uncovered, nodes=_nodes(lab, known))
+
+
+def _nodes(lab: Lab, known: LabView) -> tuple[Node, ...]:
+    if lab.files_only or not any(in_swarm(s) for s in known.services):
+        return ()
+    try:
+        return lab.swarm.nodes()
+    except HomelabError:
+        return ()
 
 
 def _checked(lab: Lab) -> set[str]:

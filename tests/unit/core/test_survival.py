@@ -7,6 +7,7 @@ from homelab_mcp.core.stack_host import with_host
 from homelab_mcp.core.survival import Failure, survival
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
+from homelab_mcp.model.swarm import Node
 
 SETTINGS = LabSettings(domain="lab.test")
 CORE = """services:
@@ -95,3 +96,72 @@ def test_a_lost_machine_and_whose_data_is_gone_with_it() -> None:
     assert failures()["The machine of the lab is lost"].data_gone == ("apps/torrent", "apps/web")
     own = f"{FAR.partition('volumes: {watch')[0]}  proxy: {{image: 'traefik:v3.7.13'}}\nvolumes: {{watch: {{}}}}\n"
     assert "far/watch" in failures(far=own)["The machine of the lab is lost"].survive
+
+
+PAGES = """x-homelab: {engine: swarm}
+services:
+  web:
+    image: example/web:1
+    healthcheck: {test: [CMD, "true"]}
+    deploy: {replicas: 2}
+  lone: {image: example/lone:1}
+  routed:
+    image: example/web:1
+    deploy: {replicas: 2}
+    labels:
+      traefik.enable: "true"
+      traefik.http.routers.routed.rule: Host(`routed.lab.test`)
+  db:
+    image: example/db:1
+    restart: "no"
+    volumes: ["data:/data"]
+    deploy: {placement: {constraints: ["node.hostname == attic"]}}
+volumes: {data: {}}
+"""
+TASKS = {
+    "here": (("pages_web", 1), ("pages_routed", 1)),
+    "attic": (("pages_web", 1), ("pages_lone", 1), ("pages_routed", 1)),
+}
+
+
+def swarm(*managers: str, drained: str = "", names: tuple[str, ...] = ("here", "attic")) -> dict[str, Failure]:
+    nodes = tuple(
+        Node(
+            id=f"id-{name}",
+            name=name,
+            role="manager" if name in managers else "worker",
+            availability="drain" if name == drained else "active",
+            state="ready",
+            here=name == "here",
+            tasks=TASKS.get(name, ()) + ((("pages_db", 1),) if name == "attic" else ()),
+        )
+        for name in names
+    )
+    lab = view(Snapshot((StackFiles("pages", "pages/compose.yaml", PAGES),), None))
+    found = survival(lab, SETTINGS, checked=(), uncovered=set(), nodes=nodes if managers else ())
+    return {f.what: f for f in found}
+
+
+def test_replicas_on_another_node_are_counted_and_what_is_bound_is_not() -> None:
+    found = swarm("here")
+    assert found["A service's program ends"].down == {"pages/db": "no restart policy"}
+    assert "pages/web" in found["A service's program hangs"].survive, "Swarm replaces what is unhealthy"
+    attic = found["The Swarm's node attic is lost"]
+    assert set(attic.survive) == {"pages/web", "pages/lone", "pages/routed"}
+    assert attic.down == {"pages/db": "it is bound to attic, so no other node starts it"}
+    assert attic.data_gone == ("pages/db",)
+    assert attic.note.endswith("Starts anew on another node: pages/lone.")
+    here = found["The machine of the lab is lost"]
+    assert set(here.survive) == {"pages/web", "pages/lone", "pages/db"}
+    assert here.down["pages/routed"].startswith("it runs on, but its address")
+    assert here.data_gone == (), "its data is on attic"
+
+
+def test_without_a_majority_of_managers_or_another_node_nothing_is_moved() -> None:
+    lone = "pages/lone"
+    three = ("here", "attic", "shed")
+    assert "without that manager" in swarm("attic", "here")["The Swarm's node attic is lost"].down[lone]
+    assert lone in swarm(*three, names=three)["The Swarm's node attic is lost"].survive
+    assert "no other node" in swarm("here", drained="here")["The Swarm's node attic is lost"].down[lone]
+    unasked = swarm()["The machine of the lab is lost"]
+    assert set(unasked.down.values()) == {"Swarm runs it, and its nodes could not be asked"}

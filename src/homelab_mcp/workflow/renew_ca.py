@@ -1,0 +1,103 @@
+"""A person's change of the authority that Docker hosts' certificates come from: what is next, and doing it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.hosts import CaHost, CaStage
+from homelab_mcp.model.lab import PRIVATE_FOLDER
+from homelab_mcp.ports import Lab
+
+_REMOTE_FOLDER = "/etc/docker/tls"
+_SAYS = {
+    CaStage.OLD: "has only certificates of the old CA",
+    CaStage.COPY: "still shows its old certificate",
+    CaStage.SWITCH: "shows its new certificate and trusts both CAs",
+    CaStage.NARROW: "still trusts the old CA as well",
+    CaStage.DONE: "trusts the new CA alone",
+    CaStage.UNASKED: "is in no hosts.yaml: nobody looks how far it is, and it holds nothing up",
+}
+
+
+def ca_renewal(lab: Lab) -> dict[str, Any]:
+    """How far each host is with a new CA, and what is next for a person and for ``--next``.
+
+    ``under_way``; ``hosts`` with ``host``, ``stage``, ``says`` and perhaps ``error``; ``next``, in words. Nothing is
+    written.
+    """
+    return _told(lab, lab.hosts.ca_look())
+
+
+def step_ca(lab: Lab, days: int, *, begin: bool) -> dict[str, Any]:
+    """Begin, or carry on as far as the hosts are; as ``ca_renewal`` afterwards.
+
+    Args:
+        lab: the lab.
+        days: how long new certificates hold.
+        begin: a new CA is wanted; else one must be on its way.
+
+    Raises InvalidInput (``ca_under_way``, ``no_ca_under_way``), NotFound (``tls_missing``), StorageFailed, LabLocked.
+    """
+    with lab.lock.hold("host renew-ca"):
+        under_way = bool(lab.hosts.ca_look())
+        if begin and under_way:
+            raise InvalidInput(
+                "A new CA is on its way already.", hint="`--next` carries on with it.", code="ca_under_way"
+            )
+        if not begin and not under_way:
+            raise InvalidInput("No new CA is on its way.", hint="`--begin` makes one.", code="no_ca_under_way")
+        now = lab.hosts.ca_step(days)
+        what = "begun" if begin else "carried on" if now else "finished"
+        lab.journal.append("host_ca", {"what": what})
+    told = _told(lab, now)
+    if not now:
+        told["next"] = ["The new CA has taken the old one's place; the old one's key is overwritten."]
+    return told
+
+
+def _told(lab: Lab, found: tuple[CaHost, ...]) -> dict[str, Any]:
+    steps = [step for one in found for step in _steps(one, _reached(lab, one.name))]
+    if not found:
+        steps = [
+            "No new CA is on its way. `homelab-mcp host renew-ca --begin` makes one; every host goes on answering."
+        ]
+    elif any(one.stage in {CaStage.OLD, CaStage.SWITCH} for one in found) or all(
+        one.stage in {CaStage.DONE, CaStage.UNASKED} for one in found
+    ):
+        steps.append("Now: homelab-mcp host renew-ca --next")
+    else:
+        steps.append("Then: homelab-mcp host renew-ca --next")
+    rows = [
+        {
+            "host": one.name,
+            "stage": str(one.stage),
+            "says": _SAYS[one.stage],
+            **({"error": one.error} if one.error else {}),
+        }
+        for one in found
+    ]
+    return {"under_way": bool(found), "hosts": rows, "next": steps}
+
+
+def _steps(one: CaHost, reached: str) -> list[str]:
+    folder = f"{PRIVATE_FOLDER}/tls/{one.name}/server"
+    if one.error and one.stage is not CaStage.COPY:
+        return [f"{one.name}: {one.error} Bring it back, or take it out of hosts.yaml."]
+    if one.stage is CaStage.COPY:
+        copy = f"{one.name}: scp -p {folder}/*.pem root@{reached}:{_REMOTE_FOLDER}/ and restart Docker there."
+        return [copy, *([f"{one.name}: {one.error}"] if one.error else [])]
+    if one.stage is CaStage.NARROW:
+        return [f"{one.name}: scp -p {folder}/ca.pem root@{reached}:{_REMOTE_FOLDER}/ and restart Docker there."]
+    if one.stage is CaStage.UNASKED:
+        return [
+            f"{one.name}: if it still runs, copy {folder}/*.pem to it and restart Docker there, now and at the end."
+        ]
+    return []
+
+
+def _reached(lab: Lab, name: str) -> str:
+    """By what ``ssh`` finds it: its address, else its name here."""
+    host = lab.hosts.settings.hosts.get(name)
+    return (urlsplit(host.address).hostname if host else None) or name
