@@ -25,7 +25,7 @@ from testbed.definitions import definition, provide
 from testbed.docker_engine import wait_until
 from tests.docker.lab import REQUESTER, RealLab
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.nightly]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.nightly]
 
 PARTS = ("traefik", "authelia")
 
