@@ -16,6 +16,7 @@ from homelab_mcp.core.operations.change_request import Limits, UpdateServiceRequ
 from homelab_mcp.core.operations.in_override import InOverride, in_override
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.route_edit import Route, say_open, say_protected
+from homelab_mcp.core.operations.unheard import refuse_unheard
 from homelab_mcp.core.operations.update_work import Machine, Work, change_container
 from homelab_mcp.core.references import variables_in
 from homelab_mcp.core.resources import overbooked
@@ -70,7 +71,10 @@ def update_service(
         return work, _route(work, request, definition, settings, lab)
 
     place = in_override(stack, request.service, lambda seen: change(seen)[0].text)
-    work, host = change(place.whole if place else stack)
+    seen = place.whole if place else stack
+    work, host = change(seen)
+    if request.port or request.health:
+        refuse_unheard(seen, replace(seen, compose_text=work.text), work.name, settings.lint)
     if request.resources or request.limits != Limits():
         others = [s.data for s in lab.services if s.stack != stack.name]
         work.aside.notes += overbooked([*others, *services_of(read(work.text)).values()], machine.host)
