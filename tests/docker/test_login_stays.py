@@ -71,6 +71,9 @@ def told_elsewhere(lab: RealLab, stack: str, place: str) -> Path:
             inside = inside.setdefault(word, {})
         # What has options of its own is on by being there.
         inside.setdefault(last, {} if option == "ping" or any(o.startswith(f"{option}.") for o in options) else value)
+    # A flag counts the entries of a list, a file writes them.
+    tls = static["entrypoints"]["websecure"]["http"]["tls"]
+    tls["domains"] = [tls.pop("domains[0]")]
     compose.write_text(edit.add_item("volumes", "./traefik.yml:/etc/traefik/traefik.yml:ro").text)
     file = compose.with_name("traefik.yml")
     file.write_text(yaml.safe_dump(static))
