@@ -165,17 +165,20 @@ class RealLab:
         own = ["git", "-c", "safe.directory=*", "-C", str(self.root), *command]
         return subprocess.run(own, capture_output=True, text=True, check=True, timeout=20).stdout
 
-    def https(self, host: str, path: str = "/", *, cookie: str = "", any_certificate: bool = False) -> Answer:
+    def https(
+        self, host: str, path: str = "/", *, cookie: str = "", any_certificate: bool = False, within: float = 10
+    ) -> Answer:
         """GET through Traefik; raises ssl.SSLCertVerificationError for a certificate that is not the CA's.
 
-        With ``any_certificate`` Traefik's own, which it shows until the CA's is there, is taken too.
+        With ``any_certificate`` Traefik's own, which it shows until the CA's is there, is taken too. TimeoutError where
+        nothing comes for ``within`` seconds.
         """
         trust = self.trust
         if any_certificate:
             trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
         with (
-            socket.create_connection(("127.0.0.1", self.https_port), timeout=10) as plain,
+            socket.create_connection(("127.0.0.1", self.https_port), timeout=within) as plain,
             trust.wrap_socket(plain, server_hostname=host) as secure,
         ):
             return _ask(secure, host, path, cookie)

@@ -108,6 +108,53 @@ def test_at_a_terminal_each_question_has_a_default_and_secrets_are_not_shown(lab
     assert PIN not in said and TOKEN not in said
 
 
+def test_a_secret_left_empty_ends_with_an_error_and_not_with_the_question_again(lab: LabOnDisk) -> None:
+    lab.init("--dns-provider", "cloudflare")
+    before = lab.files()
+    asked = [("CF_DNS_API_TOKEN (not shown)", answer) for answer in ("", "  ", "")]
+    code, said = at_terminal(lab, ["init", "--core", "--without", "sablier"], asked)
+
+    assert code == 1, said
+    assert said.count("CF_DNS_API_TOKEN (not shown)") == 3
+    assert "left empty 3 times" in said and "--env-file" in said
+    assert lab.files() == before
+
+
+def test_who_answers_after_an_empty_line_goes_on(lab: LabOnDisk) -> None:
+    lab.init("--dns-provider", "cloudflare")
+    asked = [("CF_DNS_API_TOKEN (not shown)", ""), ("CF_DNS_API_TOKEN (not shown)", TOKEN), ("Approval PIN", "")]
+    code, said = at_terminal(lab, ["init", "--core", "--without", "sablier"], asked)
+
+    assert code == 3, said
+    assert TOKEN not in said
+
+
+@pytest.mark.parametrize("typed", ["", "\n\n\n\n\n"])
+def test_where_stdin_is_no_terminal_nothing_is_asked_though_one_is_there(lab: LabOnDisk, typed: str) -> None:
+    lab.init("--dns-provider", "cloudflare")
+    keyboard, terminal = pty.openpty()
+    command = [sys.executable, "-m", "homelab_mcp", "init", "--core"]
+    try:
+        # With a terminal of its own that it could open and ask at, and its errors shown there.
+        process = subprocess.Popen(
+            command,
+            env=lab.env(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            start_new_session=True,
+            text=True,
+        )
+        out, _ = process.communicate(typed, timeout=60)
+        said = os.read(keyboard, 65536).decode()
+    finally:
+        os.close(terminal)
+        os.close(keyboard)
+    assert process.returncode == 1
+    assert "(not shown)" not in said + out
+    assert "CF_DNS_API_TOKEN" in said and "--env-file" in said
+
+
 def at_terminal(lab: LabOnDisk, command: list[str], replies: list[tuple[str, str]]) -> tuple[int, str]:
     """Run the command in a terminal of its own and answer its questions in order; its exit code and all it said."""
     keyboard, terminal = pty.openpty()

@@ -164,7 +164,7 @@ def _offer(lab: Lab) -> str:
 
 def _core(lab: Lab, without: list[str], secrets: dict[str, str], *, as_json: bool) -> Plan:
     """The plan of the core stack; at a terminal a person is asked for what only they have, unseen."""
-    from homelab_mcp.cli.init_ask import missing_secrets
+    from homelab_mcp.cli.init_ask import ask_secrets, missing_secrets
     from homelab_mcp.model.errors import HomelabError, InvalidInput
     from homelab_mcp.model.plan import Requester
     from homelab_mcp.workflow.propose_setup import propose_core
@@ -174,7 +174,8 @@ def _core(lab: Lab, without: list[str], secrets: dict[str, str], *, as_json: boo
             return propose_core(lab, without, Requester(via="cli"), given=secrets)
         except HomelabError as error:
             names = missing_secrets(error)
-            if not names:
+            # What was asked for once and is still missing would be asked for again without end.
+            if not names or all(secrets.get(name) for name in names):
                 raise
             if as_json or not at_terminal():
                 raise InvalidInput(
@@ -183,8 +184,7 @@ def _core(lab: Lab, without: list[str], secrets: dict[str, str], *, as_json: boo
                     code=error.code,
                     details=error.details,
                 ) from None
-            for name in names:
-                secrets[name] = typer.prompt(f"{name} (not shown)", hide_input=True, err=True)
+            secrets |= ask_secrets(names, error)
 
 
 def _defaults(lab: Lab, given: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,9 @@ _ASKED = (
     ("acme.dns_provider", "DNS provider that proves the domain is yours (none: by ports 80 and 443)", "duckdns"),
     ("vpn_provider", "VPN provider for downloads (empty: none)", ""),
 )
+
+TRIES = 3
+"""How often one question is put: who leaves it empty that often does not have the answer at hand."""
 
 
 def read_answers(path: str) -> dict[str, Any]:
@@ -66,7 +69,9 @@ def ask(values: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         if name == "acme.dns_provider" and answer in ("none", "-"):
             answers["acme.challenge"] = "tls"
             continue
-        while name == "acme.dns_provider" and provider(answer) is None:
+        for _ in range(TRIES):
+            if name != "acme.dns_provider" or provider(answer) is not None:
+                break
             answer = typer.prompt("Not known; one of docs/setup.md, or duckdns", default="duckdns", err=True).strip()
         if answer:
             answers[name] = int(answer) if name in ("puid", "pgid") and answer.isdigit() else answer
@@ -95,6 +100,30 @@ def missing_secrets(error: HomelabError) -> list[str]:
     if error.code != "missing_input" or not isinstance(wanted, list):
         return []
     return [str(v["name"]) for v in wanted]
+
+
+def ask_secrets(names: Sequence[str], error: HomelabError) -> dict[str, str]:
+    """What a person types for each name, not shown on the terminal.
+
+    Raises:
+        InvalidInput: one was left empty :data:`TRIES` times; ``error``, which wanted it, says why.
+    """
+    return {name: _secret(name, error) for name in names}
+
+
+def _secret(name: str, error: HomelabError) -> str:
+    for _ in range(TRIES):
+        # A default of nothing: without one the question is put again for ever.
+        typed: str = typer.prompt(f"{name} (not shown)", hide_input=True, default="", show_default=False, err=True)
+        if typed.strip():
+            return typed.strip()
+    raise InvalidInput(
+        error.message,
+        hint=f"{name} was left empty {TRIES} times. Come back when you have it, or keep it in a file with a line "
+        f"{name}=VALUE, and add --env-file FILE.",
+        code=error.code,
+        details=error.details,
+    )
 
 
 def machine_timezone() -> str:

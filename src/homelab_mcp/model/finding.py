@@ -38,12 +38,14 @@ class Fix:
     """A change that settles a finding: what it does in a few words, and the edits.
 
     ``safe`` fixes keep what the file means (or what it can only have meant) and are applied without asking for each;
-    the others are suggestions that a person chooses.
+    the others are suggestions that a person chooses. ``reader`` is (stack, service) where the edits are of a file
+    beside the compose files, which that service reads only when it starts.
     """
 
     title: str
     edits: tuple[TextEdit, ...]
     safe: bool = True
+    reader: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

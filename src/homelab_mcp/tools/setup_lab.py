@@ -37,6 +37,8 @@ class Answers(BaseModel):
     domain: str = Field(description="Such as example.duckdns.org.", min_length=3)
     email: str = Field(default="", description="For the certificate authority.")
     timezone: str = Field(default="Etc/UTC", description="Such as Europe/Berlin.")
+    puid: int = Field(default=0, description="User id that services run as; 0: the person's own.", ge=0)
+    pgid: int = Field(default=0, description="Group id that services run as; 0: the person's own.", ge=0)
     dns_provider: str = Field(default="duckdns", description="Proves that the domain is yours.")
     vpn_provider: str = Field(default="", description="For downloads; empty: none.")
     media_dir: str = Field(default="/mnt/media", description="Films, series, music.")

@@ -31,11 +31,13 @@ async def call(root: Path, answer: dict[str, Any] | None = None, **arguments: An
 
 async def test_without_a_lab_the_person_is_asked_and_told_what_to_run(tmp_path: Path) -> None:
     root = tmp_path / "stacks"
-    told = await call(root, {"domain": "me.example.org", "dns_provider": "cloudflare", "media_dir": "/srv/a b"})
+    filled = {"domain": "me.example.org", "dns_provider": "cloudflare", "media_dir": "/srv/a b", "puid": 1234}
+    told = await call(root, filled)
 
     assert str(root) in told["asked"][0]
     assert "--domain me.example.org" in told["next"] and "--dns-provider cloudflare" in told["next"]
     assert "--media-dir '/srv/a b'" in told["next"]
+    assert "--puid 1234" in told["next"] and "--pgid" not in told["next"]
     assert not root.exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from homelab_mcp.bootstrap import LocalLab, open_lab
@@ -86,8 +87,18 @@ def sound(root: Path) -> None:
     deployed_readers.check(root)
 
 
-def run(root: Path, seed: int, signer: Signer, steps: int = STEPS) -> tuple[list[Plan], Counter[str]]:
-    """One sequence; what was applied, and how often each operation was, or was refused."""
+def run(
+    root: Path,
+    seed: int,
+    signer: Signer,
+    steps: int = STEPS,
+    *,
+    judged: Callable[[Path, Plan], None] = lambda root, plan: None,
+) -> tuple[list[Plan], Counter[str]]:
+    """One sequence; what was applied, and how often each operation was, or was refused.
+
+    ``judged`` is called after each plan that was applied, and raises AssertionError where it finds something wrong.
+    """
     source = random.Random(seed)  # the same sequence for the same seed
     names, weights = list(OPERATIONS), [weight for weight, _ in OPERATIONS.values()]
     applied: list[Plan] = []
@@ -108,6 +119,7 @@ def run(root: Path, seed: int, signer: Signer, steps: int = STEPS) -> tuple[list
             applied.append(plan)
             told[name] += 1
             sound(root)
+            judged(root, plan)
         except AssertionError as wrong:
             raise AssertionError(f"seed {seed} step {step} {name}, {plan.draft.summary}: {wrong}") from wrong
     return applied, told

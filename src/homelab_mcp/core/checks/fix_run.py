@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from homelab_mcp.core import env_file
@@ -28,6 +28,7 @@ class Fixed:
 
     Args:
         texts: file -> new text, of the files that changed.
+        beside: those of them that are no compose file -> what they were, and (stack, service) that reads each.
         env: ``.env`` file -> the variables it must get; their values are secret.
         fixed: findings that are gone, with the fix that was applied, as they stood when it was.
         dropped: findings with a fix that was not applied, and why.
@@ -35,6 +36,7 @@ class Fixed:
     """
 
     texts: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, tuple[str, tuple[str, str]]] = field(default_factory=dict)
     env: dict[str, dict[str, str]] = field(default_factory=dict)
     fixed: list[Finding] = field(default_factory=list)
     dropped: list[tuple[Finding, str]] = field(default_factory=list)
@@ -68,7 +70,8 @@ def fixed(
 
     def chosen(finding: Finding) -> bool:
         fix = finding.fix
-        return fix is not None and (fix.safe or unsafe) and all(run.owns(e.file) for e in fix.edits)
+        known = fix is not None and (fix.reader is not None or all(run.owns(e.file) for e in fix.edits))
+        return fix is not None and known and (fix.safe or unsafe)
 
     for _ in range(ROUNDS):
         if not run.round(chosen, report):
@@ -109,14 +112,22 @@ class _Run:
         kept = self._grow([], batch, before)
         if not kept:
             return False
+        self._note_beside(kept)
         self.stacks = _applied(self.stacks, kept)
         self.result.fixed += kept
         now = {file: text for s in self.stacks for file, text in ((s.file, s.text), *s.others)}
         touched = {e.file for f in kept if f.fix for e in f.fix.edits} | self.result.texts.keys()
+        now |= {file: _beside(self.stacks, file) for file in self.result.beside}
         self.result.texts = {file: text for file, text in now.items() if file in touched}
         for edit in (e for f in kept if f.fix for e in f.fix.edits if _is_env(e.file)):
             self.result.env.setdefault(edit.file, {}).update(env_file.parse(edit.text))
         return True
+
+    def _note_beside(self, kept: Sequence[Finding]) -> None:
+        for fix in (f.fix for f in kept if f.fix):
+            for edit in fix.edits if fix.reader else ():
+                if fix.reader and edit.file not in self.result.beside:
+                    self.result.beside[edit.file] = _beside(self.stacks, edit.file), fix.reader
 
     def _grow(self, kept: list[Finding], part: list[Finding], before: tuple[Finding, ...]) -> list[Finding]:
         """``kept`` and of ``part`` what can be applied with it: all, or half by half what does no harm."""
@@ -154,6 +165,8 @@ def _applied(stacks: Sequence[LintStack], findings: Sequence[Finding]) -> list[L
     by_file: dict[str, list[TextEdit]] = {}
     for edit in edits:
         by_file.setdefault(edit.file, []).append(edit)
+    beside = {e.file for f in findings if f.fix and f.fix.reader for e in f.fix.edits}
+    changed = {file: apply_edits(_beside(stacks, file), by_file[file]) for file in beside}
     result = []
     for stack in stacks:
         env = dict(stack.env)
@@ -161,8 +174,22 @@ def _applied(stacks: Sequence[LintStack], findings: Sequence[Finding]) -> list[L
             env.update(env_file.parse(edit.text))
         text = apply_edits(stack.text, by_file.get(stack.file, ()))
         others = tuple((f, apply_edits(t, by_file.get(f, ()))) for f, t in stack.others)
-        result.append(replace(stack, text=text, others=others, env=env))
+        read = _over(stack.read, changed) if changed and stack.read is not None else stack.read
+        result.append(replace(stack, text=text, others=others, env=env, read=read))
     return result
+
+
+def _beside(stacks: Sequence[LintStack], file: str) -> str:
+    """The text of a file that is no compose file; EditRefused where no stack may read it."""
+    for stack in stacks:
+        text = stack.read(file) if stack.read is not None else None
+        if text is not None:
+            return text
+    raise EditRefused(f"{file} cannot be read.", code="not_written_here")
+
+
+def _over(read: Callable[[str], str | None], changed: Mapping[str, str]) -> Callable[[str], str | None]:
+    return lambda file: changed[file] if file in changed else read(file)
 
 
 def _key(finding: Finding) -> tuple[str, str, str, str]:

@@ -18,7 +18,7 @@ from homelab_mcp.core import env_file
 from homelab_mcp.core.checks.fix_edit import MISSING, Change, Edit, Spot
 from homelab_mcp.core.checks.fix_source import Source, source_of
 from homelab_mcp.core.checks.schema import problems
-from homelab_mcp.core.checks.view import Lab
+from homelab_mcp.core.checks.view import Lab, ServiceView
 from homelab_mcp.core.text_edits import edits_between
 from homelab_mcp.core.yaml12 import Path, load_nodes
 from homelab_mcp.model.errors import EditRefused, InvalidInput
@@ -27,12 +27,14 @@ from homelab_mcp.model.finding import Finding, Fix, TextEdit
 Fixer = Callable[[Spot], Change | None]
 _fixers: dict[str, Fixer] = {}
 _suggestions: set[str] = set()
+_of_files: set[str] = set()
 
 
-def fixer(*rules: str, safe: bool = True) -> Callable[[Fixer], Fixer]:
+def fixer(*rules: str, safe: bool = True, files: bool = False) -> Callable[[Fixer], Fixer]:
     """Declare what fixes the findings of these rules; ``safe`` is False where none of its changes ever is.
 
-    A rule that has a fixer raises ValueError.
+    With ``files`` it is asked about findings in Traefik's static file as well: the spot's source is then that file,
+    its service Traefik. A rule that has a fixer raises ValueError.
     """
 
     def register(function: Fixer) -> Fixer:
@@ -42,6 +44,8 @@ def fixer(*rules: str, safe: bool = True) -> Callable[[Fixer], Fixer]:
             _fixers[rule] = function
             if not safe:
                 _suggestions.add(rule)
+            if files:
+                _of_files.add(rule)
         return function
 
     return register
@@ -73,20 +77,31 @@ def fix_for(lab: Lab, finding: Finding) -> Fix | None:
     """The change that settles a finding, None where no edit is known to."""
     function = all_fixers().get(finding.rule)
     stack, text = next(((s, f.text) for s in lab.stacks for f in s.files if f.file == finding.file), (None, ""))
+    reader = _reader(lab, finding) if stack is None else None
+    if reader is not None and lab.traefik_files.static is not None:
+        stack, text = reader.stack, lab.traefik_files.static.text
     source = source_of(text) if function and stack else None
     if function is None or stack is None or source is None:
         return None
     service = stack.service(finding.service) if finding.service else None
-    spot = Spot(lab, stack, service, finding, source)
+    spot = Spot(lab, stack, reader or service, finding, source)
     try:
         change = function(spot)
         if change is None:
             return None
-        _check(source, change.edit)
+        _check(source, change.edit, compose=reader is None)
         edits = (*edits_between(finding.file, source.text, change.edit.text), *_env_edits(spot, change.edit))
     except (EditRefused, InvalidInput):
         return None
-    return Fix(change.title, edits, change.safe and finding.rule not in _suggestions) if edits else None
+    told = (stack.name, reader.name) if reader is not None else None
+    return Fix(change.title, edits, change.safe and finding.rule not in _suggestions, told) if edits else None
+
+
+def _reader(lab: Lab, finding: Finding) -> ServiceView | None:
+    """Traefik, where the finding is in its static file and the rule's fixer knows such a file."""
+    static = lab.traefik_files.static
+    mine = static is not None and static.file == finding.file and not static.file.endswith(".toml")
+    return lab.traefik if mine and finding.rule in _of_files else None
 
 
 def _env_edits(spot: Spot, edit: Edit) -> Iterator[TextEdit]:
@@ -97,7 +112,7 @@ def _env_edits(spot: Spot, edit: Edit) -> Iterator[TextEdit]:
         yield TextEdit(spot.env_file, 1, 1, 1, 1, f"{name}={env_file.quote(value)}\n")
 
 
-def _check(before: Source, edit: Edit) -> None:
+def _check(before: Source, edit: Edit, *, compose: bool) -> None:
     """Refuse an edit that does something else than it says, or after which the text cannot be read."""
     after = load_nodes(edit.text, allow_duplicates=True).data
     allowed = {before.origin(path) or path for path in edit.touched}
@@ -109,7 +124,7 @@ def _check(before: Source, edit: Edit) -> None:
         found = _at(after, path)
         if found != value or type(found) is not type(value):
             raise EditRefused("The edit would not say what it should.", code="edit_changed_more")
-    if {(p.path, p.message) for p in problems(after)} - _objections(before.text):
+    if compose and {(p.path, p.message) for p in problems(after)} - _objections(before.text):
         raise EditRefused("The Compose schema would object to the edit.", code="edit_broke_file")
 
 

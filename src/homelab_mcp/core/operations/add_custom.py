@@ -9,9 +9,10 @@ from homelab_mcp.core.importing.custom import CUSTOM, custom_of
 from homelab_mcp.core.operations.add_service import Read, add_service
 from homelab_mcp.core.operations.custom_request import CustomRequest
 from homelab_mcp.core.operations.request import AddServiceRequest, ServiceOptions
+from homelab_mcp.core.operations.unheard import refuse_unheard
 from homelab_mcp.model.image import ImageFacts
-from homelab_mcp.model.lab import LabSettings
-from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.lab import COMPOSE_NAMES, LabSettings
+from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft, Risk, RiskReason
 
 
@@ -40,7 +41,8 @@ def add_custom(
         read: the text of a file of the lab, or None.
         address: the private address of the other host that it will be on; "" where there is none.
 
-    Raises what ``add_service`` raises, and InvalidInput (``mount_refused``, ``bad_volume``, ``bad_command``).
+    Raises what ``add_service`` raises, and InvalidInput (``mount_refused``, ``bad_volume``, ``bad_command``,
+    ``unheard``).
     """
     custom = custom_of(request, facts, settings, root)
     options = ServiceOptions(
@@ -60,8 +62,17 @@ def add_custom(
         finish=custom.finished,
         address=address,
     )
+    if request.port or request.health:
+        _check_port(draft, request, settings)
     risks = [RiskReason(Risk.MEDIUM, f"Runs {custom.image}, which is in no catalog: make sure you trust its makers.")]
     risks += [RiskReason(Risk.HIGH, f"Sees {folder} of the host.") for folder in custom.outside]
     return replace(
         draft, operation="add_custom_service", risks=(*risks, *draft.risks), notes=(*custom.assumed, *draft.notes)
     )
+
+
+def _check_port(draft: Draft, request: CustomRequest, settings: LabSettings) -> None:
+    for edit in draft.edits:
+        stack, _, name = edit.path.partition("/")
+        if name in COMPOSE_NAMES and edit.after is not None:
+            refuse_unheard(None, StackFiles(stack, edit.path, edit.after), request.name, settings.lint)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from homelab_mcp.core import env_file
@@ -88,17 +88,21 @@ def fix(
             code="nothing_to_do",
         )
     changed = [c for s in snapshot.stacks if (c := _changed(s, result))]
+    readers = _readers(result, changed)
     return Draft(
         operation="fix",
         summary=_summary(result.fixed, request),
-        edits=tuple(e for c in changed for e in _edits(c)),
-        actions=tuple(
-            EngineAction(ActionKind.UP, "Their definition changes.", c.stack.name, c.services)
-            for c in changed
-            if c.services
+        edits=(*(e for c in changed for e in _edits(c)), *_edits_beside(result)),
+        actions=(
+            *(
+                EngineAction(ActionKind.UP, "Their definition changes.", c.stack.name, c.services)
+                for c in changed
+                if c.services
+            ),
+            *(EngineAction(ActionKind.RESTART, "It reads that file only when it starts.", s, (n,)) for s, n in readers),
         ),
-        verification=_verification(changed),
-        risks=tuple(_risks(changed, result.fixed)),
+        verification=_verification(changed, readers),
+        risks=tuple(_risks(changed, readers, result.fixed)),
         notes=tuple(_notes(result, request)),
         undo="Roll this plan back.",
         target=request.stack or (changed[0].stack.name if len(changed) == 1 else "fix"),
@@ -110,7 +114,8 @@ def _changed(stack: StackFiles, result: Fixed) -> _Changed | None:
     compose = result.texts.get(stack.compose_path, stack.compose_text)
     added = result.env.get(env_beside(stack.compose_path), {})
     env = env_file.set_values(stack.env_text, added) if added else stack.env_text
-    after = StackFiles(stack.name, stack.compose_path, compose, env)
+    others = tuple((path, result.texts.get(path, text)) for path, text in stack.others)
+    after = replace(stack, compose_text=compose, env_text=env, others=others)
     if after == stack:
         return None
     return _Changed(stack, after, _services_changed(stack, after))
@@ -124,11 +129,35 @@ def _edits(change: _Changed) -> Iterator[FileEdit]:
         )
     if before.compose_text != after.compose_text:
         yield FileEdit(before.compose_path, before.compose_text, after.compose_text)
+    for (path, old), (_, new) in zip(before.others, after.others, strict=True):
+        if old != new:
+            yield FileEdit(path, old, new)
+
+
+def _edits_beside(result: Fixed) -> Iterator[FileEdit]:
+    for path, (before, _) in result.beside.items():
+        yield FileEdit(path, before, result.texts[path])
+
+
+def _readers(result: Fixed, changed: Sequence[_Changed]) -> list[tuple[str, str]]:
+    """(stack, service) of who reads a file beside the compose files, and is not made anew anyway."""
+    anew = {(c.stack.name, service) for c in changed for service in c.services}
+    return sorted({reader for _, reader in result.beside.values()} - anew)
 
 
 def _services_changed(before: StackFiles, after: StackFiles) -> tuple[str, ...]:
-    """Services that mean something else, variables put in, or use a network or volume that does."""
-    old, new = (_meaning(s) for s in (before, after))
+    """Services that mean something else in one of the files, variables put in, or use a network or volume that does."""
+    texts = [(s.compose_text, *(text for _, text in s.others)) for s in (before, after)]
+    envs = [env_file.parse_or_empty(s.env_text) for s in (before, after)]
+    found = (
+        name
+        for old, new in zip(*texts, strict=True)
+        for name in _changed_in(_meaning(old, envs[0]), _meaning(new, envs[1]))
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def _changed_in(old: dict[Any, Any], new: dict[Any, Any]) -> tuple[str, ...]:
     parts = {n for n in ("networks", "volumes", "secrets", "configs") if old.get(n) != new.get(n)}
     services = new.get("services")
     was = old.get("services")
@@ -140,18 +169,20 @@ def _services_changed(before: StackFiles, after: StackFiles) -> tuple[str, ...]:
     )
 
 
-def _meaning(stack: StackFiles) -> dict[Any, Any]:
-    env = env_file.parse_or_empty(stack.env_text)
+def _meaning(text: str, env: Mapping[str, str]) -> dict[Any, Any]:
     try:
-        return read_compose(stack.compose_text, env, allow_duplicates=True).data
+        return read_compose(text, env, allow_duplicates=True).data
     except InvalidInput:
         return {}
 
 
-def _verification(changed: Sequence[_Changed]) -> Verification:
+def _verification(changed: Sequence[_Changed], readers: Sequence[tuple[str, str]]) -> Verification:
     # A plan verifies one stack: the one with the most to look at.
     most = max(changed, key=lambda c: len(c.services), default=None)
-    return Verification(stack=most.stack.name, services=most.services) if most and most.services else Verification()
+    if most and most.services:
+        also = tuple(name for stack, name in readers if stack == most.stack.name)
+        return Verification(stack=most.stack.name, services=(*most.services, *also))
+    return Verification(stack=readers[0][0], services=(readers[0][1],)) if readers else Verification()
 
 
 def _summary(findings: Sequence[Finding], request: FixRequest) -> str:
@@ -161,11 +192,16 @@ def _summary(findings: Sequence[Finding], request: FixRequest) -> str:
     return f"Fix {len(findings)} finding{'s' if len(findings) > 1 else ''}{where} ({listed})"
 
 
-def _risks(changed: Sequence[_Changed], findings: Sequence[Finding]) -> Iterator[RiskReason]:
+def _risks(
+    changed: Sequence[_Changed], readers: Sequence[tuple[str, str]], findings: Sequence[Finding]
+) -> Iterator[RiskReason]:
     recreated = [s for c in changed for s in c.services]
     if recreated:
         yield RiskReason(Risk.MEDIUM, f"Recreates {', '.join(recreated)}.")
-    if any(c.stack.name == "core" for c in changed):
+    if readers:
+        names = ", ".join(name for _, name in readers)
+        yield RiskReason(Risk.HIGH, f"Restarts {names}: every route through it is away for a moment.")
+    elif any(c.stack.name == "core" for c in changed):
         yield RiskReason(Risk.HIGH, "Touches the core stack, which every route depends on.")
     doubtful = Counter(f.rule for f in findings if f.fix and not f.fix.safe)
     if doubtful:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from homelab_mcp.core import env_file
@@ -12,8 +13,10 @@ from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.labels import SERVICE, labels_of, made_from
 from homelab_mcp.core.operations import container_edit, service_parts
 from homelab_mcp.core.operations.change_request import Limits, UpdateServiceRequest
+from homelab_mcp.core.operations.in_override import InOverride, in_override
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.route_edit import Route, say_open, say_protected
+from homelab_mcp.core.operations.unheard import refuse_unheard
 from homelab_mcp.core.operations.update_work import Machine, Work, change_container
 from homelab_mcp.core.references import variables_in
 from homelab_mcp.core.resources import overbooked
@@ -21,7 +24,7 @@ from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.lab import LabSettings
-from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import (
     ActionKind,
     Draft,
@@ -57,17 +60,36 @@ def update_service(
         EditRefused: its lines cannot be changed alone.
     """
     stack = service_parts.stack_of(snapshot, request.stack)
-    services = service_parts.services_in(stack, request.service)
-    work = Work(stack, services, request.service, env_file.parse(stack.env_text), stack.compose_text)
-    definition = _definition(services[request.service], find)
     lab = view(snapshot)
-    _image(work, request, definition)
-    change_container(work, request, definition, machine)
-    host = _route(work, request, definition, settings, lab)
+
+    def change(seen: StackFiles) -> tuple[Work, str]:
+        services = service_parts.services_in(seen, request.service)
+        work = Work(seen, services, request.service, env_file.parse(seen.env_text), seen.compose_text)
+        definition = _definition(services[request.service], find)
+        _image(work, request, definition)
+        change_container(work, request, definition, machine)
+        return work, _route(work, request, definition, settings, lab)
+
+    place = in_override(stack, request.service, lambda seen: change(seen)[0].text)
+    seen = place.whole if place else stack
+    work, host = change(seen)
+    if request.port or request.health:
+        refuse_unheard(seen, replace(seen, compose_text=work.text), work.name, settings.lint)
     if request.resources or request.limits != Limits():
         others = [s.data for s in lab.services if s.stack != stack.name]
         work.aside.notes += overbooked([*others, *services_of(read(work.text)).values()], machine.host)
-    return _draft(work, settings, lab, host)
+    draft = _draft(work, settings, lab, host)
+    return draft if place is None else _moved(draft, place)
+
+
+def _moved(draft: Draft, place: InOverride) -> Draft:
+    """The draft for the stack as one file, with the override file's edit instead of that file's."""
+    rest = tuple(e for e in draft.edits if e.path != place.whole.compose_path)
+    if place.before == place.after:
+        # What changes is the value of a variable in the stack's .env.
+        return replace(draft, edits=rest)
+    edits = (FileEdit(place.path, place.before, place.after), *rest)
+    return replace(draft, edits=edits, notes=(place.note, *draft.notes))
 
 
 def _definition(service: Any, find: Callable[[str], ServiceDefinition]) -> ServiceDefinition | None:

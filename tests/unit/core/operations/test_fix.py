@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from homelab_mcp.core.checks import LintStack
 from homelab_mcp.core.diff import unified
 from homelab_mcp.core.operations.fix import fix
 from homelab_mcp.core.operations.request import FixRequest
@@ -97,3 +98,82 @@ def test_what_cannot_be_done_is_told(request_: FixRequest, kind: type[Exception]
 def test_an_env_that_cannot_be_read_is_left_alone() -> None:
     with pytest.raises(InvalidInput):
         fix(snapshot(env="A='open\n"), FixRequest(stack="media", rules=("HL054",), unsafe=True))
+
+
+PROXY = """\
+services:
+  traefik:
+    image: traefik:v3.7.13
+    volumes: ["./traefik.yml:/etc/traefik/traefik.yml:ro"]
+  login:
+    image: authelia/authelia:4.39.24
+    labels:
+      traefik.docker.allownonrunning: "true"
+      traefik.http.middlewares.auth.forwardauth.address: http://login:9091/api/authz/forward-auth
+      traefik.http.routers.login.rule: Host(`login.example.org`)
+  web:
+    image: nginx:1.29
+    labels: ["traefik.http.routers.web.rule=Host(`web.example.org`)", traefik.http.routers.web.middlewares=auth@docker]
+"""
+STATIC = """\
+# by hand
+entryPoints: {web: {address: ":80"}}
+providers:
+  docker:
+    exposedByDefault: false   # who asks
+log: {level: INFO}
+"""
+
+
+def of_proxy(static: str, compose: str = PROXY) -> tuple[Snapshot, list[LintStack]]:
+    read = {"proxy/traefik.yml": static}.get
+    files = StackFiles("proxy", "proxy/compose.yaml", compose)
+    return Snapshot((files,), None), [LintStack("proxy", "proxy/compose.yaml", compose, {}, read=read)]
+
+
+def test_traefiks_own_file_is_edited_and_traefik_restarted() -> None:
+    seen, stacks = of_proxy(STATIC)
+    draft = fix(seen, FixRequest(stack="proxy", rules=("HL252",)), stacks=stacks)
+    (edit,) = draft.edits
+    assert (edit.path, edit.before) == ("proxy/traefik.yml", STATIC)
+    assert edit.after == STATIC.replace("# who asks\n", "# who asks\n    allowEmptyServices: true\n")
+    assert [(a.kind, a.services) for a in draft.actions] == [(ActionKind.RESTART, ("traefik",))]
+    assert draft.verification.services == ("traefik",)
+    assert any(r.risk is Risk.HIGH and "Restarts traefik" in r.reason for r in draft.risks)
+
+
+def test_both_halves_of_a_fix_are_one_plan() -> None:
+    seen, stacks = of_proxy(STATIC, PROXY.replace('      traefik.docker.allownonrunning: "true"\n', ""))
+    draft = fix(seen, FixRequest(rules=("HL252",)), stacks=stacks)
+    assert [e.path for e in draft.edits] == ["proxy/compose.yaml", "proxy/traefik.yml"]
+    kinds = [(a.kind, a.services) for a in draft.actions]
+    assert kinds == [(ActionKind.UP, ("login",)), (ActionKind.RESTART, ("traefik",))]
+    assert draft.verification.services == ("login", "traefik")
+
+
+@pytest.mark.parametrize(
+    "static",
+    [
+        # Said on purpose; no place for one more; a file that is no YAML.
+        STATIC.replace("exposedByDefault: false", "allowEmptyServices: false"),
+        "providers: &p {docker: &d {network: a}}\nentryPoints: *p\n",
+        "providers: [",
+    ],
+)
+def test_a_file_that_says_otherwise_or_cannot_be_edited_is_left(static: str) -> None:
+    seen, stacks = of_proxy(static)
+    with pytest.raises(InvalidInput) as told:
+        fix(seen, FixRequest(rules=("HL252",)), stacks=stacks)
+    assert told.value.code == "nothing_to_do"
+
+
+def test_a_finding_in_an_override_file_is_fixed_there() -> None:
+    over = "services:\n  web:\n    restart: allways   # here\n"
+    base = "services:\n  web: {image: 'nginx:1.29'}\n  other: {image: 'busybox:1.37', restart: always}\n"
+    files = StackFiles("media", "media/compose.yaml", base, others=(("media/compose.override.yaml", over),))
+    stacks = [LintStack("media", files.compose_path, base, {}, others=files.others)]
+    draft = fix(Snapshot((files,), None), FixRequest(rules=("HL014",)), stacks=stacks)
+    (edit,) = draft.edits
+    assert (edit.path, edit.before) == ("media/compose.override.yaml", over)
+    assert edit.after == over.replace("allways", "always")
+    assert [a.services for a in draft.actions] == [("web",)]
