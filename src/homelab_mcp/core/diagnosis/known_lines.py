@@ -48,16 +48,21 @@ def matches(
     signatures: tuple[Signature, ...], image: str, lines: tuple[str, ...]
 ) -> Iterator[tuple[Signature, re.Match[str]]]:
     """Each signature of the image with its newest match."""
-    repository = _repository(image)
     recent = [line[:LENGTH] for line in lines[-LINES:] if line]
     for signature in signatures:
-        if signature.images and not any(_is_of(repository, known) for known in signature.images):
+        if not counts_for(signature, image):
             continue
         # An entry's author wrote the pattern for the page of the service, where upper and lower case differ.
         pattern = _compiled(signature.pattern, 0 if signature.of_entry else re.IGNORECASE)
         found = next((m for line in reversed(recent) if (m := pattern.search(line))), None)
         if found:
             yield signature, found
+
+
+def counts_for(signature: Signature, image: str) -> bool:
+    """Whether a signature is for lines of this image; one that names none is for everybody's."""
+    repository = _repository(image)
+    return not signature.images or any(_is_of(repository, known) for known in signature.images)
 
 
 def of_entry(definition: ServiceDefinition) -> tuple[Signature, ...]:
