@@ -70,6 +70,7 @@ def applied(two: TwoNodes, plan: str) -> int:
     return 0 if status.state is PlanState.DONE else 1
 
 
+@pytest.mark.nightly
 def test_a_drained_node_and_then_one_that_is_cut_off_are_as_survives_said(
     two: TwoNodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,7 +106,6 @@ def test_a_drained_node_and_then_one_that_is_cut_off_are_as_survives_said(
     assert rows["pages/far"]["seen"] == "gone at the end"
     assert rows["pages/keeper"]["seen"] == "there all along"
     assert rows["pages/page"]["looks"] > 5
-    print(found["services"])
     assert set(two.tasks("pages").values()) == {two.first.name}, "Swarm moves nothing back by itself"
 
     # One task on each again, for a loss that nobody announces.
@@ -130,4 +130,3 @@ def test_a_drained_node_and_then_one_that_is_cut_off_are_as_survives_said(
     assert rows["pages/page"]["seen"] != "gone at the end"
     assert rows["pages/far"]["seen"] == "gone at the end"
     assert rows["pages/keeper"]["longest_gap"] == 0
-    print(rows)
