@@ -77,3 +77,12 @@ def test_a_new_ca_is_begun_shown_and_ended_and_no_key_is_shown(lab: LabOnDisk) -
     keys = list((lab.root / ".homelab" / "tls").rglob("*key.pem"))
     assert len(keys) == 3
     lab.json("host", "tls", "attic", "--rotate")
+
+
+def test_a_drill_says_what_it_cannot_do_and_watches_without_changing_anything(lab: LabOnDisk) -> None:
+    before = lab.files()
+    assert lab.json("drill", code=1)["error"]["code"] == "not_a_node"
+    assert lab.json("drill", "--watch", "1", "nobody", code=1)["error"]["code"] == "node_unknown"
+    found = lab.json("drill", "--watch", "1")
+    assert (found["services"], found["surprises"]) == ([], [])
+    assert lab.files() == before

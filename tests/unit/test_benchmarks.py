@@ -12,7 +12,7 @@ from bench import plot, quick, table
 from bench.lines import Line, show
 from bench.scale import simulated, status
 from bench.simulated_engine import SERVICES, shares
-from homelab_mcp.core.checks import LintStack
+from homelab_mcp.core.checks import LintStack, lint
 
 KEPT = Line("a", "floor", 2.0, 4.0, bound=1.0)
 EXCEEDED = Line("b", "one | two", 9.0, 4.0, "MB", bound=2.0, note="of a small lab")
@@ -110,8 +110,6 @@ def test_the_quick_gate_is_kept_and_falls_shut_over_a_bound(monkeypatch: pytest.
 
 @pytest.mark.timeout(120)
 def test_a_step_that_became_quadratic_is_over_the_bound_of_growth(monkeypatch: pytest.MonkeyPatch) -> None:
-    lint = quick.lint
-
     def slower(stacks: list[LintStack]) -> object:
         return sum(range(len(stacks) ** 2 * 40_000)) and lint(stacks)
 

@@ -56,15 +56,15 @@ def register(app: typer.Typer) -> None:
         else:
             if as_json or not at_terminal():
                 raise InvalidInput(_ASKED, hint="With --watch it plans nothing.", code="needs_terminal")
-            drained, seen = _drained(lab, lost, after)
-            if not drained:
+            done, seen = drained(lab, lost, after)
+            if not done:
                 raise typer.Exit(NEEDS_APPROVAL)
         found = report(seen, said, orderly=not watch)
         emit(found, as_json, lambda: _show(found, said))
         raise typer.Exit(FAILED if found["surprises"] else OK)
 
 
-def _drained(lab: Lab, node: str, after: int) -> tuple[bool, tuple[Seen, ...]]:
+def drained(lab: Lab, node: str, after: int) -> tuple[bool, tuple[Seen, ...]]:
     """Drain with a person's yes while watching, then offer the way back; whether it was done, and what was seen."""
     from homelab_mcp.model.plan import Requester
     from homelab_mcp.queries.drill import Watch
