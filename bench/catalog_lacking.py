@@ -64,10 +64,8 @@ def main(arguments: Sequence[str]) -> int:
     widgets = widget_names(given.homepage) if given.homepage else None
     for kind in given.kinds or ALL:
         without = [d for d in definitions if kind in found[d.id]]
-        if kind == "widget" and widgets is not None:
-            listed = [d for d in without if has_widget(d, widgets)]
-        else:
-            listed = without
+        narrowed = widgets if kind == "widget" else None
+        listed = without if narrowed is None else [d for d in without if has_widget(d, narrowed)]
         print(f"{kind}: {len(definitions) - len(without)} of {len(definitions)} entries say it. To look at:")
         print("  " + (", ".join(d.id for d in listed) or "none"))
     return 0
