@@ -69,7 +69,9 @@ def inspector(folder: Path, target: list[str], *options: str, env: dict[str, str
     """One request of the Inspector's command line: its exit code and the result (or the text) it printed."""
     require(INSPECTOR)
     own = {"MCP_STORAGE_DIR": str(folder), "MCP_CATALOG_PATH": str(folder / "mcp.json"), **(env or {})}
-    done = run(INSPECTOR, "--cli", *target, *options, "--format", "json", env=own)
+    # Its own 15 s to connect are too few where a server starts on a busy machine.
+    more = ("--connect-timeout", "60000", "--format", "json")
+    done = run(INSPECTOR, "--cli", *target, *options, *more, env=own, timeout=120)
     try:
         return done.returncode, json.loads(done.stdout)["result"]
     except (ValueError, KeyError):

@@ -7,11 +7,13 @@ answer of the tool it called itself, and leaves it alone. ``HOMELAB_PICTURES=DIR
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
-from tests.e2e.browser import chromium
+from tests.e2e.browser import Browser, chromium
 from tests.e2e.http_server import serving
 from tests.e2e.inspector_host import inspector_host
 from tests.e2e.server import LabOnDisk
@@ -20,6 +22,17 @@ pytestmark = [pytest.mark.nightly, pytest.mark.timeout(580)]
 
 MARKUP = "<img src=x onerror=parent.hacked=1>"
 COMPOSE = f"services:\n  blog:\n    # {MARKUP}\n    image: ghost:5.1\n"
+
+
+def opened(browser: Browser) -> str:
+    """Go to the window that was opened; where it leads, as text."""
+    end = time.monotonic() + 60
+    while len(handles := browser.ask("GET", "/window/handles")) < 2:
+        assert time.monotonic() < end, "no window was opened"
+        time.sleep(0.2)
+    browser.ask("POST", "/window", {"handle": handles[1]})
+    browser.wait("PIN", seconds=60)
+    return unquote(str(browser.script("return location.href")))
 
 
 def test_a_published_host_calls_the_tool_and_shows_its_plan(tmp_path: Path) -> None:
@@ -46,7 +59,10 @@ def test_a_published_host_calls_the_tool_and_shows_its_plan(tmp_path: Path) -> N
         assert browser.script("return window.origin") == "null"
         assert browser.script("return performance.getEntriesByType('resource').length") == 0
         assert browser.script("return document.querySelectorAll('#plan :is(script, img, iframe)').length") == 0
-        browser.ask("POST", "/frame", {"id": None})
+        browser.script("document.querySelector('button').click()")
+        assert opened(browser).endswith(f"/plans/{plan['plan_id']}")
+        browser.wait("approvals")
+        browser.ask("POST", "/window", {"handle": browser.ask("GET", "/window/handles")[0]})
         assert browser.script("return window.hacked === undefined")
         browser.picture(folder / "plan-app-in-inspector.png")
     assert plan["state"] == "pending"
