@@ -70,7 +70,7 @@ def ask(values: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
             answers["acme.challenge"] = "tls"
             continue
         for _ in range(TRIES):
-            if name != "acme.dns_provider" or provider(answer) is not None:
+            if name != "acme.dns_provider" or provider(answer) is not None or "acme.dns_variables" in given:
                 break
             answer = typer.prompt("Not known; one of docs/setup.md, or duckdns", default="duckdns", err=True).strip()
         if answer:

@@ -50,6 +50,7 @@ _DOMAIN = re.compile(r"^(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-
 
 
 Resolver = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:\[\]-]{1,80}$")]
+EnvName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,79}$")]
 
 
 class Acme(BaseModel):
@@ -64,6 +65,11 @@ class Acme(BaseModel):
 
     challenge: Literal["dns", "http", "tls", "none"] = "dns"
     dns_provider: str = "duckdns"
+    dns_variables: tuple[EnvName, ...] = Field(
+        default=(),
+        max_length=12,
+        description="Variables that a provider wants which is in no table here, as lego's documentation names them.",
+    )
     staging: bool = Field(default=False, description="Let's Encrypt's staging CA: to try out, trusted by no browser.")
     resolvers: tuple[Resolver, ...] = Field(
         default=(), description="DNS servers that are asked whether the challenge's record is there; the provider's."

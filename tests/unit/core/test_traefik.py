@@ -56,6 +56,18 @@ def test_with_dns_one_wildcard_certificate_is_asked_for_at_the_entry_point(code:
     assert {v.name for v in parts.variables if v.secret} == set(found.secret)
 
 
+def test_a_provider_of_no_table_here_is_taken_with_its_variables_named() -> None:
+    values = {"acme.dns_provider": "exoscale", "acme.dns_variables": ["EXOSCALE_API_KEY", "EXOSCALE_API_SECRET"]}
+    parts = traefik_parts(settings(**values))
+    assert "--certificatesresolvers.letsencrypt.acme.dnschallenge.provider=exoscale" in parts.command
+    assert parts.environment["EXOSCALE_API_KEY"] == "${EXOSCALE_API_KEY}"
+    assert {v.name for v in parts.variables if v.secret} == set(values["acme.dns_variables"])
+    for wrong in ({"acme.dns_provider": "exoscale"}, {**values, "acme.dns_provider": "exo scale --x"}):
+        with pytest.raises(InvalidInput) as told:
+            traefik_parts(settings(**wrong))
+        assert told.value.code == "dns_provider_unknown"
+
+
 def test_a_provider_with_one_record_a_domain_is_asked_patiently_and_of_public_resolvers() -> None:
     slow = command()
     assert f"{ACME}.dnschallenge.propagation.disableanschecks=true" in slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,7 @@ REDIRECT = f"{_TO}websecure"
 HEALTH = ("CMD", "traefik", "healthcheck", "--ping")
 _ENDPOINT = "--providers.docker.endpoint="
 _CA_TARGET = "/etc/homelab/acme-ca.pem"
+_CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _PUBLIC_RESOLVERS = "1.1.1.1:53,9.9.9.9:53"
 _SLOW_DELAY = "60s"
 ACCESS_LOG = "/logs/access.log"
@@ -118,11 +120,15 @@ def _variables(dns: DnsProvider) -> tuple[Variable, ...]:
 
 def _provider(acme: Acme) -> DnsProvider:
     found = provider(acme.dns_provider)
+    if found is None and acme.dns_variables and _CODE.fullmatch(acme.dns_provider):
+        # lego knows many more; whoever names its variables, which all count as secret, has it.
+        return DnsProvider(acme.dns_provider, acme.dns_provider, acme.dns_variables)
     if found is None:
         codes = ", ".join(p.code for p in PROVIDERS)
         raise InvalidInput(
             f"The DNS provider {acme.dns_provider!r} is not known here.",
-            hint=f"Set acme.dns_provider to one of {codes}; or acme.challenge to http or tls.",
+            hint=f"Set acme.dns_provider to one of {codes}; or name the variables of another that Traefik has in "
+            "acme.dns_variables; or acme.challenge to http or tls.",
             code="dns_provider_unknown",
         )
     return found
