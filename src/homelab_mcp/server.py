@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
@@ -25,6 +26,7 @@ from homelab_mcp.http.settings import approvals_address
 from homelab_mcp.model.errors import HomelabError, LabLocked, VaultLocked
 from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.model.token import Scope, Token
+from homelab_mcp.opening import handover
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.access import READ_REFUSED, may_call, require, token_in, token_of
 from homelab_mcp.tools.masking import Masking
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from homelab_mcp.http.serving import Mounted
     from homelab_mcp.http.settings import HttpSettings
+    from homelab_mcp.opening.front import Opening
 
 INSTRUCTIONS = """\
 Manages one Docker Compose homelab. Way of work: look (lab_status, read_logs, validate_compose), plan, approve, apply.
@@ -186,15 +189,15 @@ def build(lab: Lab, *, offer: Offer = Offer(), approvals: str = "") -> HomelabSe
     return server
 
 
-def serve_stdio(lab: Lab, offer: Offer = Offer()) -> None:
-    """Serve on stdin and stdout until the client closes them."""
+def serve_stdio(lab: Lab, offer: Offer = Offer(), opening: Opening | None = None) -> None:
+    """Serve on stdin and stdout until the client closes them; ``opening`` is what was said there before."""
     _log_to_stderr(lab)
     server = build(lab, offer=offer, approvals=approvals_address())
     _recover_in_background(lab)
     _sample_in_background(lab)
     _warn_of_policy(lab)
     try:
-        server.run("stdio")
+        anyio.run(handover.serve, server, opening)
     except* BrokenPipeError:
         # The client went away while it was being answered. What is left in the buffer goes where nobody reads it:
         # Python would write it at its end, and fail once more.

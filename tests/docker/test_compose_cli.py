@@ -3,6 +3,7 @@
 import os
 import random
 import secrets
+import shutil
 import signal
 import stat
 import subprocess
@@ -236,6 +237,48 @@ def test_without_docker_on_the_path_the_hint_says_how_to_get_it(
         ComposeCli(stack.root).version()
     assert error.value.code == "compose_missing"
     assert "script/setup" in error.value.hint
+
+
+WATCHED = """
+import sys
+from pathlib import Path
+from homelab_mcp.adapters.compose_cli import ComposeCli
+sys.addaudithook(lambda event, args: print(*args[1][1:]) if event == "subprocess.Popen" else None)
+ComposeCli(sys.argv[1]).config(sys.argv[2])
+"""
+
+
+def test_one_command_starts_one_program(stack: Stack, tmp_path: Path) -> None:
+    stack.write(TWO)
+    docker_command = shutil.which("docker")
+    assert docker_command
+    # Nothing but the plugin can be taken; then another program of Compose's name beside it, so that it must be asked.
+    alone, both = tmp_path / "alone", tmp_path / "both"
+    for folder in (alone, both):
+        folder.mkdir()
+        (folder / "docker").symlink_to(docker_command)
+    (both / "docker-compose").write_text("#!/bin/sh\necho 1.29.2\n")
+    (both / "docker-compose").chmod(0o755)
+    seen = []
+    for folder in (alone, both):
+        argv = [sys.executable, "-c", WATCHED, str(stack.root), stack.name]
+        done = subprocess.run(argv, env={**os.environ, "PATH": str(folder)}, capture_output=True, text=True, check=True)
+        seen.append([line.split()[-1] for line in done.stdout.splitlines()])
+    assert seen == [["--quiet"], ["--short", "--quiet"]]
+
+
+def test_a_plugin_that_does_not_work_is_none(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack.write(TWO)
+    plugins = tmp_path / "config" / "cli-plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "docker-compose").write_text("#!/bin/sh\nexit 1\n")
+    (plugins / "docker-compose").chmod(0o755)
+    (tmp_path / "docker").symlink_to(shutil.which("docker") or "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "config"))
+    with pytest.raises(EngineUnavailable) as error:
+        ComposeCli(stack.root).config(stack.name)
+    assert error.value.code == "compose_missing"
 
 
 def test_a_standalone_compose_will_do(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

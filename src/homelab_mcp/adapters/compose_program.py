@@ -12,6 +12,10 @@ from homelab_mcp.model.errors import EngineUnavailable
 
 PLUGIN_HINT = "Run script/setup, or install the package docker-compose-v2, docker-compose-plugin or docker-compose."
 """How to get Compose v2."""
+_PLUGIN_FOLDERS = tuple(
+    f"{base}/docker/cli-plugins" for base in ("/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec")
+)
+"""Where the docker command looks for plugins after the user's own folder (docker/cli, cli-plugins/manager)."""
 _KEPT = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LC_[A-Z]+|TMPDIR|TERM|XDG_[A-Z_]+|SSH_[A-Z_]+|SSL_CERT_(FILE|DIR)|BUILDKIT_[A-Z_]+"
     r"|DOCKER_(?!DEFAULT_PLATFORM$)[A-Z_]+|(?i:(http|https|all|no)_proxy)"
@@ -30,14 +34,25 @@ def find_compose(environment: Mapping[str, str]) -> tuple[str, ...]:
     Raises:
         EngineUnavailable: there is none (code ``compose_missing``); the hint says how to get it.
     """
-    docker = shutil.which("docker")
-    if docker and _answers((docker, "compose"), environment):
+    docker, standalone = shutil.which("docker"), shutil.which("docker-compose")
+    if docker and (_is_all(standalone, environment) or _answers((docker, "compose"), environment)):
         return docker, "compose"
-    standalone = shutil.which("docker-compose")
     if standalone and _answers((standalone,), environment):
         return (standalone,)
     missing = "Compose v2 is not installed" if docker else "The docker command is not installed"
     raise EngineUnavailable(f"{missing}.", hint=PLUGIN_HINT, code="compose_missing")
+
+
+def _is_all(standalone: str | None, environment: Mapping[str, str]) -> bool:
+    """Whether the docker command has Compose as a plugin, and nothing but that plugin could be taken.
+
+    Then it need not be asked for its version first, which takes as long as reading a stack's files and would be done
+    at every apply: that it does not work is told by the first command, in the same words.
+    """
+    home = environment.get("DOCKER_CONFIG") or f"{environment.get('HOME', '')}/.docker"
+    places = [f"{folder}/docker-compose" for folder in (f"{home}/cli-plugins", *_PLUGIN_FOLDERS)]
+    found = next((place for place in places if os.access(place, os.X_OK)), None)
+    return found is not None and (standalone is None or os.path.realpath(standalone) == os.path.realpath(found))
 
 
 def _answers(program: Sequence[str], environment: Mapping[str, str]) -> bool:

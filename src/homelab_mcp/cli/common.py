@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from homelab_mcp.opening.kept import DEFAULT_ROOT as DEFAULT_ROOT
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from homelab_mcp.ports import Lab
 
 OK, FAILED, COULD_NOT_RUN, NEEDS_APPROVAL, ROLLED_BACK = 0, 1, 2, 3, 4
-
-DEFAULT_ROOT = "/opt/stacks"
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for scripts.")]
 

@@ -17,6 +17,20 @@ def run() -> None:
 
         print(f"homelab-mcp {__version__}")  # noqa: T201
         return
+    if "serve" in sys.argv:
+        from homelab_mcp.opening.front import answered_all, under_way
+
+        if answered_all(sys.argv[1:]):
+            return
+        if under_way():
+            # A client waits for the server: the other commands, an eighth of a second, are not for it.
+            from homelab_mcp.cli import serve
+            from homelab_mcp.cli.frame import new_app, run_app
+
+            app = new_app()
+            serve.register(app)
+            run_app(app)
+            return
     from homelab_mcp.cli.app import main
 
     main()

@@ -71,9 +71,10 @@ def register(app: typer.Typer) -> None:
         lab = lab_of(ctx, protocol=True)
         offer = Offer(tuple(t for word in toolsets.split(",") if (t := word.strip())), read_only)
         if not http:
+            from homelab_mcp.opening.front import taken
             from homelab_mcp.server import serve_stdio
 
-            serve_stdio(lab, offer)
+            serve_stdio(lab, offer, taken())
             return
         from homelab_mcp.core.token_words import scopes_of
         from homelab_mcp.http.settings import HttpSettings, Limits
