@@ -26,7 +26,7 @@ MOST_ANSWERS, MOST_FILES, MOST_BYTES = 24, 16, 4_000_000
 """Of one file (each client asks in its own words); of the folder (the oldest go); of a file that is read."""
 
 _LAYOUT = 1
-_SETTINGS = ("HOMELAB_ROOT", "HOMELAB_FILES_ONLY", "HOMELAB_TOOLSETS", "HOMELAB_READ_ONLY")
+_SETTINGS = ("HOMELAB_ROOT", "HOMELAB_FILES_ONLY", "HOMELAB_TOOLSETS", "HOMELAB_READ_ONLY", "HOMELAB_APPROVALS_URL")
 
 
 class Talk:
