@@ -1,7 +1,7 @@
 """A few ratios that are alike on any machine, however busy it is: the gate that every run of the tests goes through.
 
 All of it is processor time of this one process, ours and its floor in turn, the smaller of two measurements where the
-first is over. Bounds are twice and more of what was seen, on an idle machine and at twenty times its load alike: only a
+first is over. Bounds are twice and more of what was seen on machines at ten to twenty times their load: only a
 change of ours exceeds them, such as a step that became quadratic, or several times the work for the same answer. What
 seconds mean is for ``script/bench`` to say.
 
