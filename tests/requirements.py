@@ -208,7 +208,7 @@ THREATS = (
         "Full at any write: 0 lost originals.",
         (f"{ATTACKS}test_a_full_disk_loses_nothing_and_says_so",
          f"{_FLOW}/test_failpoints.py::test_a_disk_that_fills_at_any_step_loses_no_original",
-         f"{_DOCKER}/test_faults.py::test_a_disk_of_one_megabyte_that_runs_full_at_any_point_leaves_before_or_after",
+         f"{_DOCKER}/test_faults.py::test_a_disk_of_two_megabytes_that_runs_full_at_any_point_leaves_before_or_after",
          f"{HARD}test_a_disk_that_takes_no_status_keeps_no_roll_back_from_its_end")),
     Requirement("T24", "Docker restarts in the middle of an apply",
         "What is not known is looked at again.", "20 restarts: 100 % right in the end.",

@@ -236,12 +236,12 @@ def test_a_route_that_nobody_answers_is_rolled_back(web: Web, testbed_run: Scrat
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MB."""
+    """A disk of 2 MB."""
     place = tmp_path / "small"
     place.mkdir()
     if os.geteuid() != 0:
         pytest.fail("mounting a small disk needs root; run this test as root or leave it out by name")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], check=True)
     try:
         yield place
     finally:
@@ -250,14 +250,14 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.nightly
 @pytest.mark.timeout(900)
-def test_a_disk_of_one_megabyte_that_runs_full_at_any_point_leaves_before_or_after(
+def test_a_disk_of_two_megabytes_that_runs_full_at_any_point_leaves_before_or_after(
     small: Path, testbed_run: Scratch, stand_in: Callable[..., LocalImage]
 ) -> None:
     ended: Counter[str] = Counter()
     with Scratch() as scratch:
         rig = CrashRig(small / "lab", scratch, stand_in)
         ballast = small / "ballast"
-        for left in (0, 4, 12, 24, 40, 60, 90, 130, 180, 240, 260, 270, 280, 290, 300, 320, 360):
+        for left in (0, 4, 12, 24, 40, 60, 90, 130, 180, 240, 260, 270, 280, 290, 300, 320, 360, 420, 500):
             plan, files = rig.plan(), rig.files()
             free = os.statvfs(small)
             size = free.f_bavail * free.f_bsize - left * 1024
