@@ -154,6 +154,15 @@ class RedactedHistory:
             allow_empty=allow_empty,
         )
 
+    def secret_line(self, path: str, before: str, after: str) -> int:
+        """The first line with a secret that neither ``before`` nor git has there; 0 where ``commit`` would take it."""
+        redactor = self._redactor()
+        lines = redactor.secret_lines(after)
+        if not lines:
+            return 0
+        known = {told for text in (before, self._inner.text_of(path)) for _, told in redactor.secret_lines(text)}
+        return next((line for line, told in lines if told not in known), 0)
+
     def withheld(self) -> list[str]:
         """A sentence for each file that was left out of git, with the line; never what stands there."""
         return [

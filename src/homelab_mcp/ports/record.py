@@ -150,6 +150,10 @@ class History(Protocol):
         """A sentence for each file that was left out of commits for a secret in it."""
         ...
 
+    def secret_line(self, path: str, before: str, after: str) -> int:
+        """The line for which ``commit`` would refuse ``after``, a plan's text in place of ``before``; 0: none."""
+        ...
+
     def text_of(self, path: str) -> str:
         """The file's text in the last commit; empty where it has none."""
         ...

@@ -27,6 +27,7 @@ def planner(lab: Lab) -> Planner:
         engine=lab.engine if reach else None,
         compose=lab.compose if reach else None,
         policy=lab.policy,
+        secret_line=lab.history.secret_line,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.redact_shapes import marked_lines
@@ -86,9 +86,27 @@ def check_no_marked_secret(draft: Draft) -> None:
         before = {told for _, told in marked_lines(edit.before or "")}
         line = next((line for line, told in marked_lines(edit.after) if told not in before), 0)
         if line:
-            raise InvalidInput(
-                f"{edit.path} would hold what looks like a secret, in line {line}.",
-                code="secret_in_public_file",
-                hint="Refer to it as ${NAME} and keep the value in the stack's .env; a person sets it with "
-                "`homelab-mcp env set STACK NAME`.",
-            )
+            raise _secret_at(edit.path, line)
+
+
+def check_no_known_secret(draft: Draft, secret_line: Callable[[str, str, str], int]) -> None:
+    """Refuse now what git would refuse once all else is done: a value that some ``.env`` of the lab has as a secret.
+
+    Args:
+        draft: the plan's.
+        secret_line: ``History.secret_line``.
+    """
+    for edit in draft.edits:
+        if not is_secret(edit) and edit.after is not None:
+            line = secret_line(edit.path, edit.before or "", edit.after)
+            if line:
+                raise _secret_at(edit.path, line)
+
+
+def _secret_at(path: str, line: int) -> InvalidInput:
+    return InvalidInput(
+        f"{path} would hold what looks like a secret, in line {line}.",
+        code="secret_in_public_file",
+        hint="Refer to it as ${NAME} and keep the value in the stack's .env; a person sets it with "
+        "`homelab-mcp env set STACK NAME`.",
+    )

@@ -28,6 +28,7 @@ from homelab_mcp.queries.find import read_stacks
 from homelab_mcp.queries.lab_stacks import files_of_stack
 from homelab_mcp.workflow.open_applies import refuse_on_failed
 from homelab_mcp.workflow.plan_checks import (
+    check_no_known_secret,
     check_no_marked_secret,
     check_no_secret_in_public,
     check_not_the_guard,
@@ -56,6 +57,7 @@ class Planner:
         engine: Engine | None,
         compose: Compose | None,
         policy: Policy = DEFAULT_POLICY,
+        secret_line: Callable[[str, str, str], int] | None = None,
     ) -> None:
         self._files = files
         self._plans = plans
@@ -63,6 +65,7 @@ class Planner:
         self._clock = clock
         self._engine = StackEngine(engine, files) if engine is not None else None
         self._compose = compose
+        self._secret_line = secret_line
         self._policy = policy
 
     def snapshot(self, *, containers: bool) -> Snapshot:
@@ -112,6 +115,8 @@ class Planner:
         check_no_secret_in_public(draft)
         if not own_text(draft):
             check_no_marked_secret(draft)
+            if self._secret_line is not None:
+                check_no_known_secret(draft, self._secret_line)
         networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
         undone = [_reversed(e) for e in draft.adopts]
         there = lint(stacks_after(snapshot.stacks, undone), networks, undone)

@@ -75,6 +75,23 @@ def test_a_service_that_others_need_is_not_removed(needing: str) -> None:
     assert (caught.value.code, caught.value.details) == ("has_dependents", {"dependents": ["b"]})
 
 
+def test_what_wakes_others_stays_until_they_do_not_sleep() -> None:
+    asleep = """\
+services:
+  books:
+    image: kavita:0.8.8
+    labels: {sablier.enable: "true", sablier.group: books, homelab.lazy: dynamic}
+"""
+    core = "services: {sablier: {image: 'sablierapp/sablier:1.10.1'}, other: {image: x}}\n"
+    with pytest.raises(InvalidInput) as caught:
+        remove(lab(lazy=(core, ""), apps=(asleep, "")), "sablier", "lazy")
+    assert (caught.value.code, caught.value.details) == ("has_dependents", {"dependents": ["apps/books"]})
+    assert "set_lazy_loading" in caught.value.hint
+    awake = lab(lazy=(core, ""), apps=("services: {books: {image: 'kavita:0.8.8'}}\n", ""))
+    assert remove(awake, "sablier", "lazy").verification.gone == ("sablier",)
+    assert remove(lab(lazy=(core, ""), apps=(asleep, "")), "other", "lazy").verification.gone == ("other",)
+
+
 def test_a_companion_goes_only_with_its_service() -> None:
     added = apply(lab(), propose(lab(), "app"))
 

@@ -9,6 +9,7 @@ from typing import Any
 from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.compose_meaning import names_in, read, record_of
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE, labels_of
+from homelab_mcp.core.lazy import sleepers
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.data_places import Places, places
 from homelab_mcp.core.operations.lab_view import Known, LabView, known_name, view
@@ -45,14 +46,15 @@ def remove_service(
 
     Raises:
         NotFound: no such stack or service.
-        InvalidInput: it is a companion (``is_companion``), others need it (``has_dependents``), or its data is others'
-            as well (``data_shared``).
+        InvalidInput: it is a companion (``is_companion``), others need it or are woken by it (``has_dependents``), or
+            its data is others' as well (``data_shared``).
         EditRefused: it cannot be cut out of the file alone.
     """
     stack = service_parts.stack_of(snapshot, request.stack)
     services = service_parts.services_in(stack, request.service)
     going = [request.service, *service_parts.companions(services, request.service)]
     _refuse_needed(services, going, request.service)
+    _refuse_sleepers(view(snapshot), stack.name, going)
     last = len(going) == len(services)
     after = None if last else compose_edit.remove_services(stack.compose_text, going)
     data = places(stack.name, services, going, env_file.parse_or_empty(stack.env_text), exists)
@@ -116,6 +118,21 @@ def _refuse_needed(services: Mapping[str, Any], going: list[str], service: str) 
             hint="Remove those first.",
             code="has_dependents",
             details={"dependents": needing},
+        )
+
+
+def _refuse_sleepers(lab: LabView, stack: str, going: list[str]) -> None:
+    """Sablier's last service may not go while something sleeps: nobody would wake it, and its route would be broken."""
+    server = lab.made_from("sablier")
+    if server is None or server.stack != stack or server.name not in going:
+        return
+    asleep = [where for where in sleepers(lab) if where != server.where]
+    if asleep:
+        raise InvalidInput(
+            f"{server.name} wakes {', '.join(asleep)}.",
+            hint="Turn their lazy loading off first (set_lazy_loading).",
+            code="has_dependents",
+            details={"dependents": asleep},
         )
 
 
