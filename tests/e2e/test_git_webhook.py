@@ -131,6 +131,16 @@ def test_what_is_not_signed_right_or_no_push_of_that_branch_makes_nothing(forge:
     looked = [s for s in forge.served.said if "waits for a person" in s or "was not planned" in s]
     assert len(looked) == 2, looked
     assert forge.secret not in "".join(forge.served.said)
+    # Where nobody may plan, a forge may not either; the policy is read anew each time.
+    policy = forge.served.lab.root / "policy.yaml"
+    kept = policy.read_text() if policy.exists() else None
+    policy.write_text("read_only: true\n")
+    assert forge.github().status_code == 404
+    if kept is None:
+        policy.unlink()
+    else:
+        policy.write_text(kept)
+    assert forge.github(other).status_code == 202
 
 
 def test_many_calls_are_told_to_wait_and_an_old_secret_counts_no_more(forge: Forge) -> None:

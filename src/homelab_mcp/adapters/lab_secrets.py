@@ -82,7 +82,10 @@ class LabSecrets:
 
     def learn_plan(self, plan: Plan) -> None:
         """The secrets of a plan that stand in no file yet; but what a model chose, the person who approves must see."""
-        found = {*plan.draft.secrets, *secrets_of(plan.draft.edits)}
+        found = set(secrets_of(plan.draft.edits))
+        if plan.draft.call is None:
+            # A call's are parts of addresses that its requester chose: hidden in that plan, and in no other text.
+            found.update(plan.draft.secrets)
         for edit in plan.draft.edits:
             if edit.secret and not is_env(edit.path):
                 found |= _values_in(edit.path, edit.after or "")

@@ -63,7 +63,7 @@ class HttpReleases:
         answer = self._answer(source)
         try:
             rows = json.loads(answer.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             rows = None
         if not isinstance(rows, list):
             raise _unavailable(f"{source.host} answers as no host of releases does.")
@@ -146,11 +146,11 @@ def _same_place(address: str, before: str) -> str:
 def _pause(headers: Mapping[str, Any]) -> float:
     """Seconds that the host asks to be left alone; 0 where it says no for another reason."""
     wait = str(headers.get("retry-after", ""))
-    if wait.isdigit():
+    if wait.isascii() and wait.isdigit():
         return min(float(wait[:9]), _LONGEST_PAUSE)
     reset = str(headers.get("x-ratelimit-reset", ""))
     if str(headers.get("x-ratelimit-remaining", "")) == "0":
-        left = float(reset[:12]) - time.time() if reset.isdigit() else _LONGEST_PAUSE
+        left = float(reset[:12]) - time.time() if reset.isascii() and reset.isdigit() else _LONGEST_PAUSE
         return min(max(left, 1.0), _LONGEST_PAUSE)
     return 0.0
 

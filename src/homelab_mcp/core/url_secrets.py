@@ -34,15 +34,24 @@ def secrets_of_addresses(values: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for text in _texts(values) for part in _in_text(text) if len(part) >= SHORTEST))
 
 
-def _texts(value: Any) -> Iterator[str]:
+def elsewhere(values: object) -> str:
+    """All of these values but their addresses, names of fields included: what a person judges a call by."""
+    return "\n".join(_ADDRESS.sub(" ", text) for text in _texts(values, names=True))
+
+
+def _texts(value: Any, *, names: bool = False) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _texts(one)
+        for name, one in value.items():
+            if names:
+                yield str(name)
+            yield from _texts(one, names=names)
     elif isinstance(value, (list, tuple)):
         for one in value:
-            yield from _texts(one)
+            yield from _texts(one, names=names)
+    elif names and value is not None:
+        yield str(value)
 
 
 def _in_text(text: str, deep: int = 0) -> Iterator[str]:

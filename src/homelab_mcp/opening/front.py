@@ -67,7 +67,7 @@ def answered_all(arguments: Sequence[str]) -> bool:
 
 
 def _talk(opening: Opening) -> bool:
-    talk, rest = Talk(), b""
+    talk, rest = Talk(), bytearray()
     while True:
         try:
             if not select.select([0], [], [], REST)[0]:
@@ -75,12 +75,12 @@ def _talk(opening: Opening) -> bool:
             came = os.read(0, 65536)
         except OSError:
             return False
-        *lines, rest = (rest + came).split(b"\n")
+        lines = _lines(rest, came)
         opening.lines += lines
         for line in lines:
             try:
                 known = _answered(opening, talk, line)
-            except BrokenPipeError:
+            except OSError:  # whom it was for is gone
                 return True
             except (ValueError, RecursionError):  # no JSON, or more of it than Python takes
                 known = False
@@ -88,7 +88,7 @@ def _talk(opening: Opening) -> bool:
                 _to_the_end_of_a_line(opening, rest)
                 return False
         if not came:
-            opening.lines += [rest] if rest else []
+            opening.lines += [bytes(rest)] if rest else []
             return bool(opening.answered) and not rest
     _to_the_end_of_a_line(opening, rest)
     return False
@@ -127,12 +127,27 @@ def _write(data: bytes) -> None:
         data = data[os.write(1, data) :]
 
 
-def _to_the_end_of_a_line(opening: Opening, rest: bytes) -> None:
+def _lines(rest: bytearray, came: bytes) -> list[bytes]:
+    """The lines that end in what came; what has no end yet stays in ``rest``."""
+    ended = came.rfind(b"\n") + 1
+    if not ended:
+        # Looked through once, however long the line is: it may be a whole lab's text.
+        rest += came
+        return []
+    *lines, _ = (bytes(rest) + came[:ended]).split(b"\n")
+    rest[:] = came[ended:]
+    return lines
+
+
+def _to_the_end_of_a_line(opening: Opening, rest: bytearray) -> None:
     # What was read of a message cannot be put back: the rest of it is waited for, with what comes behind it.
     while rest:
-        came = os.read(0, 65536)
-        *lines, rest = (rest + came).split(b"\n")
-        opening.lines += lines
+        try:
+            select.select([0], [], [])
+            came = os.read(0, 65536)
+        except OSError:
+            came = b""
+        opening.lines += _lines(rest, came)
         if not came:
-            opening.lines.append(rest)
+            opening.lines.append(bytes(rest))
             return

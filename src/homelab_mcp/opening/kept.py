@@ -81,7 +81,8 @@ class Kept:
         folder = os.path.dirname(self.path)  # noqa: PTH120 - pathlib costs a start more than all the rest
         while len(self.answers) > MOST_ANSWERS:
             del self.answers[next(iter(self.answers))]
-        part = f"{self.path}.{os.getpid()}"
+        # In a container every start has the same number: what a killed one left must not stand in the way.
+        part = f"{self.path}.{os.getpid()}.{os.urandom(4).hex()}"
         with suppress(OSError):
             os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
             handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -10,6 +11,8 @@ from homelab_mcp.core.release_notes import Releases, Source, security_note, sour
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.check_updates import ImageUpdate
+
+logger = logging.getLogger("homelab_mcp")
 
 AT_ONCE = 8
 TOTAL_SECONDS = 20.0
@@ -56,6 +59,10 @@ def _told(one: ImageUpdate, source: Source | None, asked: Future[Releases] | Non
         note = security_note(source, one.image.partition("@")[0].rpartition(":")[2], one.newest, asked.result())
     except HomelabError as error:
         return _unknown(one, error.message)
+    except Exception:
+        # One project's odd answer must not keep the others' updates from being told.
+        logger.exception("the release notes of %s could not be read", source.path)
+        return _unknown(one, f"what {source.host} answers could not be read")
     link = note.link if note.answer == "yes" else ""
     return replace(one, security=note.answer, security_ids=note.ids, security_link=link, security_why=note.why)
 

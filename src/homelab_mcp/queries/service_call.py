@@ -134,8 +134,8 @@ def conversation(
     keys = keys_of(reach, environment_of(files, stack), stack, name)
     with calls.line(container.id, reach.port) as line:
         talk = Conversation(line, reach, keys, stack, name)
-        talk.begin(writes=writes)
         try:
+            talk.begin(writes=writes)
             yield talk
         finally:
             talk.end()

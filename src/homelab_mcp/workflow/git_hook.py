@@ -67,7 +67,8 @@ class PullPlans:
 
     def _look(self) -> None:
         try:
-            plan = propose_pull(self._lab, Requester(via="worker", client="webhook"))
+            # A call has no time in its signature: who repeats it brings back nothing that a person has said no to.
+            plan = propose_pull(self._lab, Requester(via="worker", client="webhook"), once=True)
         except HomelabError as error:
             if error.code != _NOTHING:
                 logger.warning("a webhook's pull was not planned: %s", error.as_text())

@@ -50,13 +50,14 @@ def sync_state(lab: Lab, *, fetch: bool = True) -> dict[str, Any]:
     }
 
 
-def propose_pull(lab: Lab, requester: Requester, *, fetch: bool = True) -> Plan:
+def propose_pull(lab: Lab, requester: Requester, *, fetch: bool = True, once: bool = False) -> Plan:
     """A plan that takes what the repository changed; one that waits for the same commit is given again.
 
     Args:
         lab: the lab.
         requester: who asks.
         fetch: ask the repository; else what it held at the last fetch.
+        once: not for a commit that had its plan, whatever became of it (InvalidInput, ``nothing_to_do``).
 
     Raises HomelabError (``no_remote``, ``fetch_failed``, ``not_signed``, ``too_many_commits``),
     InvalidInput as ``core.operations.pull``.
@@ -79,6 +80,10 @@ def propose_pull(lab: Lab, requester: Requester, *, fetch: bool = True) -> Plan:
         )
     if waiting := _waiting(lab, tip):
         return waiting
+    if once and any(_plan_of(plan, tip) for plan, _ in lab.plans.list(50, outline=True)):
+        raise InvalidInput(
+            f"{tip[:12]} had its plan already.", hint="`homelab-mcp git pull` makes another.", code="nothing_to_do"
+        )
     differing = _differing(lab, base, tip)
     commits = lab.remote.count(base, tip)
     draft = pull(differing, tip=tip, branch=settings.branch, commits=commits, read=lab.files.read)
@@ -154,7 +159,10 @@ def _differing(lab: Lab, base: str, tip: str) -> list[Differing]:
 def _waiting(lab: Lab, tip: str) -> Plan | None:
     now = lab.clock.now()
     for plan, status in lab.plans.list(50, outline=True):
-        mine = plan.draft.operation == "pull" and plan.draft.target == tip[:12]
-        if mine and status.state is PlanState.PENDING and now < plan.expires:
+        if _plan_of(plan, tip) and status.state is PlanState.PENDING and now < plan.expires:
             return lab.plans.get(plan.id)
     return None
+
+
+def _plan_of(plan: Plan, tip: str) -> bool:
+    return plan.draft.operation == "pull" and plan.draft.target == tip[:12]

@@ -90,6 +90,9 @@ services:
     awake = lab(lazy=(core, ""), apps=("services: {books: {image: 'kavita:0.8.8'}}\n", ""))
     assert remove(awake, "sablier", "lazy").verification.gone == ("sablier",)
     assert remove(lab(lazy=(core, ""), apps=(asleep, "")), "other", "lazy").verification.gone == ("other",)
+    second = "services: {sablier: {image: 'sablierapp/sablier:1.10.1'}, x: {image: x}}\n"
+    two = lab(lazy=(core, ""), more=(second, ""), apps=(asleep, ""))
+    assert remove(two, "sablier", "more").verification.gone == ("sablier",), "the other still wakes it"
 
 
 def test_a_companion_goes_only_with_its_service() -> None:

@@ -61,6 +61,17 @@ def notes(lab: LocalLab, *, seconds: float = 10.0) -> dict[str, ImageUpdate]:
     return {one.service: one for one in with_security(lab, check_updates(lab, "apps"), seconds=seconds)}
 
 
+def test_one_projects_odd_answer_keeps_nobody_elses_from_being_told(lab: LocalLab) -> None:
+    class Odd:
+        def of(self, source: object) -> object:
+            raise RecursionError
+
+    lab.__dict__["releases"] = Odd()
+    told = notes(lab)
+    assert (told["grafana"].newest, told["grafana"].security) == ("13.4.0", "unknown")
+    assert told["grafana"].security_why == "what github.com answers could not be read"
+
+
 def test_an_update_says_whether_its_release_notes_mention_security(lab: LocalLab, host: Host) -> None:
     assert {one.security for one in check_updates(lab, "apps", ["grafana"])} == {""}, "a plan needs no notes"
     assert host.asked == []

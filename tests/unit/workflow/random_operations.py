@@ -149,7 +149,7 @@ def update(draw: Draw) -> Plan:
         {"gpu": draw("on", "off", "nvidia", "intel")},
         {"volumes_add": draw(("./more:/more",), ("media:/media:ro",))},
         {"volumes_remove": ("/more",)},
-        {"env_set": {"EXTRA_ONE": draw("1", "two words")}},
+        {"env_set": {"EXTRA_ONE": draw("1", "in plain view")}},
         {"env_unset": ("EXTRA_ONE",)},
         {"health": draw("curl -f http://127.0.0.1/", "off"), "health_reason": "It has no web page."},
         {"replicas": 2},

@@ -157,6 +157,19 @@ def test_a_change_there_is_a_plan_here_and_both_histories_are_joined(shared: Sha
     assert git(shared.root, "status", "--porcelain") == ""
 
 
+def test_a_word_of_a_forge_brings_back_no_plan_that_a_person_declined(shared: Shared) -> None:
+    shared.elsewhere("tools/compose.yaml", WEB)
+    asked = propose_pull(shared.open(), ME, once=True)
+    assert propose_pull(shared.open(), ME, once=True).id == asked.id
+    approvals(shared.open()).out_of_band(asked.id, PIN, who="test", approved=False)
+    with pytest.raises(HomelabError) as refused:
+        propose_pull(shared.open(), ME, once=True)
+    assert refused.value.code == "nothing_to_do"
+    assert propose_pull(shared.open(), ME).id != asked.id, "a person may ask again"
+    shared.elsewhere("tools/compose.yaml", WEB.replace("1.29", "1.30"))
+    assert propose_pull(shared.open(), ME, once=True).id != asked.id, "another commit has a plan of its own"
+
+
 def test_two_machines_do_not_fight(shared: Shared) -> None:
     shared.elsewhere("tools/compose.yaml", WEB)
     (shared.root / "media" / "compose.yaml").write_text(WEB.replace("1.29", "1.31"))

@@ -270,6 +270,17 @@ def test_a_log_in_in_an_address_is_sent_and_shown_to_nobody(desk: Desk, operatio
         assert leak not in told, leak
 
 
+@pytest.mark.parametrize("word", ["/mnt/other", "privileged", "take this away"])
+def test_no_word_of_the_requesters_blots_out_another_before_who_approves(desk: Desk, word: str) -> None:
+    plan = desk.plan("add", text=f"{word} see https://git.lab.test/hook?apikey={word.replace(' ', '%20')}")
+    told = view(plan, PlanStatus(PlanState.PENDING), 0).model_dump_json() + repr(plan.draft.actions)
+    assert f"{word} see" in told
+    # Nor in any other text: a plan nobody approved would hide what the next one does.
+    hidden = desk.plan("add", text=f"see https://git.lab.test/hook?apikey={word.replace(' ', '%20')}")
+    assert word in hidden.draft.secrets
+    assert desk.lab.redactor.safe(f"image: {word}") == f"image: {word}"
+
+
 def test_a_service_that_says_no_has_done_nothing(desk: Desk) -> None:
     for mood in ("no", "no with 200"):
         desk.memo.mood = ""

@@ -66,6 +66,10 @@ def bad_address(ctx: LintContext) -> Iterable[Finding]:
                     yield ctx.on(service, ("networks", key, field), problem)
 
 
+_BY_SUBNET = (None, "bridge", "macvlan", "ipvlan", "overlay")
+"""Drivers whose addresses Docker itself gives out (libnetwork, ipams/defaultipam)."""
+
+
 def _address_problem(service: ServiceView, key: str, address: str) -> str:
     try:
         parsed = ipaddress.ip_address(address)
@@ -74,7 +78,8 @@ def _address_problem(service: ServiceView, key: str, address: str) -> str:
     body = service.stack.section("networks").get(key)
     if not isinstance(body, dict) or body.get("external") or service.stack.partial:
         return ""
-    if body.get("driver") not in (None, "bridge"):
+    ipam = body.get("ipam")
+    if body.get("driver") not in _BY_SUBNET or (isinstance(ipam, dict) and ipam.get("driver") not in (None, "default")):
         return ""
     subnets = [n for text, _ in _subnets(body) if (n := _network(text))]
     mine = [n for n in subnets if n.version == parsed.version]

@@ -8,7 +8,7 @@ from typing import Any
 
 from homelab_mcp.core.redact import safe
 from homelab_mcp.core.service_api import needs_answer, render, resolved
-from homelab_mcp.core.url_secrets import secrets_of_addresses
+from homelab_mcp.core.url_secrets import elsewhere, secrets_of_addresses
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Risk, RiskReason
 from homelab_mcp.model.service_api import Api, Follow, Operation, Reach, Step
 from homelab_mcp.model.service_call import ServiceCall
@@ -53,7 +53,9 @@ def call_api(
     Raises InvalidInput (``bad_value``).
     """
     rendered = render(operation, values)
-    hidden = secrets_of_addresses([values, before or {}])
+    told = elsewhere([values, before or {}, *where, operation.model_dump(mode="json")])
+    # A word of the request's own choice must not blot out another part of it before the eyes of who approves.
+    hidden = tuple(part for part in secrets_of_addresses([values, before or {}]) if part not in told)
     check = step_of(api, operation.check, values) if operation.check else None
     call = ServiceCall(
         stack=where[0],
@@ -68,13 +70,13 @@ def call_api(
         check=check.model_dump_json(exclude_defaults=True) if check else "",
         undo=undo.model_dump_json(exclude_defaults=True) if undo else "",
         no_undo="" if undo else operation.no_undo or "What it was before is not known.",
-        before=_pairs(before or {}),
-        expect=_pairs(check.expect) if check else (),
+        before=_pairs(before or {}, hidden),
+        expect=_pairs(check.expect, hidden) if check else (),
     )
     notes = [f"{operation.summary} Sent once: where no answer comes, it is not sent again."]
     if check is not None:
         notes.append(f"After it, {check.operation.id} is read to see the outcome.")
-    if carrying := [name for name, value in values.items() if secrets_of_addresses(value)]:
+    if carrying := [name for name, value in values.items() if set(hidden).intersection(secrets_of_addresses(value))]:
         notes.append(
             f"An address in {', '.join(carrying)} has a log-in or a key in it. It is sent and not shown here; whoever "
             "asked has seen it."
@@ -97,11 +99,11 @@ def call_api(
     )
 
 
-def _pairs(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((path, json.dumps(value, ensure_ascii=False)[:300]) for path, value in values.items())
+def _pairs(values: Mapping[str, Any], hidden: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    # Masked before it is cut: half a secret is found by nobody.
+    return tuple((path, safe(json.dumps(value, ensure_ascii=False), hidden)[:300]) for path, value in values.items())
 
 
 def _short(values: Mapping[str, Any], hidden: tuple[str, ...]) -> str:
-    # Masked before it is cut: half a secret is found by nobody.
     told = ", ".join(f"{k} {safe(str(v), hidden)[:60]}" for k, v in list(values.items())[:4] if v is not None)
     return f" ({told})" if told else ""

@@ -123,10 +123,11 @@ def _refuse_needed(services: Mapping[str, Any], going: list[str], service: str) 
 
 def _refuse_sleepers(lab: LabView, stack: str, going: list[str]) -> None:
     """Sablier's last service may not go while something sleeps: nobody would wake it, and its route would be broken."""
+    left = [s for s in lab.services if s.stack != stack or s.name not in going]
     server = lab.made_from("sablier")
-    if server is None or server.stack != stack or server.name not in going:
+    if server is None or server in left or LabView(tuple(left), ()).made_from("sablier") is not None:
         return
-    asleep = [where for where in sleepers(lab) if where != server.where]
+    asleep = [where for where in sleepers(lab) if where in {s.where for s in left}]
     if asleep:
         raise InvalidInput(
             f"{server.name} wakes {', '.join(asleep)}.",
