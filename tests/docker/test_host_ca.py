@@ -8,7 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from homelab_mcp.adapters.tls_authority import read_authority
+from homelab_mcp.adapters.tls_issue import issue, key_pem, pem
 from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.workflow.change_hosts import added, make_tls, write_hosts
@@ -101,3 +104,42 @@ def test_two_daemons_change_their_ca_one_after_the_other_and_answer_all_along(tm
             assert "PRIVATE KEY" not in text
             tracked = lab.history.held()
             assert not [path for path in tracked if "tls" in path or path.endswith(".pem")]
+
+
+def test_a_daemon_that_turns_an_ended_certificate_away_comes_to_the_end(tmp_path: Path) -> None:
+    root, there = tmp_path / "stacks", tmp_path / "etc"
+    init_lab(open_lab(str(root), files_only=True), {"domain": "lab.test"}, PIN)
+    made = root / ".homelab" / "tls"
+    make_tls(open_lab(str(root)), "loft", ("10.214.79.2",), 90, again=False)
+    shutil.copytree(made / "loft/server", there)
+    ca = read_authority(made / "ca", "ca.pem")
+    ended, key = issue(ca.certificate, ca.key, "homelab-mcp for loft", [], ExtendedKeyUsageOID.CLIENT_AUTH, 0)
+    (made / "loft/client/cert.pem").write_text(pem(ended))
+    (made / "loft/client/key.pem").write_text(key_pem(key))
+    with pytest.MonkeyPatch.context() as patch, OtherMachine(79, tls=there) as loft:
+        lab = open_lab(str(root))
+        write_hosts(lab, added(lab, "loft", f"tcp://{loft.address}:2376", "", "", 10.0, unreached=True))
+        patch.setenv("DOCKER_HOST", loft.socket)
+        lab = open_lab(str(root))
+
+        def copied(*files: str) -> None:
+            for file in files:
+                shutil.copy2(made / "loft/server" / file, there / file)
+            loft.lose_power()
+            loft.come_back()
+
+        def row(found: dict[str, object]) -> tuple[str, str]:
+            rows = found["hosts"]
+            assert isinstance(rows, list)
+            (one,) = rows
+            return one["stage"], one.get("error", "")
+
+        assert _docker(loft.address, made / "loft/client") != 0
+        assert row(step_ca(lab, 90, begin=True)) == ("copy", "It turns this machine away.")
+        copied("ca.pem", "cert.pem", "key.pem")
+        assert row(ca_renewal(lab)) == ("switch", "")
+        assert row(step_ca(lab, 90, begin=False)) == ("narrow", "")
+        assert _docker(loft.address, made / "loft/client") == 0
+        copied("ca.pem")
+        assert step_ca(lab, 90, begin=False)["under_way"] is False
+        assert _docker(loft.address, made / "loft/client") == 0

@@ -8,45 +8,32 @@ ends. How far a host is comes from the files here and from the host itself, neve
 
 from __future__ import annotations
 
-import http.client
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from homelab_mcp.adapters.docker_tls import FOLDER, NEXT, gone, swap
+from homelab_mcp.adapters.docker_ca_ask import asked
+from homelab_mcp.adapters.docker_tls import FOLDER, end_swaps, gone, swap
 from homelab_mcp.adapters.private import overwrite, private_folder, replace_private, write_private
+from homelab_mcp.adapters.tls_authority import (
+    CURRENT,
+    KEYS,
+    NEXT,
+    Authority,
+    issued,
+    read_authority,
+    read_certificate,
+)
 from homelab_mcp.adapters.tls_issue import authority, general, issue, key_pem, names_of, pem
 from homelab_mcp.model.errors import NotFound
 from homelab_mcp.model.hosts import CaHost, CaStage, DockerHost
 
-_KEYS = {"ca.pem": "ca-key.pem", NEXT: "next-key.pem"}
 _PROBE = "client.probe"
 """For a certificate that is only tried. No host's name has a dot."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Authority:
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-
-    @property
-    def text(self) -> str:
-        return pem(self.certificate)
-
-    def made(self, certificate: x509.Certificate) -> bool:
-        try:
-            certificate.verify_directly_issued_by(self.certificate)
-        except (InvalidSignature, ValueError, TypeError):
-            return False
-        return True
+_AWAY = "It turns this machine away."
 
 
 class DockerCa:
@@ -60,12 +47,17 @@ class DockerCa:
         self._base = root / ".homelab" / FOLDER
 
     def look(self, hosts: Mapping[Path, DockerHost]) -> tuple[CaHost, ...]:
-        """How far each host is; empty where no change is under way. Writes nothing but what is tried and removed."""
+        """How far each host is; empty where no change is under way.
+
+        Writes nothing but what is tried and removed, and the rest of what a crash left half-done. Raises NotFound
+        (``tls_ca_missing``), InvalidInput (``tls_ca_unreadable``).
+        """
         if not (self._base / "ca" / NEXT).exists():
             return ()
+        self._end_swaps()
         if self._ending():
             return tuple(CaHost(name, CaStage.DONE) for name in self._names())
-        old, new = self._authority("ca.pem"), self._authority(NEXT)
+        old, new = self._authority(CURRENT), self._authority(NEXT)
         from homelab_mcp.adapters.hosts import at_once
 
         known = {name: hosts.get((self._base / name / "client").resolve()) for name in self._names()}
@@ -77,7 +69,11 @@ class DockerCa:
         )
 
     def step(self, hosts: Mapping[Path, DockerHost], days: int) -> tuple[CaHost, ...]:
-        """Do what can be done now; how it stands then, empty once the old authority is gone from here too."""
+        """Do what can be done now; how it stands then, empty once the old authority is gone from here too.
+
+        Raises NotFound (``tls_missing``, ``tls_ca_missing``), InvalidInput (``tls_ca_unreadable``), StorageFailed.
+        """
+        self._end_swaps()
         if not self._names():
             raise NotFound(
                 "No host has certificates made here.",
@@ -87,12 +83,14 @@ class DockerCa:
         folder = private_folder(self._root, FOLDER, "ca")
         begun = not (folder / NEXT).exists()
         if begun:
+            # Before anything is written: without the old one's key there is no change that could end.
+            self._authority(CURRENT)
             certificate, key = authority()
-            write_private(folder / _KEYS[NEXT], key_pem(key))
+            write_private(folder / KEYS[NEXT], key_pem(key))
             write_private(folder / NEXT, pem(certificate))
         elif self._ending():
             return self._finish()
-        old, new = self._authority("ca.pem"), self._authority(NEXT)
+        old, new = self._authority(CURRENT), self._authority(NEXT)
         for one in self.look(hosts):
             if one.stage is CaStage.OLD and not one.error:
                 self._offer(one.name, old, new, days)
@@ -112,108 +110,121 @@ class DockerCa:
         return (self._base / "ca" / NEXT).read_bytes() == (self._base / "ca" / "ca.pem").read_bytes()
 
     def _names(self) -> list[str]:
-        return sorted(p.parent.parent.name for p in self._base.glob("*/server/cert.pem"))
+        """Every host with a folder of certificates, whatever is missing in it."""
+        found = {p.parent.name for role in ("server", "client") for p in self._base.glob(f"*/{role}") if p.is_dir()}
+        return sorted(found - {"ca"})
 
-    def _authority(self, file: str) -> _Authority:
-        folder = self._base / "ca"
-        key = serialization.load_pem_private_key((folder / _KEYS[file]).read_bytes(), None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise NotFound("The key in .homelab/tls/ca is not this project's.", code="tls_missing")
-        return _Authority(x509.load_pem_x509_certificate((folder / file).read_bytes()), key)
+    def _end_swaps(self) -> None:
+        for folder in {p.parent for p in self._base.glob("*/*.old")}:
+            end_swaps(folder)
 
-    def _stage(self, name: str, host: DockerHost | None, old: _Authority, new: _Authority) -> CaHost:
+    def _authority(self, file: str) -> Authority:
+        return read_authority(self._base / "ca", file, self._way_back())
+
+    def _way_back(self) -> str:
+        """What a person can do about an unreadable authority while nothing has come of the new one; else ""."""
+        try:
+            new = read_certificate(self._base / "ca" / NEXT)
+            if any(issued(new, read_certificate(path)) for path in self._base.glob("*/*/cert.pem")):
+                return ""
+        except (OSError, ValueError):
+            return ""
+        return (
+            f"Put it back until the change has ended; or delete {NEXT} and {KEYS[NEXT]} there: no host has anything of "
+            "the new CA yet, and all is as it was before."
+        )
+
+    def _stage(self, name: str, host: DockerHost | None, old: Authority, new: Authority) -> CaHost:
         base = self._base / name
-        if not new.made(_read(base / "server" / "cert.pem")) or not (base / "client" / "cert.pem").exists():
+        try:
+            server_is_new = new.made(read_certificate(base / "server" / "cert.pem"))
+        except (OSError, ValueError):
+            folder = f".homelab/tls/{name}"
+            why = f"Its certificate in {folder}/server is missing or damaged: put it back, or delete {folder}."
+            return CaHost(name, CaStage.OLD, why)
+        if not server_is_new or not _whole(base / "client"):
             return CaHost(name, CaStage.OLD)
         if host is None:
             return CaHost(name, CaStage.UNASKED)
-        ours_is_new = new.made(_read(base / "client" / "cert.pem"))
-        by_files = CaStage.NARROW if ours_is_new else CaStage.COPY
+        ours_is_new = new.made(read_certificate(base / "client" / "cert.pem"))
+        stage = CaStage.NARROW if ours_is_new else CaStage.COPY
         try:
-            shown = _asked(host, base / "client")
-            if not ours_is_new:
-                if shown is None or not new.made(shown):
-                    return CaHost(name, CaStage.COPY, "" if shown else "It turns this machine away.")
-                if self._tried(name, host, new, new) is None:
-                    return CaHost(name, CaStage.COPY, "It shows its new certificate and does not trust the new CA.")
-                return CaHost(name, CaStage.SWITCH)
-            if shown is None:
-                return CaHost(name, CaStage.NARROW, "It turns this machine away.")
-            return CaHost(name, CaStage.NARROW if self._tried(name, host, old, new) else CaStage.DONE)
+            return self._narrowed(name, host, old, new) if ours_is_new else self._copied(name, host, new)
         except OSError as error:
-            return CaHost(name, by_files, f"It does not answer ({error.strerror or error}).")
+            return CaHost(name, stage, f"It does not answer ({error.strerror or error}).")
 
-    def _tried(self, name: str, host: DockerHost, by: _Authority, trusted: _Authority) -> x509.Certificate | None:
+    def _copied(self, name: str, host: DockerHost, new: Authority) -> CaHost:
+        """Whether the host has its new files: COPY or SWITCH. Raises OSError as ``asked``."""
+        shown = asked(host, self._base / name / "client")
+        if shown and not new.made(shown):
+            return CaHost(name, CaStage.COPY)
+        # Also where it turned us away: our certificate of the old authority may have ended meanwhile.
+        try:
+            if self._tried(name, host, new, new):
+                return CaHost(name, CaStage.SWITCH)
+        except ssl.SSLCertVerificationError:
+            shown = None
+        why = "It shows its new certificate and does not trust the new CA." if shown else _AWAY
+        return CaHost(name, CaStage.COPY, why)
+
+    def _narrowed(self, name: str, host: DockerHost, old: Authority, new: Authority) -> CaHost:
+        """Whether the host turns the old authority away: NARROW or DONE. Raises OSError as ``asked``."""
+        ours = self._base / name / "client"
+        if not asked(host, ours):
+            return CaHost(name, CaStage.NARROW, _AWAY)
+        if self._tried(name, host, old, new):
+            return CaHost(name, CaStage.NARROW)
+        # A host that turns everybody away by now has said nothing of the old one.
+        return CaHost(name, CaStage.DONE) if asked(host, ours) else CaHost(name, CaStage.NARROW, _AWAY)
+
+    def _tried(self, name: str, host: DockerHost, by: Authority, trusted: Authority) -> x509.Certificate | None:
         """What the host shows to a client with a certificate of that authority; None: it turns it away."""
         folder = private_folder(self._root, FOLDER, name, _PROBE)
         try:
-            self._client(folder, name, by, trusted, 1)
-            return _asked(host, folder)
+            self._client(folder, name, by, trusted.text, 1)
+            return asked(host, folder)
         finally:
             gone(folder)
 
-    def _offer(self, name: str, old: _Authority, new: _Authority, days: int) -> None:
+    def _offer(self, name: str, old: Authority, new: Authority, days: int) -> None:
         """A certificate of the new authority for the host, and both authorities in what both ends trust."""
         both = old.text + new.text
-        names = [general(n) for n in names_of(_read(self._base / name / "server" / "cert.pem"))]
-        made, key = issue(new.certificate, new.key, f"Docker host {name}", names, ExtendedKeyUsageOID.SERVER_AUTH, days)
         # First what this machine trusts: whenever the host changes, it is known here already.
-        write_private(self._base / name / "client" / "ca.pem", both)
+        if _whole(self._base / name / "client"):
+            write_private(self._base / name / "client" / "ca.pem", both)
+        else:
+            self._client(private_folder(self._root, FOLDER, name, "client.new"), name, old, both, days)
+            swap(self._base / name, "client")
+        current = read_certificate(self._base / name / "server" / "cert.pem")
+        if new.made(current):
+            return
+        names = [general(n) for n in names_of(current)]
+        made, key = issue(new.certificate, new.key, f"Docker host {name}", names, ExtendedKeyUsageOID.SERVER_AUTH, days)
         folder = private_folder(self._root, FOLDER, name, "server.new")
         for file, text in (("ca.pem", both), ("key.pem", key_pem(key)), ("cert.pem", pem(made))):
             write_private(folder / file, text)
         swap(self._base / name, "server")
 
-    def _switch(self, name: str, new: _Authority, days: int) -> None:
+    def _switch(self, name: str, new: Authority, days: int) -> None:
         """A certificate of the new authority for this machine, and the new one alone in what both ends trust."""
-        self._client(private_folder(self._root, FOLDER, name, "client.new"), name, new, new, days)
+        self._client(private_folder(self._root, FOLDER, name, "client.new"), name, new, new.text, days)
         write_private(self._base / name / "server" / "ca.pem", new.text)
         swap(self._base / name, "client")
 
-    def _client(self, folder: Path, name: str, by: _Authority, trusted: _Authority, days: int) -> None:
+    def _client(self, folder: Path, name: str, by: Authority, trusted: str, days: int) -> None:
         made, key = issue(by.certificate, by.key, f"homelab-mcp for {name}", [], ExtendedKeyUsageOID.CLIENT_AUTH, days)
-        for file, text in (("ca.pem", trusted.text), ("key.pem", key_pem(key)), ("cert.pem", pem(made))):
+        for file, text in (("ca.pem", trusted), ("key.pem", key_pem(key)), ("cert.pem", pem(made))):
             write_private(folder / file, text)
 
     def _finish(self) -> tuple[CaHost, ...]:
         """The new authority is the one; the old one's key is overwritten. Done again after a crash, it ends alike."""
         folder = self._base / "ca"
         replace_private(folder / "ca.pem", (folder / NEXT).read_text(encoding="ascii"))
-        replace_private(folder / "ca-key.pem", (folder / _KEYS[NEXT]).read_text(encoding="ascii"))
+        replace_private(folder / "ca-key.pem", (folder / KEYS[NEXT]).read_text(encoding="ascii"))
         (folder / NEXT).unlink()
-        overwrite(folder / _KEYS[NEXT])
+        overwrite(folder / KEYS[NEXT])
         return ()
 
 
-def _asked(host: DockerHost, folder: Path) -> x509.Certificate | None:
-    """The certificate that the host shows to who comes with this folder's; None where it turns that away.
-
-    Raises OSError where nobody answers, or where the host's certificate is none that the folder trusts.
-    """
-    parts = urlsplit(host.address)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(folder / "ca.pem")
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    connection = http.client.HTTPSConnection(
-        parts.hostname or "", parts.port or 2376, timeout=host.timeout, context=context
-    )
-    met = False
-    try:
-        connection.connect()
-        shown = connection.sock.getpeercert(binary_form=True)
-        met = True
-        connection.request("GET", "/_ping")
-        status = connection.getresponse().status
-    except (ssl.SSLError, ConnectionError, http.client.HTTPException) as error:
-        # With TLS 1.3 a client learns after the handshake that it was turned away, at times by a reset alone.
-        told = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLCertVerificationError)
-        if met or told:
-            return None
-        raise OSError(str(error)) from error
-    finally:
-        connection.close()
-    return x509.load_der_x509_certificate(shown) if status == http.HTTPStatus.OK and shown else None
-
-
-def _read(path: Path) -> x509.Certificate:
-    return x509.load_pem_x509_certificate(path.read_bytes())
+def _whole(client: Path) -> bool:
+    return (client / "cert.pem").exists() and (client / "key.pem").exists()

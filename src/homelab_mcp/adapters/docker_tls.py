@@ -7,23 +7,24 @@ host's names and ``serverAuth``, the client's with ``clientAuth``. Private keys 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from homelab_mcp.adapters.private import overwrite, private_folder, write_private
+from homelab_mcp.adapters.tls_authority import CURRENT, KEYS, NEXT, read_authority
 from homelab_mcp.adapters.tls_issue import authority, general, issue, key_pem, names_of, pem
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.hosts import TlsFile
 
 FOLDER = "tls"
-NEXT = "next.pem"
-"""The next authority's certificate, beside the one there is, while it takes its place on the hosts."""
 _ROLES = ("server", "client")
 
 
@@ -49,7 +50,7 @@ class DockerTls:
 
         Raises:
             InvalidInput: there are some already (``tls_exists``), no name is given for the host (``tls_names``), or a
-                new CA is on its way (``tls_renewing``).
+                new CA is on its way (``tls_renewing``), or the CA's files are damaged (``tls_ca_unreadable``).
             StorageFailed.
         """
         base = self._root / ".homelab" / FOLDER
@@ -59,6 +60,7 @@ class DockerTls:
                 hint="Finish that first: `homelab-mcp host renew-ca` says what is next.",
                 code="tls_renewing",
             )
+        end_swaps(base / name)
         there = all((base / name / role / "key.pem").is_file() for role in _ROLES)
         if there and not again:
             raise InvalidInput(
@@ -90,6 +92,7 @@ class DockerTls:
     def look(self, name: str) -> tuple[TlsFile, ...]:
         """CA, server and client certificate of a host. Raises NotFound (``tls_missing``)."""
         base = self._root / ".homelab" / FOLDER
+        end_swaps(base / name)
         paths = {
             "ca": base / "ca" / "ca.pem",
             "server": base / name / "server" / "cert.pem",
@@ -111,14 +114,10 @@ class DockerTls:
 
     def _authority(self) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
         folder = private_folder(self._root, FOLDER, "ca")
-        try:
-            certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
-            key = serialization.load_pem_private_key((folder / "ca-key.pem").read_bytes(), None)
-        except FileNotFoundError:
+        if not all((folder / name).exists() for name in (CURRENT, KEYS[CURRENT])):
             return self._new_authority(folder)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise InvalidInput("The key in .homelab/tls/ca is not this project's.", hint="Move that folder away.")
-        return certificate, key
+        found = read_authority(folder, CURRENT)
+        return found.certificate, found.key
 
     def _new_authority(self, folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
         certificate, key = authority()
@@ -129,12 +128,39 @@ class DockerTls:
 
 def swap(base: Path, role: str) -> None:
     """Put ``ROLE.new`` in the place of ``ROLE``, whose files are overwritten."""
-    old = base / f"{role}.old"
-    gone(old)
-    if (base / role).exists():
-        (base / role).rename(old)
-    (base / f"{role}.new").rename(base / role)
-    gone(old)
+    with _alone(base):
+        old = base / f"{role}.old"
+        gone(old)
+        if (base / role).exists():
+            (base / role).rename(old)
+        (base / f"{role}.new").rename(base / role)
+        gone(old)
+
+
+def end_swaps(base: Path) -> None:
+    """Do the rest of each ``swap`` of a host that a crash ended between its two renames, or before its end."""
+    if not any((base / f"{role}.old").is_dir() for role in _ROLES):
+        return
+    with _alone(base):
+        for role in _ROLES:
+            old, new = base / f"{role}.old", base / f"{role}.new"
+            if old.is_dir() and not (base / role).exists():
+                # A swap begins once the new folder is whole; where somebody took that away, the old one still works.
+                (new if new.is_dir() else old).rename(base / role)
+            gone(old)
+
+
+@contextlib.contextmanager
+def _alone(base: Path) -> Iterator[None]:
+    """Nobody else is between two renames in that folder meanwhile."""
+    fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # A network file system may not lock folders; a lab's own lock keeps two writers apart there too.
+        with contextlib.suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def gone(folder: Path) -> None:

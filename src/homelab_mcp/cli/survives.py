@@ -26,9 +26,11 @@ def _show(found: dict[str, Any]) -> None:
 
     out = console()
     for one in found["failures"]:
-        out.print(Text(f"{one['failure']}: {one['survive']} go on, {len(one['down'])} do not", style="bold"))
+        unknown: dict[str, str] = one.get("unknown", {})
+        told = f"{one['failure']}: {one['survive']} go on, {len(one['down'])} do not"
+        out.print(Text(told + (f", {len(unknown)} unknown" if unknown else ""), style="bold"))
         reasons: dict[str, list[str]] = {}
-        for where, why in one["down"].items():
+        for where, why in [*one["down"].items(), *((w, f"unknown: {why}") for w, why in unknown.items())]:
             reasons.setdefault(why, []).append(where)
         for why, names in reasons.items():
             out.print(Text(f"  {why}: {', '.join(names)}"))

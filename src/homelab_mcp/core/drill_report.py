@@ -68,6 +68,8 @@ def _said(where: str, predicted: Failure | None) -> str:
         return ""
     if where in predicted.down:
         return f"stops: {predicted.down[where]}"
+    if where in predicted.unknown:
+        return f"unknown: {predicted.unknown[where]}"
     return "goes on" if where in predicted.survive else ""
 
 

@@ -7,7 +7,7 @@ daemon; a failing health check alone restarts nothing); willfarrell/docker-autoh
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from homelab_mcp.core.access import routers_of, same_middleware
 from homelab_mcp.core.audit.keeping import keeps_data
@@ -16,7 +16,7 @@ from homelab_mcp.core.kept_routes import is_traefik
 from homelab_mcp.core.network_sharers import owner_of
 from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.core.service_facts import environment_of
-from homelab_mcp.core.survival_swarm import UNASKED, bound_to, fate, in_swarm
+from homelab_mcp.core.survival_swarm import UNASKED, Fate, bound_to, fate, in_swarm
 from homelab_mcp.model.lab import LOCAL, LabSettings
 from homelab_mcp.model.swarm import Node
 
@@ -34,6 +34,7 @@ class Failure:
         down: those that do not, each with why.
         data_gone: of those, whose data no backup of the lab holds.
         note: what a person should know besides.
+        unknown: those of which nobody here can tell, each with why.
     """
 
     what: str
@@ -41,6 +42,7 @@ class Failure:
     down: Mapping[str, str]
     data_gone: tuple[str, ...] = ()
     note: str = ""
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
 
 def survival(
@@ -147,13 +149,18 @@ def _lost(
     """A machine that does not come back."""
     here = next((n for n in nodes if n.here), None)
     down: dict[str, str] = {}
+    unknown: dict[str, str] = {}
     for one in services:
         if one.host == host and in_swarm(one):
-            why = fate(one, here, nodes).why if here else UNASKED
+            found = fate(one, here, nodes) if here else Fate(UNASKED)
+            why = found.why
             if not why and routers_of(one.labels) and not has_own_traefik(lab, one.host):
-                why = "it runs on, but its address, certificate and log-in are on this machine"
+                runs = "" if found.unknown else "it runs on, but "
+                why = f"{runs}its address, certificate and log-in are on this machine"
             if why:
                 down[one.where] = why
+            elif found.unknown:
+                unknown[one.where] = found.unknown
         elif one.host == host:
             down[one.where] = "it runs there and nowhere else"
         elif host == LOCAL and routers_of(one.labels) and not has_own_traefik(lab, one.host):
@@ -172,10 +179,11 @@ def _lost(
         note = "The lab's backup does not reach that machine's disks."
     return Failure(
         f"The machine {'of the lab' if host == LOCAL else host} is lost",
-        tuple(s.where for s in services if s.where not in down),
+        tuple(s.where for s in services if s.where not in down and s.where not in unknown),
         down,
         tuple(gone),
         note,
+        unknown,
     )
 
 
@@ -188,10 +196,11 @@ def _node_lost(node: Node, services: list[Known], nodes: Sequence[Node]) -> Fail
         note += f" Starts anew on another node: {', '.join(moved)}."
     return Failure(
         f"The Swarm's node {node.name} is lost",
-        tuple(where for where, one in found.items() if not one.why),
+        tuple(where for where, one in found.items() if not one.why and not one.unknown),
         {where: one.why for where, one in found.items() if one.why},
         tuple(s.where for s in services if in_swarm(s) and bound_to(s, node) and keeps_data(s)),
         note,
+        {where: one.unknown for where, one in found.items() if one.unknown},
     )
 
 

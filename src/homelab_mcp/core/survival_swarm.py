@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from homelab_mcp.core.operations.lab_view import Known
 from homelab_mcp.core.stack_host import SWARM
-from homelab_mcp.core.swarm.places import nodes_named
+from homelab_mcp.core.swarm.places import constraints, nodes_named, takes
 from homelab_mcp.model.swarm import Node
 
 UNASKED = "Swarm runs it, and its nodes could not be asked"
@@ -26,11 +26,13 @@ class Fate:
         why: it is down for that reason; "" where it is not.
         moved: it starts anew on another node, so there is a gap.
         left: its tasks that run on meanwhile.
+        unknown: why nobody here can tell whether it starts anew; "" where that is known.
     """
 
     why: str = ""
     moved: bool = False
     left: int = 0
+    unknown: str = ""
 
 
 def in_swarm(service: Known) -> bool:
@@ -51,9 +53,16 @@ def fate(service: Known, lost: Node, nodes: Sequence[Node]) -> Fate:
         return Fate(left=left)
     if not _managed_without(lost, nodes):
         return Fate(f"its only tasks are on {lost.name}, and without that manager nothing starts them elsewhere")
-    if not _others(lost, nodes):
+    others = _others(lost, nodes)
+    if not others:
         return Fate(f"its only tasks are on {lost.name}, and no other node takes any")
-    return Fate(moved=True)
+    wanted = constraints(service.data)
+    answers = {takes(node, wanted) for node in others}
+    if True in answers:
+        return Fate(moved=True)
+    if None not in answers:
+        return Fate(f"its only tasks are on {lost.name}, and its placement ({', '.join(wanted)}) fits no other node")
+    return Fate(unknown=f"its placement ({', '.join(wanted)}) asks what Swarm's list of nodes does not say")
 
 
 def bound_to(service: Known, node: Node) -> bool:

@@ -45,12 +45,15 @@ class Hosts(Protocol):
         ...
 
     def ca_look(self) -> tuple[CaHost, ...]:
-        """Every host with certificates made here, and how far it is with a new CA; empty where none is on its way."""
+        """Every host with certificates made here, and how far it is with a new CA; empty where none is on its way.
+
+        Raises NotFound (``tls_ca_missing``), InvalidInput (``tls_ca_unreadable``): a CA's own files.
+        """
         ...
 
     def ca_step(self, days: int) -> tuple[CaHost, ...]:
         """Begin or carry on with a new CA as far as the hosts are; how it stands then, empty once it is finished.
 
-        ``days`` is how long new certificates hold. Raises NotFound (``tls_missing``), StorageFailed.
+        ``days`` is how long new certificates hold. Raises as ``ca_look``, NotFound (``tls_missing``), StorageFailed.
         """
         ...

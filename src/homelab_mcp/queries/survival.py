@@ -22,6 +22,8 @@ _SHOWN = 100
 def survives(lab: Lab) -> dict[str, Any]:
     """``failures``, each with who survives and who does not; ``not_read``: stacks that nobody could read.
 
+    ``unknown`` has those of whom nobody here can tell, and why.
+
     Raises InvalidInput where the settings cannot be read.
     """
     known = view(Snapshot(read_stacks(lab.files), None))
@@ -32,6 +34,7 @@ def survives(lab: Lab) -> dict[str, Any]:
                 "failure": one.what,
                 "survive": len(one.survive),
                 "down": dict(list(one.down.items())[:_SHOWN]),
+                **({"unknown": dict(list(one.unknown.items())[:_SHOWN])} if one.unknown else {}),
                 **({"data_gone": list(one.data_gone)[:_SHOWN]} if one.data_gone else {}),
                 **({"note": one.note} if one.note else {}),
             }

@@ -25,7 +25,8 @@ def ca_renewal(lab: Lab) -> dict[str, Any]:
     """How far each host is with a new CA, and what is next for a person and for ``--next``.
 
     ``under_way``; ``hosts`` with ``host``, ``stage``, ``says`` and perhaps ``error``; ``next``, in words. Nothing is
-    written.
+    written but the rest of what a crash left half-done. Raises NotFound (``tls_ca_missing``), InvalidInput
+    (``tls_ca_unreadable``).
     """
     return _told(lab, lab.hosts.ca_look())
 
@@ -38,7 +39,8 @@ def step_ca(lab: Lab, days: int, *, begin: bool) -> dict[str, Any]:
         days: how long new certificates hold.
         begin: a new CA is wanted; else one must be on its way.
 
-    Raises InvalidInput (``ca_under_way``, ``no_ca_under_way``), NotFound (``tls_missing``), StorageFailed, LabLocked.
+    Raises InvalidInput (``ca_under_way``, ``no_ca_under_way``, ``tls_ca_unreadable``), NotFound (``tls_missing``,
+    ``tls_ca_missing``), StorageFailed, LabLocked.
     """
     with lab.lock.hold("host renew-ca"):
         under_way = bool(lab.hosts.ca_look())
@@ -83,6 +85,8 @@ def _told(lab: Lab, found: tuple[CaHost, ...]) -> dict[str, Any]:
 
 def _steps(one: CaHost, reached: str) -> list[str]:
     folder = f"{PRIVATE_FOLDER}/tls/{one.name}/server"
+    if one.error and one.stage is CaStage.OLD:
+        return [f"{one.name}: {one.error}"]
     if one.error and one.stage is not CaStage.COPY:
         return [f"{one.name}: {one.error} Bring it back, or take it out of hosts.yaml."]
     if one.stage is CaStage.COPY:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import ssl
 import threading
 from collections.abc import Iterator
@@ -96,6 +97,20 @@ def test_what_is_there_is_not_made_twice_by_mistake_and_a_name_is_needed(tmp_pat
         tls.make("nas", ("nas.lan",), 30)
     assert caught.value.code == "tls_exists"
     assert days_left(tmp_path / "nothing.pem") is None
+
+
+def test_a_rotation_that_a_crash_ended_between_two_renames_is_done_to_its_end(tmp_path: Path) -> None:
+    tls, base = DockerTls(tmp_path), tmp_path / ".homelab/tls/nas"
+    tls.make("nas", ("nas.lan",), 30)
+    kept = {role: (base / role / "cert.pem").read_text() for role in ("server", "client")}
+    # The server's new folder was taken away since; the client's is whole.
+    for role in kept:
+        (base / role).rename(base / f"{role}.old")
+    shutil.copytree(base / "client.old", base / "client.new")
+    (base / "client.old/cert.pem").write_text("old")
+    assert {one.role for one in tls.look("nas")} == {"ca", "server", "client"}
+    assert {role: (base / role / "cert.pem").read_text() for role in kept} == kept
+    assert {p.name for p in base.iterdir()} == {"server", "client"}
 
 
 class SaysItsVersion(BaseHTTPRequestHandler):

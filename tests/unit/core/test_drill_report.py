@@ -40,3 +40,11 @@ def test_a_surprise_is_told_both_ways_and_the_limits_with_it() -> None:
     }
     assert found["notes"][0] == ORDERLY
     assert report(seen, None, orderly=False)["surprises"] == []
+
+
+def test_what_was_unknown_before_is_no_surprise_whatever_came() -> None:
+    said = Failure("x", (), {}, unknown={"a/web": "its labels", "a/db": "its labels"})
+    seen = [Seen("a/web", "Docker", 3, 0.0, at_end=True), Seen("a/db", "Docker", 3, 4.0, at_end=False)]
+    found = report(seen, said, orderly=True)
+    assert found["surprises"] == []
+    assert {r["said"] for r in found["services"]} == {"unknown: its labels"}

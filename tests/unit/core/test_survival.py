@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.stack_host import with_host
 from homelab_mcp.core.survival import Failure, survival
@@ -165,3 +167,73 @@ def test_without_a_majority_of_managers_or_another_node_nothing_is_moved() -> No
     assert "no other node" in swarm("here", drained="here")["The Swarm's node attic is lost"].down[lone]
     unasked = swarm()["The machine of the lab is lost"]
     assert set(unasked.down.values()) == {"Swarm runs it, and its nodes could not be asked"}
+
+
+def lone_with(*constraints: str, names: tuple[str, ...] = ("here", "attic", "shed")) -> dict[str, Failure]:
+    """Its only task is on attic, a worker; here is the manager, shed another worker."""
+    nodes = tuple(
+        Node(
+            id=f"id-{name}",
+            name=name,
+            role="manager" if name == "here" else "worker",
+            availability="active",
+            state="ready",
+            here=name == "here",
+            tasks=(("pages_lone", 1),) if name == "attic" else (),
+        )
+        for name in names
+    )
+    text = f"""x-homelab: {{engine: swarm}}
+services:
+  lone:
+    image: example/lone:1
+    deploy: {{placement: {{constraints: {list(constraints)}}}}}
+"""
+    lab = view(Snapshot((StackFiles("pages", "pages/compose.yaml", text),), None))
+    return {f.what: f for f in survival(lab, SETTINGS, checked=(), uncovered=set(), nodes=nodes)}
+
+
+@pytest.mark.parametrize(
+    ("constraints", "moved"),
+    [
+        ((), True),
+        (("node.role == worker",), True),
+        (("node.role==worker", "node.hostname != shed"), False),
+        (("node.role == Manager",), True),
+        (("node.role != worker", "node.hostname != HERE"), False),
+        (("node.id != id-here", "node.id!=id-shed"), False),
+        (("node.hostname == elsewhere",), False),
+        (("node.labels.disk == ssd",), None),
+        (("node.labels.disk == ssd", "node.hostname != shed"), None),
+        (("node.labels.disk == ssd", "node.hostname != shed", "node.role == worker"), False),
+        (("node.platform.arch != arm64",), None),
+        (("node.hostname == ${WHERE}",), None),
+    ],
+)
+def test_a_move_is_promised_only_where_a_node_that_is_left_meets_the_placement(
+    constraints: tuple[str, ...], moved: bool | None
+) -> None:
+    found = lone_with(*constraints)["The Swarm's node attic is lost"]
+    lists = {True: found.survive, False: found.down, None: found.unknown}
+    assert [told for told, names in lists.items() if "pages/lone" in names] == [moved]
+    assert ("Starts anew on another node" in found.note) is (moved is True)
+    if moved is not True:
+        assert all(one in f"{found.down}{found.unknown}" for one in constraints), "the reason names them"
+
+
+def test_what_nobody_can_tell_of_the_labs_own_node_is_said_so() -> None:
+    text = "x-homelab: {engine: swarm}\nservices:\n  lone:\n    image: a/b:1\n"
+    text += "    deploy: {placement: {constraints: [node.labels.disk == ssd]}}\n"
+    here = Node("1", "here", "manager", "active", "ready", here=True, tasks=(("pages_lone", 1),))
+    nodes = (here, *(Node(name, name, "manager", "active", "ready") for name in ("attic", "shed")))
+    route = "    labels: {traefik.enable: 'true', traefik.http.routers.lone.rule: 'Host(`lone.lab.test`)'}\n"
+
+    def lost(text: str) -> Failure:
+        lab = view(Snapshot((StackFiles("pages", "pages/compose.yaml", text),), None))
+        found = survival(lab, SETTINGS, checked=(), uncovered=set(), nodes=nodes)
+        return next(f for f in found if f.what == "The machine of the lab is lost")
+
+    assert set(lost(text).unknown) == {"pages/lone"}
+    assert (lost(text).survive, lost(text).down) == ((), {})
+    routed = lost(text + route)
+    assert routed.down == {"pages/lone": "its address, certificate and log-in are on this machine"}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from homelab_mcp.core.swarm.keys import SHARED_SYSTEM
+from homelab_mcp.model.swarm import Node
 
 _ONE_NODE = re.compile(r"\s*node\.(hostname|id|labels\.[\w.-]+)\s*==\s*(\S+)\s*")
+_CONSTRAINT = re.compile(r"\s*([A-Za-z_][\w.-]+)\s*(==|!=)\s*(.*?)\s*")
 _BY_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3"})
 
 
@@ -47,10 +49,35 @@ def local_data(service: Mapping[str, Any], volumes: Mapping[str, Any]) -> Iterat
 
 def nodes_named(service: Mapping[str, Any]) -> dict[str, str]:
     """What its placement constraints ask of a node: ``hostname``, ``id`` or ``labels.NAME`` -> value."""
-    placement = (service.get("deploy") or {}).get("placement") if isinstance(service.get("deploy"), Mapping) else None
-    wanted = placement.get("constraints") if isinstance(placement, Mapping) else None
-    found = (_ONE_NODE.fullmatch(str(item)) for item in (wanted if isinstance(wanted, list) else ()))
+    found = (_ONE_NODE.fullmatch(item) for item in constraints(service))
     return {match[1]: match[2] for match in found if match}
+
+
+def constraints(service: Mapping[str, Any]) -> list[str]:
+    """Its placement constraints, as they are written."""
+    deploy = service.get("deploy")
+    placement = deploy.get("placement") if isinstance(deploy, Mapping) else None
+    wanted = placement.get("constraints") if isinstance(placement, Mapping) else None
+    return [str(item) for item in wanted] if isinstance(wanted, list) else []
+
+
+def takes(node: Node, wanted: Sequence[str]) -> bool | None:
+    """Whether a node meets every one of these constraints; None: one asks what a manager's list does not say.
+
+    Fact: swarmkit's ``manager/constraint``: all must hold, and values and attributes are compared whatever their case.
+    """
+    answers = {_meets(node, one) for one in wanted}
+    return False if False in answers else None if None in answers else True
+
+
+def _meets(node: Node, constraint: str) -> bool | None:
+    match = _CONSTRAINT.fullmatch(constraint)
+    if match is None or "$" in match[3]:
+        return None
+    told = {"node.id": node.id, "node.hostname": node.name, "node.role": node.role}.get(match[1].lower())
+    if told is None:
+        return None
+    return (told.casefold() == match[3].casefold()) is (match[2] == "==")
 
 
 def _everywhere(volume: Any) -> bool:
