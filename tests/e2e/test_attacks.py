@@ -71,7 +71,11 @@ def test_one_plan_applied_by_many_processes_at_once_runs_once(lab: LabOnDisk) ->
     lab.approve(plan["plan_id"])
     with ThreadPoolExecutor(6) as pool:
         found = list(pool.map(lambda _: lab.run("apply", plan["plan_id"], "--json"), range(6)))
-    assert all(f.returncode == 0 and json.loads(f.stdout)["state"] == "done" for f in found), found
+    told = [json.loads(f.stdout) for f in found]
+    # Who comes while it is applied sees it through; who comes after its end is told that it was.
+    ends = {(f.returncode, t.get("state") or t["error"]["code"]) for f, t in zip(found, told, strict=True)}
+    assert (0, "done") in ends, found
+    assert ends <= {(0, "done"), (1, "plan_used")}, found
     assert events(lab, "apply_begin").count(plan["plan_id"]) == 1
     assert lab.json("plan", plan["plan_id"])["state"] == "done"
 
