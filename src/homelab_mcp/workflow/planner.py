@@ -18,6 +18,7 @@ from homelab_mcp.core.redact import clean, safe
 from homelab_mcp.core.shadowed import told_of_others
 from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.core.stack_texts import refuse_half_a_stack
+from homelab_mcp.core.unsearched import unsearched
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import HOSTS_FILE, LOCAL, SETTINGS_FILE, SHARED_ENV
@@ -119,8 +120,9 @@ class Planner:
                 check_no_known_secret(draft, self._secret_line)
         networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
         undone = [_reversed(e) for e in draft.adopts]
-        there = lint(stacks_after(snapshot.stacks, undone), networks, undone)
-        findings = tuple(lint(after, networks, draft.edits))
+        with unsearched():
+            there = lint(stacks_after(snapshot.stacks, undone), networks, undone)
+            findings = tuple(lint(after, networks, draft.edits))
         refused = _REFUSED_TO_MODELS if requester.via == "mcp" else frozenset()
         draft = _judge(draft, brought_in(there, findings, moved_services(snapshot.stacks, after)), refused)
         draft = self._ask_compose(draft, after)

@@ -16,6 +16,7 @@ from homelab_mcp.core.operations.request import (
 )
 from homelab_mcp.core.redact import clean
 from homelab_mcp.core.swarm.handover import handed_over
+from homelab_mcp.core.unsearched import unsearched
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.finding import Finding
 from homelab_mcp.model.observed import Snapshot, StackFiles
@@ -212,7 +213,8 @@ def lint_of(lab: Lab) -> Lint:
 
 def plan_of(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) -> Plan:
     """A stored plan of an operation's draft. Raises what ``Planner.make`` raises."""
-    draft = keeping_routes(lab, with_derived(lab, draft, snapshot), snapshot)
+    with unsearched():
+        draft = keeping_routes(lab, with_derived(lab, draft, snapshot), snapshot)
     draft = settled(lab, handed_over(draft, snapshot.stacks), snapshot)
     if lab.files_only and draft.moves:
         raise InvalidInput(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import pkgutil
 import re
@@ -12,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from homelab_mcp.core.checks.view import FileView, Lab, ServiceView, StackView
+from homelab_mcp.core.unsearched import unsearched
 from homelab_mcp.core.yaml12 import Mark, Path
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import LintSettings
@@ -151,13 +151,8 @@ def run(
     What one run makes is bounded and stays alive until its end: a search for garbage meanwhile would take a seventh of
     the time and find nothing.
     """
-    searching = gc.isenabled()
-    gc.disable()
-    try:
+    with unsearched():
         return _run(stacks, report, facts, settings, fixes=fixes)
-    finally:
-        if searching:
-            gc.enable()
 
 
 def _run(
