@@ -208,23 +208,25 @@ class HostSet:
 
         return DockerTls(self._root).look(name)
 
-    def make_tls(self, name: str, names: Sequence[str], days: int, *, again: bool = False) -> tuple[TlsFile, ...]:
+    def make_tls(
+        self, name: str, names: Sequence[str], days: int, *, again: bool = False, ca_key: str = ""
+    ) -> tuple[TlsFile, ...]:
         """As the port's."""
         from homelab_mcp.adapters.docker_tls import DockerTls
 
-        return DockerTls(self._root).make(name, names, days, again=again)
+        return DockerTls(self._root).make(name, names, days, again=again, ca_key=_path(ca_key))
 
-    def ca_look(self) -> tuple[CaHost, ...]:
+    def ca_look(self, ca_key: str = "") -> tuple[CaHost, ...] | None:
         """As the port's."""
         from homelab_mcp.adapters.docker_ca import DockerCa
 
-        return DockerCa(self._root).look(self._tcp())
+        return DockerCa(self._root, _path(ca_key)).look(self._tcp())
 
-    def ca_step(self, days: int) -> tuple[CaHost, ...]:
+    def ca_step(self, days: int, ca_key: str = "") -> tuple[CaHost, ...] | None:
         """As the port's."""
         from homelab_mcp.adapters.docker_ca import DockerCa
 
-        return DockerCa(self._root).step(self._tcp(), days)
+        return DockerCa(self._root, _path(ca_key)).step(self._tcp(), days)
 
     def _tcp(self) -> dict[Path, DockerHost]:
         """Folder of a client's certificates -> the host that they are for."""
@@ -270,6 +272,10 @@ def at_once(calls: Mapping[str, Callable[[], T]], seconds: float) -> dict[str, T
             break
         found[name] = result
     return {name: found.get(name, TimeoutError(f"no answer within {seconds:g} s")) for name in calls}
+
+
+def _path(given: str) -> Path | None:
+    return Path(given).expanduser() if given else None
 
 
 def _ssh_end(address: str) -> tuple[str, int] | None:
