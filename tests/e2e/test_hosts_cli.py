@@ -114,6 +114,17 @@ def test_a_new_ca_whose_hosts_are_all_gone_has_an_end(lab: LabOnDisk) -> None:
     lab.json("host", "tls", "attic", "--name", "attic.lan")
 
 
+def test_a_standby_is_refused_where_it_could_not_help(lab: LabOnDisk, tmp_path: Path) -> None:
+    both = lab.json("host", "standby", "attic", "--activate", "--deactivate", code=1)
+    assert both["error"]["code"] == "bad_options"
+    assert lab.json("host", "standby", "attic", code=1)["error"]["code"] == "host_unknown"
+    assert lab.json("host", "standby", "local", code=1)["error"]["code"] == "standby_refused"
+    lab.json("host", "add", "attic", f"unix://{tmp_path}/none.sock", "--unreached", "--yes")
+    assert "is lost with it" in lab.json("host", "standby", "attic", code=1)["error"]["message"]
+    lab.json("host", "add", "shed", "ssh://root@127.0.0.1:9", "--unreached", "--yes")
+    assert lab.json("host", "standby", "shed", code=1)["error"]["code"] == "plan_needs_docker"
+
+
 def test_a_drill_says_what_it_cannot_do_and_watches_without_changing_anything(lab: LabOnDisk) -> None:
     before = lab.files()
     assert lab.json("drill", code=1)["error"]["code"] == "not_a_node"

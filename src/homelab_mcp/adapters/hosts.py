@@ -103,6 +103,11 @@ class HostSet:
         folder = str(self.certificates(host))
         return {"DOCKER_HOST": host.address, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": folder}
 
+    def reach(self, name: str) -> dict[str, str]:
+        """As ``environment``, of a host that gave a sign of life."""
+        self.knock(name)
+        return self.environment(name)
+
     def home(self, project: str) -> str:
         """The host of a stack, by its folder or its project's name; ``local`` for what is no stack of this lab.
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from homelab_mcp.cli import host_ca
+from homelab_mcp.cli import host_ca, host_standby
 from homelab_mcp.cli.common import FAILED, OK, JsonFlag, at_terminal, console, emit, globals_of, lab_of
 from homelab_mcp.cli.host_ca import CaKey
 
@@ -18,13 +18,16 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Write without asking.")]
 
 def register(app: typer.Typer) -> None:
     """Add the command group; without a subcommand it shows this machine."""
-    group = typer.Typer(help="This machine's health; Docker hosts of the lab: add, check, list, remove, tls, renew-ca.")
+    group = typer.Typer(
+        help="This machine's health; Docker hosts of the lab: add, check, list, remove, tls, renew-ca, standby."
+    )
     app.add_typer(group, name="host", invoke_without_command=True)
     _machine(group)
     _looking(group)
     _writing(group)
     _tls(group)
     host_ca.register(group)
+    host_standby.register(group)
 
 
 def _machine(group: typer.Typer) -> None:
