@@ -126,7 +126,7 @@ class Planner:
         refused = _REFUSED_TO_MODELS if requester.via == "mcp" else frozenset()
         draft = _judge(draft, brought_in(there, findings, moved_services(snapshot.stacks, after)), refused)
         draft = self._ask_compose(draft, after)
-        if snapshot.containers is None and self._engine is not None and draft.actions:
+        if snapshot.engine_error and draft.actions:
             note = "Docker did not answer, so this plan was made without seeing the containers."
             draft = replace(draft, notes=(*draft.notes, note))
         plan = self._seal(draft, snapshot, requester, findings, observed)
