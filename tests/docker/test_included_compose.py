@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from homelab_mcp.workflow.assembly import applier, approvals
 from homelab_mcp.workflow.init_lab import init_lab
 from homelab_mcp.workflow.proposals import propose_rollback
 from homelab_mcp.workflow.propose_changes import propose_update_service
+from testbed import LocalImage, Scratch
 from tests.docker.lab import PIN, REQUESTER
+from tests.docker.test_change_services import ChangeRig
 from tests.docker.test_override_compose import apply, as_compose_sees_it
 
 BASE = """\
@@ -136,3 +139,40 @@ def test_what_is_included_from_outside_of_the_lab_is_named_with_its_place(root: 
         propose_update_service(open_lab(str(root), files_only=True), "far", "apps", {"tag": "1.30"}, REQUESTER)
     assert "apps/compose.yaml, line 3: '../../more.yaml' was not looked at" in told.value.message
     assert "by hand" in told.value.hint
+
+
+@pytest.mark.timeout(180)
+def test_a_service_of_an_included_file_runs_as_changed_and_as_before_after_an_undo(
+    tmp_path: Path, testbed_run: Scratch, stand_in: Callable[..., LocalImage]
+) -> None:
+    with Scratch() as scratch:
+        rig = ChangeRig(tmp_path / "lab", scratch, stand_in)
+        whole = rig.compose_file.read_text()
+        parts = rig.compose_file.parent / "parts/wiki.yaml"
+        parts.parent.mkdir()
+        head, tail = whole.split("  other:\n")
+        inside = head.replace("./wiki/data", "../wiki/data") + "volumes:\n  pages:\n"
+        parts.write_text(inside)
+        other = tail.partition("volumes:\n  pages:\n")[0]
+        rig.compose_file.write_text(f"include: [parts/wiki.yaml]\nservices:\n  other:\n{other}")
+        try:
+            rig.lab.compose.up(rig.apps, ())
+            first = running(rig)
+            plan = propose_update_service(rig.lab, "wiki", rig.apps, {"tag": "2"}, REQUESTER)
+            assert rig.apply(plan).state is PlanState.DONE
+            assert parts.read_text() == inside.replace(f"{rig.repository}:1", f"{rig.repository}:2")
+            assert running(rig) == {**first, "wiki": f"{rig.repository}:2"}
+            assert rig.in_container(rig.apps, "/pages/one") == b"kept\n"
+            # What does not start goes back, the included file with it.
+            bad = propose_update_service(rig.lab, "wiki", rig.apps, {"tag": "3"}, REQUESTER)
+            assert rig.apply(bad).state is PlanState.ROLLED_BACK
+            assert running(rig)["wiki"] == f"{rig.repository}:2"
+            assert rig.apply(propose_rollback(rig.lab, plan.id, REQUESTER)).state is PlanState.DONE
+            assert parts.read_text() == inside
+            assert running(rig) == first
+        finally:
+            rig.lab.compose.down(rig.apps)
+
+
+def running(rig: ChangeRig) -> dict[str, str]:
+    return {c.service: c.image for c in rig.lab.engine.containers(rig.apps) if c.state == "running"}

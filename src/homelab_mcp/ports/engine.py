@@ -27,6 +27,10 @@ class EngineInfo:
     storage_driver: str
     containers_running: int
     runtimes: tuple[str, ...] = ()
+    cgroup: str = ""
+    kernel: str = ""
+    warnings: tuple[str, ...] = ()
+    """What it cannot do here, as ``docker info`` shows it."""
 
 
 class Engine(Protocol):
