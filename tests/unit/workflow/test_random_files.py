@@ -40,7 +40,7 @@ services:
     labels:
       - traefik.enable=true
       - traefik.http.routers.app.rule=Host(`app.lab.test`)
-  worker: {<<: *app, command: work}
+  worker: {<<: *app, labels: [], command: work}
 """,
     "apps/compose.override.yaml": """\
 services:

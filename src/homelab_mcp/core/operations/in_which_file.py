@@ -49,6 +49,11 @@ class Placed:
     note: str
 
 
+def as_one_file(stack: StackFiles) -> StackFiles:
+    """The stack as Compose sees it, written out as one file; as it is where it is one, or not all is known."""
+    return (_written_out(stack) if stack.others or stack.named else None) or stack
+
+
 def in_which_file(
     stack: StackFiles, service: str, change: TextAfter, stacks: Sequence[StackFiles] = ()
 ) -> Placed | None:

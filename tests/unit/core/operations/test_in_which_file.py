@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from homelab_mcp.core.operations.change_request import UpdateServiceRequest
+from homelab_mcp.core.operations.fix_permissions import own_folders, owner_of
+from homelab_mcp.core.operations.restore_backup import wanted
+from homelab_mcp.core.operations.update_images import NewImage, update_images
 from homelab_mcp.core.operations.update_service import update_service
 from homelab_mcp.core.operations.update_work import Machine
 from homelab_mcp.core.resources import Host
@@ -241,3 +244,25 @@ def test_what_is_to_go_is_taken_out_of_what_it_extends_where_that_reaches_nobody
     with pytest.raises(InvalidInput) as told:
         update(extending(twin), env_unset=("COLOUR",))
     assert told.value.code == "file_shared"
+
+
+def test_images_of_an_included_file_are_updated_there_by_tag_and_by_digest() -> None:
+    digest = "sha256:" + "a" * 64
+    new = [NewImage("apps", "pg", tag="17.3"), NewImage("apps", "web", digest=digest)]
+    draft = update_images(including(), SETTINGS, new, find=find)
+    assert {e.path: e.after for e in draft.edits} == {
+        "apps/parts/db.yaml": SHARED.replace("17.2", "17.3"),
+        "apps/compose.yaml": NAMED.replace("nginx:1.29", f"nginx:1.29@{digest}"),
+    }
+    (edit,) = update_images(including(), SETTINGS, [NewImage("apps", "pg", digest=digest)], find=find).edits
+    assert edit.path == "apps/parts/db.yaml"
+    assert edit.after == SHARED.replace("postgres:17.2", f"postgres:17.2@{digest}")
+
+
+def test_what_an_included_service_keeps_is_found_for_its_owner_and_for_a_restore() -> None:
+    shared = SHARED.replace("    image:", '    user: "70:70"\n    image:')
+    snapshot = including(shared=shared)
+    assert owner_of(snapshot, "apps", "pg") == (70, 70)
+    assert own_folders(snapshot, "apps", "pg", exists=lambda _: True) == ["apps/parts/data"]
+    assert wanted(snapshot, (), "apps", "pg", "").paths == ("apps/parts/data",)
+    assert "pg" in wanted(snapshot, (), "apps", "", "").services
