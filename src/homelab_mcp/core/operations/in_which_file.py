@@ -149,6 +149,9 @@ def _differing(now: Any, wanted: Any, path: tuple[str, ...]) -> Iterator[tuple[t
         for key, value in wanted.items():
             if key not in now or not same(now[key], value):
                 yield from _differing(now.get(key), value, (*path, str(key)))
+    elif isinstance(now, list) and isinstance(wanted, list):
+        # Compose joins lists: said again here, the other file's items would stand in both.
+        raise EditRefused("What another file lists cannot be listed anew here.", code="not_here")
     else:
         yield path, wanted
 
