@@ -6,6 +6,8 @@ import re
 
 import yaml
 
+_LARGEST = 60_000
+"""Characters of a text that is read once more, to say a line: a larger one is told at the line of the parser."""
 _AN_ENTRY = re.compile(r"[ ]*(?:-[ ]|[\w./-]+:(?:[ ]|$))")
 
 
@@ -20,13 +22,15 @@ def never_closed(text: str, line: int) -> tuple[int, int] | None:
         None where no quoted scalar ends there, or none that holds what would be an entry of its own.
     """
     found = None
+    if len(text) > _LARGEST:
+        return None
     try:
         for token in yaml.scan(text, Loader=yaml.CSafeLoader):
             if token.start_mark.line >= line:
                 break
             if isinstance(token, yaml.ScalarToken) and token.style in ("'", '"'):
                 found = token
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         pass  # That it is no YAML is known; what stands before the problem has been read.
     if found is None or not found.start_mark.line < found.end_mark.line == line - 1:
         return None
