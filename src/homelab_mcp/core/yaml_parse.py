@@ -11,6 +11,7 @@ import yaml
 from yaml._yaml import CParser
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from homelab_mcp.core.yaml_quotes import never_closed
 from homelab_mcp.model.errors import InvalidInput
 
 
@@ -268,6 +269,8 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> YamlRefused:
     problem = str(error.problem or error.context or "not YAML")
     hint = ""
     mark = _mark_in(error)
+    if quote := never_closed(text, mark.line):
+        return YamlRefused("syntax", "a quote begins here and is never closed on its line.", Mark(*quote))
     if "mapping values are not allowed" in problem and (before := _without_colon(text, mark)):
         return YamlRefused(
             "syntax", "here a ':' with a blank behind it is missing.", before, hint="Write 'key: value'."

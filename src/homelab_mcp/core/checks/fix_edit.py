@@ -167,6 +167,14 @@ class Spot:
         return self.source.value_at(self.finding.line, self.finding.column)
 
     @property
+    def item(self) -> Slot | None:
+        """The item of a list that the finding points at, or at a value in it."""
+        path = self.value.path if self.value else ()
+        while path and not isinstance(path[-1], int):
+            path = path[:-1]
+        return self.source.at(path)
+
+    @property
     def here(self) -> Path | None:
         """The path that the finding points at, by key or by value."""
         slot = self.key or self.value

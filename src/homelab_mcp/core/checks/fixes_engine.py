@@ -94,7 +94,7 @@ def mount_option(spot: Spot) -> Change | None:
 @fixer("HL018")
 def mounted_twice(spot: Spot) -> Change | None:
     """Safe: only where the same item stands there twice, of which Compose takes one."""
-    slot = spot.value
+    slot = spot.item
     items = data_at(spot, slot.path[:-1]) if slot else None
     if slot is None or not isinstance(items, list) or slot.index >= len(items):
         return None

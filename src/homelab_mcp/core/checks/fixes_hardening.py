@@ -103,7 +103,7 @@ def open_port(spot: Spot) -> Change | None:
 @fixer("HL041")
 def port_twice(spot: Spot) -> Change | None:
     """Safe: only where a service has the very same item twice, of which Compose takes one."""
-    slot = spot.value
+    slot = spot.item
     items = data_at(spot, slot.path[:-1]) if slot else None
     if slot is None or not isinstance(items, list) or items[slot.index] not in items[: slot.index]:
         return None

@@ -82,14 +82,10 @@ def misspelt_service(spot: Spot) -> Change | None:
 def described_external(spot: Spot) -> Change | None:
     """Safe for a network, whose settings Compose ignores; unsafe for a volume, which may have been meant to be made."""
     slot = spot.key
-    body = data_at(spot, slot.path) if slot else None
-    if slot is None or not isinstance(body, dict):
+    if slot is None:
         return None
-    edit = spot.edit
-    for key in body:
-        if key not in {"external", "name"} and not str(key).startswith("x-"):
-            edit.remove((*slot.path, str(key)))
-    return Change("Remove the settings of what is made elsewhere", edit, safe=slot.path[0] == "networks")
+    edit = spot.edit.remove(slot.path)
+    return Change("Remove the setting of what is made elsewhere", edit, safe=slot.path[0] == "networks")
 
 
 @fixer("HL019", "HL132", safe=False)

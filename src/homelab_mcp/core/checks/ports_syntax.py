@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,9 @@ _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 class PublishedInvalid(ValueError):
-    """No port Compose can read; the text is the sentence for a person."""
+    """No port Compose can read; the text is the sentence for a person, ``field`` the long form's key it is about."""
+
+    field = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +103,27 @@ def _long(item: dict[Any, Any]) -> Published:
     target = item.get("target")
     if target is None:
         raise PublishedInvalid("the long form needs 'target', the container's port.")
-    protocol = _protocol(str(item.get("protocol") or "tcp"), str(item.get("protocol")))
-    inside = _span(str(target), str(target))
-    address = str(item.get("host_ip") or "")
-    if address:
-        _check_address(address, address)
-    published = item.get("published")
+    address, published = str(item.get("host_ip") or ""), item.get("published")
+    with _about("protocol"):
+        protocol = _protocol(str(item.get("protocol") or "tcp"), str(item.get("protocol")))
+    with _about("target"):
+        inside = _span(str(target), str(target))
+    with _about("host_ip"):
+        if address:
+            _check_address(address, address)
     if published in (None, ""):
         return Published(inside, None, address, protocol)
-    return _paired(inside, _span(str(published), str(published)), address, protocol, str(published))
+    with _about("published"):
+        return _paired(inside, _span(str(published), str(published)), address, protocol, str(published))
+
+
+@contextmanager
+def _about(field: str) -> Iterator[None]:
+    try:
+        yield
+    except PublishedInvalid as error:
+        error.field = field
+        raise
 
 
 def _paired(inside: tuple[int, int], outside: tuple[int, int], address: str, protocol: str, text: str) -> Published:

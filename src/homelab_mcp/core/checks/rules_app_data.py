@@ -43,7 +43,7 @@ def forgetful_program(ctx: LintContext) -> Iterable[Finding]:
         targets = [m.target.rstrip("/") for m in service.mounts]
         for mount in service.mounts:
             if mount.target.rstrip("/") == folder and mount.read_only:
-                yield ctx.on(service, mount.path, f"It writes to {folder}, and this is mounted read-only.")
+                yield ctx.on(service, mount.at("read_only"), f"It writes to {folder}, and this is mounted read-only.")
             elif mount.target.rstrip("/") == folder and mount.kind == "anonymous" and not mount.open:
                 message = f"Its data is in {folder}: a volume without a name goes with the container."
                 yield ctx.on(service, mount.path, message)
@@ -109,7 +109,7 @@ def shared_folder(ctx: LintContext) -> Iterable[Finding]:
             if other is not service and service.is_beside(other) and repository(other) != repository(service):
                 where = "this file" if other.stack is service.stack else other.stack.file
                 message = f"{other.name!r} in {where} keeps its settings in the same place."
-                yield ctx.on(service, mount.path, message)
+                yield ctx.on(service, mount.at("source"), message)
 
 
 def _own(service: ServiceView) -> Iterator[Mount]:

@@ -58,12 +58,12 @@ def no_configuration(ctx: LintContext) -> Iterable[Finding]:
                 continue
             if _is_file(service, mount.source):
                 message = f"{mount.source} is a file, and {mount.target} in the image is a folder; meant is {wanted}."
-                yield ctx.on(service, mount.path, message, severity=Severity.ERROR)
+                yield ctx.on(service, mount.at("source"), message, severity=Severity.ERROR)
                 continue
             file = posixpath.join(mount.source, wanted.removeprefix(f"{mount.target.rstrip('/')}/"))
             if not exists(file):
                 message = f"{service.image_name} reads {wanted}, and there is no {file}."
-                yield ctx.on(service, mount.path, message)
+                yield ctx.on(service, mount.at("source"), message)
 
 
 def _is_file(service: ServiceView, source: str) -> bool:
@@ -106,7 +106,9 @@ def not_the_hosts(ctx: LintContext) -> Iterable[Finding]:
         for mount in service.mounts:
             last = mount.target.rstrip("/").rpartition("/")[2]
             if mount.kind == "bind" and mount.source.startswith(".") and last in {"proc", "sys", "rootfs"}:
-                yield ctx.on(service, mount.path, f"{mount.source} is a folder of the stack, not the host's /{last}.")
+                yield ctx.on(
+                    service, mount.at("source"), f"{mount.source} is a folder of the stack, not the host's /{last}."
+                )
 
 
 @rule(

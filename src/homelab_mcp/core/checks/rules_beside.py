@@ -47,7 +47,7 @@ def empty_backup(ctx: LintContext) -> Iterable[Finding]:
             if not place or not reads or not inside or mount.source in {"./", "."} or _is_file(mount.source):
                 continue
             if not any(_touch(place, other) for other in written):
-                yield ctx.on(service, mount.path, f"No other service keeps anything in {mount.source}.")
+                yield ctx.on(service, mount.at("source"), f"No other service keeps anything in {mount.source}.")
 
 
 _BACKUPS = ("backup", "restic", "borg", "duplicati", "kopia", "autorestic")
@@ -90,4 +90,4 @@ def nobody_listens(ctx: LintContext) -> Iterable[Finding]:
             port = published.container[0]
             if port == main_port(client) and port not in taken:
                 message = f"{client.name!r} listens on {min(told)}, and {port} leads to nobody."
-                yield ctx.on(owner, entry.path, message)
+                yield ctx.on(owner, entry.at("target"), message)

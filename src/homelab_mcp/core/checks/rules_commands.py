@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -93,11 +94,17 @@ def _shell(service: ServiceView) -> bool:
     needs="healthcheck",
 )
 def bad_check_command(ctx: LintContext) -> Iterable[Finding]:
-    """``CMD`` with a line in one item, with shell signs, or with nothing; an empty ``CMD-SHELL``."""
+    """``CMD`` with a line in one item, with shell signs, or with nothing; an empty ``CMD-SHELL``, or one in a text."""
     for service in ctx.services():
         check = service.data.get("healthcheck")
         test = check.get("test") if isinstance(check, dict) else None
         path: Path = ("healthcheck", "test")
+        begins = re.match(r"(CMD|CMD-SHELL)\s", test) if isinstance(test, str) else None
+        if begins:
+            message = (
+                f"As one text it goes to a shell, which has no program {begins[1]}; write a list, or leave it out."
+            )
+            yield ctx.on(service, path, message)
         if (
             not isinstance(test, list)
             or not test
@@ -113,8 +120,13 @@ def bad_check_command(ctx: LintContext) -> Iterable[Finding]:
                 for n, item in enumerate(test):
                     if item in _SIGNS:
                         message = f"{str(item)!r} is handed to the program as a word; use CMD-SHELL with one line."
-                        yield ctx.on(service, (*path, n), message, severity=Severity.WARNING)
+                        # What asks for an address takes the word for one more, and fails on it.
+                        sure = posixpath.basename(test[1]) in _ASKING and item in ("||", "&&", "|", ";")
+                        yield ctx.on(service, (*path, n), message, severity=None if sure else Severity.WARNING)
                         break
+
+
+_ASKING = frozenset({"curl", "wget", "pg_isready"})
 
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

@@ -56,11 +56,9 @@ def bad_mount(ctx: LintContext) -> Iterable[Finding]:
                 continue
             if target[0] != "/":
                 if not re.match(r"[A-Za-z]:|\\\\", target):
-                    long = isinstance(service.data["volumes"][mount.path[1]], dict)
-                    path = (*mount.path, "target") if long else mount.path
-                    yield ctx.on(service, path, f"The target {target!r} must begin with '/'.")
+                    yield ctx.on(service, mount.at("target"), f"The target {target!r} must begin with '/'.")
             elif ("/.." in target or not target.strip("/.")) and posixpath.normpath(target) in {"/", "//"}:
-                yield ctx.on(service, mount.path, "Nothing can be mounted over the container's root.")
+                yield ctx.on(service, mount.at("target"), "Nothing can be mounted over the container's root.")
         for text, path in texts(service, "volumes"):
             parts = [] if text[1:2] == ":" and text[0].isalpha() else text.split(":")
             for option in parts[2].split(",") if len(parts) == 3 and parts[0] else ():
@@ -154,7 +152,7 @@ def replicated_port(ctx: LintContext) -> Iterable[Finding]:
         if any(_SEVERAL.fullmatch(str(n)) for n in counts):
             for entry, published in service.published:
                 if published.host and not published.picks:
-                    yield ctx.on(service, entry.path, "Several replicas cannot share one host port.")
+                    yield ctx.on(service, entry.at("published"), "Several replicas cannot share one host port.")
 
 
 @rule(

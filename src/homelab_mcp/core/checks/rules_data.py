@@ -36,7 +36,7 @@ def one_folder(ctx: LintContext) -> Iterable[Finding]:
             if other is not service and service.is_beside(other):
                 where = "this file" if other.stack is service.stack else other.stack.file
                 message = f"{other.name!r} in {where} keeps its data in the same place."
-                yield ctx.on(service, mount.path, message)
+                yield ctx.on(service, mount.at("source"), message)
 
 
 def _holds(mount: Mount, folder: str) -> bool:

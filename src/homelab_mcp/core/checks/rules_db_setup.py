@@ -137,5 +137,11 @@ def serves(service: ServiceView) -> bool:
     return not service.data.get("entrypoint") and (first.startswith("-") or first in _SERVERS)
 
 
-_SETS_UP = frozenset(f"{brand}_{what}" for brand in ("MARIADB", "MYSQL") for what in ("DATABASE", "USER", "PASSWORD"))
+_SETS_UP = frozenset(
+    f"{brand}_{what}" for brand in ("MARIADB", "MYSQL") for what in ("DATABASE", "USER", "PASSWORD")
+) | {
+    "POSTGRES_DB",
+    "POSTGRES_USER",
+    "POSTGRES_INITDB_ARGS",
+}
 _SERVERS = frozenset({"postgres", "mariadbd", "mysqld", "docker-entrypoint.sh"})

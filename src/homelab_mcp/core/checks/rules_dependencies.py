@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.checks.images import is_database
+from homelab_mcp.core.checks.view import ServiceView, StackView
 from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
@@ -59,12 +60,18 @@ def circle(ctx: LintContext) -> Iterable[Finding]:
     for stack in ctx.lab.stacks:
         graph = {s.name: [n for n in _needs(s) if stack.service(n)] for s in stack.services}
         for names in _circles(graph):
-            first = stack.service(names[0])
+            # A database has nobody to wait for: of a circle with one that is the link that is wrong.
+            at = next((n for n, name in enumerate(names) if _is_database(stack, name)), 0)
+            first = stack.service(names[at])
             if first:
                 way = " -> ".join([*names, names[0]])
-                yield ctx.on(
-                    first, _needs(first)[names[1 % len(names)]], f"These wait for each other: {way}.", key=True
-                )
+                path = _needs(first)[names[(at + 1) % len(names)]]
+                yield ctx.on(first, path, f"These wait for each other: {way}.", key=True)
+
+
+def _is_database(stack: StackView, name: str) -> bool:
+    service = stack.service(name)
+    return service is not None and is_database(service)
 
 
 def _needs(service: ServiceView) -> dict[str, Path]:

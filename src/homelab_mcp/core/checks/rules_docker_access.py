@@ -91,7 +91,7 @@ def nearly_a_path(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for mount in service.mounts:
             if mount.kind == "bind" and mount.source.startswith("/") and not mount.open:
-                yield from _near(ctx, service, mount.source, mount.path, _PATHS, mount.target)
+                yield from _near(ctx, service, mount.source, mount.at("source"), _PATHS, mount.target)
         yield from _not_given(ctx, service)
         devices = service.data.get("devices")
         for n, item in enumerate(devices if isinstance(devices, list) else ()):

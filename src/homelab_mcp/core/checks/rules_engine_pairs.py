@@ -127,7 +127,7 @@ def _runtime(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
         near = difflib.get_close_matches(runtime, _RUNTIMES, n=1, cutoff=0.75)
         if near:
             message = f"Docker knows no runtime {str(runtime)!r} of itself. Did you mean {near[0]!r}?"
-            yield ctx.on(service, ("runtime",), message, severity=Severity.WARNING)
+            yield ctx.on(service, ("runtime",), message, severity=Severity.ERROR)
 
 
 def _devices(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:

@@ -94,7 +94,7 @@ def readable_socket(ctx: LintContext) -> Iterable[Finding]:
                     message = "':ro' does not keep it from commanding Docker" + (
                         "; the lab's socket proxy would." if beside else "."
                     )
-                    yield ctx.on(service, mount.path, message)
+                    yield ctx.on(service, mount.at("source"), message)
 
 
 @rule(
@@ -113,7 +113,8 @@ def open_docker(ctx: LintContext) -> Iterable[Finding]:
         for entry, published in service.published:
             first, last = published.container
             if published.everywhere and published.protocol == "tcp" and first <= 2375 <= last:
-                yield ctx.on(service, entry.path, "Docker's API is open to every network: root on the host.")
+                message = "Docker's API is open to every network: root on the host."
+                yield ctx.on(service, entry.at("published"), message)
 
 
 @rule(
@@ -253,7 +254,7 @@ def open_page(ctx: LintContext) -> Iterable[Finding]:
         for entry, published in service.published if service.image_name in ADMIN_PAGES else ():
             if published.everywhere and published.protocol == "tcp":
                 message = f"{published.shown} is open to every network; bind it to 127.0.0.1 or route it with log-in."
-                yield ctx.on(service, entry.path, message)
+                yield ctx.on(service, entry.at("published"), message)
 
 
 @rule(

@@ -101,4 +101,4 @@ def missing_mount(ctx: LintContext) -> Iterable[Finding]:
             like_file = suffix and suffix == posixpath.splitext(mount.target)[1] and suffix != ".d"
             named = mount.kind == "bind" and not mount.open and _readable(source) and like_file and suffix != ".sock"
             if exists and named and not exists(source):
-                yield ctx.on(service, mount.path, f"There is no file {source!r}: Docker would make a folder.")
+                yield ctx.on(service, mount.at("source"), f"There is no file {source!r}: Docker would make a folder.")

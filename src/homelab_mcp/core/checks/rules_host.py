@@ -109,7 +109,7 @@ def not_backed_up(ctx: LintContext) -> Iterable[Finding]:
         for mount in service.mounts:
             outside = mount.source.startswith(("/", "~"))
             if outside and _data(mount) and not _covered(mount.source, backups):
-                yield ctx.on(service, mount.path, f"No backup covers {mount.source!r}.")
+                yield ctx.on(service, mount.at("source"), f"No backup covers {mount.source!r}.")
 
 
 @rule(
@@ -134,7 +134,7 @@ def volumes_not_backed_up(ctx: LintContext) -> Iterable[Finding]:
             service, mount = kept[0]
             names = sorted({m.source for _, m in kept})
             more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-            yield ctx.on(service, mount.path, f"No backup covers the volume {mount.source!r}{more}.")
+            yield ctx.on(service, mount.at("source"), f"No backup covers the volume {mount.source!r}{more}.")
 
 
 def _elsewhere(body: object, backups: Iterable[str]) -> bool:

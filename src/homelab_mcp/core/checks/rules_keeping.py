@@ -35,12 +35,12 @@ def forgetful_database(ctx: LintContext) -> Iterable[Finding]:
         if not _keeps(service, folder):
             missed = [m for m in service.mounts if _is_near(service, m, folder)]
             for mount in missed:
-                yield ctx.on(service, mount.path, f"The data is in {folder}: nothing of it comes here.")
+                yield ctx.on(service, mount.at("target"), f"The data is in {folder}: nothing of it comes here.")
             if not missed and service.image_name not in CACHES:
                 yield ctx.on(service, (), f"Nothing is mounted at {folder}: its data goes with the container.")
         for mount in above:
             message = f"The image has a volume of its own at {folder}, and the data is in that, not in this mount."
-            yield ctx.on(service, mount.path, message)
+            yield ctx.on(service, mount.at("target"), message)
 
 
 def data_folder(service: ServiceView) -> str:

@@ -36,7 +36,7 @@ def keeps_from_working(ctx: LintContext) -> Iterable[Finding]:
             for mount in service.mounts:
                 if folder and mount.read_only and mount.target.rstrip("/") == folder:
                     message = "The database cannot write into its own folder: it is mounted read-only."
-                    yield ctx.on(service, mount.path, message, severity=Severity.ERROR)
+                    yield ctx.on(service, mount.at("read_only"), message, severity=Severity.ERROR)
         yield from _nobody(ctx, service)
         yield from _aliases(ctx, service, aliases)
     for stack in ctx.lab.stacks:
@@ -55,7 +55,7 @@ def _nobody(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
     internal = bodies and all(isinstance(b, dict) and b.get("internal") in (True, "true") for b in bodies)
     if internal and service.published and not service.network_mode:
         message = "All its networks are internal: nothing is published, whatever stands here."
-        yield ctx.on(service, service.published[0][0].path, message)
+        yield ctx.on(service, service.published[0][0].at("published"), message)
     elif internal and service.image_name in _OUTWARD and not service.network_mode and not service.partial:
         first = next(iter(service.networks.values()))
         yield ctx.on(service, first, "All its networks are internal, and it works with the internet.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
@@ -80,9 +81,30 @@ def sablier_unused(ctx: LintContext) -> Iterable[Finding]:
         named = any("sablier" in m and any(g in m for g in mine) for m in unseen)
         called = {service.name.lower(), str(service.data.get("container_name") or "").lower()}
         if not own and not named and not groups & set(mine) and not names & called:
-            entry = service.labels["sablier.enable"]
             listed = ", ".join(repr(g) for g in mine)
-            yield ctx.on(service, entry.path, f"No router goes through a Sablier middleware for the group {listed}.")
+            asked = _asked_by(routers, ctx.lab)
+            near = any(difflib.get_close_matches(g, groups, n=1) for g in mine)
+            # Where its own route wakes another group the label's group is wrong, elsewhere the middleware is missing.
+            told = service.labels.get("sablier.group") if asked or near else None
+            entry = told or service.labels["sablier.enable"]
+            message = f"No router goes through a Sablier middleware for the group {listed}."
+            if asked:
+                message = f"Its route wakes the group {min(asked)!r}, and it is in {listed}."
+            yield ctx.on(service, entry.path, message, severity=Severity.ERROR if asked else None)
+
+
+def _asked_by(routers: Iterable[tl.Router], lab: Lab) -> set[str]:
+    """Groups that these routers' own Sablier middlewares ask for; empty where one of them cannot be told."""
+    used = {m.lower().removesuffix("@docker") for r in routers for m in r.middlewares}
+    found: set[str] = set()
+    for service in lab.routing:
+        for name, option, entry in tl.http_labels(service, "middlewares"):
+            known = f"{name.lower()}@file" if service.of_file else name.lower()
+            if known in used and option.startswith("plugin.") and option.endswith((".group", ".names")):
+                if entry.open or not entry.value or option.endswith(".names"):
+                    return set()
+                found.add(entry.value.strip().lower())
+    return found
 
 
 def _of_files(router: tl.Router, defined: set[str]) -> list[str]:

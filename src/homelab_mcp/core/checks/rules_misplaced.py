@@ -140,7 +140,7 @@ def other_path(ctx: LintContext) -> Iterable[Finding]:
                 for other in loaders if place else ():
                     at = {m.target.rstrip("/") for m in other.mounts if place_of(other, m) == place} - {"/config"}
                     if at and mount.target != "/config" and not at & targets:
-                        yield ctx.on(service, mount.path, f"{other.name!r} calls this folder {min(at)}.")
+                        yield ctx.on(service, mount.at("target"), f"{other.name!r} calls this folder {min(at)}.")
                         break
 
 

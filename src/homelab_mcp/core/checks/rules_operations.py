@@ -8,6 +8,7 @@ from typing import Any
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import HUNGRY, UNCHECKED
 from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.stack_host import SWARM
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -117,8 +118,14 @@ def no_restart(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         deploy = service.data.get("deploy")
         policy = isinstance(deploy, dict) and "restart_policy" in deploy
-        if not service.partial and "restart" not in service.data and not policy and id(service) not in once:
+        if service.partial or service.stack.engine == SWARM or (isinstance(deploy, dict) and _BY_SWARM & deploy.keys()):
+            continue  # Swarm starts again whatever ends, unless it is told otherwise.
+        if "restart" not in service.data and not policy and id(service) not in once:
             yield ctx.on(service, (), "It has no restart policy.")
+
+
+_BY_SWARM = frozenset({"mode", "placement", "endpoint_mode", "update_config", "rollback_config"})
+"""Keys of ``deploy`` that only Swarm heeds: who writes one means the file for it."""
 
 
 def jobs_that_end(ctx: LintContext) -> set[int]:

@@ -136,7 +136,7 @@ def other_address(ctx: LintContext) -> Iterable[Finding]:
         hosts: set[str] | None = None
         for key, entry in service.environment.items():
             text = (entry.value or "").strip()
-            if not text or entry.open or not _OWN_ADDRESS.fullmatch(key.upper()):
+            if not text or text[0] in "\"'" or entry.open or not _OWN_ADDRESS.fullmatch(key.upper()):
                 continue
             if key == "DOMAIN" and service.image_name in _WITH_SCHEME and not text.startswith(("http://", "https://")):
                 sure = Severity.ERROR if repository(service) == "vaultwarden/server" else None

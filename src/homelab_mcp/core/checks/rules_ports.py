@@ -37,10 +37,9 @@ def bad_port(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for entry in service.ports:
             if entry.problem:
-                where = entry.path + _field(service, entry)
-                yield ctx.on(service, where, f"{entry.problem[0].upper()}{entry.problem[1:]}")
+                yield ctx.on(service, entry.at(entry.field), f"{entry.problem[0].upper()}{entry.problem[1:]}")
             elif entry.published and entry.published.container[0] == 0:
-                yield ctx.on(service, entry.path, "Port 0 of the container is no port.")
+                yield ctx.on(service, entry.at("target"), "Port 0 of the container is no port.")
         ports = service.data.get("ports")
         for n, item in enumerate(ports if isinstance(ports, list) else ()):
             mode = item.get("mode") if isinstance(item, dict) else None
@@ -52,15 +51,6 @@ def bad_port(ctx: LintContext) -> Iterable[Finding]:
             if not is_open(item) and not _is_exposed(str(item)):
                 message = "'expose' takes the container's port only, such as 80 or 8000-8010/udp."
                 yield ctx.on(service, ("expose", n), message, severity=Severity.WARNING)
-
-
-def _field(service: ServiceView, entry: PortEntry) -> Path:
-    """The key of the long form that the problem is about, where one is."""
-    item = service.data["ports"][entry.path[1]]
-    about = {"protocol": "protocol", "IP address": "host_ip"}
-    return next(
-        ((key,) for word, key in about.items() if isinstance(item, dict) and word in entry.problem and key in item), ()
-    )
 
 
 _EXPOSED = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(?:tcp|udp|sctp))?")
@@ -106,9 +96,11 @@ def port_twice(ctx: LintContext) -> Iterable[Finding]:
                 # Of items that are the very same Compose takes one.
                 same = other is service and published == other_published
                 message = _taken(published, service, other, other_published)
-                yield ctx.on(service, entry.path, message, severity=Severity.WARNING if same else None)
+                severity = Severity.WARNING if same else None
+                yield ctx.on(service, entry.at("published"), message, severity=severity)
                 if other.stack is not service.stack:
-                    yield ctx.on(other, other_entry.path, _taken(other_published, other, service, published))
+                    message = _taken(other_published, other, service, published)
+                    yield ctx.on(other, other_entry.at("published"), message)
 
 
 def _taken(mine: Published, me: ServiceView, other: ServiceView, theirs: Published) -> str:
@@ -163,7 +155,7 @@ def open_database(ctx: LintContext) -> Iterable[Finding]:
             by_port = by_port and (first != 9200 or service.image_name not in _PAGE_ON_9200)
             if published.everywhere and (by_port or is_database(service)):
                 message = f"{published.shown} is open to every network; {_INSTEAD}"
-                yield ctx.on(service, entry.path, message)
+                yield ctx.on(service, entry.at("published"), message)
 
 
 _PAGE_ON_9200 = frozenset({"ocis", "opencloud", "opencloud-rolling"})
@@ -195,6 +187,5 @@ def round_the_proxy(ctx: LintContext) -> Iterable[Finding]:
                 and published.protocol == "tcp"
                 and (reached & web or (not web and len(service.published) == 1))
             ):
-                yield ctx.on(
-                    service, entry.path, f"{published.shown} goes round Traefik; leave it out or bind it to 127.0.0.1."
-                )
+                message = f"{published.shown} goes round Traefik; leave it out or bind it to 127.0.0.1."
+                yield ctx.on(service, entry.at("published"), message)

@@ -40,10 +40,10 @@ def other_protocol(ctx: LintContext) -> Iterable[Finding]:
                 if published.protocol == "tcp" and port in _UDP and port not in by["udp"]:
                     message = f"{_UDP[port]} is asked by UDP, and port {port} is published by TCP alone."
                     sure = service.image_name in _BY_UDP.get(port, ())
-                    yield ctx.on(service, entry.path, message, severity=Severity.ERROR if sure else None)
+                    yield ctx.on(service, entry.at("protocol"), message, severity=Severity.ERROR if sure else None)
                 elif published.protocol == "udp" and port == main_port(service) and port not in by["tcp"]:
                     message = f"{service.image_name} is asked by TCP, and port {port} is published by UDP alone."
-                    yield ctx.on(service, entry.path, message)
+                    yield ctx.on(service, entry.at("protocol"), message)
 
 
 _UDP = {

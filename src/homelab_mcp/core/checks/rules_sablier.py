@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.images import OPEN_ADMIN
+from homelab_mcp.core.checks.hosts import host_in
+from homelab_mcp.core.checks.images import OPEN_ADMIN, words_of
 from homelab_mcp.core.checks.rules_lazy import groups_of, is_lazy
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.core.compose_model import is_open
@@ -151,6 +152,25 @@ def unknown_server(ctx: LintContext) -> Iterable[Finding]:
         host = (entry.value or "").partition("://")[2].partition("/")[0].partition(":")[0]
         if host and not entry.open and "." not in host and host not in {str(n) for n in names}:
             yield ctx.on(service, entry.path, f"No service or container of the lab is called {host!r}.")
+        elif host and not entry.open and (port := host_in(entry.value or "")[1]) not in _ports_of(ctx, host):
+            message = f"Sablier listens on 10000 unless told otherwise, not on {port}."
+            yield ctx.on(service, entry.path, message, severity=Severity.WARNING)
+
+
+def _ports_of(ctx: LintContext, host: str) -> Container[int]:
+    """Ports that the Sablier of that name may listen on."""
+    known = ctx.lab.hosts.get(host, [])
+    for service in known:
+        words = " ".join([*words_of(service, "command"), *words_of(service, "entrypoint")])
+        moved = "server.port" in words or any("PORT" in key.upper() for key in service.environment)
+        files = (
+            service.partial
+            or service.data.get("env_file")
+            or any(m.target.endswith((".yml", ".yaml")) for m in service.mounts)
+        )
+        if "sablier" not in service.image_name or moved or files:
+            return range(65536)
+    return (10000,) if known else range(65536)
 
 
 def aliases(service: ServiceView) -> Iterator[str]:

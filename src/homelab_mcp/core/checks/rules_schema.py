@@ -228,7 +228,7 @@ def mounted_twice(ctx: LintContext) -> Iterable[Finding]:
             if mount.target and not mount.open and target in seen:
                 same = seen[target] == mount.target
                 message = f"{target!r} is already mounted above" + ("; only this one counts." if same else ".")
-                yield ctx.on(service, mount.path, message, severity=Severity.WARNING if same else None)
+                yield ctx.on(service, mount.at("target"), message, severity=Severity.WARNING if same else None)
             seen.setdefault(target, mount.target)
         part = service.data.get("tmpfs")
         for n, item in enumerate(part if isinstance(part, list) else [part]):

@@ -55,7 +55,7 @@ def docker_socket(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.having("volumes"):
         for mount in service.mounts:
             if mount.source.endswith("docker.sock") and not mount.read_only:
-                yield ctx.on(service, mount.path, "The Docker socket is mounted writable: root on the host.")
+                yield ctx.on(service, mount.at("source"), "The Docker socket is mounted writable: root on the host.")
 
 
 @rule(
@@ -130,7 +130,9 @@ def sensitive_mount(ctx: LintContext) -> Iterable[Finding]:
             if sensitive and not mount.open:
                 keys = source in _SECRETS or source.startswith(("/root/.ssh", "/etc/ssh/", *_KEYS))
                 severity = Severity.INFO if mount.read_only and not keys else None
-                yield ctx.on(service, mount.path, f"{source} of the host is mounted into it.", severity=severity)
+                yield ctx.on(
+                    service, mount.at("source"), f"{source} of the host is mounted into it.", severity=severity
+                )
         for n, item in enumerate(_items(service, "devices")):
             device = item.partition(":")[0].rstrip("/")
             if device in _SENSITIVE_DEVICES:
@@ -153,7 +155,7 @@ def _shared_mounts(service: ServiceView) -> Iterator[Path]:
             bind = item.get("bind") if isinstance(item, dict) else None
             options = [bind.get("propagation")] if isinstance(bind, dict) else []
         if any(option in ("shared", "rshared") for option in options):
-            yield ("volumes", n)
+            yield ("volumes", n, "bind", "propagation")
 
 
 _SENSITIVE = frozenset(
@@ -251,7 +253,7 @@ def outside_files(ctx: LintContext) -> Iterable[Finding]:
         for mount in service.mounts:
             if mount.source.startswith("..") and not mount.open:
                 message = f"{mount.source!r} lies outside the stack's folder."
-                yield ctx.on(service, mount.path, message, severity=Severity.INFO)
+                yield ctx.on(service, mount.at("source"), message, severity=Severity.INFO)
     for file in ctx.lab.files:
         for named, path, compose in of_file(file.model) if file.model else ():
             away = isinstance(named, str) and not is_open(named) and (_outside(named) or _remote(named))

@@ -67,7 +67,7 @@ def _on_the_host(ctx: LintContext) -> Iterator[Finding]:
             other = taken.get(port)
             if other is not None and published.protocol == "tcp" and service.is_beside(other):
                 message = f"{other.name!r} uses the host's network and listens on {port} there."
-                yield ctx.on(service, entry.path, message)
+                yield ctx.on(service, entry.at("published"), message)
 
 
 @rule(
@@ -152,7 +152,7 @@ def fleeting_data(ctx: LintContext) -> Iterable[Finding]:
                 and not mount.read_only
                 and (database or (_LASTING.search(mount.target) and service.image_name not in CACHES))
             ):
-                yield ctx.on(service, mount.path, f"{mount.source} is empty after a reboot.")
+                yield ctx.on(service, mount.at("source"), f"{mount.source} is empty after a reboot.")
         if not database:
             continue
         entry = service.environment.get("PGDATA")

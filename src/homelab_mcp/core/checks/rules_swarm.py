@@ -130,7 +130,7 @@ def bound(ctx: LintContext) -> Iterable[Finding]:
         for entry, port in service.published:
             if port.address and port.address not in _EVERYWHERE:
                 message = f"Swarm would publish port {port.container[0]} on every address, not on {port.address} alone."
-                yield ctx.on(service, entry.path, message)
+                yield ctx.on(service, entry.at("host_ip"), message)
 
 
 @rule(

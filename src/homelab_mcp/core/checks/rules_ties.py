@@ -54,12 +54,11 @@ def external_settings(ctx: LintContext) -> Iterable[Finding]:
             for name, body in stack.section(section).items():
                 if not isinstance(body, dict) or body.get("external") in (None, False, "false"):
                     continue
-                more = [k for k in body if k not in {"external", "name"} and not str(k).startswith("x-")]
-                if more:
-                    severity = Severity.ERROR if section == "volumes" else None
-                    listed = ", ".join(repr(k) for k in more)
-                    message = f"It is external: {listed} has no place here."
-                    yield ctx.at(stack, (section, name), message, key=True, severity=severity)
+                severity = Severity.ERROR if section == "volumes" else None
+                for key in body:
+                    if key not in {"external", "name"} and not str(key).startswith("x-"):
+                        message = f"It is external: {str(key)!r} has no place here."
+                        yield ctx.at(stack, (section, name, key), message, key=True, severity=severity)
 
 
 @rule(

@@ -187,7 +187,7 @@ def _points(ctx: LintContext, static: StaticConfig, traefik: ServiceView) -> Ite
     for entry, published in traefik.published:
         port = published.container[0]
         if port in {80, 443} and points and port not in points and published.protocol == "tcp" and not shared:
-            yield ctx.on(traefik, entry.path, f"No entry point listens on {port} of the container.")
+            yield ctx.on(traefik, entry.at("target"), f"No entry point listens on {port} of the container.")
 
 
 def _count(service: ServiceView) -> int:

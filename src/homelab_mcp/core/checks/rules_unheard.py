@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import env_texts
 from homelab_mcp.core.checks.app_folders import repository
 from homelab_mcp.core.checks.db_settings import kind_of
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.listening import known_ports, main_port, only_told, port_variables
+from homelab_mcp.core.checks.listening import known_ports, main_port, only_told, own_port, port_variables
 from homelab_mcp.core.checks.rules_own_address import given_hosts
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.model.finding import Finding, Severity
@@ -35,10 +35,11 @@ STORES = (
 def nothing_listens(ctx: LintContext) -> Iterable[Finding]:
     """Well-known images whose port only a variable or the command moves, and neither does."""
     for service in ctx.having("ports"):
+        yield from _moved_away(ctx, service)
         known = known_ports(service)
         if not known or not only_told(service) or _may_be_moved(service):
             continue
-        tcp = [(entry.path, p) for entry, p in service.published if p.protocol == "tcp"]
+        tcp = [(entry.at("target"), p) for entry, p in service.published if p.protocol == "tcp"]
         if any(p.container[0] <= port <= p.container[1] for _, p in tcp for port in known | _also(service)):
             continue
         for path, published in tcp:
@@ -46,6 +47,17 @@ def nothing_listens(ctx: LintContext) -> Iterable[Finding]:
             if not _is_named(service, inside):
                 message = f"{service.image_name} listens on {main_port(service)} in its container, not on {inside}."
                 yield ctx.on(service, path, message)
+
+
+def _moved_away(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
+    """The usual port is published, and a variable that only this program reads has it listen on another one."""
+    usual, told = main_port(service), own_port(service)
+    tcp = [(entry, p.container) for entry, p in service.published if p.protocol == "tcp"]
+    if not usual or not told or told == usual or service.partial or any(low <= told <= high for _, (low, high) in tcp):
+        return
+    for entry, (low, high) in tcp:
+        if low == high == usual:
+            yield ctx.on(service, entry.at("target"), f"It is told to listen on {told}, not on {usual}.")
 
 
 def _may_be_moved(service: ServiceView) -> bool:

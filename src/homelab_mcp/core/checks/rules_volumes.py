@@ -123,7 +123,7 @@ def volume_as_file(ctx: LintContext) -> Iterable[Finding]:
         for mount in service.mounts:
             named = mount.kind == "volume" and mount.source and not mount.open
             if named and posixpath.splitext(mount.target)[1].lower() in _FILES:
-                yield ctx.on(service, mount.path, f"The volume {mount.source!r} is a folder, not a file.")
+                yield ctx.on(service, mount.at("source"), f"The volume {mount.source!r} is a folder, not a file.")
 
 
 _FILES = frozenset(
@@ -232,7 +232,7 @@ def home_path(ctx: LintContext) -> Iterable[Finding]:
             if mount.source.startswith("~") and not mount.open:
                 if mount.source[1:2] in ("", "/"):
                     message = "'~' is the home of whoever runs Compose; write the whole path, or './'."
-                    yield ctx.on(service, mount.path, message)
+                    yield ctx.on(service, mount.at("source"), message)
                 else:
                     message = f"Compose reads {mount.source!r} as '~/{mount.source[1:]}', not as that person's home."
-                    yield ctx.on(service, mount.path, message, severity=Severity.WARNING)
+                    yield ctx.on(service, mount.at("source"), message, severity=Severity.WARNING)

@@ -280,4 +280,4 @@ def postgres_path(ctx: LintContext) -> Iterable[Finding]:
             continue
         for mount in service.mounts:
             if mount.target.rstrip("/") == "/var/lib/postgresql/data" and not is_open(mount.target):
-                yield ctx.on(service, mount.path, "PostgreSQL 18 wants the volume at /var/lib/postgresql.")
+                yield ctx.on(service, mount.at("target"), "PostgreSQL 18 wants the volume at /var/lib/postgresql.")

@@ -38,14 +38,24 @@ class Mount(NamedTuple):
     path: Path
     open: bool
 
+    def at(self, key: str) -> Path:
+        """The place of a finding about one value: the key's in the long form, the item's where it has no such key."""
+        # Of a missing place the nearest above it is found.
+        return (*self.path, key)
+
 
 @dataclass(frozen=True, slots=True)
 class PortEntry:
-    """One item of ``ports``: what it publishes, or why it is none."""
+    """One item of ``ports``: what it publishes, or why it is none; ``field`` is the long form's key that is wrong."""
 
     path: Path
     published: Published | None
     problem: str
+    field: str = ""
+
+    def at(self, key: str) -> Path:
+        """The place of a finding about one value, as :meth:`Mount.at`."""
+        return (*self.path, key)
 
 
 class ServiceView:
@@ -219,7 +229,7 @@ def _ports(part: Any) -> Iterator[PortEntry]:
         try:
             yield PortEntry(path, parse_port(item), "")
         except PublishedInvalid as error:
-            yield PortEntry(path, None, str(error))
+            yield PortEntry(path, None, str(error), error.field)
 
 
 def _mount(item: Any, path: Path) -> Mount | None:

@@ -168,7 +168,7 @@ def _users(value: str) -> Problem | None:
         if not colon or not name:
             return "A user is written name:hash.", _E
         if not _HASHED.match(secret):
-            return f"What stands behind {name!r} is no hash (htpasswd -nB {name}): nobody gets in.", _W
+            return f"What stands behind {name!r} is no hash (htpasswd -nB {name}): nobody gets in.", _E
     return None
 
 

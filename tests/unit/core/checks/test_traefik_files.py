@@ -115,6 +115,6 @@ def test_sablier_in_traefiks_files_counts_as_in_labels() -> None:
         return {f.rule: (f.file, f.line) for f in lint(stacks) if f.rule in {"HL081", "HL084", "HL085", "HL087"}}
 
     assert found("web", "sablier", plugin) == {}
-    assert found("wbe", "sablier", plugin) == {"HL081": ("w/compose.yaml", 7), "HL084": ("p/dyn/a.yml", 6)}
+    assert found("wbe", "sablier", plugin) == {"HL081": ("w/compose.yaml", 8), "HL084": ("p/dyn/a.yml", 6)}
     assert found("web", "sabler", plugin) == {"HL087": ("p/dyn/a.yml", 7)}
     assert found("web", "sablier", STATIC) == {"HL085": ("p/dyn/a.yml", 5)}
