@@ -224,7 +224,7 @@ THREATS = (
     Requirement("T26", "A crash loop after an update",
         "Restarts and health are watched: 30 s without a health check; who fell after 10 s of running has fallen, and "
         "is told so before Docker has started it again.",
-        "50 loops of periods from 0.2 to 28 s: each told within 35 s of the new version; the old one serves within 60 s.",
+        "50 loops of periods from 0.2 to 28 s: told within 35 s of the new version; the old serves within 60 s.",
         (f"{_DOCKER}/test_apply.py::test_a_crash_looping_update_is_rolled_back_and_the_old_version_serves",
          f"{_DOCKER}/test_faults.py::test_a_crash_loop_is_told_in_time_and_the_old_version_serves_again",
          f"{_DOCKER}/test_faults.py::test_fifty_crash_loops_are_told_in_time_and_the_old_version_serves_again",
@@ -291,6 +291,7 @@ PROMISES = (
          f"{_DOCKER}/test_hard_times.py::test_a_service_that_does_not_hold_leaves_the_lab_as_before")),
     Requirement("P5", "Secrets never in output, git or logs", "One redactor; .env is never committed.",
         "0 bytes.", (f"{STDIO}test_no_secret_of_an_env_file_comes_back_from_any_tool",
+                     f"{_E2E}/test_secret_on_page.py::test_a_2026_client_opens_the_page_within_the_call",
                      f"{_E2E}/test_cli.py::test_secrets_and_private_files_are_in_no_git_object")),
     Requirement("P6", "Hand edits never lost", "A fingerprint before, a look again during the apply.",
         "0 lost.", (EDIT, f"{STDIO}test_a_file_changed_meanwhile_makes_the_plan_stale",
@@ -305,7 +306,8 @@ RULES = (
         "Every field comes back and counts.", (f"{_CORE}/test_plan_codec.py::test_a_plan_comes_back_equal", FLIPPED)),
     Requirement("G03", "apply_plan refuses with a way on", "A code and a hint on each refusal.",
         "Unknown, expired, used, not approved, declined, stale: each told.",
-        (f"{APPLIER}test_a_plan_is_refused_when_unknown_not_approved_used_expired_or_declined",
+        (f"{_FLOW}/test_judging.py::test_what_another_stack_took_since_makes_a_plan_stale",
+         f"{APPLIER}test_a_plan_is_refused_when_unknown_not_approved_used_expired_or_declined",
          f"{STDIO}test_wrong_calls_get_an_error_with_a_way_out")),
     Requirement("G04", "Approval comes from a person, by what the policy asks", "Dialog with a typed name, or a PIN.",
         "High risk never by dialog; what opens a port, takes a log-in away or touches the core is high by whichever "
