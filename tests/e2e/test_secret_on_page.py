@@ -167,6 +167,15 @@ async def test_a_client_that_opens_no_pages_hears_the_other_ways(
 
 
 @pytest.mark.parametrize("era", ERAS)
+async def test_nobody_is_sent_to_a_page_where_nobody_can_log_in(served: Served, era: Era) -> None:
+    (served.lab.root / ".homelab" / "approver.json").unlink()
+    async with client_of(served.url, era=era, answer=lambda _: pytest.fail("asked")) as client:
+        answer = await add(client)
+    assert answer.is_error
+    assert OTHER_WAYS in words(answer)
+
+
+@pytest.mark.parametrize("era", ERAS)
 async def test_over_stdio_only_where_a_page_is_served(lab: LabOnDisk, era: Era) -> None:
     seen: list[str] = []
 

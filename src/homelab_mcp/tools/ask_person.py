@@ -38,7 +38,7 @@ WAIT_SECONDS = 45.0
 POLL_SECONDS = 0.5
 
 MOST_NAMES = 8
-"""Variables in one form; Swarm's, Backrest's and the widgets' longest want four."""
+"""Variables in one form, as many as the page's has fields for (``web.values``)."""
 
 _INPUT_REQUIRED = "2026-07-28"
 R = TypeVar("R")
@@ -59,7 +59,8 @@ class PersonPage:
     async def call(self, run: Callable[[], Awaitable[R]], ctx: Context[Any]) -> R | InputRequiredResult:
         """What ``run`` returns; where it fails for want of a secret, the client is asked to open the form.
 
-        Asked once in a call: who declined, or did not get to it in time, lets the client hear the error.
+        Asked once in a call: who declined, or did not get to it in time, lets the client hear the error. So does a lab
+        that has no approver yet, as nobody could log in there.
 
         Raises:
             UrlElicitationRequiredError: to a client of 2025-11-25.
@@ -70,7 +71,7 @@ class PersonPage:
         except ToolError as error:
             cause = _ours(error)
             stack, names = _wanted(cause)
-            if cause is None or not names or not can_open(ctx):
+            if cause is None or not names or not can_open(ctx) or not await in_thread(self._lab.approver.exists):
                 raise
             question = self._question(cause, stack, names)
             if not is_version_at_least(ctx.protocol_version or "", _INPUT_REQUIRED):
