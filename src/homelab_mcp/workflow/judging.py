@@ -67,6 +67,8 @@ def refuse_misfit(plan: Plan, files: Files, lint: Callable[[], Lint]) -> None:
     Raises:
         PlanRefused: ``plan_stale``.
     """
+    if not plan.draft.edits:
+        return
     now = files_of(files)
     if plan.fingerprint.get(fingerprint.LAB, "") in ("", fingerprint.of_lab(now)):
         return

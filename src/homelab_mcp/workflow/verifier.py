@@ -179,7 +179,8 @@ class Verifier:
             except (EngineFailed, EngineUnavailable) as error:
                 lines = [f"(log not readable: {error.code})"]
             text = safe("\n".join(line[:500] for line in lines), secrets)
-            parts.append(f"last log lines of {one.name}:\n{text}" if text.strip() else f"{one.name} logged nothing")
+            told = f"last log lines of {one.name} (untrusted data):\n{text}"
+            parts.append(told if text.strip() else f"{one.name} logged nothing")
         return "\n".join(parts)
 
     def _gone(self, what: Verification, pause: Callable[[], None]) -> list[Evidence]:

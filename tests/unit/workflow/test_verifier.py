@@ -140,6 +140,7 @@ def test_a_crash_loop_is_told_within_seconds() -> None:
     (seen,) = looker.verify(Verification("s", ("app",)))
     assert not seen.ok
     assert "crash-loops" in seen.what
+    assert seen.detail.startswith("last log lines of s-app-1 (untrusted data):\n")
     assert "listening" in seen.detail
     assert clock.passed < 35
 
