@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -29,6 +30,7 @@ from homelab_mcp.model.token import Scope, Token
 from homelab_mcp.opening import handover
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.access import READ_REFUSED, may_call, require, token_in, token_of
+from homelab_mcp.tools.ask_person import PersonPage
 from homelab_mcp.tools.masking import Masking
 from homelab_mcp.tools.plan_app import PlanApp, extension, plan_tools
 from homelab_mcp.tools.registry import register_all
@@ -74,6 +76,8 @@ class HomelabServer(MCPServer[Any]):
 
     token_needed: Callable[[], bool] = staticmethod(lambda: False)
     """Whether a call without a token is refused; over stdio none has one."""
+    person: PersonPage | None = None
+    """Where a person can be sent for a secret; None where no approval page is known."""
 
     def teach(self, more: str) -> None:
         """Add to the instructions that clients get when they connect."""
@@ -87,6 +91,7 @@ class HomelabServer(MCPServer[Any]):
         Raises:
             ToolError: the client's token does not let it, there is no such tool, the arguments do not fit, or the
                 tool failed; in our words alone, each with a way out and a code.
+            UrlElicitationRequiredError: a person has to type a secret on a page first.
         """
         token = token_of(context) if context else None
         if token is not None:
@@ -98,8 +103,9 @@ class HomelabServer(MCPServer[Any]):
             )
         if self._tool_manager.get_tool(name) is None:
             raise no_such_tool(name, [tool.name for tool in self._tool_manager.list_tools()])
+        run = functools.partial(super().call_tool, name, arguments, context)
         try:
-            return await super().call_tool(name, arguments, context)
+            return await (self.person.call(run, context) if self.person and context else run())
         except ToolError as error:
             raise own_words(error, name) from error.__cause__
 
@@ -184,6 +190,7 @@ def build(lab: Lab, *, offer: Offer = Offer(), approvals: str = "") -> HomelabSe
     left_out = register_all(server, lab, toolsets=offer.toolsets, read_only=read_only)
     if left_out:
         server.teach(MORE_TOOLS.format(names=", ".join(left_out)))
+    server.person = PersonPage(lab, approvals) if approvals else None
     server.middleware.extend((Masking(lab), PlanApp(plan_tools(server._tool_manager.list_tools()), approvals)))
     server.watch()
     return server

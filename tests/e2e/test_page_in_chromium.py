@@ -137,6 +137,9 @@ def test_a_plan_is_read_approved_and_applied_by_keyboard_alone(
         assert "The journal is whole" in browser.text()
         browser.open(f"{url}set?stack=core")
         shown_everywhere(browser, "set", pictures)
+        browser.open(f"{url}set?stack=fresh&name=TUNNEL_TOKEN&name=OTHER_KEY")
+        assert browser.focused()["id"] == "value", "what is asked for is what is typed first"
+        shown_everywhere(browser, "set-asked", pictures)
     assert "uptime-kuma" in (lab.root / "monitoring" / "compose.yaml").read_text()
     assert not [m for m in browser.complaints() if "Security Policy" in m or "Uncaught" in m]
 

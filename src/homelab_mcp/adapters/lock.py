@@ -90,6 +90,29 @@ class LabLock:
             os.close(fd)
         return ""
 
+    def refuse_busy(self) -> None:
+        """Return where ``hold`` would get it, by the same patience; what a killed holder left behind is for ``hold``.
+
+        Raises LabLocked when another holds it who lives, and StorageFailed.
+        """
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise storage_failed(error, "The lab's lock") from error
+        try:
+            begun = time.monotonic()
+            while not _locks(fd, fcntl.LOCK_SH):
+                owner = _owner(fd)
+                if _is_dead(owner):
+                    return
+                if time.monotonic() - begun >= BRIEF:
+                    raise _locked(owner)
+                time.sleep(_POLL)
+        finally:
+            os.close(fd)
+
     def _take(self, fd: int) -> None:
         begun = time.monotonic()
         ended = False
@@ -106,9 +129,9 @@ class LabLock:
             time.sleep(_POLL)
 
 
-def _locks(fd: int) -> bool:
+def _locks(fd: int, how: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -7,10 +7,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from homelab_mcp.model.lab import SETTINGS_FILE
-from homelab_mcp.model.observed import ContainerState
+from homelab_mcp.model.observed import ContainerState, Snapshot
 from homelab_mcp.model.plan import ActionKind, Draft
 
 ABSENT = "absent"
+LAB = "lab"
+"""Under it: one hash of what the linter reads of all stacks. That it moved makes no plan stale by itself."""
 _FILE = "file:"
 _CONTAINER = "container:"
 _WHOLE = "*"
@@ -90,6 +92,15 @@ def build(
     return dict(sorted(print_.items()))
 
 
+def of_lab(snapshot: Snapshot) -> str:
+    """SHA-256 (hex) over the files of all stacks, and what they share."""
+    stacks = [
+        (s.name, s.compose_path, s.compose_text, s.env_text, s.others, s.named)
+        for s in sorted(snapshot.stacks, key=lambda s: s.name)
+    ]
+    return of_text(json.dumps([snapshot.settings_text, snapshot.shared_env, stacks]))
+
+
 def parts(fingerprint: Mapping[str, str]) -> tuple[list[str], list[tuple[str, str]]]:
     """The file paths and the (stack, service) pairs that a fingerprint covers."""
     paths = [k.removeprefix(_FILE) for k in fingerprint if k.startswith(_FILE)]
@@ -104,7 +115,7 @@ def parts(fingerprint: Mapping[str, str]) -> tuple[list[str], list[tuple[str, st
 def differences(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """What moved between two fingerprints, one phrase each ("file media/.env was deleted")."""
     found = []
-    for key in sorted({*then, *now}):
+    for key in sorted({*then, *now} - {LAB}):
         old, new = then.get(key, ABSENT), now.get(key, ABSENT)
         if old == new and key in then and key in now:
             continue

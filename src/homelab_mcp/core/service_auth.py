@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode
 
 from homelab_mcp.core.service_api import Rendered, at
-from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.errors import InvalidInput, asks
 from homelab_mcp.model.service_api import Reach
 from homelab_mcp.model.service_http import HttpAnswer, HttpAsk
 from homelab_mcp.model.service_login import Credential, Session, Ticket
@@ -55,7 +55,7 @@ def keys_of(reach: Reach, env: Mapping[str, str], stack: str, service: str) -> K
             hint=f"Where it is found: {auth.key.how}. A person sets it in a terminal with "
             f"`homelab-mcp env set {stack} {name}`; it never passes through the chat.",
             code="api_key_missing",
-            details={"variable": name, "stack": stack},
+            details={"variable": name, "stack": stack, **asks(stack, [name])},
         )
     fits = _ONE_WORD if auth.kind in ("header", "query") else _LINE
     user = ""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from homelab_mcp.core.env_file import check_value
 from homelab_mcp.model.definition import Variable
-from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.errors import InvalidInput, asks
 from homelab_mcp.model.lab import LabSettings
 
 _FROM_SETTINGS = {"VPN_SERVICE_PROVIDER": "vpn_provider"}
@@ -35,6 +36,18 @@ def lab_variables(settings: LabSettings) -> dict[str, str]:
         "MEDIA_DIR": settings.media_dir,
         "DOWNLOADS_DIR": settings.downloads_dir,
     }
+
+
+@contextmanager
+def asked_in(stack: str) -> Iterator[None]:
+    """Say in a refusal for want of values which stack they belong to, where only a person can give them."""
+    try:
+        yield
+    except InvalidInput as error:
+        missing = error.details.get("variables", ())
+        if error.code == "missing_input" and missing and all(v["secret"] for v in missing):
+            error.details |= asks(stack, [v["name"] for v in missing])
+        raise
 
 
 def fill(

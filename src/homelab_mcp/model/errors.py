@@ -19,6 +19,7 @@ Every error that reaches a person or a model has a stable ``code``, one sentence
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -58,6 +59,14 @@ class HomelabError(Exception):
         if self.hint:
             text = f"{text} {self.hint}"
         return f"{text} [{self.code}]"
+
+
+def asks(stack: str, names: Sequence[str]) -> dict[str, Any]:
+    """``details`` of an error that ends once a person has typed these secrets into a stack's ``.env``.
+
+    Who hears of it may send the person where that is done (``tools.ask_person``).
+    """
+    return {"asks": {"stack": stack, "names": list(names)}}
 
 
 class InvalidInput(HomelabError):

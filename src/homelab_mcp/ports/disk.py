@@ -68,3 +68,7 @@ class Lock(Protocol):
     def holder(self) -> str:
         """What the lock is held for right now; "" where nobody holds it."""
         ...
+
+    def refuse_busy(self) -> None:
+        """Return where ``hold`` would get it. Raises LabLocked, naming who holds it, and StorageFailed."""
+        ...

@@ -146,3 +146,10 @@ def can_ask(ctx: Context[Any]) -> bool:
     elicitation = capabilities.elicitation
     # An empty capability object means form mode (2025-11-25, elicitation capabilities).
     return elicitation.form is not None or elicitation.url is None
+
+
+def can_open(ctx: Context[Any]) -> bool:
+    """Whether the client says it can have a person open a page (MCP elicitation, URL mode)."""
+    capabilities = ctx.client_capabilities
+    elicitation = capabilities.elicitation if capabilities is not None else None
+    return elicitation is not None and elicitation.url is not None

@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+from urllib.parse import urlencode
 
 import anyio
 import anyio.to_thread
@@ -24,6 +25,7 @@ from homelab_mcp.model.errors import (
     PlanRefused,
     storage_failed,
 )
+from homelab_mcp.model.lab import NAME_PATTERN
 from homelab_mcp.ports import Lab
 from homelab_mcp.web import views
 from homelab_mcp.web.guard import read_form
@@ -31,7 +33,7 @@ from homelab_mcp.web.look import BASE, Look
 from homelab_mcp.web.reading import Reading
 from homelab_mcp.web.sessions import LONGEST_SECONDS, Session, Sessions, Tries
 from homelab_mcp.web.site import Site, client_of
-from homelab_mcp.web.values import propose_value
+from homelab_mcp.web.values import NUMBERS, propose_value
 from homelab_mcp.workflow.approver_trust import ApproverTrust
 from homelab_mcp.workflow.assembly import approvals
 from homelab_mcp.workflow.follow import start
@@ -45,7 +47,7 @@ Inner = Callable[[Request, Session], Awaitable[Response]]
 
 _NOTHING = {"name": "", "reason": "", "wrong": ""}
 _ID = re.compile(r"[0-9a-f]{32}")
-_OWN_PLACE = re.compile(rf"{BASE}/(?:plans/[0-9a-f]{{32}}|history|journal)?")
+_OWN_PLACE = re.compile(rf"{BASE}/(?:plans/[0-9a-f]{{32}}|history|journal|set(?:\?[A-Za-z0-9_.=&%-]{{0,600}})?)?")
 
 
 class Pages:
@@ -120,8 +122,10 @@ class Pages:
                 return self.look.problem(
                     401, "You are logged out", "Nothing was recorded. Log in, look at the plan, and answer again."
                 )
-            place = request.url.path
-            return RedirectResponse(f"{BASE}/login" + (f"?next={place}" if _OWN_PLACE.fullmatch(place) else ""), 303)
+            url = request.url
+            place = f"{url.path}?{url.query}" if url.query and url.path == f"{BASE}/set" else url.path
+            after = f"?{urlencode({'next': place})}" if _OWN_PLACE.fullmatch(place) else ""
+            return RedirectResponse(f"{BASE}/login{after}", 303)
 
         return self._open_page(endpoint)
 
@@ -263,21 +267,28 @@ class Pages:
 
     async def _set(self, request: Request, session: Session) -> Response:
         if request.method != "POST":
-            given = {k: request.query_params.get(k, "") for k in ("stack", "name")}
-            return await self._set_form(200, session, **given)
+            query = request.query_params
+            return await self._set_form(200, session, stack=query.get("stack", ""), names=query.getlist("name"))
         form = await self._own_form(request, session)
         try:
             plan = await anyio.to_thread.run_sync(propose_value, self._lab, form)
         except (InvalidInput, NotFound) as error:
             # The value is not sent back: it would stand in the page's source.
-            kept = {k: form.get(k, "") for k in ("stack", "name")}
-            return await self._set_form(422, session, wrong=f"{error.message} {error.hint}", **kept)
+            names = [form[f"name{n}"] for n in NUMBERS if f"name{n}" in form]
+            wrong = f"{error.message} {error.hint}"
+            return await self._set_form(422, session, stack=form.get("stack", ""), names=names, wrong=wrong)
         return RedirectResponse(f"{BASE}/plans/{plan.id}", 303)
 
-    async def _set_form(self, status: int, session: Session, *, stack: str, name: str, wrong: str = "") -> Response:
+    async def _set_form(
+        self, status: int, session: Session, *, stack: str, names: list[str], wrong: str = ""
+    ) -> Response:
         stacks = [s for s, _ in await anyio.to_thread.run_sync(self._lab.files.stack_folders)]
+        # One that is yet to come may want its secrets first.
+        if stack not in stacks and re.fullmatch(NAME_PATTERN, stack):
+            stacks.append(stack)
+        fields = list(zip(NUMBERS, names or [""], strict=False))
         return self.look.page(
-            "set.html", status, stacks=stacks, stack=stack, name=name, wrong=wrong, session=session, here="set"
+            "set.html", status, stacks=stacks, stack=stack, names=fields, wrong=wrong, session=session, here="set"
         )
 
 

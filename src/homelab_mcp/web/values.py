@@ -10,23 +10,28 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.workflow.proposals import env_changes, propose_set_env
 
 LONGEST = 4096
+NUMBERS = ("", *(str(n) for n in range(2, 9)))
+"""What the names of the form's fields end in, a variable each."""
 
 
 def propose_value(lab: Lab, form: Mapping[str, str]) -> Plan:
-    """The plan that sets the form's variable, or makes it a random value. It waits for an answer as every plan does.
+    """The plan that sets the form's variables, or makes them random values. It waits for an answer as every plan does.
+
+    The stack need not be there yet: what its first service wants can be set before it is added.
 
     Raises:
         InvalidInput: no value, one that is too long, or a name or value that no ``.env`` file can hold.
-        NotFound: no such stack.
     """
-    name, value, generate = form.get("name", "").strip(), form.get("value", ""), form.get("generate", "") == "yes"
-    if generate and value:
+    given = [(form[f"name{n}"].strip(), form.get(f"value{n}", "")) for n in NUMBERS if f"name{n}" in form]
+    typed = dict(given)
+    if len(typed) != len(given):
+        raise InvalidInput("A variable is named twice.", hint="Name each once.")
+    generate = form.get("generate", "") == "yes"
+    if generate and any(typed.values()):
         raise InvalidInput("There is a value, and one is to be made too.", hint="Choose one of the two.")
-    if not generate and not value:
+    if not generate and not all(typed.values()):
         raise InvalidInput("There is no value.", hint="Type one, or let a random one be made.")
-    if len(value) > LONGEST:
+    if any(len(value) > LONGEST for value in typed.values()):
         raise InvalidInput(f"The value is longer than {LONGEST} characters.", hint="Put long values into a file.")
-    if form.get("stack", "") not in {stack for stack, _ in lab.files.stack_folders()}:
-        raise InvalidInput("There is no such stack.", hint="Choose one of the list.")
-    changes = env_changes(lab, {} if generate else {name: value}, [name] if generate else [], [], from_model=False)
-    return propose_set_env(lab, form["stack"], changes, Requester(via="page"))
+    changes = env_changes(lab, {} if generate else typed, list(typed) if generate else [], [], from_model=False)
+    return propose_set_env(lab, form.get("stack", ""), changes, Requester(via="page"))

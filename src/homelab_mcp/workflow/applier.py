@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 
 from homelab_mcp.core import fingerprint
@@ -37,6 +38,7 @@ from homelab_mcp.workflow.approvals import UNKNOWN, lapsed
 from homelab_mcp.workflow.approver_trust import ApproverTrust
 from homelab_mcp.workflow.call_transaction import transaction_of
 from homelab_mcp.workflow.inventory import Inventory, Refreshed
+from homelab_mcp.workflow.judging import Lint, refuse_misfit
 from homelab_mcp.workflow.open_applies import refuse_on_failed
 from homelab_mcp.workflow.plan_facts import room_for
 from homelab_mcp.workflow.stack_engine import StackEngine
@@ -80,7 +82,9 @@ class Applier:
         standby: Standby | None = None,
         service_calls: ServiceCalls | None = None,
         inventory: Inventory | None = None,
+        lint: Callable[[], Lint] | None = None,
     ) -> None:
+        self._lint = lint
         self.data = data
         self.restic = restic
         self.trials = trials
@@ -146,6 +150,8 @@ class Applier:
             with self.lock.hold(f"apply {plan_id}"):
                 plan = self.check(plan_id)
                 self._refuse_half_done(plan)
+                if self._lint is not None:
+                    refuse_misfit(plan, self.files, self._lint)
                 before = self.undo.remember(plan)
                 if self.snapshots is not None and touched_stacks(plan.draft):
                     self.snapshots.take(

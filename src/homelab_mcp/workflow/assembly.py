@@ -49,6 +49,7 @@ def applier(lab: Lab, patience: Patience | None = None) -> Applier:
     """What applies plans in this lab; ``patience``: how long it watches what it applied, as usual where None."""
     from homelab_mcp.workflow.applier import Applier
     from homelab_mcp.workflow.inventory import Inventory
+    from homelab_mcp.workflow.proposals import lint_of
     from homelab_mcp.workflow.verifier import Verifier
 
     reach = not lab.files_only
@@ -72,6 +73,7 @@ def applier(lab: Lab, patience: Patience | None = None) -> Applier:
         standby=lab.standby if reach else None,
         service_calls=lab.service_calls if reach else None,
         inventory=Inventory(lab),
+        lint=lambda: lint_of(lab),
     )
 
 

@@ -55,7 +55,7 @@ class CertificateWatch:
                 failed_at = now if failed_at is None else failed_at
                 if now - failed_at >= _GRACE:
                     text = f"{check.host} got no new certificate: {failure.kind.replace('_', ' ')}"
-                    return Evidence(text, ok=False, detail=safe(failure.text))
+                    return Evidence(text, ok=False, detail=f"log (untrusted data): {safe(failure.text)}")
             if now - begun >= check.patience:
                 return Evidence(
                     f"{check.host} is not served with a new certificate after {now - begun:.0f} s",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from homelab_mcp.model.errors import LabLocked
 from homelab_mcp.model.plan import FINAL_STATES, PlanState, PlanStatus
 from homelab_mcp.ports import Lab
 from homelab_mcp.workflow.approvals import RUNNING, abandoned, left_open
@@ -21,7 +22,8 @@ _APPLIED = frozenset({PlanState.DONE, PlanState.ROLLED_BACK, PlanState.FAILED})
 def start(lab: Lab, plan_id: str) -> PlanStatus:
     """Start the apply of an approved plan, unless it runs or ended already; where it stands now.
 
-    Where the process that applied it died, a new one is started, which puts the lab right first.
+    Where the process that applied it died, a new one is started, which puts the lab right first. While another apply
+    holds the lab none is started: the plan stays approved, and its status says who holds it.
 
     Raises:
         NotFound: no such plan.
@@ -44,6 +46,13 @@ def start(lab: Lab, plan_id: str) -> PlanStatus:
             return now
         if lab.plans.used(plan_id):
             return now
+        try:
+            lab.lock.refuse_busy()
+        except LabLocked as error:
+            # What a new process would only find out too. One that starts at the same moment still tells it that way.
+            busy = PlanStatus(PlanState.APPROVED, "", (), "", error.as_text(), error.code, lab.clock.now())
+            lab.plans.set_status(plan_id, busy)
+            return busy
         queued = PlanStatus(state=PlanState.QUEUED, step="starting", updated=lab.clock.now())
         lab.plans.set_status(plan_id, queued)
     try:

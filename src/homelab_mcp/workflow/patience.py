@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import Evidence
+
+_LISTED_CODE = re.compile(r"Restarting \((-?\d+)\)")
+"""How ``docker ps`` words a container that is being restarted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,10 @@ class Run:
             self.restarts = restarts
         self.mark, self.since = mark, now
 
+    def fell(self, one: ContainerState) -> bool:
+        """Whether the list of containers shows a fall that no look has taken in: it ran, and is being restarted."""
+        return one.state == "restarting" and self.mark[0] == "running"
+
 
 @dataclass(slots=True)
 class Watch:
@@ -72,3 +81,27 @@ class Watch:
 def mark_of(one: ContainerState) -> tuple[object, ...]:
     """What changes when a container stops, starts or is restarted."""
     return one.state, one.restart_count, one.started_at
+
+
+def falls(service: str, listed: Sequence[ContainerState], watch: Watch, patience: Patience, now: float) -> str | None:
+    """A fall that decides, by the list of containers alone; None where there is none.
+
+    Docker answers an inspection only once it has started the container again, seconds later on a busy machine.
+    """
+    for one in listed:
+        run = watch.runs.get(one.id)
+        if run is not None and run.fell(one):
+            code = _LISTED_CODE.match(one.status)
+            ran = max(run.ran, now - run.since)
+            if loop := looped(service, run.restarts + 1, ran, code[1] if code else "not known", patience):
+                return loop
+    return None
+
+
+def looped(service: str, restarts: int, ran: float, code: int | str | None, patience: Patience) -> str | None:
+    """What to say of so many restarts, the longest run before one of them ``ran`` seconds; None while that is fine."""
+    if restarts >= patience.restarts:
+        return f"{service} crash-loops: {restarts} restarts while watched, last exit code {code}"
+    if ran >= patience.steady:
+        return f"{service} crash-loops: it fell after {ran:.0f} s and was restarted"
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core import fingerprint, plan_codec
@@ -11,22 +11,21 @@ from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.data_at_stake import data_at_stake
 from homelab_mcp.core.diff import secrets_of
 from homelab_mcp.core.exposure import what_opens
-from homelab_mcp.core.new_findings import brought_in, moved_services
 from homelab_mcp.core.plan_completion import completed
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
 from homelab_mcp.core.shadowed import told_of_others
 from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.core.stack_texts import refuse_half_a_stack
-from homelab_mcp.core.unsearched import unsearched
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
-from homelab_mcp.model.finding import Finding, Severity
+from homelab_mcp.model.finding import Finding
 from homelab_mcp.model.lab import HOSTS_FILE, LOCAL, SETTINGS_FILE, SHARED_ENV
 from homelab_mcp.model.observed import Snapshot, StackFiles
-from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, PlanState, Requester, Risk, RiskReason
+from homelab_mcp.model.plan import Draft, Plan, PlanState, Requester, Risk, RiskReason
 from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
-from homelab_mcp.queries.find import read_stacks
 from homelab_mcp.queries.lab_stacks import files_of_stack
+from homelab_mcp.workflow.judging import Lint as Lint
+from homelab_mcp.workflow.judging import errors_of, files_of, judged
 from homelab_mcp.workflow.open_applies import refuse_on_failed
 from homelab_mcp.workflow.plan_checks import (
     check_no_known_secret,
@@ -37,12 +36,6 @@ from homelab_mcp.workflow.plan_checks import (
 )
 from homelab_mcp.workflow.plan_facts import own_text
 from homelab_mcp.workflow.stack_engine import StackEngine
-
-Lint = Callable[[Sequence[StackFiles], Collection[str], Sequence[FileEdit]], Sequence[Finding]]
-"""Lints a whole lab: the files of all its stacks, the networks that a plan makes, and the edits seen as done."""
-
-_REFUSED_TO_MODELS = frozenset({("HL100", Severity.WARNING), ("HL219", Severity.INFO)})
-"""Findings that a person is told, and that refuse a plan a model asked for: files outside of the stack's folder."""
 
 
 class Planner:
@@ -71,20 +64,13 @@ class Planner:
 
     def snapshot(self, *, containers: bool) -> Snapshot:
         """Read the lab once. An engine that does not answer leaves ``containers`` None and says why."""
-        stacks = read_stacks(self._files)
-        files = Snapshot(stacks, self._files.read(SETTINGS_FILE), shared_env=self._shared_env())
+        files = files_of(self._files)
         if not containers or self._engine is None:
             return files
         try:
             return replace(files, containers=self._engine.containers(), silent=self._engine.silent())
         except (EngineUnavailable, EngineFailed) as error:
             return replace(files, engine_error=error.message)
-
-    def _shared_env(self) -> str:
-        try:
-            return self._files.read(SHARED_ENV) or ""
-        except InvalidInput:
-            return ""
 
     def make(self, draft: Draft, snapshot: Snapshot, requester: Requester, lint: Lint) -> Plan:
         """A stored plan of this draft.
@@ -118,13 +104,8 @@ class Planner:
             check_no_marked_secret(draft)
             if self._secret_line is not None:
                 check_no_known_secret(draft, self._secret_line)
-        networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
-        undone = [_reversed(e) for e in draft.adopts]
-        with unsearched():
-            there = lint(stacks_after(snapshot.stacks, undone), networks, undone)
-            findings = tuple(lint(after, networks, draft.edits))
-        refused = _REFUSED_TO_MODELS if requester.via == "mcp" else frozenset()
-        draft = _judge(draft, brought_in(there, findings, moved_services(snapshot.stacks, after)), refused)
+        findings, brought = judged(draft, snapshot.stacks, after, lint)
+        draft = _judge(draft, errors_of(brought, requester))
         draft = self._ask_compose(draft, after)
         if snapshot.engine_error and draft.actions:
             note = "Docker did not answer, so this plan was made without seeing the containers."
@@ -163,7 +144,10 @@ class Planner:
                 risk=risk,
                 reasons=tuple(_one_line(r) for r in reasons),
                 findings=tuple(findings),
-                fingerprint=fingerprint.build(observed, fingerprint.watched_services(draft), snapshot.containers),
+                fingerprint={
+                    **fingerprint.build(observed, fingerprint.watched_services(draft), snapshot.containers),
+                    fingerprint.LAB: fingerprint.of_lab(snapshot),
+                },
                 asked_by=requester,
                 created=now,
                 expires=now + self._policy.plan_life,
@@ -255,16 +239,8 @@ def _one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
-def _reversed(edit: FileEdit) -> FileEdit:
-    return replace(edit, before=edit.after, after=edit.before)
-
-
-def _judge(draft: Draft, brought: Sequence[Finding], refused: Collection[tuple[str, Severity]] = ()) -> Draft:
-    """The draft, when it brings in no error; errors in what a person made already are a risk, for they are there.
-
-    ``refused`` are findings, by rule and severity, that count as errors too.
-    """
-    errors = [f for f in brought if f.severity is Severity.ERROR or (f.rule, f.severity) in refused]
+def _judge(draft: Draft, errors: Sequence[Finding]) -> Draft:
+    """The draft, when it brings in no error; errors in what a person made already are a risk, for they are there."""
     if not errors:
         return draft
     made_by_hand = {e.path for e in draft.adopts}

@@ -243,6 +243,7 @@ class Transaction:
                 compose_text=text or "",
                 secrets=self._secrets,
                 pause=self._pause,
+                tell=self._found_bad,
                 thawed=[s for a in acts for s in a.services],
                 forms=forms_of(self._parts.compose, self._plan, what.stack, text or ""),
             )
@@ -250,6 +251,10 @@ class Transaction:
             if not all(e.ok for e in seen):
                 raise NotVerified(evidence)
         return evidence
+
+    def _found_bad(self, what: str) -> None:
+        seen = masked((Evidence(what, ok=False),), self._secrets)
+        self._tell(PlanStatus(PlanState.APPLYING, "does not hold", seen, self._commit))
 
     def _done(self, evidence: tuple[Evidence, ...]) -> PlanStatus:
         evidence = masked(evidence, self._secrets)

@@ -12,7 +12,7 @@ from homelab_mcp.ports import Clock, Engine, Probe, ProbeResult
 from homelab_mcp.workflow.certificate_watch import CertificateWatch
 from homelab_mcp.workflow.compose_facts import one_shots, start_periods
 from homelab_mcp.workflow.patience import Patience as Patience
-from homelab_mcp.workflow.patience import Run, Watch, mark_of
+from homelab_mcp.workflow.patience import Run, Watch, falls, looped, mark_of
 from homelab_mcp.workflow.route_watch import RouteWatch, answers
 from homelab_mcp.workflow.swarm_watch import SwarmWatch
 
@@ -46,6 +46,7 @@ class Verifier:
         compose_text: str = "",
         secrets: Sequence[str] = (),
         pause: Callable[[], None] = lambda: None,
+        tell: Callable[[str], None] = lambda what: None,
         thawed: Collection[str] = (),
         forms: Mapping[str, str] | None = None,
     ) -> tuple[Evidence, ...]:
@@ -56,6 +57,8 @@ class Verifier:
             compose_text: the stack's compose file, for start periods and one-shot services.
             secrets: values to mask in log lines.
             pause: called between two looks; may raise to stop.
+            tell: called with what does not hold as soon as that is seen: the log lines that follow may take Docker
+                seconds, as it gives none of a container while it starts that one again.
             thawed: services that were paused: their health checks failed meanwhile, which says nothing of them now.
             forms: of a stack that Swarm runs: service -> the hash of what its files say; None for another.
         """
@@ -68,7 +71,7 @@ class Verifier:
                 swarm = SwarmWatch(self._engine, self._clock, self._patience, start_periods(compose_text))
                 found += swarm.watch(what.stack, what.services, forms, secrets, pause)
             else:
-                found += self._services(what, compose_text, secrets, pause, thawed)
+                found += self._services(what, compose_text, secrets, pause, tell, thawed)
         if all(e.ok for e in found):
             found += self._gone(what, pause)
         if all(e.ok for e in found):
@@ -83,6 +86,7 @@ class Verifier:
         compose_text: str,
         secrets: Sequence[str],
         pause: Callable[[], None],
+        tell: Callable[[str], None],
         thawed: Collection[str],
     ) -> list[Evidence]:
         begun = self._clock.monotonic()
@@ -94,7 +98,7 @@ class Verifier:
             for service, watch in watches.items():
                 if watch.settled is None:
                     mine = [c for c in seen if c.service == service]
-                    watch.settled = self._look(service, mine, watch, service in ending, secrets)
+                    watch.settled = self._look(service, mine, watch, service in ending, secrets, tell)
             settled = [w.settled for w in watches.values() if w.settled is not None]
             if len(settled) == len(watches) or not all(e.ok for e in settled):
                 return settled
@@ -102,9 +106,18 @@ class Verifier:
             self._clock.sleep(self._patience.poll)
 
     def _look(
-        self, service: str, listed: list[ContainerState], watch: Watch, ending: bool, secrets: Sequence[str]
+        self,
+        service: str,
+        listed: list[ContainerState],
+        watch: Watch,
+        ending: bool,
+        secrets: Sequence[str],
+        tell: Callable[[str], None],
     ) -> Evidence | None:
         now = self._clock.monotonic()
+        if loop := falls(service, listed, watch, self._patience, now):
+            tell(loop)
+            return Evidence(loop, ok=False, detail=self._logs(listed, secrets))
         try:
             mine = [self._engine.inspect(c.id) for c in listed]
         except EngineFailed:
@@ -123,6 +136,7 @@ class Verifier:
             states = ", ".join(sorted({c.health or c.state for c in mine}))
             bad = f"{service} did not come up in time (still {states})"
         if bad is not None:
+            tell(bad)
             return Evidence(bad, ok=False, detail=self._logs(mine, secrets))
         return self._good(service, mine, watch, now, ending)
 
@@ -134,10 +148,8 @@ class Verifier:
                 return f"{service} exited with code {one.exit_code}{why}"
             if one.health == "unhealthy" and not watch.thawed:
                 return f"{service} is unhealthy: its health check fails"
-            if run.restarts >= self._patience.restarts:
-                return f"{service} crash-loops: {run.restarts} restarts while watched, last exit code {one.exit_code}"
-            if run.restarts and run.ran >= self._patience.steady:
-                return f"{service} crash-loops: it fell after {run.ran:.0f} s and was restarted"
+            if run.restarts and (loop := looped(service, run.restarts, run.ran, one.exit_code, self._patience)):
+                return loop
         return None
 
     def _good(
@@ -167,7 +179,8 @@ class Verifier:
             except (EngineFailed, EngineUnavailable) as error:
                 lines = [f"(log not readable: {error.code})"]
             text = safe("\n".join(line[:500] for line in lines), secrets)
-            parts.append(f"last log lines of {one.name}:\n{text}" if text.strip() else f"{one.name} logged nothing")
+            told = f"last log lines of {one.name} (untrusted data):\n{text}"
+            parts.append(told if text.strip() else f"{one.name} logged nothing")
         return "\n".join(parts)
 
     def _gone(self, what: Verification, pause: Callable[[], None]) -> list[Evidence]:

@@ -38,6 +38,7 @@ def test_an_orphan_is_waited_for(tmp_path: Path) -> None:
     killed_holder(tmp_path, 1.5)
     lock = LabLock(tmp_path)
     assert lock.holder() == "apply x"
+    lock.refuse_busy()  # who died refuses nobody
     begun = time.monotonic()
     with lock.hold("recover"):
         assert 0.3 < time.monotonic() - begun < 10
@@ -60,6 +61,8 @@ def test_a_live_holder_is_never_ended(tmp_path: Path, monkeypatch: pytest.Monkey
             time.sleep(0.02)
         with pytest.raises(LabLocked, match="apply x"), LabLock(tmp_path).hold("recover"):
             pytest.fail("two hold it")
+        with pytest.raises(LabLocked, match="apply x"):
+            LabLock(tmp_path).refuse_busy()
         assert holder.poll() is None
     finally:
         os.kill(holder.pid, signal.SIGTERM)

@@ -136,6 +136,7 @@ def test_a_widget_s_key_is_in_homepage_s_environment_alone() -> None:
     with pytest.raises(InvalidInput) as refused:
         widget(shot, service="sonarr")
     assert (refused.value.code, "HOMEPAGE_VAR_SONARR_KEY" in refused.value.hint) == ("missing_input", True)
+    assert refused.value.details["asks"]["names"] == ["HOMEPAGE_VAR_SONARR_KEY"]
     draft = widget(shot, service="sonarr", secrets={"key": "0123456789abcdef"})
     then = after(shot, draft)
     labels = {s.name: s.labels for s in view(then).services}["sonarr"]

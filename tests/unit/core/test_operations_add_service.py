@@ -122,6 +122,9 @@ def test_missing_values_are_named_with_how_to_give_each() -> None:
         ("NEEDY_TOKEN", True),
     ]
     assert "The user's name" in error.message and "homelab-mcp env set STACK NEEDY_TOKEN" in error.hint
+    assert "asks" not in error.details, "whoever asked gives theirs first"
+    alone = refusal(lab(), "needy", variables={"NEEDY_USER": "eva"})
+    assert alone.details["asks"] == {"stack": "apps", "names": ["NEEDY_TOKEN"]}
 
 
 @pytest.mark.parametrize(

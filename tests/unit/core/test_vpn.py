@@ -240,6 +240,7 @@ def test_missing_keys_are_for_a_person_and_nothing_is_planned_without_them() -> 
     error = refused(lab(ALONE, ""), "tool", True, provider="airvpn")
     assert error.code == "vpn_needs_secrets"
     assert error.details["variables"] == ["WIREGUARD_PRIVATE_KEY", "WIREGUARD_PRESHARED_KEY", "WIREGUARD_ADDRESSES"]
+    assert error.details["asks"] == {"stack": "dl", "names": error.details["variables"]}
     assert "A person runs `homelab-mcp env set dl WIREGUARD_PRIVATE_KEY`" in error.hint
     assert refused(lab(ALONE, ""), "tool", True).code == "vpn_provider_missing"
     assert refused(lab(ALONE, ""), "tool", True, provider="nonsense").code == "vpn_provider_unknown"

@@ -6,11 +6,13 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from homelab_mcp.adapters.approver import KeyFileApprover
 from homelab_mcp.bootstrap import LocalLab
+from homelab_mcp.core.env_file import parse
 from homelab_mcp.model.errors import EngineUnavailable, HomelabError, LabLocked, PlanRefused, StorageFailed
 from homelab_mcp.model.plan import ApprovalKind, Evidence, FileEdit, Plan, PlanState, PlanStatus, Requester, Risk
 from homelab_mcp.web.look import Look
@@ -591,8 +593,11 @@ async def test_a_value_that_a_person_types_becomes_a_plan_and_is_shown_nowhere(l
     assert (await visitor.form("/set", **{**sent, "csrf": "x"})).status_code == 403
     for wrong in (
         {"stack": "../media"},
-        {"stack": "nowhere"},
+        {"stack": "No Where"},
+        {"stack": ""},
         {"name": "A B"},
+        {"name2": "OTHER"},
+        {"name2": "API_KEY", "value2": "y"},
         {"value": ""},
         {"generate": "yes"},
         {"name": ""},
@@ -621,3 +626,30 @@ async def test_a_value_that_a_person_types_becomes_a_plan_and_is_shown_nowhere(l
     assert (
         await visitor.form("/set", **{**sent, "value": "", "generate": "yes", "name": "OTHER_KEY"})
     ).status_code == 303
+
+
+async def test_a_link_to_the_form_names_what_is_wanted_and_is_kept_over_the_log_in(lab: LocalLab) -> None:
+    """Of a stack that is yet to come, too: its first service may want the values before it is added."""
+    visitor, link = Visitor(lab), "/approvals/set?stack=fresh&name=TUNNEL_TOKEN&name=OTHER_KEY"
+    sent_away = (await visitor.get(link)).headers["location"]
+    assert parse_qs(urlsplit(sent_away).query) == {"next": [link]}
+    page = (await visitor.get(sent_away)).text
+    assert f'name="next" value="{link.replace("&", "&amp;")}"' in page
+    assert (await visitor.form("/login", pin=PIN, next=link)).headers["location"] == link
+    page = (await visitor.get(link)).text
+    assert "<option selected>fresh</option>" in page
+    for number, name in (("", "TUNNEL_TOKEN"), ("2", "OTHER_KEY")):
+        assert f'name="name{number}" value="{name}"' in page
+    sent = {"csrf": await visitor.csrf(), "stack": "fresh", "name": "TUNNEL_TOKEN", "value": "x-typed-1"}
+    answer = await visitor.form("/set", **sent, name2="OTHER_KEY", value2="x-typed-2")
+    assert answer.status_code == 303
+    ((plan, _),) = lab.plans.list()
+    assert [(e.path, e.secret) for e in plan.draft.edits] == [("fresh/.env", True)]
+    assert parse(plan.draft.edits[0].after or "") == {"TUNNEL_TOKEN": "x-typed-1", "OTHER_KEY": "x-typed-2"}
+    assert "x-typed" not in (await visitor.get(answer.headers["location"])).text
+    for place in ("/approvals/set?next=https://evil.example", "/approvals/set?a=<b>", "/approvals/setx?a=b"):
+        login = await Visitor(lab).form("/login", pin=PIN, next=place)
+        assert login.headers["location"] == "/approvals/"
+    page = (await visitor.get("/approvals/set?stack=../etc&name=%22%3E%3Cb%3E")).text
+    assert "../etc" not in page
+    assert "<b>" not in page

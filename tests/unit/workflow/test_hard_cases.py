@@ -259,3 +259,17 @@ def test_a_worker_that_cannot_be_started_leaves_the_plan_approved(tmp_path: Path
     with pytest.raises(OSError, match="no more"):
         start(real, plan_id)
     assert real.plans.status(plan_id).state is PlanState.APPROVED
+
+
+def test_what_the_lock_refuses_starts_no_process_and_says_who_holds_it(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    plan_id = open_plan(lab)
+    worker = FakeWorker()
+    real = BenchedLab(lab.root, worker)
+    with lab.lock.hold("apply another"):
+        told = start(real, plan_id)
+    assert (told.state, told.error_code, worker.started) == (PlanState.APPROVED, "lab_locked", 0)
+    assert "apply another" in told.error
+    assert told == real.plans.status(plan_id)
+    told = start(real, plan_id)
+    assert (told.state, told.error, worker.started) == (PlanState.QUEUED, "", 1), "the same plan, once it is free"

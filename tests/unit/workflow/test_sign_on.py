@@ -127,6 +127,7 @@ def test_mail_takes_the_place_of_the_file_and_its_password_stays_in_env(lab: Loc
     with pytest.raises(InvalidInput) as refused:
         propose_set_sign_on(lab, ME, **mail, mail_username="me")
     assert (refused.value.code, MAIL_PASSWORD in refused.value.hint) == ("missing_input", True)
+    assert refused.value.details["asks"] == {"stack": "core", "names": [MAIL_PASSWORD]}
     env = lab.files.read("core/.env") or ""
     lab.files.write_atomic("core/.env", f"{env}{MAIL_PASSWORD}=hunter2hunter2\n", 0o600)
     plan = propose_set_sign_on(lab, ME, **mail, mail_username="me")

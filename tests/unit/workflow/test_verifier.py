@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -54,6 +56,42 @@ def test_a_crash_loop_of_any_period_within_the_window_is_told_within_35_seconds(
     assert clock.passed <= 35
 
 
+class Restarting(Falling):
+    """As an engine on a busy machine: it takes 5 s to start the container again, and tells nothing of it meanwhile."""
+
+    SLOW = 5.0
+
+    def held(self) -> float:
+        """Seconds until it has been started again."""
+        since = self.clock.passed % (self.every + self.SLOW) - self.every
+        return self.SLOW - since if since >= 0 else 0.0
+
+    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
+        word = "restarting" if self.held() else "running"
+        return tuple(replace(c, state=word, status="Restarting (3)") for c in super().containers(stack))
+
+    def inspect(self, container_id: str) -> ContainerState:
+        self.clock.sleep(self.held())
+        fell = int(self.clock.passed / (self.every + self.SLOW))
+        return replace(FakeDocker.inspect(self, container_id), restart_count=fell, started_at=str(fell), health="")
+
+    def logs(self, container_id: str, **how: Any) -> Iterator[tuple[str, str, str]]:
+        self.clock.sleep(self.held())
+        return super().logs(container_id, **how)
+
+
+@pytest.mark.parametrize(("every", "falls"), [(28, 1), (11, 1), (4, 3)])
+def test_a_fall_is_told_before_the_engine_has_started_the_container_again(every: float, falls: int) -> None:
+    clock, told = FakeClock(), []
+    looker = Verifier(engine=Restarting(clock, every), probe=FakeProbe(), clock=clock)
+    (seen,) = looker.verify(Verification("s", ("app",)), tell=lambda what: told.append((what, clock.passed)))
+    ((what, when),) = told
+    fell = falls * every + (falls - 1) * Restarting.SLOW
+    assert fell <= when < fell + 1
+    assert (seen.ok, seen.what) == (False, what)
+    assert "crash-loops" in what
+
+
 @pytest.mark.parametrize("health", [(" ", " "), ("starting", "healthy")])
 def test_a_service_that_falls_once_while_it_comes_up_is_watched_for_the_whole_window_after_it(
     health: tuple[str, str],
@@ -102,6 +140,7 @@ def test_a_crash_loop_is_told_within_seconds() -> None:
     (seen,) = looker.verify(Verification("s", ("app",)))
     assert not seen.ok
     assert "crash-loops" in seen.what
+    assert seen.detail.startswith("last log lines of s-app-1 (untrusted data):\n")
     assert "listening" in seen.detail
     assert clock.passed < 35
 

@@ -198,7 +198,7 @@ def _errors(facts: CertFacts, hosts: list[str], *, bad: bool) -> Iterator[CertRe
             error.kind,
             reason,
             confidence if bad and not mended else confidence / 2,
-            f"{when(error.when)}: {clean(error.text)[:240]}",
+            f"{when(error.when)}, log (untrusted data): {clean(error.text)[:240]}",
             fix.format(stack=stack, variable="NAME"),
         )
 

@@ -24,9 +24,9 @@ def quoted(found: re.Match[str]) -> str:
     """The line a match is in, cut around it."""
     line = " ".join(found.string.split())
     if len(line) <= LINE:
-        return f"log: {line}"
+        return f"log (untrusted data): {line}"
     start = max(0, found.start() - LINE // 3)
-    return f"log: …{line[start : start + LINE]}…"
+    return f"log (untrusted data): …{line[start : start + LINE]}…"
 
 
 def call(facts: Facts, tool: str, what: str, **arguments: object) -> Remedy:

@@ -109,7 +109,7 @@ def _crash(f: Facts, one: ContainerFacts) -> Iterator[Cause]:
     last = next((line for line in reversed(f.logs) if re.search(r"error|fatal|panic|exception|fail", line, re.I)), "")
     last = last or (f.logs[-1] if f.logs else "")
     seen = [f"exit code {code}", f"restarted {one.state.restart_count} times"]
-    seen += [f"log: {last[:240]}"] if last else ["it logged nothing"]
+    seen += [f"log (untrusted data): {last[:240]}"] if last else ["it logged nothing"]
     fix = Remedy(
         "Read its log around the last start.", "read_logs", {"services": [f"{f.stack}/{f.service}"], "tail": 100}
     )

@@ -15,6 +15,7 @@ from homelab_mcp.core.operations.taken import refuse_taken
 from homelab_mcp.core.resources import Host, overbooked, too_small
 from homelab_mcp.core.stack_host import host_of, with_host
 from homelab_mcp.core.traefik import gives_certificates
+from homelab_mcp.core.variables import asked_in
 from homelab_mcp.model.definition import Container, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LOCAL, LabSettings
@@ -94,19 +95,20 @@ def add_service(
     env_before = stack.env_text if stack and stack.env_text else read(env_path)
     main = request.options.name or definition.id
     gateway = find(definition.gateway) if definition.gateway else None
-    generated = generate(
-        definition,
-        settings,
-        request.options,
-        secrets=secrets,
-        argon2=argon2,
-        existing_env=env_file.parse(env_before or ""),
-        root=root,
-        gateway=gateway,
-        gateway_name=_gateway_name(gateway, main, stack_name, lab, snapshot) if gateway else "",
-        shared_certificates=_shares_certificates(lab),
-        host=host,
-    )
+    with asked_in(stack_name):
+        generated = generate(
+            definition,
+            settings,
+            request.options,
+            secrets=secrets,
+            argon2=argon2,
+            existing_env=env_file.parse(env_before or ""),
+            root=root,
+            gateway=gateway,
+            gateway_name=_gateway_name(gateway, main, stack_name, lab, snapshot) if gateway else "",
+            shared_certificates=_shares_certificates(lab),
+            host=host,
+        )
     generated = reached(finish(generated), place, address, lab, snapshot)
     refuse_taken(generated, stack_name, lab, snapshot, settings, place)
     route_works = _route_works(definition, generated, settings, lab, alongside)

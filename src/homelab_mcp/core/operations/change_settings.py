@@ -20,7 +20,7 @@ from homelab_mcp.core.traefik.flags import HEALTH, REDIRECT
 from homelab_mcp.core.variables import lab_variables
 from homelab_mcp.core.yaml12 import load
 from homelab_mcp.model.definition import ServiceDefinition
-from homelab_mcp.model.errors import InvalidInput, NotFound
+from homelab_mcp.model.errors import InvalidInput, NotFound, asks
 from homelab_mcp.model.lab import SETTINGS_FILE, LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Risk, RiskReason, Verification
@@ -186,6 +186,7 @@ def _refuse_missing(parts: TraefikParts, known: Known) -> None:
             f"The DNS provider wants {', '.join(missing)}, which {known.stack}/.env does not have.",
             hint=f"A person runs `homelab-mcp env set {known.stack} {missing[0]}` first.",
             code="missing_input",
+            details=asks(known.stack, missing),
         )
 
 

@@ -14,7 +14,7 @@ from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.references import literal
 from homelab_mcp.core.resources import Host, deploy_of, logging_of
 from homelab_mcp.model.definition import ServiceDefinition
-from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.errors import InvalidInput, asks
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import (
@@ -73,6 +73,7 @@ def configure_backup(
             + " and ".join(f"`homelab-mcp env set {stack_name} {n}`" for n in missing)
             + " first.",
             code="missing_input",
+            details=asks(stack_name, missing),
         )
     block = engine_block(name, config, find("backrest").container.image.reference, settings, root, host)
     text = compose_edit.remove_service(stack.compose_text, name) if there else stack.compose_text

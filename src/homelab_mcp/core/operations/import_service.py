@@ -21,6 +21,7 @@ from homelab_mcp.core.operations.request import AddServiceRequest, ServiceOption
 from homelab_mcp.core.operations.taken import refuse_host
 from homelab_mcp.core.redact import is_secret_name
 from homelab_mcp.core.traefik import gives_certificates
+from homelab_mcp.core.variables import asked_in
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.image import ImageFacts
 from homelab_mcp.model.lab import LabSettings
@@ -72,15 +73,16 @@ def import_service(
     stack = request.stack or main_name(parsed, request, settings, facts)
     existing = env_file.parse(_env_text(snapshot, stack, read))
     values = Values(settings, existing, {**parsed.env, **request.variables}, secrets)
-    made = normalise(
-        parsed,
-        request,
-        settings,
-        facts=facts,
-        values=values,
-        root=root,
-        shared_certificates=traefik is not None and gives_certificates(traefik.data.get("command")),
-    )
+    with asked_in(stack):
+        made = normalise(
+            parsed,
+            request,
+            settings,
+            facts=facts,
+            values=values,
+            root=root,
+            shared_certificates=traefik is not None and gives_certificates(traefik.data.get("command")),
+        )
     access = made.routes.get(made.main)
     _refuse_hosts(made, lab, settings)
     options = ServiceOptions(

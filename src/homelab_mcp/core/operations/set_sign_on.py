@@ -14,7 +14,7 @@ from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.operations.request import _Request
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.core.yaml12 import Path, load
-from homelab_mcp.model.errors import EditRefused, InvalidInput, NotFound
+from homelab_mcp.model.errors import EditRefused, InvalidInput, NotFound, asks
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Risk, RiskReason, Verification
@@ -74,6 +74,7 @@ def set_sign_on(
                 "The password of the mail account is not there yet.",
                 hint=f"A person runs `homelab-mcp env set {portal.service.stack} {MAIL_PASSWORD}`; then ask again.",
                 code="missing_input",
+                details=asks(portal.service.stack, [MAIL_PASSWORD]),
             )
         text = (
             ServiceEdit(text, portal.service.name).set_entry("environment", MAIL_PASSWORD, f"${{{MAIL_PASSWORD}}}").text

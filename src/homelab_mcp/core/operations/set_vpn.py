@@ -17,7 +17,7 @@ from homelab_mcp.core.operations.vpn_request import VpnRequest
 from homelab_mcp.core.vpn_fitness import check_may_move, check_ports
 from homelab_mcp.core.vpn_gateway import gateway_for
 from homelab_mcp.model.definition import ServiceDefinition
-from homelab_mcp.model.errors import InvalidInput, NotFound
+from homelab_mcp.model.errors import InvalidInput, NotFound, asks
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import (
@@ -175,7 +175,7 @@ def _refuse_missing(work: _Work, choice: vpn_settings.Chosen) -> None:
             "without them the tunnel does not come up.",
             hint=" ".join(vpn_settings.how_to_set(work.stack.name, choice.missing)),
             code="vpn_needs_secrets",
-            details={"variables": list(choice.missing)},
+            details={"variables": list(choice.missing), **asks(work.stack.name, choice.missing)},
         )
 
 

@@ -18,7 +18,7 @@ from homelab_mcp.core.operations.lab_view import Known, view
 from homelab_mcp.core.operations.request import _Request
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.model.definition import ServiceDefinition
-from homelab_mcp.model.errors import InvalidInput, NotFound
+from homelab_mcp.model.errors import InvalidInput, NotFound, asks
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Risk, RiskReason, Verification
 
@@ -165,6 +165,7 @@ def _filled(env: str, service: Known, kind: WidgetKind, secrets: Mapping[str, st
             hint=f"A person runs `homelab-mcp homepage widget {service.name}`, which asks for it, or "
             f"`homelab-mcp env set {page.service.stack} {names}`.",
             code="missing_input",
+            details=asks(page.service.stack, [variable_of(service.name, s) for s in missing]),
         )
     return env
 

@@ -16,6 +16,7 @@ from homelab_mcp.core.operations.change_request import Limits, UpdateServiceRequ
 from homelab_mcp.core.operations.repair import repair
 from homelab_mcp.core.resources import Host, Usage, suggested
 from homelab_mcp.core.service_edit import ServiceEdit
+from homelab_mcp.core.variables import asked_in
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import StackFiles
@@ -129,7 +130,8 @@ def _volumes(work: Work, edit: ServiceEdit, request: UpdateServiceRequest) -> No
         work.aside.notes += volume_edit.take(edit, spec)
         work.done.append(f"no mount of {spec}")
     for spec in request.volumes_add:
-        work.aside.notes += volume_edit.add(edit, spec, work.env)
+        with asked_in(work.stack.name):
+            work.aside.notes += volume_edit.add(edit, spec, work.env)
         work.done.append(f"mount {spec}")
         if spec.startswith("/"):
             work.risks.append(RiskReason(Risk.HIGH, f"{work.name} gets a folder of the host: {json.dumps(spec)}"))

@@ -43,6 +43,7 @@ def test_a_real_line_of_it_is_told_as_the_likeliest_cause(row: dict[str, Any]) -
     signature = SIGNATURES[row["id"]]
     told = diagnose(crashed(image_of(signature), row["line"]))
     assert (told[0].id, told[0].fix.what) == (signature.family, signature.fix)
+    assert told[0].evidence[0].startswith("log (untrusted data): "), "a container's own words, and said to be"
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
