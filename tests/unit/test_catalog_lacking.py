@@ -16,7 +16,8 @@ ENTRIES = {definition.id: definition for definition in packaged_definitions()}
 
 def test_an_entry_lacks_what_nobody_wrote_for_it() -> None:
     signatures = load_signatures()
-    assert lacking(ENTRIES["whoami"], signatures) == ALL
+    assert lacking(ENTRIES["whoami"], ()) == ALL
+    assert lacking(ENTRIES["whoami"], signatures) == ("memory", "metrics", "widget")
     assert lacking(ENTRIES["crowdsec"], signatures) == ()
     assert lacking(ENTRIES["gotenberg"], signatures) == ("memory", "widget")
 

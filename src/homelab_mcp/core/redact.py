@@ -16,9 +16,9 @@ _PUBLIC_WORDS = re.compile(
     r"USER(NAME)?|NAME|HOST(NAME)?|PORT|DB|DATABASE|DOMAIN|SUBDOMAIN|DIR|PATH|TZ|TIMEZONE|[PU]?[UG]ID|LANG|LANGUAGE|LOCALE|"
     r"VERSION|TAG|LEVEL|MODE|ENABLED?|TYPE|PROVIDER|COUNTR(Y|IES)|CITIES|REGION|INTERFACE"
 )
-# AUTH as part of a product's name, or of who may read by default, says nothing of a secret.
+# AUTH as part of a product's name, of who may read by default, or of the kind of log-in, says nothing of a secret.
 _SECRET_WORDS = re.compile(
-    r"PASS|SECRET|TOKEN|KEY|CRED|(?<!NEXT)AUTH(?!ELIA|ENTIK|_DEFAULT_ACCESS)|PRIVATE|SALT|HASH|PIN|SEED|COOKIE|WEBHOOK|DSN",
+    r"PASS|SECRET|TOKEN|KEY|CRED|(?<!NEXT)AUTH(?!ELIA|ENTIK|_DEFAULT_ACCESS|_TYPE$)|PRIVATE|SALT|HASH|PIN|SEED|COOKIE|WEBHOOK|DSN",
     re.IGNORECASE,
 )
 

@@ -97,6 +97,11 @@ def test_env_values_count_as_secret_unless_their_name_says_otherwise() -> None:
     assert not is_secret_name("TZ")
     assert is_public_name("MYSQL_DATABASE")
     assert not is_public_name("PASSWORD_HASH_TYPE_KEY")
+    # The kind of log-in is a setting; what follows it is not.
+    assert is_public_name("MINIO_PROMETHEUS_AUTH_TYPE")
+    assert not is_secret_name("MINIO_PROMETHEUS_AUTH_TYPE")
+    assert is_secret_name("AUTH_TYPE_VALUE")
+    assert not is_public_name("SECRET_AUTH_TYPE")
 
 
 @pytest.mark.parametrize(
