@@ -205,27 +205,6 @@ def ensure_pebble(reference: str = "homelab-testbed/pebble:local") -> LocalImage
     return LocalImage(reference, is_stand_in=False)
 
 
-def ensure_backup(reference: str) -> LocalImage:
-    """Put an image with what backups need on the engine: Debian's real restic, the Docker client, BusyBox."""
-    applets = subprocess.run(
-        [find_program("busybox", "busybox-static"), "--list"], capture_output=True, text=True, check=True
-    )
-    recipe = Recipe(
-        kind="local-build",
-        changes=(f"ENV PATH={SEARCH_PATH}",),
-        programs={
-            "/bin/busybox": find_program("busybox", "busybox-static"),
-            "/usr/bin/restic": find_program("restic", "restic"),
-            "/usr/bin/docker": find_program("docker", "docker.io"),
-            "/usr/bin/flock": find_program("flock", "util-linux"),
-        },
-        files=accounts(),
-        links={f"/bin/{applet}": "busybox" for applet in applets.stdout.split() if "/" not in applet},
-    )
-    put_image(reference, recipe)
-    return LocalImage(reference, is_stand_in=False)
-
-
 POSTGRES_ENTRYPOINT = r"""#!/bin/sh
 # As the official image begins: a new folder is filled by a server that listens on no port. Nothing of a test outlives a
 # power cut, so nothing waits for the disk.

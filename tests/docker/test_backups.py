@@ -22,7 +22,8 @@ from homelab_mcp.workflow.verifier import Patience
 from testbed import LocalImage, Scratch
 from testbed.definitions import definition
 from testbed.docker_engine import docker, wait_until
-from testbed.images import ensure_backup, ensure_postgres
+from testbed.images import ensure_postgres
+from testbed.storage import ensure_backup
 
 pytestmark = pytest.mark.timeout(240)
 

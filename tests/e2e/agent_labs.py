@@ -18,7 +18,7 @@ from homelab_mcp.workflow.propose_setup import propose_core
 from testbed import Scratch, ensure_traefik, free_port, stand_in
 from testbed.definitions import definition
 from testbed.docker_engine import docker
-from testbed.images import ensure_backup
+from testbed.storage import ensure_backup
 from tests.e2e.server import PIN
 from tests.service_stand_in import ENTRY
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from homelab_mcp.adapters.git_locks import clear_stale_locks, own_locks_cleared
 from homelab_mcp.adapters.git_reading import GitReader, forbidden, head_of, lookup
-from homelab_mcp.core.secret_files import SECRET_NAMES
+from homelab_mcp.core.secret_files import KEY_FILES, SECRET_NAMES
 from homelab_mcp.model.errors import HomelabError, storage_failed
 from homelab_mcp.model.lab import PRIVATE_FOLDER
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dulwich.repo import Repo
 
 AUTHOR = b"homelab-mcp <homelab-mcp@localhost>"
-EXCLUDED = (".env", "*.env", ".env.*", f"{PRIVATE_FOLDER}/", *sorted(SECRET_NAMES), "*.homelab-tmp")
+EXCLUDED = (".env", "*.env", ".env.*", f"{PRIVATE_FOLDER}/", *sorted(SECRET_NAMES), *KEY_FILES, "*.homelab-tmp")
 _MARK = "# homelab-mcp: secrets and private files"
 _WAIT = 5.0
 

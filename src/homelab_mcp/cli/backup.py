@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -70,6 +72,10 @@ def configure(
     skip: Annotated[Many, typer.Option("--skip", metavar="STACK/SERVICE", help="A service to leave out.")] = None,
     ui: Annotated[bool, typer.Option("--ui", help="Also add Backrest, to look into the repository.")] = False,
     stack: Annotated[str, typer.Option(help="The stack it goes to, at first.")] = "",
+    keys_file: Annotated[
+        str,
+        typer.Option(help="File with the repository's keys as NAME=VALUE lines; - reads stdin. Else they are asked."),
+    ] = "",
     plan_only: PlanOnly = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -77,7 +83,7 @@ def configure(
     from homelab_mcp.cli.add import pairs
     from homelab_mcp.model.errors import InvalidInput
     from homelab_mcp.model.plan import Requester
-    from homelab_mcp.workflow.propose_backup import propose_configure_backup
+    from homelab_mcp.workflow.propose_backup import missing_keys, propose_configure_backup
 
     counts = pairs(keep or [])
     if wrong := [n for n, v in counts.items() if not v.isdigit()]:
@@ -90,8 +96,28 @@ def configure(
         "skip": tuple(skip or ()),
     }
     lab = lab_of(ctx)
-    plan = propose_configure_backup(lab, changes, Requester("cli"), stack=stack, ui=ui)
+    keys = _keys(keys_file) if keys_file else {}
+    if sys.stdin.isatty() and keys_file != "-":
+        names = [n for n in missing_keys(lab, changes, stack=stack) if n not in keys]
+        keys |= {n: typer.prompt(n, hide_input=True, err=True) for n in names}
+    plan = propose_configure_backup(lab, changes, Requester("cli"), stack=stack, ui=ui, keys=keys)
     raise typer.Exit(proposed(lab, plan, as_json=as_json, plan_only=plan_only))
+
+
+def _keys(file: str) -> dict[str, str]:
+    """Keys never come as arguments: those are in process lists and shells' histories."""
+    from homelab_mcp.model.errors import InvalidInput
+
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InvalidInput(
+            f"{file} cannot be read: {said}.", hint="Give a file with lines like NAME=VALUE.", code="keys_file"
+        ) from None
+    # As they are: a secret may hold any sign.
+    lines = (line.strip() for line in text.splitlines())
+    return {n.strip(): v.strip() for n, _, v in (line.partition("=") for line in lines if line[:1] not in ("", "#"))}
 
 
 def run(ctx: typer.Context, as_json: JsonFlag = False) -> None:

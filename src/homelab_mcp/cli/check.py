@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
         cert_days: Annotated[int, typer.Option(min=0, max=365, help="Tell of certificates with fewer days left.")] = 14,
         skip: Annotated[list[str] | None, typer.Option(help="Leave an area out; may be repeated.")] = None,
         updates: Annotated[bool, typer.Option("--updates", help="Also ask registries for newer images.")] = False,
+        notes: Annotated[bool, typer.Option(help="With --updates, ask release notes for security.")] = True,
         notify_command: Annotated[str, typer.Option(help=NOTIFY_HELP)] = "",
         notify: Annotated[bool, typer.Option("--notify", help=APPRISE_HELP)] = False,
         notify_file: Annotated[str, typer.Option(help=FILE_HELP)] = "",
@@ -41,7 +42,7 @@ def register(app: typer.Typer) -> None:
         from homelab_mcp.queries.check_lab import check_lab
 
         lab = lab_of(ctx)
-        found = check_lab(lab, cert_days=cert_days, skip=skip or (), also=("updates",) if updates else ())
+        found = check_lab(lab, cert_days=cert_days, skip=skip or (), also=("updates",) if updates else (), notes=notes)
 
         def show() -> None:
             for trouble in found.troubles:

@@ -11,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from homelab_mcp.model.errors import InvalidInput
 
 CONFIG_FILE = "backup.yaml"
+PASSWORD = "RESTIC_PASSWORD"  # noqa: S105 - a variable's name
 ENGINE_LABEL = "homelab.backup"
 """On the container that runs restic; its value is ``engine``."""
 
 _CRON = re.compile(r"[0-9*/,-]+( [0-9*/,-]+){4}")
-_REPOSITORY = re.compile(r"(/[^\s:]*|(sftp|s3|rclone|rest|b2|azure|gs|swift):[^\s]+)")
+# A space may be within: disks and rclone's remotes are named so.
+_REPOSITORY = re.compile(r"(/|/[^\x00-\x1f\x7f:]*[^\s:]|(sftp|s3|rclone|rest|b2|azure):(?! )[^\x00-\x1f\x7f]*\S)")
 _CREDENTIALS = re.compile(r"://[^/@\s]+:[^/@\s]+@")
 
 SECRETS = {
@@ -25,6 +27,12 @@ SECRETS = {
     "rest": ("RESTIC_REST_USERNAME", "RESTIC_REST_PASSWORD"),
 }
 """Variables that restic reads for a kind of repository (restic documentation, "Preparing a new repository")."""
+
+OPTIONAL = {"s3": ("AWS_DEFAULT_REGION",)}
+"""Variables that some of a kind want: a store like Garage or Wasabi refuses what is signed for another region."""
+
+FOLDERS = {"sftp": ("ssh", "/keys/ssh"), "rclone": ("rclone", "/root/.config/rclone")}
+"""Kind -> the stack's folder into which a person puts keys, and where its container finds it."""
 
 
 class Keep(BaseModel):
@@ -61,7 +69,9 @@ class BackupConfig(BaseModel):
     @classmethod
     def _known(cls, value: str) -> str:
         if not _REPOSITORY.fullmatch(value):
-            raise ValueError("neither an absolute folder nor sftp:, s3:, rclone:, rest:, b2:, azure:, gs: or swift:")
+            raise ValueError(
+                "neither an absolute folder nor sftp:, s3:, rclone:, rest:, b2: or azure: (others: by rclone)"
+            )
         if _CREDENTIALS.search(value):
             raise ValueError("holds a password; it goes into the stack's .env instead")
         return value
@@ -82,6 +92,17 @@ class BackupConfig(BaseModel):
     def secrets(self) -> tuple[str, ...]:
         """Variables of the stack's ``.env`` that a person sets."""
         return SECRETS.get(self.kind, ())
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """Variables of the stack's ``.env`` that a person may set."""
+        return OPTIONAL.get(self.kind, ())
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a container that uses the repository gets besides its address, each filled in from ``.env``."""
+        names = (PASSWORD, *self.secrets)
+        return {**{n: f"${{{n}}}" for n in names}, **{n: f"${{{n}:-}}" for n in self.optional}}
 
     @property
     def inside(self) -> str:

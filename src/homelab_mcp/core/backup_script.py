@@ -13,6 +13,43 @@ umask 077
 export RESTIC_CACHE_DIR=/state/cache
 errors=/state/errors.now
 say() { echo "STEP $*"; }
+# SSH takes no files of another owner or that others may write, and a person puts them here as themselves.
+keys() {
+  [ -d /keys/ssh ] || return 0
+  mkdir -p /root/.ssh
+  for file in /keys/ssh/*; do
+    to=/root/.ssh/${file##*/}
+    [ -f "$file" ] && ! cmp -s "$file" "$to" || continue
+    cp "$file" "$to.part" && mv "$to.part" "$to"
+  done
+  for to in /root/.ssh/*; do
+    # Hosts that SSH itself has noted stay.
+    [ -e "/keys/ssh/${to##*/}" ] || [ "${to##*/}" = known_hosts ] || rm -f "$to"
+  done
+}
+# What SSH itself says when it is asked: restic ends before it has passed that on, or passes on a greeting alone.
+ssh_says() {
+  place=${RESTIC_REPOSITORY#sftp:}
+  case "$place" in
+    //*) place=${place#//} place=${place%%/*} ;;
+    *]:*) place="${place%%]:*}]" ;;
+    *) place=${place%%:*} ;;
+  esac
+  told=$(ssh -o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR "ssh://$place" -s sftp </dev/null 2>&1 >/dev/null)
+  [ -z "$told" ] || printf 'ssh: %s\n' "$told" | grep -v '^[[:space:]]*$' | tail -n 1
+}
+# why [FILE]: the cause among what restic said; ssh and rclone, which it runs, know more than itself.
+why() {
+  sed '/^Is there a repository at/,$d' "${1:-/state/said}" | grep -v '^[[:space:]]*$' >/state/why.$$
+  last=$(tail -n 1 /state/why.$$)
+  case "$last" in
+    *sftp\ session*) known=$(ssh_says) ;;
+    *) known=$(grep -E '^rclone: .*(CRITICAL|ERROR) *: ' /state/why.$$ | tail -n 1) ;;
+  esac
+  rm -f /state/why.$$
+  printf '%s\n' "${known:-$last}" | cut -c1-300 |
+    sed -E 's,^rclone: ([0-9/]+ [0-9:]+ (CRITICAL|ERROR) *: )?,rclone: ,; s/^(Fatal|subprocess ssh): //'
+}
 wrong() { echo "PROBLEM $*"; echo "$*" >>"$errors"; }
 container() {
   docker ps -q --filter "label=com.docker.compose.project=$1" --filter "label=com.docker.compose.service=$2" | head -n 1
@@ -95,7 +132,7 @@ finish() {
   [ "$result" = failed ] || [ ! -s "$errors" ] || result=incomplete
   { printf '{"result":"%s","started":%s,"ended":%s,"snapshot":"%s","problems":[' "$result" "$begun" "$(date +%s)" "$2"
     comma=""
-    tr -d '\000-\011\013-\037"\\' <"$errors" |
+    tr '"' "'" <"$errors" | tr -d '\000-\011\013-\037\\' |
       while IFS= read -r line; do printf '%s"%s"' "$comma" "$line"; comma=,; done
     printf ']}\n'
   } >/state/last.json.part
@@ -106,11 +143,22 @@ finish() {
 }
 
 repository() {
-  restic cat config >/dev/null 2>/state/said && return 0
+  if restic cat config >/dev/null 2>/state/said; then echo "$RESTIC_REPOSITORY" >/state/repository; return 0; fi
   # A password that is wrong, or a repository out of reach, is no reason to make another.
   if grep -qiE 'wrong password|no key found|timeout|refused|denied|no such host' /state/said; then return 1; fi
+  if [ "$(cat /state/repository 2>/dev/null)" = "$RESTIC_REPOSITORY" ]; then
+    # A disk that is not mounted looks like an empty folder: a new repository there would fill the wrong disk.
+    seen=$(why)
+    case "$seen" in
+      *" our records"*) ;;
+      *"not exist"* | *"no such file"*)
+        echo "it was there before, so none is made anew (mount its disk and restart this container, or remove" \
+          "state/repository to begin a new one): $seen" >/state/said ;;
+    esac
+    return 1
+  fi
   say "making the repository"
-  restic init >/state/said 2>&1
+  restic init >/state/said 2>&1 && echo "$RESTIC_REPOSITORY" >/state/repository
 }
 
 backup() {
@@ -120,24 +168,26 @@ backup() {
   : >"$errors"
   release
   . /backup/jobs.sh
-  if ! repository; then wrong "the repository: $(tail -n 1 /state/said | cut -c1-300)"; finish failed ""; exit 1; fi
+  if ! repository; then wrong "the repository: $(why)"; finish failed ""; exit 1; fi
   # Locks of a run that was killed; those of living ones stay.
   restic unlock >/dev/null 2>&1
   dumps
   sqlite
   say "copying into the repository"
   eval "set -- /lab /dumps $ALSO"
-  restic backup --json --host lab --tag homelab --exclude-file /backup/excludes --exclude-file /state/excludes "$@" \
-    2>/state/said | tee /state/restic.out | grep '^{"message_type":"s'
+  { restic backup --json --host lab --tag homelab --exclude-file /backup/excludes --exclude-file /state/excludes "$@" \
+      2>/state/said; echo $? >/state/code; } | tee /state/restic.out | grep '^{"message_type":"s'
   id=$(sed -n 's/.*"message_type":"summary".*"snapshot_id":"\([0-9a-f]*\)".*/\1/p' /state/restic.out | tail -n 1)
-  if [ -z "$id" ]; then wrong "restic: $(tail -n 1 /state/said | cut -c1-300)"; finish failed ""; exit 1; fi
-  # Status 3: a snapshot was made, but not all could be read.
-  [ ! -s /state/said ] || wrong "not all was read: $(head -n 1 /state/said | cut -c1-200)"
+  if [ -z "$id" ]; then wrong "restic: $(why)"; finish failed ""; exit 1; fi
+  wording() { { grep -m 1 -i error /state/said || head -n 1 /state/said; } | cut -c1-200; }
+  # Status 3: a snapshot was made, but not all could be read. Words alone mean nothing: a server greets, a try is
+  # repeated.
+  [ "$(cat /state/code)" = 0 ] || wrong "not all was read: $(wording)"
   if [ -n "$KEEP" ]; then
     say "letting go of old snapshots"
     # shellcheck disable=SC2086
     restic forget --quiet --tag homelab --group-by tags $KEEP --prune >/state/said 2>&1 ||
-      wrong "old snapshots stay: $(tail -n 1 /state/said | cut -c1-200)"
+      wrong "old snapshots stay: $(why)"
   fi
   finish ok "$id"
 }
@@ -159,7 +209,7 @@ restore() {
   rm -rf "$to"; mkdir -p "$to"
   for path in "$@"; do say "restoring $path"; done
   both() { for path in "$@"; do shift; set -- "$@" "/lab/$path" "/dumps/sqlite/$path"; done; fetch "$from" "$to" "$@"; }
-  both "$@" || { echo "PROBLEM $(tail -n 1 /state/said | cut -c1-300)"; exit 1; }
+  both "$@" || { echo "PROBLEM $(why)"; exit 1; }
   if [ -d "$to/dumps/sqlite" ]; then (cd "$to/dumps/sqlite" && find . -type f) | while IFS= read -r one; do
     mkdir -p "$to/lab/${one%/*}"; mv "$to/dumps/sqlite/$one" "$to/lab/$one"
   done; fi
@@ -199,7 +249,7 @@ load() {
 verify() {
   . /backup/jobs.sh
   say "checking the repository"
-  restic check --read-data-subset="${2:-5}%" >/state/said 2>&1 || { echo "PROBLEM $(tail -n 2 /state/said)"; exit 1; }
+  restic check --read-data-subset="${2:-5}%" >/state/said 2>&1 || { echo "PROBLEM $(why)"; exit 1; }
   rm -rf /restore/verify; mkdir -p /restore/verify
   { restic ls latest /lab --recursive 2>/dev/null || restic ls latest /lab; } >/state/listed 2>/dev/null
   { grep '^/lab/' /state/listed | shuf | while IFS= read -r f; do [ ! -f "$f" ] || echo "$f"; done | head -n "$1"
@@ -218,6 +268,7 @@ verify() {
   rm -rf /restore/verify
 }
 
+keys
 case "${1:-}" in
   schedule)
     mkdir -p /state/cron /dumps /restore
@@ -230,7 +281,13 @@ case "${1:-}" in
     . /backup/jobs.sh
     dumpfile=$3
     loads "$2" || { echo "PROBLEM nothing is known of how to load $2"; exit 1; } ;;
-  snapshots) exec restic snapshots --json --tag homelab ;;
+  snapshots)
+    said=/state/listing.$$
+    # Restic tries again for a quarter of an hour; who asks waits two minutes.
+    timeout 110 restic snapshots --json --tag homelab 2>"$said" && code=0 || code=$?
+    case $code in 0) ;; 124 | 143) echo "no answer within 110 seconds: $(why "$said")" >&2 ;; *) why "$said" >&2 ;; esac
+    rm -f "$said"
+    exit $code ;;
   status) for f in last last-ok; do cat "/state/$f.json" 2>/dev/null || echo null; done ;;
   *) echo "run.sh backup | restore SNAPSHOT ID PATH... | verify COUNT [PERCENT] | snapshots | status"; exit 2 ;;
 esac

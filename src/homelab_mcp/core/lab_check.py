@@ -146,11 +146,18 @@ _BUSY = frozenset({"load", "zombies"})
 
 
 def updates(rows: Iterable[Mapping[str, Any]]) -> Iterator[Trouble]:
-    """Services with a newer image: rows as ``ImageUpdate`` has them. What a registry did not answer is no trouble."""
+    """Services with a newer image: rows as ``ImageUpdate`` has them. What a registry did not answer is no trouble.
+
+    Security is told where the release notes mention it; that they do not, or could not be read, is no news to a timer.
+    """
     for row in rows:
         where = f"{row['stack']}/{row['service']}"
         if row["state"] == "update":
-            yield Trouble("updates", where, f"{row['newest']} is there ({row['level']}), it runs {row['image']}.")
+            said = f"{row['newest']} is there ({row['level']}), it runs {row['image']}."
+            if row["security"] == "yes":
+                ids = f" ({', '.join(row['security_ids'])})" if row["security_ids"] else ""
+                said += f" SECURITY: its release notes mention it{ids}: {row['security_link']}"
+            yield Trouble("updates", where, said)
         elif row["state"] == "moved":
             yield Trouble("updates", where, f"the tag of {row['image']} names a newer image.")
 

@@ -15,6 +15,9 @@ NOTIFY_FILE = "notify_url"
 SECRET_NAMES = frozenset({*ACME_STORES, "users_database.yml", NOTIFY_FILE})
 """Certificates with their keys (Traefik), people with their password hashes (Authelia), where alerts go."""
 
+KEY_FILES = ("id_ecdsa", "id_ed25519", "id_rsa", "rclone.conf")
+"""What a person puts beside the backup's stack (SSH keys, rclone's remotes): git is told to leave them out as well."""
+
 _TEMPORARY = ".homelab-tmp"
 
 

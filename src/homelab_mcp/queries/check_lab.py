@@ -27,7 +27,12 @@ UPDATE_SECONDS = 20.0
 
 
 def check_lab(
-    lab: Lab, *, cert_days: int = CERT_DAYS, skip: Collection[str] = (), also: Collection[str] = ()
+    lab: Lab,
+    *,
+    cert_days: int = CERT_DAYS,
+    skip: Collection[str] = (),
+    also: Collection[str] = (),
+    notes: bool = True,
 ) -> Checked:
     """Look at services, routes, certificates, backups, the machine and drift; at newer images where asked.
 
@@ -38,6 +43,7 @@ def check_lab(
         cert_days: from how few days left on a certificate is told.
         skip: areas that are left out.
         also: areas that are looked at only when asked for (``updates``).
+        notes: ask the projects whether the release notes of newer images mention security.
 
     Raises:
         NotFound: no lab here (``lab_not_initialised``).
@@ -65,7 +71,7 @@ def check_lab(
         ("backups", lambda: _backups(lab, looked)),
         ("host", lambda: _host(lab, unseen, looked)),
         ("drift", lambda: _drift(lab, unseen, looked)),
-        ("updates", lambda: _updates(lab, unseen, looked)),
+        ("updates", lambda: _updates(lab, unseen, looked, notes)),
     )
     for area, step in steps:
         if area in ASKED_FOR and area not in also:
@@ -149,10 +155,12 @@ def _drift(lab: Lab, unseen: list[str], looked: dict[str, int]) -> Iterator[Trou
     yield from lab_check.drift(found.files, found.containers)
 
 
-def _updates(lab: Lab, unseen: list[str], looked: dict[str, int]) -> Iterator[Trouble]:
+def _updates(lab: Lab, unseen: list[str], looked: dict[str, int], notes: bool) -> Iterator[Trouble]:
     from homelab_mcp.queries.check_updates import check_updates
+    from homelab_mcp.queries.security_notes import with_security
 
     found = check_updates(lab, seconds=UPDATE_SECONDS)
+    found = with_security(lab, found) if notes else found
     looked["updates"] = len(found)
     unseen += [f"{one.stack}/{one.service}: {one.why}" for one in found if one.state == "unknown"]
     yield from lab_check.updates([asdict(one) for one in found])

@@ -84,8 +84,8 @@ def register_configure(server: MCPServer[Any], lab: Lab) -> None:
         name="configure_backup",
         title="Plan the lab's backup",
         description="Plan to set up or change encrypted restic backups of the whole lab, with dumps of its databases "
-        "first; what is left empty stays. Keys never pass here: the person runs `homelab-mcp env set`. Returns a plan "
-        "for apply_plan.",
+        "first; what is left empty stays. Keys never pass here: the person runs `homelab-mcp backup configure`. "
+        "Returns a plan for apply_plan.",
         annotations=PLAN_ONLY,
     )
 

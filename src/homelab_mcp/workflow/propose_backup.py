@@ -8,9 +8,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from homelab_mcp.core.backup_config import Keep, check_config, parse_config
+from homelab_mcp.core import env_file
+from homelab_mcp.core.backup_config import BackupConfig, Keep, check_config, parse_config
 from homelab_mcp.core.backup_jobs import config_path, engine_of
 from homelab_mcp.core.operations.lab_view import view
+from homelab_mcp.core.references import literal
 from homelab_mcp.model.errors import EngineFailed, InvalidInput, NotFound
 from homelab_mcp.model.lab import TRASH
 from homelab_mcp.model.observed import Snapshot
@@ -18,7 +20,7 @@ from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.backup_place import backup_place
 from homelab_mcp.queries.backups import progress, snapshots
-from homelab_mcp.queries.find import find_service
+from homelab_mcp.queries.find import find_service, read_stacks
 from homelab_mcp.queries.machine import host_of
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.proposals import plan_of
@@ -27,7 +29,13 @@ RESTORE_SECONDS = 12 * 3600.0
 
 
 def propose_configure_backup(
-    lab: Lab, changes: Mapping[str, Any], requester: Requester, *, stack: str = "", ui: bool = False
+    lab: Lab,
+    changes: Mapping[str, Any],
+    requester: Requester,
+    *,
+    stack: str = "",
+    ui: bool = False,
+    keys: Mapping[str, str] | None = None,
 ) -> Plan:
     """A plan that sets up the lab's backups, or changes them.
 
@@ -37,12 +45,40 @@ def propose_configure_backup(
         requester: who asks.
         stack: where it goes, at first; ``backup`` when "".
         ui: also add Backrest, to look into the repository.
+        keys: variables of the repository, given by a person.
 
     Raises InvalidInput, EditRefused.
     """
     from homelab_mcp.core.operations.configure_backup import configure_backup
 
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
+    config, stack = _wanted(lab, snapshot, changes, stack)
+    draft = configure_backup(
+        snapshot,
+        lab.settings,
+        config,
+        stack,
+        find=lab.catalog.get,
+        secrets=lab.secrets.make,
+        read=lab.files.read,
+        root=lab.root,
+        host=host_of(lab),
+        keys=keys,
+    )
+    if ui:
+        draft = _with_backrest(lab, draft, snapshot, stack)
+    return plan_of(lab, draft, snapshot, requester)
+
+
+def missing_keys(lab: Lab, changes: Mapping[str, Any], *, stack: str = "") -> tuple[str, ...]:
+    """Variables that the repository needs and that nobody has set yet. Arguments and errors as for the plan."""
+    config, stack = _wanted(lab, Snapshot(read_stacks(lab.files), None), changes, stack)
+    env = env_file.parse(lab.files.read(f"{stack}/.env") or "")
+    return tuple(n for n in config.secrets if not env.get(n))
+
+
+def _wanted(lab: Lab, snapshot: Snapshot, changes: Mapping[str, Any], stack: str) -> tuple[BackupConfig, str]:
+    """The settings as they are to be, and the stack that makes backups."""
     there = engine_of(view(snapshot))
     text = lab.files.read(config_path(there.stack)) if there else None
     now = parse_config(text).model_dump() if text else {}
@@ -55,28 +91,14 @@ def propose_configure_backup(
             hint="For example /mnt/backup, sftp:user@nas:/backup, s3:https://host/bucket or rclone:remote:path.",
             code="missing_input",
         )
-    stack = there.stack if there else stack or "backup"
-    draft = configure_backup(
-        snapshot,
-        lab.settings,
-        check_config({**now, **given}),
-        stack,
-        find=lab.catalog.get,
-        secrets=lab.secrets.make,
-        read=lab.files.read,
-        root=lab.root,
-        host=host_of(lab),
-    )
-    if ui:
-        draft = _with_backrest(lab, draft, snapshot, stack)
-    return plan_of(lab, draft, snapshot, requester)
+    return check_config({**now, **given}), there.stack if there else stack or "backup"
 
 
 def _with_backrest(lab: Lab, draft: Draft, snapshot: Snapshot, stack: str) -> Draft:
     """The draft with Backrest added to the stack as the draft leaves it."""
     from homelab_mcp.core.after import stacks_after
     from homelab_mcp.core.operations.add_service import add_service
-    from homelab_mcp.core.operations.configure_backup import PASSWORD, backrest_config
+    from homelab_mcp.core.operations.configure_backup import backrest_config, key_mounts
     from homelab_mcp.core.operations.request import AddServiceRequest, ServiceOptions
     from homelab_mcp.core.service_edit import ServiceEdit
 
@@ -101,10 +123,12 @@ def _with_backrest(lab: Lab, draft: Draft, snapshot: Snapshot, stack: str) -> Dr
         text = edit.after
         if edit.path.endswith((".yaml", ".yml")) and text is not None:
             service = ServiceEdit(text, name)
-            for variable in (PASSWORD, *config.secrets):
-                service.set_entry("environment", variable, f"${{{variable}}}")
+            for variable, value in config.environment.items():
+                service.set_entry("environment", variable, value)
             if config.kind == "local":
-                service.add_item("volumes", f"{config.repository}:/repository")
+                service.add_item("volumes", f"{literal(config.repository)}:/repository")
+            for mount in key_mounts(config, home=True):
+                service.add_item("volumes", mount)
             text = service.text
         edits[edit.path] = replace(edit, before=first.before if first else edit.before, after=text)
     path = f"{stack}/{name}/config/config.json"

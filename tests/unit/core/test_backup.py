@@ -52,11 +52,19 @@ def test_settings_survive_being_written_and_read() -> None:
         {"repository": "/mnt/b", "skip": ["wiki"]},
         {"repository": "/mnt/b", "keep": {"daily": -1}},
         {"repository": "/mnt/b\nx"},
+        {"repository": "/mnt/b "},
+        {"repository": "sftp: nas:/b"},
+        {"repository": "gs:bucket:/"},
     ],
 )
 def test_settings_that_are_none_are_refused(given: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):
         check_config(given)
+
+
+@pytest.mark.parametrize("given", ["/", "/mnt/My Book/b", "rclone:my cloud:lab's", "sftp://me@nas:2222//a b"])
+def test_a_repository_may_have_a_space_within(given: str) -> None:
+    assert parse_config(config_text(check_config({"repository": given}))).repository == given
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -269,11 +271,19 @@ def test_promtool_takes_the_configuration_and_every_rule(bench: Bench, tmp_path:
     assert "WARNING" not in said
 
 
-@pytest.mark.timeout(120)
-def test_a_real_prometheus_scrapes_a_real_node_exporter_and_judges_by_the_rules(bench: Bench, tmp_path: Path) -> None:
-    bench.setup("metrics", "alerts")
+@pytest.mark.timeout(300)
+def test_a_real_prometheus_scrapes_a_real_node_exporter_and_what_it_finds_arrives(
+    bench: Bench, tmp_path: Path, phone: Phone
+) -> None:
+    bench.setup("metrics", "alerts", notify_url=phone.address)
     folder = "monitoring/prometheus/config/"
-    exporter_port, gone, web = free_port(), free_port(), free_port()
+    exporter_port, gone, web, manager = free_port(), free_port(), free_port(), free_port()
+    receiver = bench.texts["monitoring/alertmanager/config/alertmanager.yml"]
+    for old, new in (("/etc/alertmanager", str(tmp_path)), ("30s", "1s"), ("5m", "1s")):
+        assert old in receiver
+        receiver = receiver.replace(old, new)
+    (tmp_path / "alertmanager.yml").write_text(receiver)
+    (tmp_path / "notify_url").write_text(bench.texts["monitoring/alertmanager/config/notify_url"])
     for path, text in bench.texts.items():
         if not path.startswith(folder):
             continue
@@ -282,9 +292,17 @@ def test_a_real_prometheus_scrapes_a_real_node_exporter_and_judges_by_the_rules(
         text = text.replace("node-exporter:9100", f"127.0.0.1:{exporter_port}").replace(
             "cadvisor:8080", f"127.0.0.1:{gone}"
         )
+        text = text.replace("alertmanager:9093", f"127.0.0.1:{manager}")
         (tmp_path / path.removeprefix(folder)).write_text(text)
     with (
         running("prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{exporter_port}"),
+        running(
+            "prometheus-alertmanager",
+            f"--config.file={tmp_path}/alertmanager.yml",
+            f"--storage.path={tmp_path}/alerts",
+            f"--web.listen-address=127.0.0.1:{manager}",
+            "--cluster.listen-address=",
+        ),
         running(
             "prometheus",
             f"--config.file={tmp_path}/prometheus.yml",
@@ -317,6 +335,48 @@ def test_a_real_prometheus_scrapes_a_real_node_exporter_and_judges_by_the_rules(
         rules = ask("rules")["groups"][0]["rules"]
         assert {r["health"] for r in rules} <= {"ok", "unknown"}
         assert not [r["lastError"] for r in rules if r.get("lastError")]
+
+        def told() -> list[str]:
+            alerts = [a for m in phone.got for a in m["alerts"] if a["status"] == "firing"]
+            return [a["annotations"]["summary"] for a in alerts if a["labels"]["job"] == "cadvisor"]
+
+        wait_until(lambda: told() or None, "the alert at the address of a person", within=120)
+        assert told()[0] == "cadvisor gives Prometheus no answer."
+
+
+class Phone(ThreadingHTTPServer):
+    """A receiver, standing in for ntfy: ``got`` is every message that was posted to its topic."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Taking)
+        self.got: list[dict[str, Any]] = []
+        self.address = f"http://127.0.0.1:{self.server_address[1]}/topic-4711?template=alertmanager"
+
+
+class _Taking(BaseHTTPRequestHandler):
+    server: Phone
+
+    def do_POST(self) -> None:
+        text = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/topic-4711?template=alertmanager":
+            self.server.got.append(json.loads(text))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+@pytest.fixture
+def phone() -> Iterator[Phone]:
+    with Phone() as made:
+        thread = threading.Thread(target=made.serve_forever)
+        thread.start()
+        try:
+            yield made
+        finally:
+            made.shutdown()
+            thread.join()
 
 
 @contextmanager

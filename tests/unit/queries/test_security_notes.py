@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from homelab_mcp.bootstrap import LocalLab, open_lab
 from homelab_mcp.cli.app import app
 from homelab_mcp.core.image_updates import ImageName
+from homelab_mcp.queries.check_lab import check_lab
 from homelab_mcp.queries.check_updates import ImageUpdate, check_updates
 from homelab_mcp.queries.security_notes import with_security
 from homelab_mcp.server import build
@@ -86,6 +87,30 @@ def test_an_update_says_whether_its_release_notes_mention_security(lab: LocalLab
     )
     assert (told["newest"].state, told["newest"].security) == ("current", "")
     assert len(host.asked) == 1, "two services of one project are one question"
+
+
+OTHER_AREAS = ["services", "routes", "certificates", "backups", "host", "drift"]
+
+
+def test_a_timers_check_tells_of_security_where_the_notes_do(lab: LocalLab, host: Host) -> None:
+    told = {t.what: t.message for t in check_lab(lab, skip=OTHER_AREAS, also=["updates"]).troubles}
+    assert told["apps/grafana"] == (
+        "13.4.0 is there (minor), it runs docker.io/grafana/grafana:13.3.0. SECURITY: its release notes mention it "
+        "(CVE-2026-1111): https://github.com/grafana/grafana/releases/tag/v13.3.1"
+    )
+    assert told["apps/later"].endswith("it runs docker.io/grafana/grafana:13.3.2."), "notes that mention none"
+    assert told["apps/other"].endswith("it runs docker.io/somebody/thing:1.0.0."), "nobody knows"
+    assert not [text for text in told.values() if SECRET_WORDS in text]
+    asked = len(host.asked)
+    flags = [word for area in OTHER_AREAS for word in ("--skip", area)]
+    words = ["--root", lab.root, "--files-only", "check", "--updates", "--no-notes", *flags]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("homelab_mcp.cli.check.lab_of", lambda _: lab)
+        done = CliRunner().invoke(app, words)
+    assert done.exit_code == 1, done.output
+    assert "13.4.0 is there" in done.output
+    assert "SECURITY" not in done.output
+    assert len(host.asked) == asked, "nobody was asked"
 
 
 @pytest.mark.parametrize(

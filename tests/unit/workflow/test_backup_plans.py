@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from homelab_mcp.bootstrap import LocalLab
+from homelab_mcp.cli.app import app
+from homelab_mcp.core import env_file, yaml12
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.plan import Plan, PlanState, Requester
 from homelab_mcp.queries.backups import progress, report
@@ -86,6 +89,50 @@ def test_keys_come_from_a_person_and_never_in_an_address(lab: LocalLab) -> None:
             propose_configure_backup(lab, {"repository": repository}, MODEL)
         assert refused.value.code == code
     assert "env set backup AWS_ACCESS_KEY_ID" in _hint(lab)
+
+
+def test_a_persons_keys_go_into_the_env_file_and_no_further(lab: LocalLab, tmp_path: Path) -> None:
+    secret = "Sh+/canary$HOME'4711"
+    keys = tmp_path / "keys"
+    keys.write_text(f"# of the store\nAWS_ACCESS_KEY_ID = id-4711\nAWS_SECRET_ACCESS_KEY={secret}\n")
+    words = ["--root", lab.root, "--files-only", "backup", "configure", "s3:https://host.example/b", "--json"]
+    done = CliRunner().invoke(app, [*words, "--plan-only", "--ui", "--keys-file", str(keys)])
+    assert done.exit_code == 3, done.output
+    assert secret not in done.output
+    plan = lab.plans.get(json.loads(done.stdout)["plan_id"])
+    assert secret in plan.draft.secrets
+    assert [e.path for e in plan.draft.edits if secret in (e.after or "")] == []
+    apply(lab, plan)
+    root = Path(lab.root)
+    assert env_file.parse((root / "backup/.env").read_text())["AWS_SECRET_ACCESS_KEY"] == secret
+    assert (root / "backup/.env").stat().st_mode & 0o777 == 0o600
+    compose = (root / "backup/compose.yaml").read_text()
+    assert compose.count("${AWS_SECRET_ACCESS_KEY}") == compose.count("${AWS_DEFAULT_REGION:-}") == 2
+    for given, said in (({"B2_ACCOUNT_KEY": "x"}, "takes no B2_ACCOUNT_KEY"), ({"AWS_DEFAULT_REGION": "eu"}, "")):
+        if said:
+            with pytest.raises(InvalidInput) as refused:
+                propose_configure_backup(lab, {}, Requester("cli"), keys=given)
+            assert said in refused.value.message
+        else:
+            apply(lab, propose_configure_backup(lab, {}, Requester("cli"), keys=given))
+            assert "AWS_DEFAULT_REGION=eu\n" in (root / "backup/.env").read_text()
+    lost = CliRunner().invoke(app, [*words, "--keys-file", str(tmp_path / "none")])
+    assert isinstance(lost.exception, InvalidInput)
+    assert lost.exception.code == "keys_file"
+
+
+@pytest.mark.parametrize(
+    ("repository", "mounts"),
+    [
+        ("sftp:me@nas:/backup", ("./ssh:/keys/ssh:ro", "./ssh:/root/.ssh:ro")),
+        ("rclone:my cloud:lab", ("./rclone:/root/.config/rclone", "./rclone:/root/.config/rclone")),
+    ],
+)
+def test_backrest_gets_the_keys_as_well(lab: LocalLab, repository: str, mounts: tuple[str, str]) -> None:
+    apply(lab, propose_configure_backup(lab, {"repository": repository}, MODEL, ui=True))
+    data = yaml12.load((Path(lab.root) / "backup/compose.yaml").read_text())
+    assert isinstance(data, dict)
+    assert [next(m for m in s["volumes"] if m in mounts) for s in data["services"].values()] == list(mounts)
 
 
 def _hint(lab: LocalLab) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from homelab_mcp.core import compose_edit, env_file
-from homelab_mcp.core.backup_config import ENGINE_LABEL, BackupConfig, config_text
+from homelab_mcp.core.backup_config import ENGINE_LABEL, FOLDERS, PASSWORD, BackupConfig, config_text
 from homelab_mcp.core.backup_jobs import config_path, engine_of
 from homelab_mcp.core.labels import CATEGORY
 from homelab_mcp.core.operations.lab_view import view
@@ -27,9 +28,6 @@ from homelab_mcp.model.plan import (
     Verification,
 )
 
-PASSWORD = "RESTIC_PASSWORD"  # noqa: S105 - a variable's name
-_FOLDERS = {"sftp": ("ssh", "/root/.ssh"), "rclone": ("rclone", "/root/.config/rclone")}
-
 
 def configure_backup(
     snapshot: Snapshot,
@@ -42,6 +40,7 @@ def configure_backup(
     read: Callable[[str], str | None],
     root: str,
     host: Host | None = None,
+    keys: Mapping[str, str] | None = None,
 ) -> Draft:
     """A draft with the backup's stack as these settings want it.
 
@@ -55,9 +54,11 @@ def configure_backup(
         read: the text of a file of the lab, or None.
         root: the lab's absolute path.
         host: what limits must fit, where that is known.
+        keys: variables of the repository with their values, given by a person.
 
     Raises:
-        InvalidInput: keys of the repository are missing (``missing_input``), or nothing would change.
+        InvalidInput: keys of the repository are missing (``missing_input``), one that it does not take was given
+            (``bad_value``), or nothing would change.
         EditRefused: the stack's file cannot be changed without losing something.
     """
     there = engine_of(view(snapshot))
@@ -65,13 +66,13 @@ def configure_backup(
     stack = snapshot.stack(stack_name) or StackFiles(stack_name, f"{stack_name}/compose.yaml", "", "")
     env_before = stack.env_text or read(stack.env_path)
     env = env_file.parse(env_before or "")
-    missing = [n for n in config.secrets if not env.get(n)]
+    given = _given(keys or {}, config)
+    missing = [n for n in config.secrets if not (given.get(n) or env.get(n))]
     if missing:
         raise InvalidInput(
             f"The repository needs {', '.join(missing)} in {stack_name}/.env.",
-            hint="A person runs "
-            + " and ".join(f"`homelab-mcp env set {stack_name} {n}`" for n in missing)
-            + " first.",
+            hint=f"A person runs `homelab-mcp backup configure {shlex.quote(config.repository)}`, which asks for them, "
+            f"or `homelab-mcp env set {stack_name} {' '.join(missing)}` first.",
             code="missing_input",
             details=asks(stack_name, missing),
         )
@@ -79,7 +80,7 @@ def configure_backup(
     text = compose_edit.remove_service(stack.compose_text, name) if there else stack.compose_text
     after = compose_edit.add_services(text, {name: block})
     made = {} if env.get(PASSWORD) else {PASSWORD: secrets("alnum", 40)}
-    env_after = env_file.set_values(env_before or "", {"TZ": settings.timezone, **made})
+    env_after = env_file.set_values(env_before or "", {"TZ": settings.timezone, **made, **given})
     path = config_path(stack_name)
     written = (
         FileEdit(stack.compose_path, stack.compose_text or None, after),
@@ -105,8 +106,19 @@ def configure_backup(
         notes=tuple(_notes(config, stack_name, bool(made), root)),
         undo="Roll this plan back; what is in the repository stays there.",
         target=name,
-        secrets=tuple(made.values()),
+        secrets=(*made.values(), *(v for n, v in given.items() if n in config.secrets)),
     )
+
+
+def _given(keys: Mapping[str, str], config: BackupConfig) -> dict[str, str]:
+    known = (*config.secrets, *config.optional)
+    if unknown := [n for n in keys if n not in known]:
+        raise InvalidInput(
+            f"A {config.kind} repository takes no {unknown[0]}.",
+            hint=f"It takes {', '.join(known)}." if known else "It takes no keys in variables.",
+            code="bad_value",
+        )
+    return {n: v for n, v in keys.items() if v}
 
 
 def _actions(stack: str, name: str, edits: tuple[FileEdit, ...]) -> tuple[EngineAction, ...]:
@@ -134,10 +146,10 @@ def _notes(config: BackupConfig, stack: str, made: bool, root: str) -> list[str]
             )
         else:
             notes.append(f"Mount another disk at {config.repository}: on the lab's own disk it is no backup.")
-    if config.kind in _FOLDERS:
-        folder = _FOLDERS[config.kind][0]
-        what = "a key without passphrase, config and known_hosts" if folder == "ssh" else "rclone.conf"
-        notes.append(f"A person puts {what} into {stack}/{folder}, readable by root alone.")
+    if config.kind in FOLDERS:
+        folder = FOLDERS[config.kind][0]
+        what = "a key without passphrase and known_hosts" if folder == "ssh" else "rclone.conf"
+        notes.append(f"A person puts {what} into {stack}/{folder} (docs: backups); until then a run fails and says so.")
     notes.append("Nothing is backed up yet: `homelab-mcp backup run` makes the first, and `backup verify` proves it.")
     return notes
 
@@ -156,11 +168,8 @@ def engine_block(
     ]
     if config.kind == "local":
         volumes.append(f"{literal(config.repository)}:/repository")
-    if config.kind in _FOLDERS:
-        folder, target = _FOLDERS[config.kind]
-        volumes.append(f"./{folder}:{target}:ro")
+    volumes += key_mounts(config)
     volumes += [f"{literal(p)}:{literal(p)}:ro" for p in settings.backup_paths]
-    names = (PASSWORD, *config.secrets)
     block: dict[str, Any] = {
         "image": image,
         "container_name": name,
@@ -171,7 +180,7 @@ def engine_block(
         "environment": {
             "TZ": "${TZ}",
             "RESTIC_REPOSITORY": literal(config.inside),
-            **{n: f"${{{n}}}" for n in names},
+            **config.environment,
         },
         "volumes": volumes,
         "deploy": deploy_of("heavy", host),
@@ -190,6 +199,20 @@ def engine_block(
     return block
 
 
+def key_mounts(config: BackupConfig, *, home: bool = False) -> list[str]:
+    """The folder of keys of that kind of repository, as Compose's volumes.
+
+    With ``home`` SSH's is put where SSH looks for it; else the script of backups copies it there, for SSH refuses
+    files that belong to the person who put them. rclone writes to its own: tokens that it renews are kept.
+    """
+    if config.kind not in FOLDERS:
+        return []
+    folder, target = FOLDERS[config.kind]
+    if folder == "ssh":
+        return [f"./{folder}:{'/root/.ssh' if home else target}:ro"]
+    return [f"./{folder}:{target}"]
+
+
 def backrest_config(config: BackupConfig) -> str:
     """Backrest's ``config.json``: the repository to look into, with its clock left to our own script.
 
@@ -197,7 +220,7 @@ def backrest_config(config: BackupConfig) -> str:
     environment (internal/orchestrator/repo/env.go), so the file holds no secret.
     """
     off = {"schedule": {"disabled": True}}
-    names = (PASSWORD, *config.secrets)
+    names = config.environment
     repo = {
         "id": "homelab",
         "uri": config.inside,
