@@ -33,7 +33,7 @@ from homelab_mcp.tools.instructions import instructions
 from homelab_mcp.tools.masking import Masking
 from homelab_mcp.tools.plan_app import PlanApp, extension, plan_tools
 from homelab_mcp.tools.registry import register_all
-from homelab_mcp.tools.shape import no_such_tool, own_words
+from homelab_mcp.tools.shape import misnamed, no_such_tool, own_words
 from homelab_mcp.tools.toolsets import ALL_WORD
 from homelab_mcp.tools.watching import serve_subscriptions
 
@@ -79,8 +79,11 @@ class HomelabServer(MCPServer[Any]):
                 "This call came without a token. A person makes one with `homelab-mcp token create` and gives it to "
                 "the client. [token_required]"
             )
-        if self._tool_manager.get_tool(name) is None:
-            raise no_such_tool(name, [tool.name for tool in self._tool_manager.list_tools()])
+        tool = self._tool_manager.get_tool(name)
+        if tool is None:
+            raise no_such_tool(name, [one.name for one in self._tool_manager.list_tools()])
+        if wrong := misnamed(name, arguments, tool.parameters.get("properties", {})):
+            raise wrong
         try:
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
