@@ -91,7 +91,7 @@ def _asked(lab: RealLab, entry: ServiceDefinition, host: str) -> str:
     assert entry.route is not None
     mine = f"stand-in for {entry.id}"
     stranger = lab.https(host)
-    if entry.route.sso.policy == "protect":
+    if entry.route.sso.policy in ("protect", "two_factor"):
         if stranger.status != 302 or not stranger.headers["location"].startswith(f"https://auth.{lab.domain}/"):
             return f"{host}: a stranger gets {stranger.status}, not the log-in"
         for path in entry.route.sso.api_paths:

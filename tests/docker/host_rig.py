@@ -33,12 +33,13 @@ class OtherMachine:
     Args:
         number: 1 to 200, for the addresses ``10.214.number.0/24``.
         tls: folder with the server's ca.pem, cert.pem and key.pem; then Docker listens on TCP port 2376.
+        hides: a folder of the machine under test that this one does not see: its own is in memory, and empty.
 
     Raises:
         TestbedError: not root, or a program is missing.
     """
 
-    def __init__(self, number: int, *, tls: Path | None = None) -> None:
+    def __init__(self, number: int, *, tls: Path | None = None, hides: Path | None = None) -> None:
         if os.getuid() != 0:
             raise TestbedError("a machine of one's own needs root; run these tests as root")
         if missing := {package for program, package in NEEDED.items() if shutil.which(program) is None}:
@@ -52,6 +53,7 @@ class OtherMachine:
         # By a test's own doing it may name this machine later.
         self._own = ["-H", named] if (named := os.environ.get("DOCKER_HOST")) else ["-H", "unix:///var/run/docker.sock"]
         self._tls = tls
+        self._hides = hides
         self._children: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
@@ -206,7 +208,8 @@ class OtherMachine:
         script = (
             f"hostname {self.name} && mount --make-rprivate / && mount -t tmpfs tmpfs /run && "
             "mount -t tmpfs -o mode=700 tmpfs /root && "
-            'exec dockerd "$@"'
+            + (f"mount -t tmpfs tmpfs '{self._hides}' && " if self._hides else "")
+            + 'exec dockerd "$@"'
         )
         inside = [
             "nsenter",

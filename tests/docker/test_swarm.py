@@ -34,7 +34,7 @@ from homelab_mcp.workflow.propose_changes import propose_remove_service, propose
 from homelab_mcp.workflow.propose_control import propose_control
 from homelab_mcp.workflow.propose_swarm import propose_engine, propose_node
 from testbed import stand_in
-from testbed.docker_engine import wait_until
+from testbed.docker_engine import TestbedError, wait_until
 from testbed.images import ensure_traefik
 from tests.docker.host_rig import OtherMachine
 from tests.docker.lab import PIN, REQUESTER, WATCHED
@@ -183,9 +183,17 @@ def test_a_stack_is_handed_over_rolled_back_and_moved_off_a_node(two: TwoNodes) 
     assert {r["image"] for r in two.rows("pages") if r["service"] == "page"} == {GOOD}
 
     two.done(propose_node(two.lab, "drain", two.second.name, REQUESTER))
-    # What Swarm started beside them on the way ends by itself.
-    here = [two.first.name] * 2
-    wait_until(lambda: list(two.tasks("pages").values()) == here or None, "two tasks on this node", within=60)
+    # How many Swarm runs beside them for a while, and how long it takes over a start on a busy machine, is its own.
+    here = {two.first.name}
+
+    def moved() -> bool:
+        nodes = list(two.tasks("pages").values())
+        return set(nodes) == here and len(nodes) >= 2
+
+    try:
+        wait_until(moved, "two tasks on this node", within=150)
+    except TestbedError as error:
+        pytest.fail(f"{error}:\n{two.first.docker('service', 'ps', '--no-trunc', 'pages_page')}")
     assert set(two.tasks("pages", "keeper").values()) == {two.first.name}
 
 

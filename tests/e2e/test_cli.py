@@ -123,6 +123,14 @@ def test_validate_has_fixed_json_and_exit_codes(lab: LabOnDisk, tmp_path: Path) 
     assert json.loads(gone.stdout)["findings"] == []
 
 
+def test_validate_takes_a_stacks_name_from_anywhere(lab: LabOnDisk) -> None:
+    (lab.root / "odd").mkdir(parents=True)
+    (lab.root / "odd" / "compose.yaml").write_text("services:\n  web:\n    image: nginx:1.29\n    networks: [no]\n")
+    assert not Path("odd").exists()
+    found = lab.json("validate", "odd", code=1)["findings"]
+    assert {f["file"] for f in found} == {str(lab.root / "odd" / "compose.yaml")}
+
+
 def test_a_missing_lab_and_wrong_usage_say_what_to_do(lab: LabOnDisk) -> None:
     done = lab.run("add", "traefik")
     assert done.returncode == 1

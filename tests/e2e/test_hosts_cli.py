@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -77,6 +78,51 @@ def test_a_new_ca_is_begun_shown_and_ended_and_no_key_is_shown(lab: LabOnDisk) -
     keys = list((lab.root / ".homelab" / "tls").rglob("*key.pem"))
     assert len(keys) == 3
     lab.json("host", "tls", "attic", "--rotate")
+
+
+def test_no_other_ca_is_made_where_its_key_is_kept_elsewhere(lab: LabOnDisk, tmp_path: Path) -> None:
+    lab.json("host", "tls", "attic", "--name", "attic.lan")
+    folder, away = lab.root / ".homelab/tls/ca", tmp_path / "stick.pem"
+    before = (folder / "ca.pem").read_text()
+    (folder / "ca-key.pem").rename(away)
+    for words in (("attic", "--rotate"), ("cellar", "--name", "cellar.lan")):
+        refused = lab.json("host", "tls", *words, code=1)["error"]
+        assert refused["code"] == "tls_ca_missing"
+        assert "--ca-key PATH" in refused["hint"]
+        lab.json("host", "tls", *words, "--ca-key", str(away))
+    assert lab.json("host", "renew-ca", "--begin", code=1)["error"]["code"] == "tls_ca_missing"
+    assert (folder / "ca.pem").read_text() == before
+    lab.json("host", "renew-ca", "--begin", "--ca-key", str(away), code=3)
+    ended = lab.json("host", "renew-ca", "--next", "--ca-key", str(away))
+    assert f"{away} is yours to destroy" in ended["next"][0]
+    assert away.exists()
+    # For good: the way out that was told, word by word.
+    (folder / "ca-key.pem").unlink()
+    (folder / "ca.pem").unlink()
+    for name in ("attic", "cellar"):
+        lab.json("host", "tls", name, "--name", f"{name}.lan", "--rotate")
+
+
+def test_a_new_ca_whose_hosts_are_all_gone_has_an_end(lab: LabOnDisk) -> None:
+    lab.json("host", "tls", "attic", "--name", "attic.lan")
+    lab.json("host", "renew-ca", "--begin", code=3)
+    shutil.rmtree(lab.root / ".homelab/tls/attic")
+    assert lab.json("host", "tls", "attic", "--name", "attic.lan", code=1)["error"]["code"] == "tls_renewing"
+    found = lab.json("host", "renew-ca", code=3)
+    assert (found["hosts"], found["next"][1]) == ([], "Now: homelab-mcp host renew-ca --next")
+    assert lab.json("host", "renew-ca", "--next")["under_way"] is False
+    lab.json("host", "tls", "attic", "--name", "attic.lan")
+
+
+def test_a_standby_is_refused_where_it_could_not_help(lab: LabOnDisk, tmp_path: Path) -> None:
+    both = lab.json("host", "standby", "attic", "--activate", "--deactivate", code=1)
+    assert both["error"]["code"] == "bad_options"
+    assert lab.json("host", "standby", "attic", code=1)["error"]["code"] == "host_unknown"
+    assert lab.json("host", "standby", "local", code=1)["error"]["code"] == "standby_refused"
+    lab.json("host", "add", "attic", f"unix://{tmp_path}/none.sock", "--unreached", "--yes")
+    assert "is lost with it" in lab.json("host", "standby", "attic", code=1)["error"]["message"]
+    lab.json("host", "add", "shed", "ssh://root@127.0.0.1:9", "--unreached", "--yes")
+    assert lab.json("host", "standby", "shed", code=1)["error"]["code"] == "plan_needs_docker"
 
 
 def test_a_drill_says_what_it_cannot_do_and_watches_without_changing_anything(lab: LabOnDisk) -> None:

@@ -68,11 +68,18 @@ class ComposeCli:
         """Let Compose judge the stack's files; needs no daemon. Raises EngineFailed with what it said."""
         self._on_stack(stack, ["config", "--quiet"], timeout=CONFIG_SECONDS, limits=_CHECK_LIMITS)
 
-    def check_text(self, stack: str, text: str, env_text: str, others: Sequence[tuple[str, str]] = ()) -> None:
+    def check_text(
+        self,
+        stack: str,
+        text: str,
+        env_text: str,
+        others: Sequence[tuple[str, str]] = (),
+        named: Sequence[tuple[str, str]] = (),
+    ) -> None:
         """As ``config``, for texts that are not on disk yet, and never get there."""
         self._known(stack, must_exist=False)
         over = {Path(path).name: other for path, other in others}
-        with laid_out(self._root, stack, {COMPOSE_NAMES[0]: text, **over, ".env": env_text}) as place:
+        with laid_out(self._root, stack, {COMPOSE_NAMES[0]: text, **over, ".env": env_text}, dict(named)) as place:
             env_files = [str(place / ".env")]
             shared = self._root / GLOBAL_ENV
             if shared.is_file():

@@ -21,14 +21,18 @@ from homelab_mcp.model.lab import CHECKS_FOLDER, COMPOSE_NAMES, OVERRIDE_NAMES, 
 _OLD = "homelab-check-*"
 """What earlier versions left in the temporary folder when they were killed; those did hold texts."""
 _STALE = 600.0
+NOTHING: Mapping[str, str] = {}
 
 
 @contextlib.contextmanager
-def laid_out(root: Path, stack: str, texts: Mapping[str, str]) -> Iterator[Path]:
+def laid_out(
+    root: Path, stack: str, texts: Mapping[str, str], elsewhere: Mapping[str, str] = NOTHING
+) -> Iterator[Path]:
     """A folder that stands for the stack's, with these texts (by name) as its compose files and ``.env``.
 
     All else of the lab is linked to, so that relative paths (env_file, include) lead where they would lead from the
-    stack's own folder. What a killed look left is removed first.
+    stack's own folder. ``elsewhere`` are further texts by their path from the lab's root, which stand for those there.
+    What a killed look left is removed first.
     """
     sweep(root)
     with held_folder(private_folder(root, CHECKS_FOLDER)) as top, contextlib.ExitStack() as open_files:
@@ -38,6 +42,8 @@ def laid_out(root: Path, stack: str, texts: Mapping[str, str]) -> Iterator[Path]
         _link(root / stack, place, {*COMPOSE_NAMES, *OVERRIDE_NAMES, ".env"})
         for name, text in texts.items():
             open_files.enter_context(in_memory(place / name, text))
+        for path, text in elsewhere.items():
+            open_files.enter_context(in_memory(_cleared(root, top, path), text))
         yield place
 
 
@@ -106,6 +112,22 @@ def _link(folder: Path, into: Path, without: set[str]) -> None:
         for entry in sorted(folder.iterdir()):
             if entry.name not in without:
                 (into / entry.name).symlink_to(entry.absolute())
+
+
+def _cleared(root: Path, top: Path, path: str) -> Path:
+    """The place of a file of the lab in the laid out one, empty; folders on the way are folders and no links."""
+    *folders, name = Path(path).parts
+    place = top
+    for folder in folders:
+        root, place = root / folder, place / folder
+        if place.is_symlink():
+            place.unlink()
+        if not place.exists():
+            place.mkdir(mode=0o700)
+            _link(root, place, set())
+    found = place / name
+    found.unlink(missing_ok=True)
+    return found
 
 
 @contextlib.contextmanager

@@ -39,23 +39,25 @@ _AWAY = "It turns this machine away."
 class DockerCa:
     """The change of the authority below one lab's private folder.
 
-    Hosts are given as folder of the client's certificates -> address, as ``hosts.yaml`` has them.
+    Hosts are given as folder of the client's certificates -> address, as ``hosts.yaml`` has them. ``key_at`` is where
+    the old authority's key is kept, if not beside its certificate; it is read there and nothing is done to it.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, key_at: Path | None = None) -> None:
         self._root = root
+        self._key_at = key_at
         self._base = root / ".homelab" / FOLDER
 
-    def look(self, hosts: Mapping[Path, DockerHost]) -> tuple[CaHost, ...]:
-        """How far each host is; empty where no change is under way.
+    def look(self, hosts: Mapping[Path, DockerHost]) -> tuple[CaHost, ...] | None:
+        """How far each host is; None where no change is under way, empty where no host is left that it could wait for.
 
         Writes nothing but what is tried and removed, and the rest of what a crash left half-done. Raises NotFound
         (``tls_ca_missing``), InvalidInput (``tls_ca_unreadable``).
         """
         if not (self._base / "ca" / NEXT).exists():
-            return ()
+            return None
         self._end_swaps()
-        if self._ending():
+        if not self._names() or self._ending():
             return tuple(CaHost(name, CaStage.DONE) for name in self._names())
         old, new = self._authority(CURRENT), self._authority(NEXT)
         from homelab_mcp.adapters.hosts import at_once
@@ -68,20 +70,26 @@ class DockerCa:
             one if isinstance(one := found[name], CaHost) else CaHost(name, CaStage.OLD, str(one)) for name in known
         )
 
-    def step(self, hosts: Mapping[Path, DockerHost], days: int) -> tuple[CaHost, ...]:
-        """Do what can be done now; how it stands then, empty once the old authority is gone from here too.
+    def step(self, hosts: Mapping[Path, DockerHost], days: int) -> tuple[CaHost, ...] | None:
+        """Do what can be done now; how it stands then, None once the old authority is gone from here too.
+
+        Where every host's folder was deleted meanwhile there is nobody to wait for, and the new one takes its place.
 
         Raises NotFound (``tls_missing``, ``tls_ca_missing``), InvalidInput (``tls_ca_unreadable``), StorageFailed.
         """
         self._end_swaps()
+        begun = not (self._base / "ca" / NEXT).exists()
         if not self._names():
+            if not begun:
+                self._authority(NEXT)
+                self._finish()
+                return None
             raise NotFound(
                 "No host has certificates made here.",
                 hint="`homelab-mcp host tls NAME --name ITS-NAME` makes them.",
                 code="tls_missing",
             )
         folder = private_folder(self._root, FOLDER, "ca")
-        begun = not (folder / NEXT).exists()
         if begun:
             # Before anything is written: without the old one's key there is no change that could end.
             self._authority(CURRENT)
@@ -89,25 +97,30 @@ class DockerCa:
             write_private(folder / KEYS[NEXT], key_pem(key))
             write_private(folder / NEXT, pem(certificate))
         elif self._ending():
-            return self._finish()
+            self._finish()
+            return None
         old, new = self._authority(CURRENT), self._authority(NEXT)
-        for one in self.look(hosts):
+        for one in self.look(hosts) or ():
             if one.stage is CaStage.OLD and not one.error:
                 self._offer(one.name, old, new, days)
             elif one.stage is CaStage.SWITCH:
                 self._switch(one.name, new, days)
-        now = self.look(hosts)
+        now = self.look(hosts) or ()
         # Not in the step that began it: whoever has a host that nobody here can ask has copied nothing yet.
         if begun or any(one.error or one.stage not in {CaStage.DONE, CaStage.UNASKED} for one in now):
             return now
         for one in now:
             if one.stage is CaStage.UNASKED:
                 self._switch(one.name, new, days)
-        return self._finish()
+        self._finish()
+        return None
 
     def _ending(self) -> bool:
         """Whether the end was begun, and a crash came between."""
-        return (self._base / "ca" / NEXT).read_bytes() == (self._base / "ca" / "ca.pem").read_bytes()
+        try:
+            return (self._base / "ca" / NEXT).read_bytes() == (self._base / "ca" / CURRENT).read_bytes()
+        except FileNotFoundError:
+            return False
 
     def _names(self) -> list[str]:
         """Every host with a folder of certificates, whatever is missing in it."""
@@ -119,9 +132,9 @@ class DockerCa:
             end_swaps(folder)
 
     def _authority(self, file: str) -> Authority:
-        return read_authority(self._base / "ca", file, self._way_back())
+        return read_authority(self._base / "ca", file, self._way_back(file), self._key_at if file == CURRENT else None)
 
-    def _way_back(self) -> str:
+    def _way_back(self, file: str) -> str:
         """What a person can do about an unreadable authority while nothing has come of the new one; else ""."""
         try:
             new = read_certificate(self._base / "ca" / NEXT)
@@ -129,9 +142,10 @@ class DockerCa:
                 return ""
         except (OSError, ValueError):
             return ""
+        kept = ", or say by --ca-key PATH where you keep it," if file == CURRENT else ""
         return (
-            f"Put it back until the change has ended; or delete {NEXT} and {KEYS[NEXT]} there: no host has anything of "
-            "the new CA yet, and all is as it was before."
+            f"Put it back{kept} until the change has ended; or delete {NEXT} and {KEYS[NEXT]} there: no host has "
+            "anything of the new CA yet, and all is as it was before."
         )
 
     def _stage(self, name: str, host: DockerHost | None, old: Authority, new: Authority) -> CaHost:
@@ -216,14 +230,13 @@ class DockerCa:
         for file, text in (("ca.pem", trusted), ("key.pem", key_pem(key)), ("cert.pem", pem(made))):
             write_private(folder / file, text)
 
-    def _finish(self) -> tuple[CaHost, ...]:
+    def _finish(self) -> None:
         """The new authority is the one; the old one's key is overwritten. Done again after a crash, it ends alike."""
         folder = self._base / "ca"
         replace_private(folder / "ca.pem", (folder / NEXT).read_text(encoding="ascii"))
         replace_private(folder / "ca-key.pem", (folder / KEYS[NEXT]).read_text(encoding="ascii"))
         (folder / NEXT).unlink()
         overwrite(folder / KEYS[NEXT])
-        return ()
 
 
 def _whole(client: Path) -> bool:

@@ -73,6 +73,9 @@ class DockerEngine:
             storage_driver=str(raw.get("Driver", "")),
             containers_running=int(raw.get("ContainersRunning") or 0),
             runtimes=tuple(sorted(raw.get("Runtimes") or {})),
+            cgroup=str(raw.get("CgroupVersion") or ""),
+            kernel=str(raw.get("KernelVersion") or ""),
+            warnings=tuple(str(w) for w in raw.get("Warnings") or ()),
         )
 
     def memory(self) -> int:

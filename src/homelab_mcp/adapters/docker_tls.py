@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from homelab_mcp.adapters.private import overwrite, private_folder, write_private
-from homelab_mcp.adapters.tls_authority import CURRENT, KEYS, NEXT, read_authority
+from homelab_mcp.adapters.tls_authority import CURRENT, NEXT, read_authority
 from homelab_mcp.adapters.tls_issue import authority, general, issue, key_pem, names_of, pem
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.hosts import TlsFile
@@ -43,14 +43,18 @@ class DockerTls:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def make(self, name: str, names: Sequence[str], days: int, *, again: bool = False) -> tuple[TlsFile, ...]:
+    def make(
+        self, name: str, names: Sequence[str], days: int, *, again: bool = False, ca_key: Path | None = None
+    ) -> tuple[TlsFile, ...]:
         """The host's server and client certificate, and the CA where there is none yet; ``again``: new ones.
 
         Old ones are replaced only once both new ones are written; those of the same CA go on working on the host.
+        ``ca_key`` is where the CA's key is kept, if not beside its certificate: it is read there and stays there.
 
         Raises:
             InvalidInput: there are some already (``tls_exists``), no name is given for the host (``tls_names``), or a
                 new CA is on its way (``tls_renewing``), or the CA's files are damaged (``tls_ca_unreadable``).
+            NotFound: the CA's key is not there (``tls_ca_missing``).
             StorageFailed.
         """
         base = self._root / ".homelab" / FOLDER
@@ -75,11 +79,11 @@ class DockerTls:
                 code="tls_names",
             )
         wanted = [general(n) for n in names]
-        ca, ca_key = self._authority()
+        ca, signing = self._authority(ca_key)
         ca_text = pem(ca)
         made = {
-            "server": issue(ca, ca_key, f"Docker host {name}", wanted, ExtendedKeyUsageOID.SERVER_AUTH, days),
-            "client": issue(ca, ca_key, f"homelab-mcp for {name}", [], ExtendedKeyUsageOID.CLIENT_AUTH, days),
+            "server": issue(ca, signing, f"Docker host {name}", wanted, ExtendedKeyUsageOID.SERVER_AUTH, days),
+            "client": issue(ca, signing, f"homelab-mcp for {name}", [], ExtendedKeyUsageOID.CLIENT_AUTH, days),
         }
         for role, (certificate, key) in made.items():
             folder = private_folder(self._root, FOLDER, name, f"{role}.new")
@@ -112,11 +116,12 @@ class DockerTls:
             found.append(TlsFile(role, shown, names_of(certificate), certificate.not_valid_after_utc.timestamp()))
         return tuple(found)
 
-    def _authority(self) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    def _authority(self, key_at: Path | None) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
         folder = private_folder(self._root, FOLDER, "ca")
-        if not all((folder / name).exists() for name in (CURRENT, KEYS[CURRENT])):
+        # A certificate without its key is one whose key is elsewhere: a new one would part every host from here.
+        if not (folder / CURRENT).exists() and key_at is None:
             return self._new_authority(folder)
-        found = read_authority(folder, CURRENT)
+        found = read_authority(folder, CURRENT, key_at=key_at)
         return found.certificate, found.key
 
     def _new_authority(self, folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

@@ -84,6 +84,12 @@ class LinuxHardware:
         nvidia = (self._root / "proc/driver/nvidia/version").exists()
         return Gpus(nvidia, any((self._root / path).exists() for path in _TOOLKIT), tuple(nodes))
 
+    def weighs_disks(self) -> bool | None:
+        """By the control groups below the topmost one, which has no such file itself (cgroup v2)."""
+        groups = self._root / "sys/fs/cgroup"
+        seen = any(True for name in ("io.weight", "io.bfq.weight") for _ in groups.glob(f"*/{name}"))
+        return True if seen else None
+
     def place(self, path: str) -> Place:
         """Look at a path, with the mount that it is on and what is free there."""
         here = self._root / path.lstrip("/")

@@ -103,6 +103,11 @@ class HostSet:
         folder = str(self.certificates(host))
         return {"DOCKER_HOST": host.address, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": folder}
 
+    def reach(self, name: str) -> dict[str, str]:
+        """As ``environment``, of a host that gave a sign of life."""
+        self.knock(name)
+        return self.environment(name)
+
     def home(self, project: str) -> str:
         """The host of a stack, by its folder or its project's name; ``local`` for what is no stack of this lab.
 
@@ -208,23 +213,25 @@ class HostSet:
 
         return DockerTls(self._root).look(name)
 
-    def make_tls(self, name: str, names: Sequence[str], days: int, *, again: bool = False) -> tuple[TlsFile, ...]:
+    def make_tls(
+        self, name: str, names: Sequence[str], days: int, *, again: bool = False, ca_key: str = ""
+    ) -> tuple[TlsFile, ...]:
         """As the port's."""
         from homelab_mcp.adapters.docker_tls import DockerTls
 
-        return DockerTls(self._root).make(name, names, days, again=again)
+        return DockerTls(self._root).make(name, names, days, again=again, ca_key=_path(ca_key))
 
-    def ca_look(self) -> tuple[CaHost, ...]:
+    def ca_look(self, ca_key: str = "") -> tuple[CaHost, ...] | None:
         """As the port's."""
         from homelab_mcp.adapters.docker_ca import DockerCa
 
-        return DockerCa(self._root).look(self._tcp())
+        return DockerCa(self._root, _path(ca_key)).look(self._tcp())
 
-    def ca_step(self, days: int) -> tuple[CaHost, ...]:
+    def ca_step(self, days: int, ca_key: str = "") -> tuple[CaHost, ...] | None:
         """As the port's."""
         from homelab_mcp.adapters.docker_ca import DockerCa
 
-        return DockerCa(self._root).step(self._tcp(), days)
+        return DockerCa(self._root, _path(ca_key)).step(self._tcp(), days)
 
     def _tcp(self) -> dict[Path, DockerHost]:
         """Folder of a client's certificates -> the host that they are for."""
@@ -270,6 +277,10 @@ def at_once(calls: Mapping[str, Callable[[], T]], seconds: float) -> dict[str, T
             break
         found[name] = result
     return {name: found.get(name, TimeoutError(f"no answer within {seconds:g} s")) for name in calls}
+
+
+def _path(given: str) -> Path | None:
+    return Path(given).expanduser() if given else None
 
 
 def _ssh_end(address: str) -> tuple[str, int] | None:

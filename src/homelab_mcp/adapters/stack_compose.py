@@ -46,9 +46,16 @@ class StackCompose:
         """As Compose's."""
         self._compose.config(stack)
 
-    def check_text(self, stack: str, text: str, env_text: str, others: Sequence[tuple[str, str]] = ()) -> None:
+    def check_text(
+        self,
+        stack: str,
+        text: str,
+        env_text: str,
+        others: Sequence[tuple[str, str]] = (),
+        named: Sequence[tuple[str, str]] = (),
+    ) -> None:
         """As Compose's."""
-        self._compose.check_text(stack, text, env_text, others)
+        self._compose.check_text(stack, text, env_text, others, named)
 
     def resolved(self, stack: str) -> dict[str, Any]:
         """As Compose's."""

@@ -22,6 +22,7 @@ from homelab_mcp.ports import (
     Registry,
     Releases,
     ServiceCalls,
+    Standby,
     Swarm,
     Trials,
 )
@@ -72,6 +73,17 @@ class LabEngines(LabOnDisk):
         return SwarmNodes(self._local_engine, lambda: self._host_set, self._stacks.swarm)
 
     @cached_property
+    def standby(self) -> Standby:
+        """The core once more on another host."""
+        from homelab_mcp.adapters.compose_cli import ComposeCli
+        from homelab_mcp.adapters.standby import StandbyHosts
+
+        def compose(host: str) -> ComposeCli:
+            return ComposeCli(self.root, reach=lambda _: self._host_set.reach(host))
+
+        return StandbyHosts(self.root, lambda: self._host_set, compose)
+
+    @cached_property
     def compose(self) -> Compose:
         """``docker compose``, on each stack's own host, and Swarm for the stacks that say so."""
         return self._stacks
@@ -93,9 +105,7 @@ class LabEngines(LabOnDisk):
     def _reach(self, stack: str) -> Mapping[str, str]:
         if self.files.read(HOSTS_FILE) is None:
             return {}
-        host = self._host_set.home(stack)
-        self._host_set.knock(host)
-        return self._host_set.environment(host)
+        return self._host_set.reach(self._host_set.home(stack))
 
     @cached_property
     def meter(self) -> Meter:

@@ -39,7 +39,12 @@ def update(
         typer.Option(help="tiny, web, database, media, downloader, heavy, monitoring; or measured: looks for 10 s."),
     ] = "",
     limit: Annotated[
-        Many, typer.Option("--limit", metavar="NAME=VALUE", help="memory=2G, cpus=1.5, pids=500, io_weight=200.")
+        Many,
+        typer.Option(
+            "--limit",
+            metavar="NAME=VALUE",
+            help="memory=2G, cpus=1.5, pids=500, io_device=/dev/sda, write_bps=20M.",
+        ),
     ] = None,
     gpu: Annotated[str, typer.Option(help="on, nvidia, intel, amd or off.")] = "",
     volume: Annotated[

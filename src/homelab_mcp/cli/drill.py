@@ -14,7 +14,7 @@ from homelab_mcp.cli.plan_flow import proposed
 
 if TYPE_CHECKING:
     from homelab_mcp.core.drill_report import Seen
-    from homelab_mcp.core.survival import Failure
+    from homelab_mcp.core.survival_standby import Failure
     from homelab_mcp.ports import Lab
 
 _ASKED = "Only a person at a terminal can say yes to a drill of a node."
@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def drill(
         ctx: typer.Context,
-        lost: Annotated[str, typer.Argument(help="A node of the Swarm, or with --watch a host of hosts.yaml.")] = "",
+        lost: Annotated[
+            str, typer.Argument(help="A node of the Swarm, or with --watch a host of hosts.yaml or local.")
+        ] = "",
         watch: Annotated[
             int,
             typer.Option("--watch", min=0, max=3600, help="Plan nothing; watch so many seconds while you do it."),

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from homelab_mcp.cli import host_ca
+from homelab_mcp.cli import host_ca, host_standby
 from homelab_mcp.cli.common import FAILED, OK, JsonFlag, at_terminal, console, emit, globals_of, lab_of
+from homelab_mcp.cli.host_ca import CaKey
 
 HostName = Annotated[str, typer.Argument(help="Short name, such as nas.")]
 HostNames = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="All when none is named.")]
@@ -17,13 +18,16 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Write without asking.")]
 
 def register(app: typer.Typer) -> None:
     """Add the command group; without a subcommand it shows this machine."""
-    group = typer.Typer(help="This machine's health; Docker hosts of the lab: add, check, list, remove, tls, renew-ca.")
+    group = typer.Typer(
+        help="This machine's health; Docker hosts of the lab: add, check, list, remove, tls, renew-ca, standby."
+    )
     app.add_typer(group, name="host", invoke_without_command=True)
     _machine(group)
     _looking(group)
     _writing(group)
     _tls(group)
     host_ca.register(group)
+    host_standby.register(group)
 
 
 def _machine(group: typer.Typer) -> None:
@@ -152,6 +156,7 @@ def _tls(group: typer.Typer) -> None:
         ] = None,
         days: Annotated[int, typer.Option(min=1, max=825, help="How long the certificates last.")] = 397,
         rotate: Annotated[bool, typer.Option("--rotate", help="New certificates in place of those there are.")] = False,
+        ca_key: CaKey = "",
         check_only: Annotated[bool, typer.Option("--check", help="Only show how long they last; 1 when soon.")] = False,
         as_json: JsonFlag = False,
     ) -> None:
@@ -162,7 +167,7 @@ def _tls(group: typer.Typer) -> None:
         lab = lab_of(ctx)
         steps: list[str] = []
         if not check_only:
-            steps = make_tls(lab, name, tuple(names or ()), days, again=rotate)
+            steps = make_tls(lab, name, tuple(names or ()), days, again=rotate, ca_key=ca_key)
         rows = tls_rows(lab, name)
 
         def show() -> None:

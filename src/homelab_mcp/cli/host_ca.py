@@ -9,6 +9,10 @@ import typer
 from homelab_mcp.cli.common import NEEDS_APPROVAL, OK, JsonFlag, console, emit, lab_of
 from homelab_mcp.model.errors import InvalidInput
 
+CaKey = Annotated[
+    str, typer.Option("--ca-key", help="The CA's key, where you keep it elsewhere than in .homelab/tls/ca; only read.")
+]
+
 
 def register(group: typer.Typer) -> None:
     """Add the command to the group ``host``."""
@@ -21,6 +25,7 @@ def register(group: typer.Typer) -> None:
             bool, typer.Option("--next", help="Do what can be done now, by how far the hosts are.")
         ] = False,
         days: Annotated[int, typer.Option(min=1, max=825, help="How long the new certificates last.")] = 397,
+        ca_key: CaKey = "",
         as_json: JsonFlag = False,
     ) -> None:
         """Change the CA of all hosts with no gap: both count until each host has the new one; else shows what is next.
@@ -32,7 +37,7 @@ def register(group: typer.Typer) -> None:
         if begin and go_on:
             raise InvalidInput("--begin and --next at once.", hint="Give one of them.", code="bad_options")
         lab = lab_of(ctx)
-        found = step_ca(lab, days, begin=begin) if begin or go_on else ca_renewal(lab)
+        found = step_ca(lab, days, begin=begin, ca_key=ca_key) if begin or go_on else ca_renewal(lab, ca_key)
         emit(found, as_json, lambda: _show(found))
         raise typer.Exit(NEEDS_APPROVAL if found["under_way"] else OK)
 

@@ -16,6 +16,7 @@ from homelab_mcp.cli.common import (
     emit,
     who,
 )
+from homelab_mcp.cli.diffs import diff_text
 
 if TYPE_CHECKING:
     from homelab_mcp.model.plan import Plan, PlanStatus
@@ -30,7 +31,6 @@ PinFile = Annotated[str, typer.Option("--pin-file", envvar="HOMELAB_PIN_FILE", h
 
 def show_view(shown: PlanView) -> None:
     """Print a plan for a person: what, risk, diff in colour, actions, findings, notes."""
-    from rich.syntax import Syntax
     from rich.text import Text
 
     out = console()
@@ -40,7 +40,7 @@ def show_view(shown: PlanView) -> None:
     for reason in shown.reasons or ():
         out.print(Text(f"  · {reason}"))
     if shown.diff:
-        out.print(Syntax(shown.diff, "diff", background_color="default", word_wrap=True))
+        out.print(diff_text(shown.diff))
     for title, lines in (("Then", shown.actions), ("Findings", shown.findings), ("Notes", shown.notes)):
         if lines:
             out.print(Text(title, style="bold"))

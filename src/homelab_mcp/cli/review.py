@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from homelab_mcp.cli.common import JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.diffs import diff_text
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
 
 
@@ -40,7 +41,6 @@ def register(app: typer.Typer) -> None:
 
 
 def _show(found: dict[str, Any]) -> None:
-    from rich.syntax import Syntax
     from rich.text import Text
 
     out = console()
@@ -52,7 +52,7 @@ def _show(found: dict[str, Any]) -> None:
             for line in found[key]:
                 out.print(Text(f"  {line}"))
     if found["diff"]:
-        out.print(Syntax(found["diff"], "diff", background_color="default", word_wrap=True))
+        out.print(diff_text(found["diff"]))
     for note in found["notes"]:
         out.print(Text(note, style="dim"))
     if not found["clean"]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from homelab_mcp.cli.common import JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.tables import print_table, table_of
 
 
 def register(app: typer.Typer) -> None:
@@ -101,11 +102,5 @@ def _short(value: Any) -> str:
 
 
 def _table(rows: Sequence[Mapping[str, Any]], titles: Sequence[str]) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*("" if row.get(title) is None else _short(row[title]) for title in titles))
-    console().print(table)
+    shown = [{title: _short(row[title]) for title in titles if row.get(title) is not None} for row in rows]
+    print_table(console(), table_of(shown, titles))

@@ -7,6 +7,10 @@ from typing import Annotated
 import typer
 
 from homelab_mcp.cli.common import JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.tables import fits, print_table, table_of
+
+ALWAYS = ("stack", "service", "state", "health")
+TITLES = (*ALWAYS, "restarts", "up", "image_age", "drift", "host", "url")
 
 
 def register(app: typer.Typer) -> None:
@@ -26,17 +30,19 @@ def register(app: typer.Typer) -> None:
         found = status_of(lab_of(ctx), stack, limit, "", drift=drift)
 
         def show() -> None:
-            from rich.table import Table
-
-            table = Table(box=None, pad_edge=False)
-            titles: tuple[str, ...] = ("stack", "service", "state", "health", "restarts", "up", "image_age", "drift")
-            elsewhere = any(row.get("host") for row in found["services"])
-            titles = (*titles, *(("host",) if elsewhere else ()), "url")
-            for title in titles:
-                table.add_column(title.replace("_", " "), overflow="fold", no_wrap=title != "url")
-            for row in found["services"]:
-                table.add_row(*(str(row.get(k) or "") for k in titles))
-            console().print(table if found["services"] else "No stacks yet. Next: homelab-mcp add traefik")
+            out = console()
+            rows = found["services"]
+            titles = [t for t in TITLES if t in ALWAYS or any(row.get(t) for row in rows)]
+            if not rows:
+                out.print("No stacks yet. Next: homelab-mcp add traefik")
+            elif fits(out, table_of(rows, titles)):
+                print_table(out, table_of(rows, titles))
+            else:
+                # Whole and on lines of their own, addresses can still be clicked on in a narrow window.
+                print_table(out, table_of(rows, [t for t in titles if t != "url"]))
+                for row in rows:
+                    if row.get("url"):
+                        out.print(f"{row['stack']}/{row['service']}: {row['url']}", markup=False)
             for why in found.get("silent_hosts", {}).values():
                 console(error=True).print(why, style="yellow", markup=False)
             if found.get("engine_error"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,7 +43,9 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def validate(
         ctx: typer.Context,
-        paths: Annotated[list[str] | None, typer.Argument(help="Files or folders; none: the lab.")] = None,
+        paths: Annotated[
+            list[str] | None, typer.Argument(help="Files, folders, or stacks of the lab; none: the lab.")
+        ] = None,
         files: Annotated[
             list[str] | None,
             typer.Option("--file", "-f", help="Files of one stack, merged in this order; may be given again."),
@@ -70,13 +73,20 @@ def register(app: typer.Typer) -> None:
         from homelab_mcp.bootstrap import mask_output, redactor_of
         from homelab_mcp.cli.validate_run import Asked, fix_plan_or_diff, validated
 
-        asked = Asked(tuple(paths or ()), tuple(files or ()), globals_of(ctx).root, globals_of(ctx).files_only)
+        root = globals_of(ctx).root
+        asked = Asked(tuple(_place(p, root) for p in paths or ()), tuple(files or ()), root, globals_of(ctx).files_only)
         mask_output(redactor_of(*asked.looked_at(), *asked.files), named=False)
         if fix:
             raise typer.Exit(fix_plan_or_diff(asked, rules or (), unsafe=unsafe, as_json=as_json, plan_only=plan_only))
         outcome = validated(asked, engine=engine, fixes=form is Format.SARIF)
         _show(outcome, form, as_json=as_json)
         raise typer.Exit(outcome.exit_code)
+
+
+def _place(path: str, root: str) -> str:
+    """The path; where there is none, the lab's own of that name, as other commands take a stack's name."""
+    ours = Path(root, path)
+    return str(ours) if not Path(path).exists() and ours.exists() else path
 
 
 def _show(outcome: ValidationResult, form: Format, *, as_json: bool) -> None:

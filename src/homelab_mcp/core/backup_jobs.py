@@ -12,7 +12,9 @@ from homelab_mcp.core.backup_config import CONFIG_FILE, ENGINE_LABEL, BackupConf
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE
 from homelab_mcp.core.operations.data_places import places
 from homelab_mcp.core.operations.lab_view import Known, LabView, expand
+from homelab_mcp.core.stack_host import COMPOSE
 from homelab_mcp.model.definition import ServiceDefinition
+from homelab_mcp.model.lab import LOCAL
 
 Find = Callable[[str], ServiceDefinition | None]
 
@@ -143,15 +145,37 @@ def _service(
         jobs.excludes += folders
         jobs.uncovered.append((one.where, ", ".join(folders) or "it", "left out by backup.yaml"))
         return
+    if one.host != LOCAL:
+        what = [*folders, *found.volumes, *(expand(p, one.env) for p in found.outside)]
+        if data := [p for p in what if not _covered(p, ())]:
+            jobs.uncovered.append((one.where, ", ".join(data), f"on host {one.host}; the backup copies this machine's"))
+        return
     jobs.owners += [(folder, one.stack, one.name) for folder in folders]
-    image = expand(str(one.data.get("image", "")), one.env)
-    kind = kind_of(image)
+    dumped = _store(view, one, folders, find, jobs)
+    jobs.excludes += _left_out(one, find)
+    if not dumped:
+        for volume in found.volumes:
+            jobs.uncovered.append((one.where, volume, "a named volume of Docker, outside of the lab's folder"))
+    for place in found.outside:
+        path = expand(place, one.env)
+        if path.startswith("/") and not _covered(path, host_paths):
+            jobs.uncovered.append((one.where, path, "a folder of the host; list it under backup_paths"))
+
+
+def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs) -> bool:
+    """Note what a database or store needs before the copy; whether a dump stands for all of its data."""
+    kind = kind_of(expand(str(one.data.get("image", "")), one.env))
     if kind == "redis":
-        jobs.saves.append((one.stack, one.name, _REDIS))
+        if one.engine == COMPOSE:
+            jobs.saves.append((one.stack, one.name, _REDIS))
     elif kind == "mongo":
         jobs.uncovered.append(
             (one.where, ", ".join(folders), "a MongoDB, copied while it runs: dump it by its own tool")
         )
+    elif kind and one.engine != COMPOSE:
+        # The script finds containers of Compose's projects alone; the folder is at least copied.
+        if folders:
+            jobs.uncovered.append((one.where, ", ".join(folders), "a database that Swarm runs: no dump is made of it"))
     elif kind:
         ending, dump, load = ENGINES[kind]
         given = _given(view, one, find)
@@ -159,14 +183,8 @@ def _service(
         # The dump stands for what is in them; copied while it runs that would be worth nothing. The empty folder is
         # kept, for its owner.
         jobs.excludes += [f"{folder}/*" for folder in folders]
-    jobs.excludes += _left_out(one, find)
-    if kind not in ENGINES:
-        for volume in found.volumes:
-            jobs.uncovered.append((one.where, volume, "a named volume of Docker, outside of the lab's folder"))
-    for place in found.outside:
-        path = expand(place, one.env)
-        if path.startswith("/") and not _covered(path, host_paths):
-            jobs.uncovered.append((one.where, path, "a folder of the host; list it under backup_paths"))
+        return True
+    return False
 
 
 def _covered(path: str, host_paths: tuple[str, ...]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from homelab_mcp.core.survival import Failure
+from homelab_mcp.core.survival_standby import Failure
 
 ORDERLY = (
     "A drain is an orderly farewell: it shows that the others carry on, not how long a machine that loses its power is "
@@ -58,6 +58,8 @@ def report(seen: Iterable[Seen], predicted: Failure | None, *, orderly: bool) ->
         )
         if said == "goes on" and not one.at_end:
             surprises.append(f"{one.where} was said to go on, and was gone at the end.")
+        elif said.startswith("comes back") and not one.at_end:
+            surprises.append(f"{one.where} was said to come back with the standby, and was gone at the end.")
         elif said.startswith("stops") and not one.longest:
             surprises.append(f"{one.where} was said to stop, and was there all along.")
     return {"services": rows, "surprises": surprises, "notes": [ORDERLY, UNTOUCHED] if orderly else [BY_HAND]}
@@ -66,6 +68,8 @@ def report(seen: Iterable[Seen], predicted: Failure | None, *, orderly: bool) ->
 def _said(where: str, predicted: Failure | None) -> str:
     if predicted is None:
         return ""
+    if where in predicted.returns:
+        return f"comes back: {predicted.down[where]}"
     if where in predicted.down:
         return f"stops: {predicted.down[where]}"
     if where in predicted.unknown:

@@ -11,6 +11,7 @@ from typing import Any
 
 from homelab_mcp.core import labels, traefik
 from homelab_mcp.core.container_block import container_block, depends_on
+from homelab_mcp.core.io_limits import weigh_services
 from homelab_mcp.core.operations.request import ServiceOptions
 from homelab_mcp.core.references import Words, literal, variables_in
 from homelab_mcp.core.resources import Host, fit_services
@@ -138,6 +139,9 @@ def generate(
     )
     services = _services(job, words)
     scaled = fit_services(services, host)
+    if host is not None and host.io.weighs:
+        parts = {name: definition.container, **{f"{name}-{k}": c for k, c in definition.companions.items()}}
+        weigh_services(services, {n: c.resources for n, c in parts.items()})
     filled = _variables(job, services, existing_env, secrets)
     filled_later.update(filled.values)
     files = [_file(f.path, f.content, words, f.mode, f.secret, name) for f in definition.files]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from homelab_mcp.core.access import RouteAccess, all_routes, explained, owner_of, routers_of
+from homelab_mcp.core.backup_coverage import Coverage, coverage_of
 from homelab_mcp.core.inventory_diagram import diagram
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE
 from homelab_mcp.core.needs import needs_of, networks_of
@@ -55,15 +56,22 @@ def entries(lab: LabView, settings: LabSettings, find: Callable[[str], ServiceDe
     return found
 
 
-def block(lab: LabView, settings: LabSettings, find: Callable[[str], ServiceDefinition]) -> str:
+def block(
+    lab: LabView,
+    settings: LabSettings,
+    find: Callable[[str], ServiceDefinition],
+    read: Callable[[str], str | None] = lambda _: None,
+) -> str:
     """The part of the page that is made, marks and all.
 
     Args:
         lab: the lab's services.
         settings: the lab's.
         find: a definition by id; raises NotFound.
+        read: the text of a file of the lab, or None; it says what the backup covers.
     """
     known = entries(lab, settings, find)
+    saved = coverage_of(lab, settings.backup_paths, _or_none(find), read)
     external = elsewhere_of(lab, settings, known)
     parts = [
         BEGIN,
@@ -71,7 +79,7 @@ def block(lab: LabView, settings: LabSettings, find: Callable[[str], ServiceDefi
         "",
         *(_services(known) or ["Nothing yet."]),
         *_section("Reached by name", _routes(known, external)),
-        *_section("Where the data is", _data(known)),
+        *_section("Where the data is", _data(known, saved)),
         *_section("What needs what", [f"- {line}" for line in _needs(known)]),
         *_section("How it hangs together", diagram(known, external)),
     ]
@@ -138,18 +146,30 @@ def _routes(known: Iterable[Entry], elsewhere: Iterable[RouteAccess]) -> list[st
     return _table(("Address", "Service", "Who may pass"), sorted(rows))
 
 
-def _data(known: Iterable[Entry]) -> list[str]:
+def _or_none(find: Callable[[str], ServiceDefinition]) -> Callable[[str], ServiceDefinition | None]:
+    def found(name: str) -> ServiceDefinition | None:
+        try:
+            return find(name)
+        except NotFound:
+            return None
+
+    return found
+
+
+def _data(known: Iterable[Entry], saved: Coverage) -> list[str]:
     rows = []
     for entry in known:
         paths = list(_paths(entry.service))
         kept = entry.definition.backup if entry.definition else None
         if not paths and kept is None:
             continue
-        backup = kept.notes if kept else ""
+        note = kept.notes if kept else ""
         if kept and kept.dump:
-            backup = f"{backup} Dump first: `{' '.join(kept.dump)}`"
-        rows.append((entry.service.where, ", ".join(f"`{p}`" for p in paths), backup))
-    return _table(("Service", "Folders and volumes", "Backup"), rows)
+            note = f"{note} Dump first: `{' '.join(kept.dump)}`"
+        where = entry.service.where
+        rows.append((where, ", ".join(f"`{p}`" for p in paths), saved.services.get(where, ""), note))
+    table = _table(("Service", "Folders and volumes", "Backed up", "What a copy needs"), rows)
+    return [_plain(saved.told), "", *table] if table else []
 
 
 def _paths(service: Known) -> Iterator[str]:

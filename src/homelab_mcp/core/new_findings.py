@@ -36,8 +36,10 @@ def brought_in(
 
 def moved_services(before: Sequence[StackFiles], after: Sequence[StackFiles]) -> Moved:
     """Services that went from one compose file to another: gone from one, new in exactly one other."""
-    same = {s.compose_text for s in before} & {s.compose_text for s in after}
-    old, new = (_names([s for s in stacks if s.compose_text not in same]) for stacks in (before, after))
+    same = {(s.compose_path, s.compose_text) for s in before} & {(s.compose_path, s.compose_text) for s in after}
+    old, new = (
+        _names([s for s in stacks if (s.compose_path, s.compose_text) not in same]) for stacks in (before, after)
+    )
     gone = {n: [p for p, names in old.items() if n in names - new.get(p, set())] for n in set().union(*old.values())}
     come = [(p, n) for p, names in new.items() for n in names - old.get(p, set())]
     once = Counter(n for _, n in come)

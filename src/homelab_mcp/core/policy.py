@@ -149,6 +149,8 @@ def _loosened(settings: PolicySettings) -> Iterator[str]:
 _AROUND = (
     ({ActionKind.TRIAL}, "Runs a program beside the lab, and removes it."),
     ({ActionKind.NODE_JOIN}, "Lets another machine run tasks, with the secrets that they are given."),
+    ({ActionKind.STANDBY_START, ActionKind.STANDBY_STOP}, "Changes which machine serves the lab's addresses."),
+    ({ActionKind.STANDBY_SYNC}, "Makes containers on another host, which are not started."),
     ({ActionKind.NODE_DRAIN, ActionKind.NODE_ACTIVATE}, "Changes which machines run the Swarm's tasks."),
 )
 _CONTROLLED = (

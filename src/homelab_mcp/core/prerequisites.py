@@ -163,8 +163,8 @@ def _firewall(facts: HostFacts) -> Check:
     return Check(
         "firewall",
         True,
-        "The firewall's rules cannot be seen by this user.",
-        "To look, run it as root where nft is installed.",
+        "The firewall's rules cannot be seen: only root can read them, with the program nft.",
+        "To look, run this as root; where nft is missing, `sudo apt install nftables`.",
         True,
     )
 

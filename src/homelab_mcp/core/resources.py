@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from homelab_mcp.core.io_limits import UNKNOWN, IoSupport
 from homelab_mcp.model.definition import ResourceClass
 from homelab_mcp.model.errors import InvalidInput
 
@@ -34,10 +35,11 @@ _LEAST_MEMORY = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What a machine has: processors, and memory in bytes."""
+    """What a machine has: processors, memory in bytes, and what its engine does with limits of disk traffic."""
 
     cpus: int
     memory: int
+    io: IoSupport = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ _VOLUMES = {
 }
 _SSO = {
     "protect": "Who is not logged in meets the lab's log-in page.",
+    "two_factor": "Who is not logged in meets the lab's log-in page, and is asked for a second factor.",
     "bypass": "The lab's log-in does not stand in front.",
     "portal": "It is the log-in page itself.",
 }

@@ -7,7 +7,6 @@ daemon; a failing health check alone restarts nothing); willfarrell/docker-autoh
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from homelab_mcp.core.access import routers_of, same_middleware
 from homelab_mcp.core.audit.keeping import keeps_data
@@ -16,33 +15,14 @@ from homelab_mcp.core.kept_routes import is_traefik
 from homelab_mcp.core.network_sharers import owner_of
 from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.core.service_facts import environment_of
+from homelab_mcp.core.survival_standby import Failure, with_standby
 from homelab_mcp.core.survival_swarm import UNASKED, Fate, bound_to, fate, in_swarm
 from homelab_mcp.model.lab import LOCAL, LabSettings
+from homelab_mcp.model.standby import StandbySeen
 from homelab_mcp.model.swarm import Node
 
 _COMES_BACK = frozenset({"always", "unless-stopped"})
 _IN_DEPLOY = {"any": "always", "on-failure": "on-failure", "none": "no"}
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One failure and what it does.
-
-    Args:
-        what: the failure.
-        survive: ``stack/service`` of those that go on or come back by themselves.
-        down: those that do not, each with why.
-        data_gone: of those, whose data no backup of the lab holds.
-        note: what a person should know besides.
-        unknown: those of which nobody here can tell, each with why.
-    """
-
-    what: str
-    survive: tuple[str, ...]
-    down: Mapping[str, str]
-    data_gone: tuple[str, ...] = ()
-    note: str = ""
-    unknown: Mapping[str, str] = field(default_factory=dict)
 
 
 def survival(
@@ -52,6 +32,7 @@ def survival(
     checked: Collection[str],
     uncovered: Collection[str] | None,
     nodes: Sequence[Node] = (),
+    standbys: Sequence[StandbySeen] = (),
 ) -> list[Failure]:
     """Every failure that was thought through, the smallest first.
 
@@ -61,6 +42,7 @@ def survival(
         checked: ``stack/service`` whose containers have a health check, where the engine was asked.
         uncovered: ``stack/service`` with data that the lab's backup does not hold; None: the lab makes none.
         nodes: the Swarm's, where this machine manages one and was asked.
+        standbys: of the core, on hosts that were asked.
     """
     services = [s for s in lab.services if not _ends_by_itself(s, lab)]
     found = [
@@ -75,7 +57,8 @@ def survival(
     ]
     found += _gates(lab, settings, services)
     for host in sorted({s.host for s in services}, key=lambda h: (h != LOCAL, h)):
-        found.append(_lost(host, lab, services, uncovered, nodes))
+        lost = _lost(host, lab, services, uncovered, nodes)
+        found.append(with_standby(lost, lab, settings, standbys) if host == LOCAL else lost)
     found += [_node_lost(node, services, nodes) for node in nodes if not node.here]
     return found
 

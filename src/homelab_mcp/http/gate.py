@@ -34,6 +34,8 @@ logger = logging.getLogger("homelab_mcp.http")
 REALM = 'Bearer realm="homelab-mcp"'
 DRAIN_BYTES = 65_536
 DRAIN_SECONDS = 2.0
+PROXY_PAUSE = 0.03
+FORWARDED = frozenset({b"x-forwarded-for", b"forwarded", b"via"})
 
 
 class Refused(Exception):
@@ -82,6 +84,7 @@ class Gate:
         self._names = Names(settings)
         self._proxies = settings.proxies
         self._limits = limits = settings.limits
+        self._now = now
         self._rate = Buckets(limits.rate, limits.burst, now)
         self._refusals = Buckets(limits.refusal_rate, limits.refusal_burst, now)
         self._slots = Slots(limits.at_work, limits.at_work_each)
@@ -102,18 +105,18 @@ class Gate:
             self._within_limits(caller)
         except Refused as refusal:
             await _drain(headers, receive)
-            await _tell(refusal, scope, receive, send)
+            await _tell(refusal, scope, receive, self._held(headers, send))
             return
         with caller.slots.hold(caller.key):
             try:
                 receive = await self._with_body(headers, receive, scope, caller)
             except Refused as refusal:
-                await _tell(refusal, scope, receive, send)
+                await _tell(refusal, scope, receive, self._held(headers, send))
                 return
             self._introduce(scope, caller)
             if caller.token is not None:
                 await anyio.to_thread.run_sync(self._keyring.used, caller.token)
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, self._held(headers, send))
 
     def _caller(self, scope: Scope, headers: Headers, peer: Peer) -> Caller:
         host = self._names.host(headers.get(b"host", ()), peer, scope.get("server"))
@@ -182,6 +185,26 @@ class Gate:
         if caller.token is not None and scope["path"] == "/mcp":
             _refuse_beyond_scope(bytes(body), caller.token)
         return _replayed([{"type": "http.request", "body": bytes(body), "more_body": False}], receive)
+
+    def _held(self, headers: Headers, send: Send) -> Send:
+        """Hold back the answer's beginning until a proxy in between has seen the end of what it sent.
+
+        Proxies written in Go (Traefik, Caddy) read a request's body once more after its declared length. An answer
+        that begins before that closes the body under this read, and the proxy cuts the connection with the answer on
+        it (Go's issue 40747; seen with Traefik 3.7 on a busy machine: one stream in forty). The moment cannot be seen
+        from here, so `PROXY_PAUSE` seconds pass between the body's end (now) and the answer's first byte. Who comes
+        directly waits for nothing.
+        """
+        if not _has_body(headers) or FORWARDED.isdisjoint(headers):
+            return send
+        earliest = self._now() + PROXY_PAUSE
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start" and (wait := earliest - self._now()) > 0:
+                await anyio.sleep(wait)
+            await send(message)
+
+        return sent
 
     def _introduce(self, scope: Scope, caller: Caller) -> None:
         # As the client sent it, for cookies and redirects of what is mounted.

@@ -144,11 +144,11 @@ class Variable(_Part):
 class Sso(_Part):
     """Who asks for log-in.
 
-    protect: the lab's SSO. bypass: the service's own log-in or none, with the reason. portal: this service *is* the
-    SSO. ``api_paths`` skip SSO under protect (native apps, API keys).
+    protect: the lab's SSO. two_factor: that with a second factor. bypass: the service's own log-in or none, with the
+    reason. portal: this service *is* the SSO. ``api_paths`` skip SSO under the first two (native apps, API keys).
     """
 
-    policy: Literal["protect", "bypass", "portal"] = "protect"
+    policy: Literal["protect", "two_factor", "bypass", "portal"] = "protect"
     why: str = Field(min_length=3)
     api_paths: list[Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]*$")]] = []
 

@@ -28,6 +28,7 @@ from homelab_mcp.ports.secrets import (
     VaultReport,
 )
 from homelab_mcp.ports.service_calls import ServiceCalls, ServiceLine
+from homelab_mcp.ports.standby import Standby
 from homelab_mcp.ports.swarm import Swarm
 from homelab_mcp.ports.trials import Trials
 
@@ -75,6 +76,7 @@ __all__ = [
     "ServiceLine",
     "Signer",
     "Snapshots",
+    "Standby",
     "Swarm",
     "TokenStore",
     "ToolServers",

@@ -27,6 +27,10 @@ class EngineInfo:
     storage_driver: str
     containers_running: int
     runtimes: tuple[str, ...] = ()
+    cgroup: str = ""
+    kernel: str = ""
+    warnings: tuple[str, ...] = ()
+    """What it cannot do here, as ``docker info`` shows it."""
 
 
 class Engine(Protocol):
@@ -117,8 +121,19 @@ class Compose(Protocol):
         """Let Compose itself judge the stack's files (no daemon needed); EngineFailed holds what it said."""
         ...
 
-    def check_text(self, stack: str, text: str, env_text: str, others: Sequence[tuple[str, str]] = ()) -> None:
-        """As ``config``, for texts that are not on disk yet; ``others`` (path, text) are merged over the first."""
+    def check_text(
+        self,
+        stack: str,
+        text: str,
+        env_text: str,
+        others: Sequence[tuple[str, str]] = (),
+        named: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """As ``config``, for texts that are not on disk yet.
+
+        ``others`` (path, text) are merged over the first; ``named`` are files that any of them names and that change
+        too, by their path from the lab's root.
+        """
         ...
 
     def resolved(self, stack: str) -> dict[str, Any]:

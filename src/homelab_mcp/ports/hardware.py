@@ -42,6 +42,10 @@ class Hardware(Protocol):
         """Drivers and render nodes; ``toolkit`` is told by files alone, the engine may know better."""
         ...
 
+    def weighs_disks(self) -> bool | None:
+        """True where the kernel shows a file for weights of disk traffic; None where none was seen."""
+        ...
+
     def place(self, path: str) -> Place: ...
 
     def listens(self, port: int) -> bool:

@@ -40,19 +40,25 @@ class Hosts(Protocol):
         """The certificates that were made here for a host. Raises NotFound (``tls_missing``)."""
         ...
 
-    def make_tls(self, name: str, names: Sequence[str], days: int, *, again: bool = False) -> tuple[TlsFile, ...]:
-        """Make a host's certificates; ``again``: in place of those there are. Raises InvalidInput."""
+    def make_tls(
+        self, name: str, names: Sequence[str], days: int, *, again: bool = False, ca_key: str = ""
+    ) -> tuple[TlsFile, ...]:
+        """Make a host's certificates; ``again``: in place of those there are.
+
+        ``ca_key`` is where the CA's key is kept, if not in the lab's private folder; it is only read. Raises
+        InvalidInput, NotFound (``tls_ca_missing``).
+        """
         ...
 
-    def ca_look(self) -> tuple[CaHost, ...]:
-        """Every host with certificates made here, and how far it is with a new CA; empty where none is on its way.
+    def ca_look(self, ca_key: str = "") -> tuple[CaHost, ...] | None:
+        """Every host with certificates made here, and how far it is with a new CA; None where none is on its way.
 
         Raises NotFound (``tls_ca_missing``), InvalidInput (``tls_ca_unreadable``): a CA's own files.
         """
         ...
 
-    def ca_step(self, days: int) -> tuple[CaHost, ...]:
-        """Begin or carry on with a new CA as far as the hosts are; how it stands then, empty once it is finished.
+    def ca_step(self, days: int, ca_key: str = "") -> tuple[CaHost, ...] | None:
+        """Begin or carry on with a new CA as far as the hosts are; how it stands then, None once it is finished.
 
         ``days`` is how long new certificates hold. Raises as ``ca_look``, NotFound (``tls_missing``), StorageFailed.
         """

@@ -27,6 +27,7 @@ from homelab_mcp.ports.registry import Registry
 from homelab_mcp.ports.releases import Releases
 from homelab_mcp.ports.secrets import Handover, HookSecret, SecretSource, Snapshots, TokenStore, Vault
 from homelab_mcp.ports.service_calls import ServiceCalls
+from homelab_mcp.ports.standby import Standby
 from homelab_mcp.ports.swarm import Swarm
 from homelab_mcp.ports.trials import Trials
 
@@ -109,6 +110,8 @@ class Lab(Protocol):
     def restic(self) -> Restic: ...
     @property
     def swarm(self) -> Swarm: ...
+    @property
+    def standby(self) -> Standby: ...
     @property
     def trials(self) -> Trials: ...
     @property

@@ -84,7 +84,7 @@ def _state(facts: Facts) -> str:
     one = facts.one
     if one is None:
         return "no container"
-    return f"{one.state.state}{f', {one.state.health}' if one.state.health else ''}"
+    return f"{one.state.state}{f', {one.state.health}' if one.state.health and facts.runs else ''}"
 
 
 def _next(causes: tuple[Cause, ...], well: bool) -> str:

@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from homelab_mcp.core.drill_report import Seen, Track
 from homelab_mcp.core.operations.lab_view import view
-from homelab_mcp.core.survival import Failure
+from homelab_mcp.core.standby import core_stacks
+from homelab_mcp.core.survival_standby import Failure
 from homelab_mcp.model.errors import HomelabError, NotFound
+from homelab_mcp.model.lab import HOSTS_FILE, LOCAL
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.swarm import Node
 from homelab_mcp.ports import Lab
@@ -24,9 +26,12 @@ _AT_ONCE = 16
 
 
 def predicted(lab: Lab, lost: str) -> Failure:
-    """What ``survives`` says of that node or host being lost. Raises NotFound (``node_unknown``)."""
+    """What ``survives`` says of that node or host being lost, ``local`` for the lab's own machine.
+
+    Raises NotFound (``node_unknown``).
+    """
     found = {one.what: one for one in failures(lab, view(Snapshot(read_stacks(lab.files), None)))}
-    for what in (f"The Swarm's node {lost} is lost", f"The machine {lost} is lost"):
+    for what in (f"The Swarm's node {lost} is lost", f"The machine {'of the lab' if lost == LOCAL else lost} is lost"):
         if what in found:
             return found[what]
     raise NotFound(
@@ -49,7 +54,9 @@ class Watch:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        services = view(Snapshot(read_stacks(lab.files), None)).services
+        known = view(Snapshot(read_stacks(lab.files), None))
+        services = known.services
+        self._core = core_stacks(known, lab.settings) if lab.files.read(HOSTS_FILE) is not None else ()
         self._addresses = {s.where: min(s.hosts()) for s in services if s.hosts()}
         self._usual: dict[str, int] = {}
         running = self._running()
@@ -79,7 +86,18 @@ class Watch:
             rows = status_of(self._lab, limit=10_000)["services"]
         except HomelabError:
             return set()
-        return {f"{r['stack']}/{r['service']}" for r in rows if str(r["state"]).startswith("running")}
+        running = {f"{r['stack']}/{r['service']}" for r in rows if str(r["state"]).startswith("running")}
+        return running | self._standing_in()
+
+    def _standing_in(self) -> set[str]:
+        """What a standby of the core runs in the place of this machine."""
+        if not self._core:
+            return set()
+        try:
+            seen = self._lab.standby.seen(self._core, compared=False)
+        except HomelabError:
+            return set()
+        return {where for one in seen for where in one.running}
 
     def _answers(self, asked: Mapping[str, str]) -> dict[str, int]:
         if not asked:

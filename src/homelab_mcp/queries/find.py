@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from homelab_mcp.core.diff import is_env
 from homelab_mcp.core.env_file import parse_or_empty
-from homelab_mcp.core.stack_texts import may_name_others, named_paths
+from homelab_mcp.core.stack_texts import loaded, may_name_others, named_paths
 from homelab_mcp.core.status_view import declared
 from homelab_mcp.core.yaml12 import YamlRefused
 from homelab_mcp.model.errors import InvalidInput, NotFound
@@ -71,10 +71,30 @@ def find_service(files: Files, word: str, stack: str = "") -> tuple[str, str]:
     """(stack, service) for ``service``, ``stack/service`` or a container name, over the lab's files.
 
     Raises:
-        NotFound: nothing of that name; the hint has the nearest.
+        NotFound: nothing of that name; the hint has the nearest. Said too is what these stacks take from files that
+            cannot be looked at, as the service may stand there.
         InvalidInput: more than one stack has it (code ``ambiguous_service``).
     """
-    return find_in(read_stacks(files), word, stack)
+    stacks = read_stacks(files)
+    try:
+        return find_in(stacks, word, stack)
+    except NotFound as error:
+        scope = stack or word.partition("/")[0] if "/" in word or stack else ""
+        unseen = [told for s in stacks if scope in ("", s.name) for told in _unseen(files, s)]
+        if not unseen:
+            raise
+        hint = f"{error.hint} A service of such a file is changed there by hand, or moved into the lab first."
+        raise NotFound(f"{error.message} {' '.join(unseen[:3])}", hint=hint.strip(), code=error.code) from error
+
+
+def _unseen(files: Files, stack: StackFiles) -> Iterator[str]:
+    """What the stack takes from files that cannot be looked at, with the place that names them."""
+    if not may_name_others(stack):
+        return
+    found = loaded(stack, parse_or_empty(stack.env_text), Beside(files, {}).read)
+    for trouble in found.troubles:
+        if trouble.kind.value == "unseen":
+            yield f"{trouble.file}, line {trouble.mark.line}: {trouble.message}"
 
 
 def find_in(stacks: Iterable[StackFiles], word: str, stack: str = "") -> tuple[str, str]:

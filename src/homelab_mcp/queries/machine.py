@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from homelab_mcp.core.gpu import Gpus
+from homelab_mcp.core.io_limits import io_support
 from homelab_mcp.core.resources import Host, Usage
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import LOCAL
@@ -20,7 +21,8 @@ def host_of(lab: Lab, name: str = LOCAL) -> Host | None:
         info = (lab.engine if name == LOCAL else lab.hosts.engine(name)).info()
     except HomelabError:
         return None
-    return Host(info.cpus, info.memory)
+    files = lab.hardware.weighs_disks() if name == LOCAL else None
+    return Host(info.cpus, info.memory, io_support(info.cgroup, info.kernel, info.warnings, files=files))
 
 
 def gpus_of(lab: Lab) -> Gpus:

@@ -29,7 +29,7 @@ from homelab_mcp.core.redact import safe, secret_values
 from homelab_mcp.core.secret_files import ACME_STORES
 from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.core.stack_owner import owners
-from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError, InvalidInput
+from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError, InvalidInput, VaultLocked
 from homelab_mcp.model.finding import Finding
 from homelab_mcp.model.observed import ContainerState, StackFiles
 from homelab_mcp.ports import Lab
@@ -235,6 +235,13 @@ def _private(lab: Lab, stacks: Sequence[StackFiles], stack: str, notes: list[str
     Stores of certificates are left out: Traefik itself writes them at each renewal.
     """
     applied = applied_plans(lab)[::-1]
+    try:
+        for plan in applied[:1]:
+            lab.plans.get(plan.id)
+    except VaultLocked as error:
+        # Without the key plans are outlines, which know nothing of what was in these files.
+        notes.append(f"Whether .env and other private files were changed by hand cannot be told: {error.message}")
+        return []
     paths = {"global.env", *(s.env_path for s in stacks)}
     paths |= {e.path for p in applied for e in (*p.draft.edits, *p.draft.adopts) if e.secret}
     found = []

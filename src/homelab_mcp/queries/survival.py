@@ -7,11 +7,15 @@ from typing import Any
 from homelab_mcp.core import backup_jobs
 from homelab_mcp.core.backup_config import parse_config
 from homelab_mcp.core.operations.lab_view import LabView, view
-from homelab_mcp.core.survival import Failure, survival
+from homelab_mcp.core.standby import core_stacks
+from homelab_mcp.core.survival import survival
+from homelab_mcp.core.survival_standby import Failure
 from homelab_mcp.core.survival_swarm import in_swarm
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import HomelabError, NotFound
+from homelab_mcp.model.lab import HOSTS_FILE
 from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.standby import StandbySeen
 from homelab_mcp.model.swarm import Node
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import read_stacks
@@ -22,7 +26,8 @@ _SHOWN = 100
 def survives(lab: Lab) -> dict[str, Any]:
     """``failures``, each with who survives and who does not; ``not_read``: stacks that nobody could read.
 
-    ``unknown`` has those of whom nobody here can tell, and why.
+    ``unknown`` has those of whom nobody here can tell, and why; ``returns`` those of ``down`` that come back once a
+    person activates the standby core.
 
     Raises InvalidInput where the settings cannot be read.
     """
@@ -34,6 +39,7 @@ def survives(lab: Lab) -> dict[str, Any]:
                 "failure": one.what,
                 "survive": len(one.survive),
                 "down": dict(list(one.down.items())[:_SHOWN]),
+                **({"returns": list(one.returns)[:_SHOWN]} if one.returns else {}),
                 **({"unknown": dict(list(one.unknown.items())[:_SHOWN])} if one.unknown else {}),
                 **({"data_gone": list(one.data_gone)[:_SHOWN]} if one.data_gone else {}),
                 **({"note": one.note} if one.note else {}),
@@ -48,7 +54,14 @@ def survives(lab: Lab) -> dict[str, Any]:
 def failures(lab: Lab, known: LabView) -> list[Failure]:
     """Every failure, by the lab's files, its containers and its Swarm's nodes where they answer."""
     checked, uncovered = _checked(lab), _uncovered(lab, known)
-    return survival(known, lab.settings, checked=checked, uncovered=uncovered, nodes=_nodes(lab, known))
+    return survival(
+        known,
+        lab.settings,
+        checked=checked,
+        uncovered=uncovered,
+        nodes=_nodes(lab, known),
+        standbys=_standbys(lab, known),
+    )
 
 
 def _nodes(lab: Lab, known: LabView) -> tuple[Node, ...]:
@@ -56,6 +69,15 @@ def _nodes(lab: Lab, known: LabView) -> tuple[Node, ...]:
         return ()
     try:
         return lab.swarm.nodes()
+    except HomelabError:
+        return ()
+
+
+def _standbys(lab: Lab, known: LabView) -> tuple[StandbySeen, ...]:
+    if lab.files_only or lab.files.read(HOSTS_FILE) is None:
+        return ()
+    try:
+        return lab.standby.seen(core_stacks(known, lab.settings))
     except HomelabError:
         return ()
 

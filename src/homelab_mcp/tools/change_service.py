@@ -49,7 +49,12 @@ def register_update(server: MCPServer[Any], lab: Lab) -> None:
             Field(description="Class of limits; measured: from what it uses in the next 10 s."),
         ] = "",
         limits: Annotated[
-            dict[str, str], Field(description="memory (2G), cpus (1.5), pids, io_weight (10-1000).", max_length=4)
+            dict[str, str],
+            Field(
+                description="memory (2G), cpus (1.5), pids, io_weight (10-1000); io_device (/dev/sda) with read_bps, "
+                "write_bps (20M), read_iops, write_iops.",
+                max_length=9,
+            ),
         ] = {},  # noqa: B006
         gpu: Literal["", "on", "nvidia", "intel", "amd", "off"] = "",
         volumes_add: Annotated[

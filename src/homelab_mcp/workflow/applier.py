@@ -29,6 +29,7 @@ from homelab_mcp.ports import (
     Restic,
     ServiceCalls,
     Snapshots,
+    Standby,
     Swarm,
     Trials,
 )
@@ -76,6 +77,7 @@ class Applier:
         restic: Restic | None = None,
         trials: Trials | None = None,
         swarm: Swarm | None = None,
+        standby: Standby | None = None,
         service_calls: ServiceCalls | None = None,
         inventory: Inventory | None = None,
     ) -> None:
@@ -83,6 +85,7 @@ class Applier:
         self.restic = restic
         self.trials = trials
         self.swarm = swarm
+        self.standby = standby
         self.service_calls = service_calls
         self.snapshots = snapshots
         self.inventory = inventory
@@ -107,6 +110,7 @@ class Applier:
             data=data,
             trials=trials,
             swarm=swarm,
+            standby=standby,
         )
 
     def check(self, plan_id: str) -> Plan:

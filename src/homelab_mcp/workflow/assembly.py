@@ -69,6 +69,7 @@ def applier(lab: Lab, patience: Patience | None = None) -> Applier:
         restic=lab.restic if reach else None,
         trials=lab.trials if reach else None,
         swarm=lab.swarm if reach else None,
+        standby=lab.standby if reach else None,
         service_calls=lab.service_calls if reach else None,
         inventory=Inventory(lab),
     )

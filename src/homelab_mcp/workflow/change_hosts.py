@@ -98,8 +98,11 @@ def write_hosts(lab: Lab, change: HostsChange) -> None:
         lab.history.commit([HOSTS_FILE], f"Docker hosts: {change.what}")
 
 
-def make_tls(lab: Lab, name: str, names: Sequence[str], days: int, *, again: bool) -> list[str]:
-    """Make a host's certificates and say what a person does next. Raises InvalidInput, NotFound, StorageFailed."""
+def make_tls(lab: Lab, name: str, names: Sequence[str], days: int, *, again: bool, ca_key: str = "") -> list[str]:
+    """Make a host's certificates and say what a person does next; ``ca_key`` as the port's.
+
+    Raises InvalidInput, NotFound, StorageFailed.
+    """
     known = lab.hosts.settings.hosts.get(name)
     check_name(name)
     wanted = list(names)
@@ -107,7 +110,7 @@ def make_tls(lab: Lab, name: str, names: Sequence[str], days: int, *, again: boo
         wanted = [n for f in lab.hosts.tls(name) if f.role == "server" for n in f.names]
     if known and known.kind == "tcp" and (host := urlsplit(known.address).hostname) and host not in wanted:
         wanted.append(host)
-    lab.hosts.make_tls(name, wanted, days, again=again)
+    lab.hosts.make_tls(name, wanted, days, again=again, ca_key=ca_key)
     lab.journal.append("host_tls", {"host": name, "what": "rotated" if again else "made"})
     return _steps(name, wanted[0], again=again)
 

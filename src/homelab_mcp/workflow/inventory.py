@@ -32,7 +32,13 @@ class Inventory:
         """The part of the page that follows from the lab. Raises NotFound, InvalidInput (no or bad settings)."""
         lab = self._lab
         seen = view(Snapshot(read_stacks(lab.files), None))
-        return lab.redactor.safe(block(seen, lab.settings, lab.catalog.get))
+        return lab.redactor.safe(block(seen, lab.settings, lab.catalog.get, self._read))
+
+    def _read(self, path: str) -> str | None:
+        try:
+            return self._lab.files.read(path)
+        except HomelabError:
+            return None
 
     def text(self) -> str:
         """The whole page as it should be. Raises as :meth:`made`."""

@@ -46,10 +46,13 @@ class PlanView(BaseModel):
     next: str = ""
 
 
-_NODES = {
-    ActionKind.NODE_DRAIN: "move every task off node",
-    ActionKind.NODE_ACTIVATE: "let tasks come again to node",
-    ActionKind.NODE_JOIN: "have join the Swarm as a worker: host",
+_ELSEWHERE = {
+    ActionKind.NODE_DRAIN: "move every task off node {name}",
+    ActionKind.NODE_ACTIVATE: "let tasks come again to node {name}",
+    ActionKind.NODE_JOIN: "have join the Swarm as a worker: host {name}",
+    ActionKind.STANDBY_SYNC: "bring to host {name}, not started there: a standby of {services}",
+    ActionKind.STANDBY_START: "on host {name} start the standby of {services}",
+    ActionKind.STANDBY_STOP: "on host {name} stop the standby of {services}",
 }
 
 
@@ -73,12 +76,12 @@ def action_line(action: EngineAction) -> str:
             what = f"load {action.name} into {services} of {action.stack}"
         case ActionKind.TRIAL:
             what = f"run {action.name} in a throw-away project"
-        case ActionKind.NODE_DRAIN | ActionKind.NODE_ACTIVATE | ActionKind.NODE_JOIN:
-            what = f"{_NODES[action.kind]} {action.name}"
         case ActionKind.CALL:
             what = f"ask the API of {services} in {action.stack} once: {action.name}"
         case ActionKind.REMOVE_ORPHANS:
             what = f"stop and remove the containers of {services} in {action.stack} for good"
+        case _:
+            what = _ELSEWHERE[action.kind].format(name=action.name, services=services)
     return f"{what}: {action.why}"
 
 

@@ -126,7 +126,7 @@ class Planner:
         refused = _REFUSED_TO_MODELS if requester.via == "mcp" else frozenset()
         draft = _judge(draft, brought_in(there, findings, moved_services(snapshot.stacks, after)), refused)
         draft = self._ask_compose(draft, after)
-        if snapshot.containers is None and self._engine is not None and draft.actions:
+        if snapshot.engine_error and draft.actions:
             note = "Docker did not answer, so this plan was made without seeing the containers."
             draft = replace(draft, notes=(*draft.notes, note))
         plan = self._seal(draft, snapshot, requester, findings, observed)
@@ -207,10 +207,14 @@ class Planner:
             return draft
         changed = (*draft.edits, *draft.adopts)
         edited = {e.path.split("/", 1)[0] for e in changed if "/" in e.path}
+        paths = {e.path for e in changed}
         known = (*draft.secrets, *secrets_of(changed))
-        for stack in (s for s in after if s.name in edited):
+        for stack in after:
+            named = [(path, text) for path, text in stack.named if path in paths]
+            if stack.name not in edited and not named:
+                continue
             try:
-                self._compose.check_text(stack.name, stack.compose_text, stack.env_text, stack.others)
+                self._compose.check_text(stack.name, stack.compose_text, stack.env_text, stack.others, named)
             except EngineFailed as error:
                 said = safe(str(error.details.get("output") or error.message), known)
                 raise InvalidInput(

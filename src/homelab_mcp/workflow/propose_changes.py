@@ -14,6 +14,7 @@ from homelab_mcp.core.operations.change_request import (
     UpdateServiceRequest,
 )
 from homelab_mcp.core.operations.request import RemoveServiceRequest
+from homelab_mcp.core.stack_host import host_of as place_of
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import TRASH
 from homelab_mcp.model.plan import Draft, Plan, Requester
@@ -34,6 +35,7 @@ def propose_update_service(
 
     Raises NotFound, InvalidInput, EditRefused; EngineUnavailable where it is to be measured.
     """
+    from homelab_mcp.core.operations.service_parts import stack_of
     from homelab_mcp.core.operations.update_service import update_service
     from homelab_mcp.core.operations.update_work import Machine
     from homelab_mcp.queries.machine import gpus_of, host_of, measure
@@ -46,7 +48,8 @@ def propose_update_service(
         raise InvalidInput("Nothing was asked for.", code="nothing_to_do", hint="Name what is to change.")
     request = request_of(UpdateServiceRequest, stack=stack, service=service, **given)
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
-    machine = Machine(host_of(lab), gpus_of(lab) if request.gpu else Machine().gpus)
+    place = place_of(stack_of(snapshot, stack).compose_text)
+    machine = Machine(host_of(lab, place), gpus_of(lab) if request.gpu else Machine().gpus)
     if request.resources == "measured":
         mine = [c for c in snapshot.containers or () if (c.stack, c.service) == (stack, service)]
         used, looked = measure(lab, [c.id for c in mine if c.state == "running"], LOOK_SECONDS)

@@ -21,49 +21,58 @@ _SAYS = {
 }
 
 
-def ca_renewal(lab: Lab) -> dict[str, Any]:
+def ca_renewal(lab: Lab, ca_key: str = "") -> dict[str, Any]:
     """How far each host is with a new CA, and what is next for a person and for ``--next``.
 
-    ``under_way``; ``hosts`` with ``host``, ``stage``, ``says`` and perhaps ``error``; ``next``, in words. Nothing is
-    written but the rest of what a crash left half-done. Raises NotFound (``tls_ca_missing``), InvalidInput
-    (``tls_ca_unreadable``).
+    ``under_way``; ``hosts`` with ``host``, ``stage``, ``says`` and perhaps ``error``; ``next``, in words. ``ca_key``
+    is where the old CA's key is kept, if not in the lab's private folder. Nothing is written but the rest of what a
+    crash left half-done. Raises NotFound (``tls_ca_missing``), InvalidInput (``tls_ca_unreadable``).
     """
-    return _told(lab, lab.hosts.ca_look())
+    return _told(lab, lab.hosts.ca_look(ca_key))
 
 
-def step_ca(lab: Lab, days: int, *, begin: bool) -> dict[str, Any]:
+def step_ca(lab: Lab, days: int, *, begin: bool, ca_key: str = "") -> dict[str, Any]:
     """Begin, or carry on as far as the hosts are; as ``ca_renewal`` afterwards.
 
     Args:
         lab: the lab.
         days: how long new certificates hold.
         begin: a new CA is wanted; else one must be on its way.
+        ca_key: where the old CA's key is kept, if not in the lab's private folder; it is only read.
 
     Raises InvalidInput (``ca_under_way``, ``no_ca_under_way``, ``tls_ca_unreadable``), NotFound (``tls_missing``,
     ``tls_ca_missing``), StorageFailed, LabLocked.
     """
     with lab.lock.hold("host renew-ca"):
-        under_way = bool(lab.hosts.ca_look())
+        under_way = lab.hosts.ca_look(ca_key) is not None
         if begin and under_way:
             raise InvalidInput(
                 "A new CA is on its way already.", hint="`--next` carries on with it.", code="ca_under_way"
             )
         if not begin and not under_way:
             raise InvalidInput("No new CA is on its way.", hint="`--begin` makes one.", code="no_ca_under_way")
-        now = lab.hosts.ca_step(days)
-        what = "begun" if begin else "carried on" if now else "finished"
+        now = lab.hosts.ca_step(days, ca_key)
+        what = "begun" if begin else "carried on" if now is not None else "finished"
         lab.journal.append("host_ca", {"what": what})
     told = _told(lab, now)
-    if not now:
-        told["next"] = ["The new CA has taken the old one's place; the old one's key is overwritten."]
+    if now is None:
+        key = f"its key at {ca_key} is yours to destroy" if ca_key else "the old one's key is overwritten"
+        told["next"] = [f"The new CA has taken the old one's place; {key}."]
     return told
 
 
-def _told(lab: Lab, found: tuple[CaHost, ...]) -> dict[str, Any]:
+def _told(lab: Lab, looked: tuple[CaHost, ...] | None) -> dict[str, Any]:
+    found = looked or ()
     steps = [step for one in found for step in _steps(one, _reached(lab, one.name))]
-    if not found:
+    if looked is None:
         steps = [
             "No new CA is on its way. `homelab-mcp host renew-ca --begin` makes one; every host goes on answering."
+        ]
+    elif not found:
+        steps = [
+            "No host has certificates made here any more, so nobody has to be waited for.",
+            "Now: homelab-mcp host renew-ca --next",
+            "Then for each host: homelab-mcp host tls NAME --name ITS-NAME",
         ]
     elif any(one.stage in {CaStage.OLD, CaStage.SWITCH} for one in found) or all(
         one.stage in {CaStage.DONE, CaStage.UNASKED} for one in found
@@ -80,7 +89,7 @@ def _told(lab: Lab, found: tuple[CaHost, ...]) -> dict[str, Any]:
         }
         for one in found
     ]
-    return {"under_way": bool(found), "hosts": rows, "next": steps}
+    return {"under_way": looked is not None, "hosts": rows, "next": steps}
 
 
 def _steps(one: CaHost, reached: str) -> list[str]:

@@ -19,7 +19,7 @@ from homelab_mcp.model.plan import (
     PlanStatus,
     Verification,
 )
-from homelab_mcp.workflow import cert_steps, data_steps, node_steps, trial_steps
+from homelab_mcp.workflow import cert_steps, data_steps, node_steps, standby_steps, trial_steps
 from homelab_mcp.workflow.apply_ends import NotVerified, Stopped, told
 from homelab_mcp.workflow.approvals import UNKNOWN
 from homelab_mcp.workflow.engine_steps import clear_away, control, load
@@ -34,6 +34,7 @@ from homelab_mcp.workflow.plan_facts import (
     public_paths,
 )
 from homelab_mcp.workflow.stack_engine import take_away
+from homelab_mcp.workflow.standby_steps import STANDBY
 from homelab_mcp.workflow.stop_signals import noted
 from homelab_mcp.workflow.swarm_watch import forms_of
 from homelab_mcp.workflow.undo_record import Before, Undone
@@ -56,6 +57,7 @@ _LAST = (
     ActionKind.RECREATE,
     ActionKind.TRIAL,
     *NODES,
+    *STANDBY,
     ActionKind.CALL,
 )
 
@@ -206,18 +208,24 @@ class Transaction:
                 compose.up(action.stack, action.services)
             case ActionKind.REMOVE:
                 take_away(engine, compose, action.stack, action.services)
-            case ActionKind.NODE_DRAIN | ActionKind.NODE_ACTIVATE | ActionKind.NODE_JOIN:
-                node_steps.carry_out(self._parts.swarm, action)
             case ActionKind.RECREATE:
                 compose.recreate(action.stack, action.services)
             case ActionKind.TRIAL:
                 self._tried = trial_steps.carry_out(self._parts.trials, self._plan, self._step)
             case ActionKind.LOAD:
                 load(self._parts.restic, action)
+            case _ if action.kind in (*NODES, *STANDBY):
+                self._elsewhere(action)
             case _:
                 if action.kind is ActionKind.RESTART:
                     self._restarted |= {(action.stack, s) for s in action.services}
                 control(compose, action)
+
+    def _elsewhere(self, action: EngineAction) -> None:
+        if action.kind in NODES:
+            node_steps.carry_out(self._parts.swarm, action)
+        else:
+            self._tried = standby_steps.carry_out(self._parts.standby, action)
 
     def _verify(self, parts: Sequence[Verification]) -> tuple[Evidence, ...]:
         verifier = self._parts.verifier

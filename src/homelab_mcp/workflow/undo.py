@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
 from homelab_mcp.model.plan import ActionKind, Evidence, Plan
-from homelab_mcp.ports import Clock, Compose, Data, Engine, Files, History, PlanStore, Swarm, Trials
-from homelab_mcp.workflow import cert_steps, data_steps, node_steps
+from homelab_mcp.ports import Clock, Compose, Data, Engine, Files, History, PlanStore, Standby, Swarm, Trials
+from homelab_mcp.workflow import cert_steps, data_steps, node_steps, standby_steps
 from homelab_mcp.workflow.plan_facts import acted_stacks, folders_of
 from homelab_mcp.workflow.undo_commit import uncommit
 from homelab_mcp.workflow.undo_containers import ContainersBack, by_service
@@ -33,8 +33,10 @@ class Undo:
         data: Data | None = None,
         trials: Trials | None = None,
         swarm: Swarm | None = None,
+        standby: Standby | None = None,
     ) -> None:
         self._swarm = swarm
+        self._standby = standby
         self._data = data
         self._trials = trials
         self._files = files
@@ -102,6 +104,7 @@ class Undo:
         self._try(seen, "data", lambda: seen.extend(data_steps.put_back(self._data, plan, before.moves)))
         self._try(seen, "", lambda: self._files.remove_empty_folders(before.folders))
         self._try(seen, "nodes", lambda: seen.extend(node_steps.put_back(self._swarm, plan)))
+        self._try(seen, "standby", lambda: seen.extend(standby_steps.put_back(self._standby, plan)))
         reached = (
             containers is None
             or not plan.draft.actions

@@ -19,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from homelab_mcp.adapters.docker_ca import DockerCa
 from homelab_mcp.adapters.docker_tls import DockerTls
+from homelab_mcp.adapters.tls_authority import issued, read_certificate
 from homelab_mcp.adapters.tls_issue import authority, issue, key_pem, pem
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.hosts import CaHost, CaStage, DockerHost
@@ -126,7 +127,8 @@ def _hosts(root: Path, machines: dict[str, Machine]) -> dict[Path, DockerHost]:
     }
 
 
-def _stages(found: tuple[CaHost, ...]) -> dict[str, str]:
+def _stages(found: tuple[CaHost, ...] | None) -> dict[str, str]:
+    assert found is not None
     assert not [one for one in found if one.error], found
     return {one.name: str(one.stage) for one in found}
 
@@ -137,7 +139,7 @@ def test_each_host_goes_at_its_own_pace_and_the_old_ca_ends_with_the_last(
     ca, hosts = DockerCa(tmp_path), _hosts(tmp_path, machines)
     base = tmp_path / ".homelab/tls"
     old = (base / "ca/ca.pem").read_text()
-    assert ca.look(hosts) == ()
+    assert ca.look(hosts) is None
 
     assert _stages(ca.step(hosts, 90)) == {"nas": "copy", "shed": "copy"}
     with pytest.raises(InvalidInput) as refused:
@@ -153,7 +155,7 @@ def test_each_host_goes_at_its_own_pace_and_the_old_ca_ends_with_the_last(
     assert _stages(ca.step(hosts, 90)) == {"nas": "done", "shed": "narrow"}
     assert (base / "ca/ca.pem").read_text() == old
     machines["shed"].copy_and_restart("ca.pem")
-    assert ca.step(hosts, 90) == ()
+    assert ca.step(hosts, 90) is None
 
     new = (base / "ca/ca.pem").read_text()
     assert new != old
@@ -174,7 +176,7 @@ def test_a_host_that_does_not_answer_or_has_half_of_it_holds_the_end_up_and_is_t
     ca.step(hosts, 90)
     machines["nas"].copy_and_restart("cert.pem", "key.pem")  # and not ca.pem
     machines["shed"].stop()
-    found = {one.name: one for one in ca.step(hosts, 90)}
+    found = {one.name: one for one in ca.step(hosts, 90) or ()}
     assert found["nas"].stage is CaStage.COPY
     assert "does not trust the new CA" in found["nas"].error
     assert found["shed"].stage is CaStage.COPY
@@ -188,7 +190,7 @@ def test_a_host_that_does_not_answer_or_has_half_of_it_holds_the_end_up_and_is_t
     base = tmp_path / ".homelab/tls/ca"
     (base / "ca.pem").write_bytes((base / "next.pem").read_bytes())
     assert _stages(ca.look(hosts)) == {"nas": "done", "shed": "done"}
-    assert ca.step(hosts, 90) == ()
+    assert ca.step(hosts, 90) is None
     assert not (base / "next.pem").exists()
     DockerTls(tmp_path).make("third", ("127.0.0.1",), 30)
 
@@ -198,7 +200,7 @@ def test_a_host_that_is_in_no_file_holds_nothing_up_and_gets_the_new_ca(
 ) -> None:
     ca = DockerCa(tmp_path)
     assert _stages(ca.step({}, 90)) == {"nas": "unasked", "shed": "unasked"}
-    assert ca.step({}, 90) == ()
+    assert ca.step({}, 90) is None
     for machine in machines.values():
         machine.copy_and_restart()
     assert _stages(ca.step(_hosts(tmp_path, machines), 90)) == {"nas": "copy", "shed": "copy"}
@@ -236,7 +238,7 @@ def test_a_host_that_turns_our_ended_certificate_away_still_comes_to_the_end(
     assert _stages(renewal.look(hosts)) == {"nas": "switch"}
     assert _stages(renewal.step(hosts, 90)) == {"nas": "narrow"}
     nas.copy_and_restart("ca.pem")
-    assert renewal.step(hosts, 90) == ()
+    assert renewal.step(hosts, 90) is None
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "sealed", "another's"])
@@ -252,24 +254,103 @@ def test_nothing_is_begun_without_the_old_cas_key(tmp_path: Path, damage: str) -
         DockerCa(tmp_path).step({}, 90)
     assert refused.value.code == ("tls_ca_missing" if damage == "gone" else "tls_ca_unreadable")
     assert "Put it back" in refused.value.hint
-    assert "host tls NAME --rotate" in refused.value.hint
+    assert "delete ca.pem" in refused.value.hint
+    assert "host tls NAME --name ITS-NAME --rotate" in refused.value.hint
     assert kept.splitlines()[1][:20] not in refused.value.as_text()
     assert not list(folder.glob("next*"))
-    if damage != "gone":
-        with pytest.raises(InvalidInput) as damaged:
-            DockerTls(tmp_path).make("nas", ("127.0.0.1",), 30, again=True)
-        assert damaged.value.code == "tls_ca_unreadable"
+    before = (folder / "ca.pem").read_text()
+    for name, again in (("nas", True), ("shed", False)):
+        with pytest.raises((NotFound, InvalidInput)) as no_key:
+            DockerTls(tmp_path).make(name, ("127.0.0.1",), 30, again=again)
+        assert no_key.value.code == refused.value.code
+    assert (folder / "ca.pem").read_text() == before, "no other CA is made in silence"
     path.write_text(kept)
     assert _stages(DockerCa(tmp_path).step({}, 90)) == {"nas": "unasked"}
     # Gone in the middle of a change: each way out that is told of is one.
     path.unlink()
     with pytest.raises(NotFound) as lost:
         DockerCa(tmp_path).look({})
-    assert "delete next.pem, next-key.pem there, then `homelab-mcp host tls NAME --rotate`" in lost.value.hint
-    for file in ("next.pem", "next-key.pem"):
+    then = "then `homelab-mcp host tls NAME --name ITS-NAME --rotate`"
+    assert f"delete ca.pem, next.pem, next-key.pem there, {then}" in lost.value.hint
+    for file in ("ca.pem", "next.pem", "next-key.pem"):
         (folder / file).unlink()
     DockerTls(tmp_path).make("nas", ("127.0.0.1",), 30, again=True)
     assert _stages(DockerCa(tmp_path).step({}, 90)) == {"nas": "unasked"}
+
+
+def test_a_key_that_is_kept_elsewhere_is_read_there_and_stays(tmp_path: Path, machines: dict[str, Machine]) -> None:
+    _nas(tmp_path, machines)
+    base, away = tmp_path / ".homelab/tls", tmp_path / "stick.pem"
+    (base / "ca/ca-key.pem").rename(away)
+    before, key = (base / "ca/ca.pem").read_text(), away.read_text()
+    with pytest.raises(NotFound) as refused:
+        DockerTls(tmp_path).make("nas", ("127.0.0.1",), 30, again=True)
+    assert "--ca-key PATH" in refused.value.hint
+    other = tmp_path / "other.pem"
+    other.write_text(key_pem(authority()[1]))
+    for wrong, code in ((other, "tls_ca_unreadable"), (tmp_path / "nowhere.pem", "tls_ca_missing")):
+        with pytest.raises((NotFound, InvalidInput)) as mistaken:
+            DockerTls(tmp_path).make("nas", ("127.0.0.1",), 30, again=True, ca_key=wrong)
+        assert (mistaken.value.code, wrong.name in mistaken.value.as_text()) == (code, True)
+    DockerTls(tmp_path).make("nas", ("127.0.0.1",), 30, again=True, ca_key=away)
+    assert (base / "ca/ca.pem").read_text() == before
+    assert issued(read_certificate(base / "ca/ca.pem"), read_certificate(base / "nas/server/cert.pem"))
+
+    nas, hosts = machines["nas"], _hosts(tmp_path, machines)
+    nas.copy_and_restart()
+    with pytest.raises(NotFound):
+        DockerCa(tmp_path).step(hosts, 90)
+    renewal = DockerCa(tmp_path, away)
+    assert _stages(renewal.step(hosts, 90)) == {"nas": "copy"}
+    with pytest.raises(NotFound) as forgotten:
+        DockerCa(tmp_path).look(hosts)
+    assert "--ca-key PATH" in forgotten.value.hint
+    nas.copy_and_restart()
+    assert _stages(renewal.step(hosts, 90)) == {"nas": "narrow"}
+    nas.copy_and_restart("ca.pem")
+    assert renewal.step(hosts, 90) is None
+    assert (away.read_text(), (base / "ca/ca.pem").read_text() == before) == (key, False)
+    DockerTls(tmp_path).make("nas", ("127.0.0.1",), 30, again=True)
+
+
+def test_where_every_hosts_folder_was_deleted_the_change_ends_and_new_ones_are_made(
+    tmp_path: Path, machines: dict[str, Machine]
+) -> None:
+    base, hosts = tmp_path / ".homelab/tls", _hosts(tmp_path, machines)
+    DockerCa(tmp_path).step(hosts, 90)
+    made = (base / "ca/next.pem").read_text()
+    for name in machines:
+        shutil.rmtree(base / name)
+    (base / "ca/ca-key.pem").unlink()  # nothing more is signed with it
+    with pytest.raises(InvalidInput) as renewing:
+        DockerTls(tmp_path).make("nas", ("127.0.0.1",), 30)
+    assert renewing.value.code == "tls_renewing"
+    assert DockerCa(tmp_path).look(hosts) == ()
+    assert DockerCa(tmp_path).step(hosts, 90) is None
+    assert {p.name for p in (base / "ca").iterdir()} == {"ca.pem", "ca-key.pem"}
+    assert (base / "ca/ca.pem").read_text() == made
+    for name, machine in machines.items():
+        DockerTls(tmp_path).make(name, ("127.0.0.1",), 30)
+        machine.copy_and_restart()
+    assert _stages(DockerCa(tmp_path).step(hosts, 90)) == {"nas": "copy", "shed": "copy"}
+
+
+def test_where_every_hosts_folder_was_deleted_a_damaged_new_ca_has_a_way_back(
+    tmp_path: Path, machines: dict[str, Machine]
+) -> None:
+    base, hosts = tmp_path / ".homelab/tls", _hosts(tmp_path, machines)
+    DockerCa(tmp_path).step(hosts, 90)
+    old = (base / "ca/ca.pem").read_text()
+    for name in machines:
+        shutil.rmtree(base / name)
+    (base / "ca/next-key.pem").write_text("nothing")
+    with pytest.raises(InvalidInput) as refused:
+        DockerCa(tmp_path).step(hosts, 90)
+    assert "delete next.pem and next-key.pem there" in refused.value.hint
+    for file in ("next.pem", "next-key.pem"):
+        (base / "ca" / file).unlink()
+    DockerTls(tmp_path).make("nas", ("127.0.0.1",), 30)
+    assert (base / "ca/ca.pem").read_text() == old
 
 
 def test_a_begin_that_came_to_nothing_is_taken_back_by_deleting_two_files(
@@ -287,7 +368,7 @@ def test_a_begin_that_came_to_nothing_is_taken_back_by_deleting_two_files(
         assert "delete next.pem and next-key.pem" in refused.value.hint
     for file in ("next.pem", "next-key.pem"):
         (folder / file).unlink()
-    assert DockerCa(tmp_path).look(hosts) == ()
+    assert DockerCa(tmp_path).look(hosts) is None
     (folder / "ca-key.pem").write_text(kept)
     assert _stages(DockerCa(tmp_path).step(hosts, 90)) == {"nas": "copy", "shed": "copy"}
 
@@ -329,7 +410,7 @@ def test_a_crash_between_two_renames_loses_no_host_and_no_key(
     if role == "server":
         assert _stages(renewal.step(hosts, 90)) == {"nas": "narrow"}
         nas.copy_and_restart("ca.pem")
-    assert renewal.step(hosts, 90) == ()
+    assert renewal.step(hosts, 90) is None
     assert {p.name for p in (base / "nas").iterdir()} == {"server", "client"}
 
 
@@ -339,17 +420,17 @@ def test_a_host_without_client_gets_one_and_one_without_server_holds_the_end_up(
     renewal, hosts, base = DockerCa(tmp_path), _hosts(tmp_path, machines), tmp_path / ".homelab/tls"
     shutil.rmtree(base / "nas/client")
     (base / "shed/server").rename(base / "shed/away")
-    found = {one.name: one for one in renewal.step(hosts, 90)}
+    found = {one.name: one for one in renewal.step(hosts, 90) or ()}
     assert found["nas"] == CaHost("nas", CaStage.COPY)
     assert found["shed"].stage is CaStage.OLD
     assert "server is missing" in found["shed"].error
     machines["nas"].copy_and_restart()
-    assert {one.name: str(one.stage) for one in renewal.step(hosts, 90)} == {"nas": "narrow", "shed": "old"}
+    assert {one.name: str(one.stage) for one in renewal.step(hosts, 90) or ()} == {"nas": "narrow", "shed": "old"}
     machines["nas"].copy_and_restart("ca.pem")
-    assert {one.name: str(one.stage) for one in renewal.step(hosts, 90)} == {"nas": "done", "shed": "old"}
+    assert {one.name: str(one.stage) for one in renewal.step(hosts, 90) or ()} == {"nas": "done", "shed": "old"}
     assert (base / "ca/next.pem").exists()
     shutil.rmtree(base / "shed")
-    assert renewal.step(hosts, 90) == ()
+    assert renewal.step(hosts, 90) is None
 
 
 @pytest.mark.parametrize("broken", [0, 503])
@@ -361,7 +442,7 @@ def test_a_connection_that_breaks_is_no_refusal(tmp_path: Path, machines: dict[s
     assert _stages(renewal.step(hosts, 90)) == {"nas": "narrow"}
     # Its ca.pem was not copied, so it trusts the old one as well. A step looks twice, and asks twice each time.
     nas.says = [200, 200, 200, broken]
-    (found,) = renewal.step(hosts, 90)
+    (found,) = renewal.step(hosts, 90) or ()
     assert found.stage is CaStage.NARROW
     assert "does not answer" in found.error
     assert (tmp_path / ".homelab/tls/ca/next.pem").exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from homelab_mcp.core.drill_report import ORDERLY, Seen, Track, report
-from homelab_mcp.core.survival import Failure
+from homelab_mcp.core.survival_standby import Failure
 
 
 def test_gaps_are_counted_from_the_last_sight_to_the_next() -> None:

@@ -12,10 +12,11 @@ from homelab_mcp.core.access import all_routes
 from homelab_mcp.core.derived import LabAfter, derive
 from homelab_mcp.core.derived.homepage import homepage_services
 from homelab_mcp.core.derived.host_routes import host_routes_file
-from homelab_mcp.core.host_routes import FILE, HEAD, file_text, host_routes, published
+from homelab_mcp.core.host_routes import FILE, HEAD, file_text, host_routes
 from homelab_mcp.core.operations.add_service import add_service
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.operations.request import AddServiceRequest, ServiceOptions
+from homelab_mcp.core.published_ports import published
 from homelab_mcp.core.stack_host import with_host
 from homelab_mcp.model.errors import NotFound
 from homelab_mcp.model.hosts import DockerHost

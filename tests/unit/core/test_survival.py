@@ -6,7 +6,8 @@ import pytest
 
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.stack_host import with_host
-from homelab_mcp.core.survival import Failure, survival
+from homelab_mcp.core.survival import survival
+from homelab_mcp.core.survival_standby import Failure
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.swarm import Node

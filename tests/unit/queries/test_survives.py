@@ -8,7 +8,7 @@ import pytest
 
 from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.cli.survives import _show
-from homelab_mcp.core.survival import Failure
+from homelab_mcp.core.survival_standby import Failure
 from homelab_mcp.queries import survival as asked
 from homelab_mcp.queries.survival import survives
 

@@ -186,7 +186,14 @@ class FakeCompose:
     def config(self, stack: str) -> None:
         self.services(stack)
 
-    def check_text(self, stack: str, text: str, env_text: str, others: Sequence[tuple[str, str]] = ()) -> None:
+    def check_text(
+        self,
+        stack: str,
+        text: str,
+        env_text: str,
+        others: Sequence[tuple[str, str]] = (),
+        named: Sequence[tuple[str, str]] = (),
+    ) -> None:
         if self.refuses:
             raise EngineFailed("docker compose config failed", details={"output": self.refuses})
 

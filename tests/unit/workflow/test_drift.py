@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from homelab_mcp.adapters.vault import Vault
 from homelab_mcp.core.drift import ContainerDrift, DriftWord, FileWord, differences, drift_of
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.observed import ContainerMake, ContainerState, PublishedPort
@@ -119,6 +120,14 @@ def test_env_files_are_told_by_names_alone_and_never_committed(lab: BenchAsLab) 
     assert env.read_text() == held
     assert lab.plans.load_undo(undo.id)["media/.env"][0] == held + "LATER=another-secret-7\n"
     assert "another-secret" not in git(lab, "log", "-p", "--all")
+
+
+def test_without_the_labs_key_nobody_is_said_to_have_changed_an_env_file(lab: BenchAsLab) -> None:
+    assert lab.apply(lab.bench.plan(lab.bench.add_draft(), approve=False)).state is PlanState.DONE
+    Path(Vault(Path(lab.root)).report().path).unlink()
+    found = look(lab)
+    assert found.clean, found
+    assert any("cannot be told: This lab's key is missing" in note for note in found.notes)
 
 
 def test_a_secret_that_a_person_wrote_into_a_compose_file_stays_out_of_git(lab: BenchAsLab) -> None:

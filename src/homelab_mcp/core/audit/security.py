@@ -83,8 +83,8 @@ def _firewall(facts: AuditFacts) -> Iterator[AuditFinding]:
             "firewall_unseen",
             Severity.INFO,
             "",
-            "Whether a firewall is on cannot be told: its rules can be read by root alone.",
-            "Run `sudo homelab-mcp audit security`.",
+            "Whether a firewall is on cannot be told: only root can read its rules, with the program nft.",
+            "Run `sudo homelab-mcp audit security`; where nft is missing, `sudo apt install nftables`.",
         )
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.view import Lab, ServiceView
-from homelab_mcp.core.host_routes import has_own_traefik, host_routes, not_carried
+from homelab_mcp.core.host_routes import has_own_traefik, host_routes
 from homelab_mcp.core.operations.lab_view import Known, LabView
+from homelab_mcp.core.route_labels import not_carried
 from homelab_mcp.core.stack_host import SWARM
+from homelab_mcp.core.stream_routes import stream_routes
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import LOCAL
 
 DOCS = "https://doc.traefik.io/traefik/reference/install-configuration/providers/others/file/"
+_STREAMS = ("traefik.tcp.", "traefik.udp.")
 HEAD = """x-homelab: {host: nas}
 services:
   web:
@@ -40,6 +43,17 @@ def _elsewhere(lab: Lab) -> Iterator[ServiceView]:
     yield from (s for s in away if s.traefik_labels)
 
 
+def _streams(lab: Lab, addresses: Mapping[str, str]) -> dict[tuple[str, str], list[str]]:
+    """(stack, service) -> why a TCP or UDP route of it is not served, which may be another service's doing."""
+    if not any(k.startswith(_STREAMS) for s in _elsewhere(lab) for k, _ in s.traefik_labels):
+        return {}
+    found: dict[tuple[str, str], list[str]] = {}
+    for route in stream_routes(LabView(tuple(_known(s) for s in lab.services), ()), addresses):
+        if route.why:
+            found.setdefault((route.service.stack, route.service.name), []).append(route.why)
+    return found
+
+
 def _place(service: ServiceView) -> str:
     return "in Swarm" if service.stack.engine == SWARM else f"on {service.stack.host}"
 
@@ -49,7 +63,8 @@ def _place(service: ServiceView) -> str:
     Severity.WARNING,
     "A route to another host that leads nowhere",
     why="Traefik sees the containers of its own host alone; a service elsewhere is reached by a port published on that "
-    "host's private address, as hosts.yaml has it. Without it the route is not served.",
+    "host's private address, as hosts.yaml has it. Without it the route is not served. Nor is one by TCP or UDP that "
+    "would take the connections of others: without TLS nothing names a host, so each needs an entry point of its own.",
     link=DOCS,
     bad=HEAD,
     good=f"{HEAD}    ports: ['192.168.1.20:8080:80']\n",
@@ -58,11 +73,13 @@ def _place(service: ServiceView) -> str:
 def leads_nowhere(ctx: LintContext) -> Iterable[Finding]:
     """A routed service on another host whose port is not on the private address; silent where no host is known."""
     addresses = ctx.lab.facts.hosts
+    streams = _streams(ctx.lab, addresses or {})
     for service in _elsewhere(ctx.lab):
         if addresses is None and service.stack.engine != SWARM:
             continue
         routes = host_routes(LabView((_known(service),), ()), addresses or {})
-        if why := next((r.why for r in routes if r.why), ""):
+        reasons = [r.why for r in routes if r.why] + streams.get((service.stack.name, service.name), [])
+        if why := next(iter(reasons), ""):
             yield ctx.on(service, (), f"No route leads to {service.name} {_place(service)}: {why}.")
 
 
@@ -70,7 +87,8 @@ def leads_nowhere(ctx: LintContext) -> Iterable[Finding]:
     "HL271",
     Severity.WARNING,
     "A label for Traefik that does not reach another host",
-    why="Of a service on another host Traefik gets its routers, entry points, log-in, certificate and port, by a file. "
+    why="Of a service on another host Traefik gets its routers (HTTP, TCP, UDP), entry points, log-in, certificate and "
+    "port, by a file. "
     "Middlewares and options that its labels define besides are seen by no Traefik: define them beside Traefik.",
     link=DOCS,
     bad=f"{HEAD}      traefik.http.middlewares.web.compress: 'true'\n",

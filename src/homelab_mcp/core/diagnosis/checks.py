@@ -26,7 +26,8 @@ def _checks(f: Facts) -> Iterator[Evidence]:
         yield Evidence("container", f.runs and not state.restart_count, f"{state.state}{ended}{restarts}")
         if one.error:
             yield Evidence("engine could start it", False, one.error[:160])
-        if state.health:
+        if state.health and f.runs:
+            # What has ended keeps the word that its health check said last.
             last = one.health_log[-1][:120] if one.health_log else ""
             yield Evidence(
                 "health check", state.health != "unhealthy", f"{state.health}; {last}" if last else state.health

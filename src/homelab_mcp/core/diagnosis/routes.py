@@ -33,7 +33,7 @@ def _slow(f: Facts) -> bool:
     Its Docker provider leaves them out (404) or, with allowEmptyServices, keeps the route without a server (503) or,
     from 3.7.2 on, with one that has no address (500; traefik/traefik issue 13261).
     """
-    return f.one is not None and f.one.state.health in ("starting", "unhealthy")
+    return f.one is not None and f.runs and f.one.state.health in ("starting", "unhealthy")
 
 
 def _labels(f: Facts, r: RouteFacts) -> Iterator[Cause]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 
+from homelab_mcp.core.authelia import portal_of
 from homelab_mcp.core.generator import Generated
 from homelab_mcp.core.host_routes import core_folder
 from homelab_mcp.core.labels import OWN_CERTIFICATE
@@ -52,6 +53,8 @@ def notes_of(
     if generated.route:
         login = "behind the lab's log-in" if generated.route.protected else "without the lab's log-in"
         notes.append(f"Reached at https://{generated.route.host}, {login}.")
+        if generated.access and generated.access.two_factor:
+            notes.append(_second_factor(generated.name, lab, alongside))
         if not route_works:
             notes.append(
                 "The route is not checked after the apply: Traefik or the log-in service is not in the lab yet."
@@ -75,6 +78,16 @@ def notes_of(
     if lab.unreadable:
         notes.append(f"Not compared with stacks that cannot be read: {', '.join(lab.unreadable)}.")
     return notes
+
+
+def _second_factor(name: str, lab: LabView, alongside: Collection[str]) -> str:
+    portal = portal_of(lab)
+    if portal is None or portal.loads_access or LOGIN in alongside:
+        return "It asks for a second factor: whoever has none yet sets one up on the log-in's page first."
+    return (
+        "A second factor is not asked for yet, as the lab's Authelia does not load access-control.yml: "
+        f"`homelab-mcp access set {name} --policy two_factor` has it do so."
+    )
 
 
 def _secret_names(definition: ServiceDefinition, generated: Generated) -> set[str]:

@@ -20,6 +20,17 @@ class Limits(_Request):
     cpus: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$")] | None = None
     pids: Annotated[int, Field(ge=16, le=4_194_304)] | None = None
     io_weight: Annotated[int, Field(ge=10, le=1000)] | None = None
+    io_device: Annotated[str, Field(pattern=r"^/dev/[A-Za-z0-9][A-Za-z0-9/_.-]{0,60}$")] | None = None
+    read_bps: Annotated[str, Field(pattern=r"^[1-9][0-9]*[kKmMgG]?[bB]?$")] | None = None
+    write_bps: Annotated[str, Field(pattern=r"^[1-9][0-9]*[kKmMgG]?[bB]?$")] | None = None
+    read_iops: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    write_iops: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+
+    @property
+    def rates(self) -> dict[str, str | int]:
+        """What may be read from ``io_device`` and written to it in a second: bytes (20M) and operations."""
+        named = ("read_bps", "write_bps", "read_iops", "write_iops")
+        return {name: value for name in named if (value := getattr(self, name))}
 
 
 class UpdateServiceRequest(_Request):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from homelab_mcp.core import env_file
+from homelab_mcp.core.io_limits import UNKNOWN, check_io, class_weight, set_io
 from homelab_mcp.core.operations import volume_edit
 from homelab_mcp.core.operations.change_request import Limits
 from homelab_mcp.core.redact import is_public_name, is_secret_name
@@ -67,7 +68,7 @@ def limit(edit: ServiceEdit, limits: Limits, host: Host | None) -> None:
     """Set limits, in the older keys where the file has those, and lower a reservation that would be above.
 
     Raises:
-        InvalidInput: more than the host has (``limit_too_high``).
+        InvalidInput: more than the host has (``limit_too_high``), or rates that are of no disk (``io_device``).
     """
     wanted = {k: v for k, v in (("memory", limits.memory), ("cpus", limits.cpus), ("pids", limits.pids)) if v}
     if host and limits.cpus and host.cpus and float(limits.cpus) > host.cpus:
@@ -86,8 +87,8 @@ def limit(edit: ServiceEdit, limits: Limits, host: Host | None) -> None:
     reserved = edit.get(f"{_RESERVED}.cpus")
     if limits.cpus and reserved and "$" not in str(reserved) and float(reserved) > float(limits.cpus):
         edit.set(f"{_RESERVED}.cpus", limits.cpus)
-    if limits.io_weight:
-        edit.set("blkio_config.weight", limits.io_weight)
+    check_io(limits.io_device, limits.rates)
+    set_io(edit, limits.io_weight, limits.io_device, limits.rates)
 
 
 def classify(edit: ServiceEdit, kind: ResourceClass, host: Host | None) -> list[str]:
@@ -98,7 +99,8 @@ def classify(edit: ServiceEdit, kind: ResourceClass, host: Host | None) -> list[
     for part, values in deploy["resources"].items():
         for name, value in values.items():
             edit.set(f"deploy.resources.{part}.{name}", value)
-    return [f"Class {kind} is scaled to what this host has: {', '.join(changed)}."] if changed else []
+    notes = [f"Class {kind} is scaled to what this host has: {', '.join(changed)}."] if changed else []
+    return notes + class_weight(edit, kind, host.io if host else UNKNOWN)
 
 
 def set_variables(

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 from homelab_mcp.core import host_routes
 from homelab_mcp.core.generator import Generated
+from homelab_mcp.core.labels import labels_of
 from homelab_mcp.core.operations.lab_view import LabView
+from homelab_mcp.core.published_ports import published
+from homelab_mcp.core.route_labels import stream_ports
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import Snapshot
 
@@ -21,7 +24,8 @@ def reached(generated: Generated, place: str, address: str, lab: LabView, snapsh
         lab: the lab's services.
         snapshot: what runs, for ports that are taken.
     """
-    if place == LOCAL or not generated.urls:
+    streams = any(True for s in generated.services.values() for _ in stream_ports(labels_of(s)))
+    if place == LOCAL or not (generated.urls or streams):
         return generated
     if host_routes.has_own_traefik(lab, place):
         note = f"Its route is served by the Traefik of {place}, and is not checked from here."
@@ -34,7 +38,7 @@ def reached(generated: Generated, place: str, address: str, lab: LabView, snapsh
         return replace(generated, route=None, notes=(*generated.notes, note))
     taken = {port for s in lab.on(place).services for port, _ in s.published()}
     taken |= {p.host_port for c in snapshot.containers or () if c.host == place for p in c.ports}
-    services = host_routes.published(generated.services, address, taken)
+    services = published(generated.services, address, taken)
     if host_routes.core_folder(lab):
         note = (
             f"Traefik reaches it at {address}. Whoever reaches that address passes without log-in: let only this "

@@ -10,6 +10,7 @@ from homelab_mcp.core import env_file
 from homelab_mcp.core.labels import OWNER
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.data_places import places
+from homelab_mcp.core.operations.in_which_file import as_one_file
 from homelab_mcp.core.operations.lab_view import expand
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.model.errors import InvalidInput
@@ -33,7 +34,7 @@ def owner_of(snapshot: Snapshot, stack_name: str, service: str, wanted: str = ""
         NotFound: no such stack or service.
         InvalidInput: nothing says (``owner_unknown``): it runs as its image's own user.
     """
-    stack = service_parts.stack_of(snapshot, stack_name)
+    stack = as_one_file(service_parts.stack_of(snapshot, stack_name))
     body = service_parts.services_in(stack, service)[service]
     env = env_file.parse_or_empty(stack.env_text)
     given = ServiceEdit(stack.compose_text, service).entries("environment")
@@ -60,7 +61,7 @@ def own_folders(snapshot: Snapshot, stack_name: str, service: str, *, exists: Ca
         NotFound: no such stack or service.
         InvalidInput: it has none (``no_own_folder``).
     """
-    stack = service_parts.stack_of(snapshot, stack_name)
+    stack = as_one_file(service_parts.stack_of(snapshot, stack_name))
     services = service_parts.services_in(stack, service)
     found = places(stack.name, services, [service], env_file.parse_or_empty(stack.env_text), exists)
     if not found.own:

@@ -12,6 +12,7 @@ from homelab_mcp.core.backup_jobs import Dump
 from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.data_places import places
+from homelab_mcp.core.operations.in_which_file import as_one_file
 from homelab_mcp.core.secret_files import is_secret_file
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, TRASH_DAYS
@@ -51,7 +52,7 @@ def wanted(snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: 
 
     Raises NotFound; InvalidInput: a path that is no service's, or data that others of the stack use (``data_shared``).
     """
-    stack = service_parts.stack_of(snapshot, stack_name)
+    stack = as_one_file(service_parts.stack_of(snapshot, stack_name))
     services = service_parts.services_in(stack, service) if service else services_of(read(stack.compose_text))
     these = [service, *service_parts.companions(services, service)] if service else list(services)
     env = env_file.parse(stack.env_text)

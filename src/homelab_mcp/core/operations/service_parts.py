@@ -31,7 +31,7 @@ def services_in(stack: StackFiles, service: str) -> dict[str, Any]:
 
     Raises:
         NotFound: it is in none of the stack's files (``service_unknown``), or in another than this
-            (``service_elsewhere``): plans change the compose file alone.
+            (``service_elsewhere``).
         YamlRefused, EditRefused: the file cannot be read.
     """
     services = services_of(read(stack.compose_text))
@@ -45,8 +45,13 @@ def services_in(stack: StackFiles, service: str) -> dict[str, Any]:
     return services
 
 
-def refuse_elsewhere(stack: StackFiles, service: str) -> None:
+def refuse_elsewhere(stack: StackFiles, service: str, why: str = "") -> None:
     """Nothing, but where the service stands in an override or included file only.
+
+    Args:
+        stack: whose service it is.
+        service: its name.
+        why: why that file is not changed; "": plans of this kind change the compose file alone.
 
     Raises:
         NotFound: it does (``service_elsewhere``); said are the file, the line, and what can be done.
@@ -55,18 +60,18 @@ def refuse_elsewhere(stack: StackFiles, service: str) -> None:
         if isinstance(services_of(read(stack.compose_text)).get(service), Mapping):
             return
     for path, text in (*stack.others, *stack.named):
-        line = _line_of(text, service)
+        line = line_of(text, service)
         if line:
-            own = posixpath.basename(stack.compose_path)
+            told = why or f"plans of this kind change {posixpath.basename(stack.compose_path)} alone."
             raise NotFound(
-                f"{service} of stack {stack.name} stands in {path}, line {line}; plans change {own} alone.",
+                f"{service} of stack {stack.name} stands in {path}, line {line}; {told}",
                 hint=f"Edit it there, then `homelab-mcp review` shows it and adopts it. Or move its lines into "
                 f"{stack.compose_path}, and ask again.",
                 code="service_elsewhere",
             )
 
 
-def _line_of(text: str, service: str) -> int:
+def line_of(text: str, service: str) -> int:
     """The line of a service's name, 0 where a file has no such service or cannot be read."""
     try:
         document = load_nodes(text, allow_duplicates=True)

@@ -10,13 +10,14 @@ from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.change_request import UpdateServiceRequest
+from homelab_mcp.core.operations.in_which_file import in_which_file
 from homelab_mcp.core.operations.update_service import update_service
 from homelab_mcp.core.operations.update_work import Machine
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LabSettings
-from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import (
     ActionKind,
     Draft,
@@ -75,33 +76,27 @@ def _tagged(
 
 def _pinned(snapshot: Snapshot, one: NewImage) -> Draft:
     stack = service_parts.stack_of(snapshot, one.stack)
-    services = service_parts.services_in(stack, one.service)
-    image = str(services[one.service].get("image", ""))
-    if "$" in image:
-        raise InvalidInput(
-            f"The image of {one.service} is written with a variable.",
-            code="image_open",
-            hint="Write it out, or pull and recreate it by hand.",
-        )
-    mine = [
-        n
-        for n, s in services.items()
-        if n == one.service
-        or (n in service_parts.companions(services, one.service) and (s or {}).get("image") == image)
-    ]
-    text = stack.compose_text
-    for name in mine:
-        edit = ServiceEdit(text, name)
-        edit.set("image", f"{image.partition('@')[0]}@{one.digest}")
-        text = edit.text
-    if text == stack.compose_text:
+
+    def change(seen: StackFiles, name: str) -> str:
+        return _with_digest(seen, name, one.digest)[0]
+
+    place = in_which_file(stack, one.service, change, snapshot.stacks)
+    seen = place.whole if place else stack
+    text, mine, image = _with_digest(seen, one.service, one.digest)
+    services = service_parts.services_in(seen, one.service)
+    edit = (
+        FileEdit(place.path, place.before, place.after)
+        if place
+        else FileEdit(stack.compose_path, stack.compose_text, text)
+    )
+    if edit.before == edit.after:
         raise InvalidInput("It is as asked.", code="nothing_to_do", hint="No plan is needed.")
     bound = {n for t in mine for n in service_parts.bound_to(services, t)}
     order = tuple(n for n in services if n in {*mine, *bound})
     return Draft(
         operation="update_images",
         summary=f"Take {one.service} of stack {one.stack} to the image that its tag names now",
-        edits=(FileEdit(stack.compose_path, stack.compose_text, text),),
+        edits=(edit,),
         actions=(
             EngineAction(ActionKind.PULL, "The image must be here before anything stops.", one.stack, tuple(mine)),
             EngineAction(ActionKind.UP, f"Runs {one.service} with it.", one.stack, order),
@@ -112,6 +107,24 @@ def _pinned(snapshot: Snapshot, one: NewImage) -> Draft:
         undo="Roll this plan back: the former image is still on this machine under its tag.",
         target=one.service,
     )
+
+
+def _with_digest(seen: StackFiles, service: str, digest: str) -> tuple[str, list[str], str]:
+    """The text with that digest for the service and its companions of the same image; their names, and the image."""
+    services = service_parts.services_in(seen, service)
+    image = str(services[service].get("image", ""))
+    if "$" in image:
+        raise InvalidInput(
+            f"The image of {service} is written with a variable.",
+            code="image_open",
+            hint="Write it out, or pull and recreate it by hand.",
+        )
+    companions = service_parts.companions(services, service)
+    mine = [n for n, s in services.items() if n == service or (n in companions and (s or {}).get("image") == image)]
+    text = seen.compose_text
+    for name in mine:
+        text = ServiceEdit(text, name).set("image", f"{image.partition('@')[0]}@{digest}").text
+    return text, mine, image
 
 
 def _joined(drafts: Sequence[Draft]) -> Draft:
@@ -166,4 +179,4 @@ def _ordered(names: Sequence[str], texts: Mapping[str, str], stack: str) -> tupl
     """Each once, in the order of the stack's file."""
     text = next((t for p, t in texts.items() if p.startswith(f"{stack}/") and p.endswith((".yaml", ".yml"))), "")
     order = list(services_of(read(text)))
-    return tuple(sorted(set(names), key=lambda n: order.index(n) if n in order else len(order)))
+    return tuple(sorted(set(names), key=lambda n: (order.index(n) if n in order else len(order), n)))

@@ -13,7 +13,7 @@ from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.labels import SERVICE, labels_of, made_from
 from homelab_mcp.core.operations import container_edit, service_parts
 from homelab_mcp.core.operations.change_request import Limits, UpdateServiceRequest
-from homelab_mcp.core.operations.in_override import InOverride, in_override
+from homelab_mcp.core.operations.in_which_file import Placed, in_which_file
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.route_edit import Route, say_open, say_protected
 from homelab_mcp.core.operations.unheard import refuse_unheard
@@ -62,15 +62,15 @@ def update_service(
     stack = service_parts.stack_of(snapshot, request.stack)
     lab = view(snapshot)
 
-    def change(seen: StackFiles) -> tuple[Work, str]:
-        services = service_parts.services_in(seen, request.service)
-        work = Work(seen, services, request.service, env_file.parse(seen.env_text), seen.compose_text)
-        definition = _definition(services[request.service], find)
+    def change(seen: StackFiles, name: str = request.service) -> tuple[Work, str]:
+        services = service_parts.services_in(seen, name)
+        work = Work(seen, services, name, env_file.parse(seen.env_text), seen.compose_text)
+        definition = _definition(services[name], find)
         _image(work, request, definition)
         change_container(work, request, definition, machine)
         return work, _route(work, request, definition, settings, lab)
 
-    place = in_override(stack, request.service, lambda seen: change(seen)[0].text)
+    place = in_which_file(stack, request.service, lambda seen, name: change(seen, name)[0].text, snapshot.stacks)
     seen = place.whole if place else stack
     work, host = change(seen)
     if request.port or request.health:
@@ -82,8 +82,8 @@ def update_service(
     return draft if place is None else _moved(draft, place)
 
 
-def _moved(draft: Draft, place: InOverride) -> Draft:
-    """The draft for the stack as one file, with the override file's edit instead of that file's."""
+def _moved(draft: Draft, place: Placed) -> Draft:
+    """The draft for the stack as one file, with the edit of the file in which it is made instead of that file's."""
     rest = tuple(e for e in draft.edits if e.path != place.whole.compose_path)
     if place.before == place.after:
         # What changes is the value of a variable in the stack's .env.

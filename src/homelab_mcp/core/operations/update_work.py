@@ -10,6 +10,7 @@ from typing import Any
 
 from homelab_mcp.core import gpu
 from homelab_mcp.core.gpu import NO_GPUS, Gpus
+from homelab_mcp.core.io_limits import UNKNOWN, told
 from homelab_mcp.core.operations import container_edit, volume_edit
 from homelab_mcp.core.operations.change_request import Limits, UpdateServiceRequest
 from homelab_mcp.core.operations.repair import repair
@@ -118,8 +119,9 @@ def _resources(work: Work, edit: ServiceEdit, request: UpdateServiceRequest, mac
         container_edit.limit(edit, request.limits, machine.host)
         given = {k: v for k, v in request.limits.model_dump().items() if v is not None}
         work.done.append(", ".join(f"{k} {v}" for k, v in given.items()))
-        if request.limits.io_weight:
-            work.aside.notes.append("The I/O weight counts where the kernel's I/O controller weighs this disk.")
+        limits = request.limits
+        support = machine.host.io if machine.host else UNKNOWN
+        work.aside.notes += told(support, limits.io_weight, limits.io_device, limits.rates)
 
 
 def _volumes(work: Work, edit: ServiceEdit, request: UpdateServiceRequest) -> None:

@@ -136,6 +136,12 @@ def test_a_route_is_judged_by_what_stands_in_its_way(one: ContainerFacts, seen: 
     assert first(facts(one, route=seen), "route") == cause
 
 
+def test_the_health_of_what_has_ended_is_no_cause_and_no_evidence() -> None:
+    stopped = facts(container("exited", code=0, health="unhealthy", restart="always"), route=route(status=404))
+    assert {c.id for c in diagnose(stopped, "route")}.isdisjoint({"left_out_unhealthy", "health_fails"})
+    assert "health check" not in {e.what for e in looked_at(stopped)}
+
+
 def test_a_service_that_works_has_no_cause() -> None:
     well = facts(
         container(health="healthy", listens=frozenset({80})),

@@ -1,4 +1,4 @@
-"""update_service in a stack with an override file: what that file says is changed there, as that is what holds."""
+"""update_service in a stack of several files: a change is made in the file in which it holds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from homelab_mcp.core.operations.change_request import UpdateServiceRequest
+from homelab_mcp.core.operations.fix_permissions import own_folders, owner_of
+from homelab_mcp.core.operations.restore_backup import wanted
+from homelab_mcp.core.operations.update_images import NewImage, update_images
 from homelab_mcp.core.operations.update_service import update_service
 from homelab_mcp.core.operations.update_work import Machine
 from homelab_mcp.core.resources import Host
@@ -87,6 +90,12 @@ def test_two_changes_of_which_one_must_be_there_are_both_made_there() -> None:
     assert "nginx:1.31" in (edit.after or "") and "    restart: unless-stopped\n" in (edit.after or "")
 
 
+def test_of_two_changes_the_one_that_stands_in_the_compose_file_is_said_over_it() -> None:
+    (edit,) = update(files(), tag="1.31", subdomain="site").edits
+    assert edit.path == PATH
+    assert "nginx:1.31" in (edit.after or "") and "Host(`site.lab.test`)" in (edit.after or "")
+
+
 def test_a_service_of_the_override_file_alone_is_changed_there() -> None:
     draft = update(files(), "extra", tag="7.4.2", limits={"memory": "64m"})
     (edit,) = draft.edits
@@ -105,8 +114,6 @@ def test_who_shares_its_network_from_the_compose_file_is_made_anew_with_it() -> 
 @pytest.mark.parametrize(
     ("over", "changes"),
     [
-        # Its labels, and so its route, stand in the compose file.
-        (OVER, {"tag": "1.31", "subdomain": "site"}),
         # A variable that the compose file would bring back.
         (OVER, {"env_unset": ("MODE",)}),
         # Another service has these lines too.
@@ -145,3 +152,117 @@ def test_an_override_file_that_cannot_be_merged_is_not_touched(over: str) -> Non
 def test_what_does_not_fit_the_service_as_both_files_make_it_is_refused() -> None:
     with pytest.raises(InvalidInput):
         update(files(over=f"{OVER}    container_name: the-one\n"), "extra", replicas=2)
+
+
+SHARED = """\
+# the database of all
+services:
+  pg:
+    image: postgres:17.2   # by hand
+    environment: {POSTGRES_DB: "${DB:-app}"}
+    volumes: ["./data:/var/lib/postgresql/data"]
+"""
+NAMED = "include: [parts/db.yaml]\nservices:\n  web: {image: 'nginx:1.29'}\n"
+
+
+def including(path: str = "apps/parts/db.yaml", text: str = NAMED, shared: str = SHARED, *more: StackFiles) -> Snapshot:
+    return Snapshot((StackFiles("apps", "apps/compose.yaml", text, "TZ=UTC\n", (), ((path, shared),)), *more), None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "old", "new"),
+    [
+        ({"tag": "17.3"}, "postgres:17.2", "postgres:17.3"),
+        ({"env_set": {"MODE": "new"}}, '"${DB:-app}"}', '"${DB:-app}", MODE: new}'),
+        ({"volumes_add": ("/mnt/more:/more",)}, '/data"]', '/data", /mnt/more:/more]'),
+    ],
+)
+def test_a_service_of_an_included_file_is_changed_there(changes: dict[str, Any], old: str, new: str) -> None:
+    draft = update(including(), "pg", **changes)
+    (edit,) = draft.edits
+    assert (edit.path, edit.before) == ("apps/parts/db.yaml", SHARED)
+    assert edit.after == SHARED.replace(old, new)
+    assert "pg is changed in apps/parts/db.yaml, where it stands." in draft.notes
+    assert draft.actions[-1].services == ("pg",) and draft.verification.stack == "apps"
+
+
+def test_a_path_that_would_lead_elsewhere_from_the_included_file_is_refused_with_the_place() -> None:
+    with pytest.raises(NotFound, match=r"apps/parts/db\.yaml, line 3") as told:
+        update(including(), "pg", volumes_add=("./more:/more",))
+    assert told.value.code == "service_elsewhere"
+
+
+def test_a_file_of_the_machine_is_refused_with_its_place() -> None:
+    text = NAMED.replace("parts/db.yaml", "/srv/db.yaml")
+    with pytest.raises(NotFound, match=r"/srv/db\.yaml, line 3"):
+        update(including("/srv/db.yaml", text), "pg", tag="17.3")
+
+
+def test_a_file_that_another_stack_takes_too_is_refused_where_the_change_would_reach_that_one() -> None:
+    text = NAMED.replace("parts/", "../shared/")
+    other = StackFiles("more", "more/compose.yaml", text, named=(("shared/db.yaml", SHARED),))
+    with pytest.raises(InvalidInput, match=r"shared/db\.yaml, line 3, which stack more takes too") as told:
+        update(including("shared/db.yaml", text, SHARED, other), "pg", tag="17.3")
+    assert told.value.code == "file_shared"
+    (edit,) = update(including("shared/db.yaml", text), "pg", tag="17.3").edits
+    assert edit.path == "shared/db.yaml"
+
+
+EXTENDING = """\
+services:
+  web:
+    extends: {file: ../shared/base.yaml, service: site}
+    restart: always   # mine
+"""
+SITE = """\
+services:
+  site:
+    image: nginx:1.29   # of all sites
+    mem_limit: 1g
+    environment: {MODE: calm, COLOUR: red}
+"""
+
+
+def extending(*more: StackFiles) -> Snapshot:
+    return including("shared/base.yaml", EXTENDING, SITE, *more)
+
+
+def test_a_service_that_extends_another_says_its_change_itself_and_leaves_the_other_alone() -> None:
+    (edit,) = update(extending(), tag="1.31").edits
+    assert edit.path == "apps/compose.yaml"
+    assert edit.after == EXTENDING + "    image: nginx:1.31\n"
+    (edit,) = update(extending(), limits={"memory": "512m"}).edits
+    assert edit.path == "apps/compose.yaml" and "    mem_limit: " in (edit.after or "")
+    (edit,) = update(extending(), env_set={"MODE": "wild"}).edits
+    assert edit.path == "apps/compose.yaml" and "MODE: wild" in (edit.after or "")
+
+
+def test_what_is_to_go_is_taken_out_of_what_it_extends_where_that_reaches_nobody_else() -> None:
+    (edit,) = update(extending(), env_unset=("COLOUR",)).edits
+    assert (edit.path, edit.after) == ("shared/base.yaml", SITE.replace(", COLOUR: red", ""))
+    twin = StackFiles("more", "more/compose.yaml", EXTENDING, named=(("shared/base.yaml", SITE),))
+    with pytest.raises(InvalidInput) as told:
+        update(extending(twin), env_unset=("COLOUR",))
+    assert told.value.code == "file_shared"
+
+
+def test_images_of_an_included_file_are_updated_there_by_tag_and_by_digest() -> None:
+    digest = "sha256:" + "a" * 64
+    new = [NewImage("apps", "pg", tag="17.3"), NewImage("apps", "web", digest=digest)]
+    draft = update_images(including(), SETTINGS, new, find=find)
+    assert {e.path: e.after for e in draft.edits} == {
+        "apps/parts/db.yaml": SHARED.replace("17.2", "17.3"),
+        "apps/compose.yaml": NAMED.replace("nginx:1.29", f"nginx:1.29@{digest}"),
+    }
+    (edit,) = update_images(including(), SETTINGS, [NewImage("apps", "pg", digest=digest)], find=find).edits
+    assert edit.path == "apps/parts/db.yaml"
+    assert edit.after == SHARED.replace("postgres:17.2", f"postgres:17.2@{digest}")
+
+
+def test_what_an_included_service_keeps_is_found_for_its_owner_and_for_a_restore() -> None:
+    shared = SHARED.replace("    image:", '    user: "70:70"\n    image:')
+    snapshot = including(shared=shared)
+    assert owner_of(snapshot, "apps", "pg") == (70, 70)
+    assert own_folders(snapshot, "apps", "pg", exists=lambda _: True) == ["apps/parts/data"]
+    assert wanted(snapshot, (), "apps", "pg", "").paths == ("apps/parts/data",)
+    assert "pg" in wanted(snapshot, (), "apps", "", "").services

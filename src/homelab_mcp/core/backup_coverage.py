@@ -1,0 +1,125 @@
+"""Which of a lab's data its configured backup holds, as its files say: no clock, no Docker, no repository.
+
+What a run came to and when is another question, which the backup's container answers; a page that told it would be
+wrong the day after. Patterns mean what restic takes them for (its documentation, "Excluding files").
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from homelab_mcp.core.backup_config import BackupConfig, parse_config
+from homelab_mcp.core.backup_jobs import Find, Jobs, config_path, engine_of, jobs_of
+from homelab_mcp.core.operations.lab_view import Known, LabView, expand
+from homelab_mcp.core.operations.volume_edit import source_of
+from homelab_mcp.model.errors import HomelabError
+
+_UNHEARD = re.compile(r"[$\\\n]")
+"""Patterns with these are not given to restic (see ``backup_jobs.excludes_text``)."""
+_SIGN = re.compile(r"\[[^][]+\]|.")
+_SIGNS = {"*": "[^/]*", "?": "[^/]"}
+_STEPS = "(?:[^/]+/)*"
+_ANY = f"{_STEPS}/"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What is told above the services, and for each (``stack/service``) whether its data is in the backup."""
+
+    told: str
+    services: Mapping[str, str] = field(default_factory=dict)
+
+
+def coverage_of(view: LabView, host_paths: tuple[str, ...], find: Find, read: Callable[[str], str | None]) -> Coverage:
+    """What the lab's backup covers.
+
+    Args:
+        view: the lab.
+        host_paths: folders of the host that are backed up as well.
+        find: a definition by id, or None.
+        read: the text of a file of the lab, or None.
+    """
+    engine = engine_of(view)
+    if engine is None:
+        return Coverage("No backup is set up: `homelab-mcp backup configure` plans one.")
+    path = config_path(engine.stack)
+    try:
+        text = read(path)
+        config = parse_config(text) if text is not None else None
+    except HomelabError:
+        config = None
+    if config is None:
+        return Coverage(f"What the backup covers is not known: {path} cannot be read.")
+    jobs = jobs_of(view, config, engine.stack, find, host_paths)
+    words = {s.where: _words(s, engine, config, jobs, host_paths) for s in view.services}
+    everywhere = [p for p in config.exclude if p.startswith("*") and not _UNHEARD.search(p)]
+    told = f"Backed up by {engine.where}, {config.schedule} (five cron fields, the lab's time zone)"
+    told += f", everywhere but for {', '.join(f'`{p}`' for p in everywhere)}." if everywhere else "."
+    return Coverage(f"{told} When a run last held is no part of this page: `homelab-mcp backups` tells.", words)
+
+
+def _words(one: Known, engine: Known, config: BackupConfig, jobs: Jobs, host_paths: Sequence[str]) -> str:
+    if one.stack == engine.stack:
+        return "the backup itself"
+    lacking = [f"not `{what}` ({why})" if what else why for where, what, why in jobs.uncovered if where == one.where]
+    held, caches = list[str](), list[str]()
+    dump = next((d for d in jobs.dumps if f"{d.stack}/{d.service}" == one.where), None)
+    if dump is not None:
+        held.append(f"as a {dump.kind} dump")
+    elif one.where not in config.skip:
+        for folder in dict.fromkeys(f for f, stack, name in jobs.owners if (stack, name) == (one.stack, one.name)):
+            by = [(p, how) for p in config.exclude if (how := _left_out(folder, p))]
+            whole = next((p for p, how in by if how == "whole"), "")
+            if whole:
+                lacking.append(f"not `{folder}` (left out by `{whole}` in backup.yaml)")
+            elif any(_left_out(folder, p) == "whole" for p in jobs.excludes):
+                caches.append(f"`{folder}` is left out, as it can be made anew")
+            else:
+                held.append("")
+                lacking += [f"not `{p}` (left out in backup.yaml)" for p, _ in by]
+        held += ["" for path in _on_host(one) if any(_within(path, p) for p in host_paths)]
+    if (one.stack, one.name) in {(stack, name) for stack, name, _ in jobs.saves} and held:
+        held.append("after a SAVE")
+    if not (held or lacking or caches):
+        return ""
+    sure = ("in part" if lacking else "yes") if held else ("no" if lacking else "not needed")
+    details = "; ".join(dict.fromkeys(w for w in (*held, *lacking, *caches) if w))
+    return f"{sure}: {details}" if details else sure
+
+
+def _on_host(one: Known) -> Iterator[str]:
+    volumes = one.data.get("volumes")
+    for volume in volumes if isinstance(volumes, list) else ():
+        path = expand(source_of(volume) or "", one.env)
+        if path.startswith("/"):
+            yield path
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
+
+
+def _left_out(folder: str, pattern: str) -> str:
+    """What a pattern takes out of a folder of the lab: "whole", "part", or "" for nothing that can be told."""
+    if _UNHEARD.search(pattern):
+        return ""
+    anywhere = pattern.startswith("*")
+    if not anywhere and pattern.startswith("/"):
+        if not pattern.startswith("/lab/"):
+            return ""
+        pattern = pattern.removeprefix("/lab/")
+    pattern = posixpath.normpath(pattern)
+    steps = "/".join(_step(step) for step in pattern.split("/")).replace(_ANY, _STEPS)
+    if re.match(f"{'(?:.*/)?' if anywhere else ''}{steps}(?:/|$)", folder):
+        return "whole"
+    return "part" if not anywhere and pattern.startswith(f"{folder}/") and pattern != f"{folder}/*" else ""
+
+
+def _step(step: str) -> str:
+    """One step of a path as a regular expression; ``*`` does not cross a slash, ``**`` stands for any steps."""
+    if step == "**":
+        return _STEPS
+    return "".join(_SIGNS.get(sign) or (sign if len(sign) > 1 else re.escape(sign)) for sign in _SIGN.findall(step))

@@ -1,0 +1,43 @@
+"""A standby core: the stacks that every address goes through, once more on another Docker host, and not started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StandbySeen:
+    """The standby on one host as its engine has it.
+
+    Args:
+        host: of ``hosts.yaml``.
+        services: ``stack/service`` with a container there.
+        running: those of them that run.
+        behind: those whose container was made from another text than their file is now.
+        names: the containers' names.
+    """
+
+    host: str
+    services: tuple[str, ...]
+    running: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StandbySynced:
+    """What a sync brought to a standby, all stacks together.
+
+    Args:
+        files: how many files are there now as they are here.
+        size: their bytes.
+        emptied: files there that are here no more; they hold nothing now.
+        left_out: what was not taken along: links, sockets, logs.
+        containers: how many stand ready.
+    """
+
+    files: int
+    size: int
+    emptied: tuple[str, ...]
+    left_out: tuple[str, ...]
+    containers: int
