@@ -134,7 +134,9 @@ class DemoLab:
         """Say where things are and how to be rid of them."""
         say(f"\nKept. Lab: {self.root}   PIN: {self.pin_file}")
         key = self.environment["HOMELAB_KEY_FILE"]
-        say(f"Look:    HOMELAB_KEY_FILE={key} {Path(sys.executable).with_name("homelab-mcp")} --root {self.root} status")
+        say(
+            f"Look:    HOMELAB_KEY_FILE={key} {Path(sys.executable).with_name('homelab-mcp')} --root {self.root} status"
+        )
         say(f"Browse:  https://uptime-kuma.{DOMAIN}:{self.https_port} (resolve it to 127.0.0.1)")
         label = self.scratch.run_id if self.scratch else ""
         say(
