@@ -23,7 +23,7 @@ STARTS_WITHIN = 480.0
 318 s where twelve others wanted each of them."""
 
 TOOL_SERVER = "server:mcp:homelab"
-"""Our server among the tools that a chat can have: the id that ``connect-client openwebui`` gives it."""
+"""Our server among the tools that a chat can have: the id that ``connect openwebui`` gives it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def test_the_command_says_which_step_did_not_hold(lab: LabOnDisk, tmp_path: Path
 def test_a_clients_file_is_written_after_a_yes_and_keeps_what_is_there(lab: LabOnDisk, tmp_path: Path) -> None:
     file = tmp_path / "mcp.json"
     file.write_text('{\n  "servers": {"mine": {"type": "stdio", "command": "x"}}\n}\n')
-    options = ("connect-client", "vscode", "--http", "http://nas:8765", "--write", "--file", str(file))
+    options = ("connect", "vscode", "--http", "http://nas:8765", "--write", "--file", str(file))
     refused = lab.run(*options)
     assert refused.returncode == 1
     assert "homelab" not in file.read_text()
@@ -111,7 +111,7 @@ def test_a_clients_file_is_written_after_a_yes_and_keeps_what_is_there(lab: LabO
 
 
 async def test_the_printed_command_is_one_that_a_client_can_start(lab: LabOnDisk) -> None:
-    config = json.loads(lab.json("connect-client", "claude", "--toolsets", "core")["config"])
+    config = json.loads(lab.json("connect", "claude", "--toolsets", "core")["config"])
     entry = config["mcpServers"]["homelab"]
     server = StdioServerParameters(command=entry["command"], args=entry["args"], env={"PATH": os.environ["PATH"]})
     async with Client(server) as client:

@@ -1,4 +1,4 @@
-"""``connect-client openwebui --admin``: against a small stand-in of OpenWebUI's admin API.
+"""``connect openwebui --admin``: against a small stand-in of OpenWebUI's admin API.
 
 The stand-in has the three calls of open-webui 0.12.4's routers/configs.py with their shapes and refusals, and connects
 to the server it is given as OpenWebUI does: by the SDK's client, with the key as bearer token.
@@ -92,7 +92,7 @@ def openwebui() -> Iterator[OpenWebuiStandIn]:
 
 
 def connect(lab: LabOnDisk, *options: str, **more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "homelab_mcp", "connect-client", "openwebui", *options]
+    command = [sys.executable, "-m", "homelab_mcp", "connect", "openwebui", *options]
     env = {**os.environ, **lab.env(), **more}
     return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 

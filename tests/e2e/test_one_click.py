@@ -86,8 +86,8 @@ def linked(page: str, host: str) -> str:
 
 
 def made(lab: LabOnDisk, client: str) -> str:
-    """The link that ``connect-client`` makes for this lab."""
-    link: str = lab.json("connect-client", client)["links"][client]
+    """The link that ``connect`` makes for this lab."""
+    link: str = lab.json("connect", client)["links"][client]
     return link
 
 
@@ -95,8 +95,8 @@ WAYS: dict[str, Callable[[LabOnDisk], Start]] = {
     "docs-vscode": lambda _: from_vscode(linked("docs/connecting.md", "insiders.vscode.dev")),
     "docs-cursor": lambda _: from_cursor(linked("docs/connecting.md", "cursor.com")),
     "server-json": lambda _: from_registry((ROOT / "server.json").read_text("utf-8")),
-    "connect-client-vscode": lambda lab: from_vscode(made(lab, "vscode")),
-    "connect-client-cursor": lambda lab: from_cursor(made(lab, "cursor")),
+    "link-vscode": lambda lab: from_vscode(made(lab, "vscode")),
+    "link-cursor": lambda lab: from_cursor(made(lab, "cursor")),
 }
 
 

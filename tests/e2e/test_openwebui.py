@@ -95,7 +95,7 @@ def chat(lab: LabOnDisk, webui: OpenWebui, model: ScriptedModel, browser: Browse
         options = ("--http", served.url, "--write", "--admin", webui.address, "--yes", "--json")
         env = {**os.environ, **lab.env(), "HOMELAB_MCP_TOKEN": token, "OPENWEBUI_API_KEY": webui.session}
         done = subprocess.run(
-            [sys.executable, "-m", "homelab_mcp", "connect-client", "openwebui", *options],
+            [sys.executable, "-m", "homelab_mcp", "connect", "openwebui", *options],
             env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

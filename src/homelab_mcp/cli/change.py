@@ -1,4 +1,4 @@
-"""``homelab-mcp update``, ``move``, ``connect``, ``fix-permissions`` and ``storage``."""
+"""``homelab-mcp update``, ``move``, ``connect-services``, ``fix-permissions`` and ``storage``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(update)
     app.command()(move)
-    app.command()(connect)
+    app.command("connect-services")(connect_services)
     app.command("fix-permissions")(fix_permissions)
     app.command()(storage)
 
@@ -107,7 +107,7 @@ def move(
     raise typer.Exit(proposed(lab, plan, as_json=as_json, plan_only=plan_only))
 
 
-def connect(
+def connect_services(
     ctx: typer.Context,
     a: Annotated[str, typer.Argument(help="Who is to reach the other: service or stack/service.")],
     b: Annotated[str, typer.Argument(help="Who is to be reached.")],

@@ -1,7 +1,8 @@
-"""``homelab-mcp connect-client``: the configuration that lets a client reach this server."""
+"""``homelab-mcp connect``: the configuration that lets a client reach this server."""
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+from typer.exceptions import TyperException
 
 from homelab_mcp.cli.common import FAILED, JsonFlag, at_terminal, emit, globals_of
 from homelab_mcp.cli.connect_openwebui import enter
@@ -26,63 +29,105 @@ from homelab_mcp.core.client_config import (
 )
 from homelab_mcp.model.errors import InvalidInput, NotFound
 
+SERVED_HERE = "http://127.0.0.1:8765/mcp"
+"""Where ``serve --http 127.0.0.1:8765`` answers, as the docs start it: for clients that take a URL alone."""
+
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the command; ``connect-client`` is what it was called before, and still is in people's notes."""
+    app.command(name="connect", cls=Connect)(connect)
+    app.command(name="connect-client", hidden=True, cls=Connect)(connect)
 
-    @app.command(name="connect-client")
-    def connect_client(
-        ctx: typer.Context,
-        client: Annotated[str, typer.Argument(help=f"One of: {', '.join(CLIENTS)}.")],
-        http: Annotated[
-            str,
-            typer.Option("--http", metavar="URL", help="Reach a server that runs there instead of starting one."),
-        ] = "",
-        toolsets: Annotated[str, typer.Option("--toolsets", metavar="SETS", help="As for serve; stdio only.")] = "",
-        no_token: Annotated[bool, typer.Option("--no-token", help="With --http: the server asks for none.")] = False,
-        write: Annotated[bool, typer.Option("--write", help="Write it to the client's file; shown first.")] = False,
-        file: Annotated[str, typer.Option("--file", help="The client's file, where it is not the usual one.")] = "",
-        yes: Annotated[bool, typer.Option("--yes", help="With --write: do not ask.")] = False,
-        admin: Annotated[
-            str,
-            typer.Option("--admin", metavar="URL", help="openwebui, with --write: enter it there by its admin API."),
-        ] = "",
-        key_file: Annotated[
-            str, typer.Option("--key-file", help="File with an administrator's key; else OPENWEBUI_API_KEY.")
-        ] = "",
-        as_json: JsonFlag = False,
-    ) -> None:
-        """Print a client's configuration for this server, or write it into the client's file.
 
-        A token is never written: the client asks for it, or takes it from a variable. Other servers in the file stay.
-        OpenWebUI keeps its servers in a database: --write --admin URL enters it there, with the token in
-        HOMELAB_MCP_TOKEN as its key.
-        """
-        known = CLIENTS.get(client)
-        if known is None:
-            raise NotFound(f"There is no client {client!r} here.", hint=f"Clients: {', '.join(CLIENTS)}; or generic.")
-        options = globals_of(ctx)
-        root = str(Path(options.root).absolute())
-        way = Way(command(_program(), root, toolsets, files_only=options.files_only), check_url(http) if http else "")
-        path = Path(file or known.path).expanduser()
-        before = path.read_text(encoding="utf-8") if write and path.is_file() else ""
-        body = entry(known, way, token=bool(http) and not no_token)
-        after = joined(known, before, body)
-        if admin and not (write and known.name == "openwebui"):
-            raise InvalidInput("--admin is for openwebui, with --write.", hint="Leave it out for other clients.")
-        entered = enter(admin, key_file, body, yes=yes) if admin else {}
-        if write and not admin:
-            _write(known, path, before, after, yes=yes)
-        data = {
-            "client": client,
-            "file": str(path) if known.path or file else "",
-            "config": after,
-            "written": write,
-            "links": links(way) if client in ("vscode", "cursor") else {},
-            "next": _entered(entered) if admin else _next(known, http=bool(http) and not no_token),
-            **({"tools": entered["tools"]} if admin else {}),
-        }
-        emit(data, as_json, lambda: _show(known, data))
+class Connect(TyperCommand):
+    """A command line that joins two services, as ``connect`` did once, is told the command that does it now."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse. Raises InvalidInput (code ``two_services``) where ``connect-services`` would take these arguments."""
+        given = list(args)
+        try:
+            rest: list[str] = super().parse_args(ctx, args)
+        except TyperException:
+            if _joins_services(ctx, given):
+                raise InvalidInput(
+                    "`connect` connects one AI client to this server.",
+                    hint=f"To let a service reach another: `homelab-mcp {shlex.join(['connect-services', *given])}`",
+                    code="two_services",
+                ) from None
+            raise
+        return rest
+
+
+def _joins_services(ctx: Any, args: list[str]) -> bool:
+    other = ctx.find_root().command.commands["connect-services"]
+    try:
+        other.make_context(other.name, list(args), parent=ctx.parent)
+    except (TyperException, typer.Exit):
+        return False
+    return True
+
+
+def _clients() -> list[str]:
+    """What a shell offers for the client's name."""
+    return list(CLIENTS)
+
+
+def connect(
+    ctx: typer.Context,
+    client: Annotated[str, typer.Argument(help=f"One of: {', '.join(CLIENTS)}.", autocompletion=_clients)],
+    http: Annotated[
+        str,
+        typer.Option("--http", metavar="URL", help="Reach a server that runs there instead of starting one."),
+    ] = "",
+    toolsets: Annotated[str, typer.Option("--toolsets", metavar="SETS", help="As for serve; stdio only.")] = "",
+    no_token: Annotated[bool, typer.Option("--no-token", help="With --http: the server asks for none.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write it to the client's file; shown first.")] = False,
+    file: Annotated[str, typer.Option("--file", help="The client's file, where it is not the usual one.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="With --write: do not ask.")] = False,
+    admin: Annotated[
+        str,
+        typer.Option("--admin", metavar="URL", help="openwebui, with --write: enter it there by its admin API."),
+    ] = "",
+    key_file: Annotated[
+        str, typer.Option("--key-file", help="File with an administrator's key; else OPENWEBUI_API_KEY.")
+    ] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Print a client's configuration for this server, or write it into the client's file.
+
+    A token is never written: the client asks for it, or takes it from a variable. Other servers in the file stay.
+    OpenWebUI keeps its servers in a database: --write --admin URL enters it there, with the token in
+    HOMELAB_MCP_TOKEN as its key.
+    """
+    known = CLIENTS.get(client)
+    if known is None:
+        raise NotFound(
+            f"There is no client {client!r} here.",
+            hint=f"Clients: {', '.join(CLIENTS)}. Services are joined by `homelab-mcp connect-services A B`.",
+        )
+    http = http or ("" if known.stdio else SERVED_HERE)
+    options = globals_of(ctx)
+    root = str(Path(options.root).absolute())
+    way = Way(command(_program(), root, toolsets, files_only=options.files_only), check_url(http) if http else "")
+    path = Path(file or known.path).expanduser()
+    before = path.read_text(encoding="utf-8") if write and path.is_file() else ""
+    body = entry(known, way, token=bool(http) and not no_token)
+    after = joined(known, before, body)
+    if admin and not (write and known.name == "openwebui"):
+        raise InvalidInput("--admin is for openwebui, with --write.", hint="Leave it out for other clients.")
+    entered = enter(admin, key_file, body, yes=yes) if admin else {}
+    if write and not admin:
+        _write(known, path, before, after, yes=yes)
+    data = {
+        "client": client,
+        "file": str(path) if known.path or file else "",
+        "config": after,
+        "written": write,
+        "links": links(way) if client in ("vscode", "cursor") else {},
+        "next": _entered(entered) if admin else _next(known, http=bool(http) and not no_token),
+        **({"tools": entered["tools"]} if admin else {}),
+    }
+    emit(data, as_json, lambda: _show(known, data))
 
 
 def _program() -> str:
@@ -119,7 +164,10 @@ def _write(client: Client, path: Path, before: str, after: str, *, yes: bool) ->
 def _next(client: Client, *, http: bool) -> str:
     token = f"`homelab-mcp token create {client.name} --scope read,plan,apply` makes its token"
     if client.name == "openwebui":
-        return f"Admin settings, Integrations, add MCP (Streamable HTTP) with this URL. {token}: enter it as the key."
+        return (
+            "With `homelab-mcp serve --http 127.0.0.1:8765` at work: Admin settings, Integrations, add MCP (Streamable "
+            f"HTTP) with this URL, as it leads there from OpenWebUI (--http names another). {token}, which is the key."
+        )
     if not http:
         return f"Restart {client.title}, or its servers; then ask it what runs in your lab."
     if client.name == "vscode":

@@ -80,7 +80,7 @@ def command(fix: dict[str, Any]) -> str:
             owner = f" --owner {given['owner']}" if given.get("owner") else ""
             return f"homelab-mcp fix-permissions {given['service']} --stack {given['stack']}{owner}"
         case "connect_services":
-            return f"homelab-mcp connect {given['a']} {given['b']}"
+            return f"homelab-mcp connect-services {given['a']} {given['b']}"
         case "rollback":
             return f"homelab-mcp rollback {given['plan_id']}"
         case "add_service":

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from homelab_mcp.core.misfit import misfits
 from homelab_mcp.model.errors import InvalidInput
 
 CONFIG_FILE = "backup.yaml"
@@ -122,9 +123,10 @@ def check_config(data: object) -> BackupConfig:
     try:
         return BackupConfig.model_validate(data)
     except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
         raise InvalidInput(
-            f"The backup's settings do not fit: {told}.", code="bad_backup_config", hint="Correct it and ask again."
+            f"The backup's settings do not fit: {misfits(error, most=5)}.",
+            code="bad_backup_config",
+            hint="Correct it and ask again.",
         ) from None
 
 

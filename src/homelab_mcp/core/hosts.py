@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from homelab_mcp.core import yaml_span
+from homelab_mcp.core.misfit import misfits
 from homelab_mcp.core.stack_host import require
 from homelab_mcp.core.yaml_emit import Style, entry
 from homelab_mcp.model.errors import EditRefused, InvalidInput
@@ -33,11 +34,8 @@ def parse_hosts(text: str | None) -> HostsSettings:
     try:
         return HostsSettings.model_validate({} if data is None else data)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(p) for p in e['loc']) or HOSTS_FILE}: {e['msg']}" for e in error.errors()[:8]
-        )
         raise InvalidInput(
-            f"{HOSTS_FILE} does not fit: {problems}.",
+            f"{HOSTS_FILE} does not fit: {misfits(error, whole=HOSTS_FILE)}.",
             hint="`homelab-mcp host schema` says what it may hold.",
             code="bad_hosts",
         ) from None

@@ -6,6 +6,7 @@ from datetime import UTC, tzinfo
 
 from pydantic import ValidationError
 
+from homelab_mcp.core.misfit import misfits
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.policy import POLICY_FILE, PolicySettings
@@ -26,11 +27,8 @@ def parse_policy(text: str | None, zone: tzinfo = UTC) -> Policy:
     try:
         return Policy(PolicySettings.model_validate({} if data is None else data), zone)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(p) for p in e['loc']) or POLICY_FILE}: {e['msg']}" for e in error.errors()[:8]
-        )
         raise InvalidInput(
-            f"{POLICY_FILE} does not fit: {problems}.",
+            f"{POLICY_FILE} does not fit: {misfits(error, whole=POLICY_FILE)}.",
             hint="`homelab-mcp policy check` looks at it again, `homelab-mcp policy schema` says what it may hold.",
             code="bad_policy",
         ) from None

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from homelab_mcp.core.misfit import misfits
 from homelab_mcp.core.yaml_emit import Style, entry
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import SETTINGS_FILE, LabSettings
@@ -57,9 +58,8 @@ def build_settings(values: Mapping[str, Any]) -> LabSettings:
     try:
         return LabSettings(**flat)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors())
         raise InvalidInput(
-            f"These settings do not fit: {problems}.",
+            f"These settings do not fit: {misfits(error, whole=SETTINGS_FILE, most=50)}.",
             hint=f"Correct them in {SETTINGS_FILE}, or in the options of `homelab-mcp init`.",
             code="bad_settings",
         ) from None

@@ -22,7 +22,7 @@ from homelab_mcp.core.release_notes import changelog
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.ports import Lab
-from homelab_mcp.queries.find import read_stacks
+from homelab_mcp.queries.find import nearest, read_stacks
 
 AT_ONCE = 8
 TOTAL_SECONDS = 60.0
@@ -86,8 +86,13 @@ def check_updates(
     mine = [
         s for s in seen if (not stack or s.stack == stack) and (not wanted or s.name in wanted or s.where in wanted)
     ]
-    if (stack or wanted) and not mine:
-        raise NotFound("There is no such service in this lab.", hint="Name a stack, or stack/service.")
+    there = {name for s in seen if not stack or s.stack == stack for name in (s.name, s.where)}
+    for word in sorted(wanted - there):
+        where = f" in stack {stack[:80]}" if stack else " in this lab"
+        known = {s.name for s in seen if not stack or s.stack == stack}
+        raise NotFound(f"There is no service {word[:80]!r}{where}.", hint=nearest(word, known, "Services"))
+    if stack and not mine:
+        raise NotFound(f"There is no stack {stack[:80]!r}.", hint=nearest(stack, {s.stack for s in seen}, "Stacks"))
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="registry")
     try:
         asked: dict[Future[ImageUpdate], Known] = {pool.submit(_one, lab, one): one for one in mine}

@@ -139,7 +139,7 @@ def find_in(stacks: Iterable[StackFiles], word: str, stack: str = "") -> tuple[s
 def nearest(word: str, known: Iterable[str], title: str) -> str:
     """A hint with the nearest names, or the first few of all."""
     names = sorted(known)
-    close = get_close_matches(word[:80].lower(), names, n=3, cutoff=0.5)
+    close = get_close_matches(word[:80].lower(), names, n=3)
     if close:
         return f"Did you mean {', '.join(close)}?"
     if not names:

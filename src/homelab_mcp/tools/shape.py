@@ -10,7 +10,7 @@ import difflib
 import functools
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, ParamSpec
 
 import anyio.to_thread
@@ -19,10 +19,13 @@ from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, ValidationError
 
+from homelab_mcp.core.misfit import misfits
 from homelab_mcp.core.redact import clean
 from homelab_mcp.model.errors import HomelabError, storage_failed
 from homelab_mcp.model.plan import Requester
-from homelab_mcp.tools.access import token_of
+from homelab_mcp.model.token import Scope
+from homelab_mcp.tools.access import SCOPES, token_of
+from homelab_mcp.tools.toolsets import TOOLSETS
 
 logger = logging.getLogger("homelab_mcp.tools")
 
@@ -101,19 +104,41 @@ def _cut(text: str, length: int) -> str:
 
 def misfit(error: ValidationError) -> ToolError:
     """Arguments that do not fit the tool's schema, a sentence each; what was given is not repeated."""
-    wrong = "; ".join(
-        f"{'.'.join(str(part) for part in e['loc']) or 'arguments'}: {e['msg']}" for e in error.errors()[:10]
-    )
     # A key that was given may be among the places.
-    wrong = _cut(" ".join(clean(wrong).split()), ERROR_LIMIT - 100)
+    wrong = _cut(" ".join(clean(misfits(error, whole="arguments")).split()), ERROR_LIMIT - 100)
     return ToolError(f"These arguments do not fit: {wrong}. Correct them and call again. [invalid_arguments]")
 
 
-def no_such_tool(name: str, offered: Sequence[str]) -> ToolError:
-    """A call of a tool that is not offered; names what it may have meant."""
-    near = difflib.get_close_matches(name, offered, n=1)
-    meant = f"Did you mean {near[0]}?" if near else "Call one of those that tools/list names."
-    return ToolError(f"There is no tool {_cut(clean(name), 80)!r} here. {meant} [tool_unknown]")
+def misnamed(tool: str, given: Collection[str], known: Collection[str]) -> ToolError | None:
+    """Arguments that the tool does not have, so that none is passed over in silence; None where there are none.
+
+    What they were meant to narrow, a plan made without them would do all the same.
+    """
+    unknown = sorted(set(given) - set(known))
+    if not unknown:
+        return None
+    told = ", ".join(repr(_cut(clean(name), 40)) for name in unknown[:5])
+    near = difflib.get_close_matches(unknown[0], known, n=1)
+    meant = f"Did you mean {near[0]}? " if near else ""
+    takes = f"It takes: {', '.join(known)}." if known else "It takes none."
+    return ToolError(f"{tool} has no argument {told}. {meant}{takes} [invalid_arguments]")
+
+
+def no_such_tool(name: str, offered: Collection[str]) -> ToolError:
+    """A call of a tool that is not offered: says where it is to be had, or names what may have been meant."""
+    place = next((sets for sets, members in TOOLSETS.items() if name in members), "")
+    reads_only = "apply_plan" not in offered
+    if place and reads_only and SCOPES[name] is not Scope.READ:
+        why, code = f"This server only reads: {name} is not offered.", "read_only"
+        way = "A person may start one without --read-only, or take read_only out of policy.yaml."
+    elif place:
+        why, code = f"{name} is of the toolset {place}, which this server does not offer.", "tool_not_offered"
+        way = f"A person may start it with `serve {'--read-only ' if reads_only else ''}--toolsets all`."
+    else:
+        near = difflib.get_close_matches(name, offered, n=1)
+        why, code = f"There is no tool {_cut(clean(name), 80)!r} here.", "tool_unknown"
+        way = f"Did you mean {near[0]}?" if near else "Call one of those that tools/list names."
+    return ToolError(f"{why} {way} [{code}]")
 
 
 async def in_thread(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

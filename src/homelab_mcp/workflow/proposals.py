@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from homelab_mcp.core.misfit import misfits, what_fits
 from homelab_mcp.core.operations.request import (
     AddServiceRequest,
     FixRequest,
@@ -45,12 +46,9 @@ def request_of(kind: type[M], **values: Any) -> M:
     try:
         return kind(**{k: v for k, v in values.items() if v not in (None, "", {})})
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(str(p) for p in e['loc']) or 'input'}: {e['msg']}" for e in error.errors())
         # A key that was given may be among the places, of any length and with line ends in it.
-        wrong = " ".join(clean(wrong).split())[:1000]
-        raise InvalidInput(
-            f"This does not fit: {wrong}.", hint="Names are lower-case letters, digits, - and _.", code="invalid_input"
-        ) from None
+        wrong = " ".join(clean(misfits(error)).split())[:1000]
+        raise InvalidInput(f"This does not fit: {wrong}.", hint=what_fits(error), code="invalid_input") from None
 
 
 def propose_add_service(

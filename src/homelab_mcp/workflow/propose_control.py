@@ -20,7 +20,11 @@ def propose_control(lab: Lab, action: str, services: Sequence[str], stack: str, 
     Raises NotFound, InvalidInput; EngineUnavailable.
     """
     if lab.files_only:
-        raise InvalidInput("Containers need Docker, which is left out here.", code="plan_needs_docker")
+        raise InvalidInput(
+            "Containers need Docker, which is left out here (files only).",
+            hint="The person starts the server without --files-only.",
+            code="plan_needs_docker",
+        )
     snapshot = planner(lab).snapshot(containers=True)
     if not services and not stack:
         raise InvalidInput("Nothing was named.", hint="Name a service or a stack.", code="nothing_to_do")

@@ -52,7 +52,7 @@ def propose_updates(
                 held.append(f"{one.stack}/{one.service}: {one.why or f'{one.newest} is a {one.level} step'}")
     if not wanted:
         raise InvalidInput(
-            "Nothing is to be updated." + (f" Left out: {'; '.join(held[:8])}." if held else ""),
+            "Nothing is to be updated." + (f" Left out: {'; '.join(held[:8]).rstrip('.')}." if held else ""),
             code="nothing_to_do",
             hint="See check_updates; a larger step is taken with level=major." if held else "All is current.",
         )

@@ -34,7 +34,7 @@ APP = {"stack": "apps", "service": "app"}
             "homelab-mcp update app --stack apps --sso bypass --sso-reason 'It is the log-in.'",
         ),
         ("fix_permissions", {**APP, "owner": "1:2"}, "homelab-mcp fix-permissions app --stack apps --owner 1:2"),
-        ("connect_services", {"a": "x/a", "b": "y/b"}, "homelab-mcp connect x/a y/b"),
+        ("connect_services", {"a": "x/a", "b": "y/b"}, "homelab-mcp connect-services x/a y/b"),
         ("rollback", {"plan_id": "p1"}, "homelab-mcp rollback p1"),
         ("diagnose", {"service": "apps/db"}, "homelab-mcp diagnose apps/db"),
     ],

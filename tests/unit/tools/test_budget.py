@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,53 @@ async def test_the_instructions_are_short_and_name_what_is_not_offered(tmp_path:
     assert "move_service" in told
     for field in ("plan_id", "risk", "reasons", "diff", "findings", "undo", "expires_in", "next", "evidence"):
         assert field in everything
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("read_only", [False, True], ids=["all of it", "read-only"])
+def test_the_instructions_stay_short_and_true_for_every_choice_of_toolsets(tmp_path: Path, read_only: bool) -> None:
+    words = (*TOOLSETS, "default", "all")
+    subsets = [subset for size in range(len(words) + 1) for subset in itertools.combinations(words, size)]
+    told: dict[frozenset[str] | None, str] = {}  # many subsets come to the same tools, and to one server
+    costs = {}
+    for subset in subsets:
+        choice = chosen(subset)
+        if choice not in told:
+            server = build(open_lab(str(tmp_path)), offer=Offer(subset, read_only))
+            told[choice] = server.instructions or ""
+            offered = {tool.name for tool in server._tool_manager.list_tools()}
+            truth(told[choice], offered, read_only=read_only)
+        costs[subset] = tokens(told[choice])
+    assert len(costs) == 64
+    dearest = max(costs, key=costs.__getitem__)
+    print(f"instructions: at most {costs[dearest]} tokens of {len(costs)} choices, with {','.join(dearest) or 'none'}")
+    assert costs[dearest] < 300
+
+
+def truth(told: str, offered: set[str], *, read_only: bool) -> None:
+    """Each tool that the instructions name is there or is said not to be, and each one that is not there is covered."""
+    before, _, after = told.partition("Not offered: ")
+    for name in SCOPES:
+        if name in before:
+            assert name in offered, f"{name} is named, and is not offered"
+        if name in after:
+            assert name not in offered, f"{name} is said not to be offered, and is"
+    for name, members in TOOLSETS.items():
+        own = set(members) - WITH_EVERY_SET
+        missing = {one for one in own - offered if not read_only or one in READING}
+        assert not missing or f"{name} (" in after or all(one in after for one in missing), (name, missing, after)
+        assert f"{name} (" not in after or own.isdisjoint(offered)
+    assert ("--read-only" in after) is (read_only and bool(after))
+
+
+READING = frozenset(
+    {
+        "check_updates", "search_catalog", "lab_status", "read_logs", "validate_compose", "service_details",
+        "resource_usage", "host_health", "history", "review_changes", "diagnose", "backups", "check_vpn", "check_certs",
+        "get_env", "check_storage", "show_platform", "audit",
+    }
+)  # fmt: skip
+"""The tools that change nothing, as a reviewer lists them."""
 
 
 def test_default_is_a_choice_of_at_most_thirty_known_tools() -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from homelab_mcp.core import external_routes, settings_edit
 from homelab_mcp.core.authelia import the_portal
 from homelab_mcp.core.lazy import dynamic_folder
+from homelab_mcp.core.misfit import misfits
 from homelab_mcp.core.operations.lab_view import Known, LabView, view
 from homelab_mcp.core.operations.set_access import EVERYONE
 from homelab_mcp.core.operations.taken import refuse_host
@@ -137,10 +138,7 @@ def _route(values: Mapping[str, Any]) -> ExternalRoute:
     try:
         return ExternalRoute(**values)
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(str(p) for p in e['loc']) or 'the route'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        )
+        wrong = misfits(error, whole="the route")
         raise InvalidInput(
             f"This does not fit: {' '.join(wrong.split())[:800]}.",
             hint="Give 'url' as http(s)://host:port; see the tool's other fields.",
