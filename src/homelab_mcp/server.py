@@ -173,14 +173,9 @@ def build(lab: Lab, *, offer: Offer = Offer(), approvals: str = "") -> HomelabSe
         extensions=[extension()],
     )
     left_out = register_all(server, lab, toolsets=offer.toolsets, read_only=read_only)
-<<<<<<< HEAD
-    if left_out:
-        server.teach(MORE_TOOLS.format(names=", ".join(left_out)))
-    server.person = PersonPage(lab, approvals) if approvals else None
-=======
     offered = [tool.name for tool in server._tool_manager.list_tools()]
     server.teach(instructions(offered, left_out, read_only=read_only))
->>>>>>> cli8
+    server.person = PersonPage(lab, approvals) if approvals else None
     server.middleware.extend((Masking(lab), PlanApp(plan_tools(server._tool_manager.list_tools()), approvals)))
     server.watch()
     return server
