@@ -98,8 +98,11 @@ class PersonPage:
         """Wait until each has a value and nothing is being applied any more; whether that came about in time."""
 
         def there() -> bool:
-            values = parse_or_empty(self._lab.files.read(f"{stack}/.env") or "")
-            return all(values.get(name) for name in names) and not self._lab.lock.holder()
+            try:
+                values = parse_or_empty(self._lab.files.read(f"{stack}/.env") or "")
+                return all(values.get(name) for name in names) and not self._lab.lock.holder()
+            except (HomelabError, OSError):
+                return False  # not there yet, for all that can be told
 
         with anyio.move_on_after(WAIT_SECONDS):
             while not await in_thread(there):

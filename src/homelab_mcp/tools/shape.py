@@ -109,12 +109,16 @@ def misfit(error: ValidationError) -> ToolError:
     return ToolError(f"These arguments do not fit: {wrong}. Correct them and call again. [invalid_arguments]")
 
 
+_ADDED_BY_CLIENTS = frozenset({"toolCallId", "sessionId", "chatInput"})
+
+
 def misnamed(tool: str, given: Collection[str], known: Collection[str]) -> ToolError | None:
     """Arguments that the tool does not have, so that none is passed over in silence; None where there are none.
 
-    What they were meant to narrow, a plan made without them would do all the same.
+    What they were meant to narrow, a plan made without them would do all the same. What n8n's MCP Client Tool adds to
+    every call by itself narrows nothing, and no model can leave it out (n8n-io/n8n issues 21500 and 22787).
     """
-    unknown = sorted(set(given) - set(known))
+    unknown = sorted(set(given) - set(known) - _ADDED_BY_CLIENTS)
     if not unknown:
         return None
     told = ", ".join(repr(_cut(clean(name), 40)) for name in unknown[:5])

@@ -28,7 +28,7 @@ from homelab_mcp.model.errors import (
 from homelab_mcp.model.lab import NAME_PATTERN
 from homelab_mcp.ports import Lab
 from homelab_mcp.web import views
-from homelab_mcp.web.guard import read_form
+from homelab_mcp.web.guard import FORM_BYTES, SECRETS_FORM_BYTES, read_form
 from homelab_mcp.web.look import BASE, Look
 from homelab_mcp.web.reading import Reading
 from homelab_mcp.web.sessions import LONGEST_SECONDS, Session, Sessions, Tries
@@ -190,8 +190,8 @@ class Pages:
         answer.delete_cookie(self._cookie, path="/", secure=self._site.secure, httponly=True, samesite="strict")
         return answer
 
-    async def _own_form(self, request: Request, session: Session) -> dict[str, str]:
-        form = await read_form(request)
+    async def _own_form(self, request: Request, session: Session, most: int = FORM_BYTES) -> dict[str, str]:
+        form = await read_form(request, most)
         if not session.own(form.get("csrf", "")):
             raise InvalidInput(
                 "It was made by another page or before you logged in again.",
@@ -269,7 +269,7 @@ class Pages:
         if request.method != "POST":
             query = request.query_params
             return await self._set_form(200, session, stack=query.get("stack", ""), names=query.getlist("name"))
-        form = await self._own_form(request, session)
+        form = await self._own_form(request, session, SECRETS_FORM_BYTES)
         try:
             plan = await anyio.to_thread.run_sync(propose_value, self._lab, form)
         except (InvalidInput, NotFound) as error:

@@ -41,6 +41,17 @@ async def test_every_failure_reads_as_a_sentence_a_way_out_and_a_code_in_both_er
                 assert said.endswith(f"[{code}]"), said
 
 
+async def test_what_a_client_adds_to_every_call_by_itself_is_passed_over(tmp_path: Path) -> None:
+    lab = open_lab(str(tmp_path / "stacks"), files_only=True)
+    init_lab(lab, {"domain": "lab.test", "email": "person@example.org", "acme.challenge": "tls"}, PIN)
+    async with Client(build(lab)) as client:
+        own = {"toolCallId": "call_0", "sessionId": "s"}
+        assert not (await client.call_tool("lab_status", own)).is_error
+        wrong = await client.call_tool("lab_status", {**own, "stak": "media"})
+        assert "'stak'" in words(wrong)
+        assert "toolCallId" not in words(wrong)
+
+
 async def test_a_crash_is_told_without_its_text(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     server = build(open_lab(str(tmp_path / "stacks"), files_only=True))
 

@@ -628,6 +628,19 @@ async def test_a_value_that_a_person_types_becomes_a_plan_and_is_shown_nowhere(l
     ).status_code == 303
 
 
+async def test_eight_long_keys_fit_into_one_form(lab: LocalLab) -> None:
+    visitor = Visitor(lab)
+    await visitor.login()
+    key = "-----BEGIN KEY-----" + "+/=" * 1300
+    names = ["K1", *(f"K{n}" for n in range(2, 9))]
+    typed = {f"name{n or ''}": name for n, name in zip(["", *range(2, 9)], names, strict=True)}
+    typed |= {f"value{n or ''}": f"{key}{n}" for n in ["", *range(2, 9)]}
+    answer = await visitor.form("/set", csrf=await visitor.csrf(), stack="media", **typed)
+    assert answer.status_code == 303, answer.text
+    ((plan, _),) = lab.plans.list()
+    assert set(names) <= set(parse(plan.draft.edits[0].after or ""))
+
+
 async def test_a_link_to_the_form_names_what_is_wanted_and_is_kept_over_the_log_in(lab: LocalLab) -> None:
     """Of a stack that is yet to come, too: its first service may want the values before it is added."""
     visitor, link = Visitor(lab), "/approvals/set?stack=fresh&name=TUNNEL_TOKEN&name=OTHER_KEY"
