@@ -186,7 +186,8 @@ def _refuse_shared(stacks: Sequence[StackFiles], stack: StackFiles, path: str, s
     """Raise InvalidInput (``file_shared``) where the edit reaches another stack, or cannot be told not to."""
     text = dict(stack.named)[path]
     for other in stacks:
-        if other.name == stack.name or path not in dict(other.named):
+        # A file of the other stack's own is its as well, whether or not anybody else names it there.
+        if other.name == stack.name or path not in {other.compose_path, *dict(other.others), *dict(other.named)}:
             continue
         now = _merged(other)
         if now is None or not same(now, _merged(_with(other, path, after))):

@@ -208,6 +208,30 @@ def test_a_file_that_another_stack_takes_too_is_refused_where_the_change_would_r
     assert edit.path == "shared/db.yaml"
 
 
+@pytest.mark.parametrize("own", ["compose.yaml", "compose.override.yaml"])
+def test_another_stack_s_own_file_is_refused_as_well(own: str) -> None:
+    text, path = NAMED.replace("parts/db.yaml", f"../more/{own}"), f"more/{own}"
+    other = StackFiles("more", "more/compose.yaml", SHARED)
+    if own != "compose.yaml":
+        other = StackFiles("more", "more/compose.yaml", "services: {x: {image: x}}\n", others=((path, SHARED),))
+    lab = including(path, text, SHARED, other)
+    with pytest.raises(InvalidInput, match=rf"{path}, line 3, which stack more takes too") as told:
+        update(lab, "pg", tag="17.3")
+    assert told.value.code == "file_shared"
+    with pytest.raises(InvalidInput) as told:
+        update_images(lab, SETTINGS, [NewImage("apps", "pg", digest="sha256:" + "a" * 64)], find=find)
+    assert told.value.code == "file_shared"
+
+
+def test_what_extends_another_stack_s_service_never_changes_that_one() -> None:
+    text = EXTENDING.replace("shared/base", "more/compose")
+    lab = including("more/compose.yaml", text, SITE, StackFiles("more", "more/compose.yaml", SITE))
+    assert [e.path for e in update(lab, tag="1.31").edits] == ["apps/compose.yaml"]
+    with pytest.raises(InvalidInput) as told:
+        update(lab, env_unset=("COLOUR",))
+    assert told.value.code == "file_shared"
+
+
 EXTENDING = """\
 services:
   web:
