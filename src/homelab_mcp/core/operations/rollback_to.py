@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.drift import in_scope
-from homelab_mcp.core.operations.rollback import cannot_undo, containers_back, moved_back
+from homelab_mcp.core.operations.containers_back import containers_back
+from homelab_mcp.core.operations.rollback import cannot_undo, moved_back
 from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Risk, RiskReason, Verification
 from homelab_mcp.model.policy import POLICY_FILE
 
@@ -41,6 +43,7 @@ def rollback_to(
     gone: Mapping[str, str],
     read: Callable[[str], str | None],
     point: str,
+    stacks: Sequence[StackFiles] = (),
     stack: str = "",
     exists: Callable[[str], bool] = lambda path: False,
 ) -> Draft:
@@ -53,6 +56,7 @@ def rollback_to(
         gone: files that applies without a record wrote since -> what those were; put back from ``then``.
         read: a file's text now.
         point: the point, in words.
+        stacks: the lab's, as they are: whose containers a file decides over.
         stack: only this stack's files; "" all.
         exists: whether a path of the lab is there, for data that was moved.
 
@@ -74,7 +78,7 @@ def rollback_to(
         )
     touched = {e.path for e in edits}
     taken = [s.plan for s in steps if touched & {e.path for e in (*s.plan.draft.edits, *s.plan.draft.adopts)}]
-    actions, verifications = containers_back([e for e in edits if not e.derived])
+    actions, verifications = containers_back([e for e in edits if not e.derived], stacks, read)
     what = f"stack {stack}" if stack else "the lab"
     return Draft(
         operation="rollback",
