@@ -95,7 +95,7 @@ class LinuxHardware:
     def weighs_disks(self) -> bool | None:
         """By the control groups below the topmost one, which has no such file itself (cgroup v2), and what acts on it.
 
-        runc writes BFQ's where there is one, and ``io.weight`` (of io.cost) only where there is none. The first counts on
+        runc writes BFQ's where it is there, and ``io.weight`` (of io.cost) only where it is not. The first counts on
         disks whose scheduler is BFQ, the second once ``io.cost.qos`` has it enabled; a kernel shows both files without
         that (Linux, admin-guide/cgroup-v2 and block/bfq-iosched).
         """
