@@ -270,6 +270,19 @@ def test_what_is_to_go_is_taken_out_of_what_it_extends_where_that_reaches_nobody
     assert told.value.code == "file_shared"
 
 
+@pytest.mark.parametrize("changes", [{"env_unset": ("COLOUR",)}, {"volumes_remove": ("/d",)}])
+def test_what_two_services_extend_is_named_with_its_place_where_one_is_to_lose_it(changes: dict[str, Any]) -> None:
+    text = f"{EXTENDING}  shop:\n    extends: {{file: ../shared/base.yaml, service: site}}\n"
+    base = SITE.replace("    mem_limit", "    volumes: ['./pages:/d']\n    mem_limit")
+    lab = including("shared/base.yaml", text, base)
+    with pytest.raises(NotFound, match=r"^web of stack apps extends site of shared/base\.yaml, line 2; ") as told:
+        update(lab, **changes)
+    assert told.value.code == "service_elsewhere"
+    assert "apps/compose.yaml" in told.value.hint
+    with pytest.raises(InvalidInput, match="web has no variable NOPE"):
+        update(lab, env_unset=("NOPE",))
+
+
 def test_images_of_an_included_file_are_updated_there_by_tag_and_by_digest() -> None:
     digest = "sha256:" + "a" * 64
     new = [NewImage("apps", "pg", tag="17.3"), NewImage("apps", "web", digest=digest)]
