@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from homelab_mcp.core.operations.pull import Differing, pull
+from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Plan, PlanState, Verification
 from homelab_mcp.workflow.git_sync import propose_pull, push
 from tests.unit.workflow.bench_as_lab import BenchAsLab
@@ -65,6 +66,16 @@ def test_a_roll_back_of_an_included_file_runs_what_it_says_again(tmp_path: Path,
     assert lab.apply(back).state is PlanState.DONE
     assert (lab.bench.root / place).read_text() == MON
     assert images(lab) == {"web": "web:1", "mon": "mon:1"}
+
+
+def test_one_stack_alone_leaves_what_is_not_in_its_folder_and_says_so(tmp_path: Path) -> None:
+    lab = lab_with(tmp_path, "media", place="shared/mon.yaml")
+    plan = changed(lab, "shared/mon.yaml")
+    with pytest.raises(
+        InvalidInput, match=r"shared/mon\.yaml of media is not in its folder and stays"
+    ) as told:
+        lab.rollback(plan.id, "before", "media")
+    assert told.value.code == "nothing_to_do"
 
 
 def test_every_stack_that_takes_the_file_follows(tmp_path: Path) -> None:

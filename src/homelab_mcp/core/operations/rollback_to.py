@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from homelab_mcp.core.diff import is_secret, secrets_of
@@ -71,10 +71,13 @@ def rollback_to(
         if now != target.left and not target.derived:
             conflicts.append(path)
         edits.append(FileEdit(path, now, target.text, target.mode, target.secret, target.derived))
+    left = _left_of(stacks, stack, {p: t for p, t in targets.items() if read(p) != t.text})
     moves, stuck = moved_back([p for p in _net_moves(steps) if in_scope(p[1], stack)], exists)
     if not (edits or moves):
         raise InvalidInput(
-            "Every file is already as it was then.", code="nothing_to_do", hint="Pick an earlier plan of the history."
+            " ".join(["Every file is already as it was then.", *left]),
+            code="nothing_to_do",
+            hint="Pick an earlier plan of the history.",
         )
     touched = {e.path for e in edits}
     taken = [s.plan for s in steps if touched & {e.path for e in (*s.plan.draft.edits, *s.plan.draft.adopts)}]
@@ -89,11 +92,20 @@ def rollback_to(
         also_verify=verifications[1:],
         moves=moves,
         risks=tuple(_risks(taken, conflicts, [p for p in by_hand if p in touched])),
-        notes=(*stuck, *_notes(edits, taken, gone)),
+        notes=(*left, *stuck, *_notes(edits, taken, gone)),
         undo="Roll back this plan in turn.",
         target=stack or "lab",
         secrets=tuple(dict.fromkeys((*(v for p in taken for v in p.draft.secrets), *secrets_of(edits)))),
     )
+
+
+def _left_of(stacks: Sequence[StackFiles], stack: str, differing: Collection[str]) -> list[str]:
+    """What the stack takes from elsewhere and is not put back with its own files, in a sentence."""
+    named = [path for s in stacks if s.name == stack for path, _ in s.named]
+    left = [path for path in dict.fromkeys(named) if path in differing and not in_scope(path, stack)]
+    if not left:
+        return []
+    return [f"{', '.join(left)} of {stack} is not in its folder and stays as it is; it goes back with the whole lab."]
 
 
 def _net_moves(steps: Sequence[Step]) -> list[tuple[str, str]]:
