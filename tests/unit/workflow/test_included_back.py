@@ -71,9 +71,7 @@ def test_a_roll_back_of_an_included_file_runs_what_it_says_again(tmp_path: Path,
 def test_one_stack_alone_leaves_what_is_not_in_its_folder_and_says_so(tmp_path: Path) -> None:
     lab = lab_with(tmp_path, "media", place="shared/mon.yaml")
     plan = changed(lab, "shared/mon.yaml")
-    with pytest.raises(
-        InvalidInput, match=r"shared/mon\.yaml of media is not in its folder and stays"
-    ) as told:
+    with pytest.raises(InvalidInput, match=r"shared/mon\.yaml of media is not in its folder and stays") as told:
         lab.rollback(plan.id, "before", "media")
     assert told.value.code == "nothing_to_do"
 
