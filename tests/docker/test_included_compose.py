@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,19 +143,21 @@ def test_what_is_included_from_outside_of_the_lab_is_named_with_its_place(root: 
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.parametrize("place", ["parts/wiki.yaml", "../wiki.yaml"])
 def test_a_service_of_an_included_file_runs_as_changed_and_as_before_after_an_undo(
-    tmp_path: Path, testbed_run: Scratch, stand_in: Callable[..., LocalImage]
+    tmp_path: Path, testbed_run: Scratch, stand_in: Callable[..., LocalImage], place: str
 ) -> None:
     with Scratch() as scratch:
         rig = ChangeRig(tmp_path / "lab", scratch, stand_in)
         whole = rig.compose_file.read_text()
-        parts = rig.compose_file.parent / "parts/wiki.yaml"
-        parts.parent.mkdir()
+        parts = Path(os.path.normpath(rig.compose_file.parent / place))
+        parts.parent.mkdir(exist_ok=True)
         head, tail = whole.split("  other:\n")
-        inside = head.replace("./wiki/data", "../wiki/data") + "volumes:\n  pages:\n"
+        data = os.path.relpath(rig.compose_file.parent / "wiki/data", parts.parent)
+        inside = head.replace("./wiki/data", data if data[0] == "." else f"./{data}") + "volumes:\n  pages:\n"
         parts.write_text(inside)
         other = tail.partition("volumes:\n  pages:\n")[0]
-        rig.compose_file.write_text(f"include: [parts/wiki.yaml]\nservices:\n  other:\n{other}")
+        rig.compose_file.write_text(f"include: [{place}]\nservices:\n  other:\n{other}")
         try:
             rig.lab.compose.up(rig.apps, ())
             first = running(rig)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -61,6 +62,13 @@ def route_table(folder: Path) -> Iterator[tuple[IPv4Network, str, bool]]:
             yield IPv4Network((network, mask.bit_count()), strict=False), fields[0], int(fields[2], 16) != 0
 
 
+def _texts(files: Iterable[Path]) -> Iterator[str]:
+    """What those of the files hold that can be read."""
+    for file in files:
+        with contextlib.suppress(OSError):
+            yield file.read_text()
+
+
 class LinuxHardware:
     """Fulfils ``ports.Hardware``.
 
@@ -85,10 +93,18 @@ class LinuxHardware:
         return Gpus(nvidia, any((self._root / path).exists() for path in _TOOLKIT), tuple(nodes))
 
     def weighs_disks(self) -> bool | None:
-        """By the control groups below the topmost one, which has no such file itself (cgroup v2)."""
+        """By the control groups below the topmost one, which has no such file itself (cgroup v2), and what acts on it.
+
+        runc writes BFQ's where it is there, and ``io.weight`` (of io.cost) only where it is not. The first counts on
+        disks whose scheduler is BFQ, the second once ``io.cost.qos`` has it enabled; a kernel shows both files without
+        that (Linux, admin-guide/cgroup-v2 and block/bfq-iosched).
+        """
         groups = self._root / "sys/fs/cgroup"
-        seen = any(True for name in ("io.weight", "io.bfq.weight") for _ in groups.glob(f"*/{name}"))
-        return True if seen else None
+        if next(groups.glob("*/io.bfq.weight"), None):
+            return any("[bfq]" in text for text in _texts(self._root.glob("sys/block/*/queue/scheduler")))
+        if next(groups.glob("*/io.weight"), None):
+            return any("enable=1" in text.split() for text in _texts([groups / "io.cost.qos"]))
+        return None
 
     def place(self, path: str) -> Place:
         """Look at a path, with the mount that it is on and what is free there."""

@@ -70,10 +70,11 @@ def lab_of(ctx: typer.Context, *, protocol: bool = False) -> Lab:
 
 
 def console(*, error: bool = False) -> Console:
-    """A rich console on stdout or stderr; plain where that is no terminal."""
+    """A rich console on stdout or stderr; plain where that is no terminal. Texts are shown as they are."""
     from rich.console import Console
 
-    return Console(stderr=error, highlight=False, soft_wrap=True)
+    # What is printed has names and words of others in it, of which rich would read "[/x]" as markup and end there.
+    return Console(stderr=error, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def emit(data: Any, as_json: bool, show: Callable[[], None]) -> None:

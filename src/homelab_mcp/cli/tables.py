@@ -15,12 +15,14 @@ _UNBOUNDED = 10_000
 def table_of(rows: Sequence[Mapping[str, Any]], titles: Sequence[str]) -> Table:
     """A table of those keys of each row; what a row does not have stays empty."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     for title in titles:
         table.add_column(title.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*("" if row.get(title) is None else str(row[title]) for title in titles))
+        # As Text, for rich would read [/x] of somebody's name or label as markup, and lose it or end there.
+        table.add_row(*(Text("" if row.get(title) is None else str(row[title])) for title in titles))
     return table
 
 

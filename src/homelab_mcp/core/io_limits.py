@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from homelab_mcp.core.stack_host import SWARM, engine_of
 from homelab_mcp.model.definition import ResourceClass
 from homelab_mcp.model.errors import InvalidInput
 
@@ -48,7 +49,7 @@ class IoSupport:
     """What an engine does with limits of disk traffic.
 
     Args:
-        weighs: whether a weight counts; None: nobody can tell.
+        weighs: whether a weight counts; None: nobody can tell, or it is kept and counts for nothing as things are.
         why: why it does not.
         void: the rates (keys of :data:`RATES`) that it discards, and its word on each.
     """
@@ -59,6 +60,9 @@ class IoSupport:
 
 
 UNKNOWN = IoSupport()
+_OFF = "neither BFQ nor io.cost is on for any disk"
+SWARM_IGNORES = IoSupport(weighs=False, why="Swarm ignores blkio_config")
+"""What a stack that Swarm runs has of it (core/swarm/keys.py)."""
 
 
 def io_support(cgroup: str, kernel: str, warnings: Sequence[str], *, files: bool | None = None) -> IoSupport:
@@ -68,14 +72,15 @@ def io_support(cgroup: str, kernel: str, warnings: Sequence[str], *, files: bool
         cgroup: its ``CgroupVersion`` ("1", "2", "" for an engine older than 20.10).
         kernel: its ``KernelVersion``.
         warnings: its ``Warnings``, as ``docker info`` shows them.
-        files: whether the kernel was seen to have a file for weights; None: it was not looked, or nothing was seen.
+        files: whether a weight was seen to count for some disk; False: the kernel only has the file for it; None: it
+            was not looked, or nothing was seen.
     """
     said = " ".join(warnings)
     void = {name: word for name, words in _WARNINGS.items() for word in words if word in said}
     if cgroup == "2":
         if "No io.weight support" in said:
             return IoSupport(weighs=False, why="No io.weight support", void=void)
-        return IoSupport(weighs=True if files else None, void=void)
+        return IoSupport(weighs=True if files else None, why=_OFF if files is False else "", void=void)
     # Version 1 lost the weight with the CFQ scheduler, and the engine does not warn of it.
     major = re.match(r"\d+", kernel)
     if cgroup and major and int(major[0]) >= 5:
@@ -97,6 +102,16 @@ def check_io(device: str | None, rates: Mapping[str, Any]) -> None:
             f"{missing[0].upper()}{missing[1:]}.",
             hint="Give io_device (`lsblk` lists disks) together with read_bps, write_bps, read_iops or write_iops.",
             code="io_device",
+        )
+
+
+def refuse_for_swarm(compose_text: str, stack: str) -> None:
+    """Refuse limits of disk traffic in a stack that Swarm runs. Raises InvalidInput (``swarm_ignores``)."""
+    if engine_of(compose_text) == SWARM:
+        raise InvalidInput(
+            f"Swarm runs stack {stack}, and it ignores limits of disk traffic (blkio_config).",
+            hint="Leave them out, or run the service in a stack of Compose's.",
+            code="swarm_ignores",
         )
 
 
@@ -123,7 +138,9 @@ def told(support: IoSupport, weight: int | None, device: str | None, rates: Mapp
             "An I/O weight counts against those of other containers on a busy disk, and who has none has as little as "
             "20 (io.weight) or 100 (BFQ)."
         )
-        if not support.weighs:
+        if support.why:
+            yield f"It counts for nothing as long as {support.why}."
+        elif not support.weighs:
             yield "On a kernel with neither of these the container does not start, and the apply is rolled back."
     lost = [name for name in rates if name in support.void]
     if lost:

@@ -43,7 +43,25 @@ def told_of_others(draft: Draft, before: Sequence[StackFiles], after: Sequence[S
         old = was.get(stack.name)
         if (stack.others or stack.named) and old is not None and old.compose_text != stack.compose_text:
             notes += list(_told(old, stack))
+    notes += _reached(draft, was, after)
     return replace(draft, notes=(*draft.notes, *notes)) if notes else draft
+
+
+def _reached(draft: Draft, was: Mapping[str, StackFiles], after: Sequence[StackFiles]) -> Iterator[str]:
+    """Stacks that take an edited file of another one, and that the draft itself leaves alone."""
+    paths = {e.path for e in draft.edits}
+    acted = {a.stack for a in draft.actions}
+    for stack in after:
+        taken = [path for path in dict(stack.named) if path in paths]
+        old = was.get(stack.name)
+        if not taken or old is None or stack.name in acted:
+            continue
+        try:
+            one, two = (merged_services(s, parse_or_empty(s.env_text)) for s in (old, stack))
+        except HomelabError:
+            continue
+        if names := [n for n in sorted({*one, *two}) if not same(one.get(n), two.get(n))]:
+            yield f"Stack {stack.name} takes {', '.join(taken)} too: its next `up` changes {', '.join(names)} there."
 
 
 def _told(old: StackFiles, new: StackFiles) -> Iterator[str]:

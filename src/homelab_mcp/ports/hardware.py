@@ -43,7 +43,10 @@ class Hardware(Protocol):
         ...
 
     def weighs_disks(self) -> bool | None:
-        """True where the kernel shows a file for weights of disk traffic; None where none was seen."""
+        """Whether a weight of disk traffic counts for some disk; None where the kernel shows no file for weights.
+
+        False: a weight is kept, and nothing acts on it.
+        """
         ...
 
     def place(self, path: str) -> Place: ...

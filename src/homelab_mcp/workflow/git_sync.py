@@ -86,8 +86,16 @@ def propose_pull(lab: Lab, requester: Requester, *, fetch: bool = True, once: bo
         )
     differing = _differing(lab, base, tip)
     commits = lab.remote.count(base, tip)
-    draft = pull(differing, tip=tip, branch=settings.branch, commits=commits, read=lab.files.read)
-    return plan_of(lab, draft, planner(lab).snapshot(containers=not lab.files_only), requester)
+    snapshot = planner(lab).snapshot(containers=not lab.files_only)
+    draft = pull(
+        differing,
+        tip=tip,
+        branch=settings.branch,
+        commits=commits,
+        read=lab.files.read,
+        stacks=snapshot.stacks,
+    )
+    return plan_of(lab, draft, snapshot, requester)
 
 
 def push(lab: Lab) -> dict[str, Any]:

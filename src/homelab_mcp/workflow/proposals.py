@@ -132,7 +132,14 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
 
         return propose_call_back(lab, plan, requester)
     if not to:
-        draft = rollback(plan, lab.plans.load_undo(plan_id), read=lab.files.read, later=later, exists=there)
+        draft = rollback(
+            plan,
+            lab.plans.load_undo(plan_id),
+            read=lab.files.read,
+            stacks=snapshot.stacks,
+            later=later,
+            exists=there,
+        )
         return plan_of(lab, draft, snapshot, requester)
     steps = [Step(p, lab.plans.load_undo(p.id)) for p in (later if to == "after" else [plan, *later])]
     commit = lab.plans.status(plan_id).commit
@@ -140,7 +147,16 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
     gone = unrecorded(lab, commit) if to == "after" and commit else {}
     then = lab.history.committed(sorted({*paths, *gone}), commit) if to == "after" and commit else {}
     point = f"right {to}: {plan.draft.summary}"
-    draft = rollback_to(steps, then=then, gone=gone, read=lab.files.read, point=point, stack=stack, exists=there)
+    draft = rollback_to(
+        steps,
+        then=then,
+        gone=gone,
+        read=lab.files.read,
+        point=point,
+        stacks=snapshot.stacks,
+        stack=stack,
+        exists=there,
+    )
     if calls := [s.plan.draft.summary for s in steps if s.plan.draft.call is not None]:
         told = f"Not taken back, as each call of a service's API is taken back by itself: {'; '.join(calls[:5])}."
         draft = replace(draft, notes=(*draft.notes, told))
@@ -179,8 +195,10 @@ def propose_resolve_drift(lab: Lab, stack: str, how: str, requester: Requester) 
         raise InvalidInput("No stack was named.", hint="Name one, or . for the lab's own files.")
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
     found = review(lab, stack)
-    make = adopt if how == "adopt" else discard
-    draft = make(snapshot, stack, found.files, found.containers)
+    if how == "adopt":
+        draft = adopt(snapshot, stack, found.files, found.containers)
+    else:
+        draft = discard(snapshot, stack, found.files, found.containers, read=lab.files.read)
     draft = replace(draft, notes=(*draft.notes, *(n for n in found.notes if not n.startswith("Files only"))))
     return plan_of(lab, replace(draft, secrets=(*draft.secrets, *found.secrets)), snapshot, requester)
 

@@ -142,13 +142,52 @@ def test_a_class_brings_its_weight_where_it_counts_and_takes_another_s_away() ->
     assert all(w < 100 and 1 + (w - 10) * 9999 // 990 < 100 for w in CLASS_WEIGHTS.values())
 
 
-def test_the_kernel_s_files_for_weights_are_looked_for(tmp_path: Path) -> None:
+def test_a_file_for_weights_is_no_proof_that_they_count(tmp_path: Path) -> None:
     hardware = LinuxHardware(str(tmp_path))
     assert hardware.weighs_disks() is None
-    (tmp_path / "sys/fs/cgroup/system.slice").mkdir(parents=True)
+    groups, disk = tmp_path / "sys/fs/cgroup", tmp_path / "sys/block/sda/queue"
+    (groups / "system.slice").mkdir(parents=True)
+    disk.mkdir(parents=True)
+    (disk / "scheduler").write_text("none [mq-deadline] bfq\n")
     assert hardware.weighs_disks() is None
-    (tmp_path / "sys/fs/cgroup/system.slice/io.bfq.weight").write_text("default 100\n")
+    (groups / "system.slice/io.weight").write_text("default 100\n")
+    assert hardware.weighs_disks() is False
+    (groups / "io.cost.qos").write_text("8:0 enable=0 ctrl=auto rpct=0.00\n")
+    assert hardware.weighs_disks() is False
+    (groups / "io.cost.qos").write_text("8:0 enable=1 ctrl=auto rpct=0.00\n")
     assert hardware.weighs_disks() is True
+    # runc writes to BFQ's file alone where that is.
+    (groups / "system.slice/io.bfq.weight").write_text("default 100\n")
+    assert hardware.weighs_disks() is False
+    (disk / "scheduler").write_text("none mq-deadline [bfq]\n")
+    assert hardware.weighs_disks() is True
+
+
+def test_a_weight_that_is_kept_and_acts_on_nothing_is_said_to_and_no_class_brings_it() -> None:
+    off = io_support("2", "6.8.0", [], files=False)
+    draft = update(off, limits={"io_weight": 15})
+    assert "It counts for nothing as long as neither BFQ nor io.cost is on for any disk." in draft.notes
+    assert not any("does not start" in note for note in draft.notes)
+    left = update(off, resources="downloader")
+    assert "blkio_config" not in block(left)
+    assert any(note.endswith("is left out: neither BFQ nor io.cost is on for any disk.") for note in left.notes)
+
+
+SWARMED = f"x-homelab: {{engine: swarm}}\n{TEXT}"
+
+
+@pytest.mark.parametrize("limits", [{"io_weight": 15}, {"io_device": "/dev/sda", "write_bps": "20M"}])
+def test_swarm_ignores_limits_of_disk_traffic_so_they_are_refused(limits: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as told:
+        update(IoSupport(weighs=True), SWARMED, limits=limits)
+    assert told.value.code == "swarm_ignores"
+
+
+def test_no_class_brings_a_weight_into_a_stack_that_swarm_runs() -> None:
+    draft = update(IoSupport(weighs=True), SWARMED, resources="downloader")
+    assert "blkio_config" not in block(draft)
+    assert "The I/O weight of class downloader is left out: Swarm ignores blkio_config." in draft.notes
+    assert update(text=SWARMED, limits={"memory": "64m"}).edits
 
 
 def test_a_service_that_is_added_has_its_class_s_weight_where_it_counts() -> None:

@@ -367,7 +367,7 @@ def test_who_loses_a_published_port_lets_go_of_it_first(text: str, up: tuple[str
 
 
 def test_taking_a_move_back_frees_the_ports_again() -> None:
-    from homelab_mcp.core.operations.rollback import containers_back
+    from homelab_mcp.core.operations.containers_back import containers_back
 
     there = after(lab(), ask(lab(), "indexer", True))
     edits = [FileEdit("dl/compose.yaml", there.stacks[0].compose_text, BEHIND)]

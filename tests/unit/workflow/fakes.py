@@ -305,7 +305,16 @@ class FakeCompose:
         path = self.root / stack / "compose.yaml"
         if not path.exists():
             raise InvalidInput(f"There is no compose file in {stack}.")
-        return dict(yaml.safe_load(path.read_text())["services"])
+        return services_of(path)
+
+
+def services_of(path: Path) -> dict[str, dict[str, Any]]:
+    """The services of a compose file and of those that it includes by their paths."""
+    data = yaml.safe_load(path.read_text())
+    found: dict[str, dict[str, Any]] = {}
+    for one in data.get("include", ()):
+        found |= services_of(path.parent / one)
+    return found | dict(data["services"] or {})
 
 
 def hash_of(body: dict[str, Any]) -> str:

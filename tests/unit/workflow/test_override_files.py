@@ -93,3 +93,13 @@ def test_a_change_that_counts_is_told_of_the_other_file(lab: BenchLab) -> None:
     assert any("media/compose.override.yaml speaks of web too" in note for note in plan.draft.notes)
     over.write_text("services:\n  other:\n    image: other:1\n")
     assert not [n for n in lab.plan(lab.change_draft("web:2")).draft.notes if "speaks of" in n]
+
+
+def test_a_stack_that_takes_the_changed_file_of_another_is_named_with_what_changes_there(lab: BenchLab) -> None:
+    other = lab.root / "more/compose.yaml"
+    other.parent.mkdir()
+    other.write_text("include: [../media/compose.yaml]\nservices: {}\n")
+    notes = lab.plan(lab.change_draft("web:2")).draft.notes
+    assert "Stack more takes media/compose.yaml too: its next `up` changes web there." in notes
+    other.write_text("services:\n  own: {extends: {file: ../media/compose.yaml, service: web}, image: 'own:1'}\n")
+    assert not [n for n in lab.plan(lab.change_draft("web:2")).draft.notes if "Stack more" in n]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core.diff import secrets_of
 from homelab_mcp.core.drift import LAB, ContainerDrift, DriftWord, FileChange
-from homelab_mcp.core.operations.rollback import containers_back, services_in
+from homelab_mcp.core.operations.containers_back import containers_back, services_in
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES
 from homelab_mcp.model.observed import Snapshot
@@ -77,10 +77,20 @@ def adopt(snapshot: Snapshot, stack: str, files: Sequence[FileChange], container
     )
 
 
-def discard(snapshot: Snapshot, stack: str, files: Sequence[FileChange], containers: Sequence[ContainerDrift]) -> Draft:
+def discard(
+    snapshot: Snapshot,
+    stack: str,
+    files: Sequence[FileChange],
+    containers: Sequence[ContainerDrift],
+    *,
+    read: Callable[[str], str | None],
+) -> Draft:
     """A draft that puts a stack's files back as they were committed, and its containers with them.
 
-    Args and errors as for ``adopt``. What is overwritten goes into git first, as a commit of its own.
+    Other stacks that take one of the files follow too.
+
+    Args and errors as for ``adopt``; ``read`` gives a file's text now. What is overwritten goes into git first, as a
+    commit of its own.
     """
     _check_any(stack, files, containers)
     now = snapshot.stack(stack)
@@ -97,10 +107,15 @@ def discard(snapshot: Snapshot, stack: str, files: Sequence[FileChange], contain
     off = [d.service for d in containers if d.word is not DriftWord.ORPHAN]
     known = [d.service for d in containers if d.word is DriftWord.ORPHAN and d.service in target]
     orphans = [d.service for d in containers if d.word is DriftWord.ORPHAN and d.service not in target]
-    actions, verifications = containers_back(edits)
-    verification = next(iter(verifications), Verification())
+    follows, verifications = containers_back(edits, snapshot.stacks, read)
+    # Who else takes one of these files.
+    seen = tuple(v for v in verifications if v.stack != stack)
+    verification = next((v for v in verifications if v.stack == stack), Verification())
     wanted = [s for s in target if s in {*off, *known}]
-    actions, verification = _joined(stack, actions, verification, wanted)
+    actions, verification = _joined(stack, tuple(a for a in follows if a.stack in ("", stack)), verification, wanted)
+    actions = (*actions, *(a for a in follows if a.stack not in ("", stack)))
+    if not verification.stack and seen:
+        verification, seen = seen[0], seen[1:]
     if orphans:
         why = "No file knows them."
         actions = (*actions, EngineAction(ActionKind.REMOVE_ORPHANS, why, stack, tuple(sorted(orphans))))
@@ -116,6 +131,7 @@ def discard(snapshot: Snapshot, stack: str, files: Sequence[FileChange], contain
         edits=edits,
         actions=actions,
         verification=verification,
+        also_verify=seen,
         risks=(RiskReason(Risk.MEDIUM, "Takes back what a person changed by hand."), *_core(stack)),
         notes=tuple(_discard_notes(files, edits, orphans)),
         undo="Roll this plan back: the hand-made state comes back, but for containers removed for good.",

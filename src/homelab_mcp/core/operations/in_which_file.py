@@ -15,7 +15,7 @@ from typing import Any
 from homelab_mcp.core import yaml_span
 from homelab_mcp.core.compose_meaning import read, same, services_of
 from homelab_mcp.core.diff import is_env
-from homelab_mcp.core.operations.service_parts import line_of, refuse_elsewhere
+from homelab_mcp.core.operations.service_parts import elsewhere, line_of, refuse_elsewhere
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.core.stack_texts import loaded
 from homelab_mcp.model.errors import EditRefused, HomelabError, InvalidInput
@@ -28,6 +28,7 @@ Raises HomelabError where that text cannot have it.
 """
 
 _ENTRIES = ("environment", "labels")
+_MORE = "this cannot be changed there without changing more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ def in_which_file(
         stacks: the lab's, of which another one may name the same file.
 
     Raises:
-        NotFound: the service stands in a file that cannot have the change (``service_elsewhere``).
+        NotFound: the service, or what it extends, stands in a file that cannot have the change
+            (``service_elsewhere``).
         InvalidInput: the change does not fit the service as all files make it, or the file is another stack's too,
             which the change would reach (``file_shared``).
     """
@@ -84,12 +86,15 @@ def in_which_file(
     if same(wanted, now):
         # All files say a variable, whose value is in the stack's .env: a try in one would write what is hidden.
         return Placed(whole, stack.compose_path, stack.compose_text, stack.compose_text, "")
+    fits: list[tuple[str, str, str]] = []
     for path, before, make in _tries(stack, service, change, (now, wanted)):
         try:
             after = make()
         except HomelabError:
             continue
         if not same(_merged(_with(stack, path, after)), wanted):
+            # It can be made there, and would not hold, or would change more.
+            fits += [(path, before, make.args[1])] if make.func is change else []
             continue
         if path == stack.compose_path and make.func is change:
             return None
@@ -97,7 +102,13 @@ def in_which_file(
             _refuse_shared(stacks, stack, path, service, after)
         return Placed(whole, path, before, after, _why(stack, service, path, above=above))
     if not above:
-        refuse_elsewhere(stack, service, "this cannot be changed there without changing more.")
+        refuse_elsewhere(stack, service, _MORE)
+    elif fits and fits[0][0] != stack.compose_path:
+        # The compose file alone would be told to have no such thing, which the service has.
+        path, text, name = fits[0]
+        there = f"{path}, line {line_of(text, name)}"
+        told = "stands in" if name == service else f"extends {name} of"
+        raise elsewhere(stack, f"{service} of stack {stack.name} {told} {there}; {_MORE}")
     return None
 
 
@@ -186,7 +197,8 @@ def _refuse_shared(stacks: Sequence[StackFiles], stack: StackFiles, path: str, s
     """Raise InvalidInput (``file_shared``) where the edit reaches another stack, or cannot be told not to."""
     text = dict(stack.named)[path]
     for other in stacks:
-        if other.name == stack.name or path not in dict(other.named):
+        # A file of the other stack's own is its as well, whether or not anybody else names it there.
+        if other.name == stack.name or path not in {other.compose_path, *dict(other.others), *dict(other.named)}:
             continue
         now = _merged(other)
         if now is None or not same(now, _merged(_with(other, path, after))):

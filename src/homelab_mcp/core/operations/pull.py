@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 from homelab_mcp.core.diff import is_env
 from homelab_mcp.core.inventory import PAGE
-from homelab_mcp.core.operations.rollback import containers_back
+from homelab_mcp.core.operations.containers_back import containers_back
 from homelab_mcp.core.secret_files import SECRET_NAMES
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES, HOSTS_FILE, PRIVATE_FOLDER
-from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Risk, RiskReason, Verification
+from homelab_mcp.model.observed import StackFiles
+from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Risk, RiskReason, Verification
 from homelab_mcp.model.policy import POLICY_FILE
 
 _REGULAR = {0o100644: 0o644, 0o100755: 0o755}
@@ -49,7 +50,13 @@ class Differing:
 
 
 def pull(
-    differing: Sequence[Differing], *, tip: str, branch: str, commits: int, read: Callable[[str], str | None]
+    differing: Sequence[Differing],
+    *,
+    tip: str,
+    branch: str,
+    commits: int,
+    read: Callable[[str], str | None],
+    stacks: Sequence[StackFiles] = (),
 ) -> Draft:
     """A draft that takes what the repository changed.
 
@@ -59,6 +66,7 @@ def pull(
         branch: its branch.
         commits: how many commits are new.
         read: a file's text now.
+        stacks: the lab's, as they are: whose containers a file decides over.
 
     Raises:
         InvalidInput: ``nothing_to_do``; ``git_conflict``: both changed a file; ``git_dirty``: edited here and
@@ -69,8 +77,8 @@ def pull(
     if not new:
         raise InvalidInput(f"The lab has all that {branch} holds.", hint="No plan is needed.", code="nothing_to_do")
     edits = tuple(FileEdit(d.path, d.ours, d.theirs, _REGULAR.get(d.mode, 0o644)) for d in new)
-    actions, verifications = containers_back(edits)
-    stacks = sorted(
+    actions, verifications = containers_back(edits, stacks, read)
+    made = sorted(
         {d.path.partition("/")[0] for d in new if d.ours is None and d.path.partition("/")[2] in COMPOSE_NAMES}
     )
     return Draft(
@@ -80,18 +88,20 @@ def pull(
         actions=tuple(replace(a, why=_WHY.get(a.kind, a.why)) for a in actions),
         verification=next(iter(verifications), Verification()),
         also_verify=verifications[1:],
-        risks=(RiskReason(Risk.MEDIUM, f"Changes {len(edits)} file(s) to what the repository holds."), *_core(edits)),
+        risks=(
+            RiskReason(Risk.MEDIUM, f"Changes {len(edits)} file(s) to what the repository holds."),
+            *_core(edits, actions),
+        ),
         notes=tuple(
-            f"{s} is new here: git holds no .env, so set what it reads with `homelab-mcp env check {s}`."
-            for s in stacks
+            f"{s} is new here: git holds no .env, so set what it reads with `homelab-mcp env check {s}`." for s in made
         ),
         undo="Roll this plan back; the repository keeps what it has.",
         target=tip[:12],
     )
 
 
-def _core(edits: Sequence[FileEdit]) -> list[RiskReason]:
-    if not any(e.path.startswith("core/") for e in edits):
+def _core(edits: Sequence[FileEdit], actions: Sequence[EngineAction]) -> list[RiskReason]:
+    if not any(e.path.startswith("core/") for e in edits) and "core" not in {a.stack for a in actions}:
         return []
     return [RiskReason(Risk.HIGH, "Touches the core stack, which every route depends on.")]
 

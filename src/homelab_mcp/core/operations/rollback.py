@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from homelab_mcp.core.diff import is_secret, secrets_of
-from homelab_mcp.core.yaml12 import YamlRefused, load
+from homelab_mcp.core.operations.containers_back import containers_back, services_in
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.lab import COMPOSE_NAMES
+from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import (
     ActionKind,
     DataMove,
     Draft,
-    EngineAction,
     FileEdit,
     OwnerChange,
     Plan,
@@ -27,6 +26,7 @@ def rollback(
     undo: Mapping[str, tuple[str | None, int]],
     *,
     read: Callable[[str], str | None],
+    stacks: Sequence[StackFiles] = (),
     later: Sequence[Plan] = (),
     exists: Callable[[str], bool] = lambda path: False,
 ) -> Draft:
@@ -39,6 +39,7 @@ def rollback(
         plan: the applied plan.
         undo: what its files were before it: path -> (text or None, mode). Empty: taken from the plan's own edits.
         read: a file's text now.
+        stacks: the lab's, as they are: whose containers a file decides over.
         later: what was applied after it, oldest first, to name who changed a file since.
         exists: whether a path of the lab is there, for data that the plan moved.
 
@@ -87,7 +88,7 @@ def rollback(
     notes = cannot_undo(edits)
     notes += stuck
     notes += [f"Conflict: {path} was edited after that plan; look at its diff." for path in conflicts]
-    actions, verifications = containers_back(edits)
+    actions, verifications = containers_back(edits, stacks, read)
     if plan.draft.operation == "restore_backup":
         # No file tells: whoever stood still for the swap stands still for the way back.
         actions = tuple(a for a in plan.draft.actions if a.kind in (ActionKind.REMOVE, ActionKind.UP))
@@ -138,7 +139,8 @@ def cannot_undo(edits: Sequence[FileEdit]) -> list[str]:
         {
             str(body["image"])
             for e in edits
-            if e.path.partition("/")[2] in COMPOSE_NAMES
+            # By its end alone: an included or extended file may have any name.
+            if e.path.endswith((".yaml", ".yml"))
             for name, body in services_in(e.after).items()
             if isinstance(body, dict)
             and body != services_in(e.before).get(name)
@@ -158,62 +160,3 @@ def _by(path: str, later: Sequence[Plan]) -> str:
     """Which later apply wrote the file last."""
     names = [p.draft.summary for p in later if any(e.path == path for e in (*p.draft.edits, *p.draft.adopts))]
     return f" by '{names[-1]}'" if names else " by hand"
-
-
-def containers_back(edits: Sequence[FileEdit]) -> tuple[tuple[EngineAction, ...], tuple[Verification, ...]]:
-    """What follows files being put back: what only the present ones have goes, what changed comes up; each verified."""
-    actions: list[EngineAction] = []
-    verifications: list[Verification] = []
-    stacks = sorted({e.path.partition("/")[0] for e in edits if "/" in e.path})
-    for stack in stacks:
-        mine = [e for e in edits if e.path.startswith(f"{stack}/")]
-        compose = next((e for e in mine if e.path.partition("/")[2] in COMPOSE_NAMES), None)
-        now = services_in(compose.before) if compose else {}
-        then = services_in(compose.after) if compose else {}
-        added = tuple(s for s in now if s not in then)
-        others = any(e is not compose for e in mine)
-        back = tuple(s for s in then if s not in now or now[s] != then[s])
-        if back:
-            actions += _networks_back(compose)
-        if added:
-            actions.append(EngineAction(ActionKind.REMOVE, "They were not there before that plan.", stack, added))
-        if back:
-            actions.append(EngineAction(ActionKind.PULL, "The earlier images may be gone.", stack, back))
-        if back or (others and (then or compose is None)):
-            actions.append(
-                EngineAction(ActionKind.UP, "Runs them from the earlier files.", stack, back if not others else ())
-            )
-        verifications.append(Verification(stack=stack, services=back, gone=added))
-    return tuple(actions), tuple(v for v in verifications if v.services or v.gone)
-
-
-def _networks_back(compose: FileEdit | None) -> list[EngineAction]:
-    """Shared networks that only the restored file names: whoever left them last may have taken them away."""
-    if compose is None:
-        return []
-    now, names = networks_in(compose.before), []
-    for key, spec in networks_in(compose.after).items():
-        if key not in now and isinstance(spec, dict) and spec.get("external"):
-            names.append(str(spec.get("name") or key))
-    why = "Only made where it is missing."
-    return [EngineAction(ActionKind.CREATE_NETWORK, why, name=n) for n in names if "$" not in n]
-
-
-def networks_in(text: str | None) -> dict[str, object]:
-    """The networks that a compose text declares; none where it cannot be read."""
-    try:
-        data = load(text) if text else None
-    except YamlRefused:
-        return {}
-    networks = data.get("networks") if isinstance(data, dict) else None
-    return {str(k): v for k, v in networks.items()} if isinstance(networks, dict) else {}
-
-
-def services_in(text: str | None) -> dict[str, object]:
-    """The services of a compose text with their data; none where it cannot be read."""
-    try:
-        data = load(text) if text else None
-    except YamlRefused:
-        return {}
-    services = data.get("services") if isinstance(data, dict) else None
-    return {str(k): v for k, v in services.items()} if isinstance(services, dict) else {}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.drift import in_scope
-from homelab_mcp.core.operations.rollback import cannot_undo, containers_back, moved_back
+from homelab_mcp.core.operations.containers_back import containers_back
+from homelab_mcp.core.operations.rollback import cannot_undo, moved_back
 from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Risk, RiskReason, Verification
 from homelab_mcp.model.policy import POLICY_FILE
 
@@ -41,6 +43,7 @@ def rollback_to(
     gone: Mapping[str, str],
     read: Callable[[str], str | None],
     point: str,
+    stacks: Sequence[StackFiles] = (),
     stack: str = "",
     exists: Callable[[str], bool] = lambda path: False,
 ) -> Draft:
@@ -53,6 +56,7 @@ def rollback_to(
         gone: files that applies without a record wrote since -> what those were; put back from ``then``.
         read: a file's text now.
         point: the point, in words.
+        stacks: the lab's, as they are: whose containers a file decides over.
         stack: only this stack's files; "" all.
         exists: whether a path of the lab is there, for data that was moved.
 
@@ -67,14 +71,17 @@ def rollback_to(
         if now != target.left and not target.derived:
             conflicts.append(path)
         edits.append(FileEdit(path, now, target.text, target.mode, target.secret, target.derived))
+    left = _left_of(stacks, stack, {p: t for p, t in targets.items() if read(p) != t.text})
     moves, stuck = moved_back([p for p in _net_moves(steps) if in_scope(p[1], stack)], exists)
     if not (edits or moves):
         raise InvalidInput(
-            "Every file is already as it was then.", code="nothing_to_do", hint="Pick an earlier plan of the history."
+            " ".join(["Every file is already as it was then.", *left]),
+            code="nothing_to_do",
+            hint="Pick an earlier plan of the history.",
         )
     touched = {e.path for e in edits}
     taken = [s.plan for s in steps if touched & {e.path for e in (*s.plan.draft.edits, *s.plan.draft.adopts)}]
-    actions, verifications = containers_back([e for e in edits if not e.derived])
+    actions, verifications = containers_back([e for e in edits if not e.derived], stacks, read)
     what = f"stack {stack}" if stack else "the lab"
     return Draft(
         operation="rollback",
@@ -85,11 +92,20 @@ def rollback_to(
         also_verify=verifications[1:],
         moves=moves,
         risks=tuple(_risks(taken, conflicts, [p for p in by_hand if p in touched])),
-        notes=(*stuck, *_notes(edits, taken, gone)),
+        notes=(*left, *stuck, *_notes(edits, taken, gone)),
         undo="Roll back this plan in turn.",
         target=stack or "lab",
         secrets=tuple(dict.fromkeys((*(v for p in taken for v in p.draft.secrets), *secrets_of(edits)))),
     )
+
+
+def _left_of(stacks: Sequence[StackFiles], stack: str, differing: Collection[str]) -> list[str]:
+    """What the stack takes from elsewhere and is not put back with its own files, in a sentence."""
+    named = [path for s in stacks if s.name == stack for path, _ in s.named]
+    left = [path for path in dict.fromkeys(named) if path in differing and not in_scope(path, stack)]
+    if not left:
+        return []
+    return [f"{', '.join(left)} of {stack} is not in its folder and stays as it is; it goes back with the whole lab."]
 
 
 def _net_moves(steps: Sequence[Step]) -> list[tuple[str, str]]:

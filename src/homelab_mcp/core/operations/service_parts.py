@@ -63,12 +63,17 @@ def refuse_elsewhere(stack: StackFiles, service: str, why: str = "") -> None:
         line = line_of(text, service)
         if line:
             told = why or f"plans of this kind change {posixpath.basename(stack.compose_path)} alone."
-            raise NotFound(
-                f"{service} of stack {stack.name} stands in {path}, line {line}; {told}",
-                hint=f"Edit it there, then `homelab-mcp review` shows it and adopts it. Or move its lines into "
-                f"{stack.compose_path}, and ask again.",
-                code="service_elsewhere",
-            )
+            raise elsewhere(stack, f"{service} of stack {stack.name} stands in {path}, line {line}; {told}")
+
+
+def elsewhere(stack: StackFiles, told: str) -> NotFound:
+    """What a service says in another file than the compose file, which is not changed (``service_elsewhere``)."""
+    return NotFound(
+        told,
+        hint=f"Edit it there, then `homelab-mcp review` shows it and adopts it. Or move its lines into "
+        f"{stack.compose_path}, and ask again.",
+        code="service_elsewhere",
+    )
 
 
 def line_of(text: str, service: str) -> int:

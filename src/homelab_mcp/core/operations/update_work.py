@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from homelab_mcp.core import gpu
 from homelab_mcp.core.gpu import NO_GPUS, Gpus
-from homelab_mcp.core.io_limits import UNKNOWN, told
+from homelab_mcp.core.io_limits import SWARM_IGNORES, UNKNOWN, refuse_for_swarm, told
 from homelab_mcp.core.operations import container_edit, volume_edit
 from homelab_mcp.core.operations.change_request import Limits, UpdateServiceRequest
 from homelab_mcp.core.operations.repair import repair
 from homelab_mcp.core.resources import Host, Usage, suggested
 from homelab_mcp.core.service_edit import ServiceEdit
+from homelab_mcp.core.stack_host import SWARM, engine_of
 from homelab_mcp.core.variables import asked_in
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
@@ -114,9 +115,14 @@ def _resources(work: Work, edit: ServiceEdit, request: UpdateServiceRequest, mac
     if request.resources == "measured":
         _measured(work, edit, machine)
     elif request.resources:
-        work.aside.notes += container_edit.classify(edit, request.resources, machine.host)
+        host = machine.host
+        if host and engine_of(work.stack.compose_text) == SWARM:
+            host = replace(host, io=SWARM_IGNORES)
+        work.aside.notes += container_edit.classify(edit, request.resources, host)
         work.done.append(f"resource class {request.resources}")
     if request.limits != Limits():
+        if request.limits.io_weight or request.limits.io_device or request.limits.rates:
+            refuse_for_swarm(work.stack.compose_text, work.stack.name)
         container_edit.limit(edit, request.limits, machine.host)
         given = {k: v for k, v in request.limits.model_dump().items() if v is not None}
         work.done.append(", ".join(f"{k} {v}" for k, v in given.items()))

@@ -208,6 +208,30 @@ def test_a_file_that_another_stack_takes_too_is_refused_where_the_change_would_r
     assert edit.path == "shared/db.yaml"
 
 
+@pytest.mark.parametrize("own", ["compose.yaml", "compose.override.yaml"])
+def test_another_stack_s_own_file_is_refused_as_well(own: str) -> None:
+    text, path = NAMED.replace("parts/db.yaml", f"../more/{own}"), f"more/{own}"
+    other = StackFiles("more", "more/compose.yaml", SHARED)
+    if own != "compose.yaml":
+        other = StackFiles("more", "more/compose.yaml", "services: {x: {image: x}}\n", others=((path, SHARED),))
+    lab = including(path, text, SHARED, other)
+    with pytest.raises(InvalidInput, match=rf"{path}, line 3, which stack more takes too") as told:
+        update(lab, "pg", tag="17.3")
+    assert told.value.code == "file_shared"
+    with pytest.raises(InvalidInput) as told:
+        update_images(lab, SETTINGS, [NewImage("apps", "pg", digest="sha256:" + "a" * 64)], find=find)
+    assert told.value.code == "file_shared"
+
+
+def test_what_extends_another_stack_s_service_never_changes_that_one() -> None:
+    text = EXTENDING.replace("shared/base", "more/compose")
+    lab = including("more/compose.yaml", text, SITE, StackFiles("more", "more/compose.yaml", SITE))
+    assert [e.path for e in update(lab, tag="1.31").edits] == ["apps/compose.yaml"]
+    with pytest.raises(InvalidInput) as told:
+        update(lab, env_unset=("COLOUR",))
+    assert told.value.code == "file_shared"
+
+
 EXTENDING = """\
 services:
   web:
@@ -244,6 +268,19 @@ def test_what_is_to_go_is_taken_out_of_what_it_extends_where_that_reaches_nobody
     with pytest.raises(InvalidInput) as told:
         update(extending(twin), env_unset=("COLOUR",))
     assert told.value.code == "file_shared"
+
+
+@pytest.mark.parametrize("changes", [{"env_unset": ("COLOUR",)}, {"volumes_remove": ("/d",)}])
+def test_what_two_services_extend_is_named_with_its_place_where_one_is_to_lose_it(changes: dict[str, Any]) -> None:
+    text = f"{EXTENDING}  shop:\n    extends: {{file: ../shared/base.yaml, service: site}}\n"
+    base = SITE.replace("    mem_limit", "    volumes: ['./pages:/d']\n    mem_limit")
+    lab = including("shared/base.yaml", text, base)
+    with pytest.raises(NotFound, match=r"^web of stack apps extends site of shared/base\.yaml, line 2; ") as told:
+        update(lab, **changes)
+    assert told.value.code == "service_elsewhere"
+    assert "apps/compose.yaml" in told.value.hint
+    with pytest.raises(InvalidInput, match="web has no variable NOPE"):
+        update(lab, env_unset=("NOPE",))
 
 
 def test_images_of_an_included_file_are_updated_there_by_tag_and_by_digest() -> None:
