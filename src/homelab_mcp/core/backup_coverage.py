@@ -66,14 +66,16 @@ def _words(one: Known, engine: Known, config: BackupConfig, jobs: Jobs, host_pat
         return "the backup itself"
     lacking = [f"not `{what}` ({why})" if what else why for where, what, why in jobs.uncovered if where == one.where]
     held, caches = list[str](), list[str]()
-    dump = next((d for d in jobs.dumps if f"{d.stack}/{d.service}" == one.where), None)
-    if dump is not None:
-        held.append(f"as a {dump.kind} dump")
-    elif one.where not in config.skip:
+    if one.where not in config.skip:
+        held += [f"as a {d.kind} dump" for d in jobs.dumps if f"{d.stack}/{d.service}" == one.where]
         for folder in dict.fromkeys(f for f, stack, name in jobs.owners if (stack, name) == (one.stack, one.name)):
+            dump = next((d for d in jobs.dumps if any(_within(folder, f) for f in d.folders)), None)
             by = [(p, how) for p in config.exclude if (how := _left_out(folder, p))]
             whole = next((p for p, how in by if how == "whole"), "")
-            if whole:
+            if dump is not None:
+                # Its dump stands for it, whatever is left out of the files.
+                held.append("" if f"{dump.stack}/{dump.service}" == one.where else f"as the dump of {dump.service}")
+            elif whole:
                 lacking.append(f"not `{folder}` (left out by `{whole}` in backup.yaml)")
             elif any(_left_out(folder, p) == "whole" for p in jobs.excludes):
                 caches.append(f"`{folder}` is left out, as it can be made anew")

@@ -144,3 +144,20 @@ def test_the_page_tells_it_and_says_where_there_is_none() -> None:
     text = block(alone, SETTINGS, lambda name: CATALOG[name])
     assert "No backup is set up: `homelab-mcp backup configure` plans one." in text
     assert "| Service | Folders and volumes |\n" in text
+
+
+def test_what_no_dump_stands_for_is_told_by_its_own_folder() -> None:
+    text = (
+        "services:\n  db:\n    image: mariadb:11\n"
+        "    volumes: ['./db:/var/lib/mysql', './dbconf:/etc/mysql/conf.d', './shared:/shared']\n"
+        "  app: {image: 'x:1', volumes: ['./shared:/shared']}\n"
+        "  look: {image: 'x:1', volumes: ['./db:/look:ro']}\n"
+    )
+    seen = lab(StackFiles("s", "s/compose.yaml", text))
+    found = covered(seen=seen).services
+    assert (found["s/db"], found["s/app"]) == ("yes: as a mariadb dump", "yes")
+    assert found["s/look"] == "yes: as the dump of db"
+    kept = excludes_text(jobs_of(seen, parse_config(CONFIG), "backup", lambda _: None))
+    assert "/lab/s/db/*\n" in kept and "dbconf" not in kept and "shared" not in kept
+    found = covered(f"{CONFIG}exclude: [s/dbconf]\n", seen).services
+    assert found["s/db"] == "in part: as a mariadb dump; not `s/dbconf` (left out by `s/dbconf` in backup.yaml)"
