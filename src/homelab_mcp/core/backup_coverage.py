@@ -16,6 +16,7 @@ from homelab_mcp.core.backup_jobs import Find, Jobs, config_path, engine_of, job
 from homelab_mcp.core.operations.lab_view import Known, LabView, expand
 from homelab_mcp.core.operations.volume_edit import source_of
 from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.lab import LOCAL
 
 _UNHEARD = re.compile(r"[$\\\n]")
 """Patterns with these are not given to restic (see ``backup_jobs.excludes_text``)."""
@@ -23,6 +24,8 @@ _SIGN = re.compile(r"\[[^][]+\]|.")
 _SIGNS = {"*": "[^/]*", "?": "[^/]"}
 _STEPS = "(?:[^/]+/)*"
 _ANY = f"{_STEPS}/"
+_CONTENT = re.compile(r"(?:(?:^|/)\*\*)*(?:^|/)\*{1,2}$")
+"""What ends a pattern of everything in a folder: ``/*``, or ``/**`` at any depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,8 @@ def _words(one: Known, engine: Known, config: BackupConfig, jobs: Jobs, host_pat
 
 
 def _on_host(one: Known) -> Iterator[str]:
-    volumes = one.data.get("volumes")
+    """Paths of this machine that it mounts; what is of that name on another host is another folder."""
+    volumes = one.data.get("volumes") if one.host == LOCAL else None
     for volume in volumes if isinstance(volumes, list) else ():
         path = expand(source_of(volume) or "", one.env)
         if path.startswith("/"):
@@ -109,15 +113,14 @@ def _left_out(folder: str, pattern: str) -> str:
     if _UNHEARD.search(pattern):
         return ""
     anywhere = pattern.startswith("*")
-    if not anywhere and pattern.startswith("/"):
-        if not pattern.startswith("/lab/"):
-            return ""
-        pattern = pattern.removeprefix("/lab/")
-    pattern = posixpath.normpath(pattern)
-    steps = "/".join(_step(step) for step in pattern.split("/")).replace(_ANY, _STEPS)
-    if re.match(f"{'(?:.*/)?' if anywhere else ''}{steps}(?:/|$)", folder):
-        return "whole"
-    return "part" if not anywhere and pattern.startswith(f"{folder}/") and pattern != f"{folder}/*" else ""
+    pattern = posixpath.normpath(pattern if anywhere or pattern.startswith("/") else f"/lab/{pattern}")
+    path = f"/lab/{folder}"
+    # All that is in a folder is the whole of it.
+    for whole in (pattern, _CONTENT.sub("", pattern)):
+        steps = "/".join(_step(step) for step in whole.split("/")).replace(_ANY, _STEPS)
+        if re.match(f"{'(?:.*/)?' if anywhere else ''}{steps}(?:/|$)", path):
+            return "whole"
+    return "part" if not anywhere and pattern.startswith(f"{path}/") else ""
 
 
 def _step(step: str) -> str:

@@ -73,6 +73,19 @@ def test_each_kind_of_data_is_told() -> None:
         ("*/web/cache", "in part: not `apps/web/cache`"),
         ("*cache", "in part: not `apps/web/cache`"),
         ("apps/web/data/thumbs", "in part: not `apps/web/data/thumbs` (left out in backup.yaml)"),
+        ("apps/web/data/*", "in part: not `apps/web/data` (left out by `apps/web/data/*` in backup.yaml)"),
+        ("apps/web/*", "no: not `apps/web/data` (left out by `apps/web/*` in backup.yaml); not `apps/web/cache` (left"),
+        ("/lab/apps/web/data/**", "in part: not `apps/web/data` (left out by"),
+        ("apps/**", "no: "),
+        ("apps/web/data/**/*", "in part: not `apps/web/data` (left out by"),
+        ("*data/*", "in part: not `apps/web/data` (left out by"),
+        ("/lab/**", "no: "),
+        ("/lab", "no: "),
+        ("/*/apps", "no: "),
+        ("**", "no: "),
+        ("apps/web/data/*/*", "in part: not `apps/web/data/*/*` (left out in backup.yaml)"),
+        ("apps/web/data/*.tmp", "in part: not `apps/web/data/*.tmp` (left out in backup.yaml)"),
+        ("/other/**", "yes"),
         ("apps/we", "yes"),
         ("cache", "yes"),
         ("apps/*", "no: "),
@@ -120,6 +133,15 @@ def test_data_on_another_host_and_databases_of_swarm_are_in_no_backup() -> None:
     assert [d.file for d in jobs.dumps] == ["apps/db.sql"]
     assert "swarm/db/*" not in jobs.excludes and "far/db/*" not in jobs.excludes
     assert not [folder for folder, stack, _ in jobs.owners if stack == "far"]
+
+
+def test_a_folder_of_the_same_path_on_another_host_is_not_this_machines() -> None:
+    text = "services:\n  tv: {image: 'x:1', volumes: ['/srv/media:/m']}\n"
+    far = StackFiles("far", "far/compose.yaml", f"x-homelab: {{host: nas}}\n{text}")
+    near = StackFiles("near", "near/compose.yaml", text)
+    found = covered(seen=lab(far, near), paths=("/srv",)).services
+    assert found["near/tv"] == "yes"
+    assert found["far/tv"] == "no: not `/srv/media` (on host nas; the backup copies this machine's)"
 
 
 @pytest.mark.parametrize("config", [None, "repository: [", "repository: nowhere\n"])
