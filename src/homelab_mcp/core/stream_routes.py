@@ -91,12 +91,15 @@ class _Taken:
         self.names += [(name, frozenset(route.points), route.service.where) for name in sorted(route.names)]
 
 
-def stream_routes(lab: LabView, addresses: Mapping[str, str]) -> list[StreamRoute]:
+def stream_routes(
+    lab: LabView, addresses: Mapping[str, str], devices: Mapping[str, str] | None = None
+) -> list[StreamRoute]:
     """Every TCP and UDP route of services elsewhere; of two that nothing tells apart the first by name is served.
 
     Args:
         lab: the lab's services.
         addresses: private address by host; "" or missing where none is known.
+        devices: host names that devices outside of the lab have at ``websecure``, and which has each.
     """
     away = {s.host for s in lab.services if s.host != LOCAL and not has_own_traefik(lab, s.host)}
     mine: list[StreamRoute] = []
@@ -115,6 +118,7 @@ def stream_routes(lab: LabView, addresses: Mapping[str, str]) -> list[StreamRout
     taken.web_points = _WEB | {p for s in lab.services for p in _http_points(s)}
     here = (s for s in lab.services if s.host == LOCAL or s.host in away or s.engine == SWARM)
     taken.websites = [found for s in here for found in _websites(s)]
+    taken.websites += [(name, frozenset({"websecure"}), f"device {one}") for name, one in (devices or {}).items()]
     served: list[StreamRoute] = []
     for route in sorted(mine, key=lambda r: (r.kind, r.key)):
         why = route.why or _mixed_up(route, taken)

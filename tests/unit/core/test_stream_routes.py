@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from homelab_mcp.core import yaml12
 from homelab_mcp.core.derived import LabAfter, derive
 from homelab_mcp.core.derived.host_routes import host_routes_file
+from homelab_mcp.core.external_routes import hosts_of
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.published_ports import published
 from homelab_mcp.core.route_labels import not_carried
+from homelab_mcp.core.settings import parse_settings
 from homelab_mcp.core.stream_routes import StreamRoute, sections, stream_routes
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
@@ -196,6 +199,17 @@ def test_the_name_of_a_website_is_not_taken_from_it(labels: tuple[str, ...]) -> 
     assert sections([route]) == {}
     (route,) = routes(*ruled("HostSNI(`a.lab.test`)", POINT))
     assert route.why == "", "no website is there"
+
+
+def test_the_name_of_a_device_is_not_taken_from_it() -> None:
+    known = lab(("far", *ruled("HostSNI(`tv.lab.test`)")))
+    settings = parse_settings("domain: lab.test\nexternal: {tv: {url: 'http://192.168.1.9:80'}}\n")
+    assert hosts_of(settings) == {"tv.lab.test": "tv"}
+    made = LabAfter(Snapshot((), None), settings, known, {"hosts.yaml": HOSTS}.get, lambda _: None, "/")
+    assert list(derive(made, [host_routes_file])) == [], "no file of it is written"
+    assert len(list(derive(replace(made, settings=LabSettings(domain="lab.test")), [host_routes_file]))) == 1
+    (route,) = stream_routes(known, NAS, hosts_of(settings))
+    assert route.why.startswith("tv.lab.test is a website of device tv on that entry point")
 
 
 def test_a_website_elsewhere_keeps_its_name_too() -> None:

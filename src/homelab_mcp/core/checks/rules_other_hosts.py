@@ -48,7 +48,8 @@ def _streams(lab: Lab, addresses: Mapping[str, str]) -> dict[tuple[str, str], li
     if not any(k.startswith(_STREAMS) for s in _elsewhere(lab) for k, _ in s.traefik_labels):
         return {}
     found: dict[tuple[str, str], list[str]] = {}
-    for route in stream_routes(LabView(tuple(_known(s) for s in lab.services), ()), addresses):
+    view = LabView(tuple(_known(s) for s in lab.services), ())
+    for route in stream_routes(view, addresses, lab.facts.devices):
         if route.why:
             found.setdefault((route.service.stack, route.service.name), []).append(route.why)
     return found
