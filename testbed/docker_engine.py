@@ -10,7 +10,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +84,9 @@ def free_port() -> int:
 
 
 def wait_until(check: Callable[[], T | None], what: str, *, within: float = 20, every: float = 0.1) -> T:
-    """Return the first result of `check` that is neither None nor False.
+    """Return the first result of `check` that is neither None nor False, nor empty (a list, a text, a mapping).
+
+    Nothing found yet must not end a wait for something; who waits for nothing asks for it: ``lambda: not missing()``.
 
     Raises:
         TestbedError: nothing of the kind within the time; `what` says what was waited for.
@@ -92,7 +94,7 @@ def wait_until(check: Callable[[], T | None], what: str, *, within: float = 20, 
     end = time.monotonic() + within
     while True:
         result = check()
-        if result is not None and result is not False:
+        if result is not None and result is not False and not (isinstance(result, Sized) and len(result) == 0):
             return result
         if time.monotonic() > end:
             raise TestbedError(f"waited {within:g} s in vain for {what}")

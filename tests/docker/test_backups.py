@@ -44,8 +44,9 @@ class BackupRig:
         database = ensure_postgres(f"homelab-testbed/postgres:{run}").reference
         page = stand_in(f"homelab-testbed/wiki-{run}:1", service="wiki", ports=[80]).reference
         stack = self.root / self.apps
-        for part in ("wiki/data", "db/database"):
+        for part in ("wiki/data", "db/database", "db/conf"):
             (stack / part).mkdir(parents=True)
+        (stack / "db/conf/lab.conf").write_text("work_mem = 8MB\n")
         os.chown(stack / "db/database", *OWNER)
         (self.root / "homelab.yaml").write_text("domain: lab.test\n")
         tail = "    restart: unless-stopped\n    stop_grace_period: 2s\n    init: true\n"
@@ -53,7 +54,7 @@ class BackupRig:
             f"services:\n  wiki:\n    image: {page}\n    volumes: ['./wiki/data:/data']\n{tail}"
             f"  db:\n    image: {database}\n    user: '{OWNER[0]}:{OWNER[1]}'\n"
             "    environment: {POSTGRES_USER: wiki, POSTGRES_DB: wiki, POSTGRES_PASSWORD: '${DB_PASSWORD}'}\n"
-            f"    volumes: ['./db/database:/var/lib/postgresql/data']\n{tail}"
+            f"    volumes: ['./db/database:/var/lib/postgresql/data', './db/conf:/etc/lab:ro']\n{tail}"
         )
         (stack / ".env").write_text("DB_PASSWORD='open-sesame-1234'\n")
         self.data = stack / "wiki/data"
@@ -145,6 +146,7 @@ def test_a_destroyed_service_comes_back_with_every_row(rig: BackupRig) -> None:
     assert rig.pages() == [f"page {n}" for n in range(300)]
     assert (rig.data / "notes.txt").read_text() == "the family's notes\n"
     assert (rig.root / rig.apps / "db/database").stat().st_uid == OWNER[0]
+    assert (rig.root / rig.apps / "db/conf/lab.conf").read_text() == "work_mem = 8MB\n"
 
 
 def test_deleted_files_come_back_alone(rig: BackupRig) -> None:

@@ -103,8 +103,11 @@ def test_a_stopped_container_keeps_its_route_and_is_started_by_a_visit(
         wait_until(lambda: {"kept@docker", "lost@docker"} <= routers(), "both routes")
         for name in services.values():
             docker("stop", "--time", "0", name)
-        wait_until(lambda: "lost@docker" not in routers(), "the route that goes with its container")
-        assert "kept@docker" in routers()
+        # A Traefik that does not answer names no router at all.
+        wait_until(
+            lambda: routers() & {"kept@docker", "lost@docker"} == {"kept@docker"},
+            "the route that goes with its container",
+        )
         assert get(80, host="lost.lab.test")[0] == 404
         assert get(80, host="kept.lab.test") == (200, "waiting for kept")
         page = wait_until(lambda: (a := get(80, host="kept.lab.test"))[0] == 200 and "stand-in for wiki" in a[1], "it")

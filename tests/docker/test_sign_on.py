@@ -59,9 +59,12 @@ def rules(lab: RealLab) -> list[dict[str, Any]]:
     return [r for r in found if r["domain"] == f"whoami.{lab.domain}"]
 
 
-def middlewares(lab: RealLab) -> list[str]:
+def middlewares(lab: RealLab) -> list[str] | None:
+    """The log-in where the route asks for it; None where Traefik does not know the route, which is not an open one."""
     name = f"{lab.named('whoami')}@docker"
-    found: dict[str, Any] = next((r for r in lab.traefik("http/routers") if r["name"] == name), {})
+    found: dict[str, Any] | None = next((r for r in lab.traefik("http/routers") if r["name"] == name), None)
+    if found is None:
+        return None
     return [m for m in found.get("middlewares", []) if m == lab.login]
 
 

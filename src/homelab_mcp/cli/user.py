@@ -45,7 +45,9 @@ def register(app: typer.Typer) -> None:
     def set_groups(
         ctx: typer.Context,
         name: UserName,
-        groups: Annotated[list[str] | None, typer.Argument(help="All groups of theirs; none: no group.")] = None,
+        groups: Annotated[
+            list[str] | None, typer.Argument(help="All groups of theirs; the word none: no group.")
+        ] = None,
         plan_only: PlanOnly = False,
         as_json: JsonFlag = False,
     ) -> None:

@@ -16,6 +16,7 @@ from homelab_mcp.core.backup_jobs import Find, Jobs, config_path, engine_of, job
 from homelab_mcp.core.operations.lab_view import Known, LabView, expand
 from homelab_mcp.core.operations.volume_edit import source_of
 from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.lab import LOCAL
 
 _UNHEARD = re.compile(r"[$\\\n]")
 """Patterns with these are not given to restic (see ``backup_jobs.excludes_text``)."""
@@ -23,6 +24,8 @@ _SIGN = re.compile(r"\[[^][]+\]|.")
 _SIGNS = {"*": "[^/]*", "?": "[^/]"}
 _STEPS = "(?:[^/]+/)*"
 _ANY = f"{_STEPS}/"
+_CONTENT = re.compile(r"(?:(?:^|/)\*\*)*(?:^|/)\*{1,2}$")
+"""What ends a pattern of everything in a folder: ``/*``, or ``/**`` at any depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +69,16 @@ def _words(one: Known, engine: Known, config: BackupConfig, jobs: Jobs, host_pat
         return "the backup itself"
     lacking = [f"not `{what}` ({why})" if what else why for where, what, why in jobs.uncovered if where == one.where]
     held, caches = list[str](), list[str]()
-    dump = next((d for d in jobs.dumps if f"{d.stack}/{d.service}" == one.where), None)
-    if dump is not None:
-        held.append(f"as a {dump.kind} dump")
-    elif one.where not in config.skip:
+    if one.where not in config.skip:
+        held += [f"as a {d.kind} dump" for d in jobs.dumps if f"{d.stack}/{d.service}" == one.where]
         for folder in dict.fromkeys(f for f, stack, name in jobs.owners if (stack, name) == (one.stack, one.name)):
+            dump = next((d for d in jobs.dumps if any(_within(folder, f) for f in d.folders)), None)
             by = [(p, how) for p in config.exclude if (how := _left_out(folder, p))]
             whole = next((p for p, how in by if how == "whole"), "")
-            if whole:
+            if dump is not None:
+                # Its dump stands for it, whatever is left out of the files.
+                held.append("" if f"{dump.stack}/{dump.service}" == one.where else f"as the dump of {dump.service}")
+            elif whole:
                 lacking.append(f"not `{folder}` (left out by `{whole}` in backup.yaml)")
             elif any(_left_out(folder, p) == "whole" for p in jobs.excludes):
                 caches.append(f"`{folder}` is left out, as it can be made anew")
@@ -91,7 +96,8 @@ def _words(one: Known, engine: Known, config: BackupConfig, jobs: Jobs, host_pat
 
 
 def _on_host(one: Known) -> Iterator[str]:
-    volumes = one.data.get("volumes")
+    """Paths of this machine that it mounts; what is of that name on another host is another folder."""
+    volumes = one.data.get("volumes") if one.host == LOCAL else None
     for volume in volumes if isinstance(volumes, list) else ():
         path = expand(source_of(volume) or "", one.env)
         if path.startswith("/"):
@@ -107,15 +113,14 @@ def _left_out(folder: str, pattern: str) -> str:
     if _UNHEARD.search(pattern):
         return ""
     anywhere = pattern.startswith("*")
-    if not anywhere and pattern.startswith("/"):
-        if not pattern.startswith("/lab/"):
-            return ""
-        pattern = pattern.removeprefix("/lab/")
-    pattern = posixpath.normpath(pattern)
-    steps = "/".join(_step(step) for step in pattern.split("/")).replace(_ANY, _STEPS)
-    if re.match(f"{'(?:.*/)?' if anywhere else ''}{steps}(?:/|$)", folder):
-        return "whole"
-    return "part" if not anywhere and pattern.startswith(f"{folder}/") and pattern != f"{folder}/*" else ""
+    pattern = posixpath.normpath(pattern if anywhere or pattern.startswith("/") else f"/lab/{pattern}")
+    path = f"/lab/{folder}"
+    # All that is in a folder is the whole of it.
+    for whole in (pattern, _CONTENT.sub("", pattern)):
+        steps = "/".join(_step(step) for step in whole.split("/")).replace(_ANY, _STEPS)
+        if re.match(f"{'(?:.*/)?' if anywhere else ''}{steps}(?:/|$)", path):
+            return "whole"
+    return "part" if not anywhere and pattern.startswith(f"{path}/") else ""
 
 
 def _step(step: str) -> str:

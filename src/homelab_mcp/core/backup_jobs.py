@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from homelab_mcp.core.backup_config import CONFIG_FILE, ENGINE_LABEL, BackupConfig
+from homelab_mcp.core.database_folders import DataMounts, data_mounts
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE
 from homelab_mcp.core.operations.data_places import places
 from homelab_mcp.core.operations.lab_view import Known, LabView, expand
@@ -142,8 +143,11 @@ def _service(
     found = places(one.stack, siblings, [one.name], one.env, lambda _: False)
     folders = [*found.missing, *found.shared]
     if one.where in config.skip:
-        jobs.excludes += folders
-        jobs.uncovered.append((one.where, ", ".join(folders) or "it", "left out by backup.yaml"))
+        # What a service that is not skipped uses as well stays in the backup, for that one.
+        shared = {f for f, users in found.shared.items() if any(f"{one.stack}/{u}" not in config.skip for u in users)}
+        out = [f for f in folders if f not in shared]
+        jobs.excludes += out
+        jobs.uncovered.append((one.where, ", ".join(out) or "it", "left out by backup.yaml"))
         return
     if one.host != LOCAL:
         what = [*folders, *found.volumes, *(expand(p, one.env) for p in found.outside)]
@@ -153,8 +157,8 @@ def _service(
     jobs.owners += [(folder, one.stack, one.name) for folder in folders]
     dumped = _store(view, one, folders, find, jobs)
     jobs.excludes += _left_out(one, find)
-    if not dumped:
-        for volume in found.volumes:
+    for volume in found.volumes:
+        if volume not in dumped.volumes:
             jobs.uncovered.append((one.where, volume, "a named volume of Docker, outside of the lab's folder"))
     for place in found.outside:
         path = expand(place, one.env)
@@ -162,8 +166,8 @@ def _service(
             jobs.uncovered.append((one.where, path, "a folder of the host; list it under backup_paths"))
 
 
-def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs) -> bool:
-    """Note what a database or store needs before the copy; whether a dump stands for all of its data."""
+def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs) -> DataMounts:
+    """Note what a database or store needs before the copy; what a dump stands for."""
     kind = kind_of(expand(str(one.data.get("image", "")), one.env))
     if kind == "redis":
         if one.engine == COMPOSE:
@@ -178,13 +182,13 @@ def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs
             jobs.uncovered.append((one.where, ", ".join(folders), "a database that Swarm runs: no dump is made of it"))
     elif kind:
         ending, dump, load = ENGINES[kind]
-        given = _given(view, one, find)
-        jobs.dumps.append(Dump(one.stack, one.name, kind, ending, given or dump, load, tuple(folders)))
+        given, data = _given(view, one, find), data_mounts(view, one, kind)
+        jobs.dumps.append(Dump(one.stack, one.name, kind, ending, given or dump, load, data.folders))
         # The dump stands for what is in them; copied while it runs that would be worth nothing. The empty folder is
-        # kept, for its owner.
-        jobs.excludes += [f"{folder}/*" for folder in folders]
-        return True
-    return False
+        # kept, for its owner. Its other folders (settings, what it shares) are in no dump.
+        jobs.excludes += [f"{folder}/*" for folder in data.folders]
+        return data
+    return DataMounts()
 
 
 def _covered(path: str, host_paths: tuple[str, ...]) -> bool:

@@ -57,6 +57,11 @@ def _router(name: str, route: ExternalRoute, settings: LabSettings, shared: bool
     return router
 
 
+def hosts_of(settings: LabSettings) -> dict[str, str]:
+    """Host names that devices outside of the lab have, at entry point ``websecure``, and which device has each."""
+    return {route.host_name(name, settings.domain).lower(): name for name, route in sorted(settings.external.items())}
+
+
 def rule_of(name: str, route: ExternalRoute, domain: str) -> str:
     """Traefik's rule for it: its host, and its path where it has one."""
     rule = f"Host(`{route.host_name(name, domain)}`)"

@@ -1,10 +1,12 @@
 """TCP and UDP routes of services on other hosts and in Swarm, as Traefik's file says them.
 
 As for HTTP the labels stay the truth. A plain connection names no host: only TLS does, in the clear, as SNI (RFC 6066).
-So without TLS there is one service an entry point, and what would take the connections of others is not written.
+So without TLS there is one service an entry point, and what would take the connections of others is not written. A
+rule names hosts only where it is nothing but those names: what a pattern, a negation or another matcher takes besides
+is not worked out here.
 
 Facts: Traefik's reference, TCP and UDP "Router" and "Service" of the file provider (v3): a TCP router without entry
-points is on all of them, and goes before the HTTP routers there.
+points is on all of them, and goes before the HTTP routers there, also for a name that one of those has.
 """
 
 from __future__ import annotations
@@ -23,6 +25,11 @@ from homelab_mcp.core.stack_host import SWARM
 from homelab_mcp.model.lab import LOCAL
 
 _SNI = re.compile(r"\bHostSNI(?:Regexp)?\(([^)]*)\)")
+_NAME = r"""[`"'][A-Za-z0-9._-]+[`"']"""
+_CALL = rf"HostSNI\(\s*{_NAME}(?:\s*,\s*{_NAME})*\s*\)"
+_NAMED = re.compile(rf"\s*{_CALL}(?:\s*\|\|\s*{_CALL})*\s*")
+_HOST = re.compile(r"\bHost\(([^)]*)\)")
+_QUOTED = re.compile(r"""[`"']([^`"']+)[`"']""")
 _WEB = frozenset({"web", "websecure"})
 
 
@@ -53,22 +60,50 @@ class StreamRoute:
     balancer: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def names(self) -> frozenset[str]:
+        """The host names whose connections it takes, and no others; none where that is not all its rule says."""
+        rule = str(self.router.get("rule", ""))
+        if self.kind == "udp" or not _NAMED.fullmatch(rule):
+            return frozenset()
+        return frozenset(name.lower() for name in _QUOTED.findall(rule))
+
+    @property
     def catches_all(self) -> bool:
-        """Whether it takes whatever comes to its entry points: UDP does, and TCP where no name is asked for."""
-        names = "".join(_SNI.findall(str(self.router.get("rule", ""))))
-        return self.kind == "udp" or not names or "`*`" in names
+        """Whether it may take whatever comes to its entry points: UDP does, and TCP that does not just name hosts."""
+        return not self.names
 
 
-def stream_routes(lab: LabView, addresses: Mapping[str, str]) -> list[StreamRoute]:
+@dataclass(slots=True)
+class _Taken:
+    """Whose connections are whose already: of whole entry points, of names by TCP, and of websites.
+
+    Entry points that a router does not name are all of them: an empty set.
+    """
+
+    whole: dict[tuple[str, str], str] = field(default_factory=dict)
+    names: list[tuple[str, frozenset[str], str]] = field(default_factory=list)
+    websites: list[tuple[str, frozenset[str], str]] = field(default_factory=list)
+    web_points: frozenset[str] = _WEB
+
+    def add(self, route: StreamRoute) -> None:
+        if route.catches_all:
+            self.whole |= {(route.kind, point): route.service.where for point in route.points}
+        self.names += [(name, frozenset(route.points), route.service.where) for name in sorted(route.names)]
+
+
+def stream_routes(
+    lab: LabView, addresses: Mapping[str, str], devices: Mapping[str, str] | None = None
+) -> list[StreamRoute]:
     """Every TCP and UDP route of services elsewhere; of two that nothing tells apart the first by name is served.
 
     Args:
         lab: the lab's services.
         addresses: private address by host; "" or missing where none is known.
+        devices: host names that devices outside of the lab have at ``websecure``, and which has each.
     """
     away = {s.host for s in lab.services if s.host != LOCAL and not has_own_traefik(lab, s.host)}
     mine: list[StreamRoute] = []
-    taken: dict[tuple[str, str], str] = {}
+    taken = _Taken()
     for service in lab.services:
         elsewhere = service.host in away or service.engine == SWARM
         found = list(_of_service(service, addresses.get(service.host, "")))
@@ -76,16 +111,20 @@ def stream_routes(lab: LabView, addresses: Mapping[str, str]) -> list[StreamRout
             mine += found
         elif service.host == LOCAL:
             # What is beside Traefik is served by its labels, whatever the file says.
-            taken |= {(r.kind, point): service.where for r in found if r.catches_all for point in r.points}
+            for route in found:
+                taken.add(route)
     if not mine:
         return []
-    websites = _WEB | {p for s in lab.services for p in _http_points(s)}
+    taken.web_points = _WEB | {p for s in lab.services for p in _http_points(s)}
+    here = (s for s in lab.services if s.host == LOCAL or s.host in away or s.engine == SWARM)
+    taken.websites = [found for s in here for found in _websites(s)]
+    taken.websites += [(name, frozenset({"websecure"}), f"device {one}") for name, one in (devices or {}).items()]
     served: list[StreamRoute] = []
     for route in sorted(mine, key=lambda r: (r.kind, r.key)):
-        why = route.why or _mixed_up(route, websites, taken)
+        why = route.why or _mixed_up(route, taken)
         served.append(replace(route, address="" if why else route.address, why=why))
-        if not why and route.catches_all:
-            taken |= {(route.kind, point): route.service.where for point in route.points}
+        if not why:
+            taken.add(route)
     return served
 
 
@@ -169,17 +208,30 @@ def _unnamed(options: Mapping[str, str]) -> str:
     return ""
 
 
-def _mixed_up(route: StreamRoute, websites: Collection[str], taken: Mapping[tuple[str, str], str]) -> str:
+def _mixed_up(route: StreamRoute, taken: _Taken) -> str:
     """Whose connections it would take besides; "" where it takes its own alone."""
     if not route.catches_all:
-        return ""
+        return _name_taken(route, taken)
     if not route.points:
         return f"it names no entry point, so it would take what comes to any of them: {_own(route.kind)}"
     for point in route.points:
-        if route.kind == "tcp" and point in websites:
-            return f"it would take every connection of entry point {point}, where websites are: {_own(route.kind)}"
-        if other := taken.get((route.kind, point)):
+        if route.kind == "tcp" and point in taken.web_points:
+            what = f"of entry point {point}, where websites are"
+            if _SNI.search(rule := str(route.router.get("rule", ""))) and "`*`" not in rule:
+                only = "of rules only HostSNI(`NAME`), or several of them joined by ||, keeps to names"
+                return f"it may take others' connections {what}: {only}; write it so, or {_own(route.kind)}"
+            return f"it would take every connection {what}: {_own(route.kind)}"
+        if other := taken.whole.get((route.kind, point)):
             return f"entry point {point} leads to {other} already, and nothing tells the two apart: {_own(route.kind)}"
+    return ""
+
+
+def _name_taken(route: StreamRoute, taken: _Taken) -> str:
+    points = frozenset(route.points)
+    for theirs, what in ((taken.websites, "a website"), (taken.names, "a TCP route")):
+        for name, others, where in theirs:
+            if name in route.names and (not points or not others or points & others):
+                return f"{name} is {what} of {where} on that entry point: give it another name, or {_own('tcp')}"
     return ""
 
 
@@ -210,3 +262,15 @@ def _http_points(service: Known) -> Iterator[str]:
         lower = key.lower()
         if lower.startswith("traefik.http.routers.") and lower.endswith(".entrypoints"):
             yield from listed(value)
+
+
+def _websites(service: Known) -> Iterator[tuple[str, frozenset[str], str]]:
+    """(host name, entry points, whose) of a service's HTTP routers."""
+    if service.labels.get("traefik.enable", "").lower() == "false":
+        return
+    labels = {k.lower(): v for k, v in service.labels.items() if k.lower().startswith("traefik.http.routers.")}
+    for key, rule in labels.items():
+        if key.endswith(".rule"):
+            points = frozenset(listed(labels.get(f"{key.removesuffix('.rule')}.entrypoints", "")))
+            for call in _HOST.findall(rule):
+                yield from ((name.lower(), points, service.where) for name in _QUOTED.findall(call))

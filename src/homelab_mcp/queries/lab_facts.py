@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from homelab_mcp.core.checks import LabFacts
+from homelab_mcp.core.external_routes import hosts_of
 from homelab_mcp.core.settings import parse_settings
 from homelab_mcp.core.swarm.network import OVERLAY
 from homelab_mcp.model.errors import HomelabError
@@ -51,6 +52,7 @@ def lab_facts(lab: Lab, *, coming_networks: Collection[str] = ()) -> LabFacts:
         pools=pools,
         routes=routes,
         hosts=_hosts(lab),
+        devices=hosts_of(settings) if settings else None,
     )
 
 

@@ -54,7 +54,7 @@ def register_user(server: MCPServer[Any], lab: Lab) -> None:
         ctx: Context[Any],
         action: Literal["add", "remove", "disable", "enable", "groups", "reset_password"],
         name: Annotated[str, Field(min_length=1, max_length=64)],
-        groups: Annotated[Names, Field(description="All groups of theirs, for add and groups.")] = [],  # noqa: B006
+        groups: Annotated[Names, Field(description="All groups of theirs, for add and groups; [none]: no group.")] = [],  # noqa: B006
         displayname: Annotated[str, Field(max_length=100)] = "",
         email: Text = "",
     ) -> Annotated[CallToolResult, PlanOutput]:

@@ -183,7 +183,7 @@ def propose_restore_backup(
     mark = f"{datetime.fromtimestamp(lab.clock.now(), UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     found = [
         *_found(lab, ["restore", chosen[0], mark, *what.paths], on_step),
-        *(f for d in what.dumps for f in _found(lab, ["dumped", chosen[0], mark, d.file, *d.folders], on_step)),
+        *(f for d in what.dumps for f in _found(lab, ["dumped", chosen[0], mark, d.file, *what.emptied(d)], on_step)),
     ]
     draft = restore_backup(
         snapshot,

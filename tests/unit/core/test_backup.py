@@ -5,12 +5,13 @@ import subprocess
 import pytest
 
 from homelab_mcp.core.backup_config import BackupConfig, check_config, config_text, parse_config
-from homelab_mcp.core.backup_jobs import excludes_text, jobs_of, jobs_text, kind_of
+from homelab_mcp.core.backup_jobs import Jobs, excludes_text, jobs_of, jobs_text, kind_of
 from homelab_mcp.core.backup_script import RUN_SH
 from homelab_mcp.core.operations.lab_view import view
-from homelab_mcp.core.operations.restore_backup import restore_backup, wanted
+from homelab_mcp.core.operations.restore_backup import Wanted, restore_backup, wanted
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import Snapshot, StackFiles
+from homelab_mcp.model.plan import Draft
 
 pytestmark = pytest.mark.unit
 
@@ -157,3 +158,99 @@ def test_a_database_in_a_named_volume_and_a_path_of_nobody_are_refused() -> None
         with pytest.raises(InvalidInput) as refused:
             wanted(SNAPSHOT, jobs.dumps, "apps", "", path)
         assert refused.value.code == "not_data"
+
+
+def of_database(image: str, *volumes: str, also: str = "", extra: str = "") -> Jobs:
+    text = f"services:\n  db:\n    image: {image}\n    volumes: {list(volumes)}\n{extra}{also}"
+    return jobs_of(view(Snapshot((StackFiles("s", "s/compose.yaml", text),), None)), CONFIG, "backup", lambda _: None)
+
+
+APP = "  app: {image: 'x:1', volumes: ['./shared:/shared', './in:/in']}\n"
+
+
+@pytest.mark.parametrize(
+    ("image", "volumes", "data"),
+    [
+        ("mariadb:11", ["./db:/var/lib/mysql", "./dbconf:/etc/mysql/conf.d", "./shared:/shared"], ["s/db"]),
+        ("postgres:17", ["./db:/var/lib/postgresql/data", "./init:/docker-entrypoint-initdb.d:ro"], ["s/db"]),
+        ("postgres:18", ["./db:/var/lib/postgresql", "./shared:/shared"], ["s/db"]),
+        ("postgres:17", ["./wal:/var/lib/postgresql/data/pg_wal", "./db:/var/lib/postgresql/data/"], ["s/wal", "s/db"]),
+        ("percona:8", ["./db:/backups"], []),
+        ("postgres:17", ["./shared:/var/lib/postgresql/data"], []),
+        ("lscr.io/linuxserver/mariadb:11", ["./db:/config"], ["s/db/databases"]),
+        ("bitnami/postgresql:17", ["./db:/bitnami/postgresql"], ["s/db/data"]),
+        ("mysql:8", ["./db:/var/lib/mysql", "./db/conf:/etc/mysql/conf.d:ro"], []),
+        ("redis:8", ["./db:/data", "./shared:/shared"], []),
+        ("mongo:8", ["./db:/data/db"], []),
+    ],
+)
+def test_only_a_databases_own_data_is_left_to_its_dump(image: str, volumes: list[str], data: list[str]) -> None:
+    jobs = of_database(image, *volumes, also=APP)
+    assert [e for e in jobs.excludes if e.startswith("s/")] == [f"{f}/*" for f in data]
+    assert [f for d in jobs.dumps for f in d.folders] == data
+
+
+@pytest.mark.parametrize(
+    ("image", "extra", "data"),
+    [
+        ("postgres:17", "    environment: {PGDATA: /var/lib/postgresql/data/pg}\n", "s/db/pg"),
+        ("postgres:17", "    environment: ['PGDATA=/elsewhere']\n", ""),
+        ("mysql:8", "    command: mysqld --datadir=/var/lib/postgresql/data\n", "s/db"),
+    ],
+)
+def test_a_database_may_choose_where_its_data_is(image: str, extra: str, data: str) -> None:
+    jobs = of_database(image, "./db:/var/lib/postgresql/data", extra=extra)
+    assert [f for d in jobs.dumps for f in d.folders] == ([data] if data else [])
+
+
+def test_who_only_reads_a_databases_folder_or_has_one_around_it_keeps_nothing_there() -> None:
+    reads = "  look: {image: 'x:1', volumes: ['./db:/look:ro', './:/all']}\n"
+    assert of_database("mariadb:11", "./db:/var/lib/mysql", also=reads).excludes[-1] == "s/db/*"
+
+
+def test_named_volumes_beside_the_database_are_told() -> None:
+    jobs = of_database("mariadb:11", "data:/var/lib/mysql", "more:/shared")
+    assert [(where, what) for where, what, _ in jobs.uncovered] == [("s/db", "more")]
+
+
+def test_a_skipped_service_does_not_take_what_another_uses() -> None:
+    text = "services:\n" + APP + "  other: {image: 'x:1', volumes: ['./shared:/s']}\n"
+    seen = view(Snapshot((StackFiles("s", "s/compose.yaml", text),), None))
+    one = jobs_of(seen, BackupConfig(repository="/b", skip=("s/app",)), "backup", lambda _: None)
+    assert [e for e in one.excludes if e.startswith("s/")] == ["s/in"]
+    both = jobs_of(seen, BackupConfig(repository="/b", skip=("s/app", "s/other")), "backup", lambda _: None)
+    assert [e for e in both.excludes if e.startswith("s/")] == ["s/in", "s/shared"]
+
+
+def around() -> tuple[Snapshot, Wanted]:
+    text = (
+        "services:\n  app: {image: 'x:1', volumes: ['./data:/app']}\n"
+        "  db: {image: 'mariadb:11', volumes: ['./data/mysql:/var/lib/mysql', './dbconf:/etc/mysql/conf.d']}\n"
+    )
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", text),), None)
+    jobs = jobs_of(view(snapshot), CONFIG, "backup", lambda _: None)
+    return snapshot, wanted(snapshot, jobs.dumps, "s", "", "")
+
+
+def restored(snapshot: Snapshot, what: Wanted, found: list[str]) -> Draft:
+    return restore_backup(
+        snapshot, what, found=found, side="side", trash=".homelab/trash/y", exists=lambda _: False, when="then"
+    )
+
+
+def test_what_is_beside_and_around_a_database_comes_back_with_it() -> None:
+    snapshot, what = around()
+    assert (what.paths, [what.emptied(d) for d in what.dumps]) == (("s/data", "s/dbconf"), [()])
+    draft = restored(snapshot, what, ["s/data", "s/dbconf", "s/db.sql"])
+    assert [m.target for m in draft.moves] == ["s/data", "s/dbconf"]
+    assert "load" in [str(a.kind) for a in draft.actions]
+
+
+@pytest.mark.parametrize(
+    ("found", "moved"), [(["s/data", "s/dbconf"], "s/dbconf"), (["s/dbconf", "s/db.sql"], "s/dbconf")]
+)
+def test_a_database_stays_where_its_dump_or_its_place_is_not_in_the_backup(found: list[str], moved: str) -> None:
+    draft = restored(*around(), found)
+    assert [m.target for m in draft.moves] == [moved]
+    assert "load" not in [str(a.kind) for a in draft.actions]
+    assert any("s/data" in n and "stays as it is" in n for n in draft.notes)

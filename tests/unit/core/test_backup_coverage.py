@@ -73,6 +73,19 @@ def test_each_kind_of_data_is_told() -> None:
         ("*/web/cache", "in part: not `apps/web/cache`"),
         ("*cache", "in part: not `apps/web/cache`"),
         ("apps/web/data/thumbs", "in part: not `apps/web/data/thumbs` (left out in backup.yaml)"),
+        ("apps/web/data/*", "in part: not `apps/web/data` (left out by `apps/web/data/*` in backup.yaml)"),
+        ("apps/web/*", "no: not `apps/web/data` (left out by `apps/web/*` in backup.yaml); not `apps/web/cache` (left"),
+        ("/lab/apps/web/data/**", "in part: not `apps/web/data` (left out by"),
+        ("apps/**", "no: "),
+        ("apps/web/data/**/*", "in part: not `apps/web/data` (left out by"),
+        ("*data/*", "in part: not `apps/web/data` (left out by"),
+        ("/lab/**", "no: "),
+        ("/lab", "no: "),
+        ("/*/apps", "no: "),
+        ("**", "no: "),
+        ("apps/web/data/*/*", "in part: not `apps/web/data/*/*` (left out in backup.yaml)"),
+        ("apps/web/data/*.tmp", "in part: not `apps/web/data/*.tmp` (left out in backup.yaml)"),
+        ("/other/**", "yes"),
         ("apps/we", "yes"),
         ("cache", "yes"),
         ("apps/*", "no: "),
@@ -122,6 +135,15 @@ def test_data_on_another_host_and_databases_of_swarm_are_in_no_backup() -> None:
     assert not [folder for folder, stack, _ in jobs.owners if stack == "far"]
 
 
+def test_a_folder_of_the_same_path_on_another_host_is_not_this_machines() -> None:
+    text = "services:\n  tv: {image: 'x:1', volumes: ['/srv/media:/m']}\n"
+    far = StackFiles("far", "far/compose.yaml", f"x-homelab: {{host: nas}}\n{text}")
+    near = StackFiles("near", "near/compose.yaml", text)
+    found = covered(seen=lab(far, near), paths=("/srv",)).services
+    assert found["near/tv"] == "yes"
+    assert found["far/tv"] == "no: not `/srv/media` (on host nas; the backup copies this machine's)"
+
+
 @pytest.mark.parametrize("config", [None, "repository: [", "repository: nowhere\n"])
 def test_settings_that_cannot_be_read_are_told_as_unknown(config: str | None) -> None:
     found = covered(config)
@@ -144,3 +166,20 @@ def test_the_page_tells_it_and_says_where_there_is_none() -> None:
     text = block(alone, SETTINGS, lambda name: CATALOG[name])
     assert "No backup is set up: `homelab-mcp backup configure` plans one." in text
     assert "| Service | Folders and volumes |\n" in text
+
+
+def test_what_no_dump_stands_for_is_told_by_its_own_folder() -> None:
+    text = (
+        "services:\n  db:\n    image: mariadb:11\n"
+        "    volumes: ['./db:/var/lib/mysql', './dbconf:/etc/mysql/conf.d', './shared:/shared']\n"
+        "  app: {image: 'x:1', volumes: ['./shared:/shared']}\n"
+        "  look: {image: 'x:1', volumes: ['./db:/look:ro']}\n"
+    )
+    seen = lab(StackFiles("s", "s/compose.yaml", text))
+    found = covered(seen=seen).services
+    assert (found["s/db"], found["s/app"]) == ("yes: as a mariadb dump", "yes")
+    assert found["s/look"] == "yes: as the dump of db"
+    kept = excludes_text(jobs_of(seen, parse_config(CONFIG), "backup", lambda _: None))
+    assert "/lab/s/db/*\n" in kept and "dbconf" not in kept and "shared" not in kept
+    found = covered(f"{CONFIG}exclude: [s/dbconf]\n", seen).services
+    assert found["s/db"] == "in part: as a mariadb dump; not `s/dbconf` (left out by `s/dbconf` in backup.yaml)"

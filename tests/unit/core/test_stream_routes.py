@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from homelab_mcp.core import yaml12
 from homelab_mcp.core.derived import LabAfter, derive
 from homelab_mcp.core.derived.host_routes import host_routes_file
+from homelab_mcp.core.external_routes import hosts_of
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.published_ports import published
 from homelab_mcp.core.route_labels import not_carried
+from homelab_mcp.core.settings import parse_settings
 from homelab_mcp.core.stream_routes import StreamRoute, sections, stream_routes
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
@@ -145,11 +148,74 @@ def test_of_two_on_one_entry_point_the_first_is_served_and_the_other_told() -> N
     assert (first.key, first.address) == ("nas-far-db", "10.0.0.2:16379")
     assert "entry point db leads to far/db already" in second.why
     assert {r.why for r in stream_routes(both, {})} == {"no private address of host nas is known"}
-    named = [
-        r.why
-        for r in stream_routes(lab(*((n, NAMED, POINT, PORT, "traefik.tcp.routers.db.tls: 'true'") for n in "ab")), NAS)
-    ]
-    assert named == ["", ""], "by their names TLS tells them apart"
+    tls = "traefik.tcp.routers.db.tls: 'true'"
+    named = lab(*((n, NAMED.replace("db.lab", f"{n}.lab"), POINT, PORT, tls) for n in "ab"))
+    assert [r.why for r in stream_routes(named, NAS)] == ["", ""], "by their names TLS tells them apart"
+    same = stream_routes(lab(*((n, NAMED, POINT, PORT, tls) for n in "ab")), NAS)
+    assert [r.why[:36] for r in same] == ["", "db.lab.test is a TCP route of a/db o"]
+
+
+TLS = ("traefik.tcp.routers.db.tls: 'true'", PORT)
+SECURE = POINT.replace(": db", ": websecure")
+PAGES = POINT.replace(": db", ": pages")
+
+
+def ruled(rule: str, point: str = SECURE) -> tuple[str, ...]:
+    return (f'traefik.tcp.routers.db.rule: "{rule}"', point, *TLS)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "HostSNIRegexp(`^.+$`)",
+        "!HostSNI(`db.lab.test`)",
+        "HostSNI(`db.lab.test`) || ClientIP(`0.0.0.0/0`)",
+        "HostSNI(`db.lab.test`) || !HostSNI(`x`)",
+        "HostSNI(`db.lab.test`) || HostSNI(`*`)",
+        "HostSNI(`db.lab.test`) || ALPN(`h2`)",
+        "HostSNI(`*.lab.test`)",
+        "HostSNI(`*`)",
+    ],
+)
+def test_what_is_more_than_names_does_not_go_where_websites_are(rule: str) -> None:
+    (route,) = routes(*ruled(rule))
+    assert "connection" in route.why and "of entry point websecure, where websites are" in route.why
+    assert "an entry point of its own" in route.why
+    assert sections([route]) == {}
+    (route,) = routes(*ruled(rule, POINT))
+    assert route.why == "", "what is alone on an entry point may take all of it"
+
+
+@pytest.mark.parametrize("rule", ["HostSNI(`db.lab.test`)", "HostSNI('db.lab.test') || HostSNI(`b.lab.test`)"])
+def test_names_go_where_websites_are(rule: str) -> None:
+    (route,) = routes(*ruled(rule))
+    assert (route.why, route.address) == ("", "10.0.0.2:16379")
+
+
+@pytest.mark.parametrize("labels", [ruled("HostSNI(`A.lab.test`)", PAGES), (ruled("HostSNI(`a.lab.test`)")[0], *TLS)])
+def test_the_name_of_a_website_is_not_taken_from_it(labels: tuple[str, ...]) -> None:
+    (route,) = routes(*labels)
+    assert route.why.startswith("a.lab.test is a website of core/site on that entry point: give it another name")
+    assert sections([route]) == {}
+    (route,) = routes(*ruled("HostSNI(`a.lab.test`)", POINT))
+    assert route.why == "", "no website is there"
+
+
+def test_the_name_of_a_device_is_not_taken_from_it() -> None:
+    known = lab(("far", *ruled("HostSNI(`tv.lab.test`)")))
+    settings = parse_settings("domain: lab.test\nexternal: {tv: {url: 'http://192.168.1.9:80'}}\n")
+    assert hosts_of(settings) == {"tv.lab.test": "tv"}
+    made = LabAfter(Snapshot((), None), settings, known, {"hosts.yaml": HOSTS}.get, lambda _: None, "/")
+    assert list(derive(made, [host_routes_file])) == [], "no file of it is written"
+    assert len(list(derive(replace(made, settings=LabSettings(domain="lab.test")), [host_routes_file]))) == 1
+    (route,) = stream_routes(known, NAS, hosts_of(settings))
+    assert route.why.startswith("tv.lab.test is a website of device tv on that entry point")
+
+
+def test_a_website_elsewhere_keeps_its_name_too() -> None:
+    site = ("traefik.http.routers.s.rule: Host(`s.lab.test`)", "traefik.http.routers.s.entrypoints: websecure")
+    found = stream_routes(lab(("far", *ruled("HostSNI(`s.lab.test`)")), ("other", *site)), NAS)
+    assert [r.why[:38] for r in found] == ["s.lab.test is a website of other/db on"]
 
 
 def test_ports_are_published_for_them_too() -> None:

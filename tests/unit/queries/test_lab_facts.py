@@ -23,6 +23,7 @@ def test_settings_and_the_git_index_are_read_afresh(tmp_path: Path) -> None:
     lab = open_lab(str(tmp_path), files_only=True)
     (tmp_path / "homelab.yaml").write_text(
         "domain: a.example.org\nbackup_paths: [/mnt/data]\nlint:\n  ignore: [HL113]\n  severity: {HL110: error}\n"
+        "external: {tv: {url: 'http://192.168.1.9:80'}}\n"
     )
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / "compose.yaml").write_text("services: {}\n")
@@ -30,6 +31,7 @@ def test_settings_and_the_git_index_are_read_afresh(tmp_path: Path) -> None:
     lab.history.commit(["web/compose.yaml"], "first")
     facts = lab_facts(lab)
     assert facts.backup_paths == ("/mnt/data",)
+    assert facts.devices == {"tv.a.example.org": "tv"}
     assert facts.tracked == {"web/compose.yaml"}
     assert lint_settings(lab).ignore == ("HL113",)
     assert lint_settings(lab).severity == {"HL110": Severity.ERROR}

@@ -93,6 +93,17 @@ def test_one_who_becomes_an_administrator_is_told_as_a_risk(lab: LocalLab) -> No
     assert plan.draft.summary == "Disable user bob"
 
 
+def test_groups_are_taken_away_only_where_that_is_said(lab: LocalLab) -> None:
+    write(lab, propose_manage_user(lab, ME, action="add", name="bob", groups=("family",)).plan)
+    with pytest.raises(InvalidInput) as refused:
+        propose_manage_user(lab, ME, action="groups", name="bob")
+    assert refused.value.code == "groups_missing"
+    assert "none alone takes all away" in refused.value.hint
+    plan = propose_manage_user(lab, ME, action="groups", name="bob", groups=("none",)).plan
+    assert plan.draft.summary == "User bob: groups none"
+    assert load(plan.draft.edits[0].after or "")["users"]["bob"]["groups"] == []
+
+
 def test_without_watching_authelia_is_restarted(lab: LocalLab) -> None:
     from homelab_mcp.core.operations.manage_user import ManageUserRequest, manage_user
     from homelab_mcp.model.observed import Snapshot

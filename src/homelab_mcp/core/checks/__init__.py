@@ -52,6 +52,7 @@ class LabFacts:
         pools: subnets of the networks that this machine's engine has, by name.
         routes: (subnet, interface) of what this machine reaches besides those.
         hosts: the private address of each other Docker host, "" where none is known.
+        devices: host names of devices outside of the lab that Traefik leads to, and which has each.
     """
 
     networks: Collection[str] | None = None
@@ -61,6 +62,7 @@ class LabFacts:
     pools: Mapping[str, Sequence[str]] | None = None
     routes: Sequence[tuple[str, str]] | None = None
     hosts: Mapping[str, str] | None = None
+    devices: Mapping[str, str] | None = None
 
 
 NO_FACTS = LabFacts()

@@ -48,7 +48,8 @@ def _streams(lab: Lab, addresses: Mapping[str, str]) -> dict[tuple[str, str], li
     if not any(k.startswith(_STREAMS) for s in _elsewhere(lab) for k, _ in s.traefik_labels):
         return {}
     found: dict[tuple[str, str], list[str]] = {}
-    for route in stream_routes(LabView(tuple(_known(s) for s in lab.services), ()), addresses):
+    view = LabView(tuple(_known(s) for s in lab.services), ())
+    for route in stream_routes(view, addresses, lab.facts.devices):
         if route.why:
             found.setdefault((route.service.stack, route.service.name), []).append(route.why)
     return found
@@ -64,7 +65,8 @@ def _place(service: ServiceView) -> str:
     "A route to another host that leads nowhere",
     why="Traefik sees the containers of its own host alone; a service elsewhere is reached by a port published on that "
     "host's private address, as hosts.yaml has it. Without it the route is not served. Nor is one by TCP or UDP that "
-    "would take the connections of others: without TLS nothing names a host, so each needs an entry point of its own.",
+    "would take the connections of others: without TLS nothing names a host, so each needs an entry point of its own; "
+    "with TLS it may be among websites where its rule only lists names (HostSNI, joined by ||) that none of those has.",
     link=DOCS,
     bad=HEAD,
     good=f"{HEAD}    ports: ['192.168.1.20:8080:80']\n",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from homelab_mcp.core import host_routes
 from homelab_mcp.core.derived import DerivedFile, LabAfter
+from homelab_mcp.core.external_routes import hosts_of
 from homelab_mcp.core.hosts import private_addresses
 from homelab_mcp.core.stream_routes import StreamRoute, sections, stream_routes
 from homelab_mcp.model.errors import HomelabError
@@ -24,7 +25,7 @@ def routes_of(lab: LabAfter) -> list[host_routes.HostRoute]:
 
 def _streams_of(lab: LabAfter) -> list[StreamRoute]:
     try:
-        return stream_routes(lab.view, private_addresses(lab.read(HOSTS_FILE)))
+        return stream_routes(lab.view, private_addresses(lab.read(HOSTS_FILE)), hosts_of(lab.settings))
     except HomelabError:
         return []
 

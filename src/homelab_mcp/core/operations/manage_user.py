@@ -21,6 +21,7 @@ Action = Literal["add", "remove", "disable", "enable", "groups", "reset_password
 
 NEEDS_PASSWORD = frozenset({"add", "reset_password"})
 ADMINS = "admins"
+NONE = "none"
 
 
 class ManageUserRequest(_Request):
@@ -30,7 +31,14 @@ class ManageUserRequest(_Request):
     name: str = Field(min_length=1, max_length=64)
     displayname: str = Field(default="", max_length=100, description="For add; the name when empty.")
     email: str = Field(default="", max_length=254, description="For add; the name at the lab's domain when empty.")
-    groups: tuple[str, ...] = Field(default=(), max_length=20, description="For add and groups: all groups of theirs.")
+    groups: tuple[str, ...] = Field(
+        default=(), max_length=20, description="For add and groups: all groups of theirs; none alone: no group."
+    )
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The groups asked for; ``none`` alone is the word for no group, as nothing said may be a slip."""
+        return () if self.groups == (NONE,) else self.groups
 
 
 def manage_user(
@@ -53,11 +61,17 @@ def manage_user(
     Raises:
         NotFound: no Authelia (``no_sign_on``), no users file (``no_users_file``), no such user (``user_unknown``).
         InvalidInput: ``user_exists``, ``last_user``, ``bad_name``, ``bad_value``, ``bad_users_file``,
-            ``nothing_to_do``.
+            ``nothing_to_do``, ``groups_missing`` (which groups is not said: that would take all away).
         EditRefused: the file cannot be changed without touching others.
     """
     lab = view(snapshot)
     portal = the_portal(lab)
+    if request.action == "groups" and not request.groups:
+        raise InvalidInput(
+            "It is not said which groups.",
+            code="groups_missing",
+            hint=f"Give all groups that {request.name} is to have; the word {NONE} alone takes all away.",
+        )
     path = portal.path(USERS)
     before = read(path)
     if before is None:
@@ -90,14 +104,14 @@ def _changed(text: str, request: ManageUserRequest, settings: LabSettings, passw
                 name,
                 request.displayname or name,
                 request.email or f"{name.partition('@')[0]}@{settings.domain}",
-                request.groups,
+                request.wanted,
                 disabled=False,
             )
             return add_user(text, user, password_hash)
         case "remove":
             return remove_user(text, name)
         case "groups":
-            return change_user(text, name, groups=request.groups)
+            return change_user(text, name, groups=request.wanted)
         case "reset_password":
             return change_user(text, name, password=password_hash)
         case "disable" | "enable":
@@ -118,20 +132,20 @@ def _restart(portal: Portal, read: Callable[[str], str | None]) -> tuple[EngineA
 
 
 def _summary(request: ManageUserRequest) -> str:
-    groups = f", groups {', '.join(request.groups)}" if request.groups else ""
+    groups = f", groups {', '.join(request.wanted)}" if request.wanted else ""
     return {
         "add": f"Add user {request.name}{groups}",
         "remove": f"Remove user {request.name}",
         "disable": f"Disable user {request.name}",
         "enable": f"Enable user {request.name}",
-        "groups": f"User {request.name}: groups {', '.join(request.groups) or 'none'}",
+        "groups": f"User {request.name}: groups {', '.join(request.wanted) or 'none'}",
         "reset_password": f"New password for user {request.name}",
     }[request.action]
 
 
 def _risks(request: ManageUserRequest, before: str) -> list[RiskReason]:
     old = next((u for u in users_of(before) if u.name == request.name), None)
-    gained = set(request.groups) - set(old.groups if old else ())
+    gained = set(request.wanted) - set(old.groups if old else ())
     match request.action:
         case "add":
             found = [RiskReason(Risk.HIGH, f"{request.name} may log in to the lab.")]
@@ -157,7 +171,7 @@ def _notes(request: ManageUserRequest, lab: LabView, settings: LabSettings, port
             f"docker exec {portal.service.name} authelia storage user totp delete {request.name}"
         )
     named = {g for route in all_routes(lab, settings) for g in route.groups}
-    unused = sorted(set(request.groups) - named - {ADMINS})
+    unused = sorted(set(request.wanted) - named - {ADMINS})
     if unused and request.action in ("add", "groups"):
         notes.append(f"No service asks for {', '.join(unused)} yet; set_access_policy does that.")
     return notes

@@ -46,6 +46,10 @@ class Wanted:
     dumps: tuple[Dump, ...]
     left: tuple[str, ...] = ()
 
+    def emptied(self, dump: Dump) -> tuple[str, ...]:
+        """Folders that a dump's database begins anew in, but for those that come (empty) with a folder around them."""
+        return tuple(f for f in dump.folders if not any(f.startswith(f"{p}/") for p in self.paths))
+
 
 def wanted(snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: str, path: str) -> Wanted:
     """What a service (with its companions), a whole stack (``service`` "") or one path of a service comes to.
@@ -70,17 +74,14 @@ def wanted(snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: 
     for dump in mine:
         if not dump.folders:
             raise InvalidInput(
-                f"{dump.service} keeps its data in a named volume, which cannot be put aside by a rename.",
+                f"{dump.service} keeps its data in a named volume, or in no folder that is known to be its own "
+                "alone, which cannot be put aside by a rename.",
                 code="data_in_volume",
                 hint=f"Mount ./{dump.service}/database there instead; or load its dump by hand.",
             )
-    # One folder may hold a service's database and more: those below a database's own are its dump's business.
-    paths = tuple(p for p in found.missing if not _within(p, inside))
+    # What is below a database's own folder is its dump's business; a folder around it comes back with that one empty.
+    paths = tuple(p for p in found.missing if not any(p == f or p.startswith(f"{f}/") for f in inside))
     return Wanted(stack_name, tuple(these), paths, tuple(mine), tuple(left))
-
-
-def _within(path: str, folders: set[str]) -> bool:
-    return any(path == f or path.startswith(f"{f}/") or f.startswith(f"{path}/") for f in folders)
 
 
 def _one_path(stack: str, services: Mapping[str, Any], env: Mapping[str, str], path: str) -> Wanted:
@@ -128,11 +129,19 @@ def restore_backup(
     Raises InvalidInput (``not_in_backup``) when the backup holds none of it.
     """
     moves: list[DataMove] = []
-    for path in (p for p in what.paths if p in found):
+
+    def begins_anew(dump: Dump) -> bool:
+        around = (p for p in what.paths if any(f.startswith(f"{p}/") for f in dump.folders))
+        return dump.file in found and all(p in found for p in around)
+
+    loads = [d for d in what.dumps if begins_anew(d)]
+    # A folder around a database whose dump is not there would put the database away with nothing to load.
+    kept = {f for d in what.dumps if d not in loads for f in d.folders}
+    around = [p for p in what.paths if any(f.startswith(f"{p}/") for f in kept)]
+    for path in (p for p in what.paths if p in found and p not in around):
         moves += _swap(path, f"{side}/lab/{path}", trash, exists)
-    loads = [d for d in what.dumps if d.file in found]
     for dump in loads:
-        for folder in dump.folders:
+        for folder in what.emptied(dump):
             moves += _swap(folder, f"{side}/empty/{folder}", trash, exists)
     if not moves:
         raise InvalidInput(
@@ -164,6 +173,7 @@ def restore_backup(
         notes=(
             f"What is there now is kept in {trash} for {TRASH_DAYS} days.",
             *(f"The backup does not hold {m}; it stays as it is." for m in missing),
+            *(f"{p} stays as it is: a database is in it, and no dump of that." for p in around if p not in missing),
             *what.left,
         ),
         undo="Roll this plan back: the present data is put back from the trash, as long as that is kept.",

@@ -5,7 +5,7 @@ file a stack, ``+++`` between the stacks of one lab. A case may begin with heade
 
 * ``facts: networks=a,b memory=8GiB tracked=x/.env,y backup=/mnt/a`` is what is known of the lab (:class:`LabFacts`),
   as are ``pools=a=10.8.0.0/24`` (the engine's networks) and ``routes=wg0=10.6.0.0/24`` (the machine's),
-  and ``hosts=nas:10.0.0.2`` (other Docker hosts' private addresses),
+  ``hosts=nas:10.0.0.2`` (other Docker hosts' private addresses) and ``devices=tv.example.org:tv`` (routed ones),
 * ``env: A=1 B='x y'`` is the ``.env`` of every stack of the case,
 * ``files: ./a ./b/c`` is what exists beside the compose file (and the folders on the way); without it nobody can look,
 * ``expects: a/.env:1:W`` is a finding in a file that is no compose file: where, and how severe,
@@ -126,6 +126,7 @@ def _facts(text: str) -> LabFacts:
         pools={n: [s] for n, _, s in (w.partition("=") for w in names["pools"])} if "pools" in names else None,
         routes=[(s, i) for i, _, s in (w.partition("=") for w in names["routes"])] if "routes" in names else None,
         hosts=dict(n.partition(":")[::2] for n in names["hosts"]) if "hosts" in names else None,
+        devices=dict(n.partition(":")[::2] for n in names["devices"]) if "devices" in names else None,
     )
 
 
