@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +35,8 @@ _SECONDS = 120.0
 _UP_SECONDS = 240.0
 _LOOKS = 12
 _POLL = 0.5
+ACTIVE = frozenset({"running", "restarting", "paused"})
+"""States of a container that a sync would pull its files away from."""
 
 
 class StandbyHosts:
@@ -76,7 +78,8 @@ class StandbyHosts:
         running = tuple(sorted(where for where, c in found.items() if c.state == "running"))
         names = tuple(sorted(c.name for c in found.values()))
         missing = hashes.keys() - found.keys()
-        return StandbySeen(host, tuple(sorted(found)), running, tuple(sorted(behind | missing)), names)
+        stuck = tuple(sorted(where for where, c in found.items() if c.state in ACTIVE and where not in running))
+        return StandbySeen(host, tuple(sorted(found)), running, tuple(sorted(behind | missing)), names, stuck)
 
     def sync(self, host: str, stacks: Sequence[str]) -> StandbySynced:
         """As the port's."""
@@ -113,19 +116,19 @@ class StandbyHosts:
             )
         return total
 
-    def start(self, host: str, stacks: Sequence[str]) -> tuple[str, ...]:
+    def active(self, host: str, stacks: Sequence[str]) -> tuple[str, ...]:
+        """As the port's."""
+        return tuple(sorted(where for where, c in self._found(host, stacks).items() if c.state in ACTIVE))
+
+    def start(self, host: str, stacks: Sequence[str], *, only: Collection[str] | None = None) -> tuple[str, ...]:
         """As the port's."""
         compose = self._compose(host)
-        if not self._found(host, stacks):
-            raise NotFound(
-                f"There is no standby on {host}.",
-                hint=f"`homelab-mcp host standby {host}` plans one, while this machine's Docker answers.",
-                code="standby_missing",
-            )
+        wanted = self._there(host, stacks).keys() if only is None else set(only)
         for stack in stacks:
-            compose.start(stack, ())
+            if mine := sorted(w.partition("/")[2] for w in wanted if w.startswith(f"{stack}/")):
+                compose.start(stack, mine)
         until = time.monotonic() + _UP_SECONDS
-        while ill := [c.name for c in self._found(host, stacks).values() if not _well(c)]:
+        while ill := [c.name for w, c in self._found(host, stacks).items() if w in wanted and not _well(c)]:
             if time.monotonic() >= until:
                 raise EngineFailed(
                     f"On {host} after {_UP_SECONDS:.0f} s not well: {', '.join(sorted(ill))}.",
@@ -133,18 +136,29 @@ class StandbyHosts:
                     code="standby_not_up",
                 )
             time.sleep(_POLL)
-        return tuple(sorted(c.name for c in self._found(host, stacks).values()))
+        return tuple(sorted(c.name for w, c in self._found(host, stacks).items() if w in wanted))
 
-    def stop(self, host: str, stacks: Sequence[str]) -> None:
+    def stop(self, host: str, stacks: Sequence[str], *, keep: Collection[str] = ()) -> None:
         """As the port's: made anew, as Docker would start with itself again what ever ran and is to run ``always``.
 
         Source: Docker's documentation, "Start containers automatically".
         """
-        compose, found = self._compose(host), self._found(host, stacks)
+        compose, found = self._compose(host), self._there(host, stacks)
         for stack in stacks:
-            if mine := sorted(c.service for where, c in found.items() if where.startswith(f"{stack}/")):
+            here = [c.service for where, c in found.items() if where.startswith(f"{stack}/") and where not in keep]
+            if mine := sorted(here):
                 compose.remove(stack, mine)
-                compose.create(stack, ())
+                # Named: else Compose makes what is to stay anew as well, where its file was changed.
+                compose.create(stack, mine)
+
+    def _there(self, host: str, stacks: Sequence[str]) -> dict[str, ContainerState]:
+        if found := self._found(host, stacks):
+            return found
+        raise NotFound(
+            f"There is no standby on {host}.",
+            hint=f"`homelab-mcp host standby {host}` plans one, while this machine's Docker answers.",
+            code="standby_missing",
+        )
 
     def _at(self, host: str) -> DockerEngine:
         self._hosts().knock(host)
@@ -169,7 +183,7 @@ class StandbyHosts:
                 hint="Choose another host: a standby has the names of what it stands for.",
                 code="standby_occupied",
             )
-        if running := [c.name for c in there if c.state in {"running", "restarting", "paused"}]:
+        if running := [c.name for c in there if c.state in ACTIVE]:
             raise InvalidInput(
                 f"The standby on {host} runs: {', '.join(sorted(running))}.",
                 hint=f"Stop it first: `homelab-mcp host standby {host} --deactivate`.",

@@ -24,9 +24,9 @@ def sync_standby(lab: LabView, settings: LabSettings, host: str, there: StandbyS
             hint="Give it a host whose ports and names are free.",
             code="standby_refused",
         )
-    if there and there.running:
+    if there and there.active:
         raise InvalidInput(
-            f"The standby on {host} runs: {', '.join(there.running)}.",
+            f"The standby on {host} runs: {', '.join(there.active)}.",
             hint=f"Stop it first: `homelab-mcp host standby {host} --deactivate`.",
             code="standby_active",
         )
@@ -94,7 +94,7 @@ def activate_standby(
 def deactivate_standby(lab: LabView, settings: LabSettings, host: str, there: StandbySeen | None) -> Draft:
     """A draft that stops the standby. Raises InvalidInput (``nothing_to_do``), NotFound (``standby_missing``)."""
     stacks = _core(lab, settings)
-    if not _there(host, there).running:
+    if not _there(host, there).active:
         raise InvalidInput(f"The standby on {host} does not run.", code="nothing_to_do")
     return Draft(
         operation="deactivate_standby",

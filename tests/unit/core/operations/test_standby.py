@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from homelab_mcp.core.drill_report import Seen, report
@@ -81,6 +83,7 @@ def test_it_is_not_synced_while_it_runs_nor_started_twice_nor_where_there_is_non
     runs = StandbySeen("nas", READY.services, running=READY.services)
     for draft, there, code in (
         (sync_standby, runs, "standby_active"),
+        (sync_standby, replace(READY, stuck=("login/authelia",)), "standby_active"),
         (deactivate_standby, READY, "nothing_to_do"),
         (deactivate_standby, None, "standby_missing"),
     ):
@@ -91,6 +94,10 @@ def test_it_is_not_synced_while_it_runs_nor_started_twice_nor_where_there_is_non
         with pytest.raises((InvalidInput, NotFound)) as not_started:
             activate_standby(lab(), SETTINGS, "nas", there, alive=False)
         assert not_started.value.code == code
+    # What restarts all the time is no dead end: a sync asks to stop it, and it can be.
+    stuck = replace(READY, stuck=("login/authelia",))
+    assert deactivate_standby(lab(), SETTINGS, "nas", stuck).actions[0].kind is ActionKind.STANDBY_STOP
+    assert activate_standby(lab(), SETTINGS, "nas", stuck, alive=False).actions
     with pytest.raises(InvalidInput) as coreless:
         sync_standby(lab(edge="services: {}\n"), LabSettings(domain="lab.test"), "nas", None)
     assert coreless.value.code == "no_core"
