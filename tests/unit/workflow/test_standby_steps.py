@@ -70,7 +70,12 @@ def test_a_sync_tells_how_much_is_there_and_what_is_not() -> None:
             [],
             "bring to host nas, not started there: a standby of core: why",
         ),
-        (ActionKind.STANDBY_START, ["start nas core"], ["stop nas core core/traefik"], "on host nas start the standby of core: why"),
+        (
+            ActionKind.STANDBY_START,
+            ["start nas core"],
+            ["stop nas core core/traefik"],
+            "on host nas start the standby of core: why",
+        ),
         (
             ActionKind.STANDBY_STOP,
             ["stop nas core"],
