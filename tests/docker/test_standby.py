@@ -207,6 +207,8 @@ def two(docker_engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> I
         (core / "login/config/users.yml").write_text("users: {person: {password: hash}}\n")
         os.chown(core / "login/config/users.yml", 1234, 1235)
         (core / "login/config/users.yml").chmod(0o640)
+        os.chown(core, 1234, 0)
+        core.chmod(0o710)
         (root / "pages").mkdir()
         (root / "pages/compose.yaml").write_text(PAGES.replace("PRIVATE", private))
         lab = open_lab(str(root))
@@ -274,6 +276,8 @@ def test_the_standby_serves_what_the_lost_machine_served_and_survives_said_so(tw
     with sqlite3.connect(copied / "db.sqlite3") as database:
         assert database.execute("SELECT who FROM factors").fetchall() == [("person",)]
     database.close()
+
+    assert two.there("stat -c '%a %u:%g' core core/.homelab-standby").split() == ["710", "1234:0", "600", "0:0"]
 
     # Again: what is here no more is emptied there, and what changed is there.
     (two.root / "core/traefik/dynamic/extra.yml").write_text("http: {}\n")
@@ -348,10 +352,29 @@ def test_nothing_is_put_over_others_files_and_a_standby_that_cannot_start_is_put
     assert two.served()
     (seen,) = two.lab.standby.seen(("core",))
     assert (seen.host, seen.services, seen.running, seen.behind) == ("second", ("core/login", "core/traefik"), (), ())
+    assert (seen.changed, seen.routes) == ((), ("second-pages-page",))
+    (two.root / "core/login/config/users.yml").write_text("users: {person: {}, another: {}}\n")
+    # What ran before a start that fails goes on: the login needs no address of this machine's.
+    two.second.docker("start", "login")
+    again = two.apply(propose_standby(two.lab, "second", REQUESTER, "activate"))
+    assert again.state is PlanState.ROLLED_BACK, again
+    assert "what was started on second is stopped; what ran on second before runs on: core/login" in [
+        e.what for e in again.evidence
+    ]
+    assert two.second.running() == {"page", "login"}
+    two.done("deactivate")
+    assert two.second.running() == {"page"}
     text = (two.root / "core/compose.yaml").read_text()
     (two.root / "core/compose.yaml").write_text(text.replace("unless-stopped", "always", 1))
     (seen,) = two.lab.standby.seen(("core",))
     assert seen.behind == ("core/traefik",)
     whole = {f["failure"]: f for f in survives(two.lab)["failures"]}["The machine of the lab is lost"]
     assert "changed since: core/traefik" in whole["note"]
+    assert "files changed since: core/compose.yaml, core/login/config/users.yml" in whole["note"]
     assert whole["returns"] == ["core/traefik", "core/login", "pages/page"]
+
+    # As a machine that this lab was restored from: the same names in the same folder, and made by no sync.
+    two.there("rm core/.homelab-standby")
+    assert two.lab.standby.seen(("core",)) == ()
+    with pytest.raises(NotFound):
+        propose_standby(two.lab, "second", REQUESTER, "activate")

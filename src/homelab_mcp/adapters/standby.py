@@ -1,23 +1,21 @@
 """A standby core over the Docker connections that the lab has: nothing else has to be on the other machine.
 
-Files travel as archives of a container that is made for it, never started, and taken away again: it has the stack's
-folder for a mount. So owners and permissions stay, whoever runs this program, and what travels is as safe as the
-connection to Docker there, SSH or mutual TLS.
-Source: Docker Engine API, "Get an archive of a filesystem resource in a container" and "Extract an archive": both work
-on a container that does not run, its mounts included.
+A standby is what a sync made, by the mark in its folder: containers of the same folder alone may be another lab's, such
+as those of the machine that this lab was restored from.
 """
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from homelab_mcp.adapters.standby_copy import MARK, Entry, differing, packed, unpacked
+from homelab_mcp.adapters.standby_copy import Entry, Mark
+from homelab_mcp.adapters.standby_files import StandbyFiles
+from homelab_mcp.adapters.standby_order import WELL, fulfils, in_order, waits_for
 from homelab_mcp.core.project_name import FOLDER_LABEL
 from homelab_mcp.model.errors import EngineFailed, HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.lab import LOCAL
@@ -29,12 +27,11 @@ if TYPE_CHECKING:
     from homelab_mcp.adapters.docker_engine import DockerEngine
     from homelab_mcp.adapters.hosts import HostSet
 
-_AT = "/copy"
-_LABEL = "homelab.standby.carrier"
 _SECONDS = 120.0
 _UP_SECONDS = 240.0
-_LOOKS = 12
 _POLL = 0.5
+ACTIVE = frozenset({"running", "restarting", "paused"})
+"""States of a container that a sync would pull its files away from."""
 
 
 class StandbyHosts:
@@ -50,6 +47,7 @@ class StandbyHosts:
         self._root = Path(root)
         self._hosts = hosts
         self._compose = compose
+        self._files = StandbyFiles(self._root)
 
     def seen(self, stacks: Sequence[str], *, compared: bool = True) -> tuple[StandbySeen, ...]:
         """As the port's."""
@@ -61,30 +59,71 @@ class StandbyHosts:
             return ()
         calls = {n: (lambda host=n: self._found(host, stacks)) for n in names}
         found = at_once(calls, max(hosts.patience(n) for n in names) + 1.0)
-        seen = ((name, one) for name, one in found.items() if not isinstance(one, Exception))
-        return tuple(self._seen(name, one, compared=compared) for name, one in seen if one)
-
-    def _seen(self, host: str, found: Mapping[str, ContainerState], *, compared: bool) -> StandbySeen:
-        compose = self._compose(host)
-        hashes: dict[str, str] = {}
-        for stack in {where.partition("/")[0] for where in found if compared}:
+        files: dict[str, dict[str, Entry] | None] = {}
+        seen: list[StandbySeen] = []
+        for name, one in found.items():
+            if isinstance(one, Exception) or not one:
+                continue
+            if not compared:
+                seen.append(_seen(name, one))
+                continue
             try:
-                hashes |= {f"{stack}/{service}": value for service, value in compose.hashes(stack).items()}
+                marks = self._marks(name, one)
             except HomelabError:
                 continue
+            if mine := {where: c for where, c in one.items() if where.partition("/")[0] in marks}:
+                seen.append(self._compared(_seen(name, mine), mine, marks, files))
+        return tuple(seen)
+
+    def _compared(
+        self,
+        seen: StandbySeen,
+        found: Mapping[str, ContainerState],
+        marks: Mapping[str, Mark],
+        files: dict[str, dict[str, Entry] | None],
+    ) -> StandbySeen:
+        """With what of it is not as it is here now. ``files``: what was read here already."""
+        compose = self._compose(seen.host)
+        hashes: dict[str, str] = {}
+        changed: set[str] = set()
+        for stack, mark in marks.items():
+            with suppress(HomelabError):
+                hashes |= {f"{stack}/{service}": value for service, value in compose.hashes(stack).items()}
+            if stack not in files:
+                files[stack] = self._here(stack)
+            now = files[stack]
+            if now is not None and mark.digests is not None:
+                digests = {path: entry.digest for path, entry in now.items()}
+                moved = {p for p in {*digests, *mark.digests} if digests.get(p) != mark.digests.get(p)}
+                changed |= {f"{stack}/{path}" for path in moved}
         behind = {where for where, c in found.items() if hashes and hashes.get(where) != c.config_hash}
-        running = tuple(sorted(where for where, c in found.items() if c.state == "running"))
-        names = tuple(sorted(c.name for c in found.values()))
         missing = hashes.keys() - found.keys()
-        return StandbySeen(host, tuple(sorted(found)), running, tuple(sorted(behind | missing)), names)
+        noted = [mark for mark in marks.values() if mark.digests is not None]
+        return replace(
+            seen,
+            behind=tuple(sorted(behind | missing)),
+            changed=tuple(sorted(changed)),
+            routes=tuple(sorted({r for mark in noted for r in mark.routes})) if noted else None,
+        )
+
+    def _here(self, stack: str) -> dict[str, Entry] | None:
+        """The stack's files on this machine; None where its Docker cannot read them."""
+        try:
+            here = self._hosts().engine(LOCAL)
+            made = here.containers(self._compose(LOCAL).project(stack))
+            return self._files.look(here, stack, made[0].image_id) if made else None
+        except HomelabError:
+            return None
 
     def sync(self, host: str, stacks: Sequence[str]) -> StandbySynced:
         """As the port's."""
         there, compose = self._at(host), self._compose(host)
         if ":" in str(self._root):
             raise InvalidInput("The lab's path has a colon, which Docker takes for a mount's end.", code="path_refused")
+        for engine in (self._hosts().engine(LOCAL), there):
+            self._files.sweep(engine)
         for stack in stacks:
-            self._refuse_others(host, stack, there.containers(compose.project(stack)))
+            self._refuse_others(host, stack, there, there.containers(compose.project(stack)))
         models = {stack: compose.resolved(stack) for stack in stacks}
         for stack in stacks:
             # Before a secret leaves this machine: what cannot be had there is found out first.
@@ -96,8 +135,8 @@ class StandbyHosts:
             if not images:
                 raise InvalidInput(f"No service of {stack} names an image.", code="standby_occupied")
             self._networks(there, model)
-            files, left = self._steady(stack, images[0])
-            emptied = self._put(there, stack, images[0], files)
+            files, left = self._files.steady(self._hosts().engine(LOCAL), stack, images[0])
+            emptied = self._files.put(there, stack, images[0], files)
             project = compose.project(stack)
             there.remove_orphans(project, {c.service for c in there.containers(project)} - set(services))
             compose.create(stack, ())
@@ -113,19 +152,30 @@ class StandbyHosts:
             )
         return total
 
-    def start(self, host: str, stacks: Sequence[str]) -> tuple[str, ...]:
+    def active(self, host: str, stacks: Sequence[str]) -> tuple[str, ...]:
         """As the port's."""
-        compose = self._compose(host)
-        if not self._found(host, stacks):
-            raise NotFound(
-                f"There is no standby on {host}.",
-                hint=f"`homelab-mcp host standby {host}` plans one, while this machine's Docker answers.",
-                code="standby_missing",
-            )
-        for stack in stacks:
-            compose.start(stack, ())
+        return tuple(sorted(where for where, c in self._ours_there(host, stacks).items() if c.state in ACTIVE))
+
+    def start(self, host: str, stacks: Sequence[str], *, only: Collection[str] | None = None) -> tuple[str, ...]:
+        """As the port's: the containers that are there, by what they say themselves.
+
+        Today's compose file may ask for more than the last sync brought, and is of no use here.
+        """
+        there, engine = self._there(host, stacks), self._at(host)
+        mine = {where: c for where, c in there.items() if only is None or where in only}
         until = time.monotonic() + _UP_SECONDS
-        while ill := [c.name for c in self._found(host, stacks).values() if not _well(c)]:
+        for where in in_order(mine):
+            stack, one = where.partition("/")[0], mine[where]
+            needs = {f"{stack}/{service}": condition for service, condition in waits_for(one).items()}
+            self._wait(host, stacks, needs, until)
+            if one.state not in {"running", "restarting"}:
+                _start(engine, host, one)
+        self._wait(host, stacks, dict.fromkeys(mine, WELL), until)
+        return tuple(sorted(c.name for c in mine.values()))
+
+    def _wait(self, host: str, stacks: Sequence[str], needs: Mapping[str, str], until: float) -> None:
+        """Until each of these ``stack/service`` fulfils its condition."""
+        while ill := [c.name for w, c in self._found(host, stacks).items() if w in needs and not fulfils(c, needs[w])]:
             if time.monotonic() >= until:
                 raise EngineFailed(
                     f"On {host} after {_UP_SECONDS:.0f} s not well: {', '.join(sorted(ill))}.",
@@ -133,25 +183,58 @@ class StandbyHosts:
                     code="standby_not_up",
                 )
             time.sleep(_POLL)
-        return tuple(sorted(c.name for c in self._found(host, stacks).values()))
 
-    def stop(self, host: str, stacks: Sequence[str]) -> None:
+    def stop(self, host: str, stacks: Sequence[str], *, keep: Collection[str] = ()) -> None:
         """As the port's: made anew, as Docker would start with itself again what ever ran and is to run ``always``.
 
         Source: Docker's documentation, "Start containers automatically".
         """
-        compose, found = self._compose(host), self._found(host, stacks)
+        compose, engine = self._compose(host), self._at(host)
+        going = {where: c for where, c in self._there(host, stacks).items() if where not in keep}
+        anew: dict[str, list[str]] = {}
         for stack in stacks:
-            if mine := sorted(c.service for where, c in found.items() if where.startswith(f"{stack}/")):
-                compose.remove(stack, mine)
-                compose.create(stack, ())
+            here = {c.service for where, c in going.items() if where.startswith(f"{stack}/")}
+            if here and (known := sorted(here & compose.hashes(stack).keys())):
+                anew[stack] = known
+        for stack, services in anew.items():
+            # While all is there yet: an image of today's file that cannot be had leaves nothing taken away.
+            compose.pull(stack, services)
+        for stack, services in anew.items():
+            compose.remove(stack, services)
+            # Named: else Compose makes what is to stay anew as well, where its file was changed.
+            compose.create(stack, services)
+        for where, one in going.items():
+            if one.service not in anew.get(where.partition("/")[0], ()) and one.state in ACTIVE:
+                # Of no file any more, so nothing would make it again: a sync takes it away.
+                _halt(engine, one)
+
+    def _there(self, host: str, stacks: Sequence[str]) -> dict[str, ContainerState]:
+        if found := self._ours_there(host, stacks):
+            return found
+        raise NotFound(
+            f"There is no standby on {host}.",
+            hint=f"`homelab-mcp host standby {host}` plans one, while this machine's Docker answers.",
+            code="standby_missing",
+        )
+
+    def _ours_there(self, host: str, stacks: Sequence[str]) -> dict[str, ContainerState]:
+        """What a sync made there, and nothing that only has its names."""
+        found = self._found(host, stacks)
+        marked = self._marks(host, found)
+        return {where: c for where, c in found.items() if where.partition("/")[0] in marked}
+
+    def _marks(self, host: str, found: Mapping[str, ContainerState]) -> dict[str, Mark]:
+        """Stack -> what a sync noted in its folder there; without those that no sync made."""
+        images = {where.partition("/")[0]: c.image_id for where, c in found.items()}
+        marks = {s: self._files.mark(self._at(host), s, image) for s, image in sorted(images.items())}
+        return {stack: mark for stack, mark in marks.items() if mark is not None}
 
     def _at(self, host: str) -> DockerEngine:
         self._hosts().knock(host)
         return self._hosts().engine(host)
 
     def _found(self, host: str, stacks: Sequence[str]) -> dict[str, ContainerState]:
-        """``stack/service`` -> container of a standby there; none of a lab of somebody else's."""
+        """``stack/service`` -> container of the same folder there: a standby's, or of a lab that was there before."""
         engine, compose = self._at(host), self._compose(host)
         found: dict[str, ContainerState] = {}
         for stack in stacks:
@@ -162,14 +245,17 @@ class StandbyHosts:
     def _ours(self, container: ContainerState, stack: str) -> bool:
         return container.labels.get(FOLDER_LABEL) == str(self._root / stack)
 
-    def _refuse_others(self, host: str, stack: str, there: Sequence[ContainerState]) -> None:
-        if others := [c.name for c in there if not self._ours(c, stack)]:
+    def _refuse_others(self, host: str, stack: str, engine: DockerEngine, there: Sequence[ContainerState]) -> None:
+        others = [c.name for c in there if not self._ours(c, stack)]
+        if there and not others and self._files.mark(engine, stack, there[0].image_id) is None:
+            others = [c.name for c in there]
+        if others:
             raise InvalidInput(
                 f"Host {host} has containers of a stack {stack} that is not this lab's: {', '.join(sorted(others))}.",
                 hint="Choose another host: a standby has the names of what it stands for.",
                 code="standby_occupied",
             )
-        if running := [c.name for c in there if c.state in {"running", "restarting", "paused"}]:
+        if running := [c.name for c in there if c.state in ACTIVE]:
             raise InvalidInput(
                 f"The standby on {host} runs: {', '.join(sorted(running))}.",
                 hint=f"Stop it first: `homelab-mcp host standby {host} --deactivate`.",
@@ -184,74 +270,26 @@ class StandbyHosts:
             if (network or {}).get("external") and name and name not in known:
                 there.create_network(name)
 
-    def _steady(self, stack: str, image: str) -> tuple[dict[str, Entry], tuple[str, ...]]:
-        """The stack's files here, as two looks in a row saw them."""
-        here = self._hosts().engine(LOCAL)
-        with self._carrier(here, stack, image) as carrier:
-            before, _ = _read(here, carrier, stack)
-            for _ in range(_LOOKS):
-                now, left = _read(here, carrier, stack)
-                moved = differing(before, now)
-                if not moved:
-                    # What a standby was made of is none itself.
-                    now.pop(MARK, None)
-                    return now, left
-                before = now
+
+def _seen(host: str, found: Mapping[str, ContainerState]) -> StandbySeen:
+    running = {where for where, c in found.items() if c.state == "running"}
+    stuck = {where for where, c in found.items() if c.state in ACTIVE} - running
+    names = tuple(sorted(c.name for c in found.values()))
+    return StandbySeen(host, tuple(sorted(found)), tuple(sorted(running)), (), names, tuple(sorted(stuck)))
+
+
+def _start(engine: DockerEngine, host: str, container: ContainerState) -> None:
+    try:
+        if container.state == "paused":
+            engine.asked(lambda c: c.unpause(container.id), _SECONDS)
+        else:
+            engine.asked(lambda c: c.start(container.id), _SECONDS)
+    except EngineFailed as error:
+        said = str(error.details.get("output") or error.message)
         raise EngineFailed(
-            f"Files of {stack} change all the time: {', '.join(moved[:5])}.",
-            hint="Ask again in a quiet moment, or stop the service that writes them for so long.",
-            code="standby_unsteady",
-        )
-
-    def _put(self, there: DockerEngine, stack: str, image: str, files: Mapping[str, Entry]) -> tuple[str, ...]:
-        """Put them there; the files there that are here no more, which are emptied, as nothing can remove them."""
-        with self._carrier(there, stack, image) as carrier:
-            present, _ = _read(there, carrier, stack)
-            if present and MARK not in present:
-                raise InvalidInput(
-                    f"The folder {self._root / stack} on that machine holds files of somebody else.",
-                    hint="Move it away there, or choose another host: nothing is put over other files.",
-                    code="standby_occupied",
-                )
-            stale = {p: e for p, e in present.items() if e.data is not None and p not in files and p != MARK}
-            wanted = {**files, **{p: replace(e, data=b"") for p, e in stale.items()}}
-            body = packed(wanted)
-            there.asked(lambda c: c.put_archive(carrier, _AT, body), _SECONDS)
-            now, _ = _read(there, carrier, stack)
-            if wrong := [p for p in differing(wanted, now) if p in wanted]:
-                raise EngineFailed(f"Not as it was sent: {', '.join(wrong[:5])}.", code="write_not_held")
-        return tuple(sorted(p for p, e in stale.items() if e.data))
-
-    @contextmanager
-    def _carrier(self, engine: DockerEngine, stack: str, image: str) -> Iterator[str]:
-        """A container that is never started, with the stack's folder at ``/copy``."""
-
-        def make(client: Any) -> str:
-            limits = client.create_host_config(binds=[f"{self._root / stack}:{_AT}"], network_mode="none")
-            name = f"homelab-standby-{secrets.token_hex(6)}"
-            for left in client.containers(all=True, quiet=True, filters={"label": f"{_LABEL}={self._root}"}):
-                # Of a sync that was killed: one lab has one apply at a time.
-                client.remove_container(left["Id"], force=True, v=True)
-            made = client.create_container(
-                image, ["none"], entrypoint=["none"], name=name, host_config=limits, labels={_LABEL: str(self._root)}
-            )
-            return str(made["Id"])
-
-        ident = engine.asked(make, _SECONDS)
-        try:
-            yield ident
-        finally:
-            engine.asked(lambda c: c.remove_container(ident, force=True, v=True), _SECONDS)
+            f"{container.name} does not start on {host}: {said[:800]}", code="standby_not_up", details=error.details
+        ) from error
 
 
-def _read(engine: DockerEngine, carrier: str, stack: str) -> tuple[dict[str, Entry], tuple[str, ...]]:
-    found: tuple[dict[str, Entry], tuple[str, ...]] = engine.asked(
-        lambda c: unpacked(c.get_archive(carrier, _AT)[0], stack), _SECONDS
-    )
-    return found
-
-
-def _well(container: ContainerState) -> bool:
-    if container.state == "exited":
-        return container.status.startswith("Exited (0)")
-    return container.state == "running" and container.health in {"", "healthy"}
+def _halt(engine: DockerEngine, container: ContainerState) -> None:
+    engine.asked(lambda c: c.stop(container.id), _SECONDS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import posixpath
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,6 +24,37 @@ _MARK_TEXT = (
     "A copy that homelab-mcp made of the lab's own machine, and puts anew at each sync. Its containers are made and\n"
     "not started. Where that machine is lost, `docker start` starts them: `docker ps -a` names them.\n"
 )
+ROOT = "."
+"""The folder itself among its entries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a sync noted of itself.
+
+    Args:
+        digests: path -> digest of what was sent; None where it was cut off before it could note that.
+        routes: routers of services elsewhere that Traefik's file had.
+    """
+
+    digests: Mapping[str, str] | None = None
+    routes: tuple[str, ...] = ()
+
+    def text(self) -> bytes:
+        """The file ``MARK``."""
+        if self.digests is None:
+            return _MARK_TEXT.encode()
+        noted = {"files": dict(sorted(self.digests.items())), "routes": list(self.routes)}
+        return f"{_MARK_TEXT}{json.dumps(noted)}\n".encode()
+
+    @staticmethod
+    def read(data: bytes) -> Mark:
+        """Of such a file; one that nobody can read notes nothing."""
+        try:
+            noted = json.loads(data.splitlines()[-1])
+            return Mark(dict(noted["files"]), tuple(map(str, noted["routes"])))
+        except (ValueError, LookupError, TypeError):
+            return Mark()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +71,14 @@ class Entry:
         """What two looks are compared by."""
         return self.mode, self.uid, self.gid, None if self.data is None else hashlib.sha256(self.data).digest()
 
+    @property
+    def digest(self) -> str:
+        """That in a word."""
+        return hashlib.sha256(repr(self.told).encode()).hexdigest()[:24]
+
 
 def unpacked(chunks: Iterable[bytes], stack: str) -> tuple[dict[str, Entry], tuple[str, ...]]:
-    """What an archive of one folder holds by path below it, and what is left out: links, sockets, logs.
+    """What an archive of one folder holds by path below it (``ROOT``: itself), and what is left out: links, logs.
 
     Raises InvalidInput (``standby_too_large``).
     """
@@ -50,8 +87,8 @@ def unpacked(chunks: Iterable[bytes], stack: str) -> tuple[dict[str, Entry], tup
     size = 0
     with tarfile.open(fileobj=io.BufferedReader(_Chunks(chunks)), mode="r|") as archive:
         for member in archive:
-            path = posixpath.normpath(member.name).partition("/")[2]
-            if not path or path.endswith("-shm"):
+            path = posixpath.normpath(member.name).partition("/")[2] or ROOT
+            if path.endswith("-shm") and not member.isdir():
                 continue
             if member.isdir():
                 found[path] = Entry(member.mode, member.uid, member.gid, None)
@@ -70,12 +107,16 @@ def unpacked(chunks: Iterable[bytes], stack: str) -> tuple[dict[str, Entry], tup
     return found, tuple(left)
 
 
-def packed(entries: Mapping[str, Entry]) -> bytes:
-    """An archive of these, each below its folder, with the mark."""
+def packed(entries: Mapping[str, Entry], mark: Mark, folder: str) -> bytes:
+    """An archive of these below a folder, whose own entry counts too.
+
+    The mark comes first: what is cut off later must not look like somebody else's.
+    """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for path, entry in sorted({**entries, MARK: Entry(0o644, 0, 0, _MARK_TEXT.encode())}.items()):
-            member = tarfile.TarInfo(path)
+        # It has digests of secrets, so it is nobody's else to read.
+        for path, entry in ((MARK, Entry(0o600, 0, 0, mark.text())), *sorted(entries.items())):
+            member = tarfile.TarInfo(posixpath.normpath(f"{folder}/{path}"))
             member.mode, member.uid, member.gid = entry.mode, entry.uid, entry.gid
             member.type = tarfile.DIRTYPE if entry.data is None else tarfile.REGTYPE
             member.size = len(entry.data or b"")

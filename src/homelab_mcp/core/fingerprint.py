@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from homelab_mcp.model.lab import SETTINGS_FILE
+from homelab_mcp.model.lab import HOSTS_FILE, SETTINGS_FILE
 from homelab_mcp.model.observed import ContainerState, Snapshot
 from homelab_mcp.model.plan import ActionKind, Draft
 
@@ -16,6 +16,8 @@ LAB = "lab"
 _FILE = "file:"
 _CONTAINER = "container:"
 _WHOLE = "*"
+_STANDBY = frozenset({ActionKind.STANDBY_SYNC, ActionKind.STANDBY_START, ActionKind.STANDBY_STOP})
+_ON_A_HOST = _STANDBY | {ActionKind.NODE_JOIN}
 _STATE_CLASS = {"running": "up", "restarting": "up", "created": "down", "exited": "down", "dead": "down"}
 
 
@@ -40,14 +42,17 @@ def of_containers(containers: Sequence[ContainerState]) -> str:
 def watched_files(draft: Draft, compose_paths: Mapping[str, str]) -> list[str]:
     """Every file whose change makes the draft stale, sorted.
 
-    Those it writes or adopts, the lab's settings, and the compose and env files of each stack it acts on.
+    Those it writes or adopts, the lab's settings, and the compose and env files of each stack it acts on, or brings
+    elsewhere. ``hosts.yaml`` as well where an action names a host by itself: which machine that is was approved.
 
     Args:
         draft: the draft.
         compose_paths: stack name -> its compose file's path, relative to the lab's root.
     """
     paths = {e.path for e in (*draft.edits, *draft.adopts)} | {SETTINGS_FILE}
-    for stack in touched_stacks(draft):
+    if any(a.kind in _ON_A_HOST for a in draft.actions):
+        paths.add(HOSTS_FILE)
+    for stack in read_stacks(draft):
         paths.add(f"{stack}/.env")
         if stack in compose_paths:
             paths.add(compose_paths[stack])
@@ -59,6 +64,12 @@ def touched_stacks(draft: Draft) -> list[str]:
     named = {a.stack for a in draft.actions if a.stack} | {v.stack for v in draft.verifications}
     named |= {e.path.split("/", 1)[0] for e in (*draft.edits, *draft.adopts) if "/" in e.path}
     return sorted(n for n in named if n)
+
+
+def read_stacks(draft: Draft) -> list[str]:
+    """The stacks that it is about, and those whose files it takes elsewhere (a standby's), sorted."""
+    carried = {stack for a in draft.actions if a.kind in _STANDBY for stack in a.services}
+    return sorted({*touched_stacks(draft), *carried})
 
 
 def watched_services(draft: Draft) -> list[tuple[str, str]]:

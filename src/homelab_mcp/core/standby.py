@@ -18,10 +18,20 @@ def core_stacks(lab: LabView, settings: LabSettings) -> tuple[str, ...]:
     here = [s for s in lab.services if s.host == LOCAL and s.engine != SWARM]
     if not any(is_traefik(s) for s in here):
         return ()
+    return tuple(sorted({s.stack for s in here if is_traefik(s)} | set(login_stacks(lab, settings))))
+
+
+def login_stacks(lab: LabView, settings: LabSettings) -> tuple[str, ...]:
+    """This machine's stacks with the service whose labels define the log-in's middleware, sorted.
+
+    None for a middleware of another provider (``authelia@file``): no label says whose it is.
+    """
     name, _, provider = settings.sso_middleware.partition("@")
     prefix = f"traefik.http.middlewares.{name}.".lower()
-    login = [s for s in here if provider in {"", "docker"} and any(k.lower().startswith(prefix) for k in s.labels)]
-    return tuple(sorted({s.stack for s in here if is_traefik(s)} | {s.stack for s in login}))
+    if not name or provider not in {"", "docker"}:
+        return ()
+    here = [s for s in lab.services if s.host == LOCAL and s.engine != SWARM]
+    return tuple(sorted({s.stack for s in here if any(k.lower().startswith(prefix) for k in s.labels)}))
 
 
 def in_the_way(lab: LabView, stacks: Sequence[str], host: str) -> str:

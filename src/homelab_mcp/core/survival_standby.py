@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from homelab_mcp.core.access import routers_of
+from homelab_mcp.core.host_routes import host_routes
 from homelab_mcp.core.operations.lab_view import LabView
 from homelab_mcp.core.standby import core_stacks
 from homelab_mcp.model.lab import LOCAL, LabSettings
@@ -37,6 +38,12 @@ class Failure:
     returns: tuple[str, ...] = ()
 
 
+def some_of(names: Sequence[str]) -> str:
+    """The first of these, and how many more there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
 def with_standby(lost: Failure, lab: LabView, settings: LabSettings, standbys: Sequence[StandbySeen]) -> Failure:
     """The loss of the lab's own machine, with what comes back by a standby; without one, what one would give."""
     stacks = core_stacks(lab, settings)
@@ -46,8 +53,7 @@ def with_standby(lost: Failure, lab: LabView, settings: LabSettings, standbys: S
     if not standbys:
         if not elsewhere:
             return lost
-        more = f" and {len(elsewhere) - _SHOWN} more" if len(elsewhere) > _SHOWN else ""
-        told = ", ".join(elsewhere[:_SHOWN]) + more
+        told = some_of(elsewhere)
         return replace(
             lost,
             note=f"{lost.note} A standby core on another host (`homelab-mcp host standby HOST`) would give their "
@@ -59,12 +65,17 @@ def with_standby(lost: Failure, lab: LabView, settings: LabSettings, standbys: S
     for where in one.services:
         if where in down:
             down[where] = f"it is gone {back}"
-    for where in elsewhere:
+    led = _led(lab, elsewhere, one)
+    for where in led:
         down[where] = f"it runs on, and its address is gone {back}"
-    returns = tuple(where for where in down if where in {*one.services, *elsewhere})
+    returns = tuple(where for where in down if where in {*one.services, *led})
     note = f"{lost.note} The standby on {one.host} has what its last sync brought"
     if one.behind:
         note += f"; changed since: {', '.join(one.behind)}"
+    if one.changed:
+        note += f"; files changed since: {some_of(one.changed)}"
+    if left := [where for where in elsewhere if where not in led]:
+        note += f"; it has no route yet to {some_of(left)}"
     return replace(
         lost,
         down=down,
@@ -72,3 +83,11 @@ def with_standby(lost: Failure, lab: LabView, settings: LabSettings, standbys: S
         note=f"{note}. It is started by a person (`homelab-mcp host standby {one.host} --activate`, or there: "
         f"docker start {' '.join(one.names)}), who leads the addresses there too.",
     )
+
+
+def _led(lab: LabView, elsewhere: Sequence[str], standby: StandbySeen) -> list[str]:
+    """Those elsewhere that the last sync's routes lead to; all of them where nobody knows the routes."""
+    if standby.routes is None:
+        return list(elsewhere)
+    keys = {(route.service.where, route.key) for route in host_routes(lab, {})}
+    return [where for where in elsewhere if any(w == where and key in standby.routes for w, key in keys)]

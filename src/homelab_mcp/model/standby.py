@@ -13,6 +13,9 @@ class StandbySeen:
         host: of ``hosts.yaml``.
         services: ``stack/service`` with a container there.
         running: those of them that run.
+        changed: ``stack/path`` of files that are not here as the last sync sent them.
+        routes: names of the routers to services elsewhere that its Traefik's file has; None where nobody knows.
+        stuck: those that restart all the time or are paused: no sync goes over them either, and a stop ends them.
         behind: those whose container was made from another text than their file is now.
         names: the containers' names.
     """
@@ -22,6 +25,14 @@ class StandbySeen:
     running: tuple[str, ...] = ()
     behind: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    stuck: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    routes: tuple[str, ...] | None = None
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """What runs or is stuck, sorted: what keeps a sync away, and what a stop is for."""
+        return tuple(sorted({*self.running, *self.stuck}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -29,13 +29,20 @@ class Standby(Protocol):
         """
         ...
 
-    def start(self, host: str, stacks: Sequence[str]) -> tuple[str, ...]:
-        """Start what stands ready and wait until it is well; the containers' names.
+    def active(self, host: str, stacks: Sequence[str]) -> tuple[str, ...]:
+        """``stack/service`` of what runs there, what restarts all the time and what is paused among it."""
+        ...
+
+    def start(self, host: str, stacks: Sequence[str], *, only: Collection[str] | None = None) -> tuple[str, ...]:
+        """Start what stands ready (``only``: these ``stack/service``), wait until it is well; the containers' names.
 
         Raises EngineFailed (``standby_not_up``), NotFound (``standby_missing``).
         """
         ...
 
-    def stop(self, host: str, stacks: Sequence[str]) -> None:
-        """Stop it; it stands ready as if it had never been started."""
+    def stop(self, host: str, stacks: Sequence[str], *, keep: Collection[str] = ()) -> None:
+        """Stop it, but for the ``stack/service`` in ``keep``; it stands ready as if it had never been started.
+
+        Raises NotFound (``standby_missing``).
+        """
         ...

@@ -160,7 +160,7 @@ class Planner:
         """The files that the plan holds to, as they are: those it writes, and all that Compose reads for its stacks."""
         paths = fingerprint.watched_files(draft, {s.name: s.compose_path for s in before})
         found = {path: self._files.read(path) for path in paths}
-        touched = set(fingerprint.touched_stacks(draft))
+        touched = set(fingerprint.read_stacks(draft))
         changed = {e.path: e.after for e in draft.edits}
         for stacks, edits in ((before, {}), (after, changed)):
             for stack in (s for s in stacks if s.name in touched):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.stack_host import refuse_silent, require
 from homelab_mcp.core.standby import core_stacks
@@ -47,5 +49,6 @@ def propose_standby(lab: Lab, host: str, requester: Requester, wish: str = "sync
     else:
         if not alive:
             refuse_silent({LOCAL: "Docker on this machine does not answer, and reads the files."}, {LOCAL})
-        draft = sync_standby(known, settings, host, there)
+        draft = sync_standby(known, settings, host, there, private=hosts[host].routes_to)
+    draft = replace(draft, notes=(f"Host {host} is {hosts[host].address}.", *draft.notes))
     return plan_of(lab, draft, snapshot, requester)

@@ -47,7 +47,7 @@ def propose_node(lab: Lab, action: str, name: str, requester: Requester) -> Plan
     look = lab.hosts.look(name)
     if look.error:
         refuse_silent({name: look.error}, {name})
-    return plan_of(lab, join_node(nodes, name), snapshot, requester)
+    return plan_of(lab, join_node(nodes, name, lab.hosts.settings.hosts[name].address), snapshot, requester)
 
 
 def _with_docker(lab: Lab) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -56,9 +57,16 @@ def step_ca(lab: Lab, days: int, *, begin: bool, ca_key: str = "") -> dict[str, 
         lab.journal.append("host_ca", {"what": what})
     told = _told(lab, now)
     if now is None:
-        key = f"its key at {ca_key} is yours to destroy" if ca_key else "the old one's key is overwritten"
+        away = ca_key and not _is_the_labs(lab, ca_key)
+        key = f"its key at {ca_key} is yours to destroy" if away else "the old one's key is overwritten"
         told["next"] = [f"The new CA has taken the old one's place; {key}."]
     return told
+
+
+def _is_the_labs(lab: Lab, ca_key: str) -> bool:
+    """Whether that is where the lab itself keeps its CA's key, which by the end is the new one's."""
+    own = Path(lab.root) / PRIVATE_FOLDER / "tls/ca/ca-key.pem"
+    return Path(ca_key).expanduser().resolve() == own.resolve()
 
 
 def _told(lab: Lab, looked: tuple[CaHost, ...] | None) -> dict[str, Any]:

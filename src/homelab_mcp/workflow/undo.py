@@ -64,7 +64,8 @@ class Undo:
             networks = sorted(set(wanted) - there)
         moves = data_steps.remember(self._data, plan)
         renewed = sorted({c.name for v in plan.draft.verifications for c in v.certificates})
-        return Before(containers, networks, self._missing_folders(plan), moves, renewed)
+        standbys = standby_steps.remember(self._standby, plan)
+        return Before(containers, networks, self._missing_folders(plan), moves, renewed, standbys)
 
     def put_back(
         self,
@@ -104,7 +105,7 @@ class Undo:
         self._try(seen, "data", lambda: seen.extend(data_steps.put_back(self._data, plan, before.moves)))
         self._try(seen, "", lambda: self._files.remove_empty_folders(before.folders))
         self._try(seen, "nodes", lambda: seen.extend(node_steps.put_back(self._swarm, plan)))
-        self._try(seen, "standby", lambda: seen.extend(standby_steps.put_back(self._standby, plan)))
+        self._try(seen, "standby", lambda: seen.extend(standby_steps.put_back(self._standby, plan, before.standbys)))
         reached = (
             containers is None
             or not plan.draft.actions

@@ -20,6 +20,7 @@ class Before:
         folders: folders that are missing and will be made, parents first.
         moves: [source, target, identity] of the data that will change place.
         certificates: main names of those that will be renewed.
+        standbys: host of a standby that the plan acts on -> ``stack/service`` of what is active there.
     """
 
     containers: dict[str, list[list[str]]]
@@ -27,6 +28,7 @@ class Before:
     folders: list[str]
     moves: list[list[str]] = field(default_factory=list)
     certificates: list[str] = field(default_factory=list)
+    standbys: dict[str, list[str]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready data."""
@@ -41,6 +43,7 @@ class Before:
             folders=[str(f) for f in data.get("folders") or ()],
             moves=[[str(part) for part in m] for m in data.get("moves") or ()],
             certificates=[str(name) for name in data.get("certificates") or ()],
+            standbys={str(h): [str(w) for w in found] for h, found in (data.get("standbys") or {}).items()},
         )
 
 

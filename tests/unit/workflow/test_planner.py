@@ -207,6 +207,36 @@ def test_every_file_that_compose_reads_for_the_stack_makes_the_plan_stale(
     assert path in str(caught.value.details["changed"])
 
 
+@pytest.mark.parametrize(
+    ("kind", "path", "stale"),
+    [
+        (ActionKind.STANDBY_SYNC, "hosts.yaml", True),
+        (ActionKind.STANDBY_START, "hosts.yaml", True),
+        (ActionKind.STANDBY_STOP, "hosts.yaml", True),
+        (ActionKind.NODE_JOIN, "hosts.yaml", True),
+        (ActionKind.NODE_DRAIN, "hosts.yaml", False),
+        (ActionKind.STANDBY_SYNC, "media/compose.yaml", True),
+        (ActionKind.STANDBY_STOP, "media/.env", True),
+        (ActionKind.STANDBY_START, "media/base.yaml", True),
+    ],
+)
+def test_what_goes_to_another_host_holds_to_that_hosts_address_and_to_what_is_brought(
+    wide: BenchLab, kind: ActionKind, path: str, stale: bool
+) -> None:
+    (wide.root / "hosts.yaml").write_text("hosts: {nas: {address: 'ssh://root@nas.lan'}}\n")
+    services = ("media",) if kind.startswith("standby") else ()
+    draft = Draft("x", "x", (), (EngineAction(kind, "why", services=services, name="nas"),), target="nas")
+    plan = wide.plan(draft)
+    wide.applier.check(plan.id)
+    (wide.root / path).write_text(f"{(wide.root / path).read_text()}# changed\n")
+    if not stale:
+        wide.applier.check(plan.id)
+        return
+    with pytest.raises(PlanRefused) as caught:
+        wide.applier.check(plan.id)
+    assert (caught.value.code, path in str(caught.value.details["changed"])) == ("plan_stale", True)
+
+
 def test_a_compose_file_that_others_belong_to_is_not_deleted_alone(wide: BenchLab) -> None:
     old = wide.compose_file.read_text()
     draft = replace(wide.change_draft("web:2"), edits=(FileEdit("media/compose.yaml", old, None),))

@@ -2,8 +2,44 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from homelab_mcp.adapters.hosts import HostSet
+from homelab_mcp.bootstrap import LocalLab, open_lab
 from homelab_mcp.model.hosts import CaHost, CaStage
-from homelab_mcp.workflow.renew_ca import _steps
+from homelab_mcp.workflow.renew_ca import _steps, step_ca
+
+
+class Finished(HostSet):
+    """The last step of a change."""
+
+    def ca_look(self, ca_key: str = "") -> tuple[CaHost, ...] | None:
+        return ()
+
+    def ca_step(self, days: int, ca_key: str = "") -> tuple[CaHost, ...] | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("", "the old one's key is overwritten"),
+        (".homelab/tls/ca/ca-key.pem", "the old one's key is overwritten"),
+        ("./media/../.homelab/tls/ca/ca-key.pem", "the old one's key is overwritten"),
+        ("/mnt/stick/ca-key.pem", "its key at /mnt/stick/ca-key.pem is yours to destroy"),
+    ],
+)
+def test_the_new_key_is_never_said_to_be_yours_to_destroy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, says: str
+) -> None:
+    (tmp_path / "media").mkdir()
+    (tmp_path / "homelab.yaml").write_text("domain: lab.test\n")
+    monkeypatch.chdir(tmp_path)
+    lab = open_lab(str(tmp_path))
+    monkeypatch.setattr(LocalLab, "hosts", Finished(str(tmp_path), lab.files, lab._local_engine))
+    assert step_ca(lab, 90, begin=False, ca_key=given)["next"] == [f"The new CA has taken the old one's place; {says}."]
 
 
 def test_what_is_wrong_with_files_here_is_not_mended_at_the_host() -> None:

@@ -77,14 +77,14 @@ def activate_node(snapshot: Snapshot, nodes: Sequence[Node], name: str) -> Draft
     )
 
 
-def join_node(nodes: Sequence[Node], host: str) -> Draft:
+def join_node(nodes: Sequence[Node], host: str, address: str) -> Draft:
     """A draft that has a Docker host of ``hosts.yaml`` join as a worker.
 
-    That it is known and answers is for whoever asks to find out.
+    That it is known and answers is for whoever asks to find out; ``address`` is what ``hosts.yaml`` has for it.
     """
     return Draft(
         operation="join_node",
-        summary=f"Let host {host} join the Swarm",
+        summary=f"Let host {host} ({address}) join the Swarm",
         edits=(),
         actions=(EngineAction(ActionKind.NODE_JOIN, "It becomes a worker.", name=host),),
         notes=(

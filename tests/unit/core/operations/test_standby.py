@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from homelab_mcp.core.drill_report import Seen, report
@@ -81,6 +83,7 @@ def test_it_is_not_synced_while_it_runs_nor_started_twice_nor_where_there_is_non
     runs = StandbySeen("nas", READY.services, running=READY.services)
     for draft, there, code in (
         (sync_standby, runs, "standby_active"),
+        (sync_standby, replace(READY, stuck=("login/authelia",)), "standby_active"),
         (deactivate_standby, READY, "nothing_to_do"),
         (deactivate_standby, None, "standby_missing"),
     ):
@@ -91,6 +94,10 @@ def test_it_is_not_synced_while_it_runs_nor_started_twice_nor_where_there_is_non
         with pytest.raises((InvalidInput, NotFound)) as not_started:
             activate_standby(lab(), SETTINGS, "nas", there, alive=False)
         assert not_started.value.code == code
+    # What restarts all the time is no dead end: a sync asks to stop it, and it can be.
+    stuck = replace(READY, stuck=("login/authelia",))
+    assert deactivate_standby(lab(), SETTINGS, "nas", stuck).actions[0].kind is ActionKind.STANDBY_STOP
+    assert activate_standby(lab(), SETTINGS, "nas", stuck, alive=False).actions
     with pytest.raises(InvalidInput) as coreless:
         sync_standby(lab(edge="services: {}\n"), LabSettings(domain="lab.test"), "nas", None)
     assert coreless.value.code == "no_core"
@@ -103,6 +110,44 @@ def test_two_cores_at_once_are_a_risk_that_is_told() -> None:
     dead = activate_standby(lab(), SETTINGS, "nas", behind, alive=False)
     assert dead.risks == ()
     assert "Changed here since the last sync: edge/traefik." in dead.notes
+
+
+def test_the_plan_says_whether_the_log_in_is_among_what_it_brings() -> None:
+    by_label = sync_standby(lab(), SETTINGS, "nas", None)
+    assert "the users of the log-in" in by_label.actions[0].why
+    assert "log-in is not" not in " ".join(by_label.notes)
+    by_file = sync_standby(lab(), LabSettings(domain="lab.test", sso_middleware="authelia@file"), "nas", None)
+    assert by_file.actions[0].services == ("edge",)
+    assert "log-in" not in by_file.actions[0].why
+    assert "The log-in is not among them, but where it is part of edge" in " ".join(by_file.notes)
+    none = sync_standby(lab(), LabSettings(domain="lab.test", sso_middleware=""), "nas", None)
+    assert "log-in" not in " ".join((*none.notes, none.actions[0].why))
+
+
+def test_the_plan_names_the_address_that_firewalls_elsewhere_have_to_let_in() -> None:
+    told = " ".join(sync_standby(lab(), SETTINGS, "shed", None, private="192.168.1.30").notes)
+    assert "a firewall on nas lets only this machine in" in told
+    assert "let shed's address (192.168.1.30) in too" in told
+    assert "firewall" not in " ".join(sync_standby(lab(), SETTINGS, "nas", None).notes)
+
+
+def test_a_stop_says_what_comes_out_otherwise_than_it_ran_and_a_start_which_files_are_old() -> None:
+    mixed = replace(READY, running=READY.services, behind=("edge/traefik",))
+    assert "edge/traefik come out otherwise than they ran" in deactivate_standby(lab(), SETTINGS, "nas", mixed).notes[1]
+    assert len(deactivate_standby(lab(), SETTINGS, "nas", replace(mixed, behind=())).notes) == 1
+    old = replace(READY, changed=("login/users.yml",))
+    notes = activate_standby(lab(), SETTINGS, "nas", old, alive=False).notes
+    assert "Files changed here since the last sync: login/users.yml." in notes
+
+
+def test_what_has_no_route_on_the_standby_is_not_promised_and_changed_files_are_told() -> None:
+    synced = replace(READY, host="shed", routes=("nas-far-watch",), changed=("login/users.yml",))
+    assert "far/watch" in _lost(synced).returns
+    assert "files changed since: login/users.yml" in _lost(synced).note
+    later = _lost(replace(synced, routes=()))
+    assert set(later.returns) == {"edge/traefik", "login/authelia"}
+    assert "until a person" not in later.down["far/watch"]
+    assert "it has no route yet to far/watch" in later.note
 
 
 def _lost(*standbys: StandbySeen) -> Failure:
