@@ -127,8 +127,8 @@ PROVIDERS = frozenset(
         "example",
     }
     | {"mullvad", "nordvpn", "ovpn", "perfect privacy", "pia", "privado", "private internet access", "privatevpn"}
-    | {"protonvpn", "purevpn", "slickvpn", "surfshark", "torguard", "vpn secure", "vpnsecure", "vpn unlimited", "vyprvpn"}
-    | {"wevpn", "windscribe"}
+    | {"protonvpn", "purevpn", "slickvpn", "surfshark", "torguard", "vpn secure", "vpnsecure", "vpn unlimited"}
+    | {"vyprvpn", "wevpn", "windscribe"}
 )
 """VPN providers that gluetun's releases know or knew (its wiki, a page each; internal/constants/providers). Each
 release may bring more, so a word that is none of these is not wrong for that."""
