@@ -72,6 +72,8 @@ def sablier_unused(ctx: LintContext) -> Iterable[Finding]:
     groups, names = woken(ctx.lab)
     static = tl.static_config(ctx.lab)
     in_files = static is not None and not ctx.lab.traefik_files.complete
+    # What nobody could read may wake the group.
+    whole = not in_files and not any(s.partial for s in (*ctx.lab.services, *ctx.lab.stacks))
     for service in ctx.services():
         routers = tl.routers(service)
         if not is_lazy(service) or (in_files and not routers):
@@ -90,7 +92,7 @@ def sablier_unused(ctx: LintContext) -> Iterable[Finding]:
             message = f"No router goes through a Sablier middleware for the group {listed}."
             if asked:
                 message = f"Its route wakes the group {min(asked)!r}, and it is in {listed}."
-            yield ctx.on(service, entry.path, message, severity=Severity.ERROR if asked else None)
+            yield ctx.on(service, entry.path, message, severity=Severity.ERROR if asked and whole else None)
 
 
 def _asked_by(routers: Iterable[tl.Router], lab: Lab) -> set[str]:
