@@ -73,7 +73,8 @@ def sablier_unused(ctx: LintContext) -> Iterable[Finding]:
     static = tl.static_config(ctx.lab)
     in_files = static is not None and not ctx.lab.traefik_files.complete
     # What nobody could read may wake the group.
-    whole = not in_files and not any(s.partial for s in (*ctx.lab.services, *ctx.lab.stacks))
+    partial = any(s.partial for s in ctx.lab.services) or any(s.partial for s in ctx.lab.stacks)
+    whole = not in_files and not partial
     for service in ctx.services():
         routers = tl.routers(service)
         if not is_lazy(service) or (in_files and not routers):
