@@ -209,13 +209,31 @@ _IGNORE = re.compile(r"#\s*homelab:\s*ignore=(HL[0-9]{3}(?:\s*,\s*HL[0-9]{3})*)"
 
 
 def _silenced(text: str) -> dict[int, set[str]]:
-    """Line number -> rule ids that a comment on the line, or alone on the line above, silences there."""
+    """Line number -> rule ids that a comment on the line, or alone on the line above, silences there.
+
+    Where that line begins an item of a list, it silences the whole item: what is wrong with it may stand further down.
+    """
     result: dict[int, set[str]] = {}
     if "homelab:" not in text:
         return result
-    for number, line in enumerate(text.splitlines(), start=1):
+    lines = text.splitlines()
+    for number, line in enumerate(lines, start=1):
         match = _IGNORE.search(line)
         if match:
             target = number + 1 if line.lstrip().startswith("#") else number
-            result.setdefault(target, set()).update(re.findall(r"HL[0-9]{3}", match.group(1)))
+            for at in (target, *_rest_of_item(lines, target)):
+                result.setdefault(at, set()).update(re.findall(r"HL[0-9]{3}", match.group(1)))
     return result
+
+
+def _rest_of_item(lines: Sequence[str], number: int) -> Iterator[int]:
+    """The further lines of the list's item that begins at a line (both counted from 1); none where none does."""
+    first = lines[number - 1] if number <= len(lines) else ""
+    dash = len(first) - len(first.lstrip())
+    if not first.lstrip().startswith("- "):
+        return
+    for at, line in enumerate(lines[number:], start=number + 1):
+        words = line.lstrip()
+        if words and not words.startswith("#") and len(line) - len(words) <= dash:
+            return
+        yield at

@@ -64,21 +64,23 @@ def port_variables(service: ServiceView) -> list[Entry]:
 
 def own_port(service: ServiceView) -> int:
     """The port that a variable of this very program has it listen on; 0 where none does."""
-    name = _OWN_OF.get(service.image_name)
+    name = _OWN_OF.get(repository(service))
     entry = service.environment.get(name) if name else None
     return int(entry.value or 0) if entry and _is_port(entry) else 0
 
 
 _OWN_OF = {
-    "qbittorrent": "WEBUI_PORT",
-    "grafana": "GF_SERVER_HTTP_PORT",
-    "grafana-oss": "GF_SERVER_HTTP_PORT",
-    "gitea": "GITEA__server__HTTP_PORT",
-    "forgejo": "FORGEJO__server__HTTP_PORT",
-    "paperless-ngx": "PAPERLESS_PORT",
-    "n8n": "N8N_PORT",
+    "linuxserver/qbittorrent": "WEBUI_PORT",
+    "grafana/grafana": "GF_SERVER_HTTP_PORT",
+    "grafana/grafana-oss": "GF_SERVER_HTTP_PORT",
+    "grafana/grafana-enterprise": "GF_SERVER_HTTP_PORT",
+    "gitea/gitea": "GITEA__server__HTTP_PORT",
+    "forgejo/forgejo": "FORGEJO__server__HTTP_PORT",
+    "paperless-ngx/paperless-ngx": "PAPERLESS_PORT",
+    "paperlessngx/paperless-ngx": "PAPERLESS_PORT",
+    "n8nio/n8n": "N8N_PORT",
 }
-"""Variables that these images read (their own documentation)."""
+"""Variables that these images read (their own documentation); another's image of the same program may not."""
 
 
 def _port_variables(service: ServiceView) -> list[Entry]:

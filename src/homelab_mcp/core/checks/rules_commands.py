@@ -122,6 +122,8 @@ def bad_check_command(ctx: LintContext) -> Iterable[Finding]:
                         message = f"{str(item)!r} is handed to the program as a word; use CMD-SHELL with one line."
                         # What asks for an address takes the word for one more, and fails on it.
                         sure = posixpath.basename(test[1]) in _ASKING and item in ("||", "&&", "|", ";")
+                        # It may be an option's value (-w '|'), and curl tells how the last address went.
+                        sure = sure and not test[n - 1].startswith("-") and "/" not in test[-1] and test[-1] != "0"
                         yield ctx.on(service, (*path, n), message, severity=None if sure else Severity.WARNING)
                         break
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable
 
@@ -9,8 +10,10 @@ from homelab_mcp.core.checks.app_folders import repository
 from homelab_mcp.core.checks.db_settings import wants_password
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import words_of
+from homelab_mcp.core.checks.rules_keeping import data_folder
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.model.finding import Finding, Severity
+from homelab_mcp.model.lab import LOCAL
 
 DB = "services:\n  db:\n    image: mariadb:11.8\n    volumes: ['./db:/var/lib/mysql']\n    environment:\n"
 CACHE = "services:\n  cache:\n    image: redis:8.0\n    command: redis-server --requirepass ${REDIS_PASSWORD:-x}\n"
@@ -123,10 +126,29 @@ def no_password(ctx: LintContext) -> Iterable[Finding]:
         unseen = service.partial or service.data.get("env_file") or service.data.get("build")
         if wanted and not unseen and serves(service) and not any(w in k for k in service.environment for w in wanted):
             name = f"{service.image_name.upper()}{wanted[0]}" if wanted[0].startswith("_") else wanted[0]
-            fresh = repository(service) in _BRANDS and service.environment.keys() & _SETS_UP
-            # What it is to set up is said: so it is set up, and there is no older folder with a password.
-            where, severity = (("image",), Severity.ERROR) if fresh else ((), None)
+            told = repository(service) in _BRANDS and service.environment.keys() & _SETS_UP
+            # What it is to set up is said: so it is set up, unless that was done long ago.
+            severity = Severity.ERROR if told and _starts_empty(service) else None
+            where = ("image",) if told else ()
             yield ctx.on(service, where, f"None of its password variables is set ({name}).", severity=severity)
+
+
+def _starts_empty(service: ServiceView) -> bool:
+    """True where the data folder is one of this machine's, beside the file, and is known to be absent or empty.
+
+    The start scripts read the variables for an empty folder only, and nobody can look into a volume.
+    """
+    exists, names, folder = service.stack.exists, service.stack.names, data_folder(service)
+    mounts = [m for m in service.mounts if f"{m.target.rstrip('/')}/".startswith(f"{folder}/")]
+    if exists is None or not folder or len(mounts) != 1 or service.stack.host != LOCAL:
+        return False
+    mount = mounts[0]
+    if mount.kind != "bind" or mount.open or mount.source[:1] != "." or mount.target.rstrip("/") != folder:
+        return False
+    if "PGDATA" in service.environment:
+        return False
+    place = posixpath.normpath(posixpath.join(posixpath.dirname(service.stack.file), mount.source))
+    return not exists(mount.source) or (names is not None and names(place) == [])
 
 
 def serves(service: ServiceView) -> bool:

@@ -126,8 +126,9 @@ def _runtime(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
     if isinstance(runtime, str) and runtime not in _RUNTIMES:
         near = difflib.get_close_matches(runtime, _RUNTIMES, n=1, cutoff=0.75)
         if near:
+            # daemon.json may give any name to a runtime, and nobody has asked Docker for its own.
             message = f"Docker knows no runtime {str(runtime)!r} of itself. Did you mean {near[0]!r}?"
-            yield ctx.on(service, ("runtime",), message, severity=Severity.ERROR)
+            yield ctx.on(service, ("runtime",), message, severity=Severity.WARNING)
 
 
 def _devices(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
@@ -138,7 +139,10 @@ def _devices(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
 
 
 _SPREAD = frozenset({"private", "shared", "slave"})
-_RUNTIMES = frozenset({"nvidia", "runc", "runsc", "kata", "kata-runtime", "sysbox-runc", "crun", "youki"})
+_RUNTIMES = frozenset(
+    {"nvidia", "runc", "runsc", "kata", "kata-runtime", "sysbox-runc", "crun", "krun", "youki", "kata-qemu"}
+    | {"nvidia-cdi", "nvidia-legacy", "nvidia-container-runtime", "runsc-kvm", "runsc-ptrace"}
+)
 
 
 def _float(value: Any) -> float | None:

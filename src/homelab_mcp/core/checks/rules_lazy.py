@@ -72,6 +72,9 @@ def sablier_unused(ctx: LintContext) -> Iterable[Finding]:
     groups, names = woken(ctx.lab)
     static = tl.static_config(ctx.lab)
     in_files = static is not None and not ctx.lab.traefik_files.complete
+    # What nobody could read may wake the group.
+    partial = any(s.partial for s in ctx.lab.services) or any(s.partial for s in ctx.lab.stacks)
+    whole = not in_files and not partial
     for service in ctx.services():
         routers = tl.routers(service)
         if not is_lazy(service) or (in_files and not routers):
@@ -90,7 +93,7 @@ def sablier_unused(ctx: LintContext) -> Iterable[Finding]:
             message = f"No router goes through a Sablier middleware for the group {listed}."
             if asked:
                 message = f"Its route wakes the group {min(asked)!r}, and it is in {listed}."
-            yield ctx.on(service, entry.path, message, severity=Severity.ERROR if asked else None)
+            yield ctx.on(service, entry.path, message, severity=Severity.ERROR if asked and whole else None)
 
 
 def _asked_by(routers: Iterable[tl.Router], lab: Lab) -> set[str]:
@@ -100,7 +103,7 @@ def _asked_by(routers: Iterable[tl.Router], lab: Lab) -> set[str]:
     for service in lab.routing:
         for name, option, entry in tl.http_labels(service, "middlewares"):
             known = f"{name.lower()}@file" if service.of_file else name.lower()
-            if known in used and option.startswith("plugin.") and option.endswith((".group", ".names")):
+            if known in used and _asks_sablier(name, option):
                 if entry.open or not entry.value or option.endswith(".names"):
                     return set()
                 found.add(entry.value.strip().lower())
@@ -118,12 +121,18 @@ def woken(lab: Lab) -> tuple[set[str], set[str]]:
     groups: set[str] = set()
     names: set[str] = set()
     for service in lab.routing:
-        for _, option, entry in tl.http_labels(service, "middlewares"):
-            if option.startswith("plugin.") and option.endswith((".group", ".names")):
+        for name, option, entry in tl.http_labels(service, "middlewares"):
+            if _asks_sablier(name, option):
                 value = (entry.value or "").lower()
                 groups |= {value.strip()} if option.endswith(".group") else set()
                 names |= {n.strip() for n in value.split(",")} if option.endswith(".names") else set()
     return groups, names
+
+
+def _asks_sablier(name: str, option: str) -> bool:
+    """True for what a Sablier middleware asks for; other plugins have groups too (those of people, as of LDAP)."""
+    plugin = option.startswith("plugin.") and option.endswith((".group", ".names"))
+    return plugin and ("sablier" in option.split(".")[1] or "sablier" in name.lower())
 
 
 def is_lazy(service: ServiceView) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from homelab_mcp.core.checks.app_folders import repository
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import words_of
+from homelab_mcp.core.checks.variable_words import one_off
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.core.yaml12 import Path
@@ -31,35 +32,47 @@ STORE = "services:\n  store:\n    image: minio/minio:RELEASE.2025-06-13T11-33-47
     good=f"{STORE}    command: server /data\n",
 )
 def not_told_what(ctx: LintContext) -> Iterable[Finding]:
-    """A tool's image without a subcommand in ``command``, or with one that is nearly one of the tool's."""
+    """A tool's image without a subcommand in ``command``, or with one that is a letter off one of the tool's."""
     for service in ctx.services():
         known = _SUBCOMMANDS.get(repository(service))
-        if not known or service.partial or service.data.get("entrypoint") or is_open(service.data.get("command")):
+        # What is built here may have a start of its own.
+        own = service.partial or service.data.get("entrypoint") or service.data.get("build")
+        if not known or own or is_open(service.data.get("command")):
             continue
         words = words_of(service, "command")
         if not words:
             yield ctx.on(service, (), f"It needs a command ({known.split()[0]} ...).")
             continue
         first = str(words[0])
-        near = difflib.get_close_matches(first, known.split(), n=1, cutoff=0.75)
-        if near and first not in known.split() and re.fullmatch(r"[a-z-]+", first):
+        # Each release may bring further ones: only a slip of one letter is sure to be none of them.
+        near = "" if first in known.split() else next((w for w in known.split() if one_off(first, w)), "")
+        if near and re.fullmatch(r"[a-z-]{4,}", first):
             path: Path = ("command", 0) if isinstance(service.data["command"], list) else ("command",)
-            yield ctx.on(service, path, f"It has no subcommand {first!r}. Did you mean {near[0]!r}?")
+            yield ctx.on(service, path, f"It has no subcommand {first!r}. Did you mean {near!r}?")
 
 
+_HEADSCALE = (
+    "serve headscale apikeys auth completion configtest debug generate health help mockoidc namespaces nodes policy "
+    "preauthkeys routes users version"
+)
 _SUBCOMMANDS = {
     "minio/minio": "server gateway minio",
-    "cloudflare/cloudflared": "tunnel access proxy-dns tail version update service",
-    "keycloak/keycloak": "start start-dev build import export show-config bootstrap-admin",
-    "headscale/headscale": "serve headscale",
-    "juanfont/headscale": "serve headscale",
+    "cloudflare/cloudflared": "tunnel access forward help login management proxy-dns service tail update version",
+    "keycloak/keycloak": "start start-dev build import export show-config bootstrap-admin tools update-compatibility",
+    "headscale/headscale": _HEADSCALE,
+    "juanfont/headscale": _HEADSCALE,
     "goauthentik/server": "server worker",
     "surrealdb/surrealdb": "start",
-    "rclone/rclone": "serve mount rcd sync copy move bisync",
+    "rclone/rclone": "serve mount rcd sync copy move bisync about archive authorize backend cachestats cat check "
+    "checksum cleanup cmount completion config convmv copyto copyurl cryptcheck cryptdecode csvrun dbhashsum dedupe "
+    "delete deletefile genautocomplete gendocs gitannex gui hashsum help link listremotes ls lsd lsf lsjson lsl md5sum "
+    "mkdir mount2 moveto ncdu nfsmount obscure purge rc rcat rmdir rmdirs selfupdate settier sha1sum size test touch "
+    "tree version",
 }
 """Image -> subcommands, that which most want first: each of these has an entry point and no CMD that does its work
 (the Dockerfiles of minio/minio, cloudflare/cloudflared, keycloak/keycloak, rclone/rclone and surrealdb/surrealdb,
-authentik's lifecycle/ak, headscale's page on containers). A word that is near none of these may be another of theirs.
+authentik's lifecycle/ak, headscale's page on containers; rclone's by its reference of commands). A word that is near
+none of these may be another of theirs.
 """
 
 
@@ -89,7 +102,9 @@ def nothing_to_build(ctx: LintContext) -> Iterable[Finding]:
         if given is not None and (not isinstance(given, str) or is_open(given) or not given):
             continue
         file = posixpath.join(context, given or "Dockerfile")
-        if not exists(file):
+        # A builder that finds no "Dockerfile" takes a "dockerfile" beside it (buildx, handleLowercaseDockerfile).
+        lower = posixpath.join(posixpath.dirname(file), "dockerfile")
+        if not exists(file) and not (posixpath.basename(file) == "Dockerfile" and exists(lower)):
             others = _recipes(service, context)
             near = difflib.get_close_matches(posixpath.basename(file), others, n=1, cutoff=0.0)
             tail = f" There is {near[0]!r}." if near else ""
@@ -111,6 +126,7 @@ def _recipes(service: ServiceView, context: str) -> list[str]:
     if service.stack.names is None:
         return []
     place = posixpath.normpath(posixpath.join(posixpath.dirname(service.stack.file), context))
-    return [
-        n for n in service.stack.names(place) or () if re.search(r"(?i)(?:docker|container)file(?!.*\.(?:md|txt)$)", n)
-    ]
+    return [n for n in service.stack.names(place) or () if _RECIPE.search(n)]
+
+
+_RECIPE = re.compile(r"(?i)(?:docker|container)file(?!.*\.(?:md|txt|dockerignore)$)")

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.traefik_types import NEEDS, REFUSED, SWITCHES, value_problem, words
+from homelab_mcp.core.checks.rules_limits import value_at
+from homelab_mcp.core.checks.traefik_files import FileService
+from homelab_mcp.core.checks.traefik_types import NEEDS, OPTION_KINDS, REFUSED, SWITCHES, Problem, value_problem, words
 from homelab_mcp.core.checks.view import Entry, Lab, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -33,13 +35,22 @@ def bad_option_value(ctx: LintContext) -> Iterable[Finding]:
             for _, option, entry in service.http_labels.get(kind, ()):
                 if option == "loadbalancer.server.port" or not entry.value or entry.open or "{{" in entry.value:
                     continue
-                found = value_problem(option, entry.value)
+                found = _problem(service, option, entry)
                 if found:
                     yield ctx.on(service, entry.path, f"{_last(option)}: {found[0]}", severity=found[1])
         yield from _balancer_times(ctx, service)
         for _, option, entry in service.http_labels.get("routers", ()):
             if option == "tls" and entry.value and not entry.open and entry.value not in SWITCHES:
                 yield ctx.on(service, entry.path, f"'tls' is true or false: with {entry.value!r} there is none.")
+
+
+def _problem(service: ServiceView, option: str, entry: Entry) -> Problem | None:
+    """What is wrong with a value; a label's commas part a list's items, in a file they stand apart already."""
+    if isinstance(service, FileService) and OPTION_KINDS.get(option) == "regexes":
+        items = value_at(service.source.data, entry.path)
+        if isinstance(items, list):
+            return next((p for item in items if (p := value_problem(f"{option}[0]", str(item)))), None)
+    return value_problem(option, entry.value or "")
 
 
 def _last(option: str) -> str:

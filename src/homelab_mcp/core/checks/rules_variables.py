@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from homelab_mcp.core.checks import env_texts, time_zones
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.listening import port_variables
-from homelab_mcp.core.checks.variable_words import ALIASES, OWN_NAMES, PROVIDERS, misspelt
+from homelab_mcp.core.checks.variable_words import ALIASES, OWN_NAMES, PROVIDERS, misspelt, stops_gluetun
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -187,8 +187,7 @@ def odd_value(ctx: LintContext) -> Iterable[Finding]:
             if judge and entry.value and not entry.open and entry.value[0] not in "\"'":
                 message = judge(entry.value.strip())
                 if message:
-                    # gluetun ends over a word that is none of its own.
-                    sure = service.image_name == "gluetun" and "Did you mean" in message
+                    sure = service.image_name == "gluetun" and stops_gluetun(key, entry.value, message)
                     severity = Severity.ERROR if sure else None
                     yield ctx.on(service, entry.path, f"{key}: {message}", severity=severity)
         for entry in port_variables(service):

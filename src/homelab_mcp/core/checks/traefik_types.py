@@ -59,7 +59,7 @@ _TEXT = {
 OPTION_KINDS: Mapping[str, str] = {option: kind for kind, text in _TEXT.items() for option in text.split()}
 """Option below ``middlewares.<name>`` or ``services.<name>`` (no indices) -> kind of its value."""
 
-TIME = re.compile(r"[-+]?(?:[0-9]+|(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|ms|s|m|h))+)")
+TIME = re.compile(r"[-+]?(?:[0-9]+|(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|[µμ]s|ms|s|m|h))+)")
 """Go's durations; a bare number is seconds."""
 SWITCHES = frozenset(["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"])
 """What Go's ParseBool reads."""
@@ -74,6 +74,9 @@ _E, _W = Severity.ERROR, Severity.WARNING
 def value_problem(option: str, value: str) -> Problem | None:
     """What is wrong with an option's value (``option`` in lower case); None where nothing is, or it is not known."""
     kind = OPTION_KINDS.get(re.sub(r"\[[0-9]+\]", "", option) if "[" in option else option)
+    if kind == "regexes" and "[" in option:
+        # One item: nobody parts it at its commas.
+        kind = "regex"
     return _JUDGES[kind](value.strip()) if kind else None
 
 
@@ -128,12 +131,15 @@ def _paths(value: str) -> Problem | None:
 def _codes(value: str) -> Problem | None:
     for item in words(value):
         if not re.fullmatch(r"[1-5][0-9]{2}(?:-[1-5][0-9]{2})?", item):
-            return f"{item!r} is no status code and no range such as 500-599.", _E
+            # Traefik takes any two numbers.
+            severity = _W if re.fullmatch(r"[0-9]+(?:-[0-9]+)?", item) else _E
+            return f"{item!r} is no status code and no range such as 500-599.", severity
     return None
 
 
 def _scheme(value: str) -> Problem | None:
-    return None if value in {"http", "https", "h2c"} else (f"The scheme is http, https or h2c, not {value!r}.", _E)
+    known = {"http", "https", "h2c"}
+    return None if value.lower() in known else (f"The scheme is http, https or h2c, not {value!r}.", _E)
 
 
 def _target(value: str) -> Problem | None:
@@ -142,7 +148,7 @@ def _target(value: str) -> Problem | None:
 
 
 def _url(value: str) -> Problem | None:
-    if re.match(r"(?:https?|h2c|fastcgi|ws|wss)://[^/\s]", value) or value.startswith(("{", "unix:")):
+    if re.match(r"(?:https?|h2c|fastcgi|ws|wss)://[^/\s]", value, re.IGNORECASE) or value.startswith(("{", "unix:")):
         return None
     return "The address needs its scheme: http://name:port/path.", _E
 
@@ -156,7 +162,7 @@ def _one_of(known: str, severity: Severity = _W) -> Callable[[str], Problem | No
 
 
 def _expression(value: str) -> Problem | None:
-    shape = _FUNCTIONS.sub("X", value).strip()
+    shape = re.sub(r"\s*([()])\s*", r"\1", _FUNCTIONS.sub("X", value)).strip()
     if _COMPARED.fullmatch(re.sub(r"\s+", " ", shape)):
         return None
     return "It compares NetworkErrorRatio(), ResponseCodeRatio(a, b, c, d) or LatencyAtQuantileMS(q) with a number.", _E

@@ -114,6 +114,8 @@ ALIASES = {
 PROVIDERS = frozenset(
     {
         "airvpn",
+        "azirevpn",
+        "cryptostorm",
         "cyberghost",
         "custom",
         "expressvpn",
@@ -124,11 +126,12 @@ PROVIDERS = frozenset(
         "ivpn",
         "example",
     }
-    | {"mullvad", "nordvpn", "perfect privacy", "privado", "private internet access", "privatevpn", "protonvpn"}
-    | {"purevpn", "slickvpn", "surfshark", "torguard", "vpn secure", "vpnsecure", "vpn unlimited", "vyprvpn", "wevpn"}
-    | {"windscribe"}
+    | {"mullvad", "nordvpn", "ovpn", "perfect privacy", "pia", "privado", "private internet access", "privatevpn"}
+    | {"protonvpn", "purevpn", "slickvpn", "surfshark", "torguard", "vpn secure", "vpnsecure", "vpn unlimited"}
+    | {"vyprvpn", "wevpn", "windscribe"}
 )
-"""VPN providers that gluetun knows (its wiki, a page each)."""
+"""VPN providers that gluetun's releases know or knew (its wiki, a page each; internal/constants/providers). Each
+release may bring more, so a word that is none of these is not wrong for that."""
 
 
 def one_off(word: str, meant: str) -> bool:
@@ -143,6 +146,16 @@ def one_off(word: str, meant: str) -> bool:
         return swapped or word[at + 1 :] == meant[at + 1 :]
     short, long = sorted((word, meant), key=len)
     return short[at:] == long[at + 1 :]
+
+
+def stops_gluetun(key: str, value: str, message: str) -> bool:
+    """True where gluetun is sure to end over a variable's value, of which ``message`` says what is wrong.
+
+    The words of two variables are all known; of the providers only a slip of one letter is sure to be none.
+    """
+    if key == "VPN_SERVICE_PROVIDER":
+        return any(one_off(value.strip().lower(), provider) for provider in PROVIDERS)
+    return key in {"VPN_TYPE", "OPENVPN_PROTOCOL"} and "Did you mean" in message
 
 
 def misspelt(word: str) -> str:

@@ -39,6 +39,33 @@ def test_a_comment_silences_no_other_rule_and_no_other_line() -> None:
     assert "HL110" in rules_at(elsewhere, 4)
 
 
+LONG = """services:
+  web:
+    image: nginx:1.29
+    volumes:
+{above}      - type: bind{same}
+        # the way in
+
+        source: /var/run/docker.sock
+        target: /var/run/docker.sock
+      - type: bind
+        source: /var/run/docker.sock
+        target: /run/docker.sock
+"""
+
+
+def socket_lines(text: str) -> list[int]:
+    return [f.line for f in lint([LintStack("s", "c.yaml", text, {})]) if f.rule == "HL091"]
+
+
+def test_a_comment_at_the_first_line_of_an_item_silences_the_item_and_no_other() -> None:
+    plain = socket_lines(LONG.format(above="", same=""))
+    assert plain == [8, 11]
+    assert socket_lines(LONG.format(above="", same=" # homelab: ignore=HL091 it has to")) == [11]
+    assert socket_lines(LONG.format(above="      # homelab: ignore=HL091 it has to\n", same="")) == [12]
+    assert socket_lines(LONG.format(above="      # homelab: ignore=HL092 another\n", same="")) == [9, 12]
+
+
 def test_only_the_files_asked_for_are_reported_though_all_are_looked_at() -> None:
     text = "services:\n  web:\n    image: nginx:1.29\n    ports: ['80:80']\n"
     stacks = [LintStack("a", "a.yaml", text, {}), LintStack("b", "b.yaml", text, {})]
