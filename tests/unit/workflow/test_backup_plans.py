@@ -57,6 +57,7 @@ def test_a_backup_is_set_up_changed_and_follows_the_services(lab: LocalLab) -> N
     text = (root / "backup/compose.yaml").read_text()
     assert f"{root}:/lab:ro" in text
     assert text.count("/mnt/backup:/repository") == 2
+    assert "HOMELAB_REPOSITORY: /mnt/backup\n" in text, "for each folder restic is told the same"
     env = (root / "backup/.env").read_text()
     password = env.split("RESTIC_PASSWORD=")[1].split("\n")[0].strip("'\"")
     assert len(password) == 40
