@@ -9,9 +9,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from homelab_mcp.core.misfit import misfits
+from homelab_mcp.core.secret_files import BACKUP_FILE
 from homelab_mcp.model.errors import InvalidInput
 
-CONFIG_FILE = "backup.yaml"
+CONFIG_FILE = BACKUP_FILE
 PASSWORD = "RESTIC_PASSWORD"  # noqa: S105 - a variable's name
 PLACE = "HOMELAB_REPOSITORY"
 """What tells the script of backups one local folder from another: restic is told ``/repository`` for each."""

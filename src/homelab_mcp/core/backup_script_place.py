@@ -1,8 +1,8 @@
-"""The part of the backups' script that has to do with where they go: keys, the repository, and what is wrong with it."""
+"""The part of the backups' script on where they go: keys, the repository, and what is wrong with it."""
 
 from __future__ import annotations
 
-PLACE_SH = r"""# SSH takes no files of another owner or that others may write, and a person puts them here as themselves.
+PLACE_SH = r"""# SSH takes no files of another owner or that others may write; a person puts them here as themselves.
 keys() {
   [ -d /keys/ssh ] || return 0
   mkdir -p /root/.ssh

@@ -65,7 +65,9 @@ def test_settings_that_are_none_are_refused(given: dict[str, object]) -> None:
         check_config(given)
 
 
-@pytest.mark.parametrize("given", ["/", "/mnt/My Book/b", "rclone:my cloud:lab's", "sftp://me@nas:2222//a b", "sftp://me@[::1]:2222//a:b@c"])
+@pytest.mark.parametrize(
+    "given", ["/", "/mnt/My Book/b", "rclone:my cloud:lab's", "sftp://me@nas:2222//a b", "sftp://me@[::1]:2222//a:b@c"]
+)
 def test_a_repository_may_have_a_space_within(given: str) -> None:
     assert parse_config(config_text(check_config({"repository": given}))).repository == given
 

@@ -1,4 +1,4 @@
-"""What the backups' script does about places and keys, in a shell, with programs that stand in for restic and Docker."""
+"""What the backups' script does about places and keys, with programs that stand in for restic and Docker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ pytestmark = pytest.mark.unit
 
 RESTIC = """#!/bin/sh
 case "$1" in
-  cat) [ -f "$DISK/config" ] && exit; echo "Fatal: unable to open config file: stat /repository/config: no such file or directory" >&2; exit 1 ;;
+  cat)
+    [ -f "$DISK/config" ] && exit
+    echo "Fatal: unable to open config file: stat /repository/config: no such file or directory" >&2; exit 1 ;;
   init) echo made >>"$DISK/config" ;;
 esac
 """
