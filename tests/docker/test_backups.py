@@ -235,6 +235,30 @@ def test_a_backup_killed_in_the_middle_leaves_a_repository_that_checks(rig: Back
     assert (told.total, told.problems, told.databases) == (made + 1, (), (f"{rig.apps}/db (postgres)",)), told
 
 
+def test_backups_go_on_in_another_folder_and_back_and_never_into_an_empty_one(rig: BackupRig) -> None:
+    assert run_backup(rig.lab)["result"] == "ok"
+    # As versions before left it: the name inside, which is the same for every folder.
+    (rig.root / rig.backup / "state/repository").write_text("/repository\n")
+    other = rig.repository.with_name("other")
+    other.mkdir()
+    for folder in (other, rig.repository):
+        assert rig.apply(propose_configure_backup(rig.lab, {"repository": str(folder)}, CLI)).state is PlanState.DONE
+        done = run_backup(rig.lab)
+        assert (done["result"], done["problems"]) == ("ok", []), done
+    elsewhere = other.rename(other.with_name("elsewhere"))
+    other.mkdir()
+    assert rig.apply(propose_configure_backup(rig.lab, {"repository": str(other)}, CLI)).state is PlanState.DONE
+    done = run_backup(rig.lab)
+    assert "it was there before" in str(done["problems"]), done
+    assert list(other.iterdir()) == []
+    other.rmdir()
+    elsewhere.rename(other)
+    rig.lab.compose.restart(rig.backup, ())
+    assert run_backup(rig.lab)["result"] == "ok"
+    back = propose_configure_backup(rig.lab, {"repository": str(rig.repository)}, CLI)
+    assert rig.apply(back).state is PlanState.DONE
+
+
 @pytest.mark.nightly
 def test_the_clock_of_the_container_makes_backups_without_this_program(rig: BackupRig) -> None:
     made = len(snapshots(rig.lab)) if rig.restic("cat", "config").returncode == 0 else 0

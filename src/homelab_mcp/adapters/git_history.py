@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from homelab_mcp.adapters.git_locks import clear_stale_locks, own_locks_cleared
 from homelab_mcp.adapters.git_reading import GitReader, forbidden, head_of, lookup
-from homelab_mcp.core.secret_files import KEY_FILES, SECRET_NAMES
+from homelab_mcp.core.secret_files import BACKUP_STACK, KEY_FILES, KEY_FOLDERS, SECRET_NAMES
 from homelab_mcp.model.errors import HomelabError, storage_failed
 from homelab_mcp.model.lab import PRIVATE_FOLDER
 
@@ -47,7 +47,7 @@ class GitHistory(GitReader):
             found = Repo.init(self._root, default_branch=b"main")
             ignore = self._root / ".gitignore"
             if not ignore.exists():
-                ignore.write_text("\n".join([_MARK, *EXCLUDED]) + "\n", "utf-8")
+                ignore.write_text("\n".join([_MARK, *EXCLUDED, *_key_folders(BACKUP_STACK)]) + "\n", "utf-8")
         with contextlib.closing(found) as repo:
             self._exclude(repo)
         return made
@@ -77,7 +77,8 @@ class GitHistory(GitReader):
             allow_empty: also commit when nothing differs.
             refuse_secrets: of no meaning here, see ``RedactedHistory``.
         """
-        wanted = sorted({p for p in paths if not forbidden(p)})
+        stacks = self._backup_stacks()
+        wanted = sorted({p for p in paths if not forbidden(p, stacks)})
         if not wanted and not allow_empty:
             return ""
         from dulwich.file import FileLocked
@@ -89,7 +90,7 @@ class GitHistory(GitReader):
                 with own_locks_cleared(repo, self._root):
                     head = tip = head_of(repo)
                     if first is not None:
-                        kept = {p: state for p, state in first[0].items() if not forbidden(p)}
+                        kept = {p: state for p, state in first[0].items() if not forbidden(p, stacks)}
                         tip = self._on(repo, tip, sorted(kept), first[1], kept, allow_empty=False) or tip
                     new = self._on(repo, tip, wanted, message, texts, allow_empty=allow_empty)
                     if new:
@@ -190,11 +191,19 @@ class GitHistory(GitReader):
 
     def _exclude(self, repo: Repo) -> None:
         path = Path(repo.commondir()) / "info" / "exclude"
-        path.parent.mkdir(exist_ok=True)
         text = path.read_text("utf-8", "replace") if path.exists() else ""
-        if _MARK not in text:
-            gap = "" if not text or text.endswith("\n") else "\n"
-            path.write_text(text + gap + "\n".join([_MARK, *EXCLUDED]) + "\n", "utf-8")
+        above, mark, below = text.partition(f"{_MARK}\n")
+        prefix = self._prefix(repo)
+        folders = (line for stack in sorted(self._backup_stacks()) for line in _key_folders(f"{prefix}{stack}"))
+        there = set(below.splitlines())
+        missing = [line for line in (*EXCLUDED, *folders) if line not in there]
+        if not missing:
+            return
+        gap = "" if mark or not above or above.endswith("\n") else "\n"
+        # Right below the mark: the last line that fits wins, and a person may have let something in again further down.
+        with contextlib.suppress(OSError) if mark else contextlib.nullcontext():
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("\n".join([above + gap + _MARK, *missing, below]), "utf-8")
 
     @contextlib.contextmanager
     def _repo(self) -> Iterator[Repo]:
@@ -207,6 +216,11 @@ class GitHistory(GitReader):
     def _state(self, path: str) -> tuple[bytes | None, int]:
         raw = self._bytes(path)
         return raw, 0 if raw is None else (self._root / path).lstat().st_mode
+
+
+def _key_folders(stack: str) -> list[str]:
+    """Patterns for a stack's folders for keys, from the repository's top."""
+    return [f"/{stack}/{folder}/" for folder in KEY_FOLDERS]
 
 
 def _move(repo: Repo, head: ObjectID | None, new: ObjectID) -> None:

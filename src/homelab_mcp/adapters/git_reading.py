@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from homelab_mcp.core.diff import is_env
-from homelab_mcp.core.secret_files import SECRET_NAMES
+from homelab_mcp.core.secret_files import BACKUP_FILE, BACKUP_STACK, KEY_FILES, KEY_FOLDERS, SECRET_NAMES
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import PRIVATE_FOLDER
 from homelab_mcp.ports import Commit
@@ -60,7 +60,8 @@ class GitReader:
 
     def dirty(self, paths: Sequence[str]) -> list[str]:
         """Those of the paths whose bytes differ from the last commit; a file that was never committed counts."""
-        wanted = [p for p in paths if not forbidden(p)]
+        stacks = self._backup_stacks()
+        wanted = [p for p in paths if not forbidden(p, stacks)]
         repo = self._open()
         if repo is None:
             return [p for p in wanted if self._bytes(p) is not None]
@@ -136,14 +137,14 @@ class GitReader:
 
     def ignored(self, paths: Sequence[str]) -> list[str]:
         """Those of the paths that never go into git: by our own rules or by the lab's ignore files."""
-        repo = self._open()
+        repo, stacks = self._open(), self._backup_stacks()
         if repo is None:
-            return [p for p in paths if forbidden(p)]
+            return [p for p in paths if forbidden(p, stacks)]
         from dulwich.ignore import IgnoreFilterManager
 
         with contextlib.closing(repo):
             rules, prefix = IgnoreFilterManager.from_repo(repo), self._prefix(repo)
-            return [p for p in paths if forbidden(p) or rules.is_ignored(prefix + p)]
+            return [p for p in paths if forbidden(p, stacks) or rules.is_ignored(prefix + p)]
 
     def _open(self) -> Repo | None:
         from dulwich.errors import NotGitRepository
@@ -160,6 +161,10 @@ class GitReader:
         repo.close()
         return None
 
+    def _backup_stacks(self) -> frozenset[str]:
+        """Stacks whose folders for keys stay out of git; one that is yet to come by its usual name."""
+        return frozenset({BACKUP_STACK, *(p.parent.name for p in self._root.glob(f"*/{BACKUP_FILE}"))})
+
     def _worktree(self, repo: Repo) -> Path:
         return Path(os.fsdecode(repo.path)).resolve()
 
@@ -175,11 +180,19 @@ class GitReader:
             return None
 
 
-def forbidden(path: str) -> bool:
-    """Whether a path never goes into git: env files, ``.homelab/``, certificates' keys, Authelia's users."""
+def forbidden(path: str, backup_stacks: Collection[str] = (BACKUP_STACK,)) -> bool:
+    """Whether a path never goes into git: env files, ``.homelab/``, certificates' and backups' keys, Authelia's users.
+
+    Args:
+        path: relative to the lab's root.
+        backup_stacks: stacks that make backups; nothing in their folders for keys goes into git.
+    """
     parts = PurePosixPath(path).parts
-    outside = not parts or path.startswith("/") or ".." in parts
-    return outside or is_env(path) or parts[-1] in SECRET_NAMES or bool({PRIVATE_FOLDER, ".git"} & set(parts))
+    if not parts or path.startswith("/") or ".." in parts or {PRIVATE_FOLDER, ".git"} & set(parts):
+        return True
+    if len(parts) > 2 and parts[0] in backup_stacks and parts[1] in KEY_FOLDERS:
+        return True
+    return is_env(path) or parts[-1] in SECRET_NAMES or parts[-1] in KEY_FILES
 
 
 def head_of(repo: Repo) -> ObjectID | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from homelab_mcp.cli.common import FAILED, OK, JsonFlag, console, emit, lab_of
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
 
 Many = list[str] | None
+_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
 def register(app: typer.Typer) -> None:
@@ -105,19 +107,31 @@ def configure(
 
 
 def _keys(file: str) -> dict[str, str]:
-    """Keys never come as arguments: those are in process lists and shells' histories."""
+    """The variables of a file of ``NAME=VALUE`` lines (``-``: standard input), each value as it is.
+
+    Keys never come as arguments: those are in process lists and shells' histories. Raises InvalidInput
+    (``keys_file``), which names a line by its number alone: what is no variable may be the secret.
+    """
     from homelab_mcp.model.errors import InvalidInput
 
+    hint = "Give a file with lines like NAME=VALUE."
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).expanduser().read_text(encoding="utf-8")
+        # Windows' editors begin a file with a mark.
+        text = sys.stdin.read() if file == "-" else Path(file).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         said = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise InvalidInput(
-            f"{file} cannot be read: {said}.", hint="Give a file with lines like NAME=VALUE.", code="keys_file"
-        ) from None
-    # As they are: a secret may hold any sign.
-    lines = (line.strip() for line in text.splitlines())
-    return {n.strip(): v.strip() for n, _, v in (line.partition("=") for line in lines if line[:1] not in ("", "#"))}
+        raise InvalidInput(f"{file} cannot be read: {said}.", hint=hint, code="keys_file") from None
+    keys = {}
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+        if line.strip()[:1] in ("", "#"):
+            continue
+        name, sign, value = line.partition("=")
+        # All variables that a repository takes are in capitals. A key may end with "=".
+        if not sign or not _NAME.fullmatch(name.strip()):
+            where = "standard input" if file == "-" else file
+            raise InvalidInput(f"Line {number} of {where} is not NAME=VALUE.", hint=hint, code="keys_file")
+        keys[name.strip()] = value.strip()
+    return keys
 
 
 def run(ctx: typer.Context, as_json: JsonFlag = False) -> None:

@@ -9,17 +9,20 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from homelab_mcp.core.misfit import misfits
+from homelab_mcp.core.secret_files import BACKUP_FILE
 from homelab_mcp.model.errors import InvalidInput
 
-CONFIG_FILE = "backup.yaml"
+CONFIG_FILE = BACKUP_FILE
 PASSWORD = "RESTIC_PASSWORD"  # noqa: S105 - a variable's name
+PLACE = "HOMELAB_REPOSITORY"
+"""What tells the script of backups one local folder from another: restic is told ``/repository`` for each."""
 ENGINE_LABEL = "homelab.backup"
 """On the container that runs restic; its value is ``engine``."""
 
 _CRON = re.compile(r"[0-9*/,-]+( [0-9*/,-]+){4}")
 # A space may be within: disks and rclone's remotes are named so.
 _REPOSITORY = re.compile(r"(/|/[^\x00-\x1f\x7f:]*[^\s:]|(sftp|s3|rclone|rest|b2|azure):(?! )[^\x00-\x1f\x7f]*\S)")
-_CREDENTIALS = re.compile(r"://[^/@\s]+:[^/@\s]+@")
+_CREDENTIALS = re.compile(r"://[^/@]*:[^/@]+@")
 
 SECRETS = {
     "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),

@@ -6,51 +6,18 @@ the ``docker`` command, by which dumps run inside the databases' own containers.
 
 from __future__ import annotations
 
-RUN_SH = r"""#!/bin/sh
+from homelab_mcp.core.backup_script_place import PLACE_SH
+
+_BEGIN = r"""#!/bin/sh
 # Written by homelab-mcp. Runs a lab's backups with restic; `run.sh` alone says what it can do.
 # Mounts: /lab (the lab, read-only), /dumps, /restore, /state (all writable), /backup (this folder), the Docker socket.
 umask 077
 export RESTIC_CACHE_DIR=/state/cache
 errors=/state/errors.now
 say() { echo "STEP $*"; }
-# SSH takes no files of another owner or that others may write, and a person puts them here as themselves.
-keys() {
-  [ -d /keys/ssh ] || return 0
-  mkdir -p /root/.ssh
-  for file in /keys/ssh/*; do
-    to=/root/.ssh/${file##*/}
-    [ -f "$file" ] && ! cmp -s "$file" "$to" || continue
-    cp "$file" "$to.part" && mv "$to.part" "$to"
-  done
-  for to in /root/.ssh/*; do
-    # Hosts that SSH itself has noted stay.
-    [ -e "/keys/ssh/${to##*/}" ] || [ "${to##*/}" = known_hosts ] || rm -f "$to"
-  done
-}
-# What SSH itself says when it is asked: restic ends before it has passed that on, or passes on a greeting alone.
-ssh_says() {
-  place=${RESTIC_REPOSITORY#sftp:}
-  case "$place" in
-    //*) place=${place#//} place=${place%%/*} ;;
-    *]:*) place="${place%%]:*}]" ;;
-    *) place=${place%%:*} ;;
-  esac
-  told=$(ssh -o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR "ssh://$place" -s sftp </dev/null 2>&1 >/dev/null)
-  [ -z "$told" ] || printf 'ssh: %s\n' "$told" | grep -v '^[[:space:]]*$' | tail -n 1
-}
-# why [FILE]: the cause among what restic said; ssh and rclone, which it runs, know more than itself.
-why() {
-  sed '/^Is there a repository at/,$d' "${1:-/state/said}" | grep -v '^[[:space:]]*$' >/state/why.$$
-  last=$(tail -n 1 /state/why.$$)
-  case "$last" in
-    *sftp\ session*) known=$(ssh_says) ;;
-    *) known=$(grep -E '^rclone: .*(CRITICAL|ERROR) *: ' /state/why.$$ | tail -n 1) ;;
-  esac
-  rm -f /state/why.$$
-  printf '%s\n' "${known:-$last}" | cut -c1-300 |
-    sed -E 's,^rclone: ([0-9/]+ [0-9:]+ (CRITICAL|ERROR) *: )?,rclone: ,; s/^(Fatal|subprocess ssh): //'
-}
-wrong() { echo "PROBLEM $*"; echo "$*" >>"$errors"; }
+"""
+
+_REST = r"""wrong() { echo "PROBLEM $*"; echo "$*" >>"$errors"; }
 container() {
   docker ps -q --filter "label=com.docker.compose.project=$1" --filter "label=com.docker.compose.service=$2" | head -n 1
 }
@@ -140,25 +107,6 @@ finish() {
   if [ "$result" = ok ]; then cp /state/last.json /state/last-ok.json; fi
   say "ended: $result"
   [ "$result" = ok ]
-}
-
-repository() {
-  if restic cat config >/dev/null 2>/state/said; then echo "$RESTIC_REPOSITORY" >/state/repository; return 0; fi
-  # A password that is wrong, or a repository out of reach, is no reason to make another.
-  if grep -qiE 'wrong password|no key found|timeout|refused|denied|no such host' /state/said; then return 1; fi
-  if [ "$(cat /state/repository 2>/dev/null)" = "$RESTIC_REPOSITORY" ]; then
-    # A disk that is not mounted looks like an empty folder: a new repository there would fill the wrong disk.
-    seen=$(why)
-    case "$seen" in
-      *" our records"*) ;;
-      *"not exist"* | *"no such file"*)
-        echo "it was there before, so none is made anew (mount its disk and restart this container, or remove" \
-          "state/repository to begin a new one): $seen" >/state/said ;;
-    esac
-    return 1
-  fi
-  say "making the repository"
-  restic init >/state/said 2>&1 && echo "$RESTIC_REPOSITORY" >/state/repository
 }
 
 backup() {
@@ -292,3 +240,6 @@ case "${1:-}" in
   *) echo "run.sh backup | restore SNAPSHOT ID PATH... | verify COUNT [PERCENT] | snapshots | status"; exit 2 ;;
 esac
 """
+
+RUN_SH = _BEGIN + PLACE_SH + _REST
+"""The whole script, as it lies in the backup's ``engine`` folder."""

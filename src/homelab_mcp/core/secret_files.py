@@ -18,6 +18,15 @@ SECRET_NAMES = frozenset({*ACME_STORES, "users_database.yml", NOTIFY_FILE})
 KEY_FILES = ("id_ecdsa", "id_ed25519", "id_rsa", "rclone.conf")
 """What a person puts beside the backup's stack (SSH keys, rclone's remotes): git is told to leave them out as well."""
 
+KEY_FOLDERS = ("ssh", "rclone")
+"""Folders of the backup's stack for them; nothing in there goes into git, as a key may have any name."""
+
+BACKUP_FILE = "backup.yaml"
+"""A stack that has it makes the lab's backups."""
+
+BACKUP_STACK = "backup"
+"""What that stack is called unless a person wants another name."""
+
 _TEMPORARY = ".homelab-tmp"
 
 

@@ -13,6 +13,7 @@ from homelab_mcp.core.backup_config import BackupConfig, Keep, check_config, par
 from homelab_mcp.core.backup_jobs import config_path, engine_of
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.references import literal
+from homelab_mcp.core.secret_files import BACKUP_STACK
 from homelab_mcp.model.errors import EngineFailed, InvalidInput, NotFound
 from homelab_mcp.model.lab import TRASH
 from homelab_mcp.model.observed import Snapshot
@@ -91,7 +92,7 @@ def _wanted(lab: Lab, snapshot: Snapshot, changes: Mapping[str, Any], stack: str
             hint="For example /mnt/backup, sftp:user@nas:/backup, s3:https://host/bucket or rclone:remote:path.",
             code="missing_input",
         )
-    return check_config({**now, **given}), there.stack if there else stack or "backup"
+    return check_config({**now, **given}), there.stack if there else stack or BACKUP_STACK
 
 
 def _with_backrest(lab: Lab, draft: Draft, snapshot: Snapshot, stack: str) -> Draft:

@@ -54,6 +54,39 @@ def test_a_persons_own_gitignore_is_never_rewritten(root: Path) -> None:
     assert "media/.env" not in git(root, "ls-files")
 
 
+def test_a_lab_made_before_leaves_out_what_has_been_added_since(root: Path) -> None:
+    git(root, "init", "-q")
+    exclude = root / ".git/info/exclude"
+    mark = "# homelab-mcp: secrets and private files"
+    exclude.write_text(f"theirs\n{mark}\n.env\n*.env\n!mine/id_rsa\n")
+    for name in (
+        "backup/ssh/nas",
+        "keep/ssh/nas_key",
+        "keep/rclone/any",
+        "media/id_rsa",
+        "mine/id_rsa",
+        "web/ssh/motd",
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("canary\n")
+    (root / "keep/backup.yaml").write_text("repository: /mnt/b\n")
+    history = GitHistory(root)
+    history.ensure()
+    lines = exclude.read_text().splitlines()
+    assert (lines[:2], lines[-3:]) == (["theirs", mark], [".env", "*.env", "!mine/id_rsa"])
+    assert sorted(line for line in lines if line in EXCLUDED) == sorted(EXCLUDED)
+    assert {"/backup/ssh/", "/keep/ssh/", "/keep/rclone/"} <= set(lines)
+    history.ensure()
+    assert exclude.read_text().splitlines() == lines
+    shown = git(root, "status", "--porcelain", "-uall").splitlines()
+    assert shown == ["?? keep/backup.yaml", "?? media/compose.yaml", "?? mine/id_rsa", "?? web/ssh/motd"]
+    keys = ["backup/ssh/nas", "keep/ssh/nas_key", "keep/rclone/any", "media/id_rsa"]
+    assert history.dirty(keys) == []
+    assert history.ignored([*keys, "web/ssh/motd"]) == keys
+    history.commit([*keys, "keep/backup.yaml"], "ours")
+    assert git(root, "ls-tree", "-r", "--name-only", "HEAD") == "keep/backup.yaml"
+
+
 def test_only_the_given_paths_are_committed_and_the_rest_stays_as_it_is(root: Path) -> None:
     git(root, "init", "-q")
     for name in ("dirty", "staged", "gone"):
@@ -97,6 +130,9 @@ def test_only_the_given_paths_are_committed_and_the_rest_stays_as_it_is(root: Pa
         "../x",
         "/etc/passwd",
         ".git/config",
+        "backup/ssh/nas",
+        "backup/rclone/a/b",
+        "x/id_ed25519",
     ],
 )
 def test_paths_that_never_go_into_git(path: str) -> None:

@@ -48,6 +48,9 @@ def test_settings_survive_being_written_and_read() -> None:
     [
         {"repository": "relative"},
         {"repository": "rest:https://me:secret@host/"},
+        {"repository": "rest:https://me:my secret@host/x"},
+        {"repository": "rest:https://my self:secret@host/x"},
+        {"repository": "rest:https://:secret@host/"},
         {"repository": "/mnt/b", "schedule": "* * * *"},
         {"repository": "/mnt/b", "schedule": "* * * * * ; reboot"},
         {"repository": "/mnt/b", "skip": ["wiki"]},
@@ -63,7 +66,9 @@ def test_settings_that_are_none_are_refused(given: dict[str, object]) -> None:
         check_config(given)
 
 
-@pytest.mark.parametrize("given", ["/", "/mnt/My Book/b", "rclone:my cloud:lab's", "sftp://me@nas:2222//a b"])
+@pytest.mark.parametrize(
+    "given", ["/", "/mnt/My Book/b", "rclone:my cloud:lab's", "sftp://me@nas:2222//a b", "sftp://me@[::1]:2222//a:b@c"]
+)
 def test_a_repository_may_have_a_space_within(given: str) -> None:
     assert parse_config(config_text(check_config({"repository": given}))).repository == given
 

@@ -57,6 +57,7 @@ def test_a_backup_is_set_up_changed_and_follows_the_services(lab: LocalLab) -> N
     text = (root / "backup/compose.yaml").read_text()
     assert f"{root}:/lab:ro" in text
     assert text.count("/mnt/backup:/repository") == 2
+    assert "HOMELAB_REPOSITORY: /mnt/backup\n" in text, "for each folder restic is told the same"
     env = (root / "backup/.env").read_text()
     password = env.split("RESTIC_PASSWORD=")[1].split("\n")[0].strip("'\"")
     assert len(password) == 40
@@ -119,6 +120,28 @@ def test_a_persons_keys_go_into_the_env_file_and_no_further(lab: LocalLab, tmp_p
     lost = CliRunner().invoke(app, [*words, "--keys-file", str(tmp_path / "none")])
     assert isinstance(lost.exception, InvalidInput)
     assert lost.exception.code == "keys_file"
+
+
+@pytest.mark.parametrize("line", ["canary-4711", "canary/4711+==", "canary4711="])
+def test_a_line_of_keys_that_is_none_is_told_by_its_number_alone(lab: LocalLab, tmp_path: Path, line: str) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(f"AWS_ACCESS_KEY_ID=id\n\n{line}\n")
+    words = ["--root", lab.root, "--files-only", "backup", "configure", "s3:https://host.example/b", "--plan-only"]
+    for file, given in ((str(keys), None), ("-", keys.read_text())):
+        refused = CliRunner().invoke(app, [*words, "--keys-file", file], input=given)
+        assert isinstance(refused.exception, InvalidInput)
+        assert refused.exception.code == "keys_file"
+        assert "Line 3 of" in refused.exception.message
+        assert "4711" not in refused.exception.message + refused.exception.hint + refused.output
+
+
+def test_keys_may_be_of_a_windows_editor(lab: LocalLab, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_bytes(b"\xef\xbb\xbfAWS_ACCESS_KEY_ID=id\r\nAWS_SECRET_ACCESS_KEY=a=b\r\n")
+    words = ["--root", lab.root, "--files-only", "backup", "configure", "s3:https://host.example/b", "--plan-only"]
+    done = CliRunner().invoke(app, [*words, "--json", "--keys-file", str(keys)])
+    assert done.exit_code == 3, done.output
+    assert {"id", "a=b"} <= set(lab.plans.get(json.loads(done.stdout)["plan_id"]).draft.secrets)
 
 
 @pytest.mark.parametrize(

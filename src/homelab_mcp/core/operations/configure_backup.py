@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from homelab_mcp.core import compose_edit, env_file
-from homelab_mcp.core.backup_config import ENGINE_LABEL, FOLDERS, PASSWORD, BackupConfig, config_text
+from homelab_mcp.core.backup_config import ENGINE_LABEL, FOLDERS, PASSWORD, PLACE, BackupConfig, config_text
 from homelab_mcp.core.backup_jobs import config_path, engine_of
 from homelab_mcp.core.labels import CATEGORY
 from homelab_mcp.core.operations.lab_view import view
@@ -180,6 +180,7 @@ def engine_block(
         "environment": {
             "TZ": "${TZ}",
             "RESTIC_REPOSITORY": literal(config.inside),
+            **({PLACE: literal(config.repository)} if config.kind == "local" else {}),
             **config.environment,
         },
         "volumes": volumes,

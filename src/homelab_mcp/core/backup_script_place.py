@@ -1,0 +1,76 @@
+"""The part of the backups' script on where they go: keys, the repository, and what is wrong with it."""
+
+from __future__ import annotations
+
+PLACE_SH = r"""# SSH takes no files of another owner or that others may write; a person puts them here as themselves.
+keys() {
+  [ -d /keys/ssh ] || return 0
+  mkdir -p /root/.ssh
+  for file in /keys/ssh/*; do
+    to=/root/.ssh/${file##*/}
+    [ -f "$file" ] && ! cmp -s "$file" "$to" || continue
+    cp "$file" "$to.part.$$" && mv "$to.part.$$" "$to"
+  done
+  for to in /root/.ssh/*; do
+    # Hosts that SSH itself has noted stay, and what another call of this is about to put there.
+    case "$to" in */known_hosts | *.part.[0-9]*) continue ;; esac
+    [ -e "/keys/ssh/${to##*/}" ] || rm -f "$to"
+  done
+}
+# What SSH itself says when it is asked: restic ends before it has passed that on, or passes on a greeting alone.
+ssh_says() {
+  place=${RESTIC_REPOSITORY#sftp:}
+  case "$place" in
+    //*) place=${place#//} place=${place%%/*} ;;
+    *]:*) place="${place%%]:*}]" ;;
+    *) place=${place%%:*} ;;
+  esac
+  told=$(ssh -o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR "ssh://$place" -s sftp </dev/null 2>&1 >/dev/null)
+  [ -z "$told" ] || printf 'ssh: %s\n' "$told" | grep -v '^[[:space:]]*$' | tail -n 1
+}
+# why [FILE]: the cause among what restic said; ssh and rclone, which it runs, know more than itself.
+why() {
+  sed '/^Is there a repository at/,$d' "${1:-/state/said}" | grep -v '^[[:space:]]*$' >/state/why.$$
+  last=$(tail -n 1 /state/why.$$)
+  case "$last" in
+    *sftp\ session*) known=$(ssh_says) ;;
+    *) known=$(grep -E '^rclone: .*(CRITICAL|ERROR) *: ' /state/why.$$ | tail -n 1) ;;
+  esac
+  rm -f /state/why.$$
+  printf '%s\n' "${known:-$last}" | cut -c1-300 |
+    sed -E 's,^rclone: ([0-9/]+ [0-9:]+ (CRITICAL|ERROR) *: )?,rclone: ,; s/^(Fatal|subprocess ssh): //'
+}
+
+# The repository as the host calls it: in here every folder is /repository.
+outside() {
+  mounts='{{range .Mounts}}{{if eq .Destination "/repository"}}{{.Source}}{{end}}{{end}}'
+  { [ "$RESTIC_REPOSITORY" = /repository ] && docker inspect -f "$mounts" "$(hostname)" 2>/dev/null | grep .; } ||
+    echo "$RESTIC_REPOSITORY"
+}
+repository() {
+  # A container that was made before it was told the place may have noted /repository, which then means this one.
+  where=${HOMELAB_REPOSITORY:-$(outside)} noted=${HOMELAB_REPOSITORY:-$RESTIC_REPOSITORY}
+  note() { grep -Fxqe "$where" /state/repository 2>/dev/null || printf '%s\n' "$where" >>/state/repository; }
+  if restic cat config >/dev/null 2>/state/said; then note; return 0; fi
+  # A password that is wrong, or a repository out of reach, is no reason to make another.
+  if grep -qiE 'wrong password|no key found|timeout|refused|denied|no such host' /state/said; then return 1; fi
+  if grep -Fxq -e "$where" -e "$noted" /state/repository 2>/dev/null; then
+    # A disk that is not mounted looks like an empty folder: a new repository there would fill the wrong disk.
+    seen=$(why)
+    case "$seen" in
+      *" our records"*) ;;
+      *"not exist"* | *"no such file"*)
+        echo "it was there before, so none is made anew (mount its disk and restart this container, or take it" \
+          "out of state/repository to begin a new one): $seen" >/state/said ;;
+    esac
+    return 1
+  fi
+  say "making the repository"
+  restic init >/state/said 2>&1 && note
+}
+"""
+"""Shell functions ``keys``, ``ssh_says``, ``why`` and ``repository``, for BusyBox's shell; they use ``say``.
+
+``/state/repository`` holds each place that was reached, one a line. It was the last one alone once, with
+``/repository`` for every local folder.
+"""

@@ -1,0 +1,98 @@
+"""What the backups' script does about places and keys, with programs that stand in for restic and Docker."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from homelab_mcp.core.backup_script_place import PLACE_SH
+
+pytestmark = pytest.mark.unit
+
+RESTIC = """#!/bin/sh
+case "$1" in
+  cat)
+    [ -f "$DISK/config" ] && exit
+    echo "Fatal: unable to open config file: stat /repository/config: no such file or directory" >&2; exit 1 ;;
+  init) echo made >>"$DISK/config" ;;
+esac
+"""
+DOCKER = '#!/bin/sh\n[ -n "$MOUNTED" ] && echo "$MOUNTED"\n'
+
+
+class Place:
+    """Folders that stand for ``/state``, ``/keys`` and root's home, and disks that repositories lie on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.list = folder, folder / "state/repository"
+        for name in ("state", "keys/ssh", "home", "bin"):
+            (folder / name).mkdir(parents=True)
+        for name, text in (("restic", RESTIC), ("docker", DOCKER)):
+            (folder / "bin" / name).write_text(text)
+            (folder / "bin" / name).chmod(0o755)
+        text = PLACE_SH.replace("/state/", f"{folder}/state/").replace("/keys/ssh", f"{folder}/keys/ssh")
+        self.script = 'say() { echo "STEP $*"; }\n' + text.replace("/root/.ssh", f"{folder}/home/.ssh")
+
+    def sh(self, then: str, **env: str) -> subprocess.CompletedProcess[str]:
+        path = f"{self.folder}/bin:{os.environ['PATH']}"
+        argv = ["sh", "-c", self.script + then]
+        return subprocess.run(argv, env={"PATH": path, **env}, capture_output=True, text=True, check=False)
+
+    def reach(self, disk: str, name: str = "", *, mounted: str = "", inside: str = "/repository") -> str:
+        """What a run comes to: used, made, or what it says is wrong."""
+        (self.folder / disk).mkdir(exist_ok=True)
+        told = {"HOMELAB_REPOSITORY": name} if name else {}
+        done = self.sh("repository", DISK=str(self.folder / disk), RESTIC_REPOSITORY=inside, MOUNTED=mounted, **told)
+        if done.returncode:
+            return (self.folder / "state/said").read_text()
+        return "made" if "making" in done.stdout else "used"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+GONE = "it was there before, so none is made anew"
+
+
+def test_another_folder_is_another_place_and_none_is_forgotten(place: Place) -> None:
+    assert place.reach("old", "/mnt/old") == "made"
+    assert place.reach("old", "/mnt/old") == "used"
+    assert place.reach("new", "/mnt/new") == "made"
+    assert place.reach("s3", inside="s3:https://host/b") == "made"
+    for name in ("old", "new"):
+        assert GONE in place.reach("not-mounted", f"/mnt/{name}")
+    assert place.reach("old", "/mnt/old") == "used"
+    assert place.list.read_text().splitlines() == ["/mnt/old", "/mnt/new", "s3:https://host/b"]
+
+
+def test_a_lab_that_noted_the_name_inside_goes_on(place: Place) -> None:
+    place.list.write_text("/repository\n")
+    # Its container has not been told the place yet.
+    assert GONE in place.reach("not-mounted", mounted="/mnt/old")
+    assert GONE in place.reach("not-mounted")
+    assert place.reach("new", "/mnt/new") == "made"
+    (place.folder / "old").mkdir()
+    (place.folder / "old/config").touch()
+    assert place.reach("old", mounted="/mnt/old") == "used"
+    assert GONE in place.reach("not-mounted", "/mnt/old")
+
+
+def test_two_calls_at_once_leave_each_others_keys_alone(place: Place) -> None:
+    home = place.folder / "home/.ssh"
+    home.mkdir()
+    for name in ("id_ed25519.part.77", "known_hosts", "id_old"):
+        (home / name).touch()
+    (place.folder / "keys/ssh/id_ed25519").write_text("key\n")
+    assert place.sh("keys").returncode == 0
+    assert sorted(p.name for p in home.iterdir()) == ["id_ed25519", "id_ed25519.part.77", "known_hosts"]
+    # The other's cp has just ended.
+    slow = 'cp() { command cp "$@"; (sh -c "$OTHER"); }\nkeys'
+    (place.folder / "keys/ssh/id_ed25519").write_text("another\n")
+    done = place.sh(slow, OTHER=place.script + "keys")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (home / "id_ed25519").read_text() == "another\n"
