@@ -39,7 +39,8 @@ def setup(folder: Path, then: str = "true") -> subprocess.Popen[str]:
     text = text.replace("/lib/systemd/system", f"{folder}/units").replace("/etc/init.d", f"{folder}/none")
     call = "\nwithout_starts install_packages haproxy postgresql && code=0 || code=$?\necho ended $code\n"
     return subprocess.Popen(
-        ["bash", "-c", f"{STAND_INS}\nunits={folder}/units\n{text}{call}"],
+        # As at a terminal, also where whoever runs the tests ignores these signals (nohup), which programs inherit.
+        ["env", "--default-signal=HUP,INT,TERM", "bash", "-c", f"{STAND_INS}\nunits={folder}/units\n{text}{call}"],
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "THEN": then},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
