@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -48,6 +50,12 @@ def test_a_link_that_leads_nowhere_is_found_and_one_in_a_listing_is_none(site: M
     assert linked == {"docs/none.md", "CONTRIBUTING.md"}
     assert "[d](repository/CONTRIBUTING.md#x)" in made
     assert "[e](gone.md)" in made
+
+
+def test_the_reference_of_commands_and_policy_is_current() -> None:
+    argv = [sys.executable, str(ROOT / "script" / "reference-doc"), "--check"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_page_is_in_the_navigation_once() -> None:

@@ -17,28 +17,31 @@ def register(app: typer.Typer) -> None:
     def show(ctx: typer.Context) -> None:
         """Print the manual page of this program, as man(1) reads it.
 
-        `homelab-mcp man-page > ~/.local/share/man/man1/homelab-mcp.1`, then `man homelab-mcp`.
+        Send it to ~/.local/share/man/man1/homelab-mcp.1, then `man homelab-mcp` shows it.
         """
         typer.echo(page_of(ctx.find_root().command), nl=False)
 
 
 def page_of(program: Any) -> str:
-    """The manual page of a command tree.
+    """The manual page of a command tree, as ``tree_of`` takes it."""
+    return man_page(tree_of(program))
+
+
+def tree_of(program: Any) -> Page:
+    """What a command tree says of itself: options, commands, exit codes.
 
     Args:
         program: the tree as ``typer.main.get_command`` makes it; Typer carries its own copy of Click, without types.
     """
     from homelab_mcp import __version__
 
-    return man_page(
-        Page(
-            "homelab-mcp",
-            __version__,
-            str(program.help).rstrip("."),
-            _options(program.params),
-            tuple(_commands(program, ())),
-            str(program.epilog).partition("Exit codes: ")[2],
-        )
+    return Page(
+        "homelab-mcp",
+        __version__,
+        str(program.help).rstrip("."),
+        _options(program.params),
+        tuple(_commands(program, ())),
+        str(program.epilog).partition("Exit codes: ")[2],
     )
 
 
