@@ -16,6 +16,8 @@ CONFIG_FILE = BACKUP_FILE
 PASSWORD = "RESTIC_PASSWORD"  # noqa: S105 - a variable's name
 PLACE = "HOMELAB_REPOSITORY"
 """What tells the script of backups one local folder from another: restic is told ``/repository`` for each."""
+NOTED = "HOMELAB_REPOSITORY_NOTED"
+"""Under which other name this very folder was noted, by a container that had not been told the place."""
 ENGINE_LABEL = "homelab.backup"
 """On the container that runs restic; its value is ``engine``."""
 

@@ -82,6 +82,16 @@ def test_a_lab_that_noted_the_name_inside_goes_on(place: Place) -> None:
     assert GONE in place.reach("not-mounted", "/mnt/old")
 
 
+def test_a_place_that_was_noted_by_its_name_inside_is_known_when_its_disk_is_away(place: Place) -> None:
+    place.list.write_text("/repository\n")
+    told = {"HOMELAB_REPOSITORY": "/mnt/old", "HOMELAB_REPOSITORY_NOTED": "/repository"}
+    (place.folder / "away").mkdir()
+    done = place.sh("repository", DISK=str(place.folder / "away"), RESTIC_REPOSITORY="/repository", MOUNTED="", **told)
+    assert done.returncode == 1
+    assert GONE in (place.folder / "state/said").read_text()
+    assert list((place.folder / "away").iterdir()) == []
+
+
 def test_two_calls_at_once_leave_each_others_keys_alone(place: Place) -> None:
     home = place.folder / "home/.ssh"
     home.mkdir()
