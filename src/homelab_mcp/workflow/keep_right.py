@@ -1,4 +1,4 @@
-"""A server that runs looks again at what was left open: a Docker that was away or too busy, an apply that died since."""
+"""A server that runs looks again at what was left open: a Docker that was too busy, an apply that died since."""
 
 from __future__ import annotations
 

@@ -192,7 +192,9 @@ def test_a_pattern_that_restic_refuses_breaks_no_page_and_is_not_taken(pattern: 
         check_config({"repository": "/mnt/backup", "exclude": [pattern]})
 
 
-@pytest.mark.parametrize("pattern", ["*.tmp", "media/[a-c]*", "[^x]y", "a[0-9][b]", "a]b", "[!a]", "a[b[c]", "data[z-a]"])
+@pytest.mark.parametrize(
+    "pattern", ["*.tmp", "media/[a-c]*", "[^x]y", "a[0-9][b]", "a]b", "[!a]", "a[b[c]", "data[z-a]"]
+)
 def test_a_pattern_that_restic_takes_stays_one(pattern: str) -> None:
     assert check_config({"repository": "/mnt/backup", "exclude": [pattern]}).exclude == (pattern,)
     assert covered(f"{CONFIG}exclude: ['{pattern}']\n").services["apps/none"] == ""

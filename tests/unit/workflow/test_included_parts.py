@@ -1,4 +1,4 @@
-"""Services of files that a stack includes are services of the stack: in plans' risks, in hand edits, in verification."""
+"""Services of files that a stack includes are the stack's: in plans' risks, in hand edits, in verification."""
 
 from __future__ import annotations
 
@@ -108,7 +108,8 @@ def test_a_job_of_an_included_file_may_end_when_it_is_verified(tmp_path: Path) -
     )
     up = EngineAction(ActionKind.UP, "new", "media", ("job", "mon"))
     draft = Draft(
-        "change", "Job", (FileEdit("shared/mon.yaml", MON, job),), (up,), Verification("media", ("job", "mon")), target="x"
+        "change", "Job", (FileEdit("shared/mon.yaml", MON, job),), (up,), Verification("media", ("job", "mon")),
+        target="x",
     )  # fmt: skip
     status = lab.apply(lab.bench.plan(draft, approve=False))
     assert status.state is PlanState.DONE, status
@@ -116,8 +117,10 @@ def test_a_job_of_an_included_file_may_end_when_it_is_verified(tmp_path: Path) -
 
 
 USES = "services:\n  mon: {image: 'mon:1', environment: {KEY: '${KEY}'}}\n"
-STACK = StackFiles("media", "media/compose.yaml", f"include: [mon.yaml]\n{OLD}", "KEY=a\n")
-INCLUDES = Snapshot((StackFiles("media", STACK.compose_path, STACK.compose_text, "KEY=a\n", (), (("media/mon.yaml", USES),)),), None)  # fmt: skip
+STACK = StackFiles(
+    "media", "media/compose.yaml", f"include: [mon.yaml]\n{OLD}", "KEY=a\n", (), (("media/mon.yaml", USES),)
+)
+INCLUDES = Snapshot((STACK,), None)
 
 
 def test_a_changed_variable_reaches_services_of_included_files() -> None:
