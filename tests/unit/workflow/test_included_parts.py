@@ -159,3 +159,15 @@ def test_who_shares_a_network_in_an_included_file_comes_along() -> None:
     up = EngineAction(ActionKind.UP, "new", "media", ("web",))
     draft = with_sharers(Draft("x", "x", (), (up,), Verification("media", ("web",))), [stack])
     assert draft.actions[0].services == ("web", "mon")
+
+
+def test_adopting_names_the_other_stacks_that_take_the_file(tmp_path: Path) -> None:
+    lab = lab_with(tmp_path, "more", place="media/mon.yaml")
+    lab.bench.compose_file.write_text(f"include: [mon.yaml]\n{OLD}")
+    lab.bench.compose.up("media", ())
+    lab.commit_all()
+    (lab.bench.root / "media/mon.yaml").write_text(MON.replace("mon:1", "mon:2"))
+    notes = lab.resolve("media", "adopt").draft.notes
+    assert [n for n in notes if "too:" in n] == [
+        "Stack more takes media/mon.yaml too: `homelab-mcp review more` says whether its containers are as it says now."
+    ]
