@@ -313,3 +313,9 @@ def test_a_databases_own_files_are_not_swapped_for_an_empty_folder(path: str) ->
 def test_a_service_of_another_stack_that_mounts_what_is_restored_is_named() -> None:
     assert any("t/reader mounts s/app/media too" in told for told in one_path("s/app").left)
     assert one_path("s/app/config").left == ()
+
+
+def test_only_a_dump_of_the_whole_server_leaves_nothing_to_be_told() -> None:
+    jobs = jobs_of(view(SNAPSHOT), CONFIG, "backup", lambda _: None)
+    assert all(d.others for d in jobs.dumps)
+    assert "pg_database" in jobs_text(jobs, CONFIG, {}, ())
