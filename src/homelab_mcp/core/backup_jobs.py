@@ -56,7 +56,7 @@ OTHERS: dict[str, str] = {
     "mariadb": _AS_WHOM
     + _WHO
     + _MARIA.format("mariadb", "mysql")
-    + 'exec "$b" -N --user="$u" -e "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN '
+    + 'exec "$b" -N --user="$u" -e "SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_schema NOT IN '
     + f"('mysql', 'sys', 'information_schema', 'performance_schema', DATABASE())\" {_DB}",
 }
 """Kind -> the command that lists what else is in the server: a dump is of one database, and the folder is left out."""
