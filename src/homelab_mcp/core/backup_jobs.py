@@ -50,14 +50,15 @@ ENGINES: dict[str, tuple[str, str, str]] = {
 }
 """Kind -> (file ending, dump, load): shell commands that run in the database's own container, with its variables."""
 
+_PG_ELSE = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname NOT IN ('postgres', current_database())"
+_DB_ELSE = (
+    "SELECT DISTINCT table_schema FROM information_schema.tables "
+    "WHERE table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema', DATABASE())"
+)
 OTHERS: dict[str, str] = {
-    "postgres": f"exec psql -At {_PG} -d {_PG_DB} -c "
-    "\"SELECT datname FROM pg_database WHERE NOT datistemplate AND datname NOT IN ('postgres', current_database())\"",
-    "mariadb": _AS_WHOM
-    + _WHO
-    + _MARIA.format("mariadb", "mysql")
-    + 'exec "$b" -N --user="$u" -e "SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_schema NOT IN '
-    + f"('mysql', 'sys', 'information_schema', 'performance_schema', DATABASE())\" {_DB}",
+    "postgres": f'exec psql -At {_PG} -d {_PG_DB} -c "{_PG_ELSE}"',
+    "mariadb": f"{_AS_WHOM}{_WHO}{_MARIA.format('mariadb', 'mysql')}"
+    + f'exec "$b" -N --user="$u" -e "{_DB_ELSE}" {_DB}',
 }
 """Kind -> the command that lists what else is in the server: a dump is of one database, and the folder is left out."""
 

@@ -175,8 +175,8 @@ _FORMATS = {"codex": "TOML"}
 
 def _unreadable(client: Client) -> InvalidInput:
     return InvalidInput(
-        f"The configuration of {client.title} that is there is no plain {_FORMATS.get(client.name, 'JSON')} of the kind "
-        "it takes.",
+        f"The configuration of {client.title} that is there is no plain {_FORMATS.get(client.name, 'JSON')} of the "
+        "kind it takes.",
         hint="Leave --write out, and add the shown entry by hand.",
         code="config_unreadable",
     )

@@ -37,9 +37,7 @@ def test_so_does_a_plan_that_has_a_host_join_the_swarm() -> None:
     assert join_node((), "nas", "ssh://root@nas.lan").summary == "Let host nas (ssh://root@nas.lan) join the Swarm"
 
 
-def test_a_host_that_is_too_slow_is_not_said_to_have_no_standby(
-    lab: LocalLab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_host_that_is_too_slow_is_not_said_to_have_no_standby(lab: LocalLab, monkeypatch: pytest.MonkeyPatch) -> None:
     def late(*_: object) -> tuple[str, ...]:
         raise EngineFailed("Docker on nas did not answer in time.")
 
