@@ -251,7 +251,7 @@ def _log_to_stderr(lab: Lab) -> None:
 
 
 def _recover_in_background(lab: Lab) -> None:
-    """A crash may have left an apply open; the look must not delay the first answer."""
+    """A crash may have left an apply open; the look must not delay the first answer, and is repeated."""
 
     def look() -> None:
         from homelab_mcp.queries.private_state import loose_state
@@ -275,7 +275,15 @@ def _recover_in_background(lab: Lab) -> None:
         except Exception:
             logging.getLogger("homelab_mcp").exception("recovery after a crash failed; run `homelab-mcp recover`")
 
-    threading.Thread(target=look, name="recovery", daemon=True).start()
+    def work() -> None:
+        look()
+        if not lab.files_only:
+            from homelab_mcp.workflow.assembly import recovery
+            from homelab_mcp.workflow.keep_right import keep_right
+
+            keep_right(lambda: recovery(lab), lab.engine, time.sleep)
+
+    threading.Thread(target=work, name="recovery", daemon=True).start()
 
 
 def _sample_in_background(lab: Lab) -> None:

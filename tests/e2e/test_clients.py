@@ -141,7 +141,7 @@ async def test_on_every_client_only_the_typed_name_approves_and_all_else_says_ho
                 continue
             assert result.is_error, profile.name
             assert "plan_not_approved" in words(result), (profile.name, words(result))
-            assert f"homelab-mcp approve {plan['plan_id']}" in words(result), (profile.name, words(result))
+            assert f" approve {plan['plan_id']}" in words(result), (profile.name, words(result))
             assert (shown["state"], lab.files()) == ("pending", before), profile.name
             asker = open_lab(str(lab.root), files_only=True).plans.get(plan["plan_id"]).asked_by
             assert asker.client == profile.client, profile.name

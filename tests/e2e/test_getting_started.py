@@ -76,7 +76,7 @@ def person(tmp_path_factory: pytest.TempPathFactory) -> Person:
     assert "home.arpa" in told, "the page says that this is the default"
     found.types("homelab-mcp init --core --plan-only", code=3)
     # No terminal here: it says what to type instead of asking for the PIN.
-    (approve,) = re.findall(r"Next: (homelab-mcp approve .+)", found.types("homelab-mcp init --core", code=3))
+    (approve,) = re.findall(r"Next: (homelab-mcp .*approve .+)", found.types("homelab-mcp init --core", code=3))
     found.types(f"{approve} --pin-file -", stdin=f"{PIN}\n")
     assert (found.lab / "core" / "compose.yaml").is_file()
     return found
@@ -103,7 +103,7 @@ async def add_approve_apply(person: Person, client: Client) -> None:
     service = next(SERVICES)
     plan = data(await client.call_tool("add_service", {"service": service}))
     refused = words(await client.call_tool("apply_plan", {"plan_id": plan["plan_id"]}))
-    (command,) = re.findall(r"homelab-mcp approve \w+", refused)
+    (command,) = re.findall(r"homelab-mcp --root \S+ approve \w+", refused)
     assert not there(person, service)
     person.types(f"{command} --pin-file -", stdin=f"{PIN}\n")
     state = data(await client.call_tool("apply_plan", {"plan_id": plan["plan_id"]}))["state"]

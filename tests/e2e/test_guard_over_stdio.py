@@ -87,7 +87,7 @@ async def test_high_risk_is_never_asked_in_the_dialog(lab: LabOnDisk) -> None:
         assert plan["risk"] == "high"
         refused = await call(client, "apply_plan", plan_id=plan["plan_id"])
         assert refused.is_error
-        assert f"homelab-mcp approve {plan['plan_id']}" in words(refused)
+        assert f" approve {plan['plan_id']}" in words(refused)
     assert asked == []
 
 

@@ -111,7 +111,7 @@ def test_nothing_can_be_approved_by_this_way_and_the_terminal_can(lab: LabOnDisk
         refused = there.post("apply_plan", plan_id=plan["plan_id"])
         assert refused.status_code == 500
         assert "plan_not_approved" in refused.text
-        assert f"homelab-mcp approve {plan['plan_id']}" in refused.text
+        assert f" approve {plan['plan_id']}" in refused.text
         assert lab.files() == before
         lab.approve(plan["plan_id"])
         applied = there.post("apply_plan", plan_id=plan["plan_id"])

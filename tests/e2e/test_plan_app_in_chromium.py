@@ -128,7 +128,7 @@ def test_a_plan_is_shown_to_the_letter_small_large_light_and_dark(
         *HOSTILE[:4],
     ):
         assert words in text, words
-    for words in ("cannot approve", f"homelab-mcp approve {plan['plan_id']}", plan["undo"], *plan["actions"]):
+    for words in ("cannot approve", f" approve {plan['plan_id']}", plan["undo"], *plan["actions"]):
         assert words in text, words
     rows = browser.script(
         "return [...document.querySelectorAll('.l.add, .l.del')].map(e => e.innerText.replace(/\\s+/g, ' '))"

@@ -100,3 +100,30 @@ def test_a_shell_offers_the_clients(typed: str, offered: list[str]) -> None:
         check=False,
     )
     assert sorted(done.stdout.split()) == sorted(offered), done.stderr
+
+
+def test_a_file_that_is_written_keeps_its_link_and_its_mode_all_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "dotfiles/mcp.json"
+    kept.parent.mkdir()
+    kept.write_text('{"mcpServers": {"other": {"env": {"TOKEN": "canary"}}}}\n')
+    kept.chmod(0o600)
+    (tmp_path / "mcp.json").symlink_to(kept)
+    modes: list[int] = []
+    replace = Path.replace
+
+    def noted(self: Path, target: Path) -> Path:
+        modes.append(self.stat().st_mode & 0o777)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    # A file that anybody may read from the moment it is opened.
+    monkeypatch.setattr(Path, "write_text", lambda *_, **__: pytest.fail("made with the umask's mode"))
+    words = ["--root", str(tmp_path), "connect", "generic", "--write", "--yes", "--file", str(tmp_path / "mcp.json")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "mcp.json").is_symlink()
+    assert set(json.loads(kept.read_text())["mcpServers"]) == {"other", "homelab"}
+    assert modes == [0o600]
+    assert kept.stat().st_mode & 0o777 == 0o600

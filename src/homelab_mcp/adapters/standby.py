@@ -104,6 +104,7 @@ class StandbyHosts:
             behind=tuple(sorted(behind | missing)),
             changed=tuple(sorted(changed)),
             routes=tuple(sorted({r for mark in noted for r in mark.routes})) if noted else None,
+            cut_off=tuple(sorted(stack for stack, mark in marks.items() if mark.digests is None)),
         )
 
     def _here(self, stack: str) -> dict[str, Entry] | None:
@@ -190,7 +191,9 @@ class StandbyHosts:
         Source: Docker's documentation, "Start containers automatically".
         """
         compose, engine = self._compose(host), self._at(host)
-        going = {where: c for where, c in self._there(host, stacks).items() if where not in keep}
+        # What never ran stands as the last sync made it, whatever the files say today.
+        there = self._there(host, stacks).items()
+        going = {where: c for where, c in there if where not in keep and c.state != "created"}
         anew: dict[str, list[str]] = {}
         for stack in stacks:
             here = {c.service for where, c in going.items() if where.startswith(f"{stack}/")}

@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
         lab = lab_of(ctx)
         plan = lab.plans.get(plan_id)
         if not as_json:
-            show_view(view(plan, approvals(lab).state(plan_id), lab.clock.now(), policy=lab.policy))
+            show_view(view(plan, approvals(lab).state(plan_id), lab.clock.now(), policy=lab.policy, root=lab.root))
         pin = read_pin(pin_file)
         if not pin:
             console(error=True).print("No PIN given: nothing was recorded.")
@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
         approvals(lab).out_of_band(plan_id, pin, who=who(), approved=not decline, reason=reason)
         if apply and not decline:
             raise typer.Exit(apply_and_follow(lab, plan_id, as_json=as_json))
-        shown = view(plan, approvals(lab).state(plan_id), lab.clock.now(), full=False, policy=lab.policy)
+        shown = view(plan, approvals(lab).state(plan_id), lab.clock.now(), full=False, policy=lab.policy, root=lab.root)
         emit(
             shown.model_dump(mode="json", exclude_none=True),
             as_json,

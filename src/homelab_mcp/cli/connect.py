@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -153,11 +155,17 @@ def _write(client: Client, path: Path, before: str, after: str, *, yes: bool) ->
             raise InvalidInput("Nobody is here to say yes.", hint="Add --yes, or run it in a terminal.")
         if not typer.confirm(f"Write {path}?", err=True):
             raise typer.Exit(FAILED)
+    # What a link leads to is written, and the link stays one.
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
     temporary = path.with_name(f".{path.name}.homelab-tmp")
-    temporary.write_text(after, encoding="utf-8")
-    if path.exists():
-        shutil.copymode(path, temporary)
+    temporary.unlink(missing_ok=True)
+    # Nobody else's to read before it has the file's own mode: other servers' tokens may be in it.
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        file.write(after)
+        os.fchmod(fd, mode)
     temporary.replace(path)
 
 

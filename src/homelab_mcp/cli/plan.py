@@ -27,7 +27,14 @@ def register(app: typer.Typer) -> None:
         lab = lab_of(ctx)
         now = lab.clock.now()
         if plan_id:
-            shown = view(lab.plans.get(plan_id), approvals(lab).state(plan_id), now, diff_limit=0, policy=lab.policy)
+            shown = view(
+                lab.plans.get(plan_id),
+                approvals(lab).state(plan_id),
+                now,
+                diff_limit=0,
+                policy=lab.policy,
+                root=lab.root,
+            )
             emit(shown.model_dump(mode="json", exclude_none=True), as_json, lambda: show_view(shown))
             return
         rows = [view(p, approvals(lab).state(p.id), now, full=False) for p, _ in lab.plans.list(limit)]

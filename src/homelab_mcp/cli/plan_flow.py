@@ -17,6 +17,7 @@ from homelab_mcp.cli.common import (
     who,
 )
 from homelab_mcp.cli.diffs import diff_text
+from homelab_mcp.core.own_command import approve_command
 
 if TYPE_CHECKING:
     from homelab_mcp.model.plan import Plan, PlanStatus
@@ -75,7 +76,7 @@ def proposed(lab: Lab, plan: Plan, *, as_json: bool, plan_only: bool) -> int:
     from homelab_mcp.workflow.assembly import approvals
     from homelab_mcp.workflow.plan_view import view
 
-    shown = view(plan, approvals(lab).state(plan.id), lab.clock.now(), policy=lab.policy)
+    shown = view(plan, approvals(lab).state(plan.id), lab.clock.now(), policy=lab.policy, root=lab.root)
     emit(shown.model_dump(mode="json", exclude_none=True), as_json, lambda: show_view(shown))
     if not plan_only and not as_json and at_terminal() and lab.approver.exists():
         pin = read_pin("")
@@ -83,7 +84,8 @@ def proposed(lab: Lab, plan: Plan, *, as_json: bool, plan_only: bool) -> int:
             approvals(lab).out_of_band(plan.id, pin, who=who(), approved=True)
             return apply_and_follow(lab, plan.id, as_json=False)
     if not as_json:
-        console().print(f"\nNothing was changed yet. Next: homelab-mcp approve --apply {plan.id}")
+        told = approve_command(lab.root, plan.id, "--apply")
+        console().print(f"\nNothing was changed yet. Next: {told}")
     return NEEDS_APPROVAL
 
 
@@ -100,7 +102,7 @@ def apply_and_follow(lab: Lab, plan_id: str, *, as_json: bool) -> int:
             err.print(f"  {status.state}: {status.step}" if status.step else f"  {status.state}", style="dim")
 
     status = follow(lab, plan_id, on_change=step)
-    shown = view(lab.plans.get(plan_id), status, lab.clock.now(), full=False, policy=lab.policy)
+    shown = view(lab.plans.get(plan_id), status, lab.clock.now(), full=False, policy=lab.policy, root=lab.root)
     emit(shown.model_dump(mode="json", exclude_none=True), as_json, lambda: show_view(shown))
     return exit_code(str(status.state))
 

@@ -16,6 +16,8 @@ CONFIG_FILE = BACKUP_FILE
 PASSWORD = "RESTIC_PASSWORD"  # noqa: S105 - a variable's name
 PLACE = "HOMELAB_REPOSITORY"
 """What tells the script of backups one local folder from another: restic is told ``/repository`` for each."""
+NOTED = "HOMELAB_REPOSITORY_NOTED"
+"""Under which other name this very folder was noted, by a container that had not been told the place."""
 ENGINE_LABEL = "homelab.backup"
 """On the container that runs restic; its value is ``engine``."""
 
@@ -23,6 +25,11 @@ _CRON = re.compile(r"[0-9*/,-]+( [0-9*/,-]+){4}")
 # A space may be within: disks and rclone's remotes are named so.
 _REPOSITORY = re.compile(r"(/|/[^\x00-\x1f\x7f:]*[^\s:]|(sftp|s3|rclone|rest|b2|azure):(?! )[^\x00-\x1f\x7f]*\S)")
 _CREDENTIALS = re.compile(r"://[^/@]*:[^/@]+@")
+
+_ITEM = r"(?:\\.|[^\\\]-])"
+CLASS = rf"\[(?:\^|(?!\^))(?:{_ITEM}(?:-{_ITEM})?)+\]"
+"""A class of signs in a pattern, as a regular expression: ``[`` (``^``) signs or ranges of them ``]``."""
+_STEP = re.compile(rf"(?:{CLASS}|\\.|[^\[\\])*")
 
 SECRETS = {
     "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
@@ -37,6 +44,14 @@ OPTIONAL = {"s3": ("AWS_DEFAULT_REGION",)}
 
 FOLDERS = {"sftp": ("ssh", "/keys/ssh"), "rclone": ("rclone", "/root/.config/rclone")}
 """Kind -> the stack's folder into which a person puts keys, and where its container finds it."""
+
+
+def is_pattern(text: str) -> bool:
+    """Whether restic takes that as a pattern: it refuses a whole backup for one that is none.
+
+    Source: Go's ``path/filepath``, ``Match``, which is asked for each step of the path by itself.
+    """
+    return all(_STEP.fullmatch(step) for step in text.split("/"))
 
 
 class Keep(BaseModel):
@@ -78,6 +93,13 @@ class BackupConfig(BaseModel):
             )
         if _CREDENTIALS.search(value):
             raise ValueError("holds a password; it goes into the stack's .env instead")
+        return value
+
+    @field_validator("exclude")
+    @classmethod
+    def _patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := next((one for one in value if not is_pattern(one)), ""):
+            raise ValueError(f"{wrong[:60]!r} is no pattern that restic takes: look at its [ ]")
         return value
 
     @field_validator("schedule")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from homelab_mcp.core.backup_config import BackupConfig, parse_config
+from homelab_mcp.core.backup_config import CLASS, BackupConfig, is_pattern, parse_config
 from homelab_mcp.core.backup_jobs import Find, Jobs, config_path, engine_of, jobs_of
 from homelab_mcp.core.operations.lab_view import Known, LabView, expand
 from homelab_mcp.core.operations.volume_edit import source_of
@@ -20,7 +20,8 @@ from homelab_mcp.model.lab import LOCAL
 
 _UNHEARD = re.compile(r"[$\\\n]")
 """Patterns with these are not given to restic (see ``backup_jobs.excludes_text``)."""
-_SIGN = re.compile(r"\[[^][]+\]|.")
+_SIGN = re.compile(rf"{CLASS}|.")
+_RANGE = re.compile("(.)(?:-(.))?")
 _SIGNS = {"*": "[^/]*", "?": "[^/]"}
 _STEPS = "(?:[^/]+/)*"
 _ANY = f"{_STEPS}/"
@@ -110,7 +111,7 @@ def _within(path: str, folder: str) -> bool:
 
 def _left_out(folder: str, pattern: str) -> str:
     """What a pattern takes out of a folder of the lab: "whole", "part", or "" for nothing that can be told."""
-    if _UNHEARD.search(pattern):
+    if _UNHEARD.search(pattern) or not is_pattern(pattern):
         return ""
     anywhere = pattern.startswith("*")
     pattern = posixpath.normpath(pattern if anywhere or pattern.startswith("/") else f"/lab/{pattern}")
@@ -127,4 +128,12 @@ def _step(step: str) -> str:
     """One step of a path as a regular expression; ``*`` does not cross a slash, ``**`` stands for any steps."""
     if step == "**":
         return _STEPS
-    return "".join(_SIGNS.get(sign) or (sign if len(sign) > 1 else re.escape(sign)) for sign in _SIGN.findall(step))
+    return "".join(_SIGNS.get(s) or (_class(s) if len(s) > 1 else re.escape(s)) for s in _SIGN.findall(step))
+
+
+def _class(sign: str) -> str:
+    """A class of signs; a range from a later sign to an earlier one has none in it, and is no fault to restic."""
+    inner, negated = (sign[2:-1], "^") if sign.startswith("[^") else (sign[1:-1], "")
+    pairs = [(low, high or low) for low, high in _RANGE.findall(inner)]
+    kept = "".join(f"{re.escape(low)}-{re.escape(high)}" for low, high in pairs if low <= high)
+    return f"[{negated}{kept}]" if kept else "[^/]" if negated else "(?!)"

@@ -50,18 +50,35 @@ ENGINES: dict[str, tuple[str, str, str]] = {
 }
 """Kind -> (file ending, dump, load): shell commands that run in the database's own container, with its variables."""
 
+_PG_ELSE = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname NOT IN ('postgres', current_database())"
+_DB_ELSE = (
+    "SELECT DISTINCT table_schema FROM information_schema.tables "
+    "WHERE table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema', DATABASE())"
+)
+OTHERS: dict[str, str] = {
+    "postgres": f'exec psql -At {_PG} -d {_PG_DB} -c "{_PG_ELSE}"',
+    "mariadb": f"{_AS_WHOM}{_WHO}{_MARIA.format('mariadb', 'mysql')}"
+    + f'exec "$b" -N --user="$u" -e "{_DB_ELSE}" {_DB}',
+}
+"""Kind -> the command that lists what else is in the server: a dump is of one database, and the folder is left out."""
+
 _IMAGES = (
     ("postgres", re.compile(r"(.*/)?(postgres|postgresql|pgvector|postgis|timescaledb|timescaledb-ha|pgvecto-rs)")),
     ("mariadb", re.compile(r"(.*/)?(mariadb|mysql|percona)")),
     ("mongo", re.compile(r"(.*/)?(mongo|mongodb)")),
     ("redis", re.compile(r"(.*/)?(redis|valkey)")),
 )
+_ALL = re.compile(r"\bpg_dumpall\b|--all-databases\b|(?:^|\s)-A(?:\s|$)")
+"""In a definition's own command: the whole server."""
 _REDIS = 'export REDISCLI_AUTH="$REDIS_PASSWORD"; b=$(command -v redis-cli || command -v valkey-cli); exec "$b" SAVE'
 
 
 @dataclass(frozen=True, slots=True)
 class Dump:
-    """One database: where it runs, its kind, the commands, and its folders that the dump stands for."""
+    """One database: where it runs, its kind, the commands, and its folders that the dump stands for.
+
+    ``others`` lists the server's databases that are not in the dump; "" where none is left out.
+    """
 
     stack: str
     service: str
@@ -70,6 +87,7 @@ class Dump:
     dump: str
     load: str
     folders: tuple[str, ...] = ()
+    others: str = ""
 
     @property
     def file(self) -> str:
@@ -183,7 +201,8 @@ def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs
     elif kind:
         ending, dump, load = ENGINES[kind]
         given, data = _given(view, one, find), data_mounts(view, one, kind)
-        jobs.dumps.append(Dump(one.stack, one.name, kind, ending, given or dump, load, data.folders))
+        others = "" if _ALL.search(given) else OTHERS[kind]
+        jobs.dumps.append(Dump(one.stack, one.name, kind, ending, given or dump, load, data.folders, others))
         # The dump stands for what is in them; copied while it runs that would be worth nothing. The empty folder is
         # kept, for its owner. Its other folders (settings, what it shares) are in no dump.
         jobs.excludes += [f"{folder}/*" for folder in data.folders]
@@ -235,7 +254,8 @@ def jobs_text(jobs: Jobs, config: BackupConfig, projects: dict[str, str], host_p
     q = shlex.quote
     lines = ["# Written by homelab-mcp from what the lab is; every plan keeps it so.", "dumps() {"]
     for d in jobs.dumps:
-        lines.append(f"  dump {q(projects.get(d.stack, d.stack))} {q(d.service)} {q(d.file)} {q(d.dump)}")
+        words = (projects.get(d.stack, d.stack), d.service, d.file, d.dump, d.others)
+        lines.append(f"  dump {' '.join(map(q, words))}")
     for stack, service, command in jobs.saves:
         lines.append(f"  save {q(projects.get(stack, stack))} {q(service)} {q(command)}")
     lines += ["  :", "}", "loads() {", '  case "$1" in']

@@ -22,7 +22,7 @@ container() {
   docker ps -q --filter "label=com.docker.compose.project=$1" --filter "label=com.docker.compose.service=$2" | head -n 1
 }
 
-# dump PROJECT SERVICE FILE COMMAND: a dump is kept only whole.
+# dump PROJECT SERVICE FILE COMMAND [OTHERS]: a dump is kept only whole; OTHERS lists what else the server has.
 dump() {
   say "dumping $1/$2"
   c=$(container "$1" "$2")
@@ -30,6 +30,9 @@ dump() {
   mkdir -p "/dumps/${3%/*}"
   if docker exec "$c" sh -c "$4" >"/dumps/$3.part" 2>/state/said && [ -s "/dumps/$3.part" ]; then
     mv "/dumps/$3.part" "/dumps/$3"
+    [ -n "${5:-}" ] || return 0
+    others=$(docker exec "$c" sh -c "$5" 2>/dev/null </dev/null | head -n 20 | tr '\n' ' ' | cut -c1-200)
+    [ -z "$others" ] || wrong "$1/$2 has more databases than its dump holds, and they are in no backup: ${others% }"
   else
     rm -f "/dumps/$3.part"
     wrong "the dump of $1/$2 failed: $(tail -n 1 /state/said | cut -c1-200)"

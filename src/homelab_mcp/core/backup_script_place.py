@@ -54,7 +54,7 @@ repository() {
   if restic cat config >/dev/null 2>/state/said; then note; return 0; fi
   # A password that is wrong, or a repository out of reach, is no reason to make another.
   if grep -qiE 'wrong password|no key found|timeout|refused|denied|no such host' /state/said; then return 1; fi
-  if grep -Fxq -e "$where" -e "$noted" /state/repository 2>/dev/null; then
+  if grep -Fxq -e "$where" -e "$noted" -e "${HOMELAB_REPOSITORY_NOTED:-$noted}" /state/repository 2>/dev/null; then
     # A disk that is not mounted looks like an empty folder: a new repository there would fill the wrong disk.
     seen=$(why)
     case "$seen" in

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -169,9 +170,13 @@ def _read(client: Client, before: str) -> dict[str, Any]:
     return data
 
 
+_FORMATS = {"codex": "TOML"}
+
+
 def _unreadable(client: Client) -> InvalidInput:
     return InvalidInput(
-        f"The configuration of {client.title} that is there is no plain JSON of the kind it takes.",
+        f"The configuration of {client.title} that is there is no plain {_FORMATS.get(client.name, 'JSON')} of the "
+        "kind it takes.",
         hint="Leave --write out, and add the shown entry by hand.",
         code="config_unreadable",
     )
@@ -198,7 +203,15 @@ def _joined_toml(before: str, body: Mapping[str, Any]) -> str:
             kept.append(line)
     table = [head, *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in body.items())]
     text = "\n".join(kept).rstrip()
-    return (f"{text}\n\n" if text else "") + "\n".join(table) + "\n"
+    after = (f"{text}\n\n" if text else "") + "\n".join(table) + "\n"
+    try:
+        found = tomllib.loads(after)
+    except tomllib.TOMLDecodeError:
+        # It was none before, or has a table of ours in a form that a line does not tell.
+        raise _unreadable(CLIENTS["codex"]) from None
+    if any(found["mcp_servers"][SERVER].get(key) != value for key, value in body.items()):
+        raise _unreadable(CLIENTS["codex"])
+    return after
 
 
 def links(way: Way) -> dict[str, str]:

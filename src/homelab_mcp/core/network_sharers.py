@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from homelab_mcp.core.compose_meaning import read, services_of
+from homelab_mcp.core.operations.in_which_file import services_as_one
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Verification
@@ -83,7 +83,7 @@ def with_sharers(draft: Draft, stacks: Sequence[StackFiles]) -> Draft:
 
 def _services(stack: StackFiles) -> dict[str, Any]:
     try:
-        return services_of(read(stack.compose_text))
+        return services_as_one(stack)
     except HomelabError:
         return {}
 

@@ -35,6 +35,9 @@ def told_of_others(draft: Draft, before: Sequence[StackFiles], after: Sequence[S
     Raises:
         InvalidInput: a change that the other file takes back, so that nothing would come of it (``override_wins``).
     """
+    if draft.operation == "adopt":
+        takers = tuple(_takers(draft, before))
+        return replace(draft, notes=(*draft.notes, *takers))
     if draft.operation in _OWN_TEXT:
         return draft
     was = {s.name: s for s in before}
@@ -62,6 +65,18 @@ def _reached(draft: Draft, was: Mapping[str, StackFiles], after: Sequence[StackF
             continue
         if names := [n for n in sorted({*one, *two}) if not same(one.get(n), two.get(n))]:
             yield f"Stack {stack.name} takes {', '.join(taken)} too: its next `up` changes {', '.join(names)} there."
+
+
+def _takers(draft: Draft, stacks: Sequence[StackFiles]) -> Iterator[str]:
+    """Stacks that take a file which is adopted with another one: their containers follow by a plan of their own."""
+    paths = {e.path for e in draft.adopts}
+    for stack in stacks:
+        taken = [path for path in dict(stack.named) if path in paths]
+        if taken and stack.name != draft.target:
+            yield (
+                f"Stack {stack.name} takes {', '.join(taken)} too: `homelab-mcp review {stack.name}` says whether its "
+                "containers are as it says now."
+            )
 
 
 def _told(old: StackFiles, new: StackFiles) -> Iterator[str]:

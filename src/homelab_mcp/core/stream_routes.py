@@ -203,7 +203,7 @@ def _unnamed(options: Mapping[str, str]) -> str:
     names = "".join(_SNI.findall(rule))
     if not rule:
         return f"its TCP router has no rule; {_own('tcp')}"
-    if names and "`*`" not in names and not _secure(options):
+    if names and "*" not in _QUOTED.findall(names) and not _secure(options):
         return f"a client names the host only when it opens TLS: give the router tls, or {_own('tcp')}"
     return ""
 
@@ -217,7 +217,8 @@ def _mixed_up(route: StreamRoute, taken: _Taken) -> str:
     for point in route.points:
         if route.kind == "tcp" and point in taken.web_points:
             what = f"of entry point {point}, where websites are"
-            if _SNI.search(rule := str(route.router.get("rule", ""))) and "`*`" not in rule:
+            rule = str(route.router.get("rule", ""))
+            if (calls := _SNI.findall(rule)) and "*" not in _QUOTED.findall("".join(calls)):
                 only = "of rules only HostSNI(`NAME`), or several of them joined by ||, keeps to names"
                 return f"it may take others' connections {what}: {only}; write it so, or {_own(route.kind)}"
             return f"it would take every connection {what}: {_own(route.kind)}"

@@ -18,6 +18,7 @@ class StandbySeen:
         stuck: those that restart all the time or are paused: no sync goes over them either, and a stop ends them.
         behind: those whose container was made from another text than their file is now.
         names: the containers' names.
+        cut_off: stacks whose last sync did not come to its end, so that their files there may be of two moments.
     """
 
     host: str
@@ -28,6 +29,7 @@ class StandbySeen:
     stuck: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     routes: tuple[str, ...] | None = None
+    cut_off: tuple[str, ...] = ()
 
     @property
     def active(self) -> tuple[str, ...]:

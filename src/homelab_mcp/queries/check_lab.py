@@ -10,6 +10,7 @@ from homelab_mcp.core import lab_check
 from homelab_mcp.core.access import all_routes
 from homelab_mcp.core.host_findings import judged
 from homelab_mcp.core.lab_check import AREAS, ASKED_FOR, CERT_DAYS, Answer, Checked, Trouble
+from homelab_mcp.core.open_applies import failed_applies, open_applies
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.redact import safe
 from homelab_mcp.core.stack_owner import owners
@@ -71,6 +72,7 @@ def check_lab(
         ("backups", lambda: _backups(lab, looked)),
         ("host", lambda: _host(lab, unseen, looked)),
         ("drift", lambda: _drift(lab, unseen, looked)),
+        ("drift", lambda: _unsettled(lab)),
         ("updates", lambda: _updates(lab, unseen, looked, notes)),
     )
     for area, step in steps:
@@ -153,6 +155,18 @@ def _drift(lab: Lab, unseen: list[str], looked: dict[str, int]) -> Iterator[Trou
     unseen += found.notes
     looked["drift"] = len(found.files) + len(found.containers)
     yield from lab_check.drift(found.files, found.containers)
+
+
+def _unsettled(lab: Lab) -> Iterator[Trouble]:
+    """What an interrupted apply or a failed roll-back left: it holds further plans up until it is put right."""
+    entries = lab.journal.recent()
+    at_work = lab.lock.holder()
+    for begin in () if at_work else open_applies(entries):
+        told = safe(str(begin.get("summary", "")))
+        yield Trouble("drift", "", f"an apply was interrupted and is open yet ({told}): run `homelab-mcp recover`.")
+    for begin in failed_applies(entries):
+        told = safe(str(begin.get("summary", "")))
+        yield Trouble("drift", "", f"a roll-back failed and is not settled ({told}): run `homelab-mcp recover`.")
 
 
 def _updates(lab: Lab, unseen: list[str], looked: dict[str, int], notes: bool) -> Iterator[Trouble]:

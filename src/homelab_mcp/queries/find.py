@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
+from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.diff import is_env
 from homelab_mcp.core.env_file import parse_or_empty
+from homelab_mcp.core.operations.in_which_file import as_one_file
 from homelab_mcp.core.stack_texts import loaded, may_name_others, named_paths
 from homelab_mcp.core.status_view import declared
 from homelab_mcp.core.yaml12 import YamlRefused
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.lab import OVERRIDE_NAMES
 from homelab_mcp.model.observed import StackFiles
+from homelab_mcp.model.plan import FileEdit
 from homelab_mcp.ports import Files
-from homelab_mcp.queries.lab_stacks import Beside
+from homelab_mcp.queries.lab_stacks import SHARED_ENV, Beside
 
 UNREADABLE = "\x00"
 """Stands for a compose file that is no text: no YAML reader takes it, so every judge of it says so."""
@@ -23,19 +26,46 @@ UNREADABLE = "\x00"
 
 def read_stacks(files: Files) -> tuple[StackFiles, ...]:
     """Every stack's files, sorted by name. One that cannot be read keeps nobody from the others."""
-    found = (
-        StackFiles(
-            name, path, _text(files, path, UNREADABLE), _text(files, f"{name}/.env", ""), tuple(_overrides(files, name))
-        )
-        for name, path in files.stack_folders()
-    )
-    return tuple(replace(s, named=_named(files, s)) if may_name_others(s) else s for s in found)
+    return tuple(_stack(files, name, path) for name, path in files.stack_folders())
 
 
-def _named(files: Files, stack: StackFiles) -> tuple[tuple[str, str], ...]:
+def text_as_one(files: Files, name: str) -> str:
+    """All files of the stack as the one that Compose makes of them; its compose file where not all is known."""
+    path = dict(files.stack_folders()).get(name)
+    return as_one_file(_stack(files, name, path)).compose_text if path else ""
+
+
+def _stack(files: Files, name: str, path: str) -> StackFiles:
+    text, env = _text(files, path, UNREADABLE), _text(files, f"{name}/.env", "")
+    found = StackFiles(name, path, text, env, tuple(_overrides(files, name)))
+    return replace(found, named=_named(Beside(files, {}), found)) if may_name_others(found) else found
+
+
+def stacks_with(files: Files, stacks: Sequence[StackFiles], edits: Sequence[FileEdit]) -> tuple[StackFiles, ...]:
+    """The stacks as edits would leave them, with the files that they name by then: an edit may have them take others.
+
+    Args:
+        files: the lab's folder.
+        stacks: its stacks as they are.
+        edits: what would be written.
+    """
+    was = {s.name: s for s in stacks}
+    come_or_gone = any(e.before is None or e.after is None for e in edits)
+    beside = Beside(files, {e.path: e.after for e in edits})
+
+    def fresh(stack: StackFiles) -> StackFiles:
+        if not may_name_others(stack):
+            return replace(stack, named=()) if stack.named else stack
+        if stack == was.get(stack.name) and not come_or_gone:
+            return stack
+        return replace(stack, named=_named(beside, stack))
+
+    return tuple(fresh(s) for s in stacks_after(stacks, edits, files.read))
+
+
+def _named(beside: Beside, stack: StackFiles) -> tuple[tuple[str, str], ...]:
     """The compose files of the lab that the stack's own ones name."""
-    env = parse_or_empty(stack.env_text)
-    beside = Beside(files, {})
+    env = {**parse_or_empty(beside.text(SHARED_ENV)), **parse_or_empty(stack.env_text)}
     asked = ((path, beside.text(path)) for path in named_paths(stack, env, beside.read))
     return tuple((path, text) for path, text in asked if text and not is_env(path))
 

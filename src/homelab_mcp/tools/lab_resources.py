@@ -124,7 +124,7 @@ def plan_page(lab: Lab, plan_id: str) -> str:
     from homelab_mcp.workflow.plan_view import view
 
     plan = lab.plans.get(plan_id)
-    shown = view(plan, approvals(lab).state(plan_id), lab.clock.now(), policy=lab.policy)
+    shown = view(plan, approvals(lab).state(plan_id), lab.clock.now(), policy=lab.policy, root=lab.root)
     parts = [f"# {shown.summary}", f"Plan {shown.plan_id}: {shown.state}, {shown.risk} risk. {shown.next}"]
     for title, lines in (
         ("Why this risk", shown.reasons),

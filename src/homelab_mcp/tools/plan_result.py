@@ -40,6 +40,6 @@ async def plan_result(lab: Lab, plan: Plan, *, full: bool = True) -> CallToolRes
     """The plan with its diff, as compact JSON and structured content."""
 
     def build() -> PlanView:
-        return view(plan, approvals(lab).state(plan.id), lab.clock.now(), full=full, policy=lab.policy)
+        return view(plan, approvals(lab).state(plan.id), lab.clock.now(), full=full, policy=lab.policy, root=lab.root)
 
     return result(await in_thread(build))

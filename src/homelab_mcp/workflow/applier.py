@@ -10,6 +10,7 @@ from homelab_mcp.core import fingerprint
 from homelab_mcp.core.diff import is_secret
 from homelab_mcp.core.fingerprint import touched_stacks
 from homelab_mcp.core.open_applies import open_applies
+from homelab_mcp.core.own_command import approve_command
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import safe
 from homelab_mcp.core.stack_host import host_of, refuse_silent
@@ -203,7 +204,7 @@ class Applier:
                 if approval is None
                 else "The approval does not hold for this plan.",
                 code="plan_not_approved",
-                hint=f"A person runs: homelab-mcp approve {plan.id}",
+                hint=f"A person runs: {approve_command(self.files.root, plan.id)}",
                 details={"accepted": list(self.policy.required(plan))},
             )
 

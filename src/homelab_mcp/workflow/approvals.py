@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from homelab_mcp.core.own_command import approve_command
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.model.errors import InvalidInput, PlanRefused
 from homelab_mcp.model.plan import Approval, ApprovalKind, Plan, PlanState, PlanStatus
@@ -50,7 +51,7 @@ def left_open(status: PlanStatus) -> PlanStatus:
 class Approvals:
     """Records answers; whether they let a plan through is judged again by the applier.
 
-    With ``lock``, ``state`` also tells of an apply whose process died.
+    With ``lock``, ``state`` also tells of an apply whose process died; ``root`` is the lab's folder, for hints.
     """
 
     def __init__(
@@ -62,7 +63,9 @@ class Approvals:
         clock: Clock,
         lock: Lock | None = None,
         policy: Policy = DEFAULT_POLICY,
+        root: str = "",
     ) -> None:
+        self._root = root
         self._lock = lock
         self._plans = plans
         self._journal = journal
@@ -199,6 +202,6 @@ class Approvals:
         return PlanRefused(
             why,
             code="plan_not_approved",
-            hint=f"A person runs: homelab-mcp approve {plan.id}",
+            hint=f"A person runs: {approve_command(self._root, plan.id)}",
             details={"cause": cause, "accepted": list(self._policy.required(plan))},
         )

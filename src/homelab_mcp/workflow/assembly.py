@@ -42,6 +42,7 @@ def approvals(lab: Lab) -> Approvals:
         clock=lab.clock,
         lock=lab.lock,
         policy=lab.policy,
+        root=lab.root,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from homelab_mcp.core.after import reader_after, stacks_after
+from homelab_mcp.core.after import reader_after
 from homelab_mcp.core.derived import Derivation, DerivedFile, LabAfter, derive
 from homelab_mcp.core.derived.listed import DERIVATIONS
 from homelab_mcp.core.kept_routes import with_kept_routes
@@ -17,6 +17,7 @@ from homelab_mcp.model.lab import SETTINGS_FILE, LabSettings
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Verification
 from homelab_mcp.ports import Lab
+from homelab_mcp.queries.find import stacks_with
 
 _AS_A_PERSON_LEFT_IT = frozenset({"adopt", "discard"})
 """Operations that are about the very text a person left: deriving would plan over it."""
@@ -37,7 +38,7 @@ def with_derived(lab: Lab, draft: Draft, snapshot: Snapshot, derivations: Iterab
         settings = parse_settings(text) if text is not None else lab.settings
     except HomelabError:
         return draft
-    after = replace(snapshot, stacks=stacks_after(snapshot.stacks, draft.edits, lab.files.read), settings_text=text)
+    after = replace(snapshot, stacks=stacks_with(lab.files, snapshot.stacks, draft.edits), settings_text=text)
 
     def find(name: str) -> ServiceDefinition | None:
         try:
@@ -68,7 +69,7 @@ def keeping_routes(lab: Lab, draft: Draft, snapshot: Snapshot) -> Draft:
     if not draft.actions:
         return draft
     text = reader_after(lab.files.read, draft.edits)(SETTINGS_FILE)
-    stacks = stacks_after(snapshot.stacks, draft.edits, lab.files.read)
+    stacks = stacks_with(lab.files, snapshot.stacks, draft.edits)
     after = view(replace(snapshot, stacks=stacks))
     try:
         will = parse_settings(text) if text is not None else lab.settings

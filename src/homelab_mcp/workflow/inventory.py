@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from homelab_mcp.core.inventory import PAGE, block, is_kept, merged
@@ -12,6 +13,8 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import read_stacks
 
 _MODE = 0o644
+
+logger = logging.getLogger("homelab_mcp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,10 @@ class Inventory:
                 return None
             self._lab.files.write_atomic(PAGE, after, _MODE)
         except (HomelabError, OSError):
+            return None
+        except Exception:
+            # Whatever it is: the apply that calls this is verified by now, and a page is no reason to take it back.
+            logger.exception("the inventory was left as it is")
             return None
         return Refreshed(before, after)
 

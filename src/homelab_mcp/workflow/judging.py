@@ -15,7 +15,7 @@ from homelab_mcp.model.lab import SETTINGS_FILE, SHARED_ENV
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, Requester
 from homelab_mcp.ports import Files
-from homelab_mcp.queries.find import read_stacks
+from homelab_mcp.queries.find import read_stacks, stacks_with
 
 Lint = Callable[[Sequence[StackFiles], Collection[str], Sequence[FileEdit]], Sequence[Finding]]
 """Lints a whole lab: the files of all its stacks, the networks that a plan makes, and the edits seen as done."""
@@ -72,7 +72,7 @@ def refuse_misfit(plan: Plan, files: Files, lint: Callable[[], Lint]) -> None:
     now = files_of(files)
     if plan.fingerprint.get(fingerprint.LAB, "") in ("", fingerprint.of_lab(now)):
         return
-    after = stacks_after(now.stacks, plan.draft.edits, files.read)
+    after = stacks_with(files, now.stacks, plan.draft.edits)
     _, brought = judged(plan.draft, now.stacks, after, lint())
     by_hand = {e.path for e in plan.draft.adopts}
     wrong = [f for f in errors_of(brought, plan.asked_by) if f.file not in by_hand]

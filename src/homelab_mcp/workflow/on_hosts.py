@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.fingerprint import touched_stacks
 from homelab_mcp.core.host_routes import core_folder, host_routes
 from homelab_mcp.core.operations.lab_view import view
@@ -15,6 +14,7 @@ from homelab_mcp.model.lab import COMPOSE_NAMES, LOCAL, OVERRIDE_NAMES
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Verification
 from homelab_mcp.ports import Lab
+from homelab_mcp.queries.find import stacks_with
 from homelab_mcp.workflow.compose_facts import bind_folders
 
 _ABOUT_HAND_EDITS = frozenset({"adopt", "discard"})
@@ -48,7 +48,7 @@ def settled(lab: Lab, draft: Draft, snapshot: Snapshot) -> Draft:
             (``host_files``).
     """
     touched = set(touched_stacks(draft))
-    after = [s for s in stacks_after(snapshot.stacks, draft.edits) if s.name in touched]
+    after = [s for s in stacks_with(lab.files, snapshot.stacks, draft.edits) if s.name in touched]
     homes = {s.name: host_of(s.compose_text) for s in snapshot.stacks if s.name in touched}
     coming = {s.name: host_of(s.compose_text) for s in after}
     if {*homes.values(), *coming.values()} <= {LOCAL} and LOCAL not in snapshot.silent:
@@ -67,7 +67,7 @@ def settled(lab: Lab, draft: Draft, snapshot: Snapshot) -> Draft:
         acted = {homes.get(stack, LOCAL) for stack in {a.stack for a in draft.actions if a.stack}}
         refuse_silent(snapshot.silent, acted)
     away = {name: host for name, host in homes.items() if host != LOCAL}
-    _refuse_disk(draft, away)
+    _refuse_disk(draft, away, {path for s in (*snapshot.stacks, *after) for path, _ in s.named})
     served = _served(lab, draft, snapshot)
     return replace(
         draft,
@@ -78,11 +78,14 @@ def settled(lab: Lab, draft: Draft, snapshot: Snapshot) -> Draft:
     )
 
 
-def _refuse_disk(draft: Draft, away: Mapping[str, str]) -> None:
-    """Files that containers read and data folders are on the host's own disk, which nothing here reaches."""
+def _refuse_disk(draft: Draft, away: Mapping[str, str], read_here: Collection[str]) -> None:
+    """Files that containers read and data folders are on the host's own disk, which nothing here reaches.
+
+    Compose files are read here, also those (``read_here``) that others include or extend.
+    """
     named = (*COMPOSE_NAMES, *OVERRIDE_NAMES, ".env")
     paths = [e.path for e in draft.edits if e.after is not None]
-    paths = [p for p in paths if p.partition("/")[2] not in named and not p.endswith(".env")]
+    paths = [p for p in paths if p.partition("/")[2] not in named and not p.endswith(".env") and p not in read_here]
     paths += [p for m in draft.moves for p in (m.source, m.target)] + [o.path for o in draft.owners]
     for path in paths:
         if host := away.get(path.partition("/")[0]):
@@ -106,7 +109,7 @@ def _networks(draft: Draft, homes: Mapping[str, str]) -> Sequence[EngineAction]:
 
 def _served(lab: Lab, draft: Draft, snapshot: Snapshot) -> Collection[str]:
     """Host names of services on other hosts that this machine's Traefik serves after the draft."""
-    after = view(replace(snapshot, stacks=stacks_after(snapshot.stacks, draft.edits, lab.files.read)))
+    after = view(replace(snapshot, stacks=stacks_with(lab.files, snapshot.stacks, draft.edits)))
     if not core_folder(after):
         return ()
     addresses = {name: host.routes_to for name, host in lab.hosts.settings.hosts.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from homelab_mcp.core.diff import unified
+from homelab_mcp.core.own_command import approve_command
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.service_call_text import action_text, after_call, call_text
 from homelab_mcp.model.finding import Severity
@@ -110,8 +111,8 @@ def data_lines(draft: Draft) -> list[str]:
     ]
 
 
-def next_step(plan: Plan, status: PlanStatus, policy: Policy = DEFAULT_POLICY) -> str:
-    """What to do now, for a model and a person."""
+def next_step(plan: Plan, status: PlanStatus, policy: Policy = DEFAULT_POLICY, root: str = "") -> str:
+    """What to do now, for a model and a person; ``root`` is the lab's folder."""
     if status.error_code == UNKNOWN and status.state is PlanState.APPLYING:
         return (
             "Docker went away in the middle, so how containers stand is not known. Once it is back, call apply_plan"
@@ -121,13 +122,13 @@ def next_step(plan: Plan, status: PlanStatus, policy: Policy = DEFAULT_POLICY) -
         return "Call apply_plan again with the same id (or run `homelab-mcp recover`): the lab is put right first."
     if plan.draft.call is not None and (told := after_call(plan.draft.call, status.state)):
         return told
-    return _next_of(plan, status, policy)
+    return _next_of(plan, status, policy, root)
 
 
-def _next_of(plan: Plan, status: PlanStatus, policy: Policy) -> str:
+def _next_of(plan: Plan, status: PlanStatus, policy: Policy, root: str) -> str:
     match status.state:
         case PlanState.PENDING:
-            return _answer_needed(plan, policy)
+            return _answer_needed(plan, policy, root)
         case PlanState.APPROVED:
             return "Approved: call apply_plan."
         case PlanState.QUEUED | PlanState.APPLYING:
@@ -149,14 +150,14 @@ def _next_of(plan: Plan, status: PlanStatus, policy: Policy) -> str:
             return "It expired before it was applied: make the plan again."
 
 
-def _answer_needed(plan: Plan, policy: Policy) -> str:
+def _answer_needed(plan: Plan, policy: Policy, root: str) -> str:
     """Whose yes a plan waits for."""
     accepted = policy.required(plan)
     if policy.demand(plan) == "automatic":
         return "The lab's policy asks nobody about this plan: call apply_plan."
     if not accepted:
         return "The lab's policy refuses this plan; only a person can change the policy."
-    how = f"a person runs `homelab-mcp approve {plan.id}` in a terminal"
+    how = f"a person runs `{approve_command(root, plan.id)}` in a terminal"
     if ApprovalKind.CLIENT_DIALOG not in accepted:
         return f"{plan.risk.word.capitalize()} risk: only {how}; then call apply_plan."
     return f"Show this to the person, then call apply_plan: it asks them in a dialog, or {how}."
@@ -175,8 +176,12 @@ def view(
     full: bool = True,
     diff_limit: int = DIFF_LIMIT,
     policy: Policy = DEFAULT_POLICY,
+    root: str = "",
 ) -> PlanView:
-    """The plan as data; ``full`` adds diff, actions, findings and notes. ``diff_limit`` 0 leaves the diff whole."""
+    """The plan as data; ``full`` adds diff, actions, findings and notes. ``diff_limit`` 0 leaves the diff whole.
+
+    ``root`` is the lab's folder, for the command that a person types.
+    """
     shown = PlanView(
         plan_id=plan.id,
         state=str(status.state),
@@ -187,7 +192,7 @@ def view(
         evidence=[EvidenceView(what=e.what, ok=e.ok, detail=e.detail or None) for e in status.evidence] or None,
         commit=status.commit[:12] or None,
         error=_error(status) or None,
-        next=next_step(plan, status, policy),
+        next=next_step(plan, status, policy, root),
     )
     if status.state in (PlanState.PENDING, PlanState.APPROVED):
         shown.expires_in = max(0, int(plan.expires - now))

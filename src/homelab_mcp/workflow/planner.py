@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core import fingerprint, plan_codec
-from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.data_at_stake import data_at_stake
 from homelab_mcp.core.diff import secrets_of
 from homelab_mcp.core.exposure import what_opens
@@ -23,6 +22,7 @@ from homelab_mcp.model.lab import HOSTS_FILE, LOCAL, SETTINGS_FILE, SHARED_ENV
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft, Plan, PlanState, Requester, Risk, RiskReason
 from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
+from homelab_mcp.queries.find import stacks_with
 from homelab_mcp.queries.lab_stacks import files_of_stack
 from homelab_mcp.workflow.judging import Lint as Lint
 from homelab_mcp.workflow.judging import errors_of, files_of, judged
@@ -84,7 +84,8 @@ class Planner:
             JournalUnwritable: no plan without a journal.
         """
         draft = replace(draft, edits=tuple(e for e in draft.edits if e.before != e.after))
-        draft = completed(draft, snapshot)
+        after = stacks_with(self._files, snapshot.stacks, draft.edits)
+        draft = completed(draft, snapshot, after)
         if not (draft.edits or draft.actions or draft.adopts or draft.moves or draft.owners or draft.drops):
             raise InvalidInput(
                 "Nothing would change.", code="nothing_to_do", hint="The lab already is as asked; no plan is needed."
@@ -94,7 +95,6 @@ class Planner:
         refuse_half_a_stack(snapshot.stacks, draft.edits)
         self._check_room()
         # Before the judging, which takes a second: what is judged and what the plan holds to must be the same files.
-        after = stacks_after(snapshot.stacks, draft.edits, self._files.read)
         draft = told_of_others(draft, snapshot.stacks, after)
         draft = _with_what_follows(draft, snapshot, after)
         observed = self._watched(draft, snapshot.stacks, after)

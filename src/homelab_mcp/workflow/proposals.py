@@ -23,6 +23,7 @@ from homelab_mcp.model.finding import Finding
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester, Verification
 from homelab_mcp.ports import Lab
+from homelab_mcp.queries.find import stacks_with
 from homelab_mcp.queries.machine import host_of
 from homelab_mcp.queries.storage import with_storage_notes
 from homelab_mcp.workflow.assembly import planner
@@ -195,10 +196,11 @@ def propose_resolve_drift(lab: Lab, stack: str, how: str, requester: Requester) 
         raise InvalidInput("No stack was named.", hint="Name one, or . for the lab's own files.")
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
     found = review(lab, stack)
+    then = stacks_with(lab.files, snapshot.stacks, [c.undone for c in found.files if c.known])
     if how == "adopt":
-        draft = adopt(snapshot, stack, found.files, found.containers)
+        draft = adopt(snapshot, stack, found.files, found.containers, committed=then)
     else:
-        draft = discard(snapshot, stack, found.files, found.containers, read=lab.files.read)
+        draft = discard(snapshot, stack, found.files, found.containers, read=lab.files.read, committed=then)
     draft = replace(draft, notes=(*draft.notes, *(n for n in found.notes if not n.startswith("Files only"))))
     return plan_of(lab, replace(draft, secrets=(*draft.secrets, *found.secrets)), snapshot, requester)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from homelab_mcp.core.operations.lab_view import view
@@ -10,6 +11,7 @@ from homelab_mcp.core.standby import core_stacks
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.plan import Plan, Requester
+from homelab_mcp.model.standby import StandbySeen
 from homelab_mcp.ports import Lab
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.proposals import plan_of
@@ -39,8 +41,7 @@ def propose_standby(lab: Lab, host: str, requester: Requester, wish: str = "sync
         refuse_silent({host: look.error}, {host})
     snapshot = planner(lab).snapshot(containers=True)
     known, settings = view(snapshot), lab.settings
-    seen = lab.standby.seen(core_stacks(known, settings))
-    there = next((one for one in seen if one.host == host), None)
+    there = _seen(lab, core_stacks(known, settings), host)
     alive = not lab.hosts.look(LOCAL).error
     if wish == "activate":
         draft = activate_standby(known, settings, host, there, alive=alive)
@@ -52,3 +53,14 @@ def propose_standby(lab: Lab, host: str, requester: Requester, wish: str = "sync
         draft = sync_standby(known, settings, host, there, private=hosts[host].routes_to)
     draft = replace(draft, notes=(f"Host {host} is {hosts[host].address}.", *draft.notes))
     return plan_of(lab, draft, snapshot, requester)
+
+
+def _seen(lab: Lab, stacks: Sequence[str], host: str) -> StandbySeen | None:
+    """The standby there; None only where it was looked at and there is none. Raises what the port raises."""
+    for again in (True, False):
+        there = next((one for one in lab.standby.seen(stacks) if one.host == host), None)
+        if there is not None or not again:
+            break
+        # A host whose Docker answers too late is left out by that look; this one says why.
+        lab.standby.active(host, stacks)
+    return there

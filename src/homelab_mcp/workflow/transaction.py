@@ -19,6 +19,7 @@ from homelab_mcp.model.plan import (
     PlanStatus,
     Verification,
 )
+from homelab_mcp.queries.find import text_as_one
 from homelab_mcp.workflow import cert_steps, data_steps, node_steps, standby_steps, trial_steps
 from homelab_mcp.workflow.apply_ends import NotVerified, Stopped, told
 from homelab_mcp.workflow.approvals import UNKNOWN
@@ -240,7 +241,8 @@ class Transaction:
             acts = [a for a in self._plan.draft.actions if a.kind is ActionKind.UNPAUSE and a.stack == what.stack]
             seen = verifier.verify(
                 what,
-                compose_text=text or "",
+                # What a health check may take, and which services end, stands in any of the stack's files.
+                compose_text=text_as_one(self._parts.files, what.stack) if text else "",
                 secrets=self._secrets,
                 pause=self._pause,
                 tell=self._found_bad,

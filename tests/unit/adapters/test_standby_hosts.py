@@ -172,6 +172,14 @@ def test_a_stop_pulls_first_names_what_it_makes_anew_and_keeps_what_is_to_stay(n
     assert nas.asked_for == ["pull login", "remove login", "create login", "exited old"]
 
 
+def test_what_never_ran_is_not_made_anew_by_a_stop(nas: Machine) -> None:
+    nas.has("login", "running")
+    nas.has("traefik", "created")
+    nas.hashed = ("login", "traefik")
+    hosts(nas).stop("nas", ("core",))
+    assert nas.asked_for == ["pull login", "remove login", "create login"]
+
+
 def test_an_image_that_cannot_be_had_leaves_the_containers(nas: Machine) -> None:
     nas.has("traefik", "running")
     nas.fails = "no such image"
@@ -192,7 +200,8 @@ def test_files_that_changed_since_the_sync_are_seen(nas: Machine, monkeypatch: p
     # Cut off before it could note what it sent.
     nas.mark = Mark()
     (cut,) = hosts(nas).seen(("core",))
-    assert (cut.changed, cut.routes) == ((), None)
+    assert (cut.changed, cut.routes, cut.cut_off) == ((), None, ("core",))
+    assert moved.cut_off == ()
 
 
 def test_a_drill_looks_without_reading_files(nas: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

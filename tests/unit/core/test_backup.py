@@ -259,3 +259,63 @@ def test_a_database_stays_where_its_dump_or_its_place_is_not_in_the_backup(found
     assert [m.target for m in draft.moves] == [moved]
     assert "load" not in [str(a.kind) for a in draft.actions]
     assert any("s/data" in n and "stays as it is" in n for n in draft.notes)
+
+
+FOLDERS = Snapshot(
+    (
+        StackFiles(
+            "s",
+            "s/compose.yaml",
+            "services:\n"
+            "  app: {image: 'x:1', volumes: ['./app/config:/config', './app/media:/media']}\n"
+            "  db: {image: 'postgres:17', volumes: ['./app/db:/var/lib/postgresql/data']}\n",
+        ),
+        StackFiles("t", "t/compose.yaml", "services:\n  reader: {image: 'x:1', volumes: ['../s/app/media:/m:ro']}\n"),
+    ),
+    None,
+)
+
+
+def one_path(path: str) -> Wanted:
+    return wanted(FOLDERS, jobs_of(view(FOLDERS), CONFIG, "backup", lambda _: None).dumps, "s", "", path)
+
+
+def test_who_mounts_a_part_of_a_restored_folder_stands_still_for_the_swap() -> None:
+    assert one_path("s/app").services == ("app", "db")
+    assert one_path("s/app/config").services == ("app",)
+    assert one_path("s/app/config/a.txt").services == ("app",)
+    assert one_path("s/notes").services == ()
+
+
+def test_a_folder_around_a_database_comes_back_with_its_dump() -> None:
+    what = one_path("s/app")
+    assert [d.service for d in what.dumps] == ["db"]
+    draft = restored(FOLDERS, what, ["s/app", "s/db.sql"])
+    assert [(str(a.kind), a.services) for a in draft.actions] == [
+        ("remove", ("app", "db")),
+        ("up", ("db",)),
+        ("load", ("db",)),
+        ("up", ("app",)),
+    ]
+    with pytest.raises(InvalidInput) as refused:
+        restored(FOLDERS, what, ["s/app"])
+    assert refused.value.code == "not_in_backup"
+
+
+@pytest.mark.parametrize("path", ["s/app/db", "s/app/db/base/1"])
+def test_a_databases_own_files_are_not_swapped_for_an_empty_folder(path: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        one_path(path)
+    assert refused.value.code == "data_in_dump"
+    assert "s/db" in refused.value.hint
+
+
+def test_a_service_of_another_stack_that_mounts_what_is_restored_is_named() -> None:
+    assert any("t/reader mounts s/app/media too" in told for told in one_path("s/app").left)
+    assert one_path("s/app/config").left == ()
+
+
+def test_only_a_dump_of_the_whole_server_leaves_nothing_to_be_told() -> None:
+    jobs = jobs_of(view(SNAPSHOT), CONFIG, "backup", lambda _: None)
+    assert all(d.others for d in jobs.dumps)
+    assert "pg_database" in jobs_text(jobs, CONFIG, {}, ())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from homelab_mcp.core import compose_edit
-from homelab_mcp.core.backup_config import parse_config
+from homelab_mcp.core.backup_config import check_config, is_pattern, parse_config
 from homelab_mcp.core.backup_coverage import Coverage, coverage_of
 from homelab_mcp.core.backup_jobs import engine_of, excludes_text, jobs_of
 from homelab_mcp.core.inventory import block
@@ -183,3 +183,26 @@ def test_what_no_dump_stands_for_is_told_by_its_own_folder() -> None:
     assert "/lab/s/db/*\n" in kept and "dbconf" not in kept and "shared" not in kept
     found = covered(f"{CONFIG}exclude: [s/dbconf]\n", seen).services
     assert found["s/db"] == "in part: as a mariadb dump; not `s/dbconf` (left out by `s/dbconf` in backup.yaml)"
+
+
+@pytest.mark.parametrize("pattern", ["x[^]", "x[a", "[]a]", "[a-]", "[-a]", "a/[b/c]"])
+def test_a_pattern_that_restic_refuses_breaks_no_page_and_is_not_taken(pattern: str) -> None:
+    assert not is_pattern(pattern)
+    with pytest.raises(InvalidInput):
+        check_config({"repository": "/mnt/backup", "exclude": [pattern]})
+
+
+@pytest.mark.parametrize(
+    "pattern", ["*.tmp", "media/[a-c]*", "[^x]y", "a[0-9][b]", "a]b", "[!a]", "a[b[c]", "data[z-a]"]
+)
+def test_a_pattern_that_restic_takes_stays_one(pattern: str) -> None:
+    assert check_config({"repository": "/mnt/backup", "exclude": [pattern]}).exclude == (pattern,)
+    assert covered(f"{CONFIG}exclude: ['{pattern}']\n").services["apps/none"] == ""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "out"),
+    [("apps/[v-x]eb", True), ("apps/[x-v]eb", False), ("apps/[^a-d]eb", True), ("apps/[^v-x]eb", False)],
+)
+def test_a_class_of_signs_means_what_it_means_to_restic(pattern: str, out: bool) -> None:
+    assert ("left out by" in covered(f"{CONFIG}exclude: ['{pattern}']\n").services["apps/web"]) is out

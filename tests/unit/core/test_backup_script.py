@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from homelab_mcp.core.backup_jobs import ENGINES, OTHERS
+from homelab_mcp.core.backup_script import RUN_SH
 from homelab_mcp.core.backup_script_place import PLACE_SH
 
 pytestmark = pytest.mark.unit
@@ -82,6 +84,16 @@ def test_a_lab_that_noted_the_name_inside_goes_on(place: Place) -> None:
     assert GONE in place.reach("not-mounted", "/mnt/old")
 
 
+def test_a_place_that_was_noted_by_its_name_inside_is_known_when_its_disk_is_away(place: Place) -> None:
+    place.list.write_text("/repository\n")
+    told = {"HOMELAB_REPOSITORY": "/mnt/old", "HOMELAB_REPOSITORY_NOTED": "/repository"}
+    (place.folder / "away").mkdir()
+    done = place.sh("repository", DISK=str(place.folder / "away"), RESTIC_REPOSITORY="/repository", MOUNTED="", **told)
+    assert done.returncode == 1
+    assert GONE in (place.folder / "state/said").read_text()
+    assert list((place.folder / "away").iterdir()) == []
+
+
 def test_two_calls_at_once_leave_each_others_keys_alone(place: Place) -> None:
     home = place.folder / "home/.ssh"
     home.mkdir()
@@ -96,3 +108,30 @@ def test_two_calls_at_once_leave_each_others_keys_alone(place: Place) -> None:
     done = place.sh(slow, OTHER=place.script + "keys")
     assert (done.returncode, done.stderr) == (0, "")
     assert (home / "id_ed25519").read_text() == "another\n"
+
+
+DOCKER_OF_DUMPS = """#!/bin/sh
+case "$*" in
+  *pg_database*) [ -z "$MORE" ] || printf '%s\\n' $MORE ;;
+  *pg_dump*) echo "CREATE TABLE pages;" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("more", ["", "wiki notes"])
+def test_a_dump_tells_of_databases_that_it_does_not_hold(tmp_path: Path, more: str) -> None:
+    (tmp_path / "docker").write_text(DOCKER_OF_DUMPS)
+    (tmp_path / "docker").chmod(0o755)
+    (tmp_path / "state").mkdir()
+    dump = RUN_SH[RUN_SH.index("# dump PROJECT") : RUN_SH.index("# save PROJECT")]
+    dump = dump.replace("/dumps/", f"{tmp_path}/dumps/").replace("/state/", f"{tmp_path}/state/")
+    stubs = 'say() { :; }\nwrong() { echo "PROBLEM $*"; }\ncontainer() { echo c1; }\n'
+    ending, command, _ = ENGINES["postgres"]
+    words = ("apps", "db", f"apps/db.{ending}", command, OTHERS["postgres"])
+    done = subprocess.run(
+        ["sh", "-c", f"set -e\n{stubs}{dump}\ndump \"$@\"", "sh", *words],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "MORE": more}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert (tmp_path / "dumps/apps/db.sql").read_text() == "CREATE TABLE pages;\n"
+    told = "PROBLEM apps/db has more databases than its dump holds, and they are in no backup: wiki notes\n"
+    assert done.stdout == (told if more else "")

@@ -190,3 +190,19 @@ def test_the_links_of_the_documentation_lead_to_the_app_and_start_what_the_regis
         "command": "uvx",
         "args": ["homelab-mcp-server", "serve"],
     }
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        '[mcp_servers.homelab] # mine\ncommand = "x"\n',
+        '[ mcp_servers . "homelab" ]\ncommand = "x"\n',
+        'mcp_servers = { homelab = { command = "x" } }\n',
+        "a = [\n",
+    ],
+)
+def test_a_codex_file_that_would_be_broken_is_left_alone(before: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        joined(CLIENTS["codex"], before, {"command": "homelab-mcp", "args": []})
+    assert refused.value.code == "config_unreadable"
+    assert "TOML" in refused.value.message

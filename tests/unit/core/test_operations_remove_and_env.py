@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from homelab_mcp.core import yaml12
+from homelab_mcp.core.operations.change_request import MoveServiceRequest
+from homelab_mcp.core.operations.move_service import move_service
 from homelab_mcp.core.operations.remove_service import remove_service
 from homelab_mcp.core.operations.request import RemoveServiceRequest, SetEnvRequest
 from homelab_mcp.core.operations.set_env import set_env
@@ -160,3 +162,37 @@ def test_core_is_high() -> None:
     request = SetEnvRequest(stack="core", values={"DOMAIN": "other.test"})
 
     assert worst(set_env(lab(), request)) is Risk.HIGH
+
+
+def with_included(more: str) -> Snapshot:
+    text = (
+        "include: [more.yaml]\nservices:\n  web: {image: 'web:1', environment: {KEY: '${KEY}'}, "
+        "volumes: ['./web/data:/data']}\n  other: {image: 'x:1'}\n"
+    )
+    return Snapshot((StackFiles("apps", "apps/compose.yaml", text, "KEY=a\n", (), (("apps/more.yaml", more),)),), None)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("depends_on: [web]", "has_dependents"),
+        ("volumes: ['./web/data:/data:ro']", "data_shared"),
+    ],
+)
+def test_what_a_service_of_an_included_file_needs_is_not_removed(body: str, code: str) -> None:
+    snapshot = with_included(f"services: {{job: {{image: 'job:1', {body}}}}}\n")
+    request = RemoveServiceRequest(stack="apps", service="web", data="delete")
+    with pytest.raises(HomelabError) as refused:
+        remove_service(snapshot, SETTINGS, request, find=find, exists=lambda _: True, trash=".homelab/trash/x")
+    assert refused.value.code == code
+    move = MoveServiceRequest(stack="apps", service="web", to="new")
+    with pytest.raises(HomelabError) as stays:
+        move_service(snapshot, SETTINGS, move, exists=lambda path: path.startswith("apps/"), read_text=lambda _: None)
+    assert stays.value.code == code
+
+
+def test_a_variable_that_an_included_file_uses_stays() -> None:
+    snapshot = with_included("services: {job: {image: 'job:1', environment: {KEY: '${KEY}'}}}\n")
+    request = RemoveServiceRequest(stack="apps", service="web", env="delete")
+    draft = remove_service(snapshot, SETTINGS, request, find=find)
+    assert [e.path for e in draft.edits] == ["apps/compose.yaml"]

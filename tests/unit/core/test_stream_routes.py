@@ -227,3 +227,8 @@ def test_ports_are_published_for_them_too() -> None:
     made = published({"db": {"labels": labels}}, "10.0.0.2", ())
     assert made["db"]["ports"] == ["10.0.0.2:10053:53", "10.0.0.2:20000:53/udp"]
     assert published(made, "10.0.0.2", ()) == made
+
+
+def test_everybody_may_be_written_in_double_quotes() -> None:
+    (served,) = routes("traefik.tcp.routers.db.rule: 'HostSNI(\"*\")'", POINT, PORT)
+    assert (served.address, served.why) == ("10.0.0.2:16379", "")

@@ -187,6 +187,24 @@ def test_a_check_tells_what_is_not_well_and_no_more(lab: LocalLab) -> None:
     assert found.looked_at == {"services": 2, "routes": 1, "certificates": 1, "host": 1}
 
 
+def test_what_an_interrupted_apply_left_is_told(lab: LocalLab) -> None:
+    for plan, event in (("a" * 32, ""), ("b" * 32, "rollback_failed"), ("c" * 32, "apply_done")):
+        lab.journal.append("apply_begin", {"plan": plan, "summary": f"Change {plan[0]}"})
+        if event:
+            lab.journal.append(event, {"plan": plan})
+
+    def told() -> list[str]:
+        found = check_lab(lab, skip=["services", "routes", "certificates", "host"]).troubles
+        return [t.message for t in found if "recover" in t.message]
+
+    assert told() == [
+        "an apply was interrupted and is open yet (Change a): run `homelab-mcp recover`.",
+        "a roll-back failed and is not settled (Change b): run `homelab-mcp recover`.",
+    ]
+    with lab.lock.hold("apply x"):
+        assert len(told()) == 1, "that one may be at work"
+
+
 def test_a_certificate_that_ends_is_told_within_its_days(lab: LocalLab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MadeUpHost, "expires", lab.clock.now() + 10 * 86_400 + 60)
 

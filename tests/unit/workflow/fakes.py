@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,6 +179,7 @@ class FakeCompose:
         self.docker = docker
         self.fail: set[str] = set()
         self.refuses = ""
+        self.judged: dict[str, str] = {}
         self.before: Callable[[str], None] = lambda verb: None
 
     def version(self) -> str:
@@ -196,6 +198,11 @@ class FakeCompose:
     ) -> None:
         if self.refuses:
             raise EngineFailed("docker compose config failed", details={"output": self.refuses})
+        self.judged = dict(named)
+        for one in (yaml.safe_load(text).get("include") or ()) if "include:" in text else ():
+            path = os.path.normpath(f"{stack}/{one}")
+            if path not in self.judged and not (self.root / path).exists():
+                raise EngineFailed("docker compose config failed", details={"output": f"open {path}: no such file"})
 
     def resolved(self, stack: str) -> dict[str, Any]:
         return {"services": self.services(stack)}

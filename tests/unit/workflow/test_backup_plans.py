@@ -194,3 +194,23 @@ def test_updates_that_cannot_be_asked_are_unknown_and_no_plan_is_made_of_nothing
     plan = propose_updates(lab, ["gone=1.1", "left=2.0"], MODEL, stack="apps")
     text = next(e.after or "" for e in plan.draft.edits)
     assert "a:1.1" in text and "b:2.0" in text
+
+
+def test_a_folder_that_was_known_by_its_name_inside_is_told_so_and_another_one_is_not(lab: LocalLab) -> None:
+    apply(lab, propose_configure_backup(lab, {"repository": "/mnt/backup"}, MODEL))
+    compose = Path(lab.root) / "backup/compose.yaml"
+    now = compose.read_text()
+    assert "HOMELAB_REPOSITORY_NOTED" not in now
+    # As versions before made it.
+    compose.write_text(now.replace("      HOMELAB_REPOSITORY: /mnt/backup\n", ""))
+
+    def planned(**changes: str) -> str:
+        plan = propose_configure_backup(lab, changes, MODEL)
+        return str(next(e.after for e in plan.draft.edits if e.path == "backup/compose.yaml"))
+
+    assert "HOMELAB_REPOSITORY_NOTED: /repository\n" in planned(schedule="0 5 * * *")
+    assert "HOMELAB_REPOSITORY_NOTED" not in planned(repository="/mnt/other")
+    compose.write_text(planned(schedule="0 5 * * *"))
+    assert "HOMELAB_REPOSITORY_NOTED" not in planned(repository="/mnt/other")
+    compose.write_text(now)
+    assert "HOMELAB_REPOSITORY_NOTED" not in planned(repository="/mnt/third")

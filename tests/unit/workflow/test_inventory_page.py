@@ -113,3 +113,14 @@ async def test_a_client_reads_the_page_as_a_resource(lab: LocalLab) -> None:
         assert "homelab://inventory" in [str(r.uri) for r in listed.resources]
         read = await client.read_resource("homelab://inventory")
     assert "What runs in lab.test" in read.contents[0].text  # type: ignore[union-attr]
+
+
+def test_a_page_that_cannot_be_made_takes_no_apply_back(lab: LocalLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    Inventory(lab).start()
+
+    def fails(*_: object, **__: object) -> str:
+        raise ValueError("nobody foresaw this")
+
+    plan = add(lab, "whoami")
+    monkeypatch.setattr("homelab_mcp.workflow.inventory.block", fails)
+    assert apply(lab, plan).state is PlanState.DONE

@@ -107,3 +107,9 @@ def test_no_plan_says_which_machines_the_lab_commands(path: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         check_not_the_guard(Draft("x", "x", (FileEdit(path, None, "hosts: {}\n"),), ()))
     assert caught.value.code == "hosts_protected"
+
+
+def test_an_included_compose_file_of_a_stack_elsewhere_is_read_here(lab: LocalLab) -> None:
+    text = f"{NAS}include: [parts/db.yaml]\n"
+    edit = FileEdit("media/parts/db.yaml", None, "services: {db: {image: 'postgres:17'}}\n")
+    assert settled(lab, draft(text, NAS, edit), snapshot(NAS)).edits[1] is edit

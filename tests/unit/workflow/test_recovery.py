@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from homelab_mcp.model.errors import EngineFailed, LabLocked, NotFound, PlanRefused
-from homelab_mcp.model.plan import PlanState, PlanStatus
+from homelab_mcp.model.plan import Evidence, PlanState, PlanStatus
+from homelab_mcp.workflow.keep_right import SECONDS, keep_right
 from tests.unit.workflow.bench_lab import BenchLab
 
 
@@ -175,3 +176,50 @@ def test_a_pull_that_fails_is_told_at_once(tmp_path: Path) -> None:
     status = lab.apply(lab.change_draft("nowhere:2"))
     assert status.state is PlanState.ROLLED_BACK
     assert lab.clock.passed < 2.0
+
+
+class Enough(Exception):
+    """Ends a look that would go on for ever."""
+
+
+def test_a_server_that_runs_puts_right_what_a_busy_docker_left_open(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    before = lab.docker.running()
+    rounds: list[str] = []
+
+    def sleep(seconds: float) -> None:
+        assert seconds == SECONDS
+        rounds.append("")
+        if len(rounds) == 2:
+            rounds[-1] = begun(lab, "verifying")
+        lab.docker.down_for = 10_000 if len(rounds) in (2, 3) else 0
+        if len(rounds) == 6:
+            raise Enough
+
+    with pytest.raises(Enough):
+        keep_right(lambda: lab.recovery, lab.docker, sleep)
+    assert lab.docker.running() == before
+    assert lab.plans.status(rounds[1]).state is PlanState.ROLLED_BACK
+    said = [r.getMessage() for r in caplog.records if rounds[1] in r.getMessage()]
+    assert len(said) == 1 and "rolled_back now" in said[0]
+
+
+def test_what_stays_open_though_docker_answers_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    plan_id = begun(lab, "verifying")
+    busy = Evidence("left as it is: Docker does not answer", ok=False)
+    monkeypatch.setattr(lab.applier.undo, "out_of_reach", lambda plan: busy)
+    rounds = iter(range(4))
+
+    def sleep(_: float) -> None:
+        if next(rounds) == 3:
+            raise Enough
+
+    with pytest.raises(Enough):
+        keep_right(lambda: lab.recovery, lab.docker, sleep)
+    said = [r.getMessage() for r in caplog.records]
+    assert said == [f"the interrupted apply {plan_id} (Change web) is still open: {busy.what}"]

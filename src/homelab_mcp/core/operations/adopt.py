@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.diff import secrets_of
 from homelab_mcp.core.drift import LAB, ContainerDrift, DriftWord, FileChange
-from homelab_mcp.core.operations.containers_back import containers_back, services_in
+from homelab_mcp.core.operations.containers_back import all_services, containers_back
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES
-from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Risk, RiskReason, Verification
 from homelab_mcp.model.policy import POLICY_FILE
 
 _KEPT = "Data in volumes and folders stays as it is."
 
 
-def adopt(snapshot: Snapshot, stack: str, files: Sequence[FileChange], containers: Sequence[ContainerDrift]) -> Draft:
+def adopt(
+    snapshot: Snapshot,
+    stack: str,
+    files: Sequence[FileChange],
+    containers: Sequence[ContainerDrift],
+    *,
+    committed: Sequence[StackFiles] = (),
+) -> Draft:
     """A draft that commits a stack's files as a person left them, and brings its containers up to them.
 
     Containers of services that the person took out of the file are removed; other orphans are left, and so are
@@ -28,13 +36,15 @@ def adopt(snapshot: Snapshot, stack: str, files: Sequence[FileChange], container
         stack: its name; "." for the lab's own files.
         files: what changed since the last commit.
         containers: where containers are not as the files say.
+        committed: the lab's stacks as they were committed, with the files that they named then; () where none was
+            read for them.
 
     Raises InvalidInput (nothing_to_do) where nothing differs.
     """
     _check_any(stack, files, containers)
     now = snapshot.stack(stack)
-    declared = services_in(now.compose_text) if now else {}
-    then = services_in(next((c.before for c in files if _is_compose(c.path)), None))
+    declared = all_services(now)
+    then = all_services(_as_committed(snapshot, stack, files, committed)) if files else {}
     behind = [d.service for d in containers if d.word in (DriftWord.DIFFERS, DriftWord.MISSING)]
     dropped = [d.service for d in containers if d.word is DriftWord.ORPHAN and d.service in then]
     left = [d for d in containers if d.word is DriftWord.ORPHAN and d.service not in then]
@@ -84,6 +94,7 @@ def discard(
     containers: Sequence[ContainerDrift],
     *,
     read: Callable[[str], str | None],
+    committed: Sequence[StackFiles] = (),
 ) -> Draft:
     """A draft that puts a stack's files back as they were committed, and its containers with them.
 
@@ -93,7 +104,6 @@ def discard(
     commit of its own.
     """
     _check_any(stack, files, containers)
-    now = snapshot.stack(stack)
     compose = next((c for c in files if _is_compose(c.path)), None)
     if compose is not None and compose.before is None:
         raise InvalidInput(
@@ -103,7 +113,7 @@ def discard(
         )
     back = [c for c in files if c.known and c.path != POLICY_FILE]
     edits = tuple(c.undone for c in back)
-    target = services_in(compose.before if compose else now.compose_text if now else None)
+    target = all_services(_as_committed(snapshot, stack, files, committed))
     off = [d.service for d in containers if d.word is not DriftWord.ORPHAN]
     known = [d.service for d in containers if d.word is DriftWord.ORPHAN and d.service in target]
     orphans = [d.service for d in containers if d.word is DriftWord.ORPHAN and d.service not in target]
@@ -138,6 +148,14 @@ def discard(
         target=_target(stack),
         secrets=secrets_of(edits),
     )
+
+
+def _as_committed(
+    snapshot: Snapshot, stack: str, files: Sequence[FileChange], committed: Sequence[StackFiles]
+) -> StackFiles | None:
+    """The stack as git holds it, with what it includes: what stands in any of its files is known to it."""
+    stacks = committed or stacks_after(snapshot.stacks, [c.undone for c in files if c.known])
+    return next((s for s in stacks if s.name == stack), None)
 
 
 def _discard_notes(files: Sequence[FileChange], edits: Sequence[FileEdit], orphans: Sequence[str]) -> list[str]:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from homelab_mcp.core import compose_edit, env_file
-from homelab_mcp.core.backup_config import ENGINE_LABEL, FOLDERS, PASSWORD, PLACE, BackupConfig, config_text
+from homelab_mcp.core.backup_config import ENGINE_LABEL, FOLDERS, NOTED, PASSWORD, PLACE, BackupConfig, config_text
 from homelab_mcp.core.backup_jobs import config_path, engine_of
 from homelab_mcp.core.labels import CATEGORY
-from homelab_mcp.core.operations.lab_view import view
+from homelab_mcp.core.operations.lab_view import Known, view
 from homelab_mcp.core.references import literal
 from homelab_mcp.core.resources import Host, deploy_of, logging_of
+from homelab_mcp.core.service_facts import environment_of
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, asks
 from homelab_mcp.model.lab import LabSettings
@@ -77,6 +78,9 @@ def configure_backup(
             details=asks(stack_name, missing),
         )
     block = engine_block(name, config, find("backrest").container.image.reference, settings, root, host)
+    if there and _noted_otherwise(there, config):
+        # Else a first run while its disk is not mounted would begin anew on the wrong one.
+        block["environment"][NOTED] = config.inside
     text = compose_edit.remove_service(stack.compose_text, name) if there else stack.compose_text
     after = compose_edit.add_services(text, {name: block})
     made = {} if env.get(PASSWORD) else {PASSWORD: secrets("alnum", 40)}
@@ -108,6 +112,13 @@ def configure_backup(
         target=name,
         secrets=(*made.values(), *(v for n, v in given.items() if n in config.secrets)),
     )
+
+
+def _noted_otherwise(there: Known, config: BackupConfig) -> bool:
+    """Whether the repository stays in its folder, which the container so far knew by its name inside alone."""
+    env, volumes = environment_of(there), there.data.get("volumes")
+    same = isinstance(volumes, list) and f"{literal(config.repository)}:{config.inside}" in volumes
+    return config.kind == "local" and same and (PLACE not in env or NOTED in env)
 
 
 def _given(keys: Mapping[str, str], config: BackupConfig) -> dict[str, str]:

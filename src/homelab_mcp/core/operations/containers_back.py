@@ -15,6 +15,7 @@ from homelab_mcp.core.after import reader_after, stacks_after
 from homelab_mcp.core.compose_meaning import same
 from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.core.env_report import uses
+from homelab_mcp.core.operations.in_which_file import services_as_one
 from homelab_mcp.core.stack_texts import loaded, named_paths
 from homelab_mcp.core.yaml12 import YamlRefused, load
 from homelab_mcp.model.errors import HomelabError
@@ -161,9 +162,17 @@ def _of_shared_env(edit: FileEdit, stacks: Sequence[StackFiles], whole: set[str]
     changed = {n for n in {*old, *new} if old.get(n) != new.get(n)}
     for stack in stacks:
         left = changed - set(parse_or_empty(stack.env_text))
-        users = tuple(n for n, s in services_in(stack.compose_text).items() if uses(s, left))
-        if left and users and stack.name not in whole:
+        users = tuple(n for n, s in all_services(stack).items() if uses(s, left)) if left else ()
+        if users and stack.name not in whole:
             yield EngineAction(ActionKind.UP, "Variables of the whole lab are put back.", stack.name, users)
+
+
+def all_services(stack: StackFiles | None) -> dict[str, Any]:
+    """The services of all files of a stack with their data; none where there is no stack, or it cannot be read."""
+    try:
+        return services_as_one(stack) if stack is not None else {}
+    except HomelabError:
+        return {}
 
 
 def _networks_back(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[EngineAction]:

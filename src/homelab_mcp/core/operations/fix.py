@@ -89,6 +89,7 @@ def fix(
         )
     changed = [c for s in snapshot.stacks if (c := _changed(s, result))]
     readers = _readers(result, changed)
+    verifications = _verifications(changed, readers)
     return Draft(
         operation="fix",
         summary=_summary(result.fixed, request),
@@ -101,7 +102,8 @@ def fix(
             ),
             *(EngineAction(ActionKind.RESTART, "It reads that file only when it starts.", s, (n,)) for s, n in readers),
         ),
-        verification=_verification(changed, readers),
+        verification=verifications[0] if verifications else Verification(),
+        also_verify=verifications[1:],
         risks=tuple(_risks(changed, readers, result.fixed)),
         notes=tuple(_notes(result, request)),
         undo="Roll this plan back.",
@@ -176,13 +178,15 @@ def _meaning(text: str, env: Mapping[str, str]) -> dict[Any, Any]:
         return {}
 
 
-def _verification(changed: Sequence[_Changed], readers: Sequence[tuple[str, str]]) -> Verification:
-    # A plan verifies one stack: the one with the most to look at.
-    most = max(changed, key=lambda c: len(c.services), default=None)
-    if most and most.services:
-        also = tuple(name for stack, name in readers if stack == most.stack.name)
-        return Verification(stack=most.stack.name, services=(*most.services, *also))
-    return Verification(stack=readers[0][0], services=(readers[0][1],)) if readers else Verification()
+def _verifications(changed: Sequence[_Changed], readers: Sequence[tuple[str, str]]) -> tuple[Verification, ...]:
+    """Whatever the plan makes anew or restarts, a stack each: the one with the most to look at first."""
+    seen: dict[str, list[str]] = {}
+    for one in sorted(changed, key=lambda c: -len(c.services)):
+        if one.services:
+            seen.setdefault(one.stack.name, []).extend(one.services)
+    for stack, name in readers:
+        seen.setdefault(stack, []).append(name)
+    return tuple(Verification(stack, tuple(names)) for stack, names in seen.items())
 
 
 def _summary(findings: Sequence[Finding], request: FixRequest) -> str:

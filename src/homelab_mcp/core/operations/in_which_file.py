@@ -55,6 +55,14 @@ def as_one_file(stack: StackFiles) -> StackFiles:
     return (_written_out(stack) if stack.others or stack.named else None) or stack
 
 
+def services_as_one(stack: StackFiles) -> dict[str, Any]:
+    """The services that Compose sees in all files of the stack; its compose file's alone where not all is known.
+
+    Raises YamlRefused, EditRefused: the file cannot be read.
+    """
+    return services_of(read(as_one_file(stack).compose_text))
+
+
 def in_which_file(
     stack: StackFiles, service: str, change: TextAfter, stacks: Sequence[StackFiles] = ()
 ) -> Placed | None:

@@ -10,6 +10,7 @@ from homelab_mcp.core.compose_meaning import RECORD, read, services_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.change_request import MoveServiceRequest
 from homelab_mcp.core.operations.data_places import places
+from homelab_mcp.core.operations.in_which_file import services_as_one
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.move_parts import (
     Move,
@@ -80,6 +81,8 @@ def move_service(
     target = known or StackFiles(request.to, f"{request.to}/compose.yaml", "", env_text)
     carriers = [service_parts.carrier(services, request.service)]
     these = group(services, request.service, carriers)
+    # Who stays may stand in an included or override file, and need it, its folders or its variables there.
+    services = {**services_as_one(source), **{n: services[n] for n in these}}
     env = env_file.parse(source.env_text)
     data = places(source.name, services, these, env, exists, files=True)
     document = read(source.compose_text)

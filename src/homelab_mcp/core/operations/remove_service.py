@@ -12,6 +12,7 @@ from homelab_mcp.core.labels import COMPANION_OF, SERVICE, labels_of
 from homelab_mcp.core.lazy import sleepers
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.data_places import Places, places
+from homelab_mcp.core.operations.in_which_file import services_as_one
 from homelab_mcp.core.operations.lab_view import Known, LabView, known_name, view
 from homelab_mcp.core.operations.request import RemoveServiceRequest
 from homelab_mcp.core.references import variables_in
@@ -53,6 +54,8 @@ def remove_service(
     stack = service_parts.stack_of(snapshot, request.stack)
     services = service_parts.services_in(stack, request.service)
     going = [request.service, *service_parts.companions(services, request.service)]
+    # Who stays may stand in an included or override file, and need it, its folders or its variables there.
+    services = {**services_as_one(stack), **{n: services[n] for n in going}}
     _refuse_needed(services, going, request.service)
     _refuse_sleepers(view(snapshot), stack.name, going)
     last = len(going) == len(services)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from homelab_mcp.core import env_file
@@ -13,6 +13,8 @@ from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.data_places import places
 from homelab_mcp.core.operations.in_which_file import as_one_file
+from homelab_mcp.core.operations.lab_view import expand, view
+from homelab_mcp.core.operations.volume_edit import source_of
 from homelab_mcp.core.secret_files import is_secret_file
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, TRASH_DAYS
@@ -54,7 +56,8 @@ class Wanted:
 def wanted(snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: str, path: str) -> Wanted:
     """What a service (with its companions), a whole stack (``service`` "") or one path of a service comes to.
 
-    Raises NotFound; InvalidInput: a path that is no service's, or data that others of the stack use (``data_shared``).
+    Raises NotFound; InvalidInput: a path that is no service's, data that others of the stack use (``data_shared``), or
+    files of a database that only its dump holds (``data_in_dump``).
     """
     stack = as_one_file(service_parts.stack_of(snapshot, stack_name))
     services = service_parts.services_in(stack, service) if service else services_of(read(stack.compose_text))
@@ -62,7 +65,7 @@ def wanted(snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: 
     env = env_file.parse(stack.env_text)
     mine = [d for d in dumps if d.stack == stack_name and d.service in these]
     if path:
-        return _one_path(stack_name, services, env, path)
+        return _with_others_told(snapshot, _one_path(stack_name, services, env, path, dumps))
     found = places(stack_name, services, these, env, lambda _: False)
     if found.shared:
         shared, users = next(iter(found.shared.items()))
@@ -81,10 +84,36 @@ def wanted(snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: 
             )
     # What is below a database's own folder is its dump's business; a folder around it comes back with that one empty.
     paths = tuple(p for p in found.missing if not any(p == f or p.startswith(f"{f}/") for f in inside))
-    return Wanted(stack_name, tuple(these), paths, tuple(mine), tuple(left))
+    return _with_others_told(snapshot, Wanted(stack_name, tuple(these), paths, tuple(mine), tuple(left)))
 
 
-def _one_path(stack: str, services: Mapping[str, Any], env: Mapping[str, str], path: str) -> Wanted:
+def _with_others_told(snapshot: Snapshot, what: Wanted) -> Wanted:
+    """With a sentence on services of other stacks that mount what is swapped: nothing here stops those."""
+    folders = (*what.paths, *(f for d in what.dumps for f in d.folders))
+    users: dict[str, list[str]] = {}
+    for other in (s for s in view(snapshot).services if s.stack != what.stack):
+        volumes = other.data.get("volumes")
+        for mount in volumes if isinstance(volumes, list) else ():
+            source = expand(source_of(mount), other.env)
+            place = posixpath.normpath(f"{other.stack}/{source}") if source.startswith("..") else ""
+            if place and any(_touch(place, folder) for folder in folders):
+                users.setdefault(place, []).append(other.where)
+    told = (
+        f"{', '.join(dict.fromkeys(names))} mounts {place} too and is not stopped: stop it before, and make it anew "
+        "after, or it goes on with what is put aside."
+        for place, names in users.items()
+    )
+    return replace(what, left=(*what.left, *told)) if users else what
+
+
+def _touch(one: str, other: str) -> bool:
+    """Whether one is the other, or in it."""
+    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
+
+
+def _one_path(
+    stack: str, services: Mapping[str, Any], env: Mapping[str, str], path: str, dumps: Sequence[Dump]
+) -> Wanted:
     clean = path.strip("/")
     if posixpath.normpath(clean) != clean or not clean.startswith(f"{stack}/"):
         raise InvalidInput(
@@ -97,12 +126,22 @@ def _one_path(stack: str, services: Mapping[str, Any], env: Mapping[str, str], p
             code="not_data",
             hint="Use rollback, or `homelab-mcp snapshot restore` for secret files.",
         )
+    around = [d for d in dumps if any(_touch(clean, f) for f in d.folders)]
+    for dump in around:
+        # The backup holds an empty folder in its place; and what is another stack's is not stopped here.
+        if dump.stack != stack or any(_touch(clean, f) and not f.startswith(f"{clean}/") for f in dump.folders):
+            raise InvalidInput(
+                f"{clean} is data of the database {dump.stack}/{dump.service}, which the backup holds as a dump.",
+                code="data_in_dump",
+                hint=f"Restore {dump.stack}/{dump.service} itself: its dump is loaded.",
+            )
     users = []
     for name in services:
         own = places(stack, services, [name], env, lambda _: False)
-        if any(clean == p or clean.startswith(f"{p}/") for p in (*own.missing, *own.shared)):
+        # One that mounts a part of it stands still too: its container holds the very folder that is put aside.
+        if any(_touch(clean, p) for p in (*own.missing, *own.shared)):
             users.append(name)
-    return Wanted(stack, tuple(users), (clean,), ())
+    return Wanted(stack, tuple(users), (clean,), tuple(around))
 
 
 def restore_backup(

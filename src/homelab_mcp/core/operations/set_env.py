@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from homelab_mcp.core import compose_meaning, env_file
+from homelab_mcp.core import env_file
 from homelab_mcp.core.env_report import uses
 from homelab_mcp.core.labels import labels_of
+from homelab_mcp.core.operations.in_which_file import services_as_one
 from homelab_mcp.core.operations.request import SetEnvRequest
 from homelab_mcp.core.redact import is_public_name
 from homelab_mcp.model.definition import ServiceDefinition
@@ -56,7 +57,7 @@ def set_env(
     changed = [n for n in request.values if old.get(n) != new.get(n)]
     if not changed:
         raise InvalidInput("The variables already are as asked.", hint="No plan is needed.", code="nothing_to_do")
-    services = compose_meaning.services_of(compose_meaning.read(stack.compose_text)) if stack else {}
+    services = services_as_one(stack) if stack else {}
     users = [name for name, service in services.items() if uses(service, set(changed))]
     core = request.stack == "core" or any(labels_of(services[n]).get("homelab.category") == "core" for n in users)
     return Draft(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from homelab_mcp.core import env_file
-from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.env_report import uses
+from homelab_mcp.core.operations.in_which_file import services_as_one
 from homelab_mcp.core.redact import is_public_name
 from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.lab import SHARED_ENV
@@ -39,7 +39,7 @@ def set_global_env(snapshot: Snapshot, values: Mapping[str, str | None], before:
     for stack in snapshot.stacks:
         try:
             mine = set(env_file.parse(stack.env_text))
-            services = services_of(read(stack.compose_text))
+            services = services_as_one(stack)
         except HomelabError:
             continue
         own += [f"{stack.name} sets {n} itself" for n in sorted(changed & mine)]

@@ -101,6 +101,9 @@ def activate_standby(
     if addresses := fixed_addresses(lab, stacks):
         notes.append(f"It starts only where {host} has the address {', '.join(addresses)} now.")
     risks = []
+    if seen.cut_off:
+        told = f"The last sync of {', '.join(seen.cut_off)} was cut off: files of it there may be old, new or missing."
+        risks.append(RiskReason(Risk.HIGH, told))
     if alive:
         both = "Docker on the lab's own machine answers: two cores then serve the same addresses, and ask for the same "
         risks.append(RiskReason(Risk.HIGH, f"{both}certificates."))

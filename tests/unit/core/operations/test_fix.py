@@ -177,3 +177,9 @@ def test_a_finding_in_an_override_file_is_fixed_there() -> None:
     assert (edit.path, edit.before) == ("media/compose.override.yaml", over)
     assert edit.after == over.replace("allways", "always")
     assert [a.services for a in draft.actions] == [("web",)]
+
+
+def test_every_stack_that_a_fix_makes_anew_is_verified() -> None:
+    draft = fix(snapshot(), FixRequest(rules=("HL014",)))
+    assert {a.stack for a in draft.actions} == {"media", "more"}
+    assert {(v.stack, v.services) for v in draft.verifications} == {("media", ("web",)), ("more", ("x",))}

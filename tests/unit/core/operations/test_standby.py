@@ -140,6 +140,11 @@ def test_a_stop_says_what_comes_out_otherwise_than_it_ran_and_a_start_which_file
     assert "Files changed here since the last sync: login/users.yml." in notes
 
 
+def test_a_start_says_that_the_last_sync_was_cut_off() -> None:
+    cut = activate_standby(lab(), SETTINGS, "nas", replace(READY, cut_off=("edge",)), alive=False)
+    assert [(r.risk, "The last sync of edge was cut off" in r.reason) for r in cut.risks] == [(Risk.HIGH, True)]
+
+
 def test_what_has_no_route_on_the_standby_is_not_promised_and_changed_files_are_told() -> None:
     synced = replace(READY, host="shed", routes=("nas-far-watch",), changed=("login/users.yml",))
     assert "far/watch" in _lost(synced).returns
