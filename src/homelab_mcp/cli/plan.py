@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from homelab_mcp.cli.common import JsonFlag, console, emit, lab_of
-from homelab_mcp.cli.plan_flow import show_view
+from homelab_mcp.cli.plan_flow import plan_of, show_view
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
         lab = lab_of(ctx)
         now = lab.clock.now()
         if plan_id:
-            shown = view(lab.plans.get(plan_id), approvals(lab).state(plan_id), now, diff_limit=0, policy=lab.policy)
+            shown = view(plan_of(lab, plan_id), approvals(lab).state(plan_id), now, diff_limit=0, policy=lab.policy)
             emit(shown.model_dump(mode="json", exclude_none=True), as_json, lambda: show_view(shown))
             return
         rows = [view(p, approvals(lab).state(p.id), now, full=False) for p, _ in lab.plans.list(limit)]
