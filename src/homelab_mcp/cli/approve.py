@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from homelab_mcp.cli.common import FAILED, JsonFlag, console, emit, lab_of, who
-from homelab_mcp.cli.plan_flow import PinFile, apply_and_follow, read_pin, show_view
+from homelab_mcp.cli.plan_flow import PinFile, apply_and_follow, plan_of, read_pin, show_view
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
         from homelab_mcp.workflow.plan_view import view
 
         lab = lab_of(ctx)
-        plan = lab.plans.get(plan_id)
+        plan = plan_of(lab, plan_id)
         if not as_json:
             show_view(view(plan, approvals(lab).state(plan_id), lab.clock.now(), policy=lab.policy, root=lab.root))
         pin = read_pin(pin_file)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from homelab_mcp.cli.common import JsonFlag, console, emit, lab_of
-from homelab_mcp.cli.plan_flow import show_view
+from homelab_mcp.cli.plan_flow import plan_of, show_view
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
         now = lab.clock.now()
         if plan_id:
             shown = view(
-                lab.plans.get(plan_id),
+                plan_of(lab, plan_id),
                 approvals(lab).state(plan_id),
                 now,
                 diff_limit=0,

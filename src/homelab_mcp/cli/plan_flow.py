@@ -89,11 +89,31 @@ def proposed(lab: Lab, plan: Plan, *, as_json: bool, plan_only: bool) -> int:
     return NEEDS_APPROVAL
 
 
+def plan_of(lab: Lab, plan_id: str) -> Plan:
+    """The plan with that id.
+
+    Raises:
+        NotFound: with the lab that was looked in, as the command that an answer names is often typed where neither
+            ``--root`` nor HOMELAB_ROOT says that the lab is elsewhere.
+    """
+    from homelab_mcp.model.errors import NotFound
+
+    try:
+        return lab.plans.get(plan_id)
+    except NotFound as error:
+        raise NotFound(
+            f"The lab in {lab.root} has no plan with this id.",
+            hint="Where the lab is in another folder: homelab-mcp --root FOLDER before the command, or HOMELAB_ROOT.",
+            code=error.code,
+        ) from error
+
+
 def apply_and_follow(lab: Lab, plan_id: str, *, as_json: bool) -> int:
     """Start the apply in its own process and show its steps until it ends; the exit code for its end."""
     from homelab_mcp.workflow.follow import follow, start
     from homelab_mcp.workflow.plan_view import view
 
+    plan_of(lab, plan_id)
     start(lab, plan_id)
     err = console(error=True)
 
