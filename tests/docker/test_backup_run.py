@@ -166,7 +166,10 @@ async def test_a_long_check_goes_on_without_its_call_and_keeps_no_run_from_being
         assert told_then["last_check"] != told_now.get("last_check")
 
 
-async def test_an_apply_killed_in_the_middle_leaves_the_run_to_end_by_itself(rig: BackupRig) -> None:
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "asked to end"])
+async def test_an_apply_that_ends_in_the_middle_leaves_the_run_to_end_by_itself(
+    rig: BackupRig, by: signal.Signals
+) -> None:
     (rig.data / "large.bin").write_bytes(os.urandom(150_000_000))
     made, before = len(snapshots(rig.lab)), files_of(rig)
     lab = LabOnDisk(rig.root)
@@ -175,7 +178,7 @@ async def test_an_apply_killed_in_the_middle_leaves_the_run_to_end_by_itself(rig
         approvals(rig.lab).out_of_band(plan_id, PIN, who="test", approved=True)
         rig.lab.worker.start(plan_id)
         wait_until(lambda: "backup: " in rig.lab.plans.status(plan_id).step, "the backup at work", within=60)
-        os.kill(worker_of(plan_id), signal.SIGKILL)
+        os.kill(worker_of(plan_id), by)
         wait_until(lambda: report(rig.lab).at_work == "", "the run's own end", within=100, every=1)
         ended = data(await call(client, "apply_plan", plan_id=plan_id))
         for _ in range(60):
