@@ -9,6 +9,7 @@ from pathlib import Path
 
 from testbed import Container, Scratch
 from testbed.storage import KEEPER, ensure_storage, rclone_binary
+from tests.docker.zoo_rig import Authority
 
 PERSON = (1234, 1235)
 """Whoever puts keys into the lab's folder; seldom root."""
@@ -83,21 +84,24 @@ def sftp(scratch: Scratch, folder: Path) -> Storage:
     )
 
 
-def s3(scratch: Scratch, folder: Path) -> Storage:
-    """rclone's S3 server, which judges every signature."""
-    folder.mkdir()
+def s3(scratch: Scratch, folder: Path, *, tls: str = "") -> Storage:
+    """rclone's S3 server, which judges every signature; ``tls``: its options for a certificate below ``folder``."""
+    folder.mkdir(exist_ok=True)
     container = scratch.container(
         ensure_storage().reference,
         *(
             "sh",
             "-c",
-            'mkdir -p /data/disk && exec rclone serve s3 --addr :9000 --auth-key "$PAIR" /data/disk',
+            f'mkdir -p /data/disk && exec rclone serve s3 --addr :9000 {tls} --auth-key "$PAIR" /data/disk',
         ),
         what="s3",
+        volumes={str(folder): "/k:ro"},
         env={"PAIR": f"{ACCESS},{SECRET}"},
     )
     keys = {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET}
-    return Storage("s3", f"s3:http://{HOST}:9000/family/lab", container, keys=keys, canaries=(SECRET,))
+    return Storage(
+        "s3", f"s3:http{'s' if tls else ''}://{HOST}:9000/family/lab", container, keys=keys, canaries=(SECRET,)
+    )
 
 
 def rclone(scratch: Scratch, folder: Path) -> Storage:
@@ -122,6 +126,15 @@ def rclone(scratch: Scratch, folder: Path) -> Storage:
         files={"rclone/rclone.conf": remote},
         canaries=(WEBDAV, hidden),
     )
+
+
+def own_tls(scratch: Scratch, folder: Path) -> Storage:
+    """The same behind TLS, with a certificate of an authority that nobody else knows; its own is not yet put there."""
+    folder.mkdir()
+    authority = Authority(folder)
+    authority.issue(folder / "store", [HOST], days=30)
+    authority.root.rename(folder / "ca.pem")
+    return s3(scratch, folder, tls="--cert /k/store.pem --key /k/store.key")
 
 
 KINDS = {"sftp": sftp, "s3": s3, "rclone": rclone}

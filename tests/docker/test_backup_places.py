@@ -21,7 +21,7 @@ from testbed import LocalImage, Scratch
 from testbed.definitions import definition
 from testbed.docker_engine import docker, wait_until
 from testbed.storage import ensure_backup
-from tests.docker.storage_rig import ACCESS, HOST, KINDS, SECRET, Storage
+from tests.docker.storage_rig import ACCESS, HOST, KINDS, SECRET, Storage, own_tls
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -33,7 +33,13 @@ PAGES = [f"page {n}" for n in range(300)]
 class PlaceRig:
     """A lab with one service (files and SQLite), and storage on another machine."""
 
-    def __init__(self, folder: Path, scratch: Scratch, stand_in: Callable[..., LocalImage], kind: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        scratch: Scratch,
+        stand_in: Callable[..., LocalImage],
+        storage: Callable[[Scratch, Path], Storage],
+    ) -> None:
         run = scratch.run_id
         self.root = folder / "lab"
         self.apps, self.backup = scratch.claim_project(f"apps-{run}"), scratch.claim_project(f"backup-{run}")
@@ -56,7 +62,7 @@ class PlaceRig:
         self.lab.approver.create(PIN)
         self.lab.compose.up(self.apps, ())
         self.storage_folder = folder / "storage"
-        self.storage: Storage = KINDS[kind](scratch, self.storage_folder)
+        self.storage: Storage = storage(scratch, self.storage_folder)
         self.storage.put_files(self.root / self.backup)
         changes = {"repository": self.storage.repository}
         self.plan = propose_configure_backup(self.lab, changes, CLI, stack=self.backup, keys=self.storage.keys)
@@ -66,6 +72,11 @@ class PlaceRig:
     def apply(self, plan: Plan) -> PlanStatus:
         approvals(self.lab).out_of_band(plan.id, PIN, who="test", approved=True)
         return applier(self.lab, Patience(stable=2)).run(plan.id)
+
+    def close(self) -> None:
+        self.storage.container.remove()
+        for stack in (self.apps, self.backup):
+            self.lab.compose.down(stack)
 
     def pages(self) -> list[str]:
         with sqlite3.connect(self.data / "wiki.db") as db:
@@ -82,11 +93,9 @@ def rig(
     stand_in: Callable[..., LocalImage],
 ) -> Iterator[PlaceRig]:
     with Scratch() as scratch:
-        made = PlaceRig(tmp_path_factory.mktemp("places"), scratch, stand_in, request.param)
+        made = PlaceRig(tmp_path_factory.mktemp("places"), scratch, stand_in, KINDS[request.param])
         yield made
-        made.storage.container.remove()
-        for stack in (made.apps, made.backup):
-            made.lab.compose.down(stack)
+        made.close()
 
 
 def test_what_was_destroyed_comes_back_from_another_machine(rig: PlaceRig) -> None:
@@ -178,3 +187,23 @@ def test_a_repository_that_is_gone_is_not_begun_anew(rig: PlaceRig) -> None:
     docker("restart", "--time", "1", server.name)
     wait_until(lambda: run_backup(rig.lab)["result"] == "ok", "a backup as before", within=120, every=1)
     assert newest in snapshots(rig.lab)
+
+
+def test_a_store_with_a_certificate_of_ones_own_is_trusted_once_its_authority_is_there(
+    tmp_path: Path, stand_in: Callable[..., LocalImage]
+) -> None:
+    with Scratch() as scratch:
+        rig = PlaceRig(tmp_path, scratch, stand_in, own_tls)
+        try:
+            # restic tries for a quarter of an hour; what SSL says at once is enough to know.
+            argv = ["docker", "exec", rig.backup, "timeout", "20", "restic", "--no-lock", "snapshots"]
+            said = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120).stderr
+            assert "certificate signed by unknown authority" in said, said
+            folder = rig.root / rig.backup / "ca"
+            shutil.copy(rig.storage_folder / "ca.pem", folder / "home.pem")
+            done = run_backup(rig.lab)
+            assert (done["result"], done["problems"]) == ("ok", []), done
+            assert len(snapshots(rig.lab)) == 1
+            assert verify_backup(rig.lab, sample=2)["ok"]
+        finally:
+            rig.close()

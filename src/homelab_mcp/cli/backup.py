@@ -45,6 +45,11 @@ def backups(
         if found.last:
             out.print(f"Last run   {found.last['result']}, ended {found.last['ended']}")
         out.print(f"Last good  {found.last_ok or 'never'}")
+        if found.last_check:
+            passed = "passed" if found.last_check["ok"] else "did not pass"
+            out.print(f"Last check {passed}, ended {found.last_check['ended']}")
+        if found.at_work:
+            out.print(f"At work    a {found.at_work}")
         for title, lines in (
             (f"Backups ({found.total})", [f"{b.id}  {b.time}" for b in found.backups]),
             ("Databases dumped", found.databases),

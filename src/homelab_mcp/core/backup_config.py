@@ -45,6 +45,10 @@ OPTIONAL = {"s3": ("AWS_DEFAULT_REGION",)}
 FOLDERS = {"sftp": ("ssh", "/keys/ssh"), "rclone": ("rclone", "/root/.config/rclone")}
 """Kind -> the stack's folder into which a person puts keys, and where its container finds it."""
 
+CA = ("ca", "/keys/ca", ("s3", "rest", "rclone"))
+"""The stack's folder into which a person puts the certificate of their own authority, where its container finds it,
+and the kinds of repositories that are reached by TLS and may be at home."""
+
 
 def is_pattern(text: str) -> bool:
     """Whether restic takes that as a pattern: it refuses a whole backup for one that is none.

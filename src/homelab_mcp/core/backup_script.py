@@ -13,6 +13,8 @@ _BEGIN = r"""#!/bin/sh
 # Mounts: /lab (the lab, read-only), /dumps, /restore, /state (all writable), /backup (this folder), the Docker socket.
 umask 077
 export RESTIC_CACHE_DIR=/state/cache
+# Restic tells how far it is sixty times a second otherwise.
+export RESTIC_PROGRESS_FPS=0.5
 errors=/state/errors.now
 say() { echo "STEP $*"; }
 """
@@ -113,8 +115,12 @@ finish() {
 }
 
 backup() {
-  exec 9>/state/lock
-  if ! flock -n 9; then echo "PROBLEM another run is at work"; exit 75; fi
+  exec 9>/state/lock 7>/state/checking
+  # Whoever asks whether a run is at work holds the lock for an instant.
+  if ! { flock -n 9 || { sleep 1; flock -n 9; }; }; then echo "PROBLEM another run is at work"; exit 75; fi
+  # Restic's check keeps everybody else from the repository.
+  flock -n 7 || { say "waiting until the check of the repository has ended"; flock 7; }
+  exec 7>&-
   begun=$(date +%s)
   : >"$errors"
   release
@@ -196,11 +202,28 @@ load() {
     { echo "PROBLEM $(tail -n 3 /state/said | cut -c1-300)"; exit 1; }
 }
 
-# verify COUNT: the repository's own check, and a sample restored and compared with what is here.
+# verify COUNT: as compared() says; /state/checked holds what the last one told that came to its end.
 verify() {
+  exec 7>/state/checking
+  if ! flock -n 7; then echo "PROBLEM another check is at work"; exit 75; fi
+  if ! flock -n /state/lock true; then echo "PROBLEM a backup is at work"; exit 75; fi
+  begun=$(date +%s)
+  echo 1 >/state/checking.code
+  (compared "$@" && echo 0 >/state/checking.code) | tee /state/checked.part
+  rm -rf /restore/verify
+  code=$(cat /state/checking.code)
+  grep -v "^STEP " /state/checked.part >/state/checked.told
+  { echo "CHECKED $begun $(date +%s) $code"; cat /state/checked.told; } >/state/checked.part
+  mv /state/checked.part /state/checked
+  rm -f /state/checked.told
+  return "$code"
+}
+# compared COUNT: the repository's own check, and a sample restored and compared with what is here.
+compared() {
   . /backup/jobs.sh
   say "checking the repository"
-  restic check --read-data-subset="${2:-5}%" >/state/said 2>&1 || { echo "PROBLEM $(why)"; exit 1; }
+  restic check --read-data-subset="${2:-5}%" >/state/checking.said 2>&1 ||
+    { echo "PROBLEM $(why /state/checking.said)"; return 1; }
   rm -rf /restore/verify; mkdir -p /restore/verify
   { restic ls latest /lab --recursive 2>/dev/null || restic ls latest /lab; } >/state/listed 2>/dev/null
   { grep '^/lab/' /state/listed | shuf | while IFS= read -r f; do [ ! -f "$f" ] || echo "$f"; done | head -n "$1"
@@ -216,13 +239,14 @@ verify() {
     elif [ "$(stat -c %Y "$f")" -gt "$(stat -c %Y "/restore/verify$f")" ]; then echo "NEWER $f"
     else echo "DIFFERS $f"; fi
   done </state/sample
-  rm -rf /restore/verify
 }
 
 keys
 case "${1:-}" in
   schedule)
     mkdir -p /state/cron /dumps /restore
+    # What a check left that ended with the container.
+    rm -rf /restore/verify
     release
     cp /backup/crontab /state/cron/root
     exec crond -f -l 8 -L /dev/stdout -c /state/cron ;;
@@ -235,11 +259,16 @@ case "${1:-}" in
   snapshots)
     said=/state/listing.$$
     # Restic tries again for a quarter of an hour; who asks waits two minutes.
-    timeout 110 restic snapshots --json --tag homelab 2>"$said" && code=0 || code=$?
+    # Without a lock: a check, or a run that lets go of old ones, keeps everybody else out meanwhile.
+    timeout 110 restic ${ca:+--cacert "$ca"} snapshots --no-lock --json --tag homelab 2>"$said" && code=0 || code=$?
     case $code in 0) ;; 124 | 143) echo "no answer within 110 seconds: $(why "$said")" >&2 ;; *) why "$said" >&2 ;; esac
     rm -f "$said"
     exit $code ;;
-  status) for f in last last-ok; do cat "/state/$f.json" 2>/dev/null || echo null; done ;;
+  status)
+    for f in last last-ok; do cat "/state/$f.json" 2>/dev/null || echo null; done
+    flock -n /state/lock true || echo "WORKS backup"
+    flock -n /state/checking true || echo "WORKS check"
+    cat /state/checked 2>/dev/null || : ;;
   *) echo "run.sh backup | restore SNAPSHOT ID PATH... | verify COUNT [PERCENT] | snapshots | status"; exit 2 ;;
 esac
 """

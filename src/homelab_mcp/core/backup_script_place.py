@@ -4,6 +4,7 @@ from __future__ import annotations
 
 PLACE_SH = r"""# SSH takes no files of another owner or that others may write; a person puts them here as themselves.
 keys() {
+  authority
   [ -d /keys/ssh ] || return 0
   mkdir -p /root/.ssh
   for file in /keys/ssh/*; do
@@ -17,6 +18,17 @@ keys() {
     [ -e "/keys/ssh/${to##*/}" ] || rm -f "$to"
   done
 }
+# A store at home may have a certificate of its own authority: known besides those that the image knows.
+authority() {
+  ca=""
+  for file in /keys/ca/*; do [ ! -f "$file" ] || ca=/state/ca.pem; done
+  [ -n "$ca" ] || return 0
+  for file in /etc/ssl/certs/ca-certificates.crt /keys/ca/*; do
+    [ ! -f "$file" ] || { cat "$file"; echo; }
+  done >"$ca.part.$$" && mv "$ca.part.$$" "$ca"
+  export RCLONE_CA_CERT="$ca"
+}
+restic() { command restic ${ca:+--cacert "$ca"} "$@"; }
 # What SSH itself says when it is asked: restic ends before it has passed that on, or passes on a greeting alone.
 ssh_says() {
   place=${RESTIC_REPOSITORY#sftp:}
@@ -69,7 +81,8 @@ repository() {
   restic init >/state/said 2>&1 && note
 }
 """
-"""Shell functions ``keys``, ``ssh_says``, ``why`` and ``repository``, for BusyBox's shell; they use ``say``.
+"""Shell functions ``keys``, ``authority``, ``restic``, ``ssh_says``, ``why`` and ``repository``, for BusyBox's shell;
+they use ``say``.
 
 ``/state/repository`` holds each place that was reached, one a line. It was the last one alone once, with
 ``/repository`` for every local folder.

@@ -148,6 +148,7 @@ def _loosened(settings: PolicySettings) -> Iterator[str]:
 
 _AROUND = (
     ({ActionKind.TRIAL}, "Runs a program beside the lab, and removes it."),
+    ({ActionKind.BACKUP}, "Adds to the backups' repository, and lets go of old backups by their rule, for good."),
     ({ActionKind.NODE_JOIN}, "Lets another machine run tasks, with the secrets that they are given."),
     ({ActionKind.STANDBY_START, ActionKind.STANDBY_STOP}, "Changes which machine serves the lab's addresses."),
     ({ActionKind.STANDBY_SYNC}, "Makes containers on another host, which are not started."),

@@ -59,6 +59,8 @@ class ActionKind(StrEnum):
     """Starts what a sync brought to that host."""
     STANDBY_STOP = "standby_stop"
     """Stops it there."""
+    BACKUP = "backup"
+    """Makes a backup now, in the container (``services``) that makes them by its clock."""
     CALL = "call"
     """Sends the draft's call to a service's own API, once."""
     REMOVE_ORPHANS = "remove_orphans"

@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
-from homelab_mcp.ports import Lab
+from homelab_mcp.ports import Lab, Restic
 from homelab_mcp.queries.backup_place import backup_place
 
 READ_SECONDS = 120.0
 RUN_SECONDS = 12 * 3600.0
 VERIFY_SECONDS = 3600.0
+BUSY = 75
+"""The script's exit code while another run of it is at work."""
 _LATE_HOURS = {"day": 36, "week": 8 * 24, "month": 32 * 24}
 """When a backup is late: by how often the schedule runs."""
 
@@ -42,6 +44,9 @@ class Report:
         databases: ``stack/service (kind)`` of what is dumped.
         uncovered: sentences on what no backup holds.
         problems: sentences on what a person should look at; none when all is well.
+        last_check: the last check that came to its end, as ``verify_backup`` returns it, with ended (RFC 3339); None
+            before the first, and where the container has the script of a version before.
+        at_work: ``backup`` or ``check`` while one is at work, else "".
     """
 
     repository: str
@@ -53,6 +58,8 @@ class Report:
     databases: tuple[str, ...]
     uncovered: tuple[str, ...]
     problems: tuple[str, ...]
+    last_check: dict[str, Any] | None = None
+    at_work: str = ""
 
 
 def report(lab: Lab, *, most: int = 10) -> Report:
@@ -65,6 +72,7 @@ def report(lab: Lab, *, most: int = 10) -> Report:
     backups: tuple[Backup, ...] = ()
     last: dict[str, Any] | None = None
     last_ok: dict[str, Any] | None = None
+    lines: list[str] = []
     try:
         lines = lab.restic.read(["status"], seconds=READ_SECONDS).splitlines()
         last, last_ok = (_json(line) for line in (*lines, "null", "null")[:2])
@@ -72,6 +80,9 @@ def report(lab: Lab, *, most: int = 10) -> Report:
     except (EngineFailed, EngineUnavailable) as error:
         problems.append(f"{error.message} {error.hint}".strip())
     problems += _judged(lab.clock.now(), place.config.schedule, last, last_ok)
+    checked = _last_check(lines)
+    if checked is not None and not checked["ok"]:
+        problems.append(f"The last check did not pass: {'; '.join([*checked['problems'], *checked['differs']])[:600]}")
     uncovered = tuple(f"{where}: {what} ({why})" for where, what, why in place.jobs.uncovered)
     return Report(
         place.config.repository,
@@ -83,13 +94,20 @@ def report(lab: Lab, *, most: int = 10) -> Report:
         tuple(f"{d.stack}/{d.service} ({d.kind})" for d in place.jobs.dumps),
         uncovered,
         tuple(problems),
+        checked,
+        next((line[6:] for line in lines if line.startswith("WORKS ")), ""),
     )
 
 
 def snapshots(lab: Lab) -> tuple[Backup, ...]:
     """Every backup of the repository, the newest first. Raises as ``Restic`` does."""
+    return snapshots_of(lab.restic)
+
+
+def snapshots_of(restic: Restic) -> tuple[Backup, ...]:
+    """The same, by the container alone."""
     try:
-        raw = json.loads(lab.restic.read(["snapshots"], seconds=READ_SECONDS) or "null") or []
+        raw = json.loads(restic.read(["snapshots"], seconds=READ_SECONDS) or "null") or []
     except ValueError:
         raise EngineFailed("restic's list of backups cannot be read.", code="backup_failed") from None
     found = [Backup(str(s.get("short_id") or str(s.get("id", ""))[:8]), _utc(str(s.get("time", "")))) for s in raw]
@@ -102,17 +120,22 @@ def run_backup(lab: Lab, on_step: Callable[[str], None] | None = None) -> dict[s
     Raises EngineFailed (``backup_at_work``, ``backup_failed``) and as ``Restic`` does.
     """
     backup_place(lab)
+    return made_now(lab.restic, on_step)
+
+
+def made_now(restic: Restic, on_step: Callable[[str], None] | None = None) -> dict[str, Any]:
+    """The same, by the container alone; what ``on_step`` raises leaves the run to go on without anybody."""
 
     def heard(line: str) -> None:
         if on_step is not None and (told := progress(line)):
             on_step(told)
 
-    code, lines = lab.restic.run(["backup"], seconds=RUN_SECONDS, on_line=heard)
-    if code == 75:
+    code, lines = restic.run(["backup"], seconds=RUN_SECONDS, on_line=heard)
+    if code == BUSY:
         raise EngineFailed(
             "A backup is at work already.", hint="Wait until it ends; see `homelab-mcp backups`.", code="backup_at_work"
         )
-    last = _json((lab.restic.read(["status"], seconds=READ_SECONDS).splitlines() or ["null"])[0])
+    last = _json((restic.read(["status"], seconds=READ_SECONDS).splitlines() or ["null"])[0])
     if last is None or (code != 0 and last.get("result") == "ok"):
         raise EngineFailed(
             "The backup ended without a word on how.",
@@ -126,7 +149,8 @@ def run_backup(lab: Lab, on_step: Callable[[str], None] | None = None) -> dict[s
 def verify_backup(lab: Lab, *, sample: int = 5, on_step: Callable[[str], None] | None = None) -> dict[str, Any]:
     """Restic's own check, and a sample of files and all dumps restored and compared with what is here.
 
-    Returns ok, and lists of what was the same, newer here than there, or different. Raises as ``Restic`` does.
+    Returns ok, and lists of what was the same, newer here than there, or different. Raises EngineFailed
+    (``backup_at_work``: a backup, or another check), and as ``Restic`` does.
     """
     backup_place(lab)
 
@@ -135,6 +159,24 @@ def verify_backup(lab: Lab, *, sample: int = 5, on_step: Callable[[str], None] |
             on_step(told)
 
     code, lines = lab.restic.run(["verify", str(sample)], seconds=VERIFY_SECONDS, on_line=heard)
+    if code == BUSY:
+        what = "A backup" if any("backup" in line for line in lines) else "A check"
+        raise EngineFailed(
+            f"{what} is at work already.", hint="Wait until it ends; `backups` tells.", code="backup_at_work"
+        )
+    return _compared(code, lines)
+
+
+def _last_check(status: list[str]) -> dict[str, Any] | None:
+    """The last check among the lines of the script's ``status``."""
+    at = next((n for n, line in enumerate(status) if line.startswith("CHECKED ")), None)
+    words = status[at].split() if at is not None else []
+    if at is None or len(words) != 4 or not all(w.isdigit() for w in words[1:]):
+        return None
+    return {"ended": _when(int(words[2])), **_compared(int(words[3]), status[at + 1 :])}
+
+
+def _compared(code: int, lines: list[str]) -> dict[str, Any]:
     found: dict[str, list[str]] = {"SAME": [], "NEWER": [], "DIFFERS": [], "PROBLEM": []}
     for line in lines:
         word, _, rest = line.partition(" ")

@@ -54,6 +54,7 @@ SCOPES: Mapping[str, Scope] = {
     "set_homepage": Scope.PLAN,
     "backups": Scope.READ,
     "configure_backup": Scope.PLAN,
+    "run_backup": Scope.PLAN,
     "restore_backup": Scope.PLAN,
     "check_updates": Scope.READ,
     "update_images": Scope.PLAN,

@@ -1,20 +1,27 @@
-"""Tools ``backups``, ``configure_backup`` and ``restore_backup``; a run is a person's or the clock's, as it acts."""
+"""Tools ``backups`` (which also checks them), ``configure_backup``, ``run_backup`` and ``restore_backup``."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
+import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field
 
+from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.plan_result import PLAN_ONLY, PlanOutput, plan_result
 from homelab_mcp.tools.shape import guarded, in_thread, requester, result
+
+CHECK_SECONDS = 45.0
+"""How long one call follows a check: below the 60 s after which common clients give up. It goes on by itself."""
 
 
 class BackupsOutput(BaseModel):
@@ -30,10 +37,17 @@ def register_backups(server: MCPServer[Any], lab: Lab) -> None:
 
     @guarded
     async def backups(
+        ctx: Context[Any],
         limit: Annotated[int, Field(description="How many backups to list.", ge=1, le=200)] = 10,
+        verify: Annotated[
+            int,
+            Field(description="Check the repository first, restoring this many files aside to compare.", ge=0, le=1000),
+        ] = 0,
     ) -> Annotated[CallToolResult, BackupsOutput]:
         from homelab_mcp.queries.backups import report
 
+        if verify:
+            await _check(ctx, lab, verify)
         found = await in_thread(report, lab, most=limit)
         return result(BackupsOutput(**dataclasses.asdict(found)))
 
@@ -42,7 +56,7 @@ def register_backups(server: MCPServer[Any], lab: Lab) -> None:
         name="backups",
         title="How the backup stands",
         description="Is the lab's data safe? Last run and last good run, list of backups, databases that are dumped, "
-        "what no backup covers, problems. Changes nothing.",
+        "what no backup covers, last check, problems. Changes nothing.",
         annotations=ToolAnnotations(
             read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
         ),
@@ -90,6 +104,24 @@ def register_configure(server: MCPServer[Any], lab: Lab) -> None:
     )
 
 
+def register_run(server: MCPServer[Any], lab: Lab) -> None:
+    """Add ``run_backup``."""
+
+    @guarded
+    async def run_backup(ctx: Context[Any]) -> Annotated[CallToolResult, PlanOutput]:
+        from homelab_mcp.workflow.propose_backup import propose_run_backup
+
+        return await plan_result(lab, await in_thread(propose_run_backup, lab, requester(ctx)))
+
+    server.add_tool(
+        run_backup,
+        name="run_backup",
+        title="Plan a backup now",
+        description="Plan to make a backup now, besides those by its clock. To prove one: backups(verify).",
+        annotations=PLAN_ONLY,
+    )
+
+
 def register_restore(server: MCPServer[Any], lab: Lab) -> None:
     """Add ``restore_backup``."""
 
@@ -115,6 +147,40 @@ def register_restore(server: MCPServer[Any], lab: Lab) -> None:
         "dumps. Restores to a side folder now; apply_plan swaps it in and keeps the present data.",
         annotations=PLAN_ONLY,
     )
+
+
+async def _check(ctx: Context[Any], lab: Lab, sample: int) -> None:
+    """Check the repository and follow it for a while; then it goes on, and a later report has what it came to."""
+    from homelab_mcp.queries.backups import verify_backup
+
+    loop = asyncio.get_running_loop()
+    tell, ended, following = _steps(ctx), asyncio.Event(), threading.Event()
+    failed: list[HomelabError] = []
+    following.set()
+
+    def heard(step: str) -> None:
+        if following.is_set():
+            tell(step)
+
+    def work() -> None:
+        try:
+            verify_backup(lab, sample=sample, on_step=heard)
+        except HomelabError as error:
+            failed.append(error)
+        finally:
+            # The server may have ended meanwhile.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(ended.set)
+
+    # None of the event loop's own threads, which a server that ends would wait for.
+    threading.Thread(target=work, name="backup check", daemon=True).start()
+    try:
+        with anyio.move_on_after(CHECK_SECONDS):
+            await ended.wait()
+    finally:
+        following.clear()
+    if failed:
+        raise failed[0]
 
 
 def _steps(ctx: Context[Any]) -> Callable[[str], None]:

@@ -75,6 +75,7 @@ TOOLS: tuple[Register, ...] = (
     get_env.register,
     backup.register_backups,
     backup.register_configure,
+    backup.register_run,
     backup.register_restore,
     updates.register_check,
     updates.register_update,

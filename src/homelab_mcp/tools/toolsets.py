@@ -44,6 +44,7 @@ TOOLSETS: Mapping[str, tuple[str, ...]] = {
         "update_images",
         "backups",
         "configure_backup",
+        "run_backup",
         "restore_backup",
         "audit",
         "trial_service",

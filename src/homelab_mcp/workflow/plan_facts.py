@@ -18,12 +18,14 @@ from homelab_mcp.workflow.compose_facts import bind_folders, folder_owners, serv
 TELLING = 8
 """Characters from which a secret's value is looked for in files that are not secret; shorter ones occur by chance."""
 _SPARE = 256 * 1024
+_ASKED = (ActionKind.CALL, ActionKind.BACKUP)
+"""What is asked of a container that stays as it is."""
 _OWN_TEXT = frozenset({"rollback", "adopt", "discard"})
 
 
 def acted_stacks(plan: Plan) -> list[str]:
     """The stacks whose containers the plan's actions touch, sorted."""
-    return sorted({a.stack for a in plan.draft.actions if a.stack and a.kind is not ActionKind.CALL})
+    return sorted({a.stack for a in plan.draft.actions if a.stack and a.kind not in _ASKED})
 
 
 def engine_switched(plan: Plan) -> set[str]:

@@ -1,4 +1,4 @@
-"""From a wish about backups to a stored plan: set them up, put something back."""
+"""From a wish about backups to a stored plan: set them up, make one now, put something back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from homelab_mcp.model.lab import TRASH
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester
 from homelab_mcp.ports import Lab
-from homelab_mcp.queries.backup_place import backup_place
+from homelab_mcp.queries.backup_place import backup_container, backup_place
 from homelab_mcp.queries.backups import progress, snapshots
 from homelab_mcp.queries.find import find_service, read_stacks
 from homelab_mcp.queries.machine import host_of
@@ -147,6 +147,26 @@ def _with_backrest(lab: Lab, draft: Draft, snapshot: Snapshot, stack: str) -> Dr
     )
 
 
+def propose_run_backup(lab: Lab, requester: Requester) -> Plan:
+    """A plan that makes a backup now.
+
+    Raises NotFound (``no_backup``), EngineFailed (``backup_not_running``), EngineUnavailable, InvalidInput
+    (``plan_needs_docker`` where Docker is left out).
+    """
+    from homelab_mcp.core.operations.run_backup import run_backup
+
+    place = backup_place(lab)
+    if lab.files_only:
+        raise InvalidInput(
+            "A backup needs Docker, which is left out (files only).",
+            code="plan_needs_docker",
+            hint="Run without --files-only.",
+        )
+    backup_container(lab)
+    draft = run_backup(place.stack, place.service, place.config, place.jobs)
+    return plan_of(lab, draft, planner(lab).snapshot(containers=True), requester)
+
+
 def propose_restore_backup(
     lab: Lab,
     target: str,
@@ -221,7 +241,7 @@ def _chosen(lab: Lab, backup: str) -> tuple[str, str]:
     """(id, time) of the snapshot that is meant."""
     there = snapshots(lab)
     if not there:
-        raise NotFound("There is no backup yet.", hint="A person runs `homelab-mcp backup run`.", code="no_backup")
+        raise NotFound("There is no backup yet.", hint="Plan one with run_backup.", code="no_backup")
     if backup in ("", "latest"):
         return there[0].id, there[0].time
     found = [b for b in there if b.id.startswith(backup) or backup.startswith(b.id)]

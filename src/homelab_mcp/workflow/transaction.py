@@ -20,7 +20,7 @@ from homelab_mcp.model.plan import (
     Verification,
 )
 from homelab_mcp.queries.find import text_as_one
-from homelab_mcp.workflow import cert_steps, data_steps, node_steps, standby_steps, trial_steps
+from homelab_mcp.workflow import backup_steps, cert_steps, data_steps, node_steps, standby_steps, trial_steps
 from homelab_mcp.workflow.apply_ends import NotVerified, Stopped, told
 from homelab_mcp.workflow.approvals import UNKNOWN
 from homelab_mcp.workflow.engine_steps import clear_away, control, load
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[PlanStatus], None]
 _FIRST = (ActionKind.CREATE_NETWORK, ActionKind.REMOVE)
-_BRIEF = (ActionKind.CREATE_NETWORK, ActionKind.PULL)
+_BRIEF = (ActionKind.CREATE_NETWORK, ActionKind.PULL, ActionKind.BACKUP)
 """What stops and starts no container, so that Docker has nothing to end when it fails."""
 _LAST = (
     ActionKind.UP,
@@ -57,6 +57,7 @@ _LAST = (
     ActionKind.PAUSE,
     ActionKind.RECREATE,
     ActionKind.TRIAL,
+    ActionKind.BACKUP,
     *NODES,
     *STANDBY,
     ActionKind.CALL,
@@ -211,8 +212,8 @@ class Transaction:
                 take_away(engine, compose, action.stack, action.services)
             case ActionKind.RECREATE:
                 compose.recreate(action.stack, action.services)
-            case ActionKind.TRIAL:
-                self._tried = trial_steps.carry_out(self._parts.trials, self._plan, self._step)
+            case ActionKind.TRIAL | ActionKind.BACKUP:
+                self._try(action)
             case ActionKind.LOAD:
                 load(self._parts.restic, action)
             case _ if action.kind in (*NODES, *STANDBY):
@@ -221,6 +222,13 @@ class Transaction:
                 if action.kind is ActionKind.RESTART:
                     self._restarted |= {(action.stack, s) for s in action.services}
                 control(compose, action)
+
+    def _try(self, action: EngineAction) -> None:
+        """What tells by itself how it did."""
+        if action.kind is ActionKind.BACKUP:
+            self._tried = backup_steps.carry_out(self._parts.restic, self._step)
+        else:
+            self._tried = trial_steps.carry_out(self._parts.trials, self._plan, self._step)
 
     def _elsewhere(self, action: EngineAction) -> None:
         if action.kind in NODES:

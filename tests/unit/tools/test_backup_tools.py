@@ -32,7 +32,13 @@ def root(tmp_path: Path) -> Path:
 
 
 async def test_a_backup_that_is_not_there_is_told_with_the_way_to_one(root: Path) -> None:
-    for tool, arguments in (("backups", {}), ("restore_backup", {"target": "wiki"})):
+    asked: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("backups", {}),
+        ("backups", {"verify": 3}),
+        ("run_backup", {}),
+        ("restore_backup", {"target": "wiki"}),
+    )
+    for tool, arguments in asked:
         failed, text = await call(root, tool, **arguments)
         assert failed, tool
         assert "configure_backup" in text and "[no_backup]" in text

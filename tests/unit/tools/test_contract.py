@@ -61,6 +61,7 @@ READ_ONLY_OR_PLAN = {
     "control_service",
     "backups",
     "configure_backup",
+    "run_backup",
     "restore_backup",
     "check_updates",
     "update_images",

@@ -66,7 +66,7 @@ def _firewall(facts: AuditFacts) -> Iterator[AuditFinding]:
         "ufw": "ufw is on, but Docker lets ports that it publishes through before ufw's rules are asked",
         "nftables": "nftables has rules, but Docker's own for published ports stand beside them",
         "none": "this machine has no firewall rules of its own",
-    }.get(facts.firewall, "the firewall cannot be seen by this user")
+    }.get(facts.firewall, "whether a firewall stands in the way cannot be seen")
     for where, ports in past.items():
         if ports:
             yield AuditFinding(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from homelab_mcp.core import compose_edit, env_file
-from homelab_mcp.core.backup_config import ENGINE_LABEL, FOLDERS, NOTED, PASSWORD, PLACE, BackupConfig, config_text
+from homelab_mcp.core.backup_config import CA, ENGINE_LABEL, FOLDERS, NOTED, PASSWORD, PLACE, BackupConfig, config_text
 from homelab_mcp.core.backup_jobs import config_path, engine_of
 from homelab_mcp.core.labels import CATEGORY
 from homelab_mcp.core.operations.lab_view import Known, view
@@ -212,17 +212,18 @@ def engine_block(
 
 
 def key_mounts(config: BackupConfig, *, home: bool = False) -> list[str]:
-    """The folder of keys of that kind of repository, as Compose's volumes.
+    """The folders of keys and of an own authority of that kind of repository, as Compose's volumes.
 
     With ``home`` SSH's is put where SSH looks for it; else the script of backups copies it there, for SSH refuses
     files that belong to the person who put them. rclone writes to its own: tokens that it renews are kept.
     """
+    authority = [f"./{CA[0]}:{CA[1]}:ro"] if config.kind in CA[2] and not home else []
     if config.kind not in FOLDERS:
-        return []
+        return authority
     folder, target = FOLDERS[config.kind]
     if folder == "ssh":
         return [f"./{folder}:{'/root/.ssh' if home else target}:ro"]
-    return [f"./{folder}:{target}"]
+    return [f"./{folder}:{target}", *authority]
 
 
 def backrest_config(config: BackupConfig) -> str:
