@@ -40,7 +40,9 @@ def _new(
     if bool(image) == bool(like):
         raise InvalidInput("A definition begins with an image or with another one.", hint="Give --image or --like.")
     if like:
-        definition = lab_of(ctx).catalog.get(like)
+        catalog = lab_of(ctx).catalog
+        # A shell has emptied catalog/ID.yaml before this runs, where the text is sent there.
+        definition = (catalog.packaged(name) if like == name else None) or catalog.get(like)
         text = definition_text(definition.model_copy(update={"id": name}))
     else:
         text = new_text(name, image, port, data or ())

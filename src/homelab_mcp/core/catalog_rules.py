@@ -16,6 +16,8 @@ _DOLLAR = re.compile(r"\$\$|\$(?P<reference>\{[^}]*\}?|[A-Za-z_]\w*)?")
 _NAME = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
 _SECRET_KEY = re.compile(r"PASS(WORD|WD|PHRASE)?$|SECRET$|TOKEN$|(API|PRIVATE|ENCRYPTION|SECRET|ACCESS)_?KEY$|AUTH$")
 _SEPARATORS = re.compile(r"[\s_.-]+")
+# A port is open long before a program answers, and stays open when it hangs.
+_KNOCKS = re.compile(r"/dev/tcp/(?!.*>&)|\bnc (-\w+ )*-\w*z")
 _KEPT = frozenset({"config", "data", "database", "cache"})
 
 
@@ -184,6 +186,8 @@ def _containers(definition: ServiceDefinition) -> Iterator[str]:
     for where, container in _all_containers(definition):
         if not container.user and not container.user_note:
             yield f"{where}: say in user_note why it does not run as ${{PUID}}:${{PGID}}."
+        if container.health and not container.health_note and _KNOCKS.search(" ".join(container.health.test)):
+            yield f"{where}: its health check opens a port and asks nothing; ask, or say in health_note why not."
         folders = _folders(container)
         for name in sorted({name for name in folders if folders.count(name) > 1}):
             yield f"{where}.volumes: two share the folder {name}; give one a name."
@@ -285,6 +289,8 @@ def _provenance(definition: ServiceDefinition) -> Iterator[str]:
         yield "sources: none of them covers the image's tag."
     if definition.minimum_memory and "memory" not in facts:
         yield "sources: none of them covers the memory that its makers ask for."
+    if definition.metrics and not re.search("figures|metrics|Prometheus", facts):
+        yield "sources: none of them covers the metrics."
     for index, source in enumerate(definition.sources):
         if len(source.where.split()) < 2:
             yield f"sources.{index}: name the repository and path, or the page's title."

@@ -70,6 +70,8 @@ class Index:
         scores: dict[int, float] = defaultdict(float)
         self._by_name(question, scores)
         self._by_words(question, scores)
+        for place in self._only_aside(question):
+            scores[place] *= _ASIDE
         found = [p for p in scores if scores[p] > 0 and fits[p] and _can(self._records[p], question)]
         best = max((scores[place] for place in found), default=0.0)
         # What is far behind the best is noise that a reader would have to sort out.
@@ -102,6 +104,18 @@ class Index:
                 scores[place] += worth
         if not met and not whole:
             self._by_likeness(question, scores)
+
+    def _only_aside(self, question: Question) -> set[int]:
+        """Who is named as that which the service is for ("subtitles for Sonarr"), and in no other way."""
+        aside: set[int] = set()
+        meant = {place for place, _ in self._names.get(question.folded, [])}
+        for span in question.spans:
+            for place, kind in self._names.get(span, []):
+                if span not in question.aside:
+                    meant.add(place)
+                elif kind == _EXACT:
+                    aside.add(place)
+        return aside - meant
 
     def _beginning_with(self, text: str) -> list[str]:
         near = self._pairs.get(text[:2], set())

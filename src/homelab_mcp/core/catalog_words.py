@@ -13,7 +13,7 @@ _NOISE = frozenset(
         " need of on one or our own please run runs server service set some something that the them this to tool use"
         " uses using want what when where which with without would you your self host hosted hosting home lab homelab"
         " local app automatic automatically application program software system web page site website based simple"
-        " good best small new"
+        " good best small new see stop let every all each whole someone somewhere everything whenever again keep put"
     )
 )
 """Words that say nothing of what is wanted. Where a question has no others, they count after all."""
@@ -32,6 +32,7 @@ _SAME = {
     "gallery": "photos picture",
     "image": "picture container",
     "ad": "advertising",
+    "ads": "advertising",
     "tracker": "advertising",
     "torrent": "bittorrent",
     "todo": "task",
@@ -83,6 +84,8 @@ _SAME = {
     "monitor": "watch monitor figures",
     "metric": "metric figures",
     "log": "log",
+    "logging": "log",
+    "detect": "detection detect",
     "auth": "log-in",
     "login": "log-in",
     "oidc": "oauth2",

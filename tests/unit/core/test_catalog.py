@@ -243,6 +243,13 @@ RULES: list[tuple[str, dict[str, Any], str]] = [
     ("secret in a label", container(labels={"a": "${NOTES_PASSWORD}"}), "labels can be read"),
     ("no user, no reason", container(user=None), "say in user_note why"),
     (
+        "a check that only knocks",
+        container(health={"test": ["CMD", "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8080"]}),
+        "opens a port and asks nothing",
+    ),
+    ("a check by nc -z", container(health={"test": ["CMD-SHELL", "nc -z localhost 8080"]}), "asks nothing"),
+    ("figures without a source", {"metrics": {"port": 8080}}, "none of them covers the metrics"),
+    (
         "same folder twice",
         container(volumes=[{"kind": "data", "target": t} for t in ("/data", "/b")]),
         "share the folder",
@@ -293,6 +300,15 @@ def test_a_database_needs_health_and_a_dump() -> None:
     assert findings(companions={"db": part | {"health": None}}, backup=dump) == [
         "companions.db: it is waited for until healthy, but has no health check."
     ]
+
+
+def test_a_check_that_asks_or_says_why_it_cannot_is_well() -> None:
+    knock = {"test": ["CMD", "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8080"]}
+    assert findings(**container(health=knock, health_note="It speaks a language of its own.")) == []
+    asking = (
+        "exec 3<>/dev/tcp/127.0.0.1/8080; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; read -r _ s _ <&3; [[ $$s == 200 ]]"
+    )
+    assert findings(**container(health={"test": ["CMD", "bash", "-c", asking]})) == []
 
 
 def test_two_dollars_are_one_for_the_program() -> None:

@@ -93,3 +93,17 @@ def _timed(index: Index, questions: list[str]) -> float:
     for question in questions:
         index.search(question)
     return time.process_time() - begun
+
+
+@pytest.mark.parametrize(
+    ("query", "served", "right"),
+    [
+        ("speech recognition for home assistant", "home-assistant", "faster-whisper"),
+        ("solve cloudflare challenges for prowlarr", "prowlarr", "flaresolverr"),
+        ("iptv playlists for jellyfin", "jellyfin", "dispatcharr"),
+    ],
+)
+def test_a_service_that_another_is_for_is_not_the_answer(index: Index, query: str, served: str, right: str) -> None:
+    found = [record.id for record in index.search(query)]
+    assert found[0] == right
+    assert served not in found or found.index(right) < found.index(served)

@@ -206,6 +206,8 @@ def test_an_own_definition_in_place_of_a_packaged_one_is_shown_as_a_difference(r
     assert status == 0
     (rig.root / "catalog").mkdir()
     own = rig.root / "catalog" / "gotify.yaml"
+    own.write_text("")  # as the shell leaves it, where the text is sent there
+    assert rig.cli("new", "gotify", "--like", "gotify") == (0, text)
     own.write_text(text)
     assert rig.cli("diff", "gotify")[1] == "catalog/gotify.yaml says the same as the packaged one.\n"
     own.write_text(text.replace("subdomain: gotify", "subdomain: push"))
