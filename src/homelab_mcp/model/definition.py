@@ -283,6 +283,10 @@ class ServiceDefinition(_Part):
     )
     notes: list[str] = Field(default=[], description="What a person should know after adding it.")
     logs: list[str] = Field(default=[], description="Log files it writes, below the service's folder.")
+    notices: str = Field(
+        default="",
+        description="A file of notices to people, below the service's folder: only to whom and about what is shown.",
+    )
     failures: list[Failure] = Field(default=[], description="What lines of its logs mean.")
     minimum_memory: Annotated[str, Field(pattern=r"^[1-9][0-9]*[MG]$")] | None = Field(
         default=None, description="What its makers ask the machine to have for it, where they say so."

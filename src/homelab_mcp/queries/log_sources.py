@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from homelab_mcp.core.labels import made_from
 from homelab_mcp.core.stack_owner import owner, owners
@@ -11,10 +12,13 @@ from homelab_mcp.core.yaml12 import YamlRefused
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.observed import ContainerState, StackFiles
-from homelab_mcp.ports import Lab
+from homelab_mcp.ports import Lab, LogSource
 from homelab_mcp.queries.find import check_stack, find_in, nearest
 
 MOST_CONTAINERS = 60
+_HEADS = ("Date: ", "Recipient: ", "Subject: ")
+_NOTICE_LINES = 10_000
+"""More than a notice has, as its head is its beginning."""
 
 
 def containers_of(
@@ -52,12 +56,37 @@ def files_of(lab: Lab, container: ContainerState, stacks: Sequence[StackFiles]) 
 
     A path that leads out of the service's own folder is none of them.
     """
-    stack = owner(container, stacks, lab.files.root)
     definition = definition_of(lab, container)
-    if definition is None or not any(one.name == stack for one in stacks):
+    return _there(lab, container, stacks, definition.logs) if definition else ()
+
+
+def notices_of(lab: Lab, container: ContainerState, stacks: Sequence[StackFiles]) -> tuple[str, ...]:
+    """The file of notices to people that the container's service writes, as :func:`files_of`; none or one."""
+    definition = definition_of(lab, container)
+    return _there(lab, container, stacks, [definition.notices]) if definition and definition.notices else ()
+
+
+def heads(source: LogSource) -> LogSource:
+    """A file of notices without what was written: its codes and links are as good as a password.
+
+    Source: authelia/authelia internal/notification/file_notifier.go: the newest notice alone, which begins with its
+    date, whom it is to and what it is about, a line each.
+    """
+
+    def lines(*, tail: int, since: float | None = None, until: float | None = None) -> Iterator[tuple[str, str, str]]:
+        rows = source(tail=_NOTICE_LINES, since=since, until=until)
+        beginning = zip(rows, _HEADS, strict=False)
+        told = [row for row, _ in takewhile(lambda pair: pair[0][2].startswith(pair[1]), beginning)]
+        yield from told[-tail:]
+
+    return lines
+
+
+def _there(lab: Lab, container: ContainerState, stacks: Sequence[StackFiles], names: Sequence[str]) -> tuple[str, ...]:
+    stack = owner(container, stacks, lab.files.root)
+    if not any(one.name == stack for one in stacks):
         return ()
-    folder = f"{stack}/{container.service}"
-    paths = (f"{folder}/{path}" for path in definition.logs if ".." not in path.split("/"))
+    paths = (f"{stack}/{container.service}/{name}" for name in names if ".." not in name.split("/"))
     return tuple(path for path in paths if lab.log_files.size(path) is not None)
 
 

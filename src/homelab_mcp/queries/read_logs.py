@@ -21,7 +21,7 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.ports import Engine, Files, Lab, LogSource
 from homelab_mcp.queries.find import read_stacks
-from homelab_mcp.queries.log_sources import containers_of, files_of
+from homelab_mcp.queries.log_sources import containers_of, files_of, heads, notices_of
 from homelab_mcp.queries.log_tail import SECONDS, Tail, Wanted, further, shown_name, tail_from
 
 MOST_LINES = 1_000
@@ -199,11 +199,16 @@ def page_of(lab: Lab, question: LogQuestion) -> LogPage:
     for container in found:
         name = shown_name(container.service)
         logs.append(Log(name, partial(lab.engine.logs, container.id), partial(further, lab.meter, container)))
-        paths = files_of(lab, container, stacks)
+        paths, notices = files_of(lab, container, stacks), notices_of(lab, container, stacks)
         if question.files:
             logs += [Log(f"{name}:{_base(path)}", partial(lab.log_files.lines, path)) for path in paths]
-        elif paths and len(found) == 1:
-            notes.append(f"{name} also writes {', '.join(map(_base, paths))}: ask with files=true.")
+            logs += [Log(f"{name}:{_base(path)}", heads(partial(lab.log_files.lines, path))) for path in notices]
+            notes += [
+                f"Of {name}'s {_base(path)} the head alone: a person reads it by `homelab-mcp user notice`."
+                for path in notices
+            ]
+        elif (paths or notices) and len(found) == 1:
+            notes.append(f"{name} also writes {', '.join(map(_base, (*paths, *notices)))}: ask with files=true.")
     page = _page(logs, wanted, question.max_bytes)
     if not page.lines and question.level:
         notes.append("No line that was looked at says such a level; lines that say none are left out.")
