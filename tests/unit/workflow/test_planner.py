@@ -260,6 +260,30 @@ def test_what_a_moved_service_had_before_it_brings_along(lab: BenchLab) -> None:
     assert caught.value.code == "lint_refused"
 
 
+def test_a_roll_back_to_a_file_with_an_error_is_a_risk_and_not_refused(lab: BenchLab) -> None:
+    """A lab is taken over with its errors: who has one mended, or its service removed, can take that back."""
+
+    def lint(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
+        return [Finding("old", Severity.ERROR, "bad", s.compose_path) for s in stacks if "web:1" in s.compose_text]
+
+    mended = OLD.replace("web:1", "web:2")
+    lab.compose_file.write_text(mended)
+    back = replace(lab.change_draft("web:1"), edits=(FileEdit("media/compose.yaml", mended, OLD),), risks=())
+    plan = make(lab, replace(back, operation="rollback"), lint)
+    assert plan.risk is Risk.HIGH
+    assert "Brings back 1 error(s) that were there before: media/compose.yaml" in plan.reasons[0]
+    for wrong in (back, replace(back, operation="rollback")):
+
+        def elsewhere(stacks: Sequence[StackFiles], *_: object) -> Sequence[Finding]:
+            return [
+                Finding("new", Severity.ERROR, "bad", "core/compose.yaml") for s in stacks if "web:1" in s.compose_text
+            ]
+
+        with pytest.raises(InvalidInput) as caught:
+            make(lab, wrong, lint if wrong is back else elsewhere)
+        assert caught.value.code == "lint_refused"
+
+
 def test_a_roll_back_that_takes_the_log_in_away_is_of_high_risk(lab: BenchLab) -> None:
     """The way back from "put it behind the log-in" opens it again: no client's dialog approves that."""
     (lab.root / "homelab.yaml").write_text("domain: lab.test\n")
