@@ -246,6 +246,20 @@ def test_a_compose_file_that_others_belong_to_is_not_deleted_alone(wide: BenchLa
     assert "media/compose.override.yaml" in caught.value.message
 
 
+def test_a_compose_file_that_only_extends_others_goes_without_them(lab: BenchLab) -> None:
+    (lab.root / "shared").mkdir()
+    (lab.root / "shared/base.yaml").write_text("services:\n  site:\n    image: web:1\n")
+    text = "services:\n  web: {extends: {file: ../shared/base.yaml, service: site}}\n"
+    lab.compose_file.write_text(text)
+    gone = replace(lab.change_draft("web:2"), edits=(FileEdit("media/compose.yaml", text, None),))
+    assert make(lab, gone).draft.edits[0].after is None
+    text = "include: [../shared/base.yaml]\n" + text
+    lab.compose_file.write_text(text)
+    with pytest.raises(InvalidInput) as caught:
+        make(lab, replace(gone, edits=(FileEdit("media/compose.yaml", text, None),)))
+    assert caught.value.code == "more_files"
+
+
 def test_what_a_moved_service_had_before_it_brings_along(lab: BenchLab) -> None:
     def lint(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
         holders = [s.compose_path for s in stacks if "  web:" in s.compose_text]
