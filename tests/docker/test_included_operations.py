@@ -254,12 +254,12 @@ def test_a_service_of_an_included_file_is_opened_joined_moved_and_removed_and_ru
                 plan = way()
                 assert rig.apply(plan).state is PlanState.DONE
                 assert part.read_text() != before[f"{rig.apps}/parts/wiki.yaml"].decode()
-                stack = {"apps": rig.apps, "docs": rig.docs}.get(place)
+                running_in = {"apps": rig.apps, "docs": rig.docs}.get(place, "")
                 made = {c.stack for c in containers(rig) if c.service == "wiki" and c.state == "running"}
-                assert made == ({stack} if stack else set()), plan.draft.operation
-                if stack:
-                    assert rig.in_container(stack, "/pages/one") == b"kept\n"
-                    assert rig.in_container(stack, "/data/wiki.db") == rig.bytes
+                assert made == ({running_in} if running_in else set()), plan.draft.operation
+                if running_in:
+                    assert rig.in_container(running_in, "/pages/one") == b"kept\n"
+                    assert rig.in_container(running_in, "/data/wiki.db") == rig.bytes
                 assert rig.apply(propose_rollback(rig.lab, plan.id, REQUESTER)).state is PlanState.DONE
                 assert rig.files() == before
                 assert rig.running() == first

@@ -43,7 +43,7 @@ def in_its_files(operation: Callable[Concatenate[Snapshot, _P], Draft]) -> Calla
     """
 
     @functools.wraps(operation)
-    def made(snapshot: Snapshot, *args: _P.args, **kwargs: _P.kwargs) -> Draft:
+    def made(snapshot: Snapshot, /, *args: _P.args, **kwargs: _P.kwargs) -> Draft:
         return _made(snapshot, lambda seen: operation(seen, *args, **kwargs))
 
     return made
@@ -172,8 +172,8 @@ def _nowhere(stack: StackFiles, services: list[str]) -> HomelabError:
     for name in services:
         try:
             refuse_elsewhere(stack, name, _MORE)
-        except HomelabError as told:
-            return told
+        except HomelabError as refused:
+            return refused
     name = services[0] if services else ""
     place = next(
         (f"{p}, line {line_of(t, name)}" for p, t in files_of(stack) if p != stack.compose_path and line_of(t, name)),
