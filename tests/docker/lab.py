@@ -45,11 +45,19 @@ class Answer:
 class RealLab:
     """A lab under ``folder``: loopback ports, domain ``<run>.lab.test``, every name with the run's id at its end.
 
-    With ``dns`` (on the network ``routes``) it gets one wildcard certificate by DNS-01, else one a route by TLS-ALPN.
+    With ``dns`` (on the network ``routes``) it gets one wildcard certificate by DNS-01, else one a route by TLS-ALPN-01
+    or, with ``challenge`` "http", HTTP-01.
     """
 
     def __init__(
-        self, folder: Path, scratch: Scratch, *, dns: ChallengeDns | None = None, routes: str = "", days: int = 0
+        self,
+        folder: Path,
+        scratch: Scratch,
+        *,
+        dns: ChallengeDns | None = None,
+        routes: str = "",
+        days: int = 0,
+        challenge: str = "tls",
     ) -> None:
         self.scratch = scratch
         self.run = scratch.run_id
@@ -80,7 +88,7 @@ class RealLab:
             "internal_network": self.internal,
             "media_network": self.media,
             "sso_middleware": self.login,
-            "acme.challenge": "tls",
+            "acme.challenge": challenge,
             "acme.ca_server": ca.directory_url,
             "acme.ca_certificate": str(ca.api_ca),
             "acme.root_certificate": str(certificate),

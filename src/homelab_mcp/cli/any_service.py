@@ -11,6 +11,7 @@ from homelab_mcp.cli.common import JsonFlag, lab_of
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
 
 Many = list[str] | None
+_ENGINES = frozenset({"docker", "podman", "nerdctl", "sudo"})
 _LONGEST = 100_001
 
 
@@ -143,6 +144,13 @@ def _source(file: str) -> tuple[str, dict[str, str], Any]:
 
     if file == "-":
         return sys.stdin.read(_LONGEST), {}, None
+    if len(file.split()) > 1 and Path(file.split()[0]).name in _ENGINES:
+        # Its words may hold a password: they are not repeated.
+        raise InvalidInput(
+            "That is a command line and not a file that holds one.",
+            hint="`homelab-mcp import -` reads it from stdin: paste it there, then Ctrl-D. Or put it into a file.",
+            code="no_file",
+        )
     path = Path(file)
     if not path.is_file():
         raise InvalidInput(f"There is no file {file}.", hint="Name a compose file, or - for stdin.", code="no_file")

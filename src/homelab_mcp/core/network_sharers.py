@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from homelab_mcp.core.operations.in_which_file import services_as_one
+from homelab_mcp.core.operations.stack_as_one import services_as_one
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Verification

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from homelab_mcp.core.compose_stack import Loaded, Read
@@ -65,13 +66,25 @@ def refuse_half_a_stack(stacks: Iterable[StackFiles], edits: Iterable[FileEdit])
     """
     gone = {e.path for e in edits if e.after is None}
     for stack in stacks:
-        left = [path for path, _ in (*stack.others, *stack.named) if path not in gone]
-        if stack.compose_path in gone and left:
+        if stack.compose_path not in gone:
+            continue
+        named = stack.named if _brings_services(stack) else ()
+        left = [path for path, _ in (*stack.others, *named) if path not in gone]
+        if left:
             raise InvalidInput(
                 f"{stack.compose_path} would be deleted, and {', '.join(left[:5])} belong to it.",
                 code="more_files",
                 hint="Take those services down and their files away first; or leave a service in that file.",
             )
+
+
+def _brings_services(stack: StackFiles) -> bool:
+    """Whether a service of the stack stands in none of its own files; those that are only extended run nowhere."""
+    found = loaded(stack, {})
+    alone = loaded(replace(stack, named=()), {})
+    if found.merged is None or alone.merged is None:
+        return True
+    return not found.merged.services.keys() <= alone.merged.services.keys()
 
 
 def _files_of(value: Any) -> Iterator[str]:

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.diff import is_env
 from homelab_mcp.core.env_file import parse_or_empty
-from homelab_mcp.core.operations.in_which_file import as_one_file
+from homelab_mcp.core.operations.stack_as_one import as_one_file
 from homelab_mcp.core.stack_texts import loaded, may_name_others, named_paths
 from homelab_mcp.core.status_view import declared
 from homelab_mcp.core.yaml12 import YamlRefused

@@ -240,13 +240,18 @@ def _one_line(text: str) -> str:
 
 
 def _judge(draft: Draft, errors: Sequence[Finding]) -> Draft:
-    """The draft, when it brings in no error; errors in what a person made already are a risk, for they are there."""
+    """The draft, when it brings in no error of its own; those in what a person made already are a risk.
+
+    What is adopted is there, and what is put back was: a way back that is refused for what stood there is none.
+    """
     if not errors:
         return draft
-    made_by_hand = {e.path for e in draft.adopts}
-    ours = [f for f in errors if f.file not in made_by_hand]
+    back = draft.operation == "rollback"
+    not_ours = {e.path for e in (draft.edits if back else draft.adopts)}
+    ours = [f for f in errors if f.file not in not_ours]
     if not ours:
-        told = f"Adopts {len(errors)} error(s) that are in the files already: {errors[0].as_line()}"
+        does, which = ("Brings back", "were there before") if back else ("Adopts", "are in the files already")
+        told = f"{does} {len(errors)} error(s) that {which}: {errors[0].as_line()}"
         return replace(draft, risks=(RiskReason(Risk.HIGH, told), *draft.risks))
     raise InvalidInput(
         f"The lab would get {len(ours)} error(s): {ours[0].as_line()}",

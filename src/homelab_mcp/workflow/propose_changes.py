@@ -17,6 +17,7 @@ from homelab_mcp.core.operations.request import RemoveServiceRequest
 from homelab_mcp.core.stack_host import host_of as place_of
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import TRASH
+from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import Draft, Plan, Requester
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import find_service
@@ -66,6 +67,7 @@ def propose_remove_service(
 
     Raises InvalidInput, NotFound.
     """
+    from homelab_mcp.core.operations.in_its_files import in_its_files
     from homelab_mcp.core.operations.leave_gateway import before_removal, removed_from
     from homelab_mcp.core.operations.remove_service import remove_service
 
@@ -74,17 +76,21 @@ def propose_remove_service(
     request = request_of(RemoveServiceRequest, service=service, stack=stack, data=data, env=env)
     now = datetime.fromtimestamp(lab.clock.now(), UTC)
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
-    off, gateway = before_removal(snapshot, request.stack, request.service)
-    draft = remove_service(
-        off,
-        lab.settings,
-        request,
-        find=lab.catalog.get,
-        exists=lambda path: lab.data.identity(path) is not None,
-        trash=f"{TRASH}/{now:%Y%m%d-%H%M%S}-{service}",
-    )
-    draft = removed_from(draft, snapshot, request.stack, gateway)
-    return plan_of(lab, _movable(lab, draft), snapshot, requester)
+
+    @in_its_files
+    def removal(seen: Snapshot) -> Draft:
+        off, gateway = before_removal(seen, request.stack, request.service)
+        draft = remove_service(
+            off,
+            lab.settings,
+            request,
+            find=lab.catalog.get,
+            exists=lambda path: lab.data.identity(path) is not None,
+            trash=f"{TRASH}/{now:%Y%m%d-%H%M%S}-{service}",
+        )
+        return removed_from(draft, seen, request.stack, gateway)
+
+    return plan_of(lab, _movable(lab, removal(snapshot)), snapshot, requester)
 
 
 def propose_move_service(lab: Lab, service: str, stack: str, to: str, requester: Requester) -> Plan:

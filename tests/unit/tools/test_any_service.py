@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.cli.app import app
 from homelab_mcp.core.settings import parse_settings
+from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.plan import Requester
 from homelab_mcp.server import build
 from homelab_mcp.workflow.assembly import applier, approvals
@@ -112,6 +113,11 @@ def test_a_person_imports_a_file_with_what_stands_beside_it(root: Path, tmp_path
     assert "example/extra:1" in (root / "apps" / "compose.yaml").read_text()
     done = run.invoke(app, [*options, "import", "-", "--json"], input="docker run -d --name web -p 80:80 nginx:1.29")
     assert done.exit_code == 3, done.output
+    # As a page shows it, and longer than a file's name can be.
+    line = f"docker run -d --name web -e PASSWORD=hunter2hunter2 -v {'/a' * 200}:/data nginx:1.29"
+    done = run.invoke(app, [*options, "import", line])
+    assert isinstance(done.exception, InvalidInput), done.exception
+    assert "import -" in done.exception.hint and "hunter2hunter2" not in done.exception.message
     done = run.invoke(app, [*options, "add-custom", "paint", "example/paint:1.2", "--port", "3000", "--json"])
     assert done.exit_code == 3, done.output
     certificate = tmp_path / "nas.pem"

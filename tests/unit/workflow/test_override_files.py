@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from homelab_mcp.core.operations.control import ControlRequest, control
 from homelab_mcp.core.operations.lab_view import view
-from homelab_mcp.core.operations.lazy_request import LazyRequest
 from homelab_mcp.core.operations.service_parts import services_in
-from homelab_mcp.core.operations.set_lazy_loading import set_lazy_loading
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.observed import Snapshot, StackFiles
-from tests.unit.core.operation_parts import SETTINGS
 from tests.unit.workflow.bench_lab import BenchLab
 
 BASE = "services:\n  web:\n    image: web:1\n    labels: [traefik.enable=true]\n"
@@ -26,10 +22,6 @@ services:
     labels: {traefik.http.routers.w.rule: "Host(`web.${DOMAIN}`)"}
   more: {image: more:1, ports: ["9000:9000"]}
 """
-
-
-def none(_: str) -> Any:
-    """No definition and no file."""
 
 
 def stack(**files: tuple[tuple[str, str], ...]) -> Snapshot:
@@ -54,17 +46,11 @@ def test_services_of_an_included_file_are_seen() -> None:
 
 def test_a_service_that_stands_in_another_file_is_refused_with_its_place_and_started_all_the_same() -> None:
     seen = stack(others=(("apps/compose.override.yaml", OVER),))
-    for ask in (
-        lambda: services_in(seen.stacks[0], "more"),
-        lambda: set_lazy_loading(
-            seen, SETTINGS, LazyRequest(stack="apps", service="more", on=True), find=none, read=none
-        ),
-    ):
-        with pytest.raises(NotFound) as told:
-            ask()
-        assert told.value.code == "service_elsewhere"
-        assert told.value.message.startswith("more of stack apps stands in apps/compose.override.yaml, line 5;")
-        assert "apps/compose.yaml" in told.value.hint
+    with pytest.raises(NotFound) as told:
+        services_in(seen.stacks[0], "more")
+    assert told.value.code == "service_elsewhere"
+    assert told.value.message.startswith("more of stack apps stands in apps/compose.override.yaml, line 5;")
+    assert "apps/compose.yaml" in told.value.hint
     with pytest.raises(NotFound, match="no service called less"):
         services_in(seen.stacks[0], "less")
     draft = control(replace(seen, containers=()), ControlRequest(action="start", stack="apps", services=("more",)))

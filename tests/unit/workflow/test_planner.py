@@ -246,6 +246,20 @@ def test_a_compose_file_that_others_belong_to_is_not_deleted_alone(wide: BenchLa
     assert "media/compose.override.yaml" in caught.value.message
 
 
+def test_a_compose_file_that_only_extends_others_goes_without_them(lab: BenchLab) -> None:
+    (lab.root / "shared").mkdir()
+    (lab.root / "shared/base.yaml").write_text("services:\n  site:\n    image: web:1\n")
+    text = "services:\n  web: {extends: {file: ../shared/base.yaml, service: site}}\n"
+    lab.compose_file.write_text(text)
+    gone = replace(lab.change_draft("web:2"), edits=(FileEdit("media/compose.yaml", text, None),))
+    assert make(lab, gone).draft.edits[0].after is None
+    text = "include: [../shared/base.yaml]\n" + text
+    lab.compose_file.write_text(text)
+    with pytest.raises(InvalidInput) as caught:
+        make(lab, replace(gone, edits=(FileEdit("media/compose.yaml", text, None),)))
+    assert caught.value.code == "more_files"
+
+
 def test_what_a_moved_service_had_before_it_brings_along(lab: BenchLab) -> None:
     def lint(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
         holders = [s.compose_path for s in stacks if "  web:" in s.compose_text]
@@ -258,6 +272,30 @@ def test_what_a_moved_service_had_before_it_brings_along(lab: BenchLab) -> None:
     with pytest.raises(InvalidInput) as caught:
         make(lab, copied, lint)
     assert caught.value.code == "lint_refused"
+
+
+def test_a_roll_back_to_a_file_with_an_error_is_a_risk_and_not_refused(lab: BenchLab) -> None:
+    """A lab is taken over with its errors: who has one mended, or its service removed, can take that back."""
+
+    def lint(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
+        return [Finding("old", Severity.ERROR, "bad", s.compose_path) for s in stacks if "web:1" in s.compose_text]
+
+    mended = OLD.replace("web:1", "web:2")
+    lab.compose_file.write_text(mended)
+    back = replace(lab.change_draft("web:1"), edits=(FileEdit("media/compose.yaml", mended, OLD),), risks=())
+    plan = make(lab, replace(back, operation="rollback"), lint)
+    assert plan.risk is Risk.HIGH
+    assert "Brings back 1 error(s) that were there before: media/compose.yaml" in plan.reasons[0]
+    for wrong in (back, replace(back, operation="rollback")):
+
+        def elsewhere(stacks: Sequence[StackFiles], *_: object) -> Sequence[Finding]:
+            return [
+                Finding("new", Severity.ERROR, "bad", "core/compose.yaml") for s in stacks if "web:1" in s.compose_text
+            ]
+
+        with pytest.raises(InvalidInput) as caught:
+            make(lab, wrong, lint if wrong is back else elsewhere)
+        assert caught.value.code == "lint_refused"
 
 
 def test_a_roll_back_that_takes_the_log_in_away_is_of_high_risk(lab: BenchLab) -> None:

@@ -12,6 +12,7 @@ from homelab_mcp.core.compose_meaning import names_in, read
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.change_request import ConnectServicesRequest
 from homelab_mcp.core.operations.container_edit import Aside, set_variables
+from homelab_mcp.core.operations.in_its_files import in_its_files
 from homelab_mcp.core.operations.lab_view import expand, known_name, view
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.model.errors import InvalidInput
@@ -43,6 +44,7 @@ class _Side:
         return known_name(self.declared.get(network), network, env_file.parse_or_empty(self.stack.env_text))
 
 
+@in_its_files
 def connect_services(snapshot: Snapshot, settings: LabSettings, request: ConnectServicesRequest) -> Draft:
     """A draft that lets ``a`` reach ``b``.
 

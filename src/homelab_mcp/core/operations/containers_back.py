@@ -15,7 +15,7 @@ from homelab_mcp.core.after import reader_after, stacks_after
 from homelab_mcp.core.compose_meaning import same
 from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.core.env_report import uses
-from homelab_mcp.core.operations.in_which_file import services_as_one
+from homelab_mcp.core.operations.stack_as_one import services_as_one
 from homelab_mcp.core.stack_texts import loaded, named_paths
 from homelab_mcp.core.yaml12 import YamlRefused, load
 from homelab_mcp.model.errors import HomelabError

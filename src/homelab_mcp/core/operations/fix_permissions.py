@@ -10,8 +10,8 @@ from homelab_mcp.core import env_file
 from homelab_mcp.core.labels import OWNER
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.data_places import places
-from homelab_mcp.core.operations.in_which_file import as_one_file
 from homelab_mcp.core.operations.lab_view import expand
+from homelab_mcp.core.operations.stack_as_one import as_one_file
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import Snapshot

@@ -12,12 +12,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from homelab_mcp.core import yaml_span
-from homelab_mcp.core.compose_meaning import read, same, services_of
-from homelab_mcp.core.diff import is_env
+from homelab_mcp.core.compose_meaning import same
 from homelab_mcp.core.operations.service_parts import elsewhere, line_of, refuse_elsewhere
+from homelab_mcp.core.operations.stack_as_one import alone, may_write, merged, services_said, with_texts, written_out
 from homelab_mcp.core.service_edit import ServiceEdit
-from homelab_mcp.core.stack_texts import loaded
 from homelab_mcp.model.errors import EditRefused, HomelabError, InvalidInput
 from homelab_mcp.model.observed import StackFiles
 
@@ -50,19 +48,6 @@ class Placed:
     note: str
 
 
-def as_one_file(stack: StackFiles) -> StackFiles:
-    """The stack as Compose sees it, written out as one file; as it is where it is one, or not all is known."""
-    return (_written_out(stack) if stack.others or stack.named else None) or stack
-
-
-def services_as_one(stack: StackFiles) -> dict[str, Any]:
-    """The services that Compose sees in all files of the stack; its compose file's alone where not all is known.
-
-    Raises YamlRefused, EditRefused: the file cannot be read.
-    """
-    return services_of(read(as_one_file(stack).compose_text))
-
-
 def in_which_file(
     stack: StackFiles, service: str, change: TextAfter, stacks: Sequence[StackFiles] = ()
 ) -> Placed | None:
@@ -80,17 +65,17 @@ def in_which_file(
         InvalidInput: the change does not fit the service as all files make it, or the file is another stack's too,
             which the change would reach (``file_shared``).
     """
-    whole = _written_out(stack) if stack.others or stack.named else None
-    if whole is None or service not in _services(whole.compose_text):
+    whole = written_out(stack)
+    if whole is None or service not in services_said(whole.compose_text):
         return None
-    now = _merged(stack)
+    now = merged(stack)
     try:
-        wanted = _merged(replace(whole, compose_text=change(whole, service)))
+        wanted = merged(replace(whole, compose_text=change(whole, service)))
     except EditRefused:
         return None
     if wanted is None or now is None:
         return None
-    above = service in _services(stack.compose_text)
+    above = service in services_said(stack.compose_text)
     if same(wanted, now):
         # All files say a variable, whose value is in the stack's .env: a try in one would write what is hidden.
         return Placed(whole, stack.compose_path, stack.compose_text, stack.compose_text, "")
@@ -100,7 +85,7 @@ def in_which_file(
             after = make()
         except HomelabError:
             continue
-        if not same(_merged(_with(stack, path, after)), wanted):
+        if not same(merged(with_texts(stack, {path: after})), wanted):
             # It can be made there, and would not hold, or would change more.
             fits += [(path, before, make.args[1])] if make.func is change else []
             continue
@@ -129,21 +114,16 @@ def _tries(
     else, so it comes before the other's file.
     """
     own = ((stack.compose_path, stack.compose_text), *stack.others)
-    mine = [(path, text) for path, text in own if service in _services(text)]
+    mine = [(path, text) for path, text in own if service in services_said(text)]
     for path, text in mine:
-        yield path, text, partial(change, _alone(stack, path, text), service)
+        yield path, text, partial(change, alone(stack, path), service)
     for path, text in mine:
         yield path, text, partial(_said_over, text, service, *models)
     names = dict.fromkeys((service, *_extended(stack, service)))
     for path, text in stack.named:
-        # A path from the machine's root, or out of the lab, is not one that a plan writes.
-        for name in names if not path.startswith(("/", "../")) else ():
-            if name in _services(text):
-                yield path, text, partial(change, _alone(stack, path, text), name)
-
-
-def _alone(stack: StackFiles, path: str, text: str) -> StackFiles:
-    return replace(stack, compose_path=path, compose_text=text, others=(), named=())
+        for name in names if may_write(path) else ():
+            if name in services_said(text):
+                yield path, text, partial(change, alone(stack, path), name)
 
 
 def _said_over(text: str, service: str, now: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
@@ -182,23 +162,13 @@ def _extended(stack: StackFiles, service: str) -> list[str]:
     while wanted:
         name = wanted.pop()
         for text in texts:
-            body = _services(text).get(name)
+            body = services_said(text).get(name)
             extends = body.get("extends") if isinstance(body, Mapping) else None
             other = extends.get("service") if isinstance(extends, Mapping) else extends
             if isinstance(other, str) and other not in (*found, service):
                 found.append(other)
                 wanted.add(other)
     return found
-
-
-def _with(stack: StackFiles, path: str, text: str) -> StackFiles:
-    """The stack with another text of one of its files."""
-
-    def put(files: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-        return tuple((p, text if p == path else t) for p, t in files)
-
-    own = text if path == stack.compose_path else stack.compose_text
-    return replace(stack, compose_text=own, others=put(stack.others), named=put(stack.named))
 
 
 def _refuse_shared(stacks: Sequence[StackFiles], stack: StackFiles, path: str, service: str, after: str) -> None:
@@ -208,8 +178,8 @@ def _refuse_shared(stacks: Sequence[StackFiles], stack: StackFiles, path: str, s
         # A file of the other stack's own is its as well, whether or not anybody else names it there.
         if other.name == stack.name or path not in {other.compose_path, *dict(other.others), *dict(other.named)}:
             continue
-        now = _merged(other)
-        if now is None or not same(now, _merged(_with(other, path, after))):
+        now = merged(other)
+        if now is None or not same(now, merged(with_texts(other, {path: after}))):
             raise InvalidInput(
                 f"{service} of stack {stack.name} stands in {path}, line {line_of(text, service) or 1}, which stack "
                 f"{other.name} takes too: the change would reach both.",
@@ -225,49 +195,3 @@ def _why(stack: StackFiles, service: str, path: str, *, above: bool) -> str:
     if path in dict(stack.others) and above:
         return f"{service} is changed in {path}, which wins over {stack.compose_path}."
     return f"{service} is changed in {path}, where it stands."
-
-
-def _merged(stack: StackFiles) -> dict[str, Any] | None:
-    """What Compose makes of the stack's files, variables as written; None where not all of it is known."""
-
-    def kept(files: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-        return tuple((path, text.replace("$", "$$")) for path, text in files)
-
-    ((_, text),) = kept([("", stack.compose_text)])
-    named = dict(kept(stack.named))
-
-    def known(path: str) -> str | None:
-        # Values of env files are not asked for: no variable is filled in.
-        return "" if is_env(path) else named.get(path)
-
-    found = loaded(replace(stack, compose_text=text, others=kept(stack.others)), {}, known)
-    if found.merged is None or found.partial or found.troubles:
-        return None
-    # Variables are put into values alone, so keys still have their dollar signs twice.
-    data: dict[str, Any] = _keys_as_written(found.merged.data)
-    return data
-
-
-def _keys_as_written(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k).replace("$$", "$"): _keys_as_written(v) for k, v in value.items()}
-    return [_keys_as_written(v) for v in value] if isinstance(value, list) else value
-
-
-def _written_out(stack: StackFiles) -> StackFiles | None:
-    """The stack as one file; None where it cannot be told what its files come to."""
-    try:
-        data = _merged(stack)
-        text = ""
-        for key, value in (data or {}).items():
-            text = yaml_span.append_section(text, str(key), value)
-    except HomelabError:
-        return None
-    return replace(stack, compose_text=text, others=(), named=()) if text else None
-
-
-def _services(text: str) -> dict[str, Any]:
-    try:
-        return services_of(read(text))
-    except HomelabError:
-        return {}

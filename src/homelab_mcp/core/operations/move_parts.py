@@ -8,15 +8,18 @@ from typing import Any
 
 from homelab_mcp.core import env_file
 from homelab_mcp.core.compose_meaning import DOCKGE, names_in, read, record_of, services_of, volumes_used
+from homelab_mcp.core.diff import is_env
 from homelab_mcp.core.labels import COMPANION_OF, labels_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.data_places import Places
+from homelab_mcp.core.operations.stack_as_one import merged
 from homelab_mcp.core.project_name import project_name
 from homelab_mcp.core.references import variables_in
+from homelab_mcp.core.stack_texts import named_paths
 from homelab_mcp.core.variables import lab_variables
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LabSettings
-from homelab_mcp.model.observed import StackFiles
+from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import FileEdit
 
 
@@ -122,6 +125,36 @@ def _refuse_data(move: Move, exists: Callable[[str], bool]) -> None:
             code="data_in_the_way",
             hint="Move it away first.",
         )
+
+
+def refuse_other_variables(
+    snapshot: Snapshot, stack_name: str, service: str, read_text: Callable[[str], str | None]
+) -> None:
+    """Raise InvalidInput (``data_not_movable``) where the service takes values that come with a file it is included by.
+
+    Compose gives an included file the variables of an env file of its own, beside the stack's; in another stack they
+    would be empty. Source: Compose Specification, "Include" (``env_file``, and the ``.env`` of its folder).
+    """
+    stack = snapshot.stack(stack_name)
+    if stack is None or not stack.named:
+        return
+    own = {**env_file.parse_or_empty(snapshot.shared_env), **env_file.parse_or_empty(stack.env_text)}
+    body = ((merged(stack) or {}).get("services") or {}).get(service)
+    unset = {n for n in variables_in(body) if n not in own} if body else set()
+    known = dict(stack.named)
+
+    def read_any(path: str) -> str | None:
+        return known[path] if path in known else read_text(path)
+
+    for path in named_paths(stack, own, read_any) if unset else ():
+        if is_env(path) and path != stack.env_path:
+            taken = sorted(unset & env_file.parse_or_empty(read_text(path) or "").keys())
+            if taken:
+                raise InvalidInput(
+                    f"{service} takes {', '.join(taken)} from {path}, which another stack does not read.",
+                    code="data_not_movable",
+                    hint=f"Set them in {stack.env_path} first (`homelab-mcp env set`), then ask again.",
+                )
 
 
 def target_of(move: Move, path: str) -> str:

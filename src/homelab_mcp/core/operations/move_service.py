@@ -10,13 +10,14 @@ from homelab_mcp.core.compose_meaning import RECORD, read, services_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.change_request import MoveServiceRequest
 from homelab_mcp.core.operations.data_places import places
-from homelab_mcp.core.operations.in_which_file import services_as_one
+from homelab_mcp.core.operations.in_its_files import in_its_files
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.move_parts import (
     Move,
     group,
     networks,
     refuse,
+    refuse_other_variables,
     target_of,
     urls_of,
     used_by,
@@ -24,6 +25,7 @@ from homelab_mcp.core.operations.move_parts import (
     volumes,
 )
 from homelab_mcp.core.operations.route_edit import Route
+from homelab_mcp.core.operations.stack_as_one import services_as_one
 from homelab_mcp.core.operations.transplant import transplanted
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.core.stack_host import refuse_swarm
@@ -64,9 +66,23 @@ def move_service(
         NotFound: no such stack or service.
         InvalidInput: others need it (``has_dependents``), it needs others (``needs_others``), a name or variable is
             taken (``service_exists``, ``variable_taken``), or data that cannot move (``data_shared``,
-            ``data_in_the_way``, ``data_not_movable``).
+            ``data_in_the_way``, ``data_not_movable``), or files that it stands in are another stack's too
+            (``file_shared``).
         EditRefused: its lines cannot be cut out alone.
     """
+    refuse_other_variables(snapshot, request.stack, request.service, read_text)
+    return _move_service(snapshot, settings, request, exists=exists, read_text=read_text)
+
+
+@in_its_files
+def _move_service(
+    snapshot: Snapshot,
+    settings: LabSettings,
+    request: MoveServiceRequest,
+    *,
+    exists: Callable[[str], bool],
+    read_text: Callable[[str], str | None],
+) -> Draft:
     if request.to == request.stack:
         raise InvalidInput(
             f"{request.service} is in {request.to} already.", code="nothing_to_do", hint="No plan needed."

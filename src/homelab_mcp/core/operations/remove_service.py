@@ -12,9 +12,10 @@ from homelab_mcp.core.labels import COMPANION_OF, SERVICE, labels_of
 from homelab_mcp.core.lazy import sleepers
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.data_places import Places, places
-from homelab_mcp.core.operations.in_which_file import services_as_one
+from homelab_mcp.core.operations.in_its_files import in_its_files
 from homelab_mcp.core.operations.lab_view import Known, LabView, known_name, view
 from homelab_mcp.core.operations.request import RemoveServiceRequest
+from homelab_mcp.core.operations.stack_as_one import services_as_one
 from homelab_mcp.core.references import variables_in
 from homelab_mcp.model.definition import LAB_VARIABLES, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
@@ -23,6 +24,7 @@ from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, DataMove, Draft, EngineAction, FileEdit, Risk, RiskReason, Verification
 
 
+@in_its_files
 def remove_service(
     snapshot: Snapshot,
     settings: LabSettings,

@@ -12,8 +12,8 @@ from homelab_mcp.core.backup_jobs import Dump
 from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.data_places import places
-from homelab_mcp.core.operations.in_which_file import as_one_file
 from homelab_mcp.core.operations.lab_view import expand, view
+from homelab_mcp.core.operations.stack_as_one import as_one_file
 from homelab_mcp.core.operations.volume_edit import source_of
 from homelab_mcp.core.secret_files import is_secret_file
 from homelab_mcp.model.errors import InvalidInput

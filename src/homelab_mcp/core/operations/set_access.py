@@ -12,9 +12,9 @@ from homelab_mcp.core.access import routers_of
 from homelab_mcp.core.access_labels import Target, access_now, definition_of, load_rules, relabel, targets_of
 from homelab_mcp.core.authelia import Portal, portal_of, the_portal
 from homelab_mcp.core.labels import Access
+from homelab_mcp.core.operations.in_its_files import in_its_files
 from homelab_mcp.core.operations.lab_view import Known, LabView, view
 from homelab_mcp.core.operations.request import GroupName, _Request
-from homelab_mcp.core.operations.service_parts import refuse_elsewhere, stack_of
 from homelab_mcp.core.users_file import USERS, members
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
@@ -39,6 +39,7 @@ class SetAccessRequest(_Request):
     )
 
 
+@in_its_files
 def set_access(
     snapshot: Snapshot,
     settings: LabSettings,
@@ -73,8 +74,6 @@ def set_access(
     risks: list[RiskReason] = []
     routes: dict[str, list[RouteCheck]] = {}
     for target in targets_of(lab, request.services):
-        for one in (target.service, *(carrier for carrier, _ in target.routers)):
-            refuse_elsewhere(stack_of(snapshot, one.stack), one.name)
         wanted = _wanted(target, request, settings, find)
         before = access_now(target, settings)
         changed = relabel(texts, target, wanted, settings, find)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from homelab_mcp.core import env_file
 from homelab_mcp.core.env_report import uses
 from homelab_mcp.core.labels import labels_of
-from homelab_mcp.core.operations.in_which_file import services_as_one
 from homelab_mcp.core.operations.request import SetEnvRequest
+from homelab_mcp.core.operations.stack_as_one import services_as_one
 from homelab_mcp.core.redact import is_public_name
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound

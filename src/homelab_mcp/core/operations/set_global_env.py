@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from homelab_mcp.core import env_file
 from homelab_mcp.core.env_report import uses
-from homelab_mcp.core.operations.in_which_file import services_as_one
+from homelab_mcp.core.operations.stack_as_one import services_as_one
 from homelab_mcp.core.redact import is_public_name
 from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.lab import SHARED_ENV

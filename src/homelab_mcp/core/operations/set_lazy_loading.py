@@ -10,9 +10,9 @@ from homelab_mcp.core.compose_meaning import RECORD
 from homelab_mcp.core.labels import COMPANION_OF
 from homelab_mcp.core.lazy_fitness import check_may_sleep, depends_on, ends_by_itself, routers_of
 from homelab_mcp.core.lazy_needs import definition_of, notes_of, traefik_for
+from homelab_mcp.core.operations.in_its_files import in_its_files
 from homelab_mcp.core.operations.lab_view import Known, LabView, view
 from homelab_mcp.core.operations.lazy_request import LazyRequest
-from homelab_mcp.core.operations.service_parts import refuse_elsewhere, stack_of
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
@@ -41,6 +41,7 @@ class _Job:
     """The service and who sleeps with it."""
 
 
+@in_its_files
 def set_lazy_loading(
     snapshot: Snapshot,
     settings: LabSettings,
@@ -69,7 +70,6 @@ def set_lazy_loading(
     service = next((s for s in lab.services if (s.stack, s.name) == (request.stack, request.service)), None)
     if service is None:
         raise NotFound(f"Stack {request.stack} has no service called {request.service}.", code="service_unknown")
-    refuse_elsewhere(stack_of(snapshot, request.stack), request.service)
     job = _Job(snapshot, settings, request, lab, service, (service.name, *_with_it(service, lab)))
     if service.labels.get(lazy.ENABLE, "").lower() == "true" and lazy.lazy_of(service) is None:
         raise InvalidInput(

@@ -11,7 +11,7 @@ from homelab_mcp.core.compose_meaning import names_in, services_of
 from homelab_mcp.core.compose_meaning import read as read_compose
 from homelab_mcp.core.labels import COMPANION_OF, labels_of
 from homelab_mcp.core.lazy_needs import definition_of
-from homelab_mcp.core.operations import service_parts
+from homelab_mcp.core.operations.in_its_files import in_its_files
 from homelab_mcp.core.operations.lab_view import Known, LabView, view
 from homelab_mcp.core.operations.vpn_request import VpnRequest
 from homelab_mcp.core.vpn_fitness import check_may_move, check_ports
@@ -61,6 +61,7 @@ class _Work:
         return Known(self.stack.name, name, self.services[name], self.env)
 
 
+@in_its_files
 def set_vpn(snapshot: Snapshot, settings: LabSettings, request: VpnRequest, *, find: Find, root: str) -> Draft:
     """A draft that moves a service behind its stack's gateway or back, or chooses the gateway's provider.
 
@@ -81,7 +82,6 @@ def set_vpn(snapshot: Snapshot, settings: LabSettings, request: VpnRequest, *, f
     work = _Work(snapshot, settings, request, find, view(snapshot), stack, stack.compose_text, env)
     if request.service is None:
         return _configure(work)
-    service_parts.refuse_elsewhere(stack, request.service)
     if request.service not in work.services:
         raise NotFound(f"Stack {stack.name} has no service called {request.service}.", code="service_unknown")
     return _on(work, request.service, root) if request.on else _off(work, request.service)

@@ -13,7 +13,7 @@ from homelab_mcp.core.homepage import Page, the_page
 from homelab_mcp.core.homepage_widgets import KINDS, WidgetKind, variable_of
 from homelab_mcp.core.labels import made_from
 from homelab_mcp.core.needs import networks_of
-from homelab_mcp.core.operations import service_parts
+from homelab_mcp.core.operations.in_its_files import in_its_files
 from homelab_mcp.core.operations.lab_view import Known, view
 from homelab_mcp.core.operations.request import _Request
 from homelab_mcp.core.service_edit import ServiceEdit
@@ -35,6 +35,7 @@ class SetWidgetRequest(_Request):
     remove: bool = False
 
 
+@in_its_files
 def set_widget(snapshot: Snapshot, request: SetWidgetRequest, *, find: Callable[[str], ServiceDefinition]) -> Draft:
     """A draft that changes the service's labels, and what Homepage gets for them.
 
@@ -59,7 +60,6 @@ def set_widget(snapshot: Snapshot, request: SetWidgetRequest, *, find: Callable[
     texts = {s.name: s.compose_text for s in snapshot.stacks}
     env_before = {s.name: s.env_text for s in snapshot.stacks}[page.service.stack]
     env_after = env_before
-    service_parts.refuse_elsewhere(service_parts.stack_of(snapshot, service.stack), service.name)
     edit = ServiceEdit(texts[service.stack], service.name)
     for key in [k for k in edit.entries("labels") if k.startswith(_PREFIX)]:
         edit.remove_entry("labels", key)
