@@ -21,15 +21,18 @@ import os
 import pty
 import select
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
 from tests.doc_pages import ROOT, Block, Command, listings, repository_path
+
+Reply = tuple[str, str | Callable[[str], str]]
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Shell:
         line: Line | str,
         *,
         given: str = "",
-        replies: Sequence[tuple[str, str]] = (),
+        replies: Sequence[Reply] = (),
         within: float = 300,
     ) -> Ended:
         """Type a line, wait for its end (seconds), and go where it went.
@@ -96,7 +99,8 @@ class Shell:
         Args:
             line: of a page, or what a person types between.
             given: all that its input has, which is no terminal then.
-            replies: (words of a question, what a person answers), in their order: then it is at a terminal.
+            replies: (words of a question, what a person answers to what is on the screen), in their order: then it is
+                at a terminal.
             within: seconds.
         """
         text = self.words(line if isinstance(line, str) else line.text)
@@ -124,7 +128,7 @@ class Shell:
         self.env = dict(one.split("=", 1) for one in exported.split("\0") if one)
         return ended
 
-    def _at_terminal(self, script: str, left: list[tuple[str, str]], within: float) -> Ended:
+    def _at_terminal(self, script: str, left: list[Reply], within: float) -> Ended:
         keyboard, terminal = pty.openpty()
         env = {**self.env, "TERM": "dumb", "COLUMNS": "300"}
         with subprocess.Popen(
@@ -141,11 +145,13 @@ class Shell:
                     said += os.read(keyboard, 65536).decode(errors="replace")
                 except OSError:
                     break  # the other side is closed
-                if left and left[0][0] in said[seen:] and said.rstrip(" ").endswith(":"):
+                if left and left[0][0] in said[seen:] and said.rstrip(" ").endswith((":", "?")):
+                    answer = left.pop(0)[1]
+                    typed = answer if isinstance(answer, str) else answer(said[seen:])
                     seen = len(said)
                     # What is typed before a hidden question turns the echo off would be shown, and thrown away.
                     time.sleep(0.3)
-                    os.write(keyboard, f"{left.pop(0)[1]}\n".encode())
+                    os.write(keyboard, f"{typed}\n".encode())
             else:
                 process.kill()
             os.close(keyboard)
@@ -153,27 +159,39 @@ class Shell:
         return Ended(process.returncode, said)
 
     @contextmanager
-    def started(self, line: Line) -> Iterator[subprocess.Popen[str]]:
-        """A line that runs until it is stopped, as a process of its own; stopped at the end as by Ctrl-C."""
-        text = self.words(line.text)
-        with subprocess.Popen(
-            ["bash", "-c", f"exec {text}"],
-            cwd=self.cwd,
-            env=dict(self.env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process:
+    def started(self, line: Line) -> Iterator[None]:
+        """A line that runs until it is stopped. Fails with what it said where it ends by itself."""
+        with tempfile.TemporaryFile("w+") as out:
+            process = subprocess.Popen(
+                ["bash", "-c", f"exec {self.words(line.text)}"],
+                cwd=self.cwd,
+                env=dict(self.env),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
             try:
-                yield process
+                yield
+                runs = process.poll() is None
             finally:
                 process.terminate()
                 try:
                     process.wait(60)
                 except subprocess.TimeoutExpired:
                     process.kill()
+                    process.wait()
                     raise
+                finally:
+                    out.seek(0)
+                    said = out.read()
+            assert runs, f"{line}\nended by itself:\n{said}"
+
+
+def shell_of(root: Path, meant: Mapping[str, str] | None = None, **more: str) -> Shell:
+    """A terminal in the folder of a lab, whose command is the one that the tests run in."""
+    kept = {k: os.environ[k] for k in ("HOME", "LANG", "DOCKER_HOST", "XDG_CONFIG_HOME") if k in os.environ}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return Shell(root, {**kept, "PATH": path, "HOMELAB_ROOT": str(root), **more}, meant or {})
 
 
 @dataclass
@@ -194,7 +212,7 @@ class Play:
         shell: Shell,
         *lines: Line,
         given: str = "",
-        replies: Sequence[tuple[str, str]] = (),
+        replies: Sequence[Reply] = (),
         within: float = 300,
     ) -> list[Ended]:
         """Type these lines (all that are left, by default) one after the other; each must end as the page says."""
@@ -263,5 +281,4 @@ def _asked(source: str) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _begins(command: Command, text: str) -> bool:
-    words = " ".join(command.words if command.ours is None else command.ours)
-    return words.startswith(text)
+    return " ".join(command.words).startswith(text) or " ".join(command.ours or ()).startswith(text)

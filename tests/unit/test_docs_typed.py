@@ -1,4 +1,4 @@
-"""Listings of pages that need more than a lab of files, and no Docker: a server, a shell's files, somebody's repository.
+"""Listings of pages that need more than a lab of files, and no Docker: a server, files of a shell, a repository.
 
 The page's own words are typed by bash, in a home folder that the test made; see tests/doc_play.py.
 """
@@ -70,13 +70,12 @@ def test_the_approval_page_is_served_for_a_proxy_until_it_is_stopped(tmp_path: P
     address = f"127.0.0.1:{free_port()}"
     with played("docs/approvals.md", __file__) as play:
         (line,) = play.lines
-        with Shell(tmp_path, env, {"172.18.0.1:8766": address}).started(line) as page:
+        with Shell(tmp_path, env, {"172.18.0.1:8766": address}).started(line):
             named = {"Host": "approvals.example.org"}
             wait_until(lambda: status(f"http://{address}/approvals/", **named) == 200, "the page", within=60)
             shown = httpx.get(f"http://{address}/approvals/", headers=named, follow_redirects=True)
             assert "PIN" in shown.text
             assert status(f"http://{address}/approvals/", Host="elsewhere.example.org") == 421
-            assert page.poll() is None
         play.ran(line)
 
 
