@@ -131,8 +131,10 @@ class Shell:
     def _at_terminal(self, script: str, left: list[Reply], within: float) -> Ended:
         keyboard, terminal = pty.openpty()
         env = {**self.env, "TERM": "dumb", "COLUMNS": "300"}
+        # ssh and others ask at the session's own terminal, wherever their input comes from.
+        words = ["setsid", "--ctty", "--wait", "bash", "-c", script]
         with subprocess.Popen(
-            ["bash", "-c", script], cwd=self.cwd, env=env, stdin=terminal, stdout=terminal, stderr=terminal
+            words, cwd=self.cwd, env=env, stdin=terminal, stdout=terminal, stderr=terminal
         ) as process:
             os.close(terminal)
             said, seen, end = "", 0, time.monotonic() + within

@@ -77,7 +77,7 @@ def test_without_docker_it_plays_files_only_and_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(590)
+@pytest.mark.timeout(1500)
 @pytest.mark.usefixtures("docker_engine")
 def test_a_newcomer_plays_it_by_the_pages_words(tmp_path: Path) -> None:
     names = [("(empty declines): ", lambda said: re.findall(r"type: ([\w-]+)", said)[-1])] * 3
@@ -88,11 +88,11 @@ def test_a_newcomer_plays_it_by_the_pages_words(tmp_path: Path) -> None:
         assert shell.cwd == tmp_path / "homelab-mcp"
         # What script/setup fetches at first, it finds there.
         lend_environment(shell.cwd)
-        (told,) = play.type(shell, demo, replies=names)
+        (told,) = play.type(shell, demo, replies=names, within=600)
         assert "Every step was true" in told.said
     with played("README.md", __file__) as play:
         demo, setup = play.lines
         here = shell_of(shell.cwd, TMPDIR=str(tmp_path))
         play.type(here, setup)
-        (told,) = play.type(here, demo, replies=names)
+        (told,) = play.type(here, demo, replies=names, within=600)
         assert "Every step was true" in told.said
