@@ -123,6 +123,7 @@ class Shell:
                     timeout=within,
                 )
                 ended = Ended(done.returncode, done.stdout)
+            assert after.is_file(), f"{text}\ndid not end within {within} s:\n{ended.said}"
             went, _, exported = after.read_text("utf-8").partition("\n")
         self.cwd = Path(went)
         self.env = dict(one.split("=", 1) for one in exported.split("\0") if one)
@@ -137,26 +138,27 @@ class Shell:
             words, cwd=self.cwd, env=env, stdin=terminal, stdout=terminal, stderr=terminal
         ) as process:
             os.close(terminal)
-            said, seen, end = "", 0, time.monotonic() + within
-            while time.monotonic() < end:
-                if not select.select([keyboard], [], [], 0.2)[0]:
-                    if process.poll() is not None:
-                        break
-                    continue
-                try:
-                    said += os.read(keyboard, 65536).decode(errors="replace")
-                except OSError:
-                    break  # the other side is closed
-                if left and left[0][0] in said[seen:] and said.rstrip(" ").endswith((":", "?")):
-                    answer = left.pop(0)[1]
-                    typed = answer if isinstance(answer, str) else answer(said[seen:])
-                    seen = len(said)
-                    # What is typed before a hidden question turns the echo off would be shown, and thrown away.
-                    time.sleep(0.3)
-                    os.write(keyboard, f"{typed}\n".encode())
-            else:
-                process.kill()
-            os.close(keyboard)
+            try:
+                said, seen, end = "", 0, time.monotonic() + within
+                while time.monotonic() < end:
+                    if not select.select([keyboard], [], [], 0.2)[0]:
+                        if process.poll() is not None:
+                            break
+                        continue
+                    try:
+                        said += os.read(keyboard, 65536).decode(errors="replace")
+                    except OSError:
+                        break  # the other side is closed
+                    if left and left[0][0] in said[seen:] and said.rstrip(" ").endswith((":", "?")):
+                        answer = left.pop(0)[1]
+                        typed = answer if isinstance(answer, str) else answer(said[seen:])
+                        seen = len(said)
+                        # What is typed before a hidden question turns the echo off would be shown, and thrown away.
+                        time.sleep(0.3)
+                        os.write(keyboard, f"{typed}\n".encode())
+            finally:
+                # Whoever still waits for an answer ends with the terminal.
+                os.close(keyboard)
         assert not left, f"never asked: {left[0]}\n{said}"
         return Ended(process.returncode, said)
 
