@@ -19,6 +19,7 @@ NEEDS_ENGINE = ("tests/docker/", "tests/e2e/")
 ON_THE_MACHINE = (
     "tests/docker/test_testbed.py",
     "tests/e2e/test_docs_site.py",
+    "tests/e2e/test_mcpo.py",
     "tests/e2e/test_package.py",
     "tests/e2e/test_setup.py",
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,7 +22,8 @@ from homelab_mcp.workflow.verifier import Patience
 from testbed import LocalImage, Scratch
 from testbed.definitions import definition
 from testbed.docker_engine import docker, wait_until
-from testbed.storage import ensure_backup
+from testbed.storage import ensure_backup, ensure_storage
+from tests.doc_play import played, shell_of
 from tests.docker.storage_rig import ACCESS, HOST, KINDS, SECRET, Storage, own_tls
 
 pytestmark = pytest.mark.timeout(600)
@@ -207,3 +210,59 @@ def test_a_store_with_a_certificate_of_ones_own_is_trusted_once_its_authority_is
             assert verify_backup(rig.lab, sample=2)["ok"]
         finally:
             rig.close()
+
+
+PASSWORD = "the-nas-s-own-word"
+HASH = "$6$homelab$29rXQOCqzhMslIbofZdDC9FH3kQdM7qJ9UfiyX3BBWzomWklH2yYk.wfiSxzhxrzJJ.kc6YwGHqetVXZUej/q."
+"""What ``openssl passwd -6 -salt homelab`` makes of it."""
+
+# ssh-copy-id takes a Dropbear for a router's, where the keys lie in /etc.
+NAS = f"""
+echo 'me:x:1400:1400:me:/home/me:/bin/sh' >> /etc/passwd && echo 'me:{HASH}:20000:0:99999:7:::' > /etc/shadow &&
+mkdir -p /home/me/.ssh /volume1/backup /etc/dropbear && touch /home/me/.ssh/authorized_keys &&
+ln -s /home/me/.ssh/authorized_keys /etc/dropbear/ && chmod -R go= /home/me &&
+chown -R 1400:1400 /home/me /volume1/backup &&
+exec dropbear -F -E -R -p 22
+"""
+
+
+def test_the_page_s_commands_lead_to_a_nas(
+    tmp_path: Path, testbed_run: Scratch, stand_in: Callable[..., LocalImage]
+) -> None:
+    """A NAS that lets ``me`` in with a password until it has the key; its address stands for its name."""
+    root, backup = tmp_path / "lab", "backup"
+    (tmp_path / "home" / ".ssh").mkdir(parents=True)
+    # SSH goes by the account's home folder, whatever HOME says: these stay out of it.
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    known = tmp_path / "home" / ".ssh" / "known_hosts"
+    (programs / "ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -o UserKnownHostsFile={known} "$@"\n')
+    (programs / "ssh").chmod(0o755)
+    ensure_backup(definition("backrest").container.image.reference)
+    lab = LocalLab(str(root))
+    root.mkdir()
+    (root / "homelab.yaml").write_text("domain: lab.test\n")
+    lab.history.ensure()
+    lab.approver.create(PIN)
+    with Scratch() as scratch:
+        network = scratch.network("nas")
+        nas = scratch.container(ensure_storage().reference, "sh", "-c", NAS, what="nas", network=network)
+        address = docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", nas.name)
+        path = f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        here = {"me@nas": f"me@{address}", "ed25519 nas ": f"ed25519 {address} "}
+        shell = shell_of(root, here, PATH=path, HOME=str(tmp_path / "home"))
+        wait_until(lambda: "22" in nas.exec("netstat", "-tln"), "the NAS", within=30)
+        with played("docs/backups.md", __file__) as play:
+            folder, key, scan, copy, configure = play.lines
+            play.type(shell, folder, key, scan)
+            play.type(shell, copy, replies=[("(yes/no", "yes"), ("password:", PASSWORD)])
+            (told,) = play.type(shell, configure, replies=[("Approval PIN", PIN)])
+            assert told.code == 0, told
+        try:
+            # The page's NAS is in the house's network; this one has one of its own.
+            docker("network", "connect", network, backup)
+            done = run_backup(lab)
+            assert (done["result"], done["problems"]) == ("ok", []), done
+            assert "config" in nas.exec("ls", "/volume1/backup")
+        finally:
+            lab.compose.down(backup)

@@ -16,7 +16,8 @@ from homelab_mcp.workflow.proposals import propose_rollback
 from homelab_mcp.workflow.propose_backup import propose_configure_backup, propose_restore_backup
 from testbed import LocalImage, Scratch
 from testbed.docker_engine import wait_until
-from tests.docker.backup_rig import CLI, KILL, OWNER, BackupRig
+from tests.doc_play import played, shell_of
+from tests.docker.backup_rig import CLI, KILL, OWNER, PIN, BackupRig
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -91,6 +92,32 @@ def test_a_whole_service_comes_back_and_what_was_there_returns_with_the_roll_bac
     assert rig.apply(propose_rollback(rig.lab, plan.id, CLI)).state is PlanState.DONE
     # Rows of before the restore: the one that was deleted is gone again.
     wait_until(lambda: rig.people() == count - 1, "the rows of before the restore", within=60, every=1)
+
+
+@pytest.mark.timeout(480)
+def test_the_page_s_commands_put_data_back(rig: BackupRig) -> None:
+    assert run_backup(rig.lab)["result"] == "ok"
+    newest, count = snapshots(rig.lab)[0], rig.people()
+    here = {
+        "restore media": f"restore {rig.apps}",
+        "apps/wiki/data/a": f"{rig.apps}/wiki/data/notes.txt",
+        "1a2b3c4d": newest.id[:8],
+    }
+    shell, yes = shell_of(rig.root, here), [("Approval PIN", PIN)]
+    with played("docs/backups.md", __file__) as play:
+        service, stack, file, older = play.lines
+        for line in (file, service):
+            (rig.data / "notes.txt").unlink()
+            (told,) = play.type(shell, line, replies=yes)
+            assert told.code == 0, told
+            assert (rig.data / "notes.txt").read_text() == "the family's notes\n"
+        # Nobody says yes to this one: what it would take is there to be read, and it waits.
+        (told,) = play.type(shell, older)
+        assert (told.code, "Restore" in told.said) == (3, True), told
+        rig.sql("DELETE FROM people WHERE name = 'p2'")
+        (told,) = play.type(shell, stack, replies=yes)
+        assert told.code == 0, told
+    wait_until(lambda: rig.people() == count, "the rows of the backup", within=60, every=1)
 
 
 def test_a_dump_that_does_not_load_leaves_the_database_as_it_was(rig: BackupRig) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -19,12 +20,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from homelab_mcp import __version__
 from release.lock import needed_to_run, read_lock
 from release.package import package
 from testbed import Scratch
 from testbed.docker_engine import docker, wait_until
-from testbed.images import SEARCH_PATH, _libraries, accounts, find_program
+from testbed.images import SEARCH_PATH, _libraries, accounts, ensure_socket_proxy, find_program
+from tests.doc_play import played, shell_of
 from tests.e2e.http_server import HEADERS, PING, client_of
+from tests.e2e.published import cloned
 from tests.e2e.server import PIN
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,3 +158,75 @@ async def test_the_image_serves_as_no_root_and_is_healthy(image: str, testbed_ru
     assert httpx.post(url, json=PING, headers={**HEADERS, **named}).status_code == 401
     async with client_of(url, token, headers=named) as client:
         assert "lab_status" in {tool.name for tool in (await client.list_tools()).tools}
+
+
+BASES = dict(
+    re.findall(r"(?m)^ARG (\w+_IMAGE)=(?:docker.io/library/)?(\S+)$", (ROOT / "deploy/Dockerfile").read_text())
+)
+"""The images that the Dockerfile names."""
+
+
+@pytest.fixture
+def bases(docker_engine: str) -> Iterator[None]:
+    """Under the names that the Dockerfile has; what is here already stays."""
+    there = set(docker("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines())
+    made = [name for name in BASES.values() if name not in there]
+    makers = {"PYTHON_IMAGE": python_base, "DOCKER_IMAGE": docker_base}
+    for word, name in BASES.items():
+        if name in made:
+            makers[word](name)
+    proxy = re.findall(r"image: (\S+socket-proxy\S+)", (ROOT / "deploy/compose.yaml").read_text("utf-8"))[0]
+    ensure_socket_proxy(proxy)
+    yield
+    for name in (f"homelab-mcp:{__version__}", *made):
+        subprocess.run(["docker", "image", "rm", "--force", name], capture_output=True, check=False)
+
+
+@pytest.mark.usefixtures("bases")
+async def test_the_page_s_commands_put_it_into_the_lab(tmp_path: Path) -> None:
+    assert "traefik-network" not in docker("network", "ls", "--format", "{{.Name}}").split(), "it is made here"
+    lab = tmp_path / "stacks"
+    lab.mkdir()
+    # Whose it is on the page: the image's user.
+    lab.chmod(0o777)
+    checkout = cloned(tmp_path / "checkout")
+    shell = shell_of(checkout, {"/opt/stacks": str(lab), "0.1.0": __version__})
+    # Compose would take it for the value in .env.
+    shell.env = {name: value for name, value in shell.env.items() if name != "HOMELAB_ROOT"}
+    folder = lab / "homelab-mcp"
+    try:
+        with played("docs/installing.md", __file__) as play:
+            init = play.beginning("docker compose run --rm homelab-mcp init")
+            before = play.lines[: play.lines.index(init)]
+            token, up = play.lines[len(before) + 1 :]
+            play.type(shell, *before)
+            values = (folder / ".env").read_text("utf-8")
+            (folder / ".env").write_text(values.replace("=/opt/stacks", f"={lab}"), "utf-8")
+            asked = (
+                "Domain",
+                "E-mail",
+                "Time zone",
+                "User id",
+                "Group id",
+                "films",
+                "downloads",
+                "DNS provider",
+                "VPN provider",
+            )
+            play.type(shell, init, replies=[*((q, "") for q in asked), ("PIN", PIN), ("Repeat", PIN)])
+            (told,) = play.type(shell, token)
+            (value,) = (word for word in told.said.split() if len(word) > 40)
+            play.type(shell, up)
+            box = "homelab-mcp"
+            state = ("inspect", "--format", "{{.State.Health.Status}}", box)
+            wait_until(lambda: docker(*state) == "healthy", "the server to be healthy", within=120)
+            # Traefik is what asks it, by its name.
+            asks = (
+                "import urllib.request as u; r = u.Request('http://127.0.0.1:8765/mcp', b'{}', "
+                f"{{'Host': 'mcp.example.duckdns.org', 'Authorization': 'Bearer {value}'}})\n"
+                "try: print(u.urlopen(r).status)\nexcept u.HTTPError as e: print(e.code)"
+            )
+            assert int(docker("exec", box, "python", "-c", asks)) not in (401, 421)
+    finally:
+        subprocess.run(["docker", "compose", "down", "--volumes"], cwd=folder, capture_output=True, check=False)
+        subprocess.run(["docker", "network", "rm", "traefik-network"], capture_output=True, check=False)

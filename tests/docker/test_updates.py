@@ -16,6 +16,7 @@ from homelab_mcp.workflow.verifier import Patience
 from testbed import LocalImage, Scratch
 from testbed.docker_engine import docker
 from testbed.registry import push, running_registry
+from tests.doc_play import played, shell_of
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -152,3 +153,27 @@ def test_labels_hold_back_and_what_cannot_be_asked_is_said(rig: UpdateRig) -> No
     found = rig.found()
     assert found["wiki"].state == "unknown"
     assert "127.0.0.1:9 cannot be reached" in found["wiki"].why
+
+
+def test_the_page_s_commands_find_what_is_newer_and_take_it(rig: UpdateRig) -> None:
+    with played("docs/after-setup.md", __file__) as play:
+        (told,) = play.type(shell_of(rig.root))
+        assert f"{rig.stack}/wiki" in told.said and "2.0.0-slim (major)" in told.said, told
+    compose = rig.root / rig.stack / "compose.yaml"
+    compose.write_text(compose.read_text().replace("  wiki: #", "  wiki:\n    labels: {homelab.update: minor} #"))
+    shell = shell_of(rig.root, {"--stack media": f"--stack {rig.stack}", "shop=5.1.0": "shop=5"})
+    with played("docs/updates.md", __file__) as play:
+        minor, major, some = play.lines
+        # Nobody says yes to these two: they wait.
+        (told,) = play.type(shell, minor)
+        assert ("1.1.0-slim" in told.said, f"{rig.shop}:5" in told.said) == (True, False), told
+        (told,) = play.type(shell, major)
+        assert ("1.1.0-slim" in told.said, f"{rig.shop}:5" in told.said) == (True, True), told
+        before = rig.images()
+        (told,) = play.type(shell, some, replies=[("Approval PIN", PIN)])
+        assert told.code == 0, told
+    after = rig.images()
+    assert (after["wiki"] != before["wiki"], after["shop"] != before["shop"]) == (True, True)
+    text = compose.read_text()
+    assert f"image: {rig.wiki}:1.1.0-slim\n" in text
+    assert f"image: {rig.shop}:5\n" in text

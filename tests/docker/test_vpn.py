@@ -23,6 +23,7 @@ from homelab_mcp.workflow.proposals import propose_rollback, propose_set_env
 from homelab_mcp.workflow.propose_vpn import propose_vpn
 from testbed import LocalImage, Scratch, free_port
 from testbed.docker_engine import docker
+from tests.doc_play import played, shell_of
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -142,6 +143,9 @@ def test_a_service_goes_behind_the_gateway_reaches_nothing_without_it_and_comes_
         docker("exec", home.id_of("gluetun"), "sh", "-c", "echo nameserver 127.0.0.1 > /etc/resolv.conf")
         (seen,) = check_vpn(home.lab)["gateways"]
         assert seen["verdict"] == "ok", seen
+        with played("docs/vpn.md", __file__) as play:
+            (told,) = play.type(shell_of(home.root, HOMELAB_ADDRESS_ECHO=page))
+            assert told.code == 0 and "tool" in told.said, told
         address = docker(
             "inspect",
             "--format",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import subprocess
@@ -43,3 +44,30 @@ def lend(name: str, place: Path) -> None:
 def bare(**more: str) -> dict[str, str]:
     """An environment in which Python finds nothing of this checkout."""
     return {**{k: os.environ[k] for k in ("PATH", "LANG") if k in os.environ}, **more}
+
+
+def cloned(folder: Path) -> Path:
+    """Clone the last commit into that folder, with an environment; the folder."""
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    lend_environment(folder)
+    return folder
+
+
+def lend_environment(checkout: Path) -> None:
+    """Give a checkout what script/setup makes, with the packages of this environment and the checkout's own program.
+
+    With script/setup's stamp: it finds all there, and fetches nothing.
+    """
+    venv = checkout / ".venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    (place,) = (venv / "lib").glob("python3*/site-packages")
+    ours = [path for path in sys.path if Path(path).name == "site-packages"]
+    # addsitedir would read the .pth of this checkout's own program as well.
+    (place / "lent.pth").write_text("\n".join([str(checkout / "src"), *ours]), "utf-8")
+    program = venv / "bin" / "homelab-mcp"
+    program.write_text(f"#!{venv}/bin/python\nfrom homelab_mcp.cli.main import run\nrun()\n", "utf-8")
+    program.chmod(0o755)
+    wanted = f"{checkout}\n".encode() + b"".join(
+        (checkout / name).read_bytes() for name in ("requirements.lock", "pyproject.toml")
+    )
+    (venv / ".homelab-stamp").write_text(f"{hashlib.sha256(wanted).hexdigest()}\n", "utf-8")

@@ -18,8 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 
+from testbed import free_port
+from testbed.docker_engine import wait_until
+from tests.doc_play import Shell, played
 from tests.e2e.http_server import client_of, serving
 from tests.e2e.server import LabOnDisk
 
@@ -146,3 +150,37 @@ def test_what_is_missing_is_said_before_anything_is_changed(lab: LabOnDisk, tmp_
         assert (there.posts, there.servers) == (0, [OTHER])
     gone = connect(lab, *options, OPENWEBUI_API_KEY=ADMIN, HOMELAB_MCP_TOKEN="x")
     assert json.loads(gone.stdout)["error"]["code"] == "openwebui_failed"
+
+
+@pytest.mark.timeout(120)
+def test_by_the_page_s_words_it_is_entered_and_openwebui_connects(lab: LabOnDisk, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    env = {**lab.env(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    with openwebui() as there, played("docs/connecting.md", __file__) as play:
+        create, serve, token, key, connect = play.lines
+        (made,) = play.type(Shell(tmp_path, env), create)
+        (value,) = (word for word in made.said.split() if len(word) > 40)
+        here = {
+            "HOMELAB_MCP_TOKEN=...": f"HOMELAB_MCP_TOKEN={value}",
+            "OPENWEBUI_API_KEY=...": f"OPENWEBUI_API_KEY={ADMIN}",
+            "127.0.0.1:8765": address,
+            "https://chat.example.org": there.address,
+        }
+        shell = Shell(tmp_path, env, here)
+        with shell.started(serve):
+            wait_until(lambda: healthy(f"http://{address}/healthz"), "the server", within=60)
+            play.type(shell, token, key)
+            (told,) = play.type(shell, connect, replies=[("Enter it in", "y")])
+        play.ran(serve)
+        assert "OpenWebUI connected and found" in told.said, told
+        assert value not in told.said
+        assert ADMIN not in told.said
+        (mine,) = there.servers[1:]
+        assert (mine["url"], mine["key"]) == (f"http://{address}/mcp", value)
+
+
+def healthy(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.published import environment_with, lend
+from tests.doc_play import played, shell_of
+from tests.e2e.published import environment_with, lend, lend_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -73,3 +74,25 @@ def test_without_docker_it_plays_files_only_and_says_so(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Not done, because there was no Docker" in done.stdout
     assert not list(tmp_path.glob("homelab-demo-*"))
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1500)
+@pytest.mark.usefixtures("docker_engine")
+def test_a_newcomer_plays_it_by_the_pages_words(tmp_path: Path) -> None:
+    names = [("(empty declines): ", lambda said: re.findall(r"type: ([\w-]+)", said)[-1])] * 3
+    shell = shell_of(tmp_path, {"<where you found this>": str(ROOT)}, TMPDIR=str(tmp_path))
+    with played("docs/getting-started.md", __file__) as play:
+        clone, demo = play.lines
+        play.type(shell, clone)
+        assert shell.cwd == tmp_path / "homelab-mcp"
+        # What script/setup fetches at first, it finds there.
+        lend_environment(shell.cwd)
+        (told,) = play.type(shell, demo, replies=names, within=600)
+        assert "Every step was true" in told.said
+    with played("README.md", __file__) as play:
+        demo, setup = play.lines
+        here = shell_of(shell.cwd, TMPDIR=str(tmp_path))
+        play.type(here, setup)
+        (told,) = play.type(here, demo, replies=names, within=600)
+        assert "Every step was true" in told.said

@@ -5,6 +5,7 @@ By night: mcpo needs packages that do not go with ours, so it has an environment
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from testbed import free_port
+from testbed.docker_engine import wait_until
+from tests.doc_play import Shell, played
 from tests.e2e.child import listening
 from tests.e2e.http_server import serving
 from tests.e2e.openwebui import ROOT
@@ -117,3 +120,30 @@ def test_nothing_can_be_approved_by_this_way_and_the_terminal_can(lab: LabOnDisk
         applied = there.post("apply_plan", plan_id=plan["plan_id"])
         assert (applied.status_code, applied.json()["state"]) == (200, "done")
     assert "uptime-kuma" in str(lab.files()["apps/compose.yaml"])
+
+
+def test_it_is_started_by_the_page_s_words(lab: LabOnDisk, tmp_path: Path) -> None:
+    """With uv of the index, which fetches mcpo and what goes with it."""
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "tools")], check=True)
+    tools = tmp_path / "tools" / "bin"
+    subprocess.run([str(tools / "pip"), "install", "--quiet", "uv"], check=True)
+    port = str(free_port())
+    path = f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    index = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "UV_", "SSL_"))}
+    shell = Shell(tmp_path, {**lab.env(), **index, "PATH": path}, {"8000": port, "KEY": KEY})
+    there = Mcpo(f"http://127.0.0.1:{port}")
+    with played("docs/connecting.md", __file__) as play:
+        (line,) = play.lines
+        with shell.started(line):
+            wait_until(lambda: answers(there), "mcpo, which is fetched first", within=600, every=1)
+            assert "lab_status" in there.tools()
+            assert there.post("add_service").status_code == 404
+            assert there.post("lab_status").status_code == 200
+        play.ran(line)
+
+
+def answers(there: Mcpo) -> bool:
+    try:
+        return httpx.get(f"{there.address}/openapi.json", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False

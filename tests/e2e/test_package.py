@@ -18,8 +18,9 @@ from mcp import Client, StdioServerParameters
 
 from homelab_mcp import __version__
 from release.package import SIGNED_AS, SUMS, package, sign
+from tests.doc_play import Shell, played
 from tests.e2e.protocol import PACKER, require, run
-from tests.e2e.published import ROOT, bare, environment_with, lend
+from tests.e2e.published import ROOT, bare, cloned, environment_with, lend
 from tests.e2e.server import PIN, data
 
 # All that is published is made first, in the time of whichever test comes first.
@@ -182,3 +183,61 @@ def test_the_demo_from_the_wheel_with_packages_from_the_index(out: Path, wheel: 
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Every step was true" in done.stdout
+
+
+def typing(folder: Path, *programs: Path, **more: str) -> Shell:
+    """Somebody with an empty home folder, whose shell finds these folders' programs first."""
+    (folder / "home").mkdir()
+    path = ":".join([*map(str, programs), os.environ["PATH"]])
+    # Where packages come from is the machine's own affair.
+    index = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "UV_", "SSL_"))}
+    return Shell(folder, {**bare(), **index, "HOME": str(folder / "home"), **more, "PATH": path})
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(590)
+def test_uv_and_pipx_install_it_by_the_page_s_words(wheel: Path, tmp_path: Path) -> None:
+    """With this wheel beside the index, where the released one is."""
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "tools")], check=True)
+    tools = tmp_path / "tools" / "bin"
+    subprocess.run([str(tools / "pip"), "install", "--quiet", "uv", "pipx"], check=True)
+    links = " ".join(filter(None, [os.environ.get("PIP_FIND_LINKS"), str(wheel.parent)]))
+    shell = typing(tmp_path, tools, UV_FIND_LINKS=str(wheel.parent), PIP_FIND_LINKS=links)
+    installed = tmp_path / "home" / ".local" / "bin" / "homelab-mcp"
+    with played("docs/installing.md", __file__, "uv", "pipx") as play:
+        tool, once, pipx = play.lines
+        for way in (tool, pipx):
+            play.type(shell, way)
+            told = shell.type(f"{installed} --version")
+            assert __version__ in told.said, told
+            installed.unlink()
+        # It ends where its client does.
+        play.type(shell, once, within=120)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(590)
+def test_a_release_is_made_checked_and_installed_by_the_page_s_words(tmp_path: Path) -> None:
+    checkout = cloned(tmp_path / "checkout")
+    maker = typing(tmp_path, **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "maker"), EMAIL="m@example.org")
+    maker.cwd = checkout
+    (tmp_path / "home" / ".ssh").mkdir()
+    key = tmp_path / "home" / ".ssh" / "release"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    with played("docs/installing.md", __file__, "script/") as play:
+        parts, release = play.lines
+        play.type(maker, parts)
+        got = tmp_path / "got"
+        shutil.copytree(checkout / "dist", got)
+        play.type(maker, release)
+    made = {path.name for path in (checkout / "dist").iterdir()}
+    assert {f"{SUMS}.sig", "homelab_mcp_server-0.2.0-py3-none-any.whl"} <= made
+    assert maker.type("git describe --exact-match").said.strip() == "v0.2.0"
+
+    (got / "allowed_signers").write_text(f"releases {key.with_suffix('.pub').read_text('utf-8')}", "utf-8")
+    here = {"/opt/homelab-mcp": str(tmp_path / "opt"), "0.1.0": __version__}
+    person = Shell(got, {**maker.env, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}, here)
+    with played("docs/installing.md", __file__, "ssh-keygen", "sha256sum", "python3", "/opt/homelab-mcp/") as play:
+        play.type(person)
+    told = person.type(f"{tmp_path}/opt/bin/homelab-mcp --version")
+    assert (told.code, __version__ in told.said) == (0, True), told
