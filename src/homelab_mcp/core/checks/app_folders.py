@@ -23,7 +23,7 @@ _TEXT = (
     "/app/data c4illin/convertx getarcaneapp/manager gotify/server koenkk/zigbee2mqtt louislam/dockge "
     "louislam/uptime-kuma lukegus/termix mealie-recipes/mealie owncast/owncast pocket-id/pocket-id "
     "raylabshq/gitea-mirror;"
-    "/app/config fallenbagel/jellyseerr seerr-team/seerr sctx/overseerr;"
+    "/app/config gethomepage/homepage fallenbagel/jellyseerr seerr-team/seerr sctx/overseerr;"
     "/root/.flowise flowiseai/flowise;/root/.ollama ollama/ollama;/app/backend/data open-webui/open-webui;"
     "/qdrant/storage qdrant/qdrant;/var/lib/ntfy binwiederhier/ntfy;/appsmith-stacks appsmith/appsmith-ce;"
     "/var/opt/gitlab gitlab/gitlab-ce;/var/jenkins_home jenkins/jenkins;/var/www/html matomo nextcloud wordpress;"

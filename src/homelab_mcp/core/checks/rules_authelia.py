@@ -41,6 +41,8 @@ _POLICIES = ("deny", "one_factor", "two_factor", "bypass")
 def bad_configuration(ctx: LintContext) -> Iterable[Finding]:
     """Keys nearly known, policies, and cookies against the address of the portal, in ``configuration.yml``."""
     for file in ctx.lab.authelia_files:
+        if file.refused and file.is_template:
+            continue
         if file.refused:
             message, mark = file.refused
             where = file.place(())[0]
@@ -63,6 +65,13 @@ def _policies(ctx: LintContext, file: TraefikFile, control: Any) -> Iterator[Fin
         message = "Every host that no rule names is open to everybody."
         yield ctx.at(file, ("access_control", "default_policy"), message, severity=Severity.WARNING)
     rules = _part(control, "rules")
+    for n, item in enumerate(rules if isinstance(rules, list) else ()):
+        domain = _part(item, "domain")
+        wide = [d for d in (domain if isinstance(domain, list) else [domain]) if str(d).startswith("*.")]
+        if wide and _part(item, "policy") == "bypass" and set(item) <= {"domain", "policy"}:
+            message = f"Every host below {wide[0]!r} that no rule above names is open to everybody."
+            path: Path = ("access_control", "rules", n, "policy")
+            yield ctx.at(file, path, message, severity=Severity.WARNING)
     found: list[tuple[Any, Path]] = [(default, ("access_control", "default_policy"))]
     for n, item in enumerate(rules if isinstance(rules, list) else ()):
         found.append((_part(item, "policy"), ("access_control", "rules", n, "policy")))
@@ -96,9 +105,9 @@ def _cookies(ctx: LintContext, file: TraefikFile) -> Iterator[Finding]:
         if not portal.startswith("https://"):
             yield ctx.at(file, (*path, "authelia_url"), "The address of the portal begins with https://.")
         elif host != domain and not host.endswith(f".{domain.lstrip('.')}"):
-            yield ctx.at(
-                file, (*path, "authelia_url"), f"The portal {host!r} is not below the cookie's domain {domain!r}."
-            )
+            # Where a router answers to the portal's address, the domain is the one that is wrong.
+            wrong = "domain" if any(host in r.hosts for r in tl.all_routers(ctx.lab)) else "authelia_url"
+            yield ctx.at(file, (*path, wrong), f"The portal {host!r} is not below the cookie's domain {domain!r}.")
 
 
 _SHARED = frozenset(

@@ -47,7 +47,7 @@ def _portals(ctx: LintContext) -> Iterator[tuple[ServiceView, TraefikFile]]:
     """The lab's Authelia and its file, where there is one of each."""
     services = [s for s in ctx.services() if s.image_name == "authelia" and not s.partial]
     files = ctx.lab.authelia_files
-    if len(services) == len(files) == 1 and isinstance(files[0].data, dict) and not files[0].is_template:
+    if len(services) == len(files) == 1 and isinstance(files[0].data, dict) and not files[0].has_actions:
         yield services[0], files[0]
 
 
@@ -61,11 +61,22 @@ def _hosts(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iterato
     for path, kind in _STORES.items():
         text = _at(file.data, path)
         host = text.rpartition("//")[2].partition(":")[0].lower() if isinstance(text, str) else ""
-        if not host or "." in host or "/" in host or "$" in host or host in ctx.lab.hosts or host == "localhost":
+        if (
+            not host
+            or "." in host
+            or "/" in host
+            or "$" in host
+            or "{{" in host
+            or host in ctx.lab.hosts
+            or host == "localhost"
+        ):
             continue
         names = [s.name for s in service.stack.services if kind_of(s) == kind]
         if len(names) == 1 and not _is_extra(service, host):
             yield ctx.at(file, path, f"No service or container is called {host!r}; {names[0]!r} is there.")
+        elif not names and not _is_extra(service, host) and not any(s.partial for s in ctx.lab.stacks):
+            message = f"No service or container of the lab is called {host!r}."
+            yield ctx.at(file, path, message, severity=Severity.WARNING)
 
 
 _STORES: dict[Path, str] = {
@@ -86,7 +97,7 @@ def _users(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iterato
     path: Path = ("authentication_backend", "file", "path")
     text = _at(file.data, path)
     told = any(key.upper().startswith("AUTHELIA_AUTHENTICATION_BACKEND_FILE") for key in service.environment)
-    if not isinstance(text, str) or not text.startswith("/") or "$" in text or told:
+    if not isinstance(text, str) or not text.startswith("/") or "$" in text or "{{" in text or told:
         return
     places = Places(service)
     try:

@@ -25,6 +25,7 @@ _NEEDS: dict[str, tuple[str, str, str]] = {
     "promtail": ("/etc/promtail", "config.yml", "config.file"),
     "eclipse-mosquitto": ("/mosquitto/config", "mosquitto.conf", ""),
     "alertmanager": ("/etc/alertmanager", "alertmanager.yml", "config.file"),
+    "authelia": ("/config", "configuration.yml", "config"),
 }
 """Image -> the folder of its configuration, the file in it, and the flag that names another (each image's Dockerfile).
 
@@ -45,7 +46,7 @@ def no_configuration(ctx: LintContext) -> Iterable[Finding]:
     """A folder of the stack mounted where a well-known image reads its configuration, without that file in it."""
     for service in ctx.services():
         exists = service.stack.exists
-        if service.image_name not in _NEEDS or exists is None:
+        if service.image_name not in _NEEDS or exists is None or "X_AUTHELIA_CONFIG" in service.environment:
             continue
         folder, usual, flag = _NEEDS[service.image_name]
         wanted = _named(service, flag) or f"{folder}/{usual}"
@@ -63,7 +64,22 @@ def no_configuration(ctx: LintContext) -> Iterable[Finding]:
             file = posixpath.join(mount.source, wanted.removeprefix(f"{mount.target.rstrip('/')}/"))
             if not exists(file):
                 message = f"{service.image_name} reads {wanted}, and there is no {file}."
-                yield ctx.on(service, mount.at("source"), message)
+                deeper = _deeper(service, mount.source, posixpath.basename(wanted))
+                tail = f" It is in {deeper}." if deeper else ""
+                # Authelia's image brings no file, and variables may say all that it needs.
+                if deeper or service.image_name != "authelia":
+                    severity = Severity.ERROR if deeper else None
+                    yield ctx.on(service, mount.at("source"), message + tail, severity=severity)
+
+
+def _deeper(service: ServiceView, source: str, name: str) -> str:
+    """The folder one level below that has the file; "" where none has, or nobody can look."""
+    names = service.stack.names
+    place = posixpath.normpath(posixpath.join(posixpath.dirname(service.stack.file), source))
+    for each in (names(place) or ()) if names else ():
+        if each.endswith("/") and names and name in (names(posixpath.join(place, each.rstrip("/"))) or ()):
+            return f"{source.rstrip('/')}/{each.rstrip('/')}"
+    return ""
 
 
 def _is_file(service: ServiceView, source: str) -> bool:

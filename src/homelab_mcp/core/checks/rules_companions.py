@@ -47,8 +47,23 @@ def other_engine(ctx: LintContext) -> Iterable[Finding]:
             if named and all(kind_of(s) != kind for s in named):
                 message = f"{entry.key}: {named[0].name!r} is {named[0].image_name}, not {entry.value}."
                 yield ctx.on(service, entry.path, message)
+        yield from _by_its_variable(ctx, service)
 
 
+def _by_its_variable(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
+    """A host in a variable that begins with an engine's name, where a database of the other kind has that name."""
+    for each in asked(service):
+        key = each.entry.key.upper()
+        kind = next((k for k, first in _BEGINS.items() if key.startswith(first)), "")
+        if each.kind or not kind:
+            continue
+        named = [s for s in service.stack.services if each.host in names_of(s) and kind_of(s) in _BEGINS]
+        if named and all(kind_of(s) != kind for s in named):
+            message = f"{each.entry.key}: {named[0].name!r} is {named[0].image_name}."
+            yield ctx.on(service, each.entry.path, message)
+
+
+_BEGINS = {"postgres": ("POSTGRES_", "POSTGRESQL_", "PG_", "PGHOST"), "mysql": ("MYSQL_", "MARIADB_")}
 _ENGINE = re.compile(
     r"(?:^|_)(?:DB|DATABASE)_*(?:ENGINE|TYPE|DRIVER|CONNECTION|DIALECT|CLIENT|VENDOR|BACKEND|ADAPTER)$", re.IGNORECASE
 )

@@ -69,7 +69,8 @@ def _differences(ctx: LintContext, service: ServiceView, each: Asked, database: 
         told = any(key.endswith(_TELLS[what]) for key in database.environment)
         makes = what == "name" and repository(service) not in _MAKE_NONE
         severity = Severity.WARNING if makes or not told else None
-        shown = "" if what == "password" else f" {sorted(known)[0]!r}"
+        # Every PostgreSQL has the database 'postgres'; told is the one that its variables name.
+        shown = "" if what == "password" else f" {min(known, key=lambda k: (k == 'postgres', k))!r}"
         message = f"{database.name!r} is set up with another {_WORDS[what]}{shown}."
         yield ctx.on(service, said[1].path, message, severity=severity)
     if wants_password(database) and not _gives_password(service, each) and not each.entry.open:

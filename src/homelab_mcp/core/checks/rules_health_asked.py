@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from homelab_mcp.core.checks import traefik_labels as tl
-from homelab_mcp.core.checks.db_settings import granted
+from homelab_mcp.core.checks.db_settings import granted, kind_of
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.listening import checked_ports, known_ports, port_variables
 from homelab_mcp.core.checks.rules_environment import NO_SECRET, SECRET
@@ -170,6 +170,17 @@ def known_password(ctx: LintContext) -> Iterable[Finding]:
             known = text and not entry.open and everybody_knows(text)
             if known and SECRET.search(key) and not NO_SECRET.search(key):
                 yield ctx.on(service, entry.path, f"{key} is a placeholder or a password that everybody tries.")
+            elif text and not entry.open and text in _own_names(service, key):
+                yield ctx.on(service, entry.path, f"{key} is the name of the user or of the database.")
+
+
+def _own_names(service: ServiceView, key: str) -> set[str]:
+    """What a database is told of its user and name, lower case, where ``key`` is one of its passwords."""
+    if not re.fullmatch(r"(?:POSTGRES|MYSQL|MARIADB)(?:_ROOT)?_PASSWORD", key) or not kind_of(service):
+        return set()
+    first = key.partition("_")[0]
+    names = (service.environment.get(f"{first}_{last}") for last in ("USER", "DB", "DATABASE"))
+    return {(e.value or "").strip().lower() for e in names if e and not e.open} | {"postgres", "root", "mysql"}
 
 
 @rule(

@@ -10,9 +10,9 @@ from dataclasses import replace
 from homelab_mcp.core.checks.config_files import ConfigFile
 from homelab_mcp.core.checks.db_settings import kind_of
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.hosts import OWN, host_in, meet
+from homelab_mcp.core.checks.hosts import OWN, host_in, meet, names_of, owner
 from homelab_mcp.core.checks.images import is_database
-from homelab_mcp.core.checks.listening import listens, main_port, port_variables
+from homelab_mcp.core.checks.listening import known_ports, listens, main_port, port_variables
 from homelab_mcp.core.checks.rules_own_address import given_hosts
 from homelab_mcp.core.checks.rules_traefik import container_ports
 from homelab_mcp.core.checks.view import Entry, ServiceView
@@ -132,7 +132,15 @@ def files_host(ctx: LintContext) -> Iterable[Finding]:
     known = ctx.lab.hosts
     for service, file in ctx.lab.config_files:
         for host, line, column in _asked(service, file):
-            if "." in host or host in known or host in OWN or host in given_hosts(service) or host.isdigit():
+            if "." in host or host in OWN or host in given_hosts(service) or host.isdigit():
+                continue
+            if host in known:
+                text = file.text.splitlines()[line - 1][column - 1 :]
+                message = _out_of_reach(ctx, service, host) or _other_port(ctx, known[host], text)
+                if message:
+                    finding = ctx.on(service, (), message)
+                    place, mark = file.place(line, column)
+                    yield replace(finding, file=place, line=mark.line, column=mark.column)
                 continue
             near = difflib.get_close_matches(host, known, n=1, cutoff=0.7)
             if near or not _outward(service):
@@ -140,6 +148,31 @@ def files_host(ctx: LintContext) -> Iterable[Finding]:
                 finding = ctx.on(service, (), f"No container is called {host!r}.{tail}")
                 place, mark = file.place(line, column)
                 yield replace(finding, file=place, line=mark.line, column=mark.column)
+
+
+def _other_port(ctx: LintContext, meant: list[ServiceView], text: str) -> str:
+    """Where a well-known image listens unless it is told otherwise, against the port in an address."""
+    match = re.match(r"[\w-]+:([0-9]{2,5})(?![0-9])", text)
+    if match is None or len(meant) != 1 or meant[0].partial or meant[0].data.get("command"):
+        return ""
+    other, port = meant[0], int(match[1])
+    told = {int(e.value or 0) for e in port_variables(other) if _is_int(e)}
+    heard = {main_port(other), *listens(other), *container_ports(other), *told, *known_ports(other)}
+    shared = any(o.network_mode.endswith(f":{n}") for o in ctx.services() for n in names_of(other))
+    if not main_port(other) or shared or port in heard:
+        return ""
+    return f"{other.name!r} listens on {main_port(other)}, not on {port}."
+
+
+def _out_of_reach(ctx: LintContext, service: ServiceView, host: str) -> str:
+    """Why a container of the lab does not answer to its name; "" where one does, or nobody can tell."""
+    meant = ctx.lab.hosts[host]
+    if service.network_mode or service.partial or any(s.partial or s.stack.host != service.stack.host for s in meant):
+        return ""
+    first = owner(meant[0], ctx.lab)
+    if all(s.network_mode.startswith(("service:", "container:")) for s in meant):
+        return f"{host!r} has no network of its own: it answers as {first.name!r}." if first else ""
+    return "" if any(meet(service, s, ctx.lab) for s in meant) else f"{host!r} is on none of its networks."
 
 
 def _asked(service: ServiceView, file: ConfigFile) -> Iterator[tuple[str, int, int]]:

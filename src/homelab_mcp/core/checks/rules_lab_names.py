@@ -62,6 +62,9 @@ def _addresses(ctx: LintContext) -> Iterator[tuple[ServiceView, Entry]]:
         for _, option, entry in tl.http_labels(service, "middlewares"):
             if option == "forwardauth.address":
                 yield service, entry
+            elif option.endswith(".sablierurl") and host_in(entry.value or "")[0] in ctx.lab.hosts:
+                # Of hosts that nobody has HL087 speaks.
+                yield service, entry
         for _, option, entry in tl.http_labels(service, "services"):
             if option.startswith("loadbalancer.server") and option.endswith(".url"):
                 yield service, entry

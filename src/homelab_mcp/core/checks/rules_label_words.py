@@ -51,6 +51,9 @@ _THEMES = frozenset({"ghost", "hacker-terminal", "matrix", "shuffle"})
 def unread_label(ctx: LintContext) -> Iterable[Finding]:
     """Labels of these families that are none, switches that are no booleans, themes that Sablier has not."""
     for service in ctx.services():
+        if "sablier.group" in service.labels and not any(k.startswith("sablier.enable") for k in service.labels):
+            told = service.labels["sablier.group"]
+            yield ctx.on(service, told.path, "Sablier reads a group only beside sablier.enable=true.", key=True)
         for key, entry in service.other_labels:
             family = next((f for f in _FAMILIES if key.lower().startswith(f)), "")
             option = key[len(family) :].lower()

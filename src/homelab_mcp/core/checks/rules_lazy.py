@@ -69,12 +69,14 @@ def sablier_unused(ctx: LintContext) -> Iterable[Finding]:
         f"{name.lower()}@file" for name in ctx.lab.traefik_files.names("middlewares") or ()
     }
     unseen = [m for r in tl.all_routers(ctx.lab) for m in _of_files(r, defined)]
-    groups, names = woken(ctx.lab)
     static = tl.static_config(ctx.lab)
     in_files = static is not None and not ctx.lab.traefik_files.complete
     # What nobody could read may wake the group.
     partial = any(s.partial for s in ctx.lab.services) or any(s.partial for s in ctx.lab.stacks)
     whole = not in_files and not partial
+    seen = whole and static is not None and static.complete
+    # Where all routes are seen, a middleware that none goes through wakes nobody.
+    groups, names = woken(ctx.lab, _gone_through(ctx.lab) if seen else None)
     for service in ctx.services():
         routers = tl.routers(service)
         if not is_lazy(service) or (in_files and not routers):
@@ -116,13 +118,26 @@ def _of_files(router: tl.Router, defined: set[str]) -> list[str]:
     return [m for m in lower if m.partition("@")[2] not in {"", "docker"} or m.partition("@")[0] not in defined]
 
 
-def woken(lab: Lab) -> tuple[set[str], set[str]]:
-    """Groups, and names of containers, that the labels' Sablier middlewares ask for, lower case."""
+def _gone_through(lab: Lab) -> set[str] | None:
+    """Names of the middlewares, without provider, that a router, an entry point or a chain names; None: unknown."""
+    static = tl.static_config(lab)
+    listed = [v for o, v in static.options.items() if o.endswith(".http.middlewares")] if static else []
+    for service in lab.routing:
+        entries = [e for _, o, e in tl.http_labels(service, "routers") if o == "middlewares"]
+        entries += [e for _, o, e in tl.http_labels(service, "middlewares") if o.startswith("chain.middlewares")]
+        if any(e.open for e in entries):
+            return None
+        listed += [e.value or "" for e in entries]
+    return {m.strip().lower().partition("@")[0] for text in listed for m in text.split(",")}
+
+
+def woken(lab: Lab, among: set[str] | None = None) -> tuple[set[str], set[str]]:
+    """Groups, and names of containers, that Sablier middlewares (those ``among``) ask for, lower case."""
     groups: set[str] = set()
     names: set[str] = set()
     for service in lab.routing:
         for name, option, entry in tl.http_labels(service, "middlewares"):
-            if _asks_sablier(name, option):
+            if _asks_sablier(name, option) and (among is None or name.lower() in among):
                 value = (entry.value or "").lower()
                 groups |= {value.strip()} if option.endswith(".group") else set()
                 names |= {n.strip() for n in value.split(",")} if option.endswith(".names") else set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 
@@ -32,7 +33,7 @@ _DURATION = re.compile(r"[-+]?(?:0|(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|\u00b
 )
 def bad_plugin(ctx: LintContext) -> Iterable[Finding]:
     """Times that Go cannot read, two strategies; none at all is told as a warning."""
-    for service in ctx.services():
+    for service in ctx.lab.routing:
         for options in _sablier(service).values():
             for name in ("sessionduration", "dynamic.refreshfrequency", "blocking.timeout"):
                 entry = options.get(name)
@@ -42,9 +43,28 @@ def bad_plugin(ctx: LintContext) -> Iterable[Finding]:
             if len(kinds) == 2:
                 entry = next(e for name, e in options.items() if name.startswith("blocking"))
                 yield ctx.on(service, entry.path, "The strategies 'dynamic' and 'blocking' exclude each other.")
-            elif not kinds and {"names", "group"} & set(options):
+            for name, entry in options.items():
+                near = difflib.get_close_matches(name.partition(".")[0], _OPTIONS, n=1, cutoff=0.8)
+                if name.partition(".")[0] not in _OPTIONS and near:
+                    message = f"The plug-in has no option {name.partition('.')[0]!r}. Did you mean {near[0]!r}?"
+                    yield _named(ctx, service, entry, name, message)
+                    kinds.add(near[0])
+            if not kinds and {"names", "group"} & set(options):
                 message = "It names no strategy: add an option of 'dynamic' or of 'blocking'."
                 yield ctx.on(service, next(iter(options.values())).path, message, severity=Severity.WARNING)
+
+
+_OPTIONS = (
+    *("sablierurl", "group", "names", "sessionduration", "keepaliveinterval", "failopen", "ignoreuseragent"),
+    *("dynamic", "blocking"),
+)
+"""Options of Sablier's plug-in for Traefik (its ``config.go``), lower case."""
+
+
+def _named(ctx: LintContext, service: ServiceView, entry: Entry, name: str, message: str) -> Finding:
+    """A warning at the first word of an option: in a file that is a key of its own."""
+    path = entry.path[: len(entry.path) - name.count(".")] if service.of_file else entry.path
+    return ctx.on(service, path, message, key=True, severity=Severity.WARNING)
 
 
 def _sablier(service: ServiceView) -> dict[str, dict[str, Entry]]:
@@ -80,4 +100,19 @@ def unknown_log_in(ctx: LintContext) -> Iterable[Finding]:
                 host = entry.value.partition("://")[2].partition("/")[0].partition(":")[0]
                 here = host in {"localhost", "127.0.0.1"} and not (ctx.lab.traefik and ctx.lab.traefik.network_mode)
                 if here or (host and "." not in host and host not in names and host != "localhost"):
-                    yield ctx.on(service, entry.path, f"No service or container of the lab is called {host!r}.")
+                    yield _nobody(ctx, service, entry, host)
+
+
+def _nobody(ctx: LintContext, service: ServiceView, entry: Entry, host: str) -> Finding:
+    """An error where the path is the one of a log-in of the lab, and the lab has no more than that one."""
+    message = f"No service or container of the lab is called {host!r}."
+    path = entry.value.partition("://")[2].partition("/")[2] if entry.value else ""
+    meant = [s for s in ctx.services() if is_sign_on(s) and any(w in path for w in _PATHS.get(s.image_name, ()))]
+    if len(meant) != 1 or any(s.partial for s in ctx.lab.stacks):
+        return ctx.on(service, entry.path, message)
+    name = meant[0].data.get("container_name") or meant[0].name
+    return ctx.on(service, entry.path, f"{message} Did you mean {str(name)!r}?", severity=Severity.ERROR)
+
+
+_PATHS = {"authelia": ("api/authz/", "api/verify"), "tinyauth": ("api/auth/",), "server": ("outpost.goauthentik.io",)}
+"""Image of a log-in -> what only its address has in it (the documentation of each for Traefik)."""

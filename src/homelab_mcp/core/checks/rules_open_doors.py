@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from homelab_mcp.core.checks.app_folders import repository
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.images import words_of
 from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.model.finding import Finding, Severity
 
 HEAD = (
@@ -26,10 +29,14 @@ SETUP = "https://grafana.com/docs/grafana/latest/setup-grafana/configure-securit
     good=f"{HEAD}Viewer\nvolumes: {{data: }}\n",
 )
 def open_door(ctx: LintContext) -> Iterable[Finding]:
-    """Grafana with an anonymous administrator or editor, and Mosquitto with ``allow_anonymous true``."""
+    """Grafana with an anonymous administrator, Jupyter without a token, Mosquitto with ``allow_anonymous true``."""
     for service in ctx.services():
         if service.image_name.startswith("grafana"):
             yield from _grafana(ctx, service)
+        if service.image_name.endswith("-notebook") or service.image_name in {"jupyter", "jupyterlab"}:
+            yield from _jupyter(ctx, service)
+        if repository(service) in _ASK_ONLY_IF_TOLD:
+            yield from _untold(ctx, service)
     for service, file in ctx.lab.config_files:
         lines = file.text.splitlines() if service.image_name == "eclipse-mosquitto" else []
         listeners = [w for line in lines if (w := line.split()) and w[0] == "listener"]
@@ -49,3 +56,29 @@ def _grafana(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
     role = service.environment.get("GF_AUTH_ANONYMOUS_ORG_ROLE")
     if enabled and role and (enabled.value or "").lower() in {"true", "1"} and role.value in ("Admin", "Editor"):
         yield ctx.on(service, role.path, f"Everybody who opens Grafana is {role.value} without a log-in.")
+
+
+def _jupyter(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
+    """An empty token, and no password beside it: whoever opens the page has a shell."""
+    part = service.data.get("command")
+    if is_open(part) or (isinstance(part, list) and any(map(is_open, part))):
+        return
+    words = words_of(service, "command")
+    empty = next((w for w in words if re.fullmatch(r"--(?:\w+App|IdentityProvider)\.token=(?:''|\"\")?", w)), None)
+    if empty and not any(re.search(r"password=['\"]?[^'\"]", w) for w in words):
+        yield ctx.on(service, ("command",), "Without a token whoever opens the page has a shell in the container.")
+
+
+_ASK_ONLY_IF_TOLD = {"linuxserver/code-server": ("PASSWORD", "HASHED_PASSWORD")}
+"""Repository -> variables without which it lets in everybody (its page, "Parameters")."""
+
+
+def _untold(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
+    """Such a program, published on every address, without any of these variables."""
+    names = _ASK_ONLY_IF_TOLD[repository(service)]
+    if service.data.get("env_file") or service.partial or any(k.startswith(names) for k in service.environment):
+        return
+    for entry, published in service.published:
+        if published.everywhere and published.protocol == "tcp":
+            message = f"Without {names[0]} it asks nobody, and {published.shown} is open to every network."
+            yield ctx.on(service, entry.at("published"), message)

@@ -82,7 +82,8 @@ def given_hosts(service: ServiceView) -> set[str]:
     bad="services:\n  vpn:\n    image: qmcgaw/gluetun:v3.40.0\n    cap_add: [NET_ADMIN]\n    devices: [/dev/net/tun]\n"
     "    environment: {VPN_SERVICE_PROVIDER: mullvad, VPN_TYPE: wireguard}\n",
     good="services:\n  vpn:\n    image: qmcgaw/gluetun:v3.40.0\n    cap_add: [NET_ADMIN]\n    devices: [/dev/net/tun]\n"
-    "    environment: {VPN_SERVICE_PROVIDER: mullvad, VPN_TYPE: wireguard, WIREGUARD_PRIVATE_KEY: '${KEY:-}'}\n",
+    "    environment: {VPN_SERVICE_PROVIDER: mullvad, VPN_TYPE: wireguard, WIREGUARD_PRIVATE_KEY: '${KEY:-}',\n"
+    "      WIREGUARD_ADDRESSES: 10.64.0.2/32}\n",
 )
 def gateway_lacks(ctx: LintContext) -> Iterable[Finding]:
     """A gluetun without the tun device, or without what its kind of VPN logs in with."""

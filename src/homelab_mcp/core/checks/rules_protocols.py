@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
+from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.hosts import host_in
 from homelab_mcp.core.checks.listening import known_ports, main_port
@@ -82,8 +84,9 @@ def _inside(published: Published) -> range:
     good=f"{HEAD}    environment: {{SONARR_URL: 'http://sonarr:8989'}}\n{API}",
 )
 def asked_by_tls(ctx: LintContext) -> Iterable[Finding]:
-    """``https://`` to a container of a well-known image at the port of its page, in variables and Homepage's labels."""
+    """``https`` to a container of a well-known image at the port of its page, in variables and labels."""
     known = ctx.lab.hosts
+    yield from _in_files(ctx)
     for service in ctx.services():
         labels = [e for k, e in service.other_labels if k.startswith("homepage.")]
         for entry in [*service.environment.values(), *labels]:
@@ -94,6 +97,28 @@ def asked_by_tls(ctx: LintContext) -> Iterable[Finding]:
             for other in known.get(host, ())[:1]:
                 if port and port == main_port(other) and port in known_ports(other) and not _has_tls(other):
                     yield ctx.on(service, entry.path, f"{host!r} speaks HTTP on {port}: http://{host}:{port}.")
+        ports = {name.lower(): (e.value or "").strip() for name, e in tl.port_labels(service)}
+        for name, option, entry in tl.http_labels(service, "services"):
+            inside = ports.get(name.lower(), "") if option == "loadbalancer.server.scheme" else ""
+            told = (entry.value or "").lower() == "https" and inside.isdigit() and not _has_tls(service)
+            if told and int(inside) == main_port(service) and int(inside) in known_ports(service):
+                yield ctx.on(service, entry.path, f"{service.image_name} speaks HTTP on {inside}.")
+
+
+def _in_files(ctx: LintContext) -> Iterator[Finding]:
+    """The same in Homepage's files."""
+    for service, file in ctx.lab.config_files:
+        lines = file.text.splitlines() if service.image_name == "homepage" else ()
+        for number, line in enumerate(lines, start=1):
+            match = re.search(r"https://([A-Za-z][\w-]*):([0-9]{2,5})(?![0-9])", line)
+            if match is None or line.lstrip().startswith("#"):
+                continue
+            for other in ctx.lab.hosts.get(match[1].lower(), ())[:1]:
+                port = int(match[2])
+                if port == main_port(other) and port in known_ports(other) and not _has_tls(other):
+                    place, mark = file.place(number, match.start() + 1)
+                    finding = ctx.on(service, (), f"{match[1]!r} speaks HTTP on {port}: http://{match[1]}:{port}.")
+                    yield replace(finding, file=place, line=mark.line, column=mark.column)
 
 
 def _has_tls(service: ServiceView) -> bool:

@@ -105,10 +105,10 @@ def host_namespaces(ctx: LintContext) -> Iterable[Finding]:
     needs="security_opt",
 )
 def unconfined(ctx: LintContext) -> Iterable[Finding]:
-    """``seccomp`` or ``apparmor`` unconfined, or ``label:disable``."""
+    """``seccomp`` or ``apparmor`` unconfined, ``label:disable``, or ``no-new-privileges:false``."""
     for service in ctx.having("security_opt"):
         for n, item in enumerate(_items(service, "security_opt")):
-            if "unconfined" in item or item.replace("=", ":") == "label:disable":
+            if "unconfined" in item or item.replace("=", ":") in {"label:disable", "no-new-privileges:false"}:
                 yield ctx.on(service, ("security_opt", n), f"{item!r} switches a protection off.")
 
 
@@ -126,7 +126,11 @@ def sensitive_mount(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         for mount in service.mounts:
             source = posixpath.normpath(mount.source) if mount.source.startswith(("/", "~")) else ""
-            sensitive = source in _SENSITIVE or source.startswith(("/root/", "/var/lib/docker/", "/etc/ssh/", *_KEYS))
+            sensitive = (
+                source in _SENSITIVE
+                or _HOME.fullmatch(source) is not None
+                or source.startswith(("/root/", "/var/lib/docker/", "/etc/ssh/", *_KEYS))
+            )
             if sensitive and not mount.open:
                 keys = source in _SECRETS or source.startswith(("/root/.ssh", "/etc/ssh/", *_KEYS))
                 severity = Severity.INFO if mount.read_only and not keys else None
@@ -164,6 +168,7 @@ _SENSITIVE = frozenset(
 )
 _SECRETS = frozenset({"/root", "/etc/shadow", "/etc/sudoers", "/etc/ssh", "~"})
 """Where keys and passwords are: to read them is enough."""
+_HOME = re.compile(r"/home/[^/]+")
 _KEYS = tuple(f"~/{name}" for name in (".ssh", ".gnupg", ".aws", ".kube", ".docker"))
 _DISK = re.compile(r"/dev/(?:[shv]d[a-z]+\d*|xvd[a-z]+\d*|nvme\d+n\d+(?:p\d+)?|mmcblk\d+(?:p\d+)?|dm-\d+|md\d+)")
 _SENSITIVE_DEVICES = frozenset({"/dev", "/dev/mem", "/dev/kmem", "/dev/port"})

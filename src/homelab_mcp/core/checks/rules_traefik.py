@@ -1,4 +1,4 @@
-"""HL060 to HL067: Traefik labels that do not do what they should."""
+"""HL060, HL061 and HL064 to HL067: Traefik labels that do not do what they should."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ DOCS = "https://doc.traefik.io/traefik/reference/routing-configuration/other-pro
 HEAD = "services:\n  web:\n    image: nginx:1.29\n"
 LABELS = f"{HEAD}    labels:\n      traefik.enable: 'true'\n"
 RULE = "      traefik.http.routers.web.rule: Host(`web.example.org`)\n"
-MORE = "  more:\n    image: nginx:1.29\n    labels:\n"
 PORT = "      traefik.http.services.web.loadbalancer.server.port: "
 
 
@@ -132,53 +131,6 @@ def _as_lender(owner: ServiceView) -> set[tuple[int, str]]:
 
 def _numbers(ports: set[int]) -> str:
     return ", ".join(str(p) for p in sorted(ports)[:6])
-
-
-@rule(
-    "HL062",
-    Severity.ERROR,
-    "Two routers of one name",
-    why="Traefik keeps neither: routers of the Docker provider share one namespace over all stacks.",
-    link=DOCS,
-    bad=f"{LABELS}{RULE}{MORE}      traefik.http.routers.web.rule: Host(`b.example.org`)\n",
-    good=f"{LABELS}{RULE}{MORE}      traefik.http.routers.more.rule: Host(`b.example.org`)\n",
-)
-def router_twice(ctx: LintContext) -> Iterable[Finding]:
-    """Two services define one router differently."""
-    first: dict[str, tl.Router] = {}
-    for router in tl.all_routers(ctx.lab):
-        # A name in a file is another one than the same in a label.
-        other = router if router.service.of_file else first.setdefault(router.name.lower(), router)
-        if other is router or not router.service.is_beside(other.service):
-            continue
-        if {k: e.value for k, e in other.options.items()} != {k: e.value for k, e in router.options.items()}:
-            where = f"{other.service.name!r} in {other.service.stack.file}"
-            yield ctx.on(router.service, router.anchor.path, f"The router {router.name!r} is also defined by {where}.")
-
-
-@rule(
-    "HL063",
-    Severity.ERROR,
-    "Two routers for one address",
-    why="With the same rule only one of the two gets the requests, and which one is chance.",
-    link="https://doc.traefik.io/traefik/reference/routing-configuration/http/router/rules-and-priority/",
-    bad=f"{LABELS}{RULE}{MORE}      traefik.http.routers.more.rule: Host(`web.example.org`)\n",
-    good=f"{LABELS}{RULE}{MORE}      traefik.http.routers.more.rule: Host(`b.example.org`)\n",
-)
-def rule_twice(ctx: LintContext) -> Iterable[Finding]:
-    """Two routers have one rule on one entry point and no priorities to tell them apart."""
-    static = tl.static_config(ctx.lab)
-    seen: dict[tuple[str, str], list[tl.Router]] = {}
-    for router in tl.all_routers(ctx.lab):
-        rule_text = "".join(router.value("rule").split())
-        if not rule_text or router.options["rule"].open:
-            continue
-        before = seen.setdefault((rule_text, router.value("priority")), [])
-        other = next((r for r in before if tl.rivals(r, router, static)), None)
-        before.append(router)
-        if other:
-            where = f"{other.name!r} of {other.service.name!r} in {other.service.stack.file}"
-            yield ctx.on(router.service, router.options["rule"].path, f"The router {where} has the same rule.")
 
 
 @rule(

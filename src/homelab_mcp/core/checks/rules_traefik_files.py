@@ -61,7 +61,9 @@ def _problem(kind: str, option: str, value: str) -> tuple[str, int]:
         alone = head in {"compress", "contenttype"}
         return "" if alone else f"{head!r} cannot stand alone: it needs options.", 4
     message = http_problem(kind, head, option)
-    return message, 5 if " has no option " in message and kind != "routers" else 4
+    if " has no option " not in message or kind == "routers":
+        return message, 4
+    return message, 5 if message.startswith(repr(head)) else option.count(".") + option.count("[") + 4
 
 
 def _unknown_parts(ctx: LintContext, service: FileService) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks import traefik_paths
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.traefik_known import DYNAMIC, unknown_in
 from homelab_mcp.core.checks.traefik_static import StaticConfig
@@ -153,6 +154,9 @@ def unknown_option(ctx: LintContext) -> Iterable[Finding]:
         listed = ctx.lab.traefik is not None and _LISTED.search(ctx.lab.traefik.image)
         unsure = passed_over or not (unknown.near or name in DYNAMIC or listed)
         lost = passed_over and name in _ROUTES and any(".routers." in o for o in static.options if o.startswith(name))
+        # A section that everything hangs on, under a misspelt name and not there under its own.
+        near = unknown.near if passed_over and unknown.near in _NEEDED else ""
+        lost = lost or bool(near and not any(o.startswith(near) for o in static.options))
         severity = Severity.WARNING if unsure and not lost else None
         path = static.where[option]
         if static.file is not None and len(path) > unknown.depth:
@@ -163,6 +167,7 @@ def unknown_option(ctx: LintContext) -> Iterable[Finding]:
 
 _ROUTES = frozenset({"http", "tcp", "udp"})
 """Sections with routes: those in the static file never exist, so nothing answers at their addresses."""
+_NEEDED = frozenset({"certificatesresolvers", "entrypoints", "providers"})
 _LISTED = re.compile(r":v?3\.[0-7](?![0-9])")
 """Tags of the releases whose options are all in the list; a later one may have more."""
 
@@ -186,7 +191,8 @@ def _is_dynamic_too(ctx: LintContext, static: StaticConfig) -> bool:
     "    volumes: ['./dynamic:/dynamic:ro']\n",
 )
 def no_files(ctx: LintContext) -> Iterable[Finding]:
-    """``providers.file.directory`` or ``filename`` at a place of the image that no mount covers."""
+    """``providers.file``, certificates and lists of users at a place of the image that no mount covers."""
+    yield from traefik_paths.not_mounted(ctx)
     static = tl.static_config(ctx.lab)
     missing = ctx.lab.traefik_files.missing
     if static and missing:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.hosts import host_in
+from homelab_mcp.core.checks.hosts import host_in, meet
 from homelab_mcp.core.checks.rules_traefik_options import told
 from homelab_mcp.core.checks.traefik_dns import NEEDED, PROVIDERS
 from homelab_mcp.core.checks.traefik_static import StaticConfig
@@ -46,6 +46,9 @@ _WORDS = {
     "core.defaultrulesyntax": "v2 v3",
 }
 _KEYS = frozenset(["ec256", "ec384", "rsa2048", "rsa4096", "rsa8192"])
+_EXAMPLE = re.compile(
+    r"(?:your|my)?[-_.]?(?:e?-?mail|you|user|name|changeme|example)@|.*@(?:your|my)-?domain\\.", re.IGNORECASE
+)
 _ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^:/\s\[\]]*):([0-9]{1,5})(?:/(tcp|udp))?")
 
 
@@ -102,6 +105,8 @@ def _static_problem(option: str, value: str, static: StaticConfig) -> tuple[str,
 def _acme_problem(option: str, value: str) -> tuple[str, Severity] | None:
     if option.endswith(".acme.email") and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", value):
         return f"{value!r} is no address for mail: the authority refuses it.", Severity.WARNING
+    if option.endswith(".acme.email") and _EXAMPLE.match(value):
+        return f"{value!r} is a manual's example: the authority's warnings reach nobody.", Severity.WARNING
     if option.endswith(".acme.keytype") and value.lower() not in _KEYS:
         return f"{value!r} is no type of key; there are EC256, EC384, RSA2048, RSA4096 and RSA8192.", Severity.WARNING
     if option.endswith(".acme.caserver") and not value.startswith(("https://", "http://")):
@@ -164,6 +169,8 @@ def _socket(
     if inside and host not in ctx.lab.hosts and not any(s.partial for s in ctx.lab.stacks):
         message = f"No service or container of the lab is called {host!r}."
         yield told(ctx, static, "providers.docker.endpoint", message)
+    elif inside and host in ctx.lab.hosts and not any(meet(traefik, s, ctx.lab) for s in ctx.lab.hosts[host]):
+        yield told(ctx, static, "providers.docker.endpoint", f"{host!r} is on none of Traefik's networks.")
 
 
 def _points(ctx: LintContext, static: StaticConfig, traefik: ServiceView) -> Iterator[Finding]:

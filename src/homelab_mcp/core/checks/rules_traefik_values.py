@@ -130,7 +130,7 @@ def circular_chain(ctx: LintContext) -> Iterable[Finding]:
         for name, option, entry in service.http_labels.get("middlewares", ()):
             if option == "chain.middlewares":
                 chains[_full(name, service)] = (service, entry, [_full(n, service) for n in words(entry.value or "")])
-            elif option == "errors.service" and not service.of_file:
+            elif option == "errors.service":
                 yield from _error_page(ctx, service, entry)
         for _, option, entry in service.http_labels.get("routers", ()):
             text = (entry.value or "").strip()
@@ -159,6 +159,9 @@ def _comes_back(name: str, to: str, chains: dict[str, tuple[ServiceView, Entry, 
 
 def _error_page(ctx: LintContext, service: ServiceView, entry: Entry) -> Iterator[Finding]:
     name, _, provider = (entry.value or "").partition("@")
+    in_files = ctx.lab.traefik_files.names("services")
+    if name and provider == "file" and not entry.open and in_files is not None and name not in in_files:
+        yield ctx.on(service, entry.path, f"No file of Traefik's defines the service {name!r}.")
     if not name or entry.open or provider not in {"", "docker"} or any(s.partial for s in ctx.lab.stacks):
         return
     if name.lower() not in _services(ctx.lab):

@@ -116,10 +116,19 @@ def default_host(ctx: LintContext) -> Iterable[Finding]:
             if host in ctx.lab.hosts or host in given_hosts(service) or any(n in known for n in names):
                 continue
             there = [s.name for s in service.stack.services if s is not service and kind_of(s) == kind]
+            if not there and not _outward(service):
+                message = f"It asks for the host {host!r} ({names[0]}), which no container has."
+                yield ctx.on(service, (), message, severity=Severity.WARNING)
             if len(there) == 1:
                 path = ("environment",) if "environment" in service.data else ()
                 message = f"{names[0]} is not set, so it asks for the host {host!r}; the service is {there[0]!r}."
                 yield ctx.on(service, path, message, key=True)
+
+
+def _outward(service: ServiceView) -> bool:
+    """True where containers of other stacks may be on its networks."""
+    bodies = [service.stack.section("networks").get(key) for key in service.networks]
+    return any(isinstance(b, dict) and (b.get("external") or b.get("name")) for b in bodies)
 
 
 _DEFAULTS: dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {

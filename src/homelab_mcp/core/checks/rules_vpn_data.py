@@ -114,6 +114,9 @@ def _left_over(ctx: LintContext, stack: StackView) -> Iterable[Finding]:
         names = {db.name, str(db.data.get("container_name") or ""), str(db.data.get("hostname") or "")} - {""}
         if not _dedicated(db) or db.partial or db.published or db.network_mode or not serves(db):
             continue
+        if not _external_network(db) and not any(s.real_networks & db.real_networks for s in others):
+            yield ctx.on(db, (), "It has no port, and no other service of the lab is on a network with it.")
+            continue
         near = others if _external_network(db) else [s for s in others if s.real_networks & db.real_networks]
         if near and not any(_mentions(s, names) for s in near):
             yield ctx.on(db, (), "No service of the lab names it.", severity=Severity.INFO)

@@ -1,7 +1,8 @@
 """What Traefik's file provider defines: routers, services and middlewares of its dynamic files.
 
 Each file is shown to the rules as a service with Traefik's labels, so that what holds for labels holds for files. A
-name that a file gives without '@' is one of the file provider and gets ``@file`` here. Go templates are left alone.
+name that a file gives without '@' is one of the file provider and gets ``@file`` here. Go templates are left
+alone where their lines come and go; a value that one fills in is open.
 """
 
 from __future__ import annotations
@@ -101,7 +102,8 @@ class FileService(ServiceView):
                 for option, value, where in flattened(options, "", (*path, str(name))):
                     text = _qualified(value) if option in _NAMING.get(part, ()) else value
                     key = f"traefik.{kind}.{part}.{name}.{option}"
-                    yield str(name), option, Entry(key, text, text, where, False)
+                    made = "{{" in text
+                    yield str(name), option, Entry(key, None if made else text, text, where, made)
 
 
 class TraefikFiles:
@@ -138,7 +140,7 @@ class TraefikFiles:
         except Unknown:
             return
         self.refused = tuple(f for f in found if f.refused and not f.is_template)
-        self.services = tuple(FileService(f) for f in found if not f.refused and not f.is_template)
+        self.services = tuple(FileService(f) for f in found if not f.refused and not f.has_actions)
         self.complete = static.complete and len(self.services) == len(found)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 
 from homelab_mcp.core.checks import traefik_labels as tl
 
@@ -12,6 +13,7 @@ _TOP_ONE = frozenset({"frontend", "backend", "port", "protocol", "weight", "fron
 
 _KINDS = ("routers", "services", "middlewares", "serverstransports")
 _OF_SERVER = frozenset({"port", "scheme", "url", "weight", "preservepath"})
+_SERVER = re.compile(r"loadbalancer\.(?:server|servers\[[0-9]+\])\.")
 _OF_DOCKER = frozenset({"network", "lbswarm", "allownonrunning"})
 
 
@@ -67,6 +69,9 @@ def http_problem(kind: str, head: str, option: str) -> str:
     if kind == "middlewares" and head not in tl.MIDDLEWARES:
         near = difflib.get_close_matches(head, tl.MIDDLEWARES, n=1)
         return f"there is no middleware {head!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+    if kind == "services" and head not in tl.SERVICE_KINDS:
+        near = difflib.get_close_matches(head, tl.SERVICE_KINDS, n=1)
+        return f"a service has no {head!r}." + (f" Did you mean {near[0]!r}?" if near else "")
     known = tl.MIDDLEWARE_OPTIONS.get(head, ()) if kind == "middlewares" else ()
     if kind == "services" and head == "loadbalancer":
         known = tl.BALANCER_OPTIONS
@@ -74,11 +79,18 @@ def http_problem(kind: str, head: str, option: str) -> str:
     if known and first and first not in known:
         near = difflib.get_close_matches(first, known, n=1)
         return f"{head!r} has no option {first!r}." + (f" Did you mean {near[0]!r}?" if near else "")
-    server = option.removeprefix("loadbalancer.server.")
-    if kind == "services" and server != option and server not in _OF_SERVER:
-        near = difflib.get_close_matches(server, _OF_SERVER, n=1)
-        return f"a server has no option {server!r}." + (f" Did you mean {near[0]!r}?" if near else "")
-    if kind == "services" and head not in tl.SERVICE_KINDS:
-        near = difflib.get_close_matches(head, tl.SERVICE_KINDS, n=1)
-        return f"a service has no {head!r}." + (f" Did you mean {near[0]!r}?" if near else "")
-    return ""
+    server = _SERVER.match(option)
+    if kind == "services" and server and (word := option[server.end() :]) not in _OF_SERVER:
+        near = difflib.get_close_matches(word, _OF_SERVER, n=1) or ["url"] * (word in {"address", "host", "uri"})
+        return f"a server has no option {word!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+    return _below(option) if kind in {"services", "middlewares"} else ""
+
+
+def _below(option: str) -> str:
+    """What is wrong with an option two levels down, of the sections whose lists are settled; "" where nothing is."""
+    section = next((s for s in tl.BELOW if option.startswith(f"{s}.")), "")
+    word = option[len(section) + 1 :].partition(".")[0].partition("[")[0]
+    if not section or word in tl.BELOW[section]:
+        return ""
+    near = difflib.get_close_matches(word, tl.BELOW[section], n=1)
+    return f"{section.rpartition('.')[2]!r} has no option {word!r}." + (f" Did you mean {near[0]!r}?" if near else "")

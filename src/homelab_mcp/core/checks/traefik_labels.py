@@ -82,6 +82,19 @@ BALANCER_OPTIONS = frozenset(
         "passivehealthcheck",
     ]
 )
+BELOW: dict[str, frozenset[str]] = {
+    section: frozenset(options.split())
+    for section, options in {
+        "loadbalancer.healthcheck": "scheme mode path method status port interval unhealthyinterval timeout hostname "
+        "followredirects headers",
+        "loadbalancer.sticky.cookie": "name secure httponly samesite maxage path domain",
+        "forwardauth.tls": "ca cert key insecureskipverify caoptional",
+        "ipallowlist.ipstrategy": "depth excludedips ipv6subnet",
+        "ratelimit.sourcecriterion": "ipstrategy requestheadername requesthost",
+        "inflightreq.sourcecriterion": "ipstrategy requestheadername requesthost",
+    }.items()
+}
+"""Options two levels down whose lists are settled (Traefik's ``pkg/config/dynamic``), lower case."""
 
 PROVIDERS = (
     *("docker", "swarm", "file", "internal", "http", "redis", "consulcatalog", "consul", "etcd", "nomad", "rest"),

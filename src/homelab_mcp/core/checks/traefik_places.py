@@ -21,6 +21,10 @@ MOST_FILES = 200
 MOST_DEPTH = 5
 
 
+_ACTION = re.compile(r"\{\{-?\s*(?:(?:if|else|end|range|with|define|template|block|break|continue)\b|\$)|^\s*\{\{")
+"""What makes lines come and go: Go's actions, and a line that is nothing but a template."""
+
+
 class Unknown(Exception):
     """Nobody here can say what Traefik finds there."""
 
@@ -66,6 +70,11 @@ class TraefikFile:
     def is_template(self) -> bool:
         """True for a Go template: what it comes to is only known when Traefik runs it."""
         return "{{" in self.text
+
+    @property
+    def has_actions(self) -> bool:
+        """True for a template whose lines come and go; one that only fills in values is YAML as it stands."""
+        return self.is_template and any(map(_comes_and_goes, self.text.splitlines()))
 
     def place(self, path: Sequence[str | int], *, key: bool = False) -> tuple[str, Mark]:
         """The file, and where in it the value (or its key) stands."""
@@ -203,6 +212,15 @@ class Places:
             text = self._text(outside)
             return None if text is None else _loaded(TraefikFile(outside, text))
         raise Unknown
+
+
+def _comes_and_goes(line: str) -> bool:
+    """True where a line of a template is an action, goes on in the next line, or has a key that is filled in."""
+    if "{{" not in line:
+        return False
+    key = line.partition(": ")[0].lstrip("- ")
+    open_end = "{{" in re.sub(r"\{\{.*?\}\}", "", line)
+    return bool(_ACTION.search(line)) or open_end or (": " in line and "{{" in key)
 
 
 def _loaded(file: TraefikFile) -> TraefikFile:

@@ -1,0 +1,40 @@
+"""HL339: routers that lack what makes them a route: a rule, or a service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.model.finding import Finding, Severity
+
+LABELS = "services:\n  web:\n    image: nginx:1.29\n    labels:\n      traefik.enable: 'true'\n"
+
+
+@rule(
+    "HL339",
+    Severity.WARNING,
+    "Half a router",
+    why="A router without a rule gets Traefik's default one, the host 'service-stack', which nobody asks for; often "
+    "its rule stands under a name that is spelt otherwise. In a file a router without a rule or a service is dropped.",
+    link="https://doc.traefik.io/traefik/reference/routing-configuration/http/router/rules-and-priority/",
+    bad=f"{LABELS}      traefik.http.routers.web.entrypoints: websecure\n",
+    good=f"{LABELS}      traefik.http.routers.web.entrypoints: websecure\n"
+    "      traefik.http.routers.web.rule: Host(`web.example.org`)\n",
+)
+def half_a_router(ctx: LintContext) -> Iterable[Finding]:
+    """HTTP routers with other options and no rule; in files also those without a service."""
+    static = tl.static_config(ctx.lab)
+    by_default = static is not None and any(o.endswith(".defaultrule") for o in static.options)
+    for router in tl.all_routers(ctx.lab):
+        service = router.service
+        if service.of_file:
+            missing = [o for o in ("rule", "service") if o not in router.options]
+            if missing and not any(o.startswith("parentrefs") for o in router.options):
+                path = router.anchor.path[:3]
+                message = f"The router {router.name!r} has no {missing[0]}: Traefik drops it."
+                yield ctx.on(service, path, message, key=True, severity=Severity.ERROR)
+        elif "rule" not in router.options and not by_default and not service.partial and not service.stack.partial:
+            others = [r.name for r in tl.routers(service) if "rule" in r.options]
+            tail = f" The container has one for {others[0]!r}." if others else ""
+            yield ctx.on(service, router.anchor.path, f"The router {router.name!r} has no rule.{tail}")

@@ -1,0 +1,59 @@
+"""HL334: variables that name a secret's file, in a folder of the stack that has no such file."""
+
+from __future__ import annotations
+
+import difflib
+import posixpath
+import re
+from collections.abc import Iterable
+
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.view import Mount, ServiceView
+from homelab_mcp.model.finding import Finding, Severity
+
+HEAD = "services:\n  db:\n    image: postgres:17.5\n    volumes: ['./db:/var/lib/postgresql/data', './s/pw:/pw:ro']\n"
+_SECRET = re.compile(r"(?:PASSWORD|PASSWD|SECRET|TOKEN|KEY|JWT|CREDENTIALS?)_FILE$", re.IGNORECASE)
+
+
+@rule(
+    "HL334",
+    Severity.WARNING,
+    "A secret's file that is not in its folder",
+    why="The program reads the secret from the file at its start: without the file it ends, or goes on without a "
+    "password.",
+    link="https://docs.docker.com/compose/how-tos/use-secrets/",
+    bad="services:\n  db:\n    image: postgres:17.5\n    volumes: ['./db:/var/lib/postgresql/data', './s:/s:ro']\n"
+    "    environment: {POSTGRES_PASSWORD_FILE: /s/password}\n",
+    good=f"{HEAD}    environment: {{POSTGRES_PASSWORD_FILE: /pw}}\n",
+    needs="environment",
+)
+def no_such_file(ctx: LintContext) -> Iterable[Finding]:
+    """``*_FILE`` of a secret below a mounted folder of the stack; an error where a file there is nearly called so."""
+    for service in ctx.having("environment"):
+        exists, names = service.stack.exists, service.stack.names
+        if service.partial or exists is None:
+            continue
+        for entry in service.environment.values():
+            text = (entry.value or "").strip()
+            if not _SECRET.search(entry.key) or entry.open or not text.startswith("/") or "/run/secrets/" in text:
+                continue
+            mount = _mount_above(service, text)
+            if mount is None or exists(posixpath.join(mount.source, text[len(mount.target.rstrip("/")) + 1 :])):
+                continue
+            folder, name = posixpath.split(text[len(mount.target.rstrip("/")) + 1 :])
+            outside = posixpath.normpath(posixpath.join(posixpath.dirname(service.stack.file), mount.source, folder))
+            known = [n for n in (names(outside) or () if names else ()) if not n.endswith("/")]
+            near = difflib.get_close_matches(name, known, n=1)
+            tail = f" Did you mean {near[0]!r}?" if near else ""
+            severity = Severity.ERROR if near else None
+            message = f"{entry.key}: there is no {name!r} in {posixpath.join(mount.source, folder)}.{tail}"
+            yield ctx.on(service, entry.path, message, severity=severity)
+
+
+def _mount_above(service: ServiceView, path: str) -> Mount | None:
+    """The nearest bind mount of a folder of the stack above a path; None where another mount is nearer."""
+    above = [m for m in service.mounts if path == m.target or path.startswith(f"{m.target.rstrip('/')}/")]
+    nearest = max(above, key=lambda m: len(m.target.rstrip("/")), default=None)
+    if nearest is None or nearest.kind != "bind" or nearest.open or nearest.target == path:
+        return None
+    return nearest if nearest.source.startswith(".") else None
