@@ -56,6 +56,22 @@ def parse_or_empty(text: str) -> dict[str, str]:
         return {}
 
 
+def parse_leniently(text: str) -> dict[str, str]:
+    """As :func:`parse`; line by line for a text that Compose refuses, so that one bad line does not hide the others.
+
+    For the linter, which says what is wrong with the file and need not call each of its variables missing as well.
+    """
+    try:
+        return parse(text)
+    except InvalidInput:
+        values: dict[str, str] = {}
+        for line in text.splitlines():
+            key = _KEY.match(line)
+            if key is not None and key["sep"] is not None:
+                values |= parse_or_empty(line) or {key["name"]: line[key.end() :].strip()}
+        return values
+
+
 def parse(text: str) -> dict[str, str]:
     """Names and values as Compose sees them, references to earlier variables expanded; the last of a name wins.
 

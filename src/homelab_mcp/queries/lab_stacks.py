@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from homelab_mcp.core.checks import LintStack
-from homelab_mcp.core.env_file import parse_or_empty
+from homelab_mcp.core.env_file import parse_leniently, parse_or_empty
 from homelab_mcp.core.stack_texts import GLOBAL_ENV, named_paths, own_paths
 from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.lab import PRIVATE_FOLDER
@@ -30,13 +30,13 @@ def lint_stacks(
         changed: files that would be written (their text) or deleted (None), by path; what is on disk otherwise.
     """
     beside = Beside(files, changed or {})
-    shared = parse_or_empty(beside.text(SHARED_ENV))
+    shared = parse_leniently(beside.text(SHARED_ENV))
     return [
         LintStack(
             name=s.name,
             file=s.compose_path,
             text=s.compose_text,
-            env={**shared, **parse_or_empty(s.env_text)},
+            env={**shared, **parse_leniently(s.env_text)},
             exists=partial(beside.exists, s.name),
             others=s.others,
             read=beside.read,

@@ -199,7 +199,7 @@ def _variables(reader: ComposeReader, file: str) -> dict[str, str]:
     for path in reader.env_files(file):
         text = reader.read(path)
         if text is not None:
-            from homelab_mcp.core.env_file import parse
+            from homelab_mcp.core.env_file import parse_leniently
 
-            found |= parse(text)
+            found |= parse_leniently(text)
     return found

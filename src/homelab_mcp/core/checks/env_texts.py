@@ -33,7 +33,7 @@ class EnvText:
 
 def paths(stack: StackView) -> list[str]:
     """The ``.env`` beside the stack's file, and the files that its services name."""
-    return list(dict.fromkeys([_beside(stack, ".env"), *(p for s in stack.services for p in files_of(s))]))
+    return list(dict.fromkeys([beside(stack, ".env"), *(p for s in stack.services for p in files_of(s))]))
 
 
 def files_of(service: ServiceView) -> Iterator[str]:
@@ -42,10 +42,11 @@ def files_of(service: ServiceView) -> Iterator[str]:
     for item in [part] if isinstance(part, str) else part if isinstance(part, list) else ():
         name = item.get("path") if isinstance(item, dict) else item
         if isinstance(name, str) and not is_open(name):
-            yield _beside(service.stack, name)
+            yield beside(service.stack, name)
 
 
-def _beside(stack: StackView, name: str) -> str:
+def beside(stack: StackView, name: str) -> str:
+    """The path of a file that the stack names, as the lab knows it."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(stack.file), name))
 
 

@@ -200,7 +200,7 @@ def _with_the_rest(lab: Lab, report: Collection[str]) -> frozenset[str]:
         asked = asked.union(file.file for file in lab.traefik_files.all)
     beside = [f.file for f in lab.authelia_files if any(s.file in asked for s in lab.stacks)]
     read = [c.source.file for s, c in lab.config_files if s.stack.file in asked]
-    told = [p for t in lab.stacks if t.file in asked for s in t.services for p in env_texts.files_of(s)]
+    told = [p for t in lab.stacks if t.file in asked for p in env_texts.paths(t)]
     asked = asked.union(beside, read, told)
     return asked.union(file.file for stack in lab.stacks if stack.file in asked for file in stack.files)
 

@@ -56,6 +56,10 @@ def refused_setting(ctx: LintContext) -> Iterable[Finding]:
         shm = data.get("shm_size")
         if isinstance(shm, int) and shm < 0:
             yield ctx.on(service, ("shm_size",), "A size cannot be below 0.")
+        size = byte_size(shm) or 0
+        if 0 < size < 2**20:
+            message = f"{size:.0f} bytes are next to nothing; a size without a unit is bytes (64m is the default)."
+            yield ctx.on(service, ("shm_size",), message, severity=Severity.WARNING)
         if "memswap_limit" in data and byte_size(data["memswap_limit"]) and not _memory(service):
             yield ctx.on(service, ("memswap_limit",), "'memswap_limit' needs 'mem_limit'.", key=True)
         text = word(service, "cpuset") if "cpuset" in data else ""

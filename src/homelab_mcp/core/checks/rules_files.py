@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -35,6 +36,15 @@ def _needed(service: ServiceView) -> Iterator[tuple[Any, Path]]:
     extends = service.data.get("extends")
     if isinstance(extends, dict) and extends.get("file") and not service.stack.reads:
         yield extends["file"], ("extends", "file")
+    options = service.data.get("security_opt")
+    for n, item in enumerate(options if isinstance(options, list) else ()):
+        # Compose reads a seccomp profile itself, and hands its text to the engine.
+        profile = _PROFILE.fullmatch(item) if isinstance(item, str) else None
+        if profile:
+            yield profile[1], ("security_opt", n)
+
+
+_PROFILE = re.compile(r"seccomp[:=](?!unconfined$|builtin$|\{)(.+)")
 
 
 def _of_stack(stack: StackView) -> Iterator[tuple[Any, Path]]:
@@ -59,8 +69,8 @@ def _names(part: Any) -> Iterator[str]:
     "HL106",
     Severity.ERROR,
     "A file that is not there",
-    why="Compose refuses a stack whose env_file, extended or included file is missing; the engine one whose secret or "
-    "config is.",
+    why="Compose refuses a stack whose env_file, extended or included file or seccomp profile is missing; the engine "
+    "one whose secret or config is.",
     link=f"{SERVICES}#env_file",
     bad=f"{HEAD}    env_file: missing.env\n",
     good=f"{HEAD}    env_file: [{{path: missing.env, required: false}}]\n",

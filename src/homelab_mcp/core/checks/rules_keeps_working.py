@@ -20,9 +20,9 @@ from homelab_mcp.model.finding import Finding, Severity
     "HL250",
     Severity.WARNING,
     "A network or mount that keeps a service from working",
-    why="A database cannot write into a read-only folder; ports of a service on internal networks alone are published "
-    "to nobody; one alias for two containers is answered by either; addresses of the internet used inside hide the "
-    "real ones.",
+    why="A database cannot write into a read-only folder; ports of a service on internal or macvlan networks alone are "
+    "published to nobody; one alias for two containers is answered by either; addresses of the internet used inside "
+    "hide the real ones.",
     link="https://docs.docker.com/reference/compose-file/networks/",
     bad="services:\n  db:\n    image: mariadb:11.8\n    volumes: ['./db:/var/lib/mysql:ro']\n",
     good="services:\n  db:\n    image: mariadb:11.8\n    volumes: ['./db:/var/lib/mysql']\n",
@@ -56,9 +56,16 @@ def _nobody(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
     if internal and service.published and not service.network_mode:
         message = "All its networks are internal: nothing is published, whatever stands here."
         yield ctx.on(service, service.published[0][0].at("published"), message)
+    elif bodies and service.published and not service.network_mode and all(map(_on_the_lan, bodies)):
+        message = "All its networks are macvlan or ipvlan: it is asked at its own address, and nothing is published."
+        yield ctx.on(service, service.published[0][0].at("published"), message)
     elif internal and service.image_name in _OUTWARD and not service.network_mode and not service.partial:
         first = next(iter(service.networks.values()))
         yield ctx.on(service, first, "All its networks are internal, and it works with the internet.")
+
+
+def _on_the_lan(body: Any) -> bool:
+    return isinstance(body, dict) and body.get("driver") in ("macvlan", "ipvlan")
 
 
 _OUTWARD = frozenset(

@@ -147,8 +147,9 @@ def container_called(ctx: LintContext) -> Iterable[Finding]:
     "HL211",
     Severity.WARNING,
     "A host on none of its networks",
-    why="Containers find each other by name only on a network that both are on. One that borrows another's network, or "
-    "uses the host's, has no name of its own; from the host's network no container name is known.",
+    why="Containers find each other by name only on a network that both are on, and never on the engine's default "
+    "bridge. One that borrows another's network, or uses the host's, has no name of its own; from the host's network "
+    "no container name is known.",
     link=NETWORKING,
     bad=f"{HEAD}    environment: {{API_URL: 'http://api:8080'}}\n    networks: [front]\n  api:\n"
     "    image: busybox:1.37\n    networks: [back]\nnetworks: {front: {}, back: {}}\n",
@@ -168,6 +169,10 @@ def host_elsewhere(ctx: LintContext) -> Iterable[Finding]:
                 message = f"On the host's network {host!r} is no name; ask localhost at a published port."
                 here = any(s.stack is service.stack for s in found)
                 yield ctx.on(service, entry.path, message, severity=Severity.ERROR if here else None)
+                continue
+            if service.network_mode == "bridge" and not service.data.get("links"):
+                message = f"The default bridge knows no names: {host!r} is found on networks of Compose's only."
+                yield ctx.on(service, entry.path, message)
                 continue
             mine = owner(service, ctx.lab)
             if mine is None or any(owner(s, ctx.lab) is mine for s in found if s.network_mode):

@@ -133,9 +133,18 @@ def bad_sysctl(ctx: LintContext) -> Iterable[Finding]:
             elif name.startswith("net."):
                 if service.network_mode == "host":
                     yield ctx.on(service, path, f"{name} cannot be set with the host's network.", key=True)
+                elif name in _HOSTS_NET:
+                    yield ctx.on(service, path, f"{name} is the host's; set it there.", key=True)
             elif name not in _IPC and not name.startswith("fs.mqueue."):
                 yield ctx.on(service, path, f"{name} is the host's; set it there.", key=True)
 
+
+_HOSTS_NET = frozenset(
+    {f"net.core.{x}mem_{y}" for x in "rw" for y in ("max", "default")}
+    | {f"net.core.{x}" for x in ("netdev_max_backlog", "netdev_budget", "default_qdisc", "busy_poll", "bpf_jit_enable")}
+    | {"net.ipv4.tcp_mem", "net.ipv4.udp_mem", "net.ipv4.tcp_max_orphans", "net.netfilter.nf_conntrack_max"}
+)
+"""Settings under net. that a network namespace of its own lacks or may only read (Linux 6.18, as root)."""
 
 _IPC = frozenset(
     {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax"}
@@ -281,3 +290,11 @@ def bad_gpu(ctx: LintContext) -> Iterable[Finding]:
             path = (*RESERVED, "devices", n)
             if isinstance(item, dict) and "count" in item and "device_ids" in item:
                 yield ctx.on(service, path, "'count' and 'device_ids' exclude each other.")
+            words = item.get("capabilities") if isinstance(item, dict) else None
+            for at, text in enumerate(words if isinstance(words, list) else ()):
+                if isinstance(text, str) and text in _GPU:
+                    message = f"No card has the capability {str(text)!r}. Did you mean {_GPU[text]!r}?"
+                    yield ctx.on(service, (*path, "capabilities", at), message)
+
+
+_GPU = {"gpus": "gpu", "utils": "utility", "utilities": "utility", "videos": "video"}  # others may be a driver's own

@@ -23,6 +23,10 @@ _OPTIONS: dict[str, frozenset[str]] = {
     | _TAGGED
     | {f"syslog-{name}" for name in ("address", "facility", "format")}
     | {f"syslog-tls-{name}" for name in ("ca-cert", "cert", "key", "skip-verify")},
+    "gelf": _SHARED
+    | _TAGGED
+    | {f"gelf-{name}" for name in ("address", "compression-type", "compression-level")}
+    | {"gelf-tcp-max-reconnect", "gelf-tcp-reconnect-delay"},
 }
 """What each driver takes (Docker's reference, "Configure logging drivers"); seen with Engine 20.10."""
 
@@ -43,6 +47,9 @@ def bad_log_option(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         logging = service.data.get("logging")
         options = logging.get("options") if isinstance(logging, dict) else None
+        gelf = isinstance(logging, dict) and logging.get("driver") == "gelf" and not service.partial
+        if gelf and (not isinstance(options, dict) or "gelf-address" not in options):
+            yield ctx.on(service, ("logging", "driver"), "The log driver 'gelf' needs the option 'gelf-address'.")
         if isinstance(logging, dict) and isinstance(options, dict):
             driver = logging.get("driver") or "json-file"
             if isinstance(driver, str) and driver in _OPTIONS:
@@ -95,12 +102,20 @@ def _value_problem(name: str, text: str, options: dict[Any, Any]) -> str:
             return "'max-buffer-size' needs 'mode: non-blocking'."
     elif name == "max-file" and not (re.fullmatch("[0-9]{1,9}", text) and int(text) > 0):
         return "'max-file' is a whole number from 1 on."
+    elif name in _ADDRESSES and text and not re.fullmatch(_ADDRESSES[name][0], text):
+        return f"'{name}' is written {_ADDRESSES[name][1]}."
     elif name == "mode" and text not in {"blocking", "non-blocking"}:
         return "'mode' is blocking or non-blocking."
     elif name == "compress" and text not in _BOOLEANS:
         return "'compress' is true or false."
     return ""
 
+
+_ADDRESSES = {
+    "gelf-address": (r"(?:udp|tcp)://[^:/]+:[0-9]+|(?:udp|tcp)://\[[0-9a-fA-F:]+\]:[0-9]+", "udp://host:port"),
+    "syslog-address": (r"(?:udp|tcp|tcp\+tls|unix|unixgram)://.+", "udp://host:514, tcp://... or unix:///dev/log"),
+}
+"""Option -> what the driver takes (moby, daemon/logger/gelf and syslog; seen with the engine)."""
 
 _SIZE = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})? ?(?:[kKmMgGtTpP]i?)?[bB]?")
 _BOOLEANS = frozenset(["1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False"])

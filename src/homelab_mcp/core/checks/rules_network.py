@@ -64,6 +64,7 @@ def _address(value: Any) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None
 def bad_network(ctx: LintContext) -> Iterable[Finding]:
     """A pool, a driver or a driver option that the engine refuses."""
     for stack in ctx.lab.stacks:
+        yield from _predefined(ctx, stack)
         for key, body in own_networks(stack):
             place: Path = ("networks", key)
             driver = body.get("driver")
@@ -85,6 +86,17 @@ def bad_network(ctx: LintContext) -> Iterable[Finding]:
                 elif name == "com.docker.network.bridge.name" and len(text) > 15:
                     message = "The kernel's names of interfaces have 15 characters at most."
                     yield ctx.at(stack, (*place, "driver_opts", name), message)
+
+
+def _predefined(ctx: LintContext, stack: StackView) -> Iterator[Finding]:
+    """An external network by the name ``default``, which the engine makes for nobody."""
+    for key, body in stack.section("networks").items():
+        external = isinstance(body, dict) and body.get("external") not in (None, False, "false")
+        if external and stack.real_network(key) == "default" and any(key in s.networks for s in stack.services):
+            message = (
+                "No network of the engine's is called 'default', nor can be; say which one is meant: 'name: proxy'."
+            )
+            yield ctx.at(stack, ("networks", key), message, key=True)
 
 
 _DRIVERS = frozenset({"bridge", "macvlan", "ipvlan", "overlay", "host", "none", "null"})
@@ -191,15 +203,40 @@ _DOCKER0 = ipaddress.IPv4Network("172.17.0.0/16")
     "networks:\n  lan:\n    ipam: {config: [{subnet: 10.8.0.0/24}]}\n",
 )
 def taken_address(ctx: LintContext) -> Iterable[Finding]:
-    """A static address that is the network's own, that has no subnet, or that several replicas would share."""
+    """A static address that is the network's own or kept for others, has no subnet, or that replicas would share."""
     for service in ctx.having("networks"):
         networks = service.data.get("networks")
         for key, options in networks.items() if isinstance(networks, dict) else ():
             text = options.get("ipv4_address") if isinstance(options, dict) else None
             if isinstance(text, str) and text and not is_open(text):
-                problem = _taken(service, str(key), _address(text))
+                problem = _taken(service, str(key), _address(text)) or _kept(service, str(key), _address(text))
                 if problem:
                     yield ctx.on(service, ("networks", key, "ipv4_address"), problem)
+            text = options.get("ipv6_address") if isinstance(options, dict) else None
+            if isinstance(text, str) and text and not is_open(text) and _without_v6(service, str(key)):
+                message = "The network has no IPv6 subnet under 'ipam': the engine gives no fixed address there."
+                yield ctx.on(service, ("networks", key, "ipv6_address"), message)
+
+
+def _without_v6(service: ServiceView, key: str) -> bool:
+    """True for a network of the stack's own whose subnets are all known, and all IPv4."""
+    body = service.stack.section("networks").get(key)
+    if service.stack.partial or service.partial or not isinstance(body, dict) or body.get("driver") not in _LOCAL:
+        return False
+    ipam = body.get("ipam")
+    config = ipam.get("config") if isinstance(ipam, dict) else None
+    known = [subnet for item, _ in pools_of(body) if (subnet := _subnet(item.get("subnet")))]
+    own = body.get("external") in (None, False, "false")
+    return own and isinstance(config, list) and len(known) == len(config) and all(n.version == 4 for n in known)
+
+
+def _kept(service: ServiceView, key: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address | None) -> str:
+    body = service.stack.section("networks").get(key)
+    for pool, _ in pools_of(body) if isinstance(body, dict) else ():
+        kept = pool.get("aux_addresses")
+        if address and isinstance(kept, dict) and address in map(_address, kept.values()):
+            return f"{address} is kept free for somebody else (aux_addresses)."
+    return ""
 
 
 def _taken(service: ServiceView, key: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address | None) -> str:

@@ -92,7 +92,7 @@ def nothing_to_build(ctx: LintContext) -> Iterable[Finding]:
         exists, build = service.stack.exists, service.data["build"]
         form = build if isinstance(build, dict) else {"context": build}
         context = form.get("context") or "."
-        if exists is None or service.partial or not _is_folder(context) or "dockerfile_inline" in form:
+        if exists is None or service.partial or not folder_of_build(context) or "dockerfile_inline" in form:
             continue
         path: Path = ("build", "context") if isinstance(build, dict) and "context" in build else ("build",)
         if not exists(context):
@@ -112,7 +112,7 @@ def nothing_to_build(ctx: LintContext) -> Iterable[Finding]:
             yield ctx.on(service, where, f"There is no {file!r}.{tail}", severity=Severity.ERROR if near else None)
 
 
-def _is_folder(context: object) -> bool:
+def folder_of_build(context: object) -> bool:
     """True for a context that is a folder of this machine, known to its last character."""
     return isinstance(context, str) and not is_open(context) and not _FAR.match(context) and context[:1] not in "~$"
 

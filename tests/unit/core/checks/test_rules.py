@@ -25,8 +25,11 @@ def found(
     env: dict[str, str] | None = None,
     networks: set[str] | None = None,
     facts: LabFacts | None = None,
+    files: dict[str, str] | None = None,
 ) -> list[Finding]:
-    stacks = [LintStack(f"s{n}", f"s{n}/compose.yaml", text, env or {}, no_file) for n, text in enumerate(texts)]
+    names = [path.rpartition("/")[2] for path in files or ()]
+    beside = ((), files.get, lambda folder: names) if files else ()
+    stacks = [LintStack(f"s{n}", f"s{n}/compose.yaml", t, env or {}, no_file, *beside) for n, t in enumerate(texts)]
     return [f for f in lint(stacks, facts=facts or LabFacts(networks=networks)) if f.rule == rule]
 
 
@@ -35,13 +38,22 @@ NAS = {"nas": "192.168.1.20"}
 BAD_LAB = LabFacts(networks=set(), memory=8 * 1024**3, tracked=[".env"], backup_paths=[], hosts=NAS)
 GOOD_LAB = LabFacts(networks=set(), memory=8 * 1024**3, tracked=["s0/compose.yaml"], backup_paths=[], hosts=NAS)
 
+BAD_FILES = {
+    "HL320": {"s0/web.env": "MY KEY=1\n"},
+    "HL325": {"s0/compose.yaml": "", "s0/docker-compose.yml": ""},
+}
+GOOD_FILES = {
+    "HL320": {"s0/web.env": "MY_KEY=1\n"},
+    "HL325": {"s0/compose.yaml": "", "s0/compose.override.yaml": ""},
+}
+
 
 @pytest.mark.parametrize("rule", all_rules(), ids=lambda r: r.id)
 def test_a_rule_finds_its_bad_page_example_and_not_its_good_one(rule: Rule) -> None:
-    hits = found(rule.id, rule.bad, facts=BAD_LAB)
+    hits = found(rule.id, rule.bad, facts=BAD_LAB, files=BAD_FILES.get(rule.id))
     assert hits
     assert all(f.line >= 1 and f.column >= 1 and f.message.endswith((".", "?")) for f in hits)
-    assert not found(rule.id, rule.good, facts=GOOD_LAB)
+    assert not found(rule.id, rule.good, facts=GOOD_LAB, files=GOOD_FILES.get(rule.id))
 
 
 @pytest.mark.parametrize("rule", all_rules(), ids=lambda r: r.id)
