@@ -143,10 +143,11 @@ class Reader:
         """
         wrong = []
         for command in (*block.before, *block.commands):
-            if block.parse_only(command) or self.files_only == block.needs_docker(command):
+            elsewhere = block.parse_only(command) or block.run_by(command)
+            if elsewhere or self.files_only == block.needs_docker(command):
                 continue
             if command.ours is None:
-                wrong.append(f"{command}: another program; say `parse only, because ...` above the listing")
+                wrong.append(f"{command}: another program; name the test that runs it above the listing")
                 continue
             before = self.newest()
             yes = "in order" in block.how and command not in block.before

@@ -9,6 +9,10 @@ A page says in one place, the line above a listing, what is special about it::
 Without such a line each ``homelab-mcp`` of a listing is run in a copy of a lab of files (tests/doc_labs.py), and must
 end with 0, or 3 where it made a plan, which then waits. The parts of the line:
 
+- ``run by tests/.../test_x.py[ for COMMAND, ...]``: that test reads them out of the page and
+  runs them (tests/doc_play.py), so a changed page is a changed test; where one is left over it fails. A name, path or
+  address of an example that cannot be here is replaced through one mapping of that test. Other programs (``docker``,
+  ``sudo``) too.
 - ``parse only[ for COMMAND, ...], because WHY``: never run; the real command line must take it all the same.
 - ``needs docker[ for COMMAND, ...]``: run at night, by tests/e2e/test_docs_in_docker.py; by day parsed.
 - ``exits N[ or M][ for COMMAND, ...], because WHY``: how it ends.
@@ -16,7 +20,7 @@ end with 0, or 3 where it made a plan, which then waits. The parts of the line:
 - ``after COMMAND``: what happened meanwhile, such as a plan that the AI made: typed first, and left waiting.
 - ``new lab``, ``without SERVICE``: the lab begins empty, or lacks a service. A page has one lab, for all its listings.
 
-Other programs are never run; a listing that has one says so by ``parse only``.
+A program that is not ours is run only by a named test; a listing that has one names that test, or says ``parse only``.
 """
 
 from __future__ import annotations
@@ -47,7 +51,8 @@ _FENCE = re.compile(
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _INDENTED = re.compile(r"^(?: {4}|\t)(?:sudo )?(?:homelab-mcp|script/)\b", re.MULTILINE)
 _HOW = re.compile(
-    r"(?P<what>parse only|needs docker|exits \d+(?: or \d+)*)(?: for (?P<whom>[a-z -]+(?:, (?!because)[a-z -]+)*))?"
+    r"(?P<what>parse only|needs docker|run by tests/\S+\.py|exits \d+(?: or \d+)*)"
+    r"(?: for (?P<whom>[\w./~ -]+(?:, (?!because)[\w./~ -]+)*))?"
     r"(?P<why>, because .+)?|new lab|in order|without \S+|after .+"
 )
 
@@ -58,13 +63,17 @@ class BadPage(Exception):
 
 @dataclass(frozen=True)
 class Command:
-    """One command of a listing, as a shell reads it: words, and the files it reads and writes."""
+    """One command of a listing, as a shell reads it: words, and the files it reads and writes.
+
+    ``typed`` is the whole line that it is in, which may have others, joined where it goes on in the next.
+    """
 
     page: str
     line: int
     words: tuple[str, ...]
     reads: str = ""
     writes: str = ""
+    typed: str = ""
 
     @property
     def ours(self) -> tuple[str, ...] | None:
@@ -90,14 +99,20 @@ class Block:
         """Whether it cannot be run in a test."""
         return bool(self._said("parse only", command))
 
+    def run_by(self, command: Command) -> str:
+        """The test, from the repository's root, that runs it; "" for none of its own."""
+        return next((said.removeprefix("run by ") for said in self._said("run by", command)), "")
+
     def needs_docker(self, command: Command) -> bool:
         """Whether it is run where an engine answers."""
-        return not self.parse_only(command) and bool(self._said("needs docker", command))
+        elsewhere = self.parse_only(command) or self.run_by(command)
+        return not elsewhere and bool(self._said("needs docker", command))
 
     def codes(self, command: Command) -> frozenset[int]:
-        """The exit codes that are right; 3 is a plan that waits."""
+        """The exit codes that are right; 3 is a plan of ours that waits."""
         said = self._said("exits", command)
-        return frozenset(int(n) for what in said for n in re.findall(r"\d+", what)) or frozenset({0, 3})
+        usual = {0} if command.ours is None else {0, 3}
+        return frozenset(int(n) for what in said for n in re.findall(r"\d+", what)) or frozenset(usual)
 
     @property
     def before(self) -> tuple[Command, ...]:
@@ -134,6 +149,18 @@ def pages() -> list[str]:
         "SECURITY.md",
         *sorted(p for p in found if not p.startswith("docs/services/")),
     ]
+
+
+def listings(page: str, by: str) -> list[Block]:
+    """The page's listings with a command that the test ``by`` (its path, as ``__file__`` has it) is said to run."""
+    test = repository_path(by)
+    found = blocks_of(page, (ROOT / page).read_text("utf-8"))
+    return [block for block in found if any(block.run_by(command) == test for command in block.commands)]
+
+
+def repository_path(file: str) -> str:
+    """A file's path from the repository's root."""
+    return (ROOT / file).resolve().relative_to(ROOT).as_posix()
 
 
 def blocks_of(page: str, text: str) -> list[Block]:
@@ -224,17 +251,18 @@ def _commands(page: str, line: int, text: str) -> Iterator[Command]:
         if written.endswith("\\"):
             waiting += written[:-1] + " "
             continue
-        lexer = shlex.shlex(waiting + written.removeprefix("$ "), posix=True, punctuation_chars=True)
+        typed = waiting + written.removeprefix("$ ")
+        lexer = shlex.shlex(typed, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
         lexer.commenters = "#"
         waiting = ""
         try:
-            yield from _split(page, number, list(lexer))
+            yield from _split(page, number, list(lexer), typed)
         except ValueError as error:
             raise BadPage(f"{page}:{number}: no shell reads this: {error}") from None
 
 
-def _split(page: str, line: int, words: list[str]) -> Iterator[Command]:
+def _split(page: str, line: int, words: list[str], typed: str) -> Iterator[Command]:
     argv: list[str] = []
     files = {"<": "", ">": "", ">>": ""}
     coming = iter(words)
@@ -242,12 +270,12 @@ def _split(page: str, line: int, words: list[str]) -> Iterator[Command]:
         if word in files:
             files[word] = next(coming, "")
         elif word in ("&&", "||", "|", ";", "&"):
-            yield Command(page, line, tuple(argv), files["<"], files[">"] or files[">>"])
+            yield Command(page, line, tuple(argv), files["<"], files[">"] or files[">>"], typed)
             argv, files = [], dict.fromkeys(files, "")
         else:
             argv.append(word)
     if argv:
-        yield Command(page, line, tuple(argv), files["<"], files[">"] or files[">>"])
+        yield Command(page, line, tuple(argv), files["<"], files[">"] or files[">>"], typed)
 
 
 def _started(data: Any) -> Iterator[tuple[str, ...]]:

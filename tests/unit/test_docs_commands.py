@@ -1,4 +1,4 @@
-"""Every command in the documentation is run, or at least read by the real command line."""
+"""Every command in the documentation is run, here or by the test its page names, and read by the real command line."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tests.doc_pages import (
     pages,
     spans_of,
 )
+from tests.doc_play import not_asked_for
 
 PAGES = pages()
 OTHERS = {"--api-key", "--build-arg", "--entries", "--nightly", "--no-docker", "--no-remove"}
@@ -40,6 +41,7 @@ def unread(page: str, text: str) -> list[str]:
     wrong = []
     for block in blocks_of(page, text):
         wrong += [f"{c}: {said}" for c in block.commands if c.ours is not None and (said := parse(c.ours))]
+        wrong += [f"{c}: {said}" for c in block.commands if (said := not_asked_for(block, c))]
         wrong += [f"{block}: {said}" for said in not_there(block)]
     wrong += [f"{c}: {said}" for c in lines_of_files(page, text) if c.ours is not None and (said := parse(c.ours))]
     wrong += [f"{page}:{line}: {span}: {said}" for line, span in spans_of(page, text) if (said := outline(span))]
@@ -127,6 +129,8 @@ BAD = {
     "a number that is none": "```sh\nhomelab-mcp check --cert-days soon\n```\n",
     "one that is not run": "<!-- test: parse only, because it is far -->\n```sh\nhomelab-mcp hosts\n```\n",
     "one for the night": "<!-- test: needs docker -->\n```sh\nhomelab-mcp trial jellyfin --second 3\n```\n",
+    "one of a test that is not there": "<!-- test: run by tests/e2e/test_made_up.py -->\n```\nhomelab-mcp hosts\n```\n",
+    "one that its test lacks": "<!-- test: run by tests/e2e/test_validate.py -->\n```sh\nhomelab-mcp status\n```\n",
     "in a container": "```sh\ndocker compose run --rm homelab-mcp token creat laptop\n```\n",
     "of a script": "```sh\nscript/demo --yess\n```\n",
     "no such script": "```sh\nscript/dem\n```\n",
