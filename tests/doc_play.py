@@ -17,9 +17,13 @@ here (a host, a path, an address) is replaced through the shell's one mapping, e
 from __future__ import annotations
 
 import ast
+import os
+import pty
+import select
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -79,28 +83,74 @@ class Shell:
         at, _, name = min(found)
         return text[:at] + self.meant[name] + self.words(text[at + len(name) :])
 
-    def type(self, line: Line | str, *, given: str = "", within: float = 300) -> Ended:
-        """Type a line, wait for its end (seconds), and go where it went. ``given`` is all that its input has."""
+    def type(
+        self,
+        line: Line | str,
+        *,
+        given: str = "",
+        replies: Sequence[tuple[str, str]] = (),
+        within: float = 300,
+    ) -> Ended:
+        """Type a line, wait for its end (seconds), and go where it went.
+
+        Args:
+            line: of a page, or what a person types between.
+            given: all that its input has, which is no terminal then.
+            replies: (words of a question, what a person answers), in their order: then it is at a terminal.
+            within: seconds.
+        """
         text = self.words(line if isinstance(line, str) else line.text)
         with tempfile.TemporaryDirectory() as folder:
             after = Path(folder) / "after"
             # What a shell keeps from one line to the next: where it is, and what was exported.
             script = f'set -o pipefail\n{text}\ncode=$?; {{ pwd; env -0; }} > {after}; exit "$code"'
-            done = subprocess.run(
-                ["bash", "-c", script],
-                cwd=self.cwd,
-                env=dict(self.env),
-                input=given,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-                timeout=within,
-            )
+            if replies:
+                ended = self._at_terminal(script, list(replies), within)
+            else:
+                done = subprocess.run(
+                    ["bash", "-c", script],
+                    cwd=self.cwd,
+                    env=dict(self.env),
+                    input=given,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    check=False,
+                    timeout=within,
+                )
+                ended = Ended(done.returncode, done.stdout)
             went, _, exported = after.read_text("utf-8").partition("\n")
         self.cwd = Path(went)
         self.env = dict(one.split("=", 1) for one in exported.split("\0") if one)
-        return Ended(done.returncode, done.stdout)
+        return ended
+
+    def _at_terminal(self, script: str, left: list[tuple[str, str]], within: float) -> Ended:
+        keyboard, terminal = pty.openpty()
+        env = {**self.env, "TERM": "dumb", "COLUMNS": "300"}
+        with subprocess.Popen(
+            ["bash", "-c", script], cwd=self.cwd, env=env, stdin=terminal, stdout=terminal, stderr=terminal
+        ) as process:
+            os.close(terminal)
+            said, seen, end = "", 0, time.monotonic() + within
+            while time.monotonic() < end:
+                if not select.select([keyboard], [], [], 0.2)[0]:
+                    if process.poll() is not None:
+                        break
+                    continue
+                try:
+                    said += os.read(keyboard, 65536).decode(errors="replace")
+                except OSError:
+                    break  # the other side is closed
+                if left and left[0][0] in said[seen:] and said.rstrip(" ").endswith(":"):
+                    seen = len(said)
+                    # What is typed before a hidden question turns the echo off would be shown, and thrown away.
+                    time.sleep(0.3)
+                    os.write(keyboard, f"{left.pop(0)[1]}\n".encode())
+            else:
+                process.kill()
+            os.close(keyboard)
+        assert not left, f"never asked: {left[0]}\n{said}"
+        return Ended(process.returncode, said)
 
     @contextmanager
     def started(self, line: Line) -> Iterator[subprocess.Popen[str]]:
@@ -139,13 +189,20 @@ class Play:
             for command in line.commands:
                 self.left.remove(command)
 
-    def type(self, shell: Shell, *lines: Line, given: str = "", within: float = 300) -> list[Ended]:
+    def type(
+        self,
+        shell: Shell,
+        *lines: Line,
+        given: str = "",
+        replies: Sequence[tuple[str, str]] = (),
+        within: float = 300,
+    ) -> list[Ended]:
         """Type these lines (all that are left, by default) one after the other; each must end as the page says."""
         ended = []
         for name in shell.meant:
             assert any(name in line.text for line in self.lines), f"no line has {name}: it needs no replacement"
         for line in lines or [line for line in self.lines if line.commands[0] in self.left]:
-            ended.append(shell.type(line, given=given, within=within))
+            ended.append(shell.type(line, given=given, replies=replies, within=within))
             right = " or ".join(map(str, sorted(line.codes)))
             assert ended[-1].code in line.codes, f"{line}\nended with {ended[-1].code}, not {right}:\n{ended[-1].said}"
             self.ran(line)
