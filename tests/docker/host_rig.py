@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from testbed import TestbedError
 
@@ -55,6 +55,8 @@ class OtherMachine:
         self._tls = tls
         self._hides = hides
         self._children: list[subprocess.Popen[bytes]] = []
+        self.daemon_json: dict[str, Any] = {}
+        """What its administrator wrote into /etc/docker/daemon.json; it counts from the next start."""
 
     def __enter__(self) -> Self:
         try:
@@ -102,8 +104,11 @@ class OtherMachine:
         """As before."""
         _run("ip", "-n", self.name, "link", "set", f"{self.name}b", "up")
 
-    def sshd(self) -> Path:
-        """Start an SSH server that knows one new key; the folder of a client's configuration for it."""
+    def sshd(self, called: str = "") -> Path:
+        """Start an SSH server that knows one new key, and is found by the name ``called`` too.
+
+        Returns a folder of programs, ``ssh`` and ``scp``, that know it.
+        """
         folder = self.folder / "ssh"
         folder.mkdir(mode=0o700)
         _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "id"))
@@ -111,8 +116,9 @@ class OtherMachine:
         said = _run("dropbearkey", "-y", "-f", str(folder / "host"))
         public = next(line for line in said.splitlines() if line.startswith("ssh-"))
         (folder / "known").write_text(f"{self.address} {' '.join(public.split()[:2])}\n")
+        named = f"Host {called}\n  HostName {self.address}\n  HostKeyAlias {self.address}\n" if called else ""
         (folder / "config").write_text(
-            f"Host *\n  IdentityFile {folder}/id\n  IdentitiesOnly yes\n  StrictHostKeyChecking yes\n"
+            f"{named}Host *\n  IdentityFile {folder}/id\n  IdentitiesOnly yes\n  StrictHostKeyChecking yes\n"
             f"  UserKnownHostsFile {folder}/known\n"
         )
         inside = ["nsenter", f"--target={self._children[0].pid}", "--net", "--mount"]
@@ -122,9 +128,10 @@ class OtherMachine:
         # OpenSSH reads its configuration from the account's real home alone: this one is named by a program before it.
         bin_folder = self.folder / "bin"
         bin_folder.mkdir()
-        wrapper = bin_folder / "ssh"
-        wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
-        wrapper.chmod(0o755)
+        for program in ("ssh", "scp"):
+            wrapper = bin_folder / program
+            wrapper.write_text(f'#!/bin/sh\nexec {shutil.which(program)} -F {folder}/config "$@"\n')
+            wrapper.chmod(0o755)
         return bin_folder
 
     def load(self, *images: str) -> None:
@@ -187,15 +194,16 @@ class OtherMachine:
 
     def _engine(self) -> None:
         place = self.folder
-        (place / "config.json").write_text("{}")
+        # What somebody finds who comes in over SSH is in /run, which is this machine's own.
+        hosts = [self.socket, "unix:///var/run/docker.sock", *self.daemon_json.get("hosts", ())]
+        if self._tls:
+            hosts.append(f"tcp://{self.address}:2376")
+        (place / "config.json").write_text(json.dumps({**self.daemon_json, "hosts": list(dict.fromkeys(hosts))}))
         options = [
             f"--config-file={place}/config.json",
             f"--data-root={place}/data",
             f"--exec-root={place}/exec",
             f"--pidfile={place}/pid",
-            f"--host={self.socket}",
-            # What somebody finds who comes in over SSH; /run is this machine's own.
-            "--host=unix:///var/run/docker.sock",
             "--iptables=false",
             "--ip6tables=false",
             "--ip-masq=false",
@@ -203,7 +211,7 @@ class OtherMachine:
             "--default-address-pool=base=10.215.0.0/16,size=24",
         ]
         if self._tls:
-            options += [f"--host=tcp://{self.address}:2376", "--tlsverify", f"--tlscacert={self._tls}/ca.pem"]
+            options += ["--tlsverify", f"--tlscacert={self._tls}/ca.pem"]
             options += [f"--tlscert={self._tls}/cert.pem", f"--tlskey={self._tls}/key.pem"]
         script = (
             f"hostname {self.name} && mount --make-rprivate / && mount -t tmpfs tmpfs /run && "

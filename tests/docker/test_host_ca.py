@@ -78,7 +78,9 @@ def test_two_daemons_change_their_ca_one_after_the_other_and_answer_all_along(tm
             assert refused.value.code == "no_ca_under_way"
             assert stages(lambda: step_ca(lab, 90, begin=True)) == {"attic": "copy", "cellar": "copy"}
             said = ca_renewal(lab)["next"]
-            assert f"attic: scp -p .homelab/tls/attic/server/*.pem root@{attic.address}:/etc/docker/tls/" in said[0]
+            assert (
+                f"attic: scp -p {root}/.homelab/tls/attic/server/*.pem root@{attic.address}:/etc/docker/tls/" in said[0]
+            )
 
             copied("attic")
             # In the overlap the daemon takes both: the certificate that this machine had, and one of the new CA.

@@ -14,6 +14,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -160,7 +161,13 @@ class TwoMachines:
 @pytest.fixture
 def two(docker_engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[TwoMachines]:
     """The second machine is reached by TLS, or by SSH where that is asked for."""
-    by_ssh = getattr(request, "param", "") == "ssh"
+    with two_machines(tmp_path, by_ssh=getattr(request, "param", "") == "ssh") as found:
+        yield found
+
+
+@contextmanager
+def two_machines(tmp_path: Path, *, by_ssh: bool) -> Iterator[TwoMachines]:
+    """Both, and the lab in that folder, whose services run."""
     root, etc = tmp_path / "stacks", tmp_path / "etc"
     values = {
         "domain": "lab.test",

@@ -53,8 +53,11 @@ def register(app: typer.Typer) -> None:
                 code="not_a_node",
             )
         if watch:
+            watching = Watch(lab)
+            # Who takes the machine away sooner takes it from what was never looked at.
+            console(error=True).print(f"Watching for {watch} s from now on: take it away.")
             end = time.monotonic() + watch
-            seen = Watch(lab).run(lambda: time.monotonic() > end)
+            seen = watching.run(lambda: time.monotonic() > end)
         else:
             if as_json or not at_terminal():
                 raise InvalidInput(_ASKED, hint="With --watch it plans nothing.", code="needs_terminal")

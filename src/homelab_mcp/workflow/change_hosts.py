@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
@@ -112,7 +115,7 @@ def make_tls(lab: Lab, name: str, names: Sequence[str], days: int, *, again: boo
         wanted.append(host)
     lab.hosts.make_tls(name, wanted, days, again=again, ca_key=ca_key)
     lab.journal.append("host_tls", {"host": name, "what": "rotated" if again else "made"})
-    return _steps(name, wanted[0], again=again)
+    return _steps(name, lab.root, wanted, again=again)
 
 
 def _wanted(
@@ -150,18 +153,30 @@ def _diff(before: str | None, after: str) -> str:
     return "\n".join(unified_diff(old, new, HOSTS_FILE, HOSTS_FILE, lineterm="", n=2))
 
 
-def _steps(name: str, host: str, *, again: bool) -> list[str]:
-    folder = f"{PRIVATE_FOLDER}/tls/{name}"
+def _steps(name: str, root: str, names: Sequence[str], *, again: bool) -> list[str]:
+    host = names[0]
+    copy = f"scp -p {shlex.quote(f'{root}/{PRIVATE_FOLDER}/tls/{name}/server')}/*.pem root@{host}:{_REMOTE_FOLDER}/"
+    if again:
+        return [
+            f"Copy the host's part over SSH: {copy}",
+            "Then restart Docker there; until then it goes on with its old certificate, which still holds.",
+        ]
     daemon = (
         f'{{"tlsverify": true, "tlscacert": "{_REMOTE_FOLDER}/ca.pem", "tlscert": "{_REMOTE_FOLDER}/cert.pem", '
-        f'"tlskey": "{_REMOTE_FOLDER}/key.pem", "hosts": ["unix:///var/run/docker.sock", "tcp://{host}:2376"]}}'
+        f'"tlskey": "{_REMOTE_FOLDER}/key.pem", "hosts": ["unix:///var/run/docker.sock", "tcp://{_listens(names)}:2376"]}}'
     )
-    copy = f"Copy the host's part over SSH: scp -p {folder}/server/*.pem root@{host}:{_REMOTE_FOLDER}/"
-    if again:
-        return [copy, "Then restart Docker there; until then it goes on with its old certificate, which still holds."]
     return [
-        copy,
+        f"Copy the host's part over SSH: ssh root@{host} mkdir -p -m 700 {_REMOTE_FOLDER} && {copy}",
         f"On {host}, /etc/docker/daemon.json: {daemon}",
         "Where systemd starts Docker with -H, take that out (`systemctl edit docker`); then restart Docker there.",
         f"Then: homelab-mcp host add {name} tcp://{host}:2376",
     ]
+
+
+def _listens(names: Sequence[str]) -> str:
+    """Where Docker there listens: at an address that was named, else at all; its own name may be a loopback there."""
+    for name in names:
+        with contextlib.suppress(ValueError):
+            address = ipaddress.ip_address(name)
+            return f"[{address}]" if address.version == 6 else str(address)
+    return "0.0.0.0"  # noqa: S104 # whoever has no certificate is turned away

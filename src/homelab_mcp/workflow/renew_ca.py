@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,7 +72,7 @@ def _is_the_labs(lab: Lab, ca_key: str) -> bool:
 
 def _told(lab: Lab, looked: tuple[CaHost, ...] | None) -> dict[str, Any]:
     found = looked or ()
-    steps = [step for one in found for step in _steps(one, _reached(lab, one.name))]
+    steps = [step for one in found for step in _steps(one, _reached(lab, one.name), lab.root)]
     if looked is None:
         steps = [
             "No new CA is on its way. `homelab-mcp host renew-ca --begin` makes one; every host goes on answering."
@@ -100,8 +101,8 @@ def _told(lab: Lab, looked: tuple[CaHost, ...] | None) -> dict[str, Any]:
     return {"under_way": looked is not None, "hosts": rows, "next": steps}
 
 
-def _steps(one: CaHost, reached: str) -> list[str]:
-    folder = f"{PRIVATE_FOLDER}/tls/{one.name}/server"
+def _steps(one: CaHost, reached: str, root: str) -> list[str]:
+    folder = shlex.quote(f"{root}/{PRIVATE_FOLDER}/tls/{one.name}/server")
     if one.error and one.stage is CaStage.OLD:
         return [f"{one.name}: {one.error}"]
     if one.error and one.stage is not CaStage.COPY:
