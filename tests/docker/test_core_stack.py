@@ -18,11 +18,12 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.plan import Plan, PlanState, PlanStatus, RouteCheck
 from homelab_mcp.workflow.proposals import propose_rollback
 from homelab_mcp.workflow.propose_setup import propose_core, propose_settings
+from homelab_mcp.workflow.propose_vpn import propose_vpn
 from testbed import Scratch, TestbedError
 from testbed.acme import ChallengeDns, challenge_dns
 from testbed.definitions import definition, provide
 from testbed.docker_engine import docker, wait_until
-from tests.docker.lab import REQUESTER, SESSION, RealLab
+from tests.docker.lab import REQUESTER, SESSION, RealLab, tunnel_device
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -168,6 +169,36 @@ def test_traefik_has_nothing_to_complain_of(core: CoreLab) -> None:
     waiting = f'middleware "{core.lab.login}" does not exist'
     assert [e for e in bad if not str(e.get("message", "")).startswith(ALWAYS) and e.get("error") != waiting] == []
     assert any("RequestPath" in entry or "request_Path" in str(entry) for entry in lines), "the access log is there too"
+
+
+def test_a_service_behind_the_vpn_gateway_is_live_by_the_gateways_labels_with_the_same_chain(core: CoreLab) -> None:
+    """The gateway is a stand-in: it lends its network and opens no tunnel."""
+    lab, (gateway, client) = core.lab, (core.lab.named(n) for n in ("gluetun", "qbittorrent"))
+    provide(definition(part) for part in ("gluetun", "qbittorrent"))
+    before = lab.files()
+    with tunnel_device():
+        done: list[Plan] = []
+
+        def applied(plan: Plan) -> None:
+            status = lab.approve_and_apply(plan, files_only=False)
+            assert status.state is PlanState.DONE, status
+            done.append(plan)
+
+        applied(lab.plan("gluetun", "vpn", files_only=False, variables={"VPN_SERVICE_PROVIDER": "mullvad"}))
+        applied(lab.plan("qbittorrent", "vpn", files_only=False, vpn=False))
+        applied(propose_vpn(lab.open(files_only=False), REQUESTER, service=client, state="on"))
+        assert lab.inspect(client)["HostConfig"]["NetworkMode"] == f"container:{lab.inspect(gateway)['Id']}"
+        host = f"qbittorrent.{lab.domain}"
+        wait_until(lambda: lab.https(host).status == 302 or None, "the route through the gateway", within=60)
+        known = lab.https(host, cookie=SESSION)
+        assert (known.status, known.body.splitlines()[0]) == (200, "stand-in for qbittorrent")
+        (router,) = (r for r in lab.traefik("http/routers") if client in r["name"])
+        assert router["middlewares"] == [*FIRST, lab.login]
+        labels = lab.inspect(gateway)["Config"]["Labels"]
+        assert any(client in label and label.startswith("traefik.http.routers.") for label in labels)
+        for plan in reversed(done.copy()):
+            applied(propose_rollback(lab.open(files_only=False), plan.id, REQUESTER))
+    assert lab.files() == before
 
 
 def test_a_second_time_there_is_nothing_to_do_and_settings_are_changed_by_a_plan_of_their_own(core: CoreLab) -> None:
