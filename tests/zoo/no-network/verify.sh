@@ -1,0 +1,3 @@
+#!/bin/sh
+here=$(cd "$(dirname "$0")" && pwd) || exit
+exec "$here/../play" verify "${here##*/}" "$@"
