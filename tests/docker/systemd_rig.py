@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from testbed import TestbedError
 from testbed.docker_engine import wait_until
+
+_UNIFIED = Path("/sys/fs/cgroup/cgroup.controllers")
+_NAMED = Path("/sys/fs/cgroup/systemd")
+"""Where systemd keeps its groups with control groups of the old kind."""
 
 _BOOT = """
 set -e
@@ -20,13 +25,16 @@ mount -t proc proc "$root/proc"
 mount --bind "$root/proc/sys" "$root/proc/sys"
 mount -o remount,ro,bind "$root/proc/sys"
 mount -t sysfs -o ro sysfs "$root/sys"
-# Control groups of its own, which limit nothing: a hierarchy with a name, or its part of the one that there is.
+# A control group of its own, which limits nothing. Never a hierarchy of its own: the kernel then names it for every
+# process of this machine, and containerd, which cannot find it mounted, no longer hears of containers out of memory.
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
   mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
 else
+  mkdir "/sys/fs/cgroup/systemd/$2"
+  echo 0 >"/sys/fs/cgroup/systemd/$2/cgroup.procs"
   mount -t tmpfs -o mode=755 tmpfs "$root/sys/fs/cgroup"
   mkdir "$root/sys/fs/cgroup/systemd"
-  mount -t cgroup -o "none,name=$2,xattr" cgroup "$root/sys/fs/cgroup/systemd"
+  mount --bind /sys/fs/cgroup/systemd "$root/sys/fs/cgroup/systemd"
 fi
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"
@@ -54,9 +62,12 @@ class SystemdMachine:
     def __init__(self, folder: Path) -> None:
         if os.getuid() != 0:
             raise TestbedError("a machine of one's own needs root; run these tests as root")
+        if not _UNIFIED.exists() and not os.path.ismount(_NAMED):
+            raise TestbedError(f"no control groups at {_NAMED} (mount -t cgroup -o none,name=systemd cgroup {_NAMED})")
         if missing := [program for program in ("systemctl", "unshare", "nsenter", "ip") if not shutil.which(program)]:
             raise TestbedError(f"not on PATH: {', '.join(missing)} (Debian: systemd, util-linux, iproute2)")
         self.folder = folder
+        self._group = f"homelab-{os.getpid()}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -64,8 +75,8 @@ class SystemdMachine:
             (self.folder / name).mkdir(parents=True)
         space = ["--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child"]
         # The old kind cannot be mounted in a namespace of its own.
-        space += ["--cgroup"] if Path("/sys/fs/cgroup/cgroup.controllers").exists() else []
-        boot = ("bash", "-c", _BOOT, "boot", str(self.folder), f"hl{os.getpid()}")
+        space += ["--cgroup"] if _UNIFIED.exists() else []
+        boot = ("bash", "-c", _BOOT, "boot", str(self.folder), self._group)
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 ["unshare", *space, *boot], stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -82,6 +93,15 @@ class SystemdMachine:
             # The first process' end is all others', and the mounts' as well.
             self._process.kill()
             self._process.wait(30)
+        wait_until(self._no_group, "the control group to be empty", within=30, every=0.2)
+
+    def _no_group(self) -> bool:
+        """Whether its control group is gone; what is empty of it is removed."""
+        mine = _NAMED / self._group
+        for folder, _, _ in os.walk(mine, topdown=False):
+            with suppress(OSError):
+                Path(folder).rmdir()
+        return not mine.exists()
 
     @property
     def entered(self) -> tuple[str, ...]:
