@@ -75,11 +75,12 @@ class ImageUpdate:
 
 
 def check_updates(
-    lab: Lab, stack: str = "", services: Iterable[str] = (), *, seconds: float = TOTAL_SECONDS
+    lab: Lab, stack: str = "", services: Iterable[str] = (), *, seconds: float = TOTAL_SECONDS, most: str = ""
 ) -> tuple[ImageUpdate, ...]:
     """Every service's image, or those of one stack or of these services (``service`` or ``stack/service``).
 
-    What was not answered within ``seconds`` is unknown, and says so.
+    What was not answered within ``seconds`` is unknown, and says so. With ``most`` (patch, minor) a larger step is
+    told as ``beyond``, as where a service's label says so.
     """
     wanted = set(services)
     seen = view(Snapshot(read_stacks(lab.files), None)).services
@@ -95,7 +96,7 @@ def check_updates(
         raise NotFound(f"There is no stack {stack[:80]!r}.", hint=nearest(stack, {s.stack for s in seen}, "Stacks"))
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="registry")
     try:
-        asked: dict[Future[ImageUpdate], Known] = {pool.submit(_one, lab, one): one for one in mine}
+        asked: dict[Future[ImageUpdate], Known] = {pool.submit(_one, lab, one, most): one for one in mine}
         done, _ = wait(asked, timeout=seconds)
         found = [f.result() if f in done else _late(one, seconds) for f, one in asked.items()]
     finally:
@@ -108,7 +109,7 @@ def _late(one: Known, seconds: float) -> ImageUpdate:
     return ImageUpdate(one.stack, one.name, image, "unknown", why=f"not answered within {seconds:g} seconds")
 
 
-def _one(lab: Lab, one: Known) -> ImageUpdate:
+def _one(lab: Lab, one: Known, most: str) -> ImageUpdate:
     reference = expand(str(one.data.get("image", "")), one.env)
     rule = one.labels.get(UPDATE_LABEL, "")
     start = ImageUpdate(one.stack, one.name, reference, "unknown")
@@ -123,7 +124,7 @@ def _one(lab: Lab, one: Known) -> ImageUpdate:
         start = replace(start, changelog=changelog(definition.links.upstream))
     try:
         image = image_name(reference)
-        found = _asked(lab, image, reference, rule, start)
+        found = _asked(lab, image, reference, rule, start, most)
     except (InvalidInput, NotFound, EngineUnavailable, EngineFailed) as error:
         return replace(start, why=error.message)
     except HomelabError as error:  # pragma: no cover - whatever else fails must not hide the other services
@@ -136,11 +137,12 @@ def _last(repository: str) -> str:
     return repository.rpartition("/")[2]
 
 
-def _asked(lab: Lab, image: ImageName, reference: str, rule: str, start: ImageUpdate) -> ImageUpdate:
+def _asked(lab: Lab, image: ImageName, reference: str, rule: str, start: ImageUpdate, most: str) -> ImageUpdate:
     if image.digest and not image.tag:
         return replace(start, state="pinned", why="its file names a digest and no tag")
     tags = lab.registry.tags(image) if numbers(image.tag) else ()
-    most = rule if rule in ("patch", "minor") else ""
+    limits = [step for step in (rule, most) if step in ("patch", "minor")]
+    most = "patch" if "patch" in limits else "minor" if limits else ""
     best, beyond = newest(image.tag, tags, most), newest(image.tag, tags)
     if rule == "pin":
         why = f"pinned; {beyond} is there" if beyond else "pinned"

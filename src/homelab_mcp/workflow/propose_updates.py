@@ -44,12 +44,14 @@ def propose_updates(
             ask.append(f"{where}/{service}")
     held: list[str] = []
     if ask or not services:
-        for one in check_updates(lab, stack, ask):
+        for one in check_updates(lab, stack, ask, most=most):
             found = _chosen(one, most)
             if found is not None:
                 wanted.append(found)
             elif one.state in ("update", "moved", "unknown"):
                 held.append(f"{one.stack}/{one.service}: {one.why or f'{one.newest} is a {one.level} step'}")
+            elif one.beyond and one.state == "current":
+                held.append(f"{one.stack}/{one.service}: {one.beyond} is a larger step")
     if not wanted:
         raise InvalidInput(
             "Nothing is to be updated." + (f" Left out: {'; '.join(held[:8]).rstrip('.')}." if held else ""),
