@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from homelab_mcp.core.checks import lint
@@ -13,7 +13,7 @@ from homelab_mcp.core.checks.service_view import ServiceView
 from homelab_mcp.core.checks.view import Lab as LintedLab
 from homelab_mcp.core.checks.view import StackView
 from homelab_mcp.core.compose_model import Text
-from homelab_mcp.core.diagnosis.known_lines import LENGTH, LINES
+from homelab_mcp.core.diagnosis.known_lines import LENGTH, LINES, settled_since
 from homelab_mcp.core.fingerprint import touched_stacks
 from homelab_mcp.core.operations.container_edit import image_parts
 from homelab_mcp.core.stack_host import refuse_silent
@@ -78,7 +78,7 @@ def facts_of(
         image=mine.image,
         body=mine.data,
         containers=tuple(_masked(c, hide) for c in containers),
-        logs=tuple(_logs(lab, own, hide)),
+        logs=tuple(_logs(lab, own, containers, hide)),
         compose_error=hide(compose_error),
         missing=missing,
         required=required if compose_error else (),
@@ -133,10 +133,13 @@ def _masked(one: ContainerFacts, hide: Callable[[str], str]) -> ContainerFacts:
     )
 
 
-def _logs(lab: Lab, own: list[ContainerState], hide: Callable[[str], str]) -> Iterator[str]:
+def _logs(
+    lab: Lab, own: list[ContainerState], seen: Sequence[ContainerFacts], hide: Callable[[str], str]
+) -> Iterator[str]:
     for one in own[:1]:
+        since = settled_since(next((c.state for c in seen if c.state.id == one.id), one), lab.clock.now())
         with contextlib.suppress(EngineFailed):
-            lines = [text[:LENGTH] for _, _, text in lab.engine.logs(one.id, tail=LINES)]
+            lines = [text[:LENGTH] for _, _, text in lab.engine.logs(one.id, tail=LINES, since=since)]
             # Masked at once, so that what spans lines is seen.
             yield from hide("\n".join(lines)).split("\n")
 

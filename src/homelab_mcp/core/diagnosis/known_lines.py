@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from homelab_mcp.core.diagnosis.clues import call, quoted
 from homelab_mcp.model.diagnosis import Cause, Facts, Remedy, Signature
+from homelab_mcp.model.observed import ContainerState
 
 if TYPE_CHECKING:
     from homelab_mcp.model.definition import ServiceDefinition
@@ -17,6 +19,22 @@ _ENTRY = 0.85
 """How sure a catalog entry's own line is: nobody held it to a real log, as those of ``failures/`` are."""
 LINES, LENGTH = 300, 600
 """How much of a log is matched: the last lines, and the beginning of each. It bounds the time of every pattern."""
+
+SETTLED = 30.0
+"""Seconds after which a run counts as one that lasts."""
+
+
+def settled_since(state: ContainerState, now: float) -> float | None:
+    """When its present run began (Unix seconds), where that is all that counts: nothing ended it since.
+
+    What it said before is a fault that a person or a plan has mended. None where the run is young or came of a crash,
+    whose cause stands in the run before.
+    """
+    if state.state != "running" or state.restart_count or not state.started_at:
+        return None
+    # Docker writes as many digits of a second as there are; a whole one is near enough.
+    begun = datetime.fromisoformat(state.started_at[:19] + "+00:00").timestamp()
+    return begun if now - begun >= SETTLED else None
 
 
 def causes(f: Facts) -> Iterator[Cause]:
