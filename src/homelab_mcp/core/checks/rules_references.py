@@ -14,6 +14,7 @@ from homelab_mcp.core.stack_host import SWARM
 from homelab_mcp.core.swarm.network import OVERLAY
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
+from homelab_mcp.model.lab import LOCAL
 
 DOCS = "https://docs.docker.com/reference/compose-file/"
 HEAD = "services:\n  web:\n    image: nginx:1.29\n"
@@ -152,20 +153,26 @@ def _built_with(stack: StackView, section: str, name: str) -> bool:
     good=f"{HEAD}    networks: [front]\nnetworks:\n  front:\n",
 )
 def external_network(ctx: LintContext) -> Iterable[Finding]:
-    """An external network that the engine has not; silent when nobody asked the engine."""
+    """An external network that the engine has not; silent where nobody asked the engine, as on another host."""
     known = ctx.lab.facts.networks
     if known is None:
         return
-    made = {s.real_network(k) for s in ctx.lab.stacks for k, b in s.section("networks").items() if not _external(b)}
+    made = {
+        (s.host, s.real_network(k))
+        for s in ctx.lab.stacks
+        for k, b in s.section("networks").items()
+        if not _external(b)
+    }
     for stack in ctx.lab.stacks:
         for key, body in stack.section("networks").items():
             real = stack.real_network(key)
-            if not _external(body) or real in made or is_open(body.get("name")) or f"{OVERLAY}{real}" in known:
+            there = (stack.host, real) in made or f"{OVERLAY}{real}" in known
+            if not _external(body) or there or is_open(body.get("name")):
                 continue
             if stack.engine == SWARM:
                 message = f"The Swarm has no network {real!r}; make it with '{_OVERLAY_MADE} {real}'."
                 yield ctx.at(stack, ("networks", key), message, key=True)
-            elif real not in known:
+            elif stack.host == LOCAL and real not in known:
                 message = f"The engine has no network {real!r}; make it with 'docker network create {real}'."
                 yield ctx.at(stack, ("networks", key), message, key=True)
 

@@ -245,6 +245,9 @@ def test_an_external_network_that_another_stack_or_the_engine_has_is_there() -> 
     assert not found("HL025", text)
     maker = f"{WEB}    networks: [front]\nnetworks: {{front: {{name: front}}}}\n"
     assert not found("HL025", text, maker, networks=set())
+    # Another host's engine was not asked, and a network there is none here.
+    assert not found("HL025", f"x-homelab: {{host: nas}}\n{text}", networks=set())
+    assert found("HL025", text, f"x-homelab: {{host: nas}}\n{maker}", networks=set())
 
 
 def test_variables_from_env_are_put_in_before_rules_look() -> None:
