@@ -99,13 +99,6 @@ class BackupConfig(BaseModel):
             raise ValueError("holds a password; it goes into the stack's .env instead")
         return value
 
-    @field_validator("exclude")
-    @classmethod
-    def _patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if wrong := next((one for one in value if not is_pattern(one)), ""):
-            raise ValueError(f"{wrong[:60]!r} is no pattern that restic takes: look at its [ ]")
-        return value
-
     @field_validator("schedule")
     @classmethod
     def _cron(cls, value: str) -> str:
@@ -141,14 +134,28 @@ class BackupConfig(BaseModel):
 
 
 def parse_config(text: str) -> BackupConfig:
-    """The settings of that text. Raises InvalidInput (``bad_backup_config``), YamlRefused."""
+    """The settings of that text. Raises InvalidInput (``bad_backup_config``), YamlRefused.
+
+    A pattern that is none passes: only restic's next run fails for it, and what is in the repository can be restored.
+    """
     from homelab_mcp.core.yaml12 import load
 
-    return check_config(load(text))
+    return _fitting(load(text))
 
 
 def check_config(data: object) -> BackupConfig:
-    """The settings of plain data. Raises InvalidInput (``bad_backup_config``)."""
+    """The settings of plain data that somebody asks for. Raises InvalidInput (``bad_backup_config``)."""
+    config = _fitting(data)
+    if wrong := next((one for one in config.exclude if not is_pattern(one)), ""):
+        raise InvalidInput(
+            f"The backup's settings do not fit: exclude: {wrong[:60]!r} is no pattern that restic takes.",
+            code="bad_backup_config",
+            hint="Look at its [ ], and ask again.",
+        )
+    return config
+
+
+def _fitting(data: object) -> BackupConfig:
     try:
         return BackupConfig.model_validate(data)
     except ValidationError as error:

@@ -68,8 +68,8 @@ _IMAGES = (
     ("mongo", re.compile(r"(.*/)?(mongo|mongodb)")),
     ("redis", re.compile(r"(.*/)?(redis|valkey)")),
 )
-_ALL = re.compile(r"\bpg_dumpall\b|--all-databases\b|(?:^|\s)-A(?:\s|$)")
-"""In a definition's own command: the whole server."""
+_ALL = re.compile(r"\bpg_dumpall\b|--(?:all-)?databases\b|(?:^|\s)-[AB](?:\s|$)")
+"""In a definition's own command: the whole server, or the databases that it names itself."""
 _REDIS = 'export REDISCLI_AUTH="$REDIS_PASSWORD"; b=$(command -v redis-cli || command -v valkey-cli); exec "$b" SAVE'
 
 

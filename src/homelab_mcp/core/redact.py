@@ -13,7 +13,7 @@ PUBLIC_NAMES = frozenset({"DOMAIN", "TZ", "PUID", "PGID", "MEDIA_DIR", "DOWNLOAD
 """Lab settings that stand in every ``.env``; they are in git by ``homelab.yaml`` anyway."""
 
 _PUBLIC_WORDS = re.compile(
-    r"USER(NAME)?|NAME|(HOST(NAME)?|PORT|(SUB)?DOMAIN)S?|DB|DATABASE|DIR|PATH|TZ|TIMEZONE|[PU]?[UG]ID|LANG|LANGUAGE|LOCALE|"
+    r"USER(NAME)?|NAME|HOST(NAME)?|PORTS?|(SUB)?DOMAINS?|DB|DATABASE|DIR|PATH|TZ|TIMEZONE|[PU]?[UG]ID|LANG|LANGUAGE|LOCALE|"
     r"VERSION|TAG|LEVEL|MODE|ENABLED?|TYPE|PROVIDER|COUNTR(Y|IES)|CITIES|REGION|INTERFACE"
 )
 # AUTH as part of a product's name, of who may read by default, or of the kind of log-in, says nothing of a secret.

@@ -82,7 +82,8 @@ def _brings_services(stack: StackFiles) -> bool:
     """Whether a service of the stack stands in none of its own files; those that are only extended run nowhere."""
     found = loaded(stack, {})
     alone = loaded(replace(stack, named=()), {})
-    if found.merged is None or alone.merged is None:
+    if found.merged is None or alone.merged is None or found.partial or found.troubles:
+        # A path with a variable, or a file that is not known: what stands there may run.
         return True
     return not found.merged.services.keys() <= alone.merged.services.keys()
 

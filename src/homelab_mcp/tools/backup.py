@@ -41,7 +41,7 @@ def register_backups(server: MCPServer[Any], lab: Lab) -> None:
         limit: Annotated[int, Field(description="How many backups to list.", ge=1, le=200)] = 10,
         verify: Annotated[
             int,
-            Field(description="Check the repository first, restoring this many files aside to compare.", ge=0, le=1000),
+            Field(description="Check the repository first, restoring this many files aside to compare.", ge=0, le=50),
         ] = 0,
     ) -> Annotated[CallToolResult, BackupsOutput]:
         from homelab_mcp.queries.backups import report

@@ -178,5 +178,6 @@ def _listens(names: Sequence[str]) -> str:
     for name in names:
         with contextlib.suppress(ValueError):
             address = ipaddress.ip_address(name)
-            return f"[{address}]" if address.version == 6 else str(address)
+            if not address.is_loopback:
+                return f"[{address}]" if address.version == 6 else str(address)
     return "0.0.0.0"  # noqa: S104 # whoever has no certificate is turned away

@@ -58,6 +58,16 @@ def files_of(files: Files) -> Snapshot:
     return Snapshot(read_stacks(files), files.read(SETTINGS_FILE), shared_env=shared)
 
 
+def not_its_own(draft: Draft) -> frozenset[str]:
+    """Paths whose errors are a risk that the plan tells, and no reason to refuse it.
+
+    What a person made already is there, and what a roll-back puts back was: a way back that is refused for what stood
+    there is none.
+    """
+    back = draft.operation == "rollback"
+    return frozenset(e.path for e in (draft.edits if back else draft.adopts) if not e.derived)
+
+
 def refuse_misfit(plan: Plan, files: Files, lint: Callable[[], Lint]) -> None:
     """Refuse a plan that the lab as it has become would get an error by: a name or a port that another took since.
 
@@ -74,8 +84,8 @@ def refuse_misfit(plan: Plan, files: Files, lint: Callable[[], Lint]) -> None:
         return
     after = stacks_with(files, now.stacks, plan.draft.edits)
     _, brought = judged(plan.draft, now.stacks, after, lint())
-    by_hand = {e.path for e in plan.draft.adopts}
-    wrong = [f for f in errors_of(brought, plan.asked_by) if f.file not in by_hand]
+    known = not_its_own(plan.draft)
+    wrong = [f for f in errors_of(brought, plan.asked_by) if f.file not in known]
     if wrong:
         raise PlanRefused(
             f"Since the plan was made, other stacks changed, and it would now bring in an error: {wrong[0].as_line()}",

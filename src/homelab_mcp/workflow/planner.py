@@ -25,7 +25,7 @@ from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
 from homelab_mcp.queries.find import stacks_with
 from homelab_mcp.queries.lab_stacks import files_of_stack
 from homelab_mcp.workflow.judging import Lint as Lint
-from homelab_mcp.workflow.judging import errors_of, files_of, judged
+from homelab_mcp.workflow.judging import errors_of, files_of, judged, not_its_own
 from homelab_mcp.workflow.open_applies import refuse_on_failed
 from homelab_mcp.workflow.plan_checks import (
     check_no_known_secret,
@@ -240,17 +240,14 @@ def _one_line(text: str) -> str:
 
 
 def _judge(draft: Draft, errors: Sequence[Finding]) -> Draft:
-    """The draft, when it brings in no error of its own; those in what a person made already are a risk.
-
-    What is adopted is there, and what is put back was: a way back that is refused for what stood there is none.
-    """
+    """The draft, when it brings in no error of its own; those in what a person made already are a risk."""
     if not errors:
         return draft
-    back = draft.operation == "rollback"
-    not_ours = {e.path for e in (draft.edits if back else draft.adopts)}
-    ours = [f for f in errors if f.file not in not_ours]
+    known = not_its_own(draft)
+    ours = [f for f in errors if f.file not in known]
     if not ours:
-        does, which = ("Brings back", "were there before") if back else ("Adopts", "are in the files already")
+        back = draft.operation == "rollback"
+        does, which = ("Brings back", "come with those files") if back else ("Adopts", "are in the files already")
         told = f"{does} {len(errors)} error(s) that {which}: {errors[0].as_line()}"
         return replace(draft, risks=(RiskReason(Risk.HIGH, told), *draft.risks))
     raise InvalidInput(

@@ -15,7 +15,7 @@ from homelab_mcp.workflow.approvals import STARTING, UNKNOWN
 from homelab_mcp.workflow.plan_facts import known_secrets, masked
 from homelab_mcp.workflow.undo_record import Before
 
-_AT_REST = ("starting", "writing files", "create network ", "pull ", "backup ", "verifying", "committing")
+_AT_REST = ("starting", "writing files", "create network ", "pull ", "backup", "verifying", "committing")
 """How the steps begin in which Docker is asked for nothing that it would go on with alone."""
 _CALL_CODE = "call_outcome_unknown"
 _AT_WORK = frozenset({PlanState.QUEUED, PlanState.APPLYING})

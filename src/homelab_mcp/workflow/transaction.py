@@ -238,12 +238,10 @@ class Transaction:
 
     def _verify(self, parts: Sequence[Verification]) -> tuple[Evidence, ...]:
         verifier = self._parts.verifier
-        if self._tried:
-            return self._tried
         if verifier is None or not parts:
-            return (Evidence("files written; there was nothing more to verify", ok=True),)
+            return self._tried or (Evidence("files written; there was nothing more to verify", ok=True),)
         paths = dict(self._parts.files.stack_folders())
-        evidence: tuple[Evidence, ...] = ()
+        evidence = self._tried
         for what in parts:
             text = self._parts.files.read(paths[what.stack]) if what.stack in paths else None
             acts = [a for a in self._plan.draft.actions if a.kind is ActionKind.UNPAUSE and a.stack == what.stack]

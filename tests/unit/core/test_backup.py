@@ -4,8 +4,9 @@ import subprocess
 
 import pytest
 
+from homelab_mcp.adapters.catalog_files import packaged_definitions
 from homelab_mcp.core.backup_config import BackupConfig, check_config, config_text, parse_config
-from homelab_mcp.core.backup_jobs import Jobs, excludes_text, jobs_of, jobs_text, kind_of
+from homelab_mcp.core.backup_jobs import _ALL, Jobs, excludes_text, jobs_of, jobs_text, kind_of
 from homelab_mcp.core.backup_script import RUN_SH
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.operations.restore_backup import Wanted, restore_backup, wanted
@@ -319,3 +320,11 @@ def test_only_a_dump_of_the_whole_server_leaves_nothing_to_be_told() -> None:
     jobs = jobs_of(view(SNAPSHOT), CONFIG, "backup", lambda _: None)
     assert all(d.others for d in jobs.dumps)
     assert "pg_database" in jobs_text(jobs, CONFIG, {}, ())
+
+
+def test_a_catalog_dump_that_names_its_databases_is_asked_for_no_others() -> None:
+    said = {d.id: words for d in packaged_definitions() if (words := " ".join(d.backup.dump or ()))}
+    assert "seafile" in said
+    whole = {ident for ident, words in said.items() if _ALL.search(words)}
+    assert whole >= {ident for ident, words in said.items() if "--databases" in words or "pg_dumpall" in words}
+    assert "miniflux" not in whole, "one database"

@@ -190,6 +190,8 @@ def test_a_pattern_that_restic_refuses_breaks_no_page_and_is_not_taken(pattern: 
     assert not is_pattern(pattern)
     with pytest.raises(InvalidInput):
         check_config({"repository": "/mnt/backup", "exclude": [pattern]})
+    # One that stands there already keeps nobody from restoring, or from mending it.
+    assert parse_config(f"{CONFIG}exclude: ['{pattern}']\n").exclude == (pattern,)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,10 @@ def test_env_values_count_as_secret_unless_their_name_says_otherwise() -> None:
     assert is_secret_name("WIREGUARD_PRIVATE_KEY")
     assert not is_secret_name("TZ")
     assert is_public_name("MYSQL_DATABASE")
-    assert all(is_public_name(name) for name in ("DUCKDNS_SUBDOMAINS", "ALLOWED_HOSTS", "EXTRA_DOMAINS", "APP_PORTS"))
+    assert all(is_public_name(name) for name in ("DUCKDNS_SUBDOMAINS", "EXTRA_DOMAINS", "APP_PORTS"))
+    # Redis Commander takes label:host:port:db:password in it.
+    assert not is_public_name("REDIS_HOSTS")
+    assert "local:redis:6379:0:hunter2Secret9" in secret_values("REDIS_HOSTS=local:redis:6379:0:hunter2Secret9\n")
     assert not is_public_name("PASSWORD_HASH_TYPE_KEY")
     # The kind of log-in is a setting; what follows it is not.
     assert is_public_name("MINIO_PROMETHEUS_AUTH_TYPE")

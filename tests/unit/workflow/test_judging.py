@@ -9,8 +9,8 @@ import pytest
 
 from homelab_mcp.bootstrap import LocalLab
 from homelab_mcp.model.errors import PlanRefused
-from homelab_mcp.model.plan import Plan, PlanState, Requester
-from homelab_mcp.workflow.assembly import applier, approvals
+from homelab_mcp.model.plan import Draft, FileEdit, Plan, PlanState, Requester
+from homelab_mcp.workflow.assembly import applier, approvals, planner
 from homelab_mcp.workflow.init_lab import init_lab
 from homelab_mcp.workflow.proposals import propose_add_service, propose_set_env
 
@@ -71,3 +71,20 @@ def test_a_plan_of_the_same_stack_is_stale_by_its_files_as_ever(lab: LocalLab) -
     with pytest.raises(PlanRefused, match="changed") as refused:
         applier(lab).run(plans[1].id)
     assert refused.value.details["changed"] == ["file one/.env changed"]
+
+
+def test_a_roll_back_is_not_stale_for_the_error_that_it_told_when_another_stack_changes(lab: LocalLab) -> None:
+    old, broken = Path(lab.root, "old"), "services:\n  web:\n    image: nginx:1.27\n    ports: ['99999:1']\n"
+    old.mkdir()
+    (old / "compose.yaml").write_text(broken)
+    draft = Draft(
+        "rollback",
+        "Take it back",
+        (FileEdit("old/compose.yaml", broken, broken.replace("1.27", "1.26")),),
+        (),
+        target="old",
+    )
+    made = planner(lab).make(draft, planner(lab).snapshot(containers=False), Requester("cli"))
+    approvals(lab).out_of_band(made.id, "correct-horse", who="test", approved=True)
+    assert applier(lab).run(plan(lab, "uptime-kuma", "one").id).state is PlanState.DONE
+    assert applier(lab).run(made.id).state is PlanState.DONE

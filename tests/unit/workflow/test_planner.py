@@ -285,7 +285,7 @@ def test_a_roll_back_to_a_file_with_an_error_is_a_risk_and_not_refused(lab: Benc
     back = replace(lab.change_draft("web:1"), edits=(FileEdit("media/compose.yaml", mended, OLD),), risks=())
     plan = make(lab, replace(back, operation="rollback"), lint)
     assert plan.risk is Risk.HIGH
-    assert "Brings back 1 error(s) that were there before: media/compose.yaml" in plan.reasons[0]
+    assert "Brings back 1 error(s) that come with those files: media/compose.yaml" in plan.reasons[0]
     for wrong in (back, replace(back, operation="rollback")):
 
         def elsewhere(stacks: Sequence[StackFiles], *_: object) -> Sequence[Finding]:

@@ -77,6 +77,12 @@ def _made(snapshot: Snapshot, operation: Callable[[Snapshot], Draft]) -> Draft:
             rest.append(FileEdit(edit.path, stack.compose_text, None))
         else:
             _place(seen, operation, stack, replace(several[stack.name], compose_text=edit.after), files)
+    if twice := sorted({e.path for e in rest} & files.texts.keys()):
+        raise InvalidInput(
+            f"{twice[0]} would be changed for its own stack and for one that takes it.",
+            code="file_shared",
+            hint="Change one of the two, apply it, then the other.",
+        )
     notes = tuple(_judged(snapshot, files))
     now = {path: text for s in stacks.values() for path, text in files_of(s)}
     edits = [FileEdit(p, now[p], text) for p, text in files.texts.items() if text != now[p]]

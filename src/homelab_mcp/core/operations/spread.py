@@ -126,7 +126,7 @@ def _edited(text: str, one: _Difference) -> str:
 def _in_service(edit: ServiceEdit, path: Path, one: _Difference) -> ServiceEdit:
     field, then = path[0], one.then
     if field in _ENTRIES and len(path) == 2:
-        return edit.remove_entry(field, path[1]) if then is _GONE else edit.set_entry(field, path[1], _text(then))
+        return edit.remove_entry(field, path[1]) if then is _GONE else _set_entry(edit, field, path[1], then)
     if field in _NAMED and len(path) == 2:
         if then is _GONE:
             return edit.remove_name(field, path[1])
@@ -171,5 +171,12 @@ def _bare(body: Any) -> Any:
     return {k: v for k, v in body.items() if k != RECORD} if isinstance(body, Mapping) else body
 
 
+def _set_entry(edit: ServiceEdit, field: str, key: str, value: Any) -> ServiceEdit:
+    if value is not None:
+        return edit.set_entry(field, key, _text(value))
+    # A variable that is passed on from where Compose runs: its name alone.
+    return edit.add_item(field, key) if isinstance(edit.get(field), list) else edit.set((field, key), None)
+
+
 def _text(value: Any) -> str:
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
