@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.core.network_sharers import with_sharers
 from homelab_mcp.core.operations.pull import Differing, pull
 from homelab_mcp.core.operations.request import SetEnvRequest
 from homelab_mcp.core.operations.set_env import set_env
 from homelab_mcp.core.operations.set_global_env import set_global_env
+from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import Snapshot, StackFiles
-from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, PlanState, Risk, Verification
+from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, PlanState, Requester, Risk, Verification
+from homelab_mcp.workflow.init_lab import init_lab
+from homelab_mcp.workflow.propose_changes import propose_remove_service
 from tests.unit.workflow.bench_as_lab import BenchAsLab
 from tests.unit.workflow.bench_lab import OLD
 from tests.unit.workflow.test_included_back import MON, images, lab_with
@@ -171,3 +175,18 @@ def test_adopting_names_the_other_stacks_that_take_the_file(tmp_path: Path) -> N
     assert [n for n in notes if "too:" in n] == [
         "Stack more takes media/mon.yaml too: `homelab-mcp review more` says whether its containers are as it says now."
     ]
+
+
+def test_the_last_service_stays_where_a_file_named_by_a_variable_brings_others(tmp_path: Path) -> None:
+    root = tmp_path / "lab"
+    init_lab(open_lab(str(root), files_only=True), {"domain": "lab.test"}, "correct-horse")
+    (root / "common").mkdir()
+    (root / "common" / "extra.yaml").write_text("services: {db: {image: 'postgres:17.5'}}\n")
+    (root / "a").mkdir()
+    (root / "a" / ".env").write_text("COMMON=../common\n")
+    (root / "a" / "compose.yaml").write_text(
+        "include: ['${COMMON}/extra.yaml']\nservices:\n  web: {image: 'nginx:1.29.1'}\n"
+    )
+    with pytest.raises(InvalidInput) as kept:
+        propose_remove_service(open_lab(str(root), files_only=True), "web", "a", Requester("cli"))
+    assert kept.value.code == "more_files"

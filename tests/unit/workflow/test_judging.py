@@ -12,7 +12,7 @@ from homelab_mcp.model.errors import PlanRefused
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, PlanState, Requester
 from homelab_mcp.workflow.assembly import applier, approvals, planner
 from homelab_mcp.workflow.init_lab import init_lab
-from homelab_mcp.workflow.proposals import propose_add_service, propose_set_env
+from homelab_mcp.workflow.proposals import plan_of, propose_add_service, propose_set_env
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_roll_back_is_not_stale_for_the_error_that_it_told_when_another_stack_
         (),
         target="old",
     )
-    made = planner(lab).make(draft, planner(lab).snapshot(containers=False), Requester("cli"))
+    made = plan_of(lab, draft, planner(lab).snapshot(containers=False), Requester("cli"))
     approvals(lab).out_of_band(made.id, "correct-horse", who="test", approved=True)
     assert applier(lab).run(plan(lab, "uptime-kuma", "one").id).state is PlanState.DONE
     assert applier(lab).run(made.id).state is PlanState.DONE
