@@ -92,11 +92,13 @@ def _cookies(ctx: LintContext, file: TraefikFile) -> Iterator[Finding]:
     for n, item in enumerate(cookies if isinstance(cookies, list) else ()):
         domain, portal = str(_part(item, "domain") or "").lower(), str(_part(item, "authelia_url") or "")
         path: Path = ("session", "cookies", n)
+        if domain.startswith("*") or "{{" in domain or "$" in domain:
+            continue  # HL332 speaks of a wildcard; what a template comes to nobody knows.
         if domain.lstrip(".") in _SHARED or (domain and "." not in domain and domain != "localhost"):
             message = f"{domain!r} belongs to everybody: no browser keeps such a cookie, and Authelia refuses it."
             yield ctx.at(file, (*path, "domain"), message)
             continue
-        if not domain or not portal or "{{" in domain + portal or "$" in domain + portal:
+        if not domain or not portal or "{{" in portal or "$" in portal:
             continue
         try:
             host = (urlsplit(portal).hostname or "").lower()

@@ -20,7 +20,7 @@ HEAD = (
 SECTIONS = {
     "authentication_backend": "AUTHELIA_AUTHENTICATION_BACKEND_",
     "access_control": "AUTHELIA_ACCESS_CONTROL_",
-    "session": "AUTHELIA_SESSION_COOKIES",
+    "session": "AUTHELIA_SESSION_COOKIES AUTHELIA_SESSION_DOMAIN",
     "storage": "AUTHELIA_STORAGE_LOCAL AUTHELIA_STORAGE_POSTGRES AUTHELIA_STORAGE_MYSQL",
     "notifier": "AUTHELIA_NOTIFIER_",
 }
@@ -37,6 +37,8 @@ _TIME = re.compile(r"\s*([0-9]+)\s*([a-zA-Z]*)\s*")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2629746, "y": 31556952}
 SHORTEST_KEY = 20
 """Characters that ``storage.encryption_key`` has at least."""
+FIND_TIME, BAN_TIME = 120.0, 300.0
+"""What ``regulation`` has where it is told nothing, seconds."""
 
 
 @rule(
@@ -77,14 +79,22 @@ def _part(data: Any, *names: str) -> Any:
     return data
 
 
+def _by_variable(service: ServiceView, begins: str) -> bool:
+    """True where a variable of its container begins so, by one of the words."""
+    return any(key.upper().startswith(tuple(begins.split())) for key in service.environment)
+
+
+def _is_all(service: ServiceView) -> bool:
+    """False where the rest of the configuration may stand in another file, or in variables that nobody shows."""
+    return not any(service.data.get(key) for key in ("env_file", "command", "entrypoint"))
+
+
 def _sections(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iterator[Finding]:
     missing = [name for name in SECTIONS if not file.data.get(name)]
-    told = [key.upper() for key in service.environment]
     # A file with little in it is one of several, or an excerpt.
-    if len(missing) <= 2 and not service.data.get("env_file") and not service.data.get("command"):
+    if len(missing) <= 2 and _is_all(service):
         for name in missing:
-            begins = tuple(SECTIONS[name].split())
-            if not any(key.startswith(begins) for key in told):
+            if not _by_variable(service, SECTIONS[name]):
                 place: Path = (name,) if name in file.data else ()
                 yield ctx.at(file, place, f"The section {name!r} is missing.", key=bool(place))
     for name, either in ONE_OF.items():
@@ -99,7 +109,8 @@ def _sections(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iter
         if old and part.get("address"):
             yield ctx.at(file, (*path, old), f"Beside 'address' there must be no {old!r}.", key=True)
     key = _part(file.data, "storage", "encryption_key")
-    if isinstance(key, str) and 0 < len(key) < SHORTEST_KEY and not _is_open(key):
+    told = service.data.get("env_file") or _by_variable(service, "AUTHELIA_STORAGE_ENCRYPTION_KEY")
+    if isinstance(key, str) and 0 < len(key) < SHORTEST_KEY and not _is_open(key) and not told:
         message = f"The key has {len(key)} characters; {SHORTEST_KEY} is the least."
         yield ctx.at(file, ("storage", "encryption_key"), message)
 
@@ -117,11 +128,14 @@ def _rules(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iterato
     if not isinstance(control, dict):
         return
     policy = control.get("default_policy", "deny")
-    if policy in ("deny", "bypass") and not control.get("rules"):
+    whole = _is_all(service)
+    told = not whole or _by_variable(service, "AUTHELIA_ACCESS_CONTROL_DEFAULT_POLICY")
+    if policy in ("deny", "bypass") and not control.get("rules") and not told:
         place: Path = ("access_control", "default_policy") if "default_policy" in control else ("access_control",)
         yield ctx.at(file, place, f"Without rules 'default_policy' cannot be {policy!r}.", key=len(place) == 1)
     groups = {str(_part(n, "name")) for n in _listed(control.get("networks"))}
-    groups |= set(_part(file.data, "definitions", "network") or ())
+    defined = _part(file.data, "definitions", "network")
+    groups |= {str(name) for name in defined} if isinstance(defined, dict) else set()
     for n, item in enumerate(_listed(control.get("rules"))):
         path: Path = ("access_control", "rules", n)
         subjects = list(_leaves(_part(item, "subject")))
@@ -130,7 +144,7 @@ def _rules(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iterato
         for subject in subjects:
             if not subject.startswith(("user:", "group:", "oauth2:client:")) and not _is_open(subject):
                 yield ctx.at(file, (*path, "subject"), f"A subject begins with user: or group:, not {subject!r}.")
-        for network in _leaves(_part(item, "networks")):
+        for network in _leaves(_part(item, "networks")) if whole else ():
             if network not in groups and not _is_open(network) and not _is_network(network):
                 message = f"{network!r} is no address, no range and no name of 'networks'."
                 yield ctx.at(file, (*path, "networks"), message)
@@ -183,7 +197,8 @@ def _seconds(value: Any) -> float | None:
 def _times(ctx: LintContext, file: TraefikFile) -> Iterator[Finding]:
     part = file.data.get("regulation")
     find, ban = (_seconds(_part(part, name)) for name in ("find_time", "ban_time"))
-    if find is not None and ban is not None and find > ban:
+    # Nothing or less counts as not given.
+    if find is not None and ban is not None and (find if find > 0 else FIND_TIME) > (ban if ban > 0 else BAN_TIME):
         yield ctx.at(file, ("regulation", "find_time"), "'find_time' cannot be longer than 'ban_time'.")
 
 
@@ -197,7 +212,8 @@ def _cookies(ctx: LintContext, file: TraefikFile) -> Iterator[Finding]:
         if domain.startswith("*"):
             yield ctx.at(file, path, "It is the domain itself, without '*'.")
         elif domain and not _is_open(domain):
-            if any(domain == d or domain.endswith(f".{d}") or d.endswith(f".{domain}") for d in seen):
+            # Only a later one below an earlier one: the other way round Authelia takes both.
+            if any(domain == d or domain.endswith(f".{d}") for d in seen):
                 yield ctx.at(file, path, f"Another cookie covers {domain!r} already.")
             seen.append(domain)
         portal, start = (str(_part(item, k) or "").rstrip("/") for k in ("authelia_url", "default_redirection_url"))

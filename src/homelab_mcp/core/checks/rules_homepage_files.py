@@ -26,6 +26,8 @@ CONFIG = "configs:\n  s:\n    content: |\n"
 HEAD = IMAGE + CONFIG
 ENTRY = "      - Media:\n          - Films: {href: 'https://films.example.org', widget: {type: "
 _VARIABLE = re.compile(r"\{\{\s*(HOMEPAGE_(?:VAR|FILE)_\w+)\s*\}\}")
+_BARE = re.compile(r"((?:[:,-][ \t]|[\[{])[ \t]*)\{\{(HOMEPAGE_(?:VAR|FILE)_\w+)\}\}(?=[ \t]*(?:[,\]}\r\n]|[ \t]#|$))")
+"""A variable without quotes that is a whole value."""
 
 
 @rule(
@@ -45,7 +47,7 @@ def homepage_files(ctx: LintContext) -> Iterable[Finding]:
         if service.image_name == "homepage":
             name = _name(service, file)
             try:
-                files.setdefault(service, {})[name] = (file, load_nodes(file.text))
+                files.setdefault(service, {})[name] = (file, load_nodes(_filled(file.text)))
             except YamlRefused as error:
                 finding = ctx.on(service, (), error.message, severity=Severity.ERROR)
                 place, mark = file.place(error.mark.line, error.mark.column)
@@ -58,6 +60,15 @@ def homepage_files(ctx: LintContext) -> Iterable[Finding]:
             yield from _docker(ctx, service, *docker)
         if "services.yaml" in named:
             yield from _services(ctx, service, *named["services.yaml"], docker[1] if docker else None)
+
+
+def _filled(text: str) -> str:
+    """The text with plain words of the same length for whole values that Homepage fills in before it reads YAML."""
+    return _BARE.sub(r"\1__\2__", text) if "{{" in text else text
+
+
+def _is_open(value: str) -> bool:
+    return "{{" in value or value.startswith(("__HOMEPAGE_VAR_", "__HOMEPAGE_FILE_"))
 
 
 def _name(service: ServiceView, file: ConfigFile) -> str:
@@ -106,7 +117,7 @@ def _docker(ctx: LintContext, service: ServiceView, file: ConfigFile, document: 
     unsure = service.partial or any(m.open for m in service.mounts)
     for name, body in document.data.items() if isinstance(document.data, dict) else ():
         socket, host = (body.get(k) if isinstance(body, dict) else None for k in ("socket", "host"))
-        if isinstance(socket, str) and not unsure:
+        if isinstance(socket, str) and not unsure and not _is_open(socket):
             above = [m for m in service.mounts if f"{socket}/".startswith(f"{m.target.rstrip('/')}/")]
             if not above:
                 message = f"{socket} is not mounted into the container: it sees no other container."
@@ -130,7 +141,7 @@ def _services(
     servers = docker.data if docker and isinstance(docker.data, dict) else None
     for path, entry in _entries(document.data, ()):
         server, href = entry.get("server"), entry.get("href")
-        if isinstance(server, str) and servers is not None and server not in servers:
+        if isinstance(server, str) and servers is not None and server not in servers and not _is_open(server):
             near = difflib.get_close_matches(server, map(str, servers), n=1)
             tail = f" Did you mean {near[0]!r}?" if near else ""
             yield _at(ctx, service, file, document, (*path, "server"), f"docker.yaml has no {server!r}.{tail}")
@@ -145,14 +156,16 @@ def _services(
                 message = f"Homepage does not read {near[0]!r}. Did you mean 'type'?" if near else "It has no 'type'."
                 yield _at(ctx, service, file, document, (*place, *near), message, key=True)
             where = (*path, "widget", "type") if n < 0 else (*path, "widgets", n, "type")
-            near = difflib.get_close_matches(str(kind).lower(), WIDGETS, n=1, cutoff=0.75)
-            if isinstance(kind, str) and kind.lower() not in WIDGETS and near:
+            if not isinstance(kind, str) or kind.lower() in WIDGETS or _is_open(kind):
+                continue
+            near = difflib.get_close_matches(kind.lower(), WIDGETS, n=1, cutoff=0.75)
+            if near:
                 yield _at(
                     ctx, service, file, document, where, f"There is no widget {kind!r}. Did you mean {near[0]!r}?"
                 )
         for key in entry:
-            near = difflib.get_close_matches(str(key), LABELS, n=1, cutoff=0.8)
-            if str(key) not in LABELS and near and near[0] not in entry:
+            near = [] if str(key) in LABELS else difflib.get_close_matches(str(key), LABELS, n=1, cutoff=0.8)
+            if near and near[0] not in entry:
                 message = f"Homepage does not read {key!r}. Did you mean {near[0]!r}?"
                 yield _at(ctx, service, file, document, (*path, str(key)), message, key=True)
 
@@ -179,8 +192,7 @@ def _container(
 ) -> Iterator[Finding]:
     """A container that is nearly one of the lab's."""
     name = entry.get("container")
-    names = {str(s.data.get("container_name") or f"{s.stack.project}-{s.name}-1") for s in ctx.services()}
-    if not isinstance(name, str) or name in names or "{{" in name:
+    if not isinstance(name, str) or _is_open(name) or name in (names := _containers(ctx)):
         return
     by_service = [s for s in ctx.services() if s.name == name and s.data.get("container_name")]
     near = [str(s.data["container_name"]) for s in by_service] or difflib.get_close_matches(
@@ -191,9 +203,29 @@ def _container(
         yield _at(ctx, service, file, document, (*path, "container"), message)
 
 
+def _containers(ctx: LintContext) -> set[str]:
+    """The names of all containers of the lab; worked out once."""
+    known: set[str] | None = ctx.lab.memo.get("containers")
+    if known is None:
+        known = {str(s.data.get("container_name") or f"{s.stack.project}-{s.name}-1") for s in ctx.services()}
+        ctx.lab.memo["containers"] = known
+    return known
+
+
+def _routed(ctx: LintContext) -> tuple[set[str], set[str]] | None:
+    """(hosts, the domains above them) of the lab's routers, None where a rule cannot be read; worked out once."""
+    if "routed" not in ctx.lab.memo:
+        rules = [(r, r.options.get("rule")) for r in tl.all_routers(ctx.lab)]
+        hosts = {h for r, _ in rules for h in r.hosts}
+        zones = {h.partition(".")[2] for h in hosts if h.count(".") > 1}
+        sure = all(rule and not rule.open and "HostRegexp" not in r.value("rule") for r, rule in rules)
+        ctx.lab.memo["routed"] = (hosts, zones) if sure else None
+    routed: tuple[set[str], set[str]] | None = ctx.lab.memo["routed"]
+    return routed
+
+
 def _dead(ctx: LintContext, href: str) -> str:
     """What is wrong with a link below the domain of the lab's routers; "" where nothing is, or nobody can say."""
-    routers = tl.all_routers(ctx.lab)
     try:
         host = (urlsplit(href).hostname or "").lower()
     except ValueError:
@@ -202,11 +234,8 @@ def _dead(ctx: LintContext, href: str) -> str:
         return f"{href[:60]!r} has no scheme: the browser takes it for a page of Homepage's own."
     if host in OWN:
         return f"{host} is the machine of whoever looks at the page."
-    if any(r.options.get("rule") is None or r.options["rule"].open or "HostRegexp" in r.value("rule") for r in routers):
-        return ""
-    hosts = {h for r in routers for h in r.hosts}
-    zones = {h.partition(".")[2] for h in hosts if h.count(".") > 1}
-    if "{{" in href or host in hosts or host.partition(".")[2] not in zones:
+    routed = _routed(ctx)
+    if routed is None or _is_open(href) or host in routed[0] or host.partition(".")[2] not in routed[1]:
         return ""
     return f"No router answers to {host}."
 

@@ -131,23 +131,40 @@ def files_host(ctx: LintContext) -> Iterable[Finding]:
     """Simple host names that no container has, in the configuration of well-known programs as far as it is read."""
     known = ctx.lab.hosts
     for service, file in ctx.lab.config_files:
-        for host, line, column in _asked(service, file):
-            if "." in host or host in OWN or host in given_hosts(service) or host.isdigit():
+        given = given_hosts(service)
+        for host, line, column, text in _asked(service, file):
+            if "." in host or host in OWN or host in given or host.isdigit():
                 continue
             if host in known:
-                text = file.text.splitlines()[line - 1][column - 1 :]
                 message = _out_of_reach(ctx, service, host) or _other_port(ctx, known[host], text)
                 if message:
                     finding = ctx.on(service, (), message)
                     place, mark = file.place(line, column)
                     yield replace(finding, file=place, line=mark.line, column=mark.column)
                 continue
-            near = difflib.get_close_matches(host, known, n=1, cutoff=0.7)
+            near = _near(ctx, host)
             if near or not _outward(service):
                 tail = f" Did you mean {near[0]!r}?" if near else ""
                 finding = ctx.on(service, (), f"No container is called {host!r}.{tail}")
                 place, mark = file.place(line, column)
                 yield replace(finding, file=place, line=mark.line, column=mark.column)
+
+
+def _near(ctx: LintContext, host: str) -> list[str]:
+    """The host of the lab that a name is nearly, looked for once."""
+    asked: dict[str, list[str]] = ctx.lab.memo.setdefault("near hosts", {})
+    if host not in asked:
+        asked[host] = difflib.get_close_matches(host, ctx.lab.hosts, n=1, cutoff=0.7)
+    return asked[host]
+
+
+def _lenders(ctx: LintContext) -> set[str]:
+    """Names of those whose network another service uses; worked out once."""
+    known: set[str] | None = ctx.lab.memo.get("lenders")
+    if known is None:
+        known = {s.network_mode.rpartition(":")[2] for s in ctx.services() if ":" in s.network_mode}
+        ctx.lab.memo["lenders"] = known
+    return known
 
 
 def _other_port(ctx: LintContext, meant: list[ServiceView], text: str) -> str:
@@ -158,8 +175,7 @@ def _other_port(ctx: LintContext, meant: list[ServiceView], text: str) -> str:
     other, port = meant[0], int(match[1])
     told = {int(e.value or 0) for e in port_variables(other) if _is_int(e)}
     heard = {main_port(other), *listens(other), *container_ports(other), *told, *known_ports(other)}
-    shared = any(o.network_mode.endswith(f":{n}") for o in ctx.services() for n in names_of(other))
-    if not main_port(other) or shared or port in heard:
+    if not main_port(other) or port in heard or not _lenders(ctx).isdisjoint(names_of(other)):
         return ""
     return f"{other.name!r} listens on {main_port(other)}, not on {port}."
 
@@ -175,15 +191,15 @@ def _out_of_reach(ctx: LintContext, service: ServiceView, host: str) -> str:
     return "" if any(meet(service, s, ctx.lab) for s in meant) else f"{host!r} is on none of its networks."
 
 
-def _asked(service: ServiceView, file: ConfigFile) -> Iterator[tuple[str, int, int]]:
-    """(host, line, column) of every address in the file, comments aside."""
+def _asked(service: ServiceView, file: ConfigFile) -> Iterator[tuple[str, int, int, str]]:
+    """(host, line, column, the line from there on) of every address in the file, comments aside."""
     plain = _PLAIN.get(service.image_name)
     for number, text in enumerate(file.text.splitlines(), start=1):
         if text.lstrip().startswith(("#", ";", "//")) or "{{" in text:
             continue
         for pattern in (_URL, plain) if plain else (_URL,):
             for match in pattern.finditer(text):
-                yield match.group(1).lower(), number, match.start(1) + 1
+                yield match.group(1).lower(), number, match.start(1) + 1, text[match.start(1) :]
 
 
 _URL = re.compile(

@@ -14,8 +14,8 @@ HEAD = (
     "    environment:\n      VPN_PORT_FORWARDING: 'on'\n      OPENVPN_USER: me\n      OPENVPN_PASSWORD: '${P:-x}'\n"
     "      VPN_SERVICE_PROVIDER: "
 )
-_FORWARDS = frozenset({"perfect privacy", "private internet access", "privatevpn", "protonvpn"})
-"""Providers that gluetun asks for a forwarded port (its wiki, "VPN server port forwarding")."""
+_FORWARDS = frozenset({"cryptostorm", "perfect privacy", "private internet access", "privatevpn", "protonvpn"})
+"""Providers that gluetun asks for a forwarded port (its settings, "PortForwarding.Validate")."""
 _SWITCHES = ("VPN_PORT_FORWARDING", "PORT_FORWARDING", "PRIVATE_INTERNET_ACCESS_VPN_PORT_FORWARDING")
 _YES = frozenset({"on", "yes", "true", "1", "enabled"})
 
@@ -58,7 +58,12 @@ _NEEDED = {
     **dict.fromkeys(("mullvad", "ivpn", "windscribe", "airvpn"), ("WIREGUARD_ADDRESSES",)),
 }
 """Provider -> what WireGuard needs beside the private key (gluetun's settings, "Validate")."""
-_OTHER_NAMES = {"WIREGUARD_ENDPOINT_IP": "VPN_ENDPOINT_IP", "WIREGUARD_ENDPOINT_PORT": "VPN_ENDPOINT_PORT"}
+_OTHER_NAMES = {
+    "WIREGUARD_ENDPOINT_IP": "VPN_ENDPOINT_IP",
+    "WIREGUARD_ENDPOINT_PORT": "VPN_ENDPOINT_PORT",
+    "WIREGUARD_ADDRESSES": "WIREGUARD_ADDRESS",
+}
+"""Names of before that gluetun still reads (its settings, "RetroKeys")."""
 _CONF = "/gluetun/wireguard/wg0.conf"
 
 
