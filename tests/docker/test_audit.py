@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -19,22 +19,23 @@ IMAGE = "homelab-tests/audit:1"
 
 @pytest.fixture(scope="module")
 def lab(
-    testbed_run: Scratch, stand_in: Callable[..., LocalImage], tmp_path_factory: pytest.TempPathFactory
-) -> LocalLab:
-    stand_in(IMAGE)
-    root = tmp_path_factory.mktemp("lab")
-    stack = testbed_run.claim_project(testbed_run.name("audit"))
-    (root / stack).mkdir()
-    (root / "homelab.yaml").write_text("domain: lab.test\n")
-    common = f"    image: {IMAGE}\n    stop_signal: KILL\n    entrypoint: [/bin/sh, -c, 'exec sleep 1000']\n"
-    (root / stack / "compose.yaml").write_text(
-        f"services:\n  shown:\n{common}    ports: ['{free_port()}:80']\n    mem_limit: 64m\n"
-        f"  user:\n{common}    user: '1000'\n"
-        f"  loop:\n    image: {IMAGE}\n    entrypoint: [/bin/false]\n    restart: always\n"
-        f"  absent:\n    image: {IMAGE}\n"
-    )
-    ComposeCli(root).up(stack, ["shown", "user", "loop"])
-    return LocalLab(str(root))
+    docker_engine: str, stand_in: Callable[..., LocalImage], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalLab]:
+    with Scratch() as scratch:
+        stand_in(IMAGE)
+        root = tmp_path_factory.mktemp("lab")
+        stack = scratch.claim_project(scratch.name("audit"))
+        (root / stack).mkdir()
+        (root / "homelab.yaml").write_text("domain: lab.test\n")
+        common = f"    image: {IMAGE}\n    stop_signal: KILL\n    entrypoint: [/bin/sh, -c, 'exec sleep 1000']\n"
+        (root / stack / "compose.yaml").write_text(
+            f"services:\n  shown:\n{common}    ports: ['{free_port()}:80']\n    mem_limit: 64m\n"
+            f"  user:\n{common}    user: '1000'\n"
+            f"  loop:\n    image: {IMAGE}\n    entrypoint: [/bin/false]\n    restart: always\n"
+            f"  absent:\n    image: {IMAGE}\n"
+        )
+        ComposeCli(root).up(stack, ["shown", "user", "loop"])
+        yield LocalLab(str(root))
 
 
 def found(lab: LocalLab, what: Subject) -> set[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from mcp import Client
@@ -69,22 +69,24 @@ services:
 
 @pytest.fixture(scope="module")
 def lab(
-    testbed_run: Scratch, stand_in: Callable[..., LocalImage], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[LocalLab, str]:
-    stand_in(IMAGE)
-    root = tmp_path_factory.mktemp("lab")
-    stack = testbed_run.claim_project(testbed_run.name("seeing"))
-    (root / stack / "web" / "logs").mkdir(parents=True)
-    (root / stack / "compose.yaml").write_text(COMPOSE)
-    (root / stack / ".env").write_text(f"DOMAIN=lab.test\nDB_PASS={SECRET}\n")
-    lines = (
-        json.dumps({"time": f"2026-01-01T00:00:{n:02}Z", "DownstreamStatus": 502 if n == 7 else 200}) for n in range(9)
-    )
-    (root / stack / "web" / "logs" / "access.log").write_text("\n".join(lines) + "\n")
-    lab = open_lab(str(root))
-    ComposeCli(root).up(stack, ["web", "quiet", "greedy", "looping"])
-    wait_until(lambda: "tick 1" in str(page_of(lab, LogQuestion(["web"], stack)).lines), "the log")
-    return lab, stack
+    docker_engine: str, stand_in: Callable[..., LocalImage], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[LocalLab, str]]:
+    with Scratch() as scratch:
+        stand_in(IMAGE)
+        root = tmp_path_factory.mktemp("lab")
+        stack = scratch.claim_project(scratch.name("seeing"))
+        (root / stack / "web" / "logs").mkdir(parents=True)
+        (root / stack / "compose.yaml").write_text(COMPOSE)
+        (root / stack / ".env").write_text(f"DOMAIN=lab.test\nDB_PASS={SECRET}\n")
+        lines = (
+            json.dumps({"time": f"2026-01-01T00:00:{n:02}Z", "DownstreamStatus": 502 if n == 7 else 200})
+            for n in range(9)
+        )
+        (root / stack / "web" / "logs" / "access.log").write_text("\n".join(lines) + "\n")
+        lab = open_lab(str(root))
+        ComposeCli(root).up(stack, ["web", "quiet", "greedy", "looping"])
+        wait_until(lambda: "tick 1" in str(page_of(lab, LogQuestion(["web"], stack)).lines), "the log")
+        yield lab, stack
 
 
 def test_traces_levels_context_and_files(lab: tuple[LocalLab, str]) -> None:

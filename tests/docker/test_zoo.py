@@ -33,17 +33,19 @@ QUESTIONS = frozenset({"", "diagnose", "read_logs", "validate_compose"})
 
 @pytest.fixture(scope="module")
 def zoo(
-    testbed_run: Scratch,
+    docker_engine: str,
     stand_in: Callable[..., LocalImage],
     traefik_image: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Zoo]:
-    zoo = Zoo(tmp_path_factory.mktemp("zoo"), testbed_run, stand_in, traefik_image)
-    try:
-        zoo.open()
-        yield zoo
-    finally:
-        zoo.taken.close()
+    # Seventy containers, many of which start again all the time, must not outlive these tests.
+    with Scratch() as scratch:
+        zoo = Zoo(tmp_path_factory.mktemp("zoo"), scratch, stand_in, traefik_image)
+        try:
+            zoo.open()
+            yield zoo
+        finally:
+            zoo.taken.close()
 
 
 @pytest.fixture(scope="module")

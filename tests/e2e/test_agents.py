@@ -37,13 +37,12 @@ def files_played(
 
 
 @pytest.fixture(scope="module")
-def running_played(
-    testbed_run: Scratch, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[Script], Lines]]:
+def running_played(docker_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Script], Lines]]:
     """Plays a script on the one lab that runs; its scripts leave it as it was, or touch what is theirs alone."""
-    lab = RunningLab(tmp_path_factory.mktemp("agents"), testbed_run)
-    with played_on(open_lab(str(lab.root)), lab.names) as play_one:
-        yield play_one
+    with Scratch() as scratch:
+        lab = RunningLab(tmp_path_factory.mktemp("agents"), scratch)
+        with played_on(open_lab(str(lab.root)), lab.names) as play_one:
+            yield play_one
 
 
 @contextmanager
