@@ -20,9 +20,11 @@ RESERVED_PREFIXES = ("COMPOSE_", "DOCKER_")
 LONGEST_VALUE = 65_536
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_KEY = re.compile(r"(?P<export>export[ \t]+)?(?P<name>[A-Za-z0-9_.\[\]-]+)[ \t]*(?P<sep>[=:])?")
+_KEY = re.compile(r"(?P<export>export[ \t]+)?(?P<name>[\w.\[\]-]+)[ \t]*(?P<sep>[=:])?")
 _BARE = re.compile(r"[A-Za-z0-9_./:@%+,=-]+")
 _SPACE = " \t\v\f\r\x85\xa0"
+_BEFORE = f"{_SPACE}\n\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+"""What may stand before a name: Go's ``unicode.IsSpace``; elsewhere compose-go knows those of ``_SPACE`` alone."""
 _ESCAPE = re.compile(r"\\(?:[abcfnrtv$\"\\]|0[0-7]{0,3})")
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", '"': '"', "\\": "\\"}
 _REFERENCE = re.compile(
@@ -267,7 +269,7 @@ def _skip(text: str, place: int) -> int:
     while place < len(text):
         if text[place] == "#":
             place = _line_end(text, place)
-        elif text[place] in _SPACE or text[place] == "\n":
+        elif text[place] in _BEFORE:
             place += 1
         else:
             break

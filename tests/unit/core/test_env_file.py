@@ -52,6 +52,19 @@ def test_a_hand_written_file_is_read_as_compose_reads_it() -> None:
     assert parse(MINE) == {"A": "1", "B": "again", "C": "x 1", "LONG": "first\nsecond"}
 
 
+def test_letters_of_any_script_and_wide_blanks_are_read_as_compose_reads_them() -> None:
+    text = "Größe=1\n\u2003名前: zwei\n\u3000export Q²=3\nA=\u2003x\n"
+
+    assert parse(text) == {"Größe": "1", "名前": "zwei", "Q²": "3", "A": "\u2003x"}
+    assert set_values(text, {"B": "4"}) == f"{text}B=4\n"
+
+
+@pytest.mark.parametrize("text", ["e\u0301=1\n", "A€=1\n", "A\u2003B=1\n"])
+def test_marks_signs_and_blanks_are_no_part_of_a_name(text: str) -> None:
+    with pytest.raises(InvalidInput, match="Line 1"):
+        entries(text)
+
+
 def test_the_last_of_a_name_is_changed_since_it_wins() -> None:
     assert set_values(MINE, {"B": "3"}) == MINE.replace("B=again", "B=3")
 

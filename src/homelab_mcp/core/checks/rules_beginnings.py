@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.env_texts import said_in_files
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.core.redact import is_secret_name
@@ -46,7 +47,7 @@ def no_configuration(ctx: LintContext) -> Iterable[Finding]:
     """A folder of the stack mounted where a well-known image reads its configuration, without that file in it."""
     for service in ctx.services():
         exists = service.stack.exists
-        if service.image_name not in _NEEDS or exists is None or "X_AUTHELIA_CONFIG" in service.environment:
+        if service.image_name not in _NEEDS or exists is None or _told_in_variable(service):
             continue
         folder, usual, flag = _NEEDS[service.image_name]
         wanted = _named(service, flag) or f"{folder}/{usual}"
@@ -70,6 +71,17 @@ def no_configuration(ctx: LintContext) -> Iterable[Finding]:
                 if deeper or service.image_name != "authelia":
                     severity = Severity.ERROR if deeper else None
                     yield ctx.on(service, mount.at("source"), message + tail, severity=severity)
+
+
+def _told_in_variable(service: ServiceView) -> bool:
+    """True for an Authelia whose variable names the configuration, or that has an env file which may."""
+    if service.image_name != "authelia":
+        return False
+    in_files = said_in_files(service)
+    return _VARIABLE in service.environment or in_files is None or _VARIABLE in in_files
+
+
+_VARIABLE = "X_AUTHELIA_CONFIG"
 
 
 def _deeper(service: ServiceView, source: str, name: str) -> str:

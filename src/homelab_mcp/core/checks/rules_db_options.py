@@ -38,7 +38,9 @@ GONE: dict[str, tuple[int, int]] = {
 def option_gone(ctx: LintContext) -> Iterable[Finding]:
     """Options in the command of the official MySQL image with a version in its tag."""
     for service in ctx.having("command"):
-        tag = re.match(r"([0-9]+)(?:\.([0-9]+))?", service.image.rpartition(":")[2])
+        # Neither a registry's port nor a digest is a version.
+        last = service.image.partition("@")[0].rpartition("/")[2]
+        tag = re.match(r"([0-9]+)(?:\.([0-9]+))?", last.partition(":")[2])
         if service.image_name != "mysql" or tag is None or is_client(service):
             continue
         # A bare major version is its newest release.

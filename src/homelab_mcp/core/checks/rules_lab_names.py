@@ -170,7 +170,8 @@ def host_elsewhere(ctx: LintContext) -> Iterable[Finding]:
                 here = any(s.stack is service.stack for s in found)
                 yield ctx.on(service, entry.path, message, severity=Severity.ERROR if here else None)
                 continue
-            if service.network_mode == "bridge" and not service.data.get("links"):
+            linked = service.data.get("links") or service.data.get("external_links")
+            if service.network_mode == "bridge" and not linked:
                 message = f"The default bridge knows no names: {host!r} is found on networks of Compose's only."
                 yield ctx.on(service, entry.path, message)
                 continue

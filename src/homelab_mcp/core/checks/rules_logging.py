@@ -112,7 +112,7 @@ def _value_problem(name: str, text: str, options: dict[Any, Any]) -> str:
 
 
 _ADDRESSES = {
-    "gelf-address": (r"(?:udp|tcp)://[^:/]+:[0-9]+|(?:udp|tcp)://\[[0-9a-fA-F:]+\]:[0-9]+", "udp://host:port"),
+    "gelf-address": (r"(?:udp|tcp)://(?:[^:/]+|\[[0-9a-fA-F:]+\]):[0-9]+(?:/.*)?", "udp://host:port"),
     "syslog-address": (r"(?:udp|tcp|tcp\+tls|unix|unixgram)://.+", "udp://host:514, tcp://... or unix:///dev/log"),
 }
 """Option -> what the driver takes (moby, daemon/logger/gelf and syslog; seen with the engine)."""

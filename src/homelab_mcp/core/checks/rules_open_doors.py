@@ -76,7 +76,9 @@ _ASK_ONLY_IF_TOLD = {"linuxserver/code-server": ("PASSWORD", "HASHED_PASSWORD")}
 def _untold(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
     """Such a program, published on every address, without any of these variables."""
     names = _ASK_ONLY_IF_TOLD[repository(service)]
-    if service.data.get("env_file") or service.partial or any(k.startswith(names) for k in service.environment):
+    # LinuxServer's images read FILE__NAME as the file that holds NAME.
+    given = any(k.removeprefix("FILE__").startswith(names) for k in service.environment)
+    if service.data.get("env_file") or service.partial or given:
         return
     for entry, published in service.published:
         if published.everywhere and published.protocol == "tcp":

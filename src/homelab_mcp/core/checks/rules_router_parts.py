@@ -8,7 +8,11 @@ from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.model.finding import Finding, Severity
 
-LABELS = "services:\n  web:\n    image: nginx:1.29\n    labels:\n      traefik.enable: 'true'\n"
+LABELS = (
+    "services:\n  traefik:\n    image: traefik:v3.6.2\n    command: ['--entrypoints.websecure.address=:443', "
+    "'--providers.docker.exposedbydefault=false']\n  web:\n    image: nginx:1.29\n    labels:\n"
+    "      traefik.enable: 'true'\n"
+)
 
 
 @rule(
@@ -23,13 +27,20 @@ LABELS = "services:\n  web:\n    image: nginx:1.29\n    labels:\n      traefik.e
     "      traefik.http.routers.web.rule: Host(`web.example.org`)\n",
 )
 def half_a_router(ctx: LintContext) -> Iterable[Finding]:
-    """HTTP routers with other options and no rule; in files also those without a service."""
+    """HTTP routers with other options and no rule; in files also those without a service.
+
+    Nothing of labels where Traefik's own options cannot be seen: they may hold another default rule.
+    """
     static = tl.static_config(ctx.lab)
-    by_default = static is not None and any(o.endswith(".defaultrule") for o in static.options)
-    for router in tl.all_routers(ctx.lab):
+    by_default = static is None or any(o.endswith(".defaultrule") for o in static.options)
+    everyone = tl.all_routers(ctx.lab)
+    parents = _parents(everyone)
+    for router in everyone:
         service = router.service
         if service.of_file:
-            missing = [o for o in ("rule", "service") if o not in router.options]
+            # A parent hands on to its children: since Traefik 3.6 it has no service.
+            wanted = ("rule",) if router.name.lower() in parents else ("rule", "service")
+            missing = [o for o in wanted if o not in router.options]
             if missing and not any(o.startswith("parentrefs") for o in router.options):
                 path = router.anchor.path[:3]
                 message = f"The router {router.name!r} has no {missing[0]}: Traefik drops it."
@@ -38,3 +49,9 @@ def half_a_router(ctx: LintContext) -> Iterable[Finding]:
             others = [r.name for r in tl.routers(service) if "rule" in r.options]
             tail = f" The container has one for {others[0]!r}." if others else ""
             yield ctx.on(service, router.anchor.path, f"The router {router.name!r} has no rule.{tail}")
+
+
+def _parents(routers: Iterable[tl.Router]) -> frozenset[str]:
+    """Names, in lower case and without their provider, that a router's ``parentRefs`` hold."""
+    held = [e.value or "" for r in routers for o, e in r.options.items() if o.startswith("parentrefs")]
+    return frozenset(name.strip().partition("@")[0].lower() for text in held for name in text.split(","))

@@ -13,6 +13,8 @@ from homelab_mcp.model.finding import Finding, Severity
 
 HEAD = "services:\n  db:\n    image: postgres:17.5\n    volumes: ['./db:/var/lib/postgresql/data', './s/pw:/pw:ro']\n"
 _SECRET = re.compile(r"(?:PASSWORD|PASSWD|SECRET|TOKEN|KEY|JWT|CREDENTIALS?)_FILE$", re.IGNORECASE)
+_ALIKE = 0.85
+"""How alike two names are (difflib's ratio) of which one is the other misspelt; less, and it may be still to come."""
 
 
 @rule(
@@ -28,7 +30,7 @@ _SECRET = re.compile(r"(?:PASSWORD|PASSWD|SECRET|TOKEN|KEY|JWT|CREDENTIALS?)_FIL
     needs="environment",
 )
 def no_such_file(ctx: LintContext) -> Iterable[Finding]:
-    """``*_FILE`` of a secret below a mounted folder of the stack; an error where a file there is nearly called so."""
+    """``*_FILE`` of a secret below a mounted folder of the stack; an error where a file there is all but called so."""
     for service in ctx.having("environment"):
         exists, names = service.stack.exists, service.stack.names
         if service.partial or exists is None:
@@ -45,9 +47,16 @@ def no_such_file(ctx: LintContext) -> Iterable[Finding]:
             known = [n for n in (names(outside) or () if names else ()) if not n.endswith("/")]
             near = difflib.get_close_matches(name, known, n=1)
             tail = f" Did you mean {near[0]!r}?" if near else ""
-            severity = Severity.ERROR if near else None
+            severity = Severity.ERROR if near and _misspelt(entry.key, name, near[0], mount) else None
             message = f"{entry.key}: there is no {name!r} in {posixpath.join(mount.source, folder)}.{tail}"
             yield ctx.on(service, entry.path, message, severity=severity)
+
+
+def _misspelt(key: str, name: str, near: str, mount: Mount) -> bool:
+    """True where the file's name is all but surely meant: a key may be one that the program itself makes."""
+    makes_it = key.upper().endswith("KEY_FILE") and not mount.read_only
+    same_kind = posixpath.splitext(name)[1] == posixpath.splitext(near)[1]
+    return not makes_it and same_kind and difflib.SequenceMatcher(None, near, name).ratio() >= _ALIKE
 
 
 def _mount_above(service: ServiceView, path: str) -> Mount | None:

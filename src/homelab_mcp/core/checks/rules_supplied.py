@@ -1,4 +1,4 @@
-"""HL320 to HL326: what a stack is given from outside its compose file, and that nobody gives or nobody reads."""
+"""HL320 to HL326 (but HL324): what a stack is given from outside its file, and nobody gives or nobody reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 from homelab_mcp.core import env_file
 from homelab_mcp.core.checks import env_texts
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.rules_starts import folder_of_build
 from homelab_mcp.core.checks.view import ServiceView, StackView
 from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.core.yaml12 import Mark
@@ -19,8 +18,6 @@ from homelab_mcp.model.finding import Finding, Severity
 
 DOCS = "https://docs.docker.com/reference/compose-file/"
 HEAD = "services:\n  web:\n    image: nginx:1.29\n"
-MOST = 100_000
-"""Characters of a Dockerfile that are looked at."""
 
 
 @rule(
@@ -93,7 +90,20 @@ def swarms_only(ctx: LintContext) -> Iterable[Finding]:
     for stack, section, name, body in _used(ctx):
         if body.get("external") not in (None, False, "false", "") and stack.engine != "swarm":
             message = f"Compose takes no external {section}: the {section[:-1]} {name!r} needs a file."
-            yield ctx.at(stack, (section, name, "external"), message)
+            severity = Severity.WARNING if _for_swarm(stack) else None
+            yield ctx.at(stack, (section, name, "external"), message, severity=severity)
+
+
+def _for_swarm(stack: StackView) -> bool:
+    """True where a service has what only Swarm heeds: an overlay network, a placement, or a mode of its tasks."""
+    bodies = stack.section("networks")
+    overlays = {n for n, body in bodies.items() if isinstance(body, dict) and body.get("driver") == "overlay"}
+    for service in stack.services:
+        deploy = service.data.get("deploy")
+        told = isinstance(deploy, dict) and ("placement" in deploy or "mode" in deploy)
+        if told or not overlays.isdisjoint(service.networks):
+            return True
+    return False
 
 
 @rule(
@@ -181,50 +191,6 @@ _PROGRAMS = frozenset(
 """Programs that an image is told to run. Of other words an image's own entry point may know what to do with a line."""
 
 
-@rule(
-    "HL324",
-    Severity.ERROR,
-    "A build stage that the Dockerfile has not",
-    why="The build ends at once: 'target stage could not be found'.",
-    link=f"{DOCS}build/#target",
-    bad="services:\n  web:\n    build:\n      target: prod\n      dockerfile_inline: FROM nginx:1.29 AS production\n",
-    good="services:\n  web:\n    build:\n      target: prod\n      dockerfile_inline: FROM nginx:1.29 AS prod\n",
-    needs="build",
-)
-def no_such_stage(ctx: LintContext) -> Iterable[Finding]:
-    """``build.target`` that no ``FROM ... AS`` of the Dockerfile names; silent where that cannot be read."""
-    for service in ctx.having("build"):
-        build = service.data["build"]
-        target = build.get("target") if isinstance(build, dict) else None
-        if not isinstance(target, str) or not target or is_open(target):
-            continue
-        text = _dockerfile(service, build)
-        stages = [found[1].lower() for found in _STAGE.finditer(text or "")]
-        # A stage is known by its number as well; one named by an argument may be called anything.
-        if text is None or target.lower() in stages or target.isdigit() or any("$" in s for s in stages):
-            continue
-        listed = ", ".join(stages[:5]) or "none with a name"
-        yield ctx.on(service, ("build", "target"), f"The Dockerfile has no stage {target!r} (it has {listed}).")
-
-
-_STAGE = re.compile(r"(?im)^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*\S+[ \t]+AS[ \t]+(\S+)")
-
-
-def _dockerfile(service: ServiceView, build: dict[str, Any]) -> str | None:
-    inline = build.get("dockerfile_inline")
-    if inline is not None:
-        return inline if isinstance(inline, str) and not is_open(inline) else None
-    stack, context, given = service.stack, build.get("context") or ".", build.get("dockerfile") or "Dockerfile"
-    if stack.read is None or not folder_of_build(context) or not isinstance(given, str) or is_open(given):
-        return None
-    path = posixpath.normpath(posixpath.join(posixpath.dirname(stack.file), context, given))
-    try:
-        text = stack.read(path)
-    except HomelabError:
-        return None
-    return text if text is not None and len(text) <= MOST else None
-
-
 _ORDER = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """The names that Compose looks for, the first that is there wins (compose-go, cli.DefaultFileNames)."""
 
@@ -240,10 +206,10 @@ _ORDER = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.y
     good=f"{HEAD}# and a compose.override.yaml beside this compose.yaml\n",
 )
 def two_files(ctx: LintContext) -> Iterable[Finding]:
-    """A further file of a name that Compose looks for, beside the one that it takes."""
+    """A further file that Compose looks for, beside the one that it takes, where no ``COMPOSE_FILE`` says which."""
     for stack in ctx.lab.stacks:
         folder, own = posixpath.split(stack.file)
-        if stack.names is None or own not in _ORDER:
+        if stack.names is None or own not in _ORDER or "COMPOSE_FILE" in stack.env:
             continue
         there = stack.names(folder or ".") or ()
         taken = {posixpath.basename(f.file) for f in stack.files}

@@ -47,7 +47,7 @@ _WORDS = {
 }
 _KEYS = frozenset(["ec256", "ec384", "rsa2048", "rsa4096", "rsa8192"])
 _EXAMPLE = re.compile(
-    r"(?:your|my)?[-_.]?(?:e?-?mail|you|user|name|changeme|example)@|.*@(?:your|my)-?domain\\.", re.IGNORECASE
+    r"(?:your-?e?mail|changeme)@|.*@(?:your|my)-?domain\.|.*@example\.(?:com|org|net)$", re.IGNORECASE
 )
 _ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^:/\s\[\]]*):([0-9]{1,5})(?:/(tcp|udp))?")
 

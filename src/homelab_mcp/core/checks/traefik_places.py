@@ -102,14 +102,17 @@ class Places:
         self.stack = service.stack
 
     def covered(self, path: str) -> bool:
-        """True when a mount or a config is at the path, above it or below it, or nobody can tell."""
+        """True when a mount, a config, a secret or a tmpfs is at the path, above it or below it, or nobody can tell."""
         data = self.service.data
         if "build" in data or "volumes_from" in data or self.service.partial or self.stack.partial:
             return True
-        targets = [m.target for m in self.service.mounts] + [target for target, _ in self._configs()]
+        hidden = list(self._hidden())
+        targets = [m.target for m in self.service.mounts] + [target for target, _ in self._configs()] + hidden
         spot = f"{path.rstrip('/')}/"
-        return any(m.open for m in self.service.mounts) or any(
-            spot.startswith(f"{t.rstrip('/')}/") or t.startswith(spot) for t in targets if t
+        return (
+            any(m.open for m in self.service.mounts)
+            or any(map(is_open, hidden))
+            or any(spot.startswith(f"{t.rstrip('/')}/") or t.startswith(spot) for t in targets if t)
         )
 
     def exactly(self, path: str) -> bool:
@@ -156,7 +159,8 @@ class Places:
                 text = self._text(outside)
                 if text is not None:
                     files.append(_loaded(TraefikFile(outside, text)))
-        for target in [*(m.target for m in inner), *(t for t, _ in self._configs() if t.startswith(f"{path}/"))]:
+        others = [*(t for t, _ in self._configs()), *self._hidden()]
+        for target in [*(m.target for m in inner), *(t for t in others if t.startswith(f"{path.rstrip('/')}/"))]:
             if not target.endswith(SUFFIXES):
                 raise Unknown
             found = self.read(target)
@@ -180,7 +184,8 @@ class Places:
 
     def _spot(self, path: str) -> _Spot | None:
         """What is mounted at the path or nearest above it; None where it is the image's own."""
-        if any(m.open for m in self.service.mounts):
+        hidden = any(f"{path}/".startswith(f"{t.rstrip('/')}/") for t in self._hidden())
+        if hidden or any(m.open for m in self.service.mounts):
             raise Unknown
         best: _Spot | None = None
         for target, name in self._configs():
@@ -201,6 +206,16 @@ class Places:
                 yield f"/{item}", item
             elif isinstance(item, dict) and isinstance(item.get("source"), str):
                 yield str(item.get("target") or f"/{item['source']}"), item["source"]
+
+    def _hidden(self) -> Iterator[str]:
+        """Places in the container of the service's secrets and tmpfs, into which nobody looks."""
+        secrets, tmpfs = self.service.data.get("secrets"), self.service.data.get("tmpfs")
+        for item in secrets if isinstance(secrets, list) else ():
+            name = (item.get("target") or item.get("source")) if isinstance(item, dict) else item
+            if name:
+                yield posixpath.join("/run/secrets", str(name))
+        for item in tmpfs if isinstance(tmpfs, list) else [tmpfs] if isinstance(tmpfs, str) else ():
+            yield str(item).partition(":")[0]
 
     def _config(self, name: str) -> TraefikFile | None:
         body = self.stack.section("configs").get(name)
