@@ -155,15 +155,22 @@ async def test_a_long_check_goes_on_without_its_call_and_keeps_no_run_from_being
     assert held.returncode == 0
 
     async with Client(build(open_lab(str(rig.root)), offer=Offer(("all",)))) as client:
-        told_now = data(await call(client, "backups", verify=500))
+        told_now = data(await call(client, "backups", verify=50))
         assert told_now["at_work"] == "check", told_now
         monkeypatch.setattr(backup_tools, "CHECK_SECONDS", 60)
-        twice = await call(client, "backups", verify=1)
-        assert twice.is_error and "backup_at_work" in words(twice), words(twice)
         wait_until(lambda: report(rig.lab).at_work == "", "the check", within=100, every=1)
         told_then: dict[str, Any] = data(await call(client, "backups"))
         assert told_then["last_check"]["ok"], told_then
         assert told_then["last_check"] != told_now.get("last_check")
+        busy = subprocess.Popen(
+            ["docker", "exec", rig.backup, "sh", "-c", "exec 7>/state/checking; flock 7; echo held; sleep 6"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert busy.stdout is not None and busy.stdout.readline() == "held\n"
+        twice = await call(client, "backups", verify=1)
+        assert twice.is_error and "backup_at_work" in words(twice), words(twice)
+        busy.communicate(timeout=30)
 
 
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "asked to end"])
