@@ -9,7 +9,7 @@ from pathlib import Path
 from homelab_mcp.core.checks import LintStack
 from homelab_mcp.core.checks.frame import all_rules
 from homelab_mcp.core.compose_edit import new_document
-from homelab_mcp.core.env_file import set_values
+from homelab_mcp.core.env_file import quote
 from tests.unit.core.checks.corpus_reader import read_cases
 from tests.unit.core.test_generator import REAL, make_real
 
@@ -34,7 +34,7 @@ class OwnLab:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(stack.text, encoding="utf-8")
             if stack.env:
-                (path.parent / ".env").write_text(set_values("", stack.env), encoding="utf-8")
+                (path.parent / ".env").write_text(_env(stack.env), encoding="utf-8")
         for name, text in self.texts.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
@@ -61,3 +61,8 @@ def own_files() -> Iterator[OwnLab]:
         text = new_document(made.services, networks=made.networks, urls=made.urls)
         stack = LintStack(name, f"{name}/compose.yaml", text, {**_SETTINGS, **made.env})
         yield OwnLab(f"catalog {name}", (stack,))
+
+
+def _env(values: Mapping[str, str]) -> str:
+    """As a person would write it: some of the cases are about variables that the product itself does not set."""
+    return "".join(f"{name}={quote(value)}\n" for name, value in values.items())

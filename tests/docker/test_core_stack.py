@@ -94,8 +94,9 @@ def test_one_wildcard_certificate_serves_every_route(core: CoreLab) -> None:
     store = lab.root / lab.named("core") / lab.named("traefik") / "letsencrypt" / "acme.json"
     # Two routers that load in the same moment may both order it: Traefik takes a domain off its list of running orders
     # just before the certificate is in its store.
-    kept = json.loads(store.read_text())["letsencrypt"]["Certificates"]
-    assert [c["domain"] for c in kept] == [{"main": lab.domain, "sans": [f"*.{lab.domain}"]}] * len(kept)
+    domains = [c["domain"] for c in json.loads(store.read_text())["letsencrypt"]["Certificates"]]
+    kept = [domain for domain in domains if lab.domain in domain["main"]]
+    assert kept == [{"main": lab.domain, "sans": [f"*.{lab.domain}"]}] * len(kept)
     assert 1 <= len(kept) <= 2
     assert store.stat().st_mode & 0o777 == 0o600
 

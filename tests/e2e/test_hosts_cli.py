@@ -67,7 +67,7 @@ def test_a_new_ca_is_begun_shown_and_ended_and_no_key_is_shown(lab: LabOnDisk) -
     assert lab.json("host", "renew-ca")["under_way"] is False
     begun = lab.json("host", "renew-ca", "--begin", code=3)
     assert [row["stage"] for row in begun["hosts"]] == ["unasked"]  # it is in no hosts.yaml
-    assert any("copy .homelab/tls/attic/server/*.pem" in step for step in begun["next"])
+    assert any(f"copy {lab.root}/.homelab/tls/attic/server/*.pem" in step for step in begun["next"])
     assert lab.json("host", "renew-ca", "--begin", code=1)["error"]["code"] == "ca_under_way"
     assert lab.json("host", "tls", "attic", "--rotate", code=1)["error"]["code"] == "tls_renewing"
     assert lab.json("host", "renew-ca", code=3)["under_way"] is True

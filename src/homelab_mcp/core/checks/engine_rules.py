@@ -80,6 +80,9 @@ _TRAEFIK = (
     "HL060 HL062 HL063 HL064 HL065 HL066 HL067 HL068 HL069 HL071 HL072 HL074 HL076 HL084 HL085 HL204 HL220 HL224 HL225 "
     "HL226 HL227 HL229 HL247 HL203 HL205 HL278 HL087 HL191 HL333 HL339"
 )
+_ENGINES_PART = {"HL053": "no image", "HL125": "No card has"}
+"""Words by which a message of such a rule is known as the engine's business all the same."""
+
 ENGINE_ONLY = frozenset(f"{_HOST} {_PROGRAM} {_TRAEFIK}".split())
 """Rules whose errors ``config`` never reports: they are the engine's, Traefik's or the program's in the container.
 
@@ -89,5 +92,6 @@ Every other rule's errors may or may not be ``config``'s too.
 
 def is_configs_too(finding: Finding) -> bool:
     """Whether ``config`` must refuse the file as well; where it does not, one of the two is wrong."""
-    # An image whose tag is an empty variable ("nginx:") is refused by the engine only.
-    return finding.rule in SAME_AS_CONFIG and not (finding.rule == "HL053" and "no image" in finding.message)
+    # The engine alone refuses an image whose tag is an empty variable ("nginx:"), and a capability that no card has.
+    alone = _ENGINES_PART.get(finding.rule)
+    return finding.rule in SAME_AS_CONFIG and not (alone and alone in finding.message)
