@@ -18,7 +18,15 @@ _ALIKE_ENOUGH, _TRIED = 0.65, 12
 _NOISE = 0.12
 _ASIDE = 0.25
 """What a name counts that only says where or for whom ("subtitles for Sonarr")."""
-_WEIGHTS = (("name", 6.0), ("aliases", 5.0), ("does", 3.5), ("summary", 2.5), ("replaces", 2.0), ("category", 1.5))
+_WEIGHTS = (
+    ("name", 6.0),
+    ("aliases", 5.0),
+    ("does", 3.5),
+    ("keywords", 2.5),
+    ("summary", 2.5),
+    ("replaces", 2.0),
+    ("category", 1.5),
+)
 
 
 class Index:
@@ -52,6 +60,7 @@ class Index:
             "name": f"{record.id} {record.name}",
             "aliases": " ".join(record.aliases),
             "does": record.does,
+            "keywords": " ".join(record.keywords),
             "summary": record.summary,
             "replaces": " ".join(record.replaces),
             "category": f"{record.category} {record.stack}",
