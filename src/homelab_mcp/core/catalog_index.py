@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from homelab_mcp.model.definition import ServiceDefinition
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Record:
     """What is known of a definition without reading it whole.
 
     Args:
+        keywords: further words that people ask for it with.
         does: what its dashboard entry says.
         memory: what its containers set aside together, or what its makers ask for, if that is more; MiB.
         roles: of its companions (database, cache, worker).
@@ -32,6 +33,7 @@ class Record:
     name: str
     aliases: tuple[str, ...]
     replaces: tuple[str, ...]
+    keywords: tuple[str, ...]
     summary: str
     category: str
     stack: str
@@ -56,6 +58,7 @@ def record_of(definition: ServiceDefinition) -> Record:
         name=definition.name,
         aliases=tuple(definition.aliases),
         replaces=tuple(definition.replaces),
+        keywords=tuple(definition.keywords),
         summary=definition.summary,
         category=definition.category,
         stack=definition.stack,

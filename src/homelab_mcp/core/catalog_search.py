@@ -11,14 +11,31 @@ from homelab_mcp.core.catalog_index import Record
 from homelab_mcp.core.catalog_words import Question, read, stems
 
 _EXACT, _ALIAS, _REPLACED, _BEGINS = 1000.0, 900.0, 700.0, 400.0
-_SPAN_NAME, _SPAN_ALIAS, _SPAN_REPLACED = 60.0, 50.0, 55.0
+_SPAN_NAME, _SPAN_ALIAS, _SPAN_REPLACED = 10.0, 9.0, 10.0
+"""What a name among other words counts: little more than they, as it often says only beside what ("redis keys gui")."""
+_COVER = 64.0
+"""What it counts that all the words fit, falling with the square of their share."""
+_RARE = 1.2
+"""The power of a word's rarity."""
+_OTHER = 0.8
+"""What another word for the same counts."""
+_FAR = 60.0
+"""The most by which what is behind is measured."""
 _LIKE = 40.0
 """What a name that is spelled alike counts, times how alike it is."""
 _ALIKE_ENOUGH, _TRIED = 0.65, 12
 _NOISE = 0.12
 _ASIDE = 0.25
 """What a name counts that only says where or for whom ("subtitles for Sonarr")."""
-_WEIGHTS = (("name", 6.0), ("aliases", 5.0), ("does", 3.5), ("summary", 2.5), ("replaces", 2.0), ("category", 1.5))
+_WEIGHTS = (
+    ("name", 6.0),
+    ("aliases", 5.0),
+    ("does", 3.5),
+    ("keywords", 2.5),
+    ("summary", 2.5),
+    ("replaces", 2.0),
+    ("category", 1.5),
+)
 
 
 class Index:
@@ -52,6 +69,7 @@ class Index:
             "name": f"{record.id} {record.name}",
             "aliases": " ".join(record.aliases),
             "does": record.does,
+            "keywords": " ".join(record.keywords),
             "summary": record.summary,
             "replaces": " ".join(record.replaces),
             "category": f"{record.category} {record.stack}",
@@ -75,7 +93,7 @@ class Index:
         found = [p for p in scores if scores[p] > 0 and fits[p] and _can(self._records[p], question)]
         best = max((scores[place] for place in found), default=0.0)
         # What is far behind the best is noise that a reader would have to sort out.
-        kept = [place for place in found if scores[place] >= min(best, _SPAN_NAME) * _NOISE]
+        kept = [place for place in found if scores[place] >= min(best, _FAR) * _NOISE]
         return [self._records[place] for place in sorted(kept, key=lambda p: (-scores[p], self._records[p].id))]
 
     # --- names ------------------------------------------------------------------------------------------------------
@@ -146,13 +164,13 @@ class Index:
                 held = self._postings.get(word, {})
                 rare = math.log(1 + len(self._records) / len(held)) if held else 0.0
                 for place, weight in held.items():
-                    best[place] = max(best.get(place, 0.0), weight * rare * (1.0 if rank == 0 else 0.8))
+                    best[place] = max(best.get(place, 0.0), weight * rare**_RARE * (1.0 if rank == 0 else _OTHER))
             for place, worth in best.items():
                 scores[place] += worth
                 hits[place] += 1
         for place, count in hits.items():
             # All the words in one entry say more than one word often.
-            scores[place] += 8.0 * (count / len(question.words)) ** 2
+            scores[place] += _COVER * (count / len(question.words)) ** 2
 
 
 def _pairs_of(name: str) -> list[str]:

@@ -14,6 +14,10 @@ _NOISE = frozenset(
         " uses using want what when where which with without would you your self host hosted hosting home lab homelab"
         " local app automatic automatically application program software system web page site website based simple"
         " good best small new see stop let every all each whole someone somewhere everything whenever again keep put"
+        " you he she we they his her its their us them themselves itself am was were been being has had did doing could"
+        " should might must may shall will nor only same so than too very just but if or because until while then once"
+        " here there why both few more most other such don t s m d ll ve re already also even still ever never always"
+        " really actually kind way lot nothing anything thing people person wants"
     )
 )
 """Words that say nothing of what is wanted. Where a question has no others, they count after all."""

@@ -257,6 +257,9 @@ class ServiceDefinition(_Part):
     name: str
     aliases: list[str] = []
     replaces: list[str] = Field(default=[], description="Products that people would use instead, by their usual names.")
+    keywords: list[Annotated[str, Field(max_length=40)]] = Field(
+        default=[], max_length=30, description="Further words that people ask for it with; search reads them, no more."
+    )
     summary: Annotated[str, Field(min_length=10, max_length=160)]
     category: Category
     level: Level

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 
 from homelab_mcp.core.diagnosis.clues import call, control, own_command, quoted, repair, said
 from homelab_mcp.model.diagnosis import Cause, ContainerFacts, Facts, Remedy
@@ -11,6 +12,8 @@ from homelab_mcp.model.diagnosis import Cause, ContainerFacts, Facts, Remedy
 _ENDED = frozenset({"exited", "dead", "restarting"})
 _RESTARTED = frozenset({"always", "unless-stopped"})
 _BY_HAND = frozenset({0, 137, 143})
+_GRACE = 10.0
+"""Seconds that Docker gives a process before it kills it, where nothing else is said (docs.docker.com, docker stop)."""
 
 
 def causes(f: Facts) -> Iterator[Cause]:
@@ -33,15 +36,36 @@ def causes(f: Facts) -> Iterator[Cause]:
 
 def _memory(f: Facts, one: ContainerFacts) -> Iterator[Cause]:
     told = said(f, r"\bout of memory\b|OutOfMemoryError|JavaScript heap out of memory|Cannot allocate memory")
-    if not one.oom and not told:
+    at_once = _killed_at_once(one)
+    if not one.oom and not told and not at_once:
         return
     limit = f"{one.memory // 2**20} MiB" if one.memory else "none"
     wanted = f"{max(one.memory * 2 // 2**20, 64)}M" if one.memory else "1G"
     seen = ["the kernel killed it for its memory"] if one.oom else []
     seen += [quoted(told)] if told else []
+    seen += ["killed (exit code 137) sooner after its start than a stop takes"] if at_once and not one.oom else []
     fix = call(f, "update_service", f"Raise its memory limit to {wanted}.", limits={"memory": wanted})
-    sure = 0.97 if one.oom else 0.8
+    sure = 0.97 if one.oom else 0.8 if told else 0.75
     yield Cause("oom_killed", sure, f"It ran out of memory (limit {limit}).", (*seen, f"memory limit: {limit}"), fix)
+
+
+def _killed_at_once(one: ContainerFacts) -> bool:
+    """Whether it has a memory limit and was killed before anybody can have stopped it.
+
+    An engine on version 1 of the control groups misses that memory ran out where it does in the first moments: it
+    begins to listen for it after the start (containerd, cgroup1 ``memory.oom_control``). A stop waits for its grace.
+    """
+    if one.state.exit_code != 137 or not one.memory or one.state.state not in _ENDED:
+        return False
+    begun, ended = _moment(one.state.started_at), _moment(one.finished_at)
+    return begun is not None and ended is not None and 0 <= ended - begun < _GRACE / 2
+
+
+def _moment(text: str) -> float | None:
+    try:
+        return datetime.fromisoformat(f"{text[:19]}+00:00").timestamp()
+    except ValueError:
+        return None
 
 
 def _limits(f: Facts, one: ContainerFacts) -> Iterator[Cause]:
@@ -74,12 +98,13 @@ def _exit(f: Facts, one: ContainerFacts) -> Iterator[Cause]:
         fix = Remedy("Nothing: open its page and it starts. To keep it up, turn lazy loading off.")
         seen: tuple[str, ...] = ("it is started on demand", f"state: {state.state}")
         yield Cause("asleep", 0.95, "It sleeps until somebody opens it; that is meant.", seen, fix)
-    if stays_down and code in _BY_HAND and one.restart in _RESTARTED and not one.oom:
+    starved = one.oom or _killed_at_once(one)
+    if stays_down and code in _BY_HAND and one.restart in _RESTARTED and not starved:
         # The engine starts such a container again unless somebody stopped it (docs.docker.com, restart policies).
         seen = (f"exit code {code}", f"restart policy {one.restart}, which only a stop by hand overrides")
         fix = control(f, "start", "Start it again.")
         yield Cause("stopped_by_person", 0.9, "Somebody stopped it.", seen, fix)
-    elif stays_down and code in (137, 143) and not one.oom:
+    elif stays_down and code in (137, 143) and not starved:
         fix = control(f, "start", "Start it again.")
         yield Cause("stopped_by_person", 0.7, "Somebody or something stopped it.", (f"exit code {code}",), fix)
     elif stays_down and code == 0:

@@ -27,6 +27,12 @@ def container(state: str = "running", *, code: int | None = None, **more: Any) -
     return ContainerFacts(replace(status, restart_count=restarts, networks=networks), **more)
 
 
+def ran(seconds: int, **more: Any) -> ContainerFacts:
+    """Killed so long after its start, without the engine's word on memory."""
+    one = container("exited", code=137, finished_at=f"2026-01-02T03:04:{5 + seconds:02}.5Z", **more)
+    return replace(one, state=replace(one.state, started_at="2026-01-02T03:04:05.25Z"))
+
+
 def facts(one: ContainerFacts | None, **more: Any) -> Facts:
     there = () if one is None else (one,)
     given = {"image": "app:1", **more}
@@ -47,6 +53,9 @@ def crashed(*logs: str, **more: Any) -> Facts:
         (crashed("panic: bad"), "crash_loop"),
         (facts(container("exited", code=137, oom=True, restart="always")), "oom_killed"),
         (facts(container("exited", code=137, restart="unless-stopped")), "stopped_by_person"),
+        (facts(ran(2, memory=2**25)), "oom_killed"),
+        (facts(ran(2)), "stopped_by_person"),
+        (facts(ran(12, memory=2**25)), "stopped_by_person"),
         (facts(container("exited", code=0, restart="no")), "ended_normally"),
         (facts(container("exited", code=137, restart="unless-stopped"), lazy=True), "asleep"),
         (facts(container("paused")), "paused"),
