@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -32,9 +32,18 @@ def settled_since(state: ContainerState, now: float) -> float | None:
     """
     if state.state != "running" or state.restart_count or not state.started_at:
         return None
-    # Docker writes as many digits of a second as there are; a whole one is near enough.
-    begun = datetime.fromisoformat(state.started_at[:19] + "+00:00").timestamp()
-    return begun if now - begun >= SETTLED else None
+    begun = _whole_seconds(state.started_at)
+    return begun if begun is not None and now - begun >= SETTLED else None
+
+
+def _whole_seconds(text: str) -> float | None:
+    """An engine's time (RFC 3339, up to nine digits of a second) as Unix seconds; None for what is no time."""
+    try:
+        when = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.replace("Z", "+00:00")))
+        # The begun second counts: a line of the same may be the first.
+        return float(int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()))
+    except (ValueError, OverflowError):
+        return None
 
 
 def causes(f: Facts) -> Iterator[Cause]:
