@@ -53,12 +53,12 @@ ENGINES: dict[str, tuple[str, str, str]] = {
 _PG_ELSE = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname NOT IN ('postgres', current_database())"
 _DB_ELSE = (
     "SELECT DISTINCT table_schema FROM information_schema.tables "
-    "WHERE table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema', DATABASE())"
+    "WHERE table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema', {0})"
 )
+_DB_OTHERS = f"{_AS_WHOM}{_WHO}{_MARIA.format('mariadb', 'mysql')}" + f'exec "$b" -N --user="$u" -e "{_DB_ELSE}" {_DB}'
 OTHERS: dict[str, str] = {
     "postgres": f'exec psql -At {_PG} -d {_PG_DB} -c "{_PG_ELSE}"',
-    "mariadb": f"{_AS_WHOM}{_WHO}{_MARIA.format('mariadb', 'mysql')}"
-    + f'exec "$b" -N --user="$u" -e "{_DB_ELSE}" {_DB}',
+    "mariadb": _DB_OTHERS.replace("{0}", "DATABASE()"),
 }
 """Kind -> the command that lists what else is in the server: a dump is of one database, and the folder is left out."""
 
@@ -68,8 +68,14 @@ _IMAGES = (
     ("mongo", re.compile(r"(.*/)?(mongo|mongodb)")),
     ("redis", re.compile(r"(.*/)?(redis|valkey)")),
 )
-_ALL = re.compile(r"\bpg_dumpall\b|--(?:all-)?databases\b|(?:^|\s)-[AB](?:\s|$)")
-"""In a definition's own command: the whole server, or the databases that it names itself."""
+_ALL = {
+    "postgres": re.compile(r"\bpg_dumpall\b"),
+    "mariadb": re.compile(r"(?:^|\s)(?:--all-databases|-A)(?=\s|$)"),
+}
+"""In a definition's own command: the whole server. ``pg_dump -B`` is another thing than ``mariadb-dump -B``."""
+_NAMED = re.compile(r"(?:^|\s)(?:--databases|-B)((?:\s+[\"']?[\w${}][\w${}-]*[\"']?(?=\s|$))+)")
+"""The databases that ``mariadb-dump`` is told to take; a variable is filled in by the container's own shell."""
+_QUOTES = "\"'"
 _REDIS = 'export REDISCLI_AUTH="$REDIS_PASSWORD"; b=$(command -v redis-cli || command -v valkey-cli); exec "$b" SAVE'
 
 
@@ -201,13 +207,23 @@ def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs
     elif kind:
         ending, dump, load = ENGINES[kind]
         given, data = _given(view, one, find), data_mounts(view, one, kind)
-        others = "" if _ALL.search(given) else OTHERS[kind]
+        others = _others(kind, given)
         jobs.dumps.append(Dump(one.stack, one.name, kind, ending, given or dump, load, data.folders, others))
         # The dump stands for what is in them; copied while it runs that would be worth nothing. The empty folder is
         # kept, for its owner. Its other folders (settings, what it shares) are in no dump.
         jobs.excludes += [f"{folder}/*" for folder in data.folders]
         return data
     return DataMounts()
+
+
+def _others(kind: str, given: str) -> str:
+    """The command that lists what the definition's own dump, or that of its kind where it gives none, leaves out."""
+    if _ALL[kind].search(given):
+        return ""
+    named = _NAMED.search(given) if kind == "mariadb" else None
+    if named is None:
+        return OTHERS[kind]
+    return _DB_OTHERS.replace("{0}", ", ".join(f"'{name.strip(_QUOTES)}'" for name in named[1].split()))
 
 
 def _covered(path: str, host_paths: tuple[str, ...]) -> bool:

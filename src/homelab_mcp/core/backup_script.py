@@ -179,7 +179,7 @@ dumped() {
   mkdir -p "$to/dumps/${file%/*}"
   # The backup holds each empty folder, with its owner.
   folders() { for path in "$@"; do shift; set -- "$@" "/lab/$path"; done; fetch "$from" "$to/raw" "/dumps/$file" "$@"; }
-  folders "$@"
+  folders "$@" || { echo "PROBLEM $(why)"; exit 1; }
   [ -s "$to/raw/dumps/$file" ] || { echo "MISSING $file"; exit 0; }
   mv "$to/raw/dumps/$file" "$to/dumps/$file"
   for path in "$@"; do

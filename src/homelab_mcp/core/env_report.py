@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -115,11 +116,43 @@ def is_secret(name: str) -> bool:
 
 def uses(service: Any, names: set[str]) -> bool:
     """Whether any of these variables of the stack's ``.env`` reaches the service, by reference or by the whole file."""
-    if set(variables_in(service)) & names:
-        return True
-    if not isinstance(service, Mapping):
-        return False
-    return bool(set(_passed_on(service)) & names) or takes_whole_file(service)
+    return bool(set(used_names(service)) & names) or takes_whole_file(service)
+
+
+def used_names(service: Any) -> list[str]:
+    """Variables that a service names: by reference, then those under ``environment`` without a value."""
+    passed = _passed_on(service) if isinstance(service, Mapping) else ()
+    return list(dict.fromkeys((*variables_in(service), *passed)))
+
+
+def names_beside_services(document: Mapping[str, Any]) -> set[str]:
+    """Variables that a compose file names outside of its services, those of its secrets and configs among them.
+
+    Source: Compose Specification, "Secrets" and "Configs": ``environment`` is the name of a variable.
+    """
+    found = set(variables_in({k: v for k, v in document.items() if k != "services"}))
+    for section in ("secrets", "configs"):
+        declared = document.get(section)
+        for spec in declared.values() if isinstance(declared, Mapping) else ():
+            if isinstance(spec, Mapping) and isinstance(spec.get("environment"), str):
+                found.add(str(spec["environment"]))
+    return found
+
+
+def reads_env_file(service: Any, folder: str, path: str) -> bool:
+    """Whether a service is given that env file; one named by a variable or from the machine's root counts as it.
+
+    Args:
+        service: its data.
+        folder: where its relative paths begin; as ``path`` relative to the lab's root.
+        path: the file.
+    """
+    files = service.get("env_file") if isinstance(service, Mapping) else None
+    for item in [files] if isinstance(files, (str, Mapping)) else files or ():
+        named = str(item.get("path", "")) if isinstance(item, Mapping) else str(item)
+        if named.startswith(("/", "~")) or "$" in named or posixpath.normpath(f"{folder}/{named}") == path:
+            return True
+    return False
 
 
 def takes_whole_file(service: Any) -> bool:
@@ -146,8 +179,7 @@ def _users(bodies: list[Any], own: Mapping[str, str]) -> dict[str, list[str]]:
     for body in bodies:
         services = services_of(body)
         for name, service in services.items():
-            names = {*variables_in(service)}
-            names |= set(_passed_on(service)) if isinstance(service, Mapping) else set()
+            names = set(used_names(service))
             names |= set(own) if takes_whole_file(service) else set()
             for one in names:
                 found.setdefault(one, []).append(str(name))

@@ -178,6 +178,7 @@ class Facts:
         body: the service as its file has it, variables put in where they have values.
         containers: its containers; None where the engine was not asked.
         logs: last lines of its log, oldest first.
+        logs_before: the same with those of before its present run, where ``logs`` lacks them and a fault may come back.
         compose_error: what Compose says of the stack's files, "" where it takes them.
         missing: variables of its file without a value.
         required: those of them without which Compose stops.
@@ -211,6 +212,7 @@ class Facts:
     body: Mapping[str, Any] = field(default_factory=dict)
     containers: tuple[ContainerFacts, ...] | None = None
     logs: tuple[str, ...] = ()
+    logs_before: tuple[str, ...] = ()
     compose_error: str = ""
     missing: tuple[str, ...] = ()
     required: tuple[str, ...] = ()

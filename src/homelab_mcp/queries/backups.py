@@ -130,13 +130,16 @@ def made_now(restic: Restic, on_step: Callable[[str], None] | None = None) -> di
         if on_step is not None and (told := progress(line)):
             on_step(told)
 
+    before = _last_run(restic)
     code, lines = restic.run(["backup"], seconds=RUN_SECONDS, on_line=heard)
     if code == BUSY:
         raise EngineFailed(
             "A backup is at work already.", hint="Wait until it ends; see `homelab-mcp backups`.", code="backup_at_work"
         )
-    last = _json((restic.read(["status"], seconds=READ_SECONDS).splitlines() or ["null"])[0])
-    if last is None or (code != 0 and last.get("result") == "ok"):
+    last = _last_run(restic)
+    # One that was killed leaves no record: what is there is the run's before.
+    unchanged = last is None or (before is not None and all(last.get(k) == before.get(k) for k in ("started", "ended")))
+    if last is None or unchanged or (code != 0 and last.get("result") == "ok"):
         raise EngineFailed(
             "The backup ended without a word on how.",
             hint="See the logs of the backup's container.",
@@ -144,6 +147,10 @@ def made_now(restic: Restic, on_step: Callable[[str], None] | None = None) -> di
             details={"output": "\n".join(lines[-10:])},
         )
     return _shown(last) or {}
+
+
+def _last_run(restic: Restic) -> dict[str, Any] | None:
+    return _json((restic.read(["status"], seconds=READ_SECONDS).splitlines() or ["null"])[0])
 
 
 def verify_backup(lab: Lab, *, sample: int = 5, on_step: Callable[[str], None] | None = None) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class ImageUpdate:
         why: a sentence.
         described: whether the image is the one of a catalog entry: another image of the same program may count its
             versions in another way.
+        limit: patch or minor: its label takes no larger step; "" where it has none.
     """
 
     stack: str
@@ -68,10 +69,11 @@ class ImageUpdate:
     security_why: str = ""
     why: str = ""
     described: bool = False
+    limit: str = ""
 
     def as_row(self) -> dict[str, Any]:
         """What is told of it, JSON-ready."""
-        return {k: v for k, v in asdict(self).items() if k != "described"}
+        return {k: v for k, v in asdict(self).items() if k not in ("described", "limit")}
 
 
 def check_updates(
@@ -112,7 +114,8 @@ def _late(one: Known, seconds: float) -> ImageUpdate:
 def _one(lab: Lab, one: Known, most: str) -> ImageUpdate:
     reference = expand(str(one.data.get("image", "")), one.env)
     rule = one.labels.get(UPDATE_LABEL, "")
-    start = ImageUpdate(one.stack, one.name, reference, "unknown")
+    limit = rule if rule in ("patch", "minor") else ""
+    start = ImageUpdate(one.stack, one.name, reference, "unknown", limit=limit)
     if rule == "ignore":
         return replace(start, state="ignored", why=f"its label {UPDATE_LABEL} says so")
     if one.data.get("build") or not reference:

@@ -13,7 +13,7 @@ from homelab_mcp.core.checks.service_view import ServiceView
 from homelab_mcp.core.checks.view import Lab as LintedLab
 from homelab_mcp.core.checks.view import StackView
 from homelab_mcp.core.compose_model import Text
-from homelab_mcp.core.diagnosis.known_lines import LENGTH, LINES, settled_since
+from homelab_mcp.core.diagnosis.known_lines import LENGTH, LINES, may_last, settled_since
 from homelab_mcp.core.fingerprint import touched_stacks
 from homelab_mcp.core.operations.container_edit import image_parts
 from homelab_mcp.core.stack_host import refuse_silent
@@ -72,13 +72,16 @@ def facts_of(
     disk = lab.hardware.place(lab.root) if home == LOCAL else Place("")
     others = tuple(_others(view, listed, (stack, service)))
     networks = engine.networks()
+    recent = _recent(lab, stack)
+    logs, before = _logs(lab, own, containers, error, recent)
     found = Facts(
         stack=stack,
         service=service,
         image=mine.image,
         body=mine.data,
         containers=tuple(_masked(c, hide) for c in containers),
-        logs=tuple(_logs(lab, own, containers, hide)),
+        logs=logs,
+        logs_before=before,
         compose_error=hide(compose_error),
         missing=missing,
         required=required if compose_error else (),
@@ -100,7 +103,7 @@ def facts_of(
         findings=tuple(
             (f.rule, str(f.severity), f.message, f.fix is not None) for f in findings if f.service == service
         ),
-        recent=_recent(lab, stack),
+        recent=recent,
         drift=bool(own) and service in hashes and any(c.config_hash not in ("", hashes[service]) for c in own),
         lazy=mine.label("sablier.enable").lower() == "true",
         error=hide(error),
@@ -134,14 +137,30 @@ def _masked(one: ContainerFacts, hide: Callable[[str], str]) -> ContainerFacts:
 
 
 def _logs(
-    lab: Lab, own: list[ContainerState], seen: Sequence[ContainerFacts], hide: Callable[[str], str]
-) -> Iterator[str]:
-    for one in own[:1]:
-        since = settled_since(next((c.state for c in seen if c.state.id == one.id), one), lab.clock.now())
-        with contextlib.suppress(EngineFailed):
-            lines = [text[:LENGTH] for _, _, text in lab.engine.logs(one.id, tail=LINES, since=since)]
-            # Masked at once, so that what spans lines is seen.
-            yield from hide("\n".join(lines)).split("\n")
+    lab: Lab,
+    own: list[ContainerState],
+    seen: Sequence[ContainerFacts],
+    error: str,
+    recent: tuple[str, str, float] | None,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The log of the present run where that is all that counts, and the whole where a fault of before may last."""
+    if not own:
+        return (), ()
+    now = lab.clock.now()
+    state = next((c.state for c in seen if c.state.id == own[0].id), own[0])
+    since = settled_since(state, now)
+    lines = tuple(_lines(lab, state.id, since))
+    changed = now - recent[2] if recent else None
+    if since is None or not may_last(state, since, now, error=error, changed=changed):
+        return lines, ()
+    return lines, tuple(_lines(lab, state.id, None))
+
+
+def _lines(lab: Lab, container: str, since: float | None) -> Iterator[str]:
+    with contextlib.suppress(EngineFailed):
+        lines = [text[:LENGTH] for _, _, text in lab.engine.logs(container, tail=LINES, since=since)]
+        # Masked at once, so that what spans lines is seen.
+        yield from lab.redactor.safe("\n".join(lines)).split("\n")
 
 
 def _missing(mine: ServiceView) -> tuple[tuple[str, ...], tuple[str, ...]]:

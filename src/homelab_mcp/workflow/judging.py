@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
@@ -58,14 +59,45 @@ def files_of(files: Files) -> Snapshot:
     return Snapshot(read_stacks(files), files.read(SETTINGS_FILE), shared_env=shared)
 
 
-def not_its_own(draft: Draft) -> frozenset[str]:
-    """Paths whose errors are a risk that the plan tells, and no reason to refuse it.
+def is_way_back(draft: Draft) -> bool:
+    """Whether the draft puts files back as they were."""
+    return draft.operation in ("rollback", "discard")
 
-    What a person made already is there, and what a roll-back puts back was: a way back that is refused for what stood
-    there is none.
+
+def refusing(draft: Draft, errors: Sequence[Finding], stacks: Sequence[StackFiles]) -> list[Finding]:
+    """Those of the errors that refuse the draft; the others are a risk that its plan tells.
+
+    What a person made already is there, and what a way back puts back was: a way back that is refused for what stood
+    there is none. Such an error may be told of another file of the stack than the one that is put back, and a clash
+    with another stack is told of that one too.
+
+    Args:
+        draft: the draft.
+        errors: that it brings in.
+        stacks: the lab's, as they are and as they would be.
     """
-    back = draft.operation == "rollback"
-    return frozenset(e.path for e in (draft.edits if back else draft.adopts) if not e.derived)
+    if not is_way_back(draft):
+        known = {e.path for e in draft.adopts if not e.derived}
+        return [f for f in errors if f.file not in known]
+    known = _put_back(draft, stacks)
+    rules = {f.rule for f in errors if f.file in known}
+    return [f for f in errors if f.file not in known and not (f.rule in rules and _names_any(f.message, known))]
+
+
+def _put_back(draft: Draft, stacks: Sequence[StackFiles]) -> set[str]:
+    """The files that are put back, and all compose files of the stacks that they are of."""
+    edited = {e.path for e in draft.edits if not e.derived}
+    whole_lab = bool(edited & {SHARED_ENV, SETTINGS_FILE})
+    known = set(edited)
+    for stack in stacks:
+        texts = {stack.compose_path, *dict(stack.others), *dict(stack.named)}
+        if whole_lab or texts & edited or any(path.startswith(f"{stack.name}/") for path in edited):
+            known |= texts
+    return known
+
+
+def _names_any(message: str, paths: Collection[str]) -> bool:
+    return any(re.search(rf"(?<![\w./-]){re.escape(path)}(?![\w/-])", message) for path in paths)
 
 
 def refuse_misfit(plan: Plan, files: Files, lint: Callable[[], Lint]) -> None:
@@ -84,8 +116,7 @@ def refuse_misfit(plan: Plan, files: Files, lint: Callable[[], Lint]) -> None:
         return
     after = stacks_with(files, now.stacks, plan.draft.edits)
     _, brought = judged(plan.draft, now.stacks, after, lint())
-    known = not_its_own(plan.draft)
-    wrong = [f for f in errors_of(brought, plan.asked_by) if f.file not in known]
+    wrong = refusing(plan.draft, errors_of(brought, plan.asked_by), (*now.stacks, *after))
     if wrong:
         raise PlanRefused(
             f"Since the plan was made, other stacks changed, and it would now bring in an error: {wrong[0].as_line()}",

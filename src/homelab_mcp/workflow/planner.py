@@ -25,7 +25,7 @@ from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
 from homelab_mcp.queries.find import stacks_with
 from homelab_mcp.queries.lab_stacks import files_of_stack
 from homelab_mcp.workflow.judging import Lint as Lint
-from homelab_mcp.workflow.judging import errors_of, files_of, judged, not_its_own
+from homelab_mcp.workflow.judging import errors_of, files_of, is_way_back, judged, refusing
 from homelab_mcp.workflow.open_applies import refuse_on_failed
 from homelab_mcp.workflow.plan_checks import (
     check_no_known_secret,
@@ -105,7 +105,7 @@ class Planner:
             if self._secret_line is not None:
                 check_no_known_secret(draft, self._secret_line)
         findings, brought = judged(draft, snapshot.stacks, after, lint)
-        draft = _judge(draft, errors_of(brought, requester))
+        draft = _judge(draft, errors_of(brought, requester), (*snapshot.stacks, *after))
         draft = self._ask_compose(draft, after)
         if snapshot.engine_error and draft.actions:
             note = "Docker did not answer, so this plan was made without seeing the containers."
@@ -239,15 +239,15 @@ def _one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
-def _judge(draft: Draft, errors: Sequence[Finding]) -> Draft:
+def _judge(draft: Draft, errors: Sequence[Finding], stacks: Sequence[StackFiles]) -> Draft:
     """The draft, when it brings in no error of its own; those in what a person made already are a risk."""
     if not errors:
         return draft
-    known = not_its_own(draft)
-    ours = [f for f in errors if f.file not in known]
+    ours = refusing(draft, errors, stacks)
     if not ours:
-        back = draft.operation == "rollback"
-        does, which = ("Brings back", "come with those files") if back else ("Adopts", "are in the files already")
+        does, which = (
+            ("Brings back", "come with those files") if is_way_back(draft) else ("Adopts", "are in the files already")
+        )
         told = f"{does} {len(errors)} error(s) that {which}: {errors[0].as_line()}"
         return replace(draft, risks=(RiskReason(Risk.HIGH, told), *draft.risks))
     raise InvalidInput(

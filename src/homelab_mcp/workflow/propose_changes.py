@@ -69,7 +69,7 @@ def propose_remove_service(
     """
     from homelab_mcp.core.operations.in_its_files import in_its_files
     from homelab_mcp.core.operations.leave_gateway import before_removal, removed_from
-    from homelab_mcp.core.operations.remove_service import remove_service
+    from homelab_mcp.core.operations.remove_service import in_no_other_stack, refuse_unseen_users, remove_seen_service
 
     if not stack:
         stack, service = find_service(lab.files, service)
@@ -77,10 +77,12 @@ def propose_remove_service(
     now = datetime.fromtimestamp(lab.clock.now(), UTC)
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
 
+    refuse_unseen_users(snapshot, request)
+
     @in_its_files
     def removal(seen: Snapshot) -> Draft:
         off, gateway = before_removal(seen, request.stack, request.service)
-        draft = remove_service(
+        draft = remove_seen_service(
             off,
             lab.settings,
             request,
@@ -90,7 +92,8 @@ def propose_remove_service(
         )
         return removed_from(draft, seen, request.stack, gateway)
 
-    return plan_of(lab, _movable(lab, removal(snapshot)), snapshot, requester)
+    draft = in_no_other_stack(snapshot, request, removal(snapshot))
+    return plan_of(lab, _movable(lab, draft), snapshot, requester)
 
 
 def propose_move_service(lab: Lab, service: str, stack: str, to: str, requester: Requester) -> Plan:

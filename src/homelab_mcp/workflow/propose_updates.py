@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from homelab_mcp.core.image_updates import ORDER
+from homelab_mcp.core.image_updates import ORDER, UPDATE_LABEL
 from homelab_mcp.core.operations.update_images import NewImage, update_images
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.plan import Plan, Requester
@@ -43,6 +43,7 @@ def propose_updates(
         else:
             ask.append(f"{where}/{service}")
     held: list[str] = []
+    by_label, by_size = False, False
     if ask or not services:
         for one in check_updates(lab, stack, ask, most=most):
             found = _chosen(one, most)
@@ -51,12 +52,15 @@ def propose_updates(
             elif one.state in ("update", "moved", "unknown"):
                 held.append(f"{one.stack}/{one.service}: {one.why or f'{one.newest} is a {one.level} step'}")
             elif one.beyond and one.state == "current":
-                held.append(f"{one.stack}/{one.service}: {one.beyond} is a larger step")
+                labelled = bool(one.limit) and ORDER[one.limit] <= ORDER[most]
+                by_label, by_size = by_label or labelled, by_size or not labelled
+                why = f"its label {UPDATE_LABEL} takes no more than a {one.limit} step, and {one.beyond} is larger"
+                held.append(f"{one.stack}/{one.service}: {why if labelled else f'{one.beyond} is a larger step'}")
     if not wanted:
         raise InvalidInput(
             "Nothing is to be updated." + (f" Left out: {'; '.join(held[:8]).rstrip('.')}." if held else ""),
             code="nothing_to_do",
-            hint="See check_updates; a larger step is taken with level=major." if held else "All is current.",
+            hint=_way_out(by_label, by_size and most != "major") if held else "All is current.",
         )
     if len(wanted) > MOST_AT_ONCE:
         raise InvalidInput(
@@ -66,6 +70,15 @@ def propose_updates(
         )
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
     return plan_of(lab, update_images(snapshot, lab.settings, wanted, find=lab.catalog.get), snapshot, requester)
+
+
+def _way_out(by_label: bool, by_size: bool) -> str:
+    ways = ["See check_updates"]
+    if by_size:
+        ways.append("a larger step is taken with level=major")
+    if by_label:
+        ways.append("to go beyond a label, name the tag (SERVICE=TAG)")
+    return f"{'; '.join(ways)}."
 
 
 def _chosen(one: ImageUpdate, most: str) -> NewImage | None:

@@ -6,7 +6,7 @@ import pytest
 
 from homelab_mcp.adapters.catalog_files import packaged_definitions
 from homelab_mcp.core.backup_config import BackupConfig, check_config, config_text, parse_config
-from homelab_mcp.core.backup_jobs import _ALL, Jobs, excludes_text, jobs_of, jobs_text, kind_of
+from homelab_mcp.core.backup_jobs import OTHERS, Jobs, _others, excludes_text, jobs_of, jobs_text, kind_of
 from homelab_mcp.core.backup_script import RUN_SH
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.operations.restore_backup import Wanted, restore_backup, wanted
@@ -322,9 +322,30 @@ def test_only_a_dump_of_the_whole_server_leaves_nothing_to_be_told() -> None:
     assert "pg_database" in jobs_text(jobs, CONFIG, {}, ())
 
 
-def test_a_catalog_dump_that_names_its_databases_is_asked_for_no_others() -> None:
+def test_a_catalog_dump_of_the_whole_server_is_asked_for_no_others() -> None:
     said = {d.id: words for d in packaged_definitions() if (words := " ".join(d.backup.dump or ()))}
-    assert "seafile" in said
-    whole = {ident for ident, words in said.items() if _ALL.search(words)}
-    assert whole >= {ident for ident, words in said.items() if "--databases" in words or "pg_dumpall" in words}
-    assert "miniflux" not in whole, "one database"
+    asked = {ident: _others("postgres" if "pg_dump" in words else "mariadb", words) for ident, words in said.items()}
+    assert {"postgres", "mariadb"} <= {ident for ident, words in asked.items() if not words}
+    assert "DATABASE()" not in asked["seafile"]
+    assert "'seafile_db'" in asked["seafile"]
+    assert "pg_database" in asked["miniflux"], "one database"
+
+
+@pytest.mark.parametrize(
+    ("kind", "dump", "left_out"),
+    [
+        ("postgres", "pg_dumpall -U postgres", ""),
+        ("postgres", "exec pg_dump -B --clean -U wiki wiki", OTHERS["postgres"]),
+        ("postgres", "pg_dump -A wiki", OTHERS["postgres"]),
+        ("mariadb", "mariadb-dump --all-databases -u root", ""),
+        ("mariadb", "mysqldump -A", ""),
+        ("mariadb", "mariadb-dump -u root shop", OTHERS["mariadb"]),
+        ("mariadb", "mariadb-dump --databases", OTHERS["mariadb"]),
+        ("mariadb", "mariadb-dump -B one 'two' --routines", "'performance_schema', 'one', 'two')"),
+        ("mariadb", 'mariadb-dump --databases "$MARIADB_DATABASE" more', "schema', '$MARIADB_DATABASE', 'more')"),
+        ("mariadb", "mariadb-dump --databases one >/tmp/x", "'performance_schema', 'one')"),
+    ],
+)
+def test_what_a_dump_leaves_out_is_asked_by_its_kind(kind: str, dump: str, left_out: str) -> None:
+    asked = _others(kind, dump)
+    assert asked == left_out if left_out in ("", *OTHERS.values()) else left_out in asked

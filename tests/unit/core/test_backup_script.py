@@ -135,3 +135,34 @@ def test_a_dump_tells_of_databases_that_it_does_not_hold(tmp_path: Path, more: s
     assert (tmp_path / "dumps/apps/db.sql").read_text() == "CREATE TABLE pages;\n"
     told = "PROBLEM apps/db has more databases than its dump holds, and they are in no backup: wiki notes\n"
     assert done.stdout == (told if more else "")
+
+
+RESTIC_OF_RESTORES = """#!/bin/sh
+into=""
+while [ $# -gt 0 ]; do [ "$1" != --target ] || into=$2; shift; done
+mkdir -p "$into$HERE/dumps/apps" "$into$HERE/lab/apps/db"
+[ -z "$HELD" ] || echo "$HELD" >"$into$HERE/dumps/apps/db.sql"
+[ "$CODE" = 0 ] || { echo "Fatal: connection reset by peer" >&2; exit "$CODE"; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("held", "code", "says"),
+    [
+        ("all of it", 0, "FOUND apps/db.sql"),
+        ("half of", 1, "PROBLEM connection reset by peer"),
+        ("", 1, "PROBLEM connection reset by peer"),
+        ("", 0, "MISSING apps/db.sql"),
+    ],
+)
+def test_a_dump_that_was_not_fetched_whole_is_none(tmp_path: Path, held: str, code: int, says: str) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "restic").write_text(RESTIC_OF_RESTORES)
+    (tmp_path / "restic").chmod(0o755)
+    script = PLACE_SH + RUN_SH[RUN_SH.index("plainly() {") : RUN_SH.index("# load STACK")]
+    for name in ("dumps", "lab", "restore", "state"):
+        script = script.replace(f"/{name}/", f"{tmp_path}/{name}/")
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HERE": str(tmp_path), "HELD": held, "CODE": str(code)}
+    argv = ["sh", "-c", f"say() {{ :; }}\n{script}\ndumped abc 1 apps/db.sql apps/db"]
+    done = subprocess.run(argv, env=path, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == (says, code), done.stderr

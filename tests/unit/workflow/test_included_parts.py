@@ -190,3 +190,24 @@ def test_the_last_service_stays_where_a_file_named_by_a_variable_brings_others(t
     with pytest.raises(InvalidInput) as kept:
         propose_remove_service(open_lab(str(root), files_only=True), "web", "a", Requester("cli"))
     assert kept.value.code == "more_files"
+
+
+def test_what_an_unseen_or_another_stacks_service_may_use_is_not_thrown_away(tmp_path: Path) -> None:
+    root = tmp_path / "lab"
+    init_lab(open_lab(str(root), files_only=True), {"domain": "lab.test"}, "correct-horse")
+    for folder in ("common", "a/web/data", "b"):
+        (root / folder).mkdir(parents=True)
+    job = "services: {job: {image: 'nginx:1.29.1', volumes: ['../a/web/data:/data:ro']}}\n"
+    web = "services:\n  web: {image: 'nginx:1.29.1', volumes: ['./web/data:/data']}\n  x: {image: 'nginx:1.29.1'}\n"
+    (root / "common" / "extra.yaml").write_text(job)
+    (root / "a" / ".env").write_text("COMMON=../common\n")
+    (root / "a" / "compose.yaml").write_text(f"include: ['${{COMMON}}/extra.yaml']\n{web}")
+    with pytest.raises(InvalidInput) as unseen:
+        propose_remove_service(open_lab(str(root), files_only=True), "web", "a", Requester("cli"), data="delete")
+    assert unseen.value.code == "files_unseen"
+    (root / "a" / "compose.yaml").write_text(web)
+    (root / "b" / "compose.yaml").write_text(job)
+    with pytest.raises(InvalidInput) as mounted:
+        propose_remove_service(open_lab(str(root), files_only=True), "web", "a", Requester("cli"), data="delete")
+    assert mounted.value.code == "data_shared"
+    assert "b/job" in mounted.value.message

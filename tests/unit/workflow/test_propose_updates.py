@@ -24,6 +24,7 @@ class Tags:
         "both": ("1.0.0", "1.0.1", "1.2.0", "2.0.0"),
         "large": ("1.0.0", "2.0.0"),
         "rule": ("1.0.0", "1.0.1", "1.2.0"),
+        "kept": ("1.0.0", "2.0.0"),
     }
 
     def tags(self, image: ImageName) -> tuple[str, ...]:
@@ -43,6 +44,7 @@ def lab(tmp_path: Path) -> LocalLab:
         "  both: {image: 'ghcr.io/somebody/both:1.0.0'}\n"
         "  large: {image: 'ghcr.io/somebody/large:1.0.0'}\n"
         "  rule: {image: 'ghcr.io/somebody/rule:1.0.0', labels: {homelab.update: patch}}\n"
+        "  kept: {image: 'ghcr.io/somebody/kept:1.0.0', labels: {homelab.update: patch}}\n"
     )
     made = open_lab(str(root), files_only=True)
     made.__dict__["registry"] = Tags()
@@ -69,3 +71,22 @@ def test_what_only_a_larger_step_would_change_is_named(lab: LocalLab) -> None:
         propose_updates(lab, ["apps/large"], CLI)
     assert "apps/large: 2.0.0 is a larger step" in nothing.value.message
     assert "level=major" in nothing.value.hint
+
+
+@pytest.mark.parametrize("most", ["patch", "minor", "major"])
+def test_what_its_label_holds_is_not_sent_to_ask_for_a_larger_step(lab: LocalLab, most: str) -> None:
+    with pytest.raises(InvalidInput) as nothing:
+        propose_updates(lab, ["apps/kept"], CLI, most=most)
+    assert "apps/kept: its label homelab.update takes no more than a patch step, and 2.0.0 is larger" in (
+        nothing.value.message
+    )
+    assert "level=" not in nothing.value.hint
+    assert "SERVICE=TAG" in nothing.value.hint
+
+
+def test_of_several_that_are_held_each_has_its_way_out(lab: LocalLab) -> None:
+    with pytest.raises(InvalidInput) as nothing:
+        propose_updates(lab, ["apps/kept", "apps/large"], CLI)
+    assert nothing.value.hint == (
+        "See check_updates; a larger step is taken with level=major; to go beyond a label, name the tag (SERVICE=TAG)."
+    )

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from homelab_mcp.core import yaml_span
 from homelab_mcp.core.checks import rules_limits
+from homelab_mcp.core.checks.engine_networks import has
 from homelab_mcp.core.checks.fix_edit import Change, Edit, Spot, nearest
 from homelab_mcp.core.checks.fixes import fixer
 from homelab_mcp.core.checks.fixes_yaml import data_at
@@ -26,7 +27,7 @@ def _told(spot: Spot) -> str:
 
 @fixer("HL020")
 def undefined_network(spot: Spot) -> Change | None:
-    """Safe: Compose refuses the file without the entry; where another stack or the engine has it, it is external.
+    """Safe: Compose refuses the file without the entry; where another stack or the engine there has it, it is external.
 
     None where a network that is declared has nearly the name: then nobody knows which of the two is wrong.
     """
@@ -34,8 +35,9 @@ def undefined_network(spot: Spot) -> Change | None:
     declared = spot.stack.section("networks")
     if not name or nearest(name, map(str, declared)):
         return None
-    made = {s.real_network(k) for s in spot.lab.stacks if s is not spot.stack for k in s.section("networks")}
-    there = name in made or name in (spot.lab.facts.networks or ())
+    others = [s for s in spot.lab.stacks if s is not spot.stack and s.host == spot.stack.host]
+    made = {s.real_network(k) for s in others for k in s.section("networks")}
+    there = name in made or has(spot.lab.facts.networks, spot.stack, name)
     value: dict[str, bool] = {"external": True} if there else {}
     return Change(f"Declare the network {name!r}", spot.edit.declare("networks", name, value))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.engine_networks import has, silent
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.hosts import OWN, asked_hosts, host_in, meet, names_of, owner
 from homelab_mcp.core.checks.images import is_database
@@ -97,18 +98,20 @@ def _wrong_port(service: ServiceView, port: int) -> int:
 )
 def network_key(ctx: LintContext) -> Iterable[Finding]:
     """An external network called as a network's key, whose real name is another."""
-    made: dict[str, tuple[str, str]] = {}
-    real_names: set[str] = set(ctx.lab.facts.networks or ())
+    known = ctx.lab.facts.networks
+    made: dict[tuple[str, str], tuple[str, str]] = {}
+    real_names: set[tuple[str, str]] = set()
     for stack in ctx.lab.stacks:
         for key, body in stack.section("networks").items():
             if not _external(body):
-                real_names.add(stack.real_network(key))
-                made.setdefault(key, (stack.real_network(key), stack.file))
-    for stack in ctx.lab.stacks:
+                real_names.add((stack.host, stack.real_network(key)))
+                made.setdefault((stack.host, key), (stack.real_network(key), stack.file))
+    for stack in (s for s in ctx.lab.stacks if not silent(known, s)):
         for key, body in stack.section("networks").items():
             real = stack.real_network(key)
-            if _external(body) and real in made and real not in real_names and "$" not in real:
-                name, file = made[real]
+            there = (stack.host, real) in real_names or has(known, stack, real)
+            if _external(body) and (stack.host, real) in made and not there and "$" not in real:
+                name, file = made[stack.host, real]
                 message = f"The network {real!r} in {file} is called {name!r}: give it 'name: {real}' there."
                 yield ctx.at(stack, ("networks", key), message, key=True)
 

@@ -7,6 +7,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 
+from homelab_mcp.core.checks.engine_networks import asked, has
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.rules_container import texts
 from homelab_mcp.core.checks.view import ServiceView
@@ -122,12 +123,14 @@ _NAMESPACES: dict[str, tuple[frozenset[str], bool, Severity | None]] = {
 )
 def bad_network_mode(ctx: LintContext) -> Iterable[Finding]:
     """A network_mode that is no known word and no network; where nobody asked the engine only a likely slip."""
-    made = {s.real_network(k) for s in ctx.lab.stacks for k in s.section("networks")}
-    made |= {real for s in ctx.services() for real in s.real_networks}
+    made = {(s.host, s.real_network(k)) for s in ctx.lab.stacks for k in s.section("networks")}
+    made |= {(s.stack.host, real) for s in ctx.services() for real in s.real_networks}
     known = ctx.lab.facts.networks
     for service in ctx.services():
         mode = service.network_mode
-        if not mode or is_open(service.data["network_mode"]) or mode in MODES or mode in made:
+        if not mode or is_open(service.data["network_mode"]) or mode in MODES:
+            continue
+        if (service.stack.host, mode) in made:
             continue
         if re.match(r"(?:service|container|ns):", mode):
             if mode.endswith(":") and not mode.startswith("ns:"):
@@ -136,9 +139,10 @@ def bad_network_mode(ctx: LintContext) -> Iterable[Finding]:
         if mode in service.stack.section("networks"):
             message = f"Compose does not make the network {mode!r} for network_mode; list it under 'networks'."
             yield ctx.on(service, ("network_mode",), message)
-        elif known is not None and mode not in known:
-            yield ctx.on(service, ("network_mode",), f"The engine has no network {mode!r}.")
-        elif known is None and (near := difflib.get_close_matches(mode, ("host", "none", "bridge", "default"), n=1)):
+        elif asked(known, service.stack):
+            if not has(known, service.stack, mode):
+                yield ctx.on(service, ("network_mode",), f"The engine has no network {mode!r}.")
+        elif near := difflib.get_close_matches(mode, ("host", "none", "bridge", "default"), n=1):
             yield ctx.on(service, ("network_mode",), f"Did you mean {near[0]!r}?", severity=Severity.WARNING)
 
 

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from homelab_mcp.core.checks.engine_networks import asked, has, silent
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.view import ServiceView, StackView
 from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.core.stack_host import SWARM
-from homelab_mcp.core.swarm.network import OVERLAY
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import LOCAL
@@ -153,7 +153,7 @@ def _built_with(stack: StackView, section: str, name: str) -> bool:
     good=f"{HEAD}    networks: [front]\nnetworks:\n  front:\n",
 )
 def external_network(ctx: LintContext) -> Iterable[Finding]:
-    """An external network that the engine has not; silent where nobody asked the engine, as on another host."""
+    """An external network that the engine of the stack's host has not; silent where nobody asked that engine."""
     known = ctx.lab.facts.networks
     if known is None:
         return
@@ -166,14 +166,16 @@ def external_network(ctx: LintContext) -> Iterable[Finding]:
     for stack in ctx.lab.stacks:
         for key, body in stack.section("networks").items():
             real = stack.real_network(key)
-            there = (stack.host, real) in made or f"{OVERLAY}{real}" in known
+            there = (stack.host, real) in made or has(known, stack, real)
             if not _external(body) or there or is_open(body.get("name")):
                 continue
             if stack.engine == SWARM:
                 message = f"The Swarm has no network {real!r}; make it with '{_OVERLAY_MADE} {real}'."
                 yield ctx.at(stack, ("networks", key), message, key=True)
-            elif stack.host == LOCAL and real not in known:
-                message = f"The engine has no network {real!r}; make it with 'docker network create {real}'."
+            elif asked(known, stack):
+                whose, place = ("", "") if stack.host == LOCAL else (f" of host {stack.host!r}", " there")
+                made_by = f"make it{place} with 'docker network create {real}'"
+                message = f"The engine{whose} has no network {real!r}; {made_by}."
                 yield ctx.at(stack, ("networks", key), message, key=True)
 
 
@@ -199,12 +201,16 @@ def misnamed_network(ctx: LintContext) -> Iterable[Finding]:
 
     An error where only dashes differ. Silent where the engine has it.
     """
-    known = ctx.lab.facts.networks or ()
-    made = {s.real_network(k) for s in ctx.lab.stacks for k, b in s.section("networks").items() if not _external(b)}
-    for stack in ctx.lab.stacks:
+    known = ctx.lab.facts.networks
+    made_on: dict[str, set[str]] = {}
+    for s in ctx.lab.stacks:
+        mine = made_on.setdefault(s.host, set())
+        mine |= {s.real_network(k) for k, b in s.section("networks").items() if not _external(b)}
+    for stack in (s for s in ctx.lab.stacks if not silent(known, s)):
+        made = made_on[stack.host]
         for key, body in stack.section("networks").items():
             real = stack.real_network(key)
-            if not _external(body) or real in made or real in known or "$" in real:
+            if not _external(body) or real in made or has(known, stack, real) or "$" in real:
                 continue
             same = next((m for m in sorted(made) if _letters(m) == _letters(real)), "")
             near = same or next(iter(difflib.get_close_matches(real, sorted(made), n=1, cutoff=0.9)), "")

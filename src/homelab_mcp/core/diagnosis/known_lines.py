@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,10 @@ LINES, LENGTH = 300, 600
 
 SETTLED = 30.0
 """Seconds after which a run counts as one that lasts."""
+LATELY = 3600.0
+"""Seconds of a run that may be one of many: what restarts a sick container has its own counts, and Docker none."""
+_BEFORE = 0.4
+"""What stands before the present run counts for this share: below all that is seen now, for it may be mended."""
 
 
 def settled_since(state: ContainerState, now: float) -> float | None:
@@ -32,15 +37,50 @@ def settled_since(state: ContainerState, now: float) -> float | None:
     """
     if state.state != "running" or state.restart_count or not state.started_at:
         return None
-    # Docker writes as many digits of a second as there are; a whole one is near enough.
-    begun = datetime.fromisoformat(state.started_at[:19] + "+00:00").timestamp()
-    return begun if now - begun >= SETTLED else None
+    begun = _whole_seconds(state.started_at)
+    return begun if begun is not None and now - begun >= SETTLED else None
+
+
+def may_last(state: ContainerState, since: float, now: float, *, error: str, changed: float | None) -> bool:
+    """Whether a fault of before the present run may be one that comes back, by who restarts a container from outside.
+
+    Not after an hour, nor where a plan changed its stack at this start or since, nor of a service that is healthy and
+    of which nobody says that it fails.
+
+    Args:
+        state: the container.
+        since: when its present run began (:func:`settled_since`).
+        now: Unix seconds.
+        error: what the person saw.
+        changed: when the last plan of its stack was done, Unix seconds.
+    """
+    mended = changed is not None and changed >= since
+    return now - since < LATELY and not mended and (state.health != "healthy" or bool(error))
+
+
+def _whole_seconds(text: str) -> float | None:
+    """An engine's time (RFC 3339, up to nine digits of a second) as Unix seconds; None for what is no time."""
+    try:
+        when = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.replace("Z", "+00:00")))
+        # The begun second counts: a line of the same may be the first.
+        return float(int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()))
+    except (ValueError, OverflowError):
+        return None
 
 
 def causes(f: Facts) -> Iterator[Cause]:
     """One cause for each signature that its newest lines match; an entry's own only for a line that no other tells."""
+    causes_now = tuple(_causes(f, (f.error, *f.logs)))
+    yield from causes_now
+    if not causes_now:
+        for cause in _causes(f, f.logs_before):
+            why = (*cause.evidence, "That was before its last start; if it was mended then, it is past.")
+            yield replace(cause, confidence=cause.confidence * _BEFORE, evidence=why)
+
+
+def _causes(f: Facts, lines: tuple[str, ...]) -> Iterator[Cause]:
     told: set[str] = set()
-    for signature, found in matches(f.signatures, f.image, (f.error, *f.logs)):
+    for signature, found in matches(f.signatures, f.image, lines):
         if signature.of_entry and found.string in told:
             continue
         told.add(found.string)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homelab_mcp.core.compose_meaning import named_volumes
-from homelab_mcp.core.operations.lab_view import expand
+from homelab_mcp.core.operations.lab_view import expand, view
 from homelab_mcp.core.operations.volume_edit import source_of
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.observed import Snapshot
 
 
 @dataclass(slots=True)
@@ -77,6 +79,28 @@ def places(
     found.volumes = list(dict.fromkeys(found.volumes))
     found.outside = [s for s in dict.fromkeys(found.outside) if s not in found.volumes]
     return found
+
+
+def used_elsewhere(snapshot: Snapshot, stack: str, paths: Sequence[str]) -> dict[str, list[str]]:
+    """What services of other stacks mount of these files and folders, or around them: the path -> ``stack/service``."""
+    users: dict[str, list[str]] = {}
+    for other in (s for s in view(snapshot).services if s.stack != stack):
+        for source in _sources(other.data):
+            expanded = expand(source, other.env)
+            place = posixpath.normpath(f"{other.stack}/{expanded}") if expanded.startswith(".") else ""
+            if place and any(_touch(place, path) for path in paths):
+                users.setdefault(place, []).append(other.where)
+    return {place: list(dict.fromkeys(names)) for place, names in users.items()}
+
+
+def refuse_used_elsewhere(snapshot: Snapshot, stack: str, paths: Sequence[str], hint: str) -> None:
+    """Raise InvalidInput (``data_shared``) where another stack mounts what would go from its place.
+
+    Who mounts the whole folder of a stack, as a file browser does, needs no part of it in particular.
+    """
+    for place, users in used_elsewhere(snapshot, stack, paths).items():
+        if "/" in place:
+            raise InvalidInput(f"{place} is used by {', '.join(users)} as well.", code="data_shared", hint=hint)
 
 
 def _users(path: str, others: Mapping[str, Sequence[str]]) -> list[str]:

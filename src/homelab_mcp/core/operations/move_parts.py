@@ -9,6 +9,7 @@ from typing import Any
 from homelab_mcp.core import env_file
 from homelab_mcp.core.compose_meaning import DOCKGE, names_in, read, record_of, services_of, volumes_used
 from homelab_mcp.core.diff import is_env
+from homelab_mcp.core.env_report import names_beside_services, used_names
 from homelab_mcp.core.labels import COMPANION_OF, labels_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.data_places import Places
@@ -218,14 +219,7 @@ def urls_of(move: Move) -> list[str]:
 
 def used_by(move: Move) -> list[str]:
     """Variables of ``.env`` that these services use."""
-    names = [n for g in move.group for n in variables_in(move.services[g])]
-    for group in move.group:
-        environment = move.services[group].get("environment")
-        if isinstance(environment, list):
-            names += [str(e) for e in environment if "=" not in str(e)]
-        elif isinstance(environment, Mapping):
-            names += [str(n) for n, v in environment.items() if v is None]
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(n for g in move.group for n in used_names(move.services[g])))
 
 
 def variables(move: Move, settings: LabSettings) -> tuple[list[FileEdit], list[str]]:
@@ -240,7 +234,8 @@ def variables(move: Move, settings: LabSettings) -> tuple[list[FileEdit], list[s
             hint="Rename it in one of the two first.",
         )
     new = {n: v for n, v in mine.items() if n not in there}
-    staying = {n for s in move.rest.values() for n in variables_in(s)} | lab_variables(settings).keys()
+    staying = {n for s in move.rest.values() for n in used_names(s)} | lab_variables(settings).keys()
+    staying |= names_beside_services(move.document) if move.rest else set()
     whole = any(_reads_all(s) for s in move.rest.values())
     gone = [] if whole else [n for n in mine if n not in staying]
     edits, notes = [], []

@@ -9,7 +9,7 @@ from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.compose_meaning import RECORD, read, services_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.change_request import MoveServiceRequest
-from homelab_mcp.core.operations.data_places import places
+from homelab_mcp.core.operations.data_places import places, refuse_used_elsewhere
 from homelab_mcp.core.operations.in_its_files import in_its_files
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.move_parts import (
@@ -25,7 +25,7 @@ from homelab_mcp.core.operations.move_parts import (
     volumes,
 )
 from homelab_mcp.core.operations.route_edit import Route
-from homelab_mcp.core.operations.stack_as_one import services_as_one
+from homelab_mcp.core.operations.stack_as_one import refuse_unseen, services_as_one
 from homelab_mcp.core.operations.transplant import transplanted
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.core.stack_host import refuse_swarm
@@ -66,12 +66,17 @@ def move_service(
         NotFound: no such stack or service.
         InvalidInput: others need it (``has_dependents``), it needs others (``needs_others``), a name or variable is
             taken (``service_exists``, ``variable_taken``), or data that cannot move (``data_shared``,
-            ``data_in_the_way``, ``data_not_movable``), or files that it stands in are another stack's too
-            (``file_shared``).
+            ``data_in_the_way``, ``data_not_movable``), not all services are seen that may use it or what is its own
+            (``files_unseen``), or files that it stands in are another stack's too (``file_shared``).
         EditRefused: its lines cannot be cut out alone.
     """
+    if stack := snapshot.stack(request.stack):
+        refuse_unseen(stack, f"What {request.service} alone needs and uses cannot be told", "")
     refuse_other_variables(snapshot, request.stack, request.service, read_text)
-    return _move_service(snapshot, settings, request, exists=exists, read_text=read_text)
+    draft = _move_service(snapshot, settings, request, exists=exists, read_text=read_text)
+    # After a file that is shared itself, which says more of the same.
+    refuse_used_elsewhere(snapshot, request.stack, [m.source for m in draft.moves], "Give each its own folder first.")
+    return draft
 
 
 @in_its_files

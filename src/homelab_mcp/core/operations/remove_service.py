@@ -8,23 +8,24 @@ from typing import Any
 
 from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.compose_meaning import names_in, read, record_of
+from homelab_mcp.core.env_report import names_beside_services, reads_env_file, used_names
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE, labels_of
 from homelab_mcp.core.lazy import sleepers
 from homelab_mcp.core.operations import service_parts
-from homelab_mcp.core.operations.data_places import Places, places
+from homelab_mcp.core.operations.data_places import Places, places, refuse_used_elsewhere
 from homelab_mcp.core.operations.in_its_files import in_its_files
 from homelab_mcp.core.operations.lab_view import Known, LabView, known_name, view
 from homelab_mcp.core.operations.request import RemoveServiceRequest
-from homelab_mcp.core.operations.stack_as_one import services_as_one
-from homelab_mcp.core.references import variables_in
+from homelab_mcp.core.operations.stack_as_one import refuse_unseen, services_as_one, why_unseen
 from homelab_mcp.model.definition import LAB_VARIABLES, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.lab import TRASH_DAYS, LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, DataMove, Draft, EngineAction, FileEdit, Risk, RiskReason, Verification
 
+_KEEP_DATA = "Remove it with data=keep."
 
-@in_its_files
+
 def remove_service(
     snapshot: Snapshot,
     settings: LabSettings,
@@ -50,9 +51,40 @@ def remove_service(
     Raises:
         NotFound: no such stack or service.
         InvalidInput: it is a companion (``is_companion``), others need it or are woken by it (``has_dependents``), or
-            its data is others' as well (``data_shared``).
+            its data is others' as well (``data_shared``), or data or variables would go while not all services are
+            seen that may use them (``files_unseen``).
         EditRefused: it cannot be cut out of the file alone.
     """
+    refuse_unseen_users(snapshot, request)
+    draft = remove_seen_service(snapshot, settings, request, find=find, exists=exists, trash=trash)
+    return in_no_other_stack(snapshot, request, draft)
+
+
+def refuse_unseen_users(snapshot: Snapshot, request: RemoveServiceRequest) -> None:
+    """Raise InvalidInput (``files_unseen``) where data or variables would go and not all who may use them are seen."""
+    stack = snapshot.stack(request.stack)
+    if stack is not None and (request.data == "delete" or request.env == "delete"):
+        what = f"What {request.service} alone uses of data and variables cannot be told"
+        refuse_unseen(stack, what, "Or remove it with data=keep and env=keep.")
+
+
+def in_no_other_stack(snapshot: Snapshot, request: RemoveServiceRequest, draft: Draft) -> Draft:
+    """The draft. Raises InvalidInput (``data_shared``) where another stack mounts data that it throws away."""
+    refuse_used_elsewhere(snapshot, request.stack, [m.source for m in draft.moves], _KEEP_DATA)
+    return draft
+
+
+@in_its_files
+def remove_seen_service(
+    snapshot: Snapshot,
+    settings: LabSettings,
+    request: RemoveServiceRequest,
+    *,
+    find: Callable[[str], ServiceDefinition],
+    exists: Callable[[str], bool] = lambda path: False,
+    trash: str = "",
+) -> Draft:
+    """:func:`remove_service` between its looks at all files and stacks, which one file by itself would not pass."""
     stack = service_parts.stack_of(snapshot, request.stack)
     services = service_parts.services_in(stack, request.service)
     going = [request.service, *service_parts.companions(services, request.service)]
@@ -64,7 +96,9 @@ def remove_service(
     after = None if last else compose_edit.remove_services(stack.compose_text, going)
     data = places(stack.name, services, going, env_file.parse_or_empty(stack.env_text), exists)
     moves = _to_trash(request, data, trash)
-    unused = [n for n in _unused(stack, services, going) if request.env == "keep" or n not in LAB_VARIABLES]
+    unused = [
+        n for n in _unused(stack, services, going, view(snapshot)) if request.env == "keep" or n not in LAB_VARIABLES
+    ]
     return Draft(
         operation="remove_service",
         summary=f"Remove {request.service} from stack {stack.name}",
@@ -170,9 +204,7 @@ def _to_trash(request: RemoveServiceRequest, data: Places, trash: str) -> tuple[
         return ()
     if data.shared:
         path, users = next(iter(data.shared.items()))
-        raise InvalidInput(
-            f"{path} is used by {', '.join(users)} as well.", code="data_shared", hint="Remove it with data=keep."
-        )
+        raise InvalidInput(f"{path} is used by {', '.join(users)} as well.", code="data_shared", hint=_KEEP_DATA)
     why = f"Kept there for {TRASH_DAYS} days."
     return tuple(DataMove(path, f"{trash}/{path}", why) for path in data.own)
 
@@ -183,10 +215,17 @@ def _data_risks(request: RemoveServiceRequest, moves: Sequence[DataMove]) -> Ite
         yield RiskReason(Risk.HIGH, f"Deletes data: {names} goes to the trash, and from there for good.")
 
 
-def _unused(stack: StackFiles, services: Mapping[str, Any], going: list[str]) -> list[str]:
-    """Variables of ``.env`` that only these services use."""
-    rest = {n for name, s in services.items() if name not in going for n in variables_in(s)}
-    gone = {n for name in going for n in variables_in(services[name])} - rest
+def _unused(stack: StackFiles, services: Mapping[str, Any], going: list[str], lab: LabView) -> list[str]:
+    """Variables of ``.env`` that only these services use, as far as that can be told."""
+    staying = [s for name, s in services.items() if name not in going]
+    others = ((s.stack, s.data) for s in lab.services if s.stack != stack.name)
+    readers = (*((stack.name, s) for s in staying), *others)
+    if why_unseen(stack) or any(reads_env_file(s, folder, stack.env_path) for folder, s in readers):
+        return []
+    used = {n for s in staying for n in used_names(s)}
+    # Without a service the file goes, and all else that it says.
+    used |= names_beside_services(read(stack.compose_text)) if staying else set()
+    gone = {n for name in going for n in used_names(services[name])} - used
     return sorted(gone & env_file.parse_or_empty(stack.env_text).keys())
 
 

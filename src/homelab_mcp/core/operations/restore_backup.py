@@ -11,10 +11,8 @@ from homelab_mcp.core import env_file
 from homelab_mcp.core.backup_jobs import Dump
 from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.operations import service_parts
-from homelab_mcp.core.operations.data_places import places
-from homelab_mcp.core.operations.lab_view import expand, view
+from homelab_mcp.core.operations.data_places import places, used_elsewhere
 from homelab_mcp.core.operations.stack_as_one import as_one_file
-from homelab_mcp.core.operations.volume_edit import source_of
 from homelab_mcp.core.secret_files import is_secret_file
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, TRASH_DAYS
@@ -90,16 +88,9 @@ def wanted(snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: 
 def _with_others_told(snapshot: Snapshot, what: Wanted) -> Wanted:
     """With a sentence on services of other stacks that mount what is swapped: nothing here stops those."""
     folders = (*what.paths, *(f for d in what.dumps for f in d.folders))
-    users: dict[str, list[str]] = {}
-    for other in (s for s in view(snapshot).services if s.stack != what.stack):
-        volumes = other.data.get("volumes")
-        for mount in volumes if isinstance(volumes, list) else ():
-            source = expand(source_of(mount), other.env)
-            place = posixpath.normpath(f"{other.stack}/{source}") if source.startswith("..") else ""
-            if place and any(_touch(place, folder) for folder in folders):
-                users.setdefault(place, []).append(other.where)
+    users = used_elsewhere(snapshot, what.stack, folders)
     told = (
-        f"{', '.join(dict.fromkeys(names))} mounts {place} too and is not stopped: stop it before, and make it anew "
+        f"{', '.join(names)} mounts {place} too and is not stopped: stop it before, and make it anew "
         "after, or it goes on with what is put aside."
         for place, names in users.items()
     )

@@ -9,9 +9,10 @@ from typing import Any
 
 from homelab_mcp.core import yaml_span
 from homelab_mcp.core.compose_meaning import read, services_of
+from homelab_mcp.core.compose_stack import Loaded
 from homelab_mcp.core.diff import is_env
-from homelab_mcp.core.stack_texts import loaded
-from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.core.stack_texts import loaded, may_name_others
+from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.observed import StackFiles
 
 
@@ -43,8 +44,44 @@ def written_out(stack: StackFiles) -> StackFiles | None:
     return replace(stack, compose_text=text, others=(), named=()) if text else None
 
 
+def why_unseen(stack: StackFiles) -> str:
+    """Why it cannot be told what all of the stack's files say; "" where it can."""
+    several = bool(stack.others or stack.named)
+    if not several and not may_name_others(stack):
+        return ""
+    try:
+        if (written_out(stack) if several else merged(stack)) is not None:
+            return ""
+        troubles = _loaded(stack).troubles
+    except HomelabError as error:
+        return str(error)
+    if troubles:
+        return troubles[0].message.replace("$$", "$")
+    return "a path under `include` or `extends` has a variable, or names a file that cannot be read."
+
+
+def refuse_unseen(stack: StackFiles, what: str, hint: str) -> None:
+    """Raise InvalidInput (``files_unseen``) where not all of the stack's services are seen: one may use what goes."""
+    if why := why_unseen(stack):
+        raise InvalidInput(
+            f"{what}: not all files of stack {stack.name} are seen, and a service in them may use it. Why: {why}",
+            code="files_unseen",
+            hint=f"Write the paths under `include` and `extends` out, without a variable. {hint}".rstrip(),
+        )
+
+
 def merged(stack: StackFiles) -> dict[str, Any] | None:
     """What Compose makes of the stack's files, variables as written; None where not all of it is known."""
+    found = _loaded(stack)
+    if found.merged is None or found.partial or found.troubles:
+        return None
+    # Variables are put into values alone, so keys still have their dollar signs twice.
+    data: dict[str, Any] = _keys_as_written(found.merged.data)
+    return data
+
+
+def _loaded(stack: StackFiles) -> Loaded:
+    """The stack's files merged with each dollar sign twice, so that every variable stays as it is written."""
 
     def kept(files: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         return tuple((path, text.replace("$", "$$")) for path, text in files)
@@ -56,12 +93,7 @@ def merged(stack: StackFiles) -> dict[str, Any] | None:
         # Values of env files are not asked for: no variable is filled in.
         return "" if is_env(path) else named.get(path)
 
-    found = loaded(replace(stack, compose_text=text, others=kept(stack.others)), {}, known)
-    if found.merged is None or found.partial or found.troubles:
-        return None
-    # Variables are put into values alone, so keys still have their dollar signs twice.
-    data: dict[str, Any] = _keys_as_written(found.merged.data)
-    return data
+    return loaded(replace(stack, compose_text=text, others=kept(stack.others)), {}, known)
 
 
 def files_of(stack: StackFiles) -> tuple[tuple[str, str], ...]:

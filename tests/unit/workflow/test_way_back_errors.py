@@ -1,0 +1,96 @@
+"""A way back to an error that stood there before is a risk that the plan tells, wherever the error is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from homelab_mcp.bootstrap import LocalLab
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester, Risk
+from homelab_mcp.workflow.assembly import planner
+from homelab_mcp.workflow.init_lab import init_lab
+from homelab_mcp.workflow.proposals import plan_of
+
+WEB = "services:\n  {name}:\n    image: nginx:1.27\n    ports: ['{port}:80']\n"
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> LocalLab:
+    made = LocalLab(str(tmp_path / "lab"), files_only=True)
+    init_lab(made, {"domain": "lab.test"}, "correct-horse")
+    return made
+
+
+def put(lab: LocalLab, path: str, text: str) -> str:
+    file = Path(lab.root, path)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    return text
+
+
+def plan(lab: LocalLab, operation: str, path: str, now: str, then: str) -> Plan:
+    draft = Draft(
+        operation, "Take it back", (FileEdit(path, now, then, secret=path.endswith(".env")),), (), target="old"
+    )
+    return plan_of(lab, draft, planner(lab).snapshot(containers=False), Requester("cli"))
+
+
+BACK = ("rollback", "discard")
+
+
+@pytest.mark.parametrize("operation", BACK)
+@pytest.mark.parametrize("path", ["old/.env", "global.env"])
+def test_a_variable_put_back_brings_its_compose_files_error_back(lab: LocalLab, operation: str, path: str) -> None:
+    put(lab, "old/compose.yaml", WEB.format(name="web", port="${PORT}"))
+    now = put(lab, path, "PORT=8080\n")
+    made = plan(lab, operation, path, now, "PORT=99999\n")
+    assert made.risk is Risk.HIGH
+    assert any("Brings back" in r and "HL040" in r and "old/compose.yaml" in r for r in made.reasons)
+    with pytest.raises(InvalidInput) as refused:
+        plan(lab, "set_env", path, now, "PORT=99999\n")
+    assert refused.value.code == "lint_refused"
+
+
+@pytest.mark.parametrize("operation", BACK)
+@pytest.mark.parametrize(
+    ("mended", "clash"),
+    [
+        (WEB.format(name="web", port="8081"), WEB.format(name="web", port="8080")),
+        (
+            WEB.format(name="web", port="8081") + "    container_name: b\n",
+            WEB.format(name="web", port="8081") + "    container_name: a\n",
+        ),
+    ],
+    ids=["HL041", "HL042"],
+)
+@pytest.mark.parametrize("other", ["aaa", "two"])
+def test_a_clash_put_back_is_told_of_both_stacks_and_refused_for_neither(
+    lab: LocalLab, operation: str, mended: str, clash: str, other: str
+) -> None:
+    put(lab, f"{other}/compose.yaml", WEB.format(name="more", port="8080") + "    container_name: a\n")
+    now = put(lab, "old/compose.yaml", mended)
+    made = plan(lab, operation, "old/compose.yaml", now, clash)
+    assert made.risk is Risk.HIGH
+    with pytest.raises(InvalidInput) as refused:
+        plan(lab, "update_service", "old/compose.yaml", now, clash)
+    assert refused.value.code == "lint_refused"
+
+
+def test_an_error_elsewhere_that_is_no_side_of_a_clash_refuses_a_way_back(lab: LocalLab) -> None:
+    now = put(lab, "old/compose.yaml", WEB.format(name="web", port="8081"))
+    draft = Draft(
+        "rollback",
+        "Take it back",
+        (
+            FileEdit("old/compose.yaml", now, now.replace("1.27", "1.26")),
+            replace(FileEdit("two/compose.yaml", None, WEB.format(name="web", port="99999")), derived=True),
+        ),
+        (),
+        target="old",
+    )
+    with pytest.raises(InvalidInput) as refused:
+        plan_of(lab, draft, planner(lab).snapshot(containers=False), Requester("cli"))
+    assert refused.value.code == "lint_refused"
