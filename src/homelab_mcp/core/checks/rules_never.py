@@ -47,50 +47,11 @@ def _by_shell(parts: list[object]) -> bool:
 
 
 _ONCE = {
-    "restic/restic": frozenset(
-        [
-            "backup",
-            "check",
-            "copy",
-            "diff",
-            "dump",
-            "find",
-            "forget",
-            "init",
-            "key",
-            "list",
-            "migrate",
-            "prune",
-            "repair",
-            "restore",
-            "snapshots",
-            "stats",
-            "tag",
-        ]
-    ),
-    "rclone/rclone": frozenset(
-        [
-            "bisync",
-            "check",
-            "copy",
-            "copyto",
-            "copyurl",
-            "delete",
-            "deletefile",
-            "dedupe",
-            "ls",
-            "lsd",
-            "lsf",
-            "lsl",
-            "move",
-            "moveto",
-            "purge",
-            "size",
-            "sync",
-        ]
-    ),
-    "certbot/certbot": frozenset(["certonly", "renew", "certificates", "delete", "revoke", "register"]),
-    "curlimages/curl": frozenset(),
+    "restic/restic": "backup check copy diff dump find forget init key list migrate prune repair restore snapshots stats "
+    "tag",
+    "rclone/rclone": "bisync check copy copyto copyurl delete deletefile dedupe ls lsd lsf lsl move moveto purge size sync",
+    "certbot/certbot": "certonly renew certificates delete revoke register",
+    "curlimages/curl": "",
 }
 """Image -> first words after which its program does one thing and ends (their manuals); none named: it always does."""
 _WORD = re.compile(r"[a-z]+")
@@ -116,7 +77,7 @@ def never_rests(ctx: LintContext) -> Iterable[Finding]:
         once = _ONCE.get(image.partition("@")[0].partition(":")[0])
         words = [str(w) for w in words_of(service, "command")]
         first = next((word for word in words if _WORD.fullmatch(word)), "")
-        if once is not None and words and (first in once or not once):
+        if once is not None and words and (first in once.split() or not once):
             yield ctx.on(
                 service, ("restart",), f"{first or 'It'} ends when it is done, and this starts it again at once."
             )

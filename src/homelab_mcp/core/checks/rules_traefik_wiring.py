@@ -105,9 +105,11 @@ def _https_alone(static: StaticConfig | None, points: set[str]) -> bool:
     why="Traefik drops the router (entry point), or serves its self-signed default certificate (resolver).",
     link="https://doc.traefik.io/traefik/reference/install-configuration/entrypoints/",
     bad="services:\n  traefik:\n    image: traefik:v3.6.1\n    command: ['--entrypoints.websecure.address=:443']\n"
-    "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.routers.web.entrypoints: secure\n",
+    "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.routers.web.entrypoints: secure\n"
+    "      traefik.http.routers.web.tls: 'true'\n",
     good="services:\n  traefik:\n    image: traefik:v3.6.1\n    command: ['--entrypoints.websecure.address=:443']\n"
-    "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.routers.web.entrypoints: websecure\n",
+    "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.routers.web.entrypoints: websecure\n"
+    "      traefik.http.routers.web.tls: 'true'\n",
 )
 def unknown_entry_point(ctx: LintContext) -> Iterable[Finding]:
     """Only where the lab's Traefik is configured on its command line."""
