@@ -47,9 +47,10 @@ def _by_shell(parts: list[object]) -> bool:
 
 
 _ONCE = {
-    "restic/restic": "backup check copy diff dump find forget init key list migrate prune repair restore snapshots stats "
-    "tag",
-    "rclone/rclone": "bisync check copy copyto copyurl delete deletefile dedupe ls lsd lsf lsl move moveto purge size sync",
+    "restic/restic": "backup check copy diff dump find forget init key list migrate prune repair restore snapshots "
+    "stats tag",
+    "rclone/rclone": "bisync check copy copyto copyurl delete deletefile dedupe ls lsd lsf lsl move moveto purge size "
+    "sync",
     "certbot/certbot": "certonly renew certificates delete revoke register",
     "curlimages/curl": "",
 }
