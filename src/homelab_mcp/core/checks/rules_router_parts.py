@@ -24,7 +24,7 @@ LABELS = (
     link="https://doc.traefik.io/traefik/reference/routing-configuration/http/router/rules-and-priority/",
     bad=f"{LABELS}      traefik.http.routers.web.entrypoints: websecure\n",
     good=f"{LABELS}      traefik.http.routers.web.entrypoints: websecure\n"
-    "      traefik.http.routers.web.rule: Host(`web.example.org`)\n",
+    "      traefik.http.routers.web.rule: Host(`web.example.org`)\n      traefik.http.routers.web.tls: 'true'\n",
 )
 def half_a_router(ctx: LintContext) -> Iterable[Finding]:
     """HTTP routers with other options and no rule; in files also those without a service.

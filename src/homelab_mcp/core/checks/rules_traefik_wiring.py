@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import asks_for_login, is_sign_on
+from homelab_mcp.core.checks.traefik_static import StaticConfig
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -73,16 +74,28 @@ def _wrong_network(ctx: LintContext, service: ServiceView, name: str, *, works: 
 def no_tls(ctx: LintContext) -> Iterable[Finding]:
     """A router on ``websecure`` or ``https`` without any ``tls`` option, where the entry point sets none."""
     static = tl.static_config(ctx.lab)
+    answered = {(router.value("rule"), _has_tls(router)) for router in tl.all_routers(ctx.lab)}
     for router in tl.all_routers(ctx.lab):
         entry = router.options.get("entrypoints")
         points = {p.strip().lower() for p in router.value("entrypoints").split(",")}
         secure = points & {"websecure", "https"}
-        if entry and secure and not any(o == "tls" or o.startswith("tls.") for o in router.options):
+        if entry and secure and not _has_tls(router):
             if static and (static.tls_entry_points & points or not static.complete):
                 continue
-            yield ctx.on(
-                router.service, entry.path, f"The router {router.name!r} has no tls; {sorted(secure)[0]} is for HTTPS."
-            )
+            message = f"The router {router.name!r} has no tls; {sorted(secure)[0]} is for HTTPS."
+            alone = _https_alone(static, points) and (router.value("rule"), True) not in answered
+            yield ctx.on(router.service, entry.path, message, severity=Severity.ERROR if alone else None)
+
+
+def _has_tls(router: tl.Router) -> bool:
+    return any(option == "tls" or option.startswith("tls.") for option in router.options)
+
+
+def _https_alone(static: StaticConfig | None, points: set[str]) -> bool:
+    """Whether all of them listen at the port of HTTPS, where whatever comes speaks TLS: nobody reaches the router."""
+    return static is not None and all(
+        static.options.get(f"entrypoints.{point}.address", "").endswith(":443") for point in points
+    )
 
 
 @rule(
@@ -92,9 +105,11 @@ def no_tls(ctx: LintContext) -> Iterable[Finding]:
     why="Traefik drops the router (entry point), or serves its self-signed default certificate (resolver).",
     link="https://doc.traefik.io/traefik/reference/install-configuration/entrypoints/",
     bad="services:\n  traefik:\n    image: traefik:v3.6.1\n    command: ['--entrypoints.websecure.address=:443']\n"
-    "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.routers.web.entrypoints: secure\n",
+    "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.routers.web.entrypoints: secure\n"
+    "      traefik.http.routers.web.tls: 'true'\n",
     good="services:\n  traefik:\n    image: traefik:v3.6.1\n    command: ['--entrypoints.websecure.address=:443']\n"
-    "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.routers.web.entrypoints: websecure\n",
+    "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.routers.web.entrypoints: websecure\n"
+    "      traefik.http.routers.web.tls: 'true'\n",
 )
 def unknown_entry_point(ctx: LintContext) -> Iterable[Finding]:
     """Only where the lab's Traefik is configured on its command line."""

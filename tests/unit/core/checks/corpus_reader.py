@@ -32,7 +32,7 @@ from homelab_mcp.model.finding import Severity
 MARK = re.compile(r" ?#<([EWI])(-1)?(?: (HL[0-9]{3}))?$")
 HEADER = re.compile(r"(facts|env|files|config|expects): ?(.*)")
 SEVERITIES = {"E": Severity.ERROR, "W": Severity.WARNING, "I": Severity.INFO}
-OVERRIDES = {"compose.override.yaml", "compose.override.yml"}
+OVERRIDES = {f"{name}compose.override.{end}" for name in ("", "docker-") for end in ("yaml", "yml")}
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -81,10 +81,17 @@ def _case(title: str, body: str) -> Case:
         others = tuple((path, content) for path, content in found.items() if posixpath.basename(path) in OVERRIDES)
         # Without a word about files nobody can look into any.
         read = texts.get if found or files is not None else None
-        names = _names(texts) if found else None
+        beside = {f"s{n}/{_folder_or_file(f)}": "" for f in files or () if not f.startswith("/")}
+        names = _names({**beside, **texts}) if found or beside else None
         stacks.append(LintStack(f"s{n}", f"s{n}/compose.yaml", text, env, there, others, read, names))
     facts = _facts(header.get("facts", ""))
     return Case(title, tuple(stacks), tuple(faults), facts, files, header.get("config", ""), texts)
+
+
+def _folder_or_file(name: str) -> str:
+    """What is beside a compose file; without an extension it is a folder."""
+    path = posixpath.normpath(name)
+    return path if "." in posixpath.basename(path) else f"{path}/"
 
 
 def _names(texts: Mapping[str, str]) -> Callable[[str], list[str] | None]:

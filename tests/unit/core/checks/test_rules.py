@@ -27,7 +27,7 @@ def found(
     facts: LabFacts | None = None,
     files: dict[str, str] | None = None,
 ) -> list[Finding]:
-    names = [path.rpartition("/")[2] for path in files or ()]
+    names = [path.partition("/")[2] for path in files or ()]
     beside = ((), files.get, lambda folder: names) if files else ()
     stacks = [LintStack(f"s{n}", f"s{n}/compose.yaml", t, env or {}, no_file, *beside) for n, t in enumerate(texts)]
     return [f for f in lint(stacks, facts=facts or LabFacts(networks=networks)) if f.rule == rule]
@@ -41,10 +41,12 @@ GOOD_LAB = LabFacts(networks=set(), memory=8 * 1024**3, tracked=["s0/compose.yam
 BAD_FILES = {
     "HL320": {"s0/web.env": "MY KEY=1\n"},
     "HL325": {"s0/compose.yaml": "", "s0/docker-compose.yml": ""},
+    "HL352": {"s0/html/": ""},
 }
 GOOD_FILES = {
     "HL320": {"s0/web.env": "MY_KEY=1\n"},
     "HL325": {"s0/compose.yaml": "", "s0/compose.override.yaml": ""},
+    "HL352": {"s0/html/": ""},
 }
 
 

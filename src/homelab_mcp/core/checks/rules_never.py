@@ -1,0 +1,127 @@
+"""HL350 to HL352: what can never fail, never rests, and never was there."""
+
+from __future__ import annotations
+
+import difflib
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+
+from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.images import words_of
+from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.model.finding import Finding, Severity
+
+SERVICES = "https://docs.docker.com/reference/compose-file/services/"
+HEAD = "services:\n  web:\n    image: nginx:1.29\n"
+_ALWAYS_WELL = re.compile(r"(?:\|\||;)\s*(?:exit\s+0|/?(?:usr/)?(?:bin/)?true|:)\s*;?\s*$")
+
+
+@rule(
+    "HL350",
+    Severity.WARNING,
+    "A health check that can never fail",
+    why="Whatever the check finds, its last word says that all is well: nobody learns when the service is ill, and "
+    "who waits for it to be healthy goes on at once.",
+    link=f"{SERVICES}#healthcheck",
+    bad=f"{HEAD}    healthcheck: {{test: [CMD-SHELL, 'curl -f http://localhost || exit 0']}}\n",
+    good=f"{HEAD}    healthcheck: {{test: [CMD-SHELL, 'curl -f http://localhost || exit 1']}}\n",
+    needs="healthcheck",
+)
+def never_fails(ctx: LintContext) -> Iterable[Finding]:
+    """A shell's test that ends in ``|| true``, ``|| exit 0`` or the like."""
+    for service in ctx.services():
+        check = service.data.get("healthcheck")
+        test = check.get("test") if isinstance(check, dict) else None
+        path: tuple[str | int, ...] = ("healthcheck", "test")
+        if isinstance(test, list):
+            path, test = (*path, len(test) - 1), test[-1] if _by_shell(test) else None
+        if isinstance(test, str) and not is_open(test) and _ALWAYS_WELL.search(test):
+            yield ctx.on(service, path, "Its last part makes of every failure a success.")
+
+
+def _by_shell(parts: list[object]) -> bool:
+    return (parts[:1] == ["CMD-SHELL"] and len(parts) == 2) or (
+        parts[:1] == ["CMD"] and parts[2:3] == ["-c"] and str(parts[1]).endswith("sh") and len(parts) == 4
+    )
+
+
+_ONCE = {
+    "restic/restic": "backup check copy diff dump find forget init key list migrate prune repair restore snapshots "
+    "stats tag",
+    "rclone/rclone": "bisync check copy copyto copyurl delete deletefile dedupe ls lsd lsf lsl move moveto purge size "
+    "sync",
+    "certbot/certbot": "certonly renew certificates delete revoke register",
+    "curlimages/curl": "",
+}
+"""Image -> first words after which its program does one thing and ends (their manuals); none named: it always does."""
+_WORD = re.compile(r"[a-z]+")
+
+
+@rule(
+    "HL351",
+    Severity.WARNING,
+    "A job that is started again for ever",
+    why="The command does its work once and ends, and this restart policy starts it again the moment it has: over and "
+    "over, with a load and a log to fit. Let something start it by the clock, and set restart to no or on-failure.",
+    link="https://docs.docker.com/engine/containers/start-containers-automatically/",
+    bad="services:\n  backup:\n    image: restic/restic:0.18.0\n    command: [backup, /data]\n    restart: always\n",
+    good="services:\n  backup:\n    image: restic/restic:0.18.0\n    command: [backup, /data]\n    restart: 'no'\n",
+    needs="restart",
+)
+def never_rests(ctx: LintContext) -> Iterable[Finding]:
+    """A program that ends by itself, under a policy that also starts again what ended well."""
+    for service in ctx.services():
+        if service.data.get("restart") not in ("always", "unless-stopped") or "entrypoint" in service.data:
+            continue
+        image = str(service.data.get("image") or "").removeprefix("docker.io/")
+        once = _ONCE.get(image.partition("@")[0].partition(":")[0])
+        words = [str(w) for w in words_of(service, "command")]
+        first = next((word for word in words if _WORD.fullmatch(word)), "")
+        if once is not None and words and (first in once.split() or not once):
+            yield ctx.on(
+                service, ("restart",), f"{first or 'It'} ends when it is done, and this starts it again at once."
+            )
+
+
+_ALIKE = 0.75
+
+
+@rule(
+    "HL352",
+    Severity.WARNING,
+    "A mounted folder whose name is nearly another's",
+    why="Docker makes a folder that is not there, empty and owned by root: the service begins with nothing, while "
+    "what it should have lies beside it under a name that differs by a letter.",
+    link="https://docs.docker.com/engine/storage/bind-mounts/",
+    bad=f"{HEAD}    volumes: ['./htlm:/usr/share/nginx/html'] # beside it is the folder html\n",
+    good=f"{HEAD}    volumes: ['./html:/usr/share/nginx/html']\n",
+    needs="volumes",
+)
+def never_was_there(ctx: LintContext) -> Iterable[Finding]:
+    """A bind mount of a folder that is not there, beside one that is alike and that nobody of the stack mounts."""
+    for service in ctx.having("volumes"):
+        exists, names = service.stack.exists, service.stack.names
+        for mount in service.mounts if exists and names else ():
+            if mount.kind != "bind" or mount.open or not mount.source.startswith(".") or exists(mount.source):
+                continue
+            folder, name = posixpath.split(mount.source.rstrip("/"))
+            if posixpath.splitext(name)[1] or not name:
+                continue
+            known = _folders(names(posixpath.normpath(posixpath.join(posixpath.dirname(service.stack.file), folder))))
+            used = {posixpath.normpath(m.source) for s in service.stack.services for m in s.mounts}
+            free = [n for n in known if posixpath.normpath(posixpath.join(folder, n)) not in used]
+            near = next((n for n in difflib.get_close_matches(name, free, n=3, cutoff=_ALIKE) if _slip(n, name)), "")
+            if near:
+                message = f"There is no folder {mount.source!r}: Docker would make it, empty. Did you mean {near!r}?"
+                yield ctx.on(service, mount.at("source"), message)
+
+
+def _folders(names: Iterable[str] | None) -> Iterator[str]:
+    return (name.rstrip("/") for name in names or () if name.endswith("/"))
+
+
+def _slip(near: str, name: str) -> bool:
+    """False where they differ by a number or a part of their own: a second one of a kind is no slip."""
+    parts = [re.split(r"[-_. 0-9]+", text.casefold()) for text in (near, name)]
+    return len(name) >= 4 and len(parts[0]) == len(parts[1]) and parts[0] != parts[1]
