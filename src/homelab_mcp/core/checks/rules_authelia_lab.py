@@ -189,8 +189,9 @@ def _people(service: ServiceView, file: TraefikFile) -> dict[str, set[str]]:
     users = _at(found.data, ("users",)) if found else None
     if not isinstance(users, dict) or not users or "ldap" in (_at(file.data, ("authentication_backend",)) or ()):
         return {}
-    groups = [g for u in users.values() for g in (_at(u, ("groups",)) or ()) if isinstance(g, str)]
-    return {"user": {str(u) for u in users}, "group": set(groups)}
+    listed = [_at(u, ("groups",)) for u in users.values()]
+    groups = {g for part in listed if isinstance(part, list) for g in part if isinstance(g, str)}
+    return {"user": {str(u) for u in users}, "group": groups}
 
 
 def _subjects(rules: Any) -> Iterator[tuple[Path, str]]:

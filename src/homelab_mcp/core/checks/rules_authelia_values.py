@@ -33,7 +33,7 @@ WORDS: dict[Path, str] = {
     ("session", "same_site"): "lax strict none",
 }
 """Options with a settled list of words."""
-_TIME = re.compile(r"\s*([0-9]+)\s*([a-zA-Z]*)\s*")
+_TIME = re.compile(r"\s*([0-9]{1,15})\s*([a-zA-Z]*)\s*")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2629746, "y": 31556952}
 SHORTEST_KEY = 20
 """Characters that ``storage.encryption_key`` has at least."""
@@ -188,7 +188,7 @@ def _words(ctx: LintContext, file: TraefikFile) -> Iterator[Finding]:
 
 def _seconds(value: Any) -> float | None:
     if isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if abs(value) < 10**15 else None
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
     unit = _UNITS.get(match[2] or "s") if match else None
     return int(match[1]) * unit if match and unit else None

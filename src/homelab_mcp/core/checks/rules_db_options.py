@@ -40,7 +40,7 @@ def option_gone(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.having("command"):
         # Neither a registry's port nor a digest is a version.
         last = service.image.partition("@")[0].rpartition("/")[2]
-        tag = re.match(r"([0-9]+)(?:\.([0-9]+))?", last.partition(":")[2])
+        tag = re.match(r"([0-9]{1,4})(?:\.([0-9]{1,4}))?(?![0-9])", last.partition(":")[2])
         if service.image_name != "mysql" or tag is None or is_client(service):
             continue
         # A bare major version is its newest release.

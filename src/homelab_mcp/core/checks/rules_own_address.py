@@ -68,8 +68,9 @@ def given_hosts(service: ServiceView) -> set[str]:
     """Host names that a service is told of in ``extra_hosts`` and links."""
     part = service.data.get("extra_hosts")
     items = part if isinstance(part, list | dict) else ()
-    links = [*(service.data.get("links") or ()), *(service.data.get("external_links") or ())]
-    return {re.split("[:=]", str(i))[0] for i in items} | {str(link).rpartition(":")[2] for link in links}
+    parts = (service.data.get("links"), service.data.get("external_links"))
+    links = [str(link) for part in parts if isinstance(part, list) for link in part]
+    return {re.split("[:=]", str(i))[0] for i in items} | {link.rpartition(":")[2] for link in links}
 
 
 @rule(

@@ -62,7 +62,7 @@ class TraefikFile:
 
         try:
             self.data = tomllib.loads(self.text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # also numbers longer than Python reads
             line = re.search(r"line ([0-9]+)", str(error))
             self.refused = "The file is no TOML.", Mark(int(line[1]) if line else 1, 1)
 
