@@ -53,24 +53,15 @@ FIND_TIME, BAN_TIME = 120.0, 300.0
 )
 def refused_settings(ctx: LintContext) -> Iterable[Finding]:
     """The checks of ``internal/configuration/validator`` that a file shows by itself."""
-    for service in ctx.services():
-        if service.image_name != "authelia" or service.partial:
+    for service, file in ctx.lab.authelias:
+        if service.partial or not isinstance(file.data, dict) or file.has_actions:
             continue
-        for file in ctx.lab.authelia_files:
-            if not isinstance(file.data, dict) or file.has_actions or not _is_of(service, file):
-                continue
-            yield from _sections(ctx, service, file)
-            yield from _rules(ctx, service, file)
-            yield from _words(ctx, file)
-            yield from _times(ctx, file)
-            yield from _cookies(ctx, file)
-            yield from _users(ctx, service, file)
-
-
-def _is_of(service: ServiceView, file: TraefikFile) -> bool:
-    """True for the file of the only Authelia of its stack; two would have to be told apart."""
-    mine = [s for s in service.stack.services if s.image_name == "authelia"]
-    return len(mine) == 1 and file.place(())[0].rpartition("/")[0].startswith(service.stack.file.rpartition("/")[0])
+        yield from _sections(ctx, service, file)
+        yield from _rules(ctx, service, file)
+        yield from _words(ctx, file)
+        yield from _times(ctx, file)
+        yield from _cookies(ctx, file)
+        yield from _users(ctx, service, file)
 
 
 def _part(data: Any, *names: str) -> Any:
