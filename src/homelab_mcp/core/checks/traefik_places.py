@@ -115,6 +115,11 @@ class Places:
             or any(spot.startswith(f"{t.rstrip('/')}/") or t.startswith(spot) for t in targets if t)
         )
 
+    def handed(self, path: str) -> bool:
+        """True where a config, a secret or a tmpfs is at the path or above it, whatever is mounted there."""
+        targets = [*(target for target, _ in self._configs()), *self._hidden()]
+        return any(is_open(t) or f"{path}/".startswith(f"{t.rstrip('/')}/") for t in targets)
+
     def exactly(self, path: str) -> bool:
         """True when a mount or a config is that very file."""
         return path in {m.target for m in self.service.mounts} or path in {t for t, _ in self._configs()}
