@@ -26,8 +26,11 @@ CONFIG = "configs:\n  s:\n    content: |\n"
 HEAD = IMAGE + CONFIG
 ENTRY = "      - Media:\n          - Films: {href: 'https://films.example.org', widget: {type: "
 _VARIABLE = re.compile(r"\{\{\s*(HOMEPAGE_(?:VAR|FILE)_\w+)\s*\}\}")
-_BARE = re.compile(r"((?:[:,-][ \t]|[\[{])[ \t]*)\{\{(HOMEPAGE_(?:VAR|FILE)_\w+)\}\}(?=[ \t]*(?:[,\]}\r\n]|[ \t]#|$))")
-"""A variable without quotes that is a whole value."""
+_BARE = re.compile(
+    r"((?:[:,-][ \t]|[\[{]|(?<=\n)|\A)[ \t]*)\{\{(HOMEPAGE_(?:VAR|FILE)_\w+)\}\}"
+    r"(?=[ \t]*(?:[,\]}\r\n]|[ \t]#|:[ \t\r\n]|:?$))"
+)
+"""A variable without quotes that is a whole value, or a whole key."""
 
 
 @rule(
