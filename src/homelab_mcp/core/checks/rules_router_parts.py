@@ -32,7 +32,7 @@ def half_a_router(ctx: LintContext) -> Iterable[Finding]:
     Nothing of labels where Traefik's own options cannot be seen: they may hold another default rule.
     """
     static = tl.static_config(ctx.lab)
-    by_default = static is None or any(o.endswith(".defaultrule") for o in static.options)
+    by_default = static is None or not static.complete or any(o.endswith(".defaultrule") for o in static.options)
     everyone = tl.all_routers(ctx.lab)
     parents = _parents(everyone)
     for router in everyone:
