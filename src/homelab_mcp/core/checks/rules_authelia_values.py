@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from homelab_mcp.core.checks.authelia_known import misspelt
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.traefik_places import Places, TraefikFile, Unknown
 from homelab_mcp.core.checks.view import ServiceView
@@ -25,6 +26,16 @@ SECTIONS = {
     "notifier": "AUTHELIA_NOTIFIER_",
 }
 """Sections without which Authelia does not start -> how variables that may stand for them begin."""
+NEEDED: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("authentication_backend", ("file", "ldap"), SECTIONS["authentication_backend"]),
+    ("session", ("cookies", "domain"), SECTIONS["session"]),
+    ("storage", ("encryption_key",), "AUTHELIA_STORAGE_ENCRYPTION_KEY"),
+    ("storage", ("local", "mysql", "postgres"), SECTIONS["storage"]),
+    ("notifier", ("smtp", "filesystem"), SECTIONS["notifier"]),
+)
+"""Section -> words of which it has one at least -> how variables that may stand for them begin.
+
+Authelia still takes ``session.domain`` for its first cookie."""
 ONE_OF = {"authentication_backend": ("file", "ldap"), "notifier": ("smtp", "filesystem")}
 WORDS: dict[Path, str] = {
     ("theme",): "light dark grey oled auto",
@@ -88,6 +99,7 @@ def _sections(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iter
             if not _by_variable(service, SECTIONS[name]):
                 place: Path = (name,) if name in file.data else ()
                 yield ctx.at(file, place, f"The section {name!r} is missing.", key=bool(place))
+        yield from _lacking(ctx, service, file)
     for name, either in ONE_OF.items():
         part = file.data.get(name)
         if isinstance(part, dict) and all(part.get(word) for word in either):
@@ -104,6 +116,20 @@ def _sections(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iter
     if isinstance(key, str) and 0 < len(key) < SHORTEST_KEY and not _is_open(key) and not told:
         message = f"The key has {len(key)} characters; {SHORTEST_KEY} is the least."
         yield ctx.at(file, ("storage", "encryption_key"), message)
+
+
+def _lacking(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iterator[Finding]:
+    """Sections that are there, without what they cannot do without; HL245 speaks of words that are misspelt."""
+    wrong = {path[0] for path, _ in misspelt(file.data)}
+    for name, words, variables in NEEDED:
+        part = file.data.get(name)
+        if not isinstance(part, dict) or not part or name in wrong or _by_variable(service, variables):
+            continue
+        there = [word for word in words if word in part]
+        if all(part[word] in ("", [], {}) for word in there):
+            place: Path = (name, there[0]) if there else (name,)
+            listed = " or ".join(map(repr, words[:1] if name == "session" else words))
+            yield ctx.at(file, place, f"The section {name!r} needs {listed}.", key=True)
 
 
 _ADDRESSES: tuple[Path, ...] = (("server",), ("storage", "postgres"), ("storage", "mysql"), ("notifier", "smtp"))
