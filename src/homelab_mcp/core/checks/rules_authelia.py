@@ -141,13 +141,15 @@ def _left_out(ctx: LintContext, file: TraefikFile, control: Any) -> Iterator[Fin
 
 def _is_authelias(ctx: LintContext, middleware: str) -> bool:
     """True for a forwardAuth middleware of a label that asks an Authelia of the lab."""
-    bare = middleware.partition("@")[0].lower()
-    for service in ctx.services():
-        for name, option, entry in service.http_labels.get("middlewares", ()):
-            if name.lower() == bare and option == "forwardauth.address":
-                asked = ctx.lab.hosts.get(host_in(entry.value or "")[0], ())
-                return any(s.image_name == "authelia" for s in asked)
-    return False
+    known: dict[str, bool] | None = ctx.lab.memo.get("asks authelia")
+    if known is None:
+        known = ctx.lab.memo["asks authelia"] = {}
+        for service in ctx.services():
+            for name, option, entry in service.http_labels.get("middlewares", ()):
+                if option == "forwardauth.address" and name.lower() not in known:
+                    asked = ctx.lab.hosts.get(host_in(entry.value or "")[0], ())
+                    known[name.lower()] = any(s.image_name == "authelia" for s in asked)
+    return known.get(middleware.partition("@")[0].lower(), False)
 
 
 def _part(data: Any, name: str) -> Any:

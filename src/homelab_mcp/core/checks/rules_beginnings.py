@@ -1,11 +1,10 @@
-"""HL305 to HL310: what a service needs before its first start, and what nobody may find open then."""
+"""HL305 to HL310 (but HL309): what a service needs before its first start, and what nobody may find open then."""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
 
-from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.env_texts import said_in_files
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.traefik_places import Places
@@ -17,10 +16,6 @@ from homelab_mcp.model.finding import Finding, Severity
 EXPORTER = "https://github.com/prometheus/node_exporter#docker"
 VOLUMES = "https://docs.docker.com/reference/compose-file/services/#volumes"
 AUTHELIA = "https://www.authelia.com/configuration/prologue/introduction/"
-
-PROXY = (
-    "services:\n  traefik:\n    image: traefik:v3.7.13\n    command:\n      - --entrypoints.websecure.address=:443\n"
-)
 
 _NEEDS: dict[str, tuple[str, str, str]] = {
     "prometheus": ("/etc/prometheus", "prometheus.yml", "config.file"),
@@ -214,48 +209,6 @@ def open_sign_up(ctx: LintContext) -> Iterable[Finding]:
             entry = service.environment.get(variable)
             if f"{part}:" in f"{image}:" and entry and (entry.value or "").strip().lower() in values:
                 yield ctx.on(service, entry.path, f"{variable}={entry.value} lets everybody make an account.")
-
-
-@rule(
-    "HL309",
-    Severity.WARNING,
-    "A wildcard certificate for a domain that nothing here is below",
-    why="It stands for somebody else's lab: no route gets its certificate from it, so each asks for its own and meets "
-    "the authority's limits.",
-    link="https://letsencrypt.org/docs/rate-limits/",
-    bad=f"{PROXY}      - --entrypoints.websecure.http.tls.domains[0].main=author.example.net\n"
-    "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.routers.web.rule: Host(`web.example.org`)\n",
-    good=f"{PROXY}      - --entrypoints.websecure.http.tls.domains[0].main=example.org\n"
-    "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.routers.web.rule: Host(`web.example.org`)\n",
-)
-def foreign_certificate(ctx: LintContext) -> Iterable[Finding]:
-    """A ``tls.domains`` entry that no host of any other router of the lab is, or is below."""
-    routers = tl.all_routers(ctx.lab)
-    known = [r for r in routers if r.options.get("rule") is not None and not r.options["rule"].open]
-    if len(known) != len(routers):
-        return
-    hosts = {h for r in known for h in r.hosts}
-    static, traefik = tl.static_config(ctx.lab), ctx.lab.traefik
-    if static is not None and traefik is not None and hosts:
-        for option, value in static.options.items():
-            if option.endswith(".main") and ".tls.domains[" in option and "$" not in value and not _has(value, hosts):
-                message = f"No route of the lab is at or below {value}."
-                where = static.where[option]
-                yield ctx.at(static.file, where, message) if static.file else ctx.on(traefik, where, message)
-    for router in known:
-        for option, entry in router.options.items():
-            ours = option.startswith("tls.domains[") and option.endswith(".main") and not entry.open
-            if not ours or not entry.value:
-                continue
-            # Only for the few routers that name a domain: a lab may have a thousand.
-            elsewhere = {h for r in known if r is not router for h in r.hosts}
-            if elsewhere and not _has(entry.value, elsewhere):
-                yield ctx.on(router.service, entry.path, f"No other route of the lab is at or below {entry.value}.")
-
-
-def _has(domain: str, hosts: set[str]) -> bool:
-    zone = domain.strip().lower().removeprefix("*.")
-    return any(h == zone or h.endswith(f".{zone}") for h in hosts)
 
 
 _OLD = {
