@@ -221,7 +221,8 @@ def _texts(lab: Lab, guard: Guard) -> Iterator[tuple[str, str]]:
         ("Reading the files of programs", lambda: [c.source for _, c in lab.config_files]),
     )
     for what, files in beside:
-        yield from ((f.file, f.text) for f in guard.made(what, files, []))
+        nothing: list[TraefikFile] = []
+        yield from ((f.file, f.text) for f in guard.made(what, files, nothing))
 
 
 def _with_the_rest(lab: Lab, report: Collection[str]) -> frozenset[str]:

@@ -51,7 +51,7 @@ def _plain_names(known: dict[str, list[ServiceView]]) -> list[str]:
     return [
         name
         for name, services in known.items()
-        if any(name in {s.name, s.data.get("container_name")} for s in services)
+        if any(name in (s.name, s.data.get("container_name")) for s in services)
     ]
 
 

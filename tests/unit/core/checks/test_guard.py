@@ -11,7 +11,7 @@ import pytest
 from homelab_mcp.core.checks import LintStack, fixes, frame, guard, lint
 from homelab_mcp.core.checks.engine_rules import listed_rules
 from homelab_mcp.core.checks.frame import LintContext, all_rules
-from homelab_mcp.core.checks.view import Lab
+from homelab_mcp.core.checks.view import Lab, StackView
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import LintSettings
 from homelab_mcp.queries.validate import validate_text
@@ -80,8 +80,7 @@ def broken(*_: object) -> None:
 
 def test_what_lies_before_and_behind_the_rules_ends_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "STRICT", False)
-    whole = frame.StackView
-    monkeypatch.setattr(frame, "StackView", lambda s: broken() if s.name == "s" else whole(s))
+    monkeypatch.setattr(frame, "StackView", lambda s: broken() if s.name == "s" else StackView(s))
     monkeypatch.setattr(Lab, "authelia_files", property(broken))
     monkeypatch.setattr(fixes, "fix_for", broken)
 

@@ -70,7 +70,7 @@ def test_odd_values(data: object) -> None:
         assert finding.message.endswith((".", "?"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.sampled_from(PLACES), st.sampled_from(ODD) | VALUES, min_size=1, max_size=12))
 def test_odd_values_in_the_files_beside(changes: dict[Place, Any]) -> None:
     look(changed(changes))
@@ -78,7 +78,7 @@ def test_odd_values_in_the_files_beside(changes: dict[Place, Any]) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("file", LAB)
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_each_odd_value_at_each_place_of_a_file(file: str) -> None:
     for place in PLACES:
         for odd in ODD if place[0] == file else ():
