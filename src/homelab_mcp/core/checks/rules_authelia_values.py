@@ -83,7 +83,9 @@ def _part(data: Any, *names: str) -> Any:
 
 def _by_variable(service: ServiceView, begins: str) -> bool:
     """True where a variable of its container begins so, by one of the words."""
-    return any(key.upper().startswith(tuple(begins.split())) for key in service.environment)
+    # Authelia takes two underscores behind its name as well.
+    given = (key.upper().replace("AUTHELIA__", "AUTHELIA_", 1) for key in service.environment)
+    return any(key.startswith(tuple(begins.split())) for key in given)
 
 
 def _is_all(service: ServiceView) -> bool:
