@@ -7,6 +7,7 @@ import hypothesis
 import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]
 
+from homelab_mcp.core.checks import guard
 from testbed import TestbedError, require_docker
 from tests.lanes import Lanes
 
@@ -38,6 +39,14 @@ def keys_of_test_labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
         patch.setenv("XDG_CONFIG_HOME", str(place))
         patch.delenv("HOMELAB_KEY_FILE", raising=False)
         yield place / "homelab-mcp"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rules_that_fail_are_seen() -> Iterator[None]:
+    """A rule that raises fails the test; people get a finding in its place."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guard, "STRICT", True)
+        yield
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

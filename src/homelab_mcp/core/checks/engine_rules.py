@@ -1,10 +1,14 @@
-"""HL900 to HL902: what Compose itself says, where it was asked; they have pages as rules have, but no check here."""
+"""HL900 to HL902: what Compose itself says, where it was asked, and HL903: a rule that failed.
+
+They have pages as rules have, but no check here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from homelab_mcp.core.checks.frame import LintContext, Rule, all_rules
+from homelab_mcp.core.checks.guard import FAILED
 from homelab_mcp.model.finding import Finding, Severity
 
 _HEAD = "services:\n  web:\n    image: nginx:1.29\n"
@@ -48,13 +52,25 @@ DISAGREES = Rule(
     _asked_elsewhere,
 )
 
+RULE_FAILED = Rule(
+    FAILED,
+    Severity.WARNING,
+    "A rule that failed over this file",
+    "A fault of this linter: the other rules have spoken, this one may not have said all. Please report it with the "
+    "lines that it fails over; the log has the details.",
+    "https://docs.docker.com/reference/compose-file/",
+    "# any file that a rule does not foresee",
+    _HEAD.strip("\n"),
+    _asked_elsewhere,
+)
+
 ENGINE_RULES = (REFUSED, INCOMPLETE, DISAGREES)
 """Rules that speak only where ``docker compose`` was asked; no part of ``all_rules``."""
 
 
 def listed_rules() -> tuple[Rule, ...]:
-    """Every rule that a finding may name: those of this linter, and Compose's own word."""
-    return (*all_rules(), *ENGINE_RULES)
+    """Every rule that a finding may name: those of this linter, Compose's own word, and that a rule failed."""
+    return (*all_rules(), *ENGINE_RULES, RULE_FAILED)
 
 
 STRUCTURE = frozenset({"HL001", "HL002", "HL004", "HL010", "HL011"})

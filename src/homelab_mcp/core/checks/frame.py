@@ -7,9 +7,10 @@ import pkgutil
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from homelab_mcp.core.checks.guard import FAILED, Guard
 from homelab_mcp.core.checks.view import FileView, Lab, ServiceView, StackView
 from homelab_mcp.core.unsearched import unsearched
 from homelab_mcp.core.yaml12 import Mark, Path
@@ -164,31 +165,64 @@ def _run(
     fixes: bool,
 ) -> tuple[Finding, ...]:
     rules = [r for r in all_rules() if r.id not in settings.ignore]
-    lab = Lab([StackView(s) for s in stacks], facts)
-    wanted = None if report is None else _with_the_rest(lab, report)
-    texts = [(f.file, f.text) for f in lab.files] + [
-        (f.file, f.text)
-        for f in (*lab.traefik_files.all, *lab.authelia_files, *(c.source for _, c in lab.config_files))
-    ]
-    silenced = {file: _silenced(text) for file, text in texts if text}
+    asked = [s.file for s in stacks if report is None or s.file in report] or sorted(report or ())
+    guard = Guard(asked[0] if asked else "")
+    lab = _lab(stacks, facts, guard)
+    wanted = None if report is None else guard.made("Reading", lambda: _with_the_rest(lab, report), frozenset(report))
+    silenced = {file: _silenced(text) for file, text in _texts(lab, guard) if text}
     found: dict[Finding, None] = {}
     keys = lab.service_keys
     for each in rules:
         if each.needs and each.needs.isdisjoint(keys):
             continue
-        for finding in each.check(LintContext(lab, each.id, each.severity)):
+        for finding in guard.found(each.id, partial(each.check, LintContext(lab, each.id, each.severity))):
             if wanted is not None and finding.file not in wanted:
                 continue
             if finding.rule not in silenced.get(finding.file, {}).get(finding.line, ()):
                 found[finding] = None
-    result = sorted(found, key=lambda f: (f.file, f.line, f.column, f.rule, f.message))
-    if settings.severity:
-        result = [replace(f, severity=Severity(settings.severity.get(f.rule, f.severity))) for f in result]
+    result = _judged(found, settings)
     if fixes:
         from homelab_mcp.core.checks.fixes import fix_for
 
-        result = [replace(f, fix=fix_for(lab, f)) for f in result]
+        made = [(f, guard.made(f"The fix for {f.rule}", partial(fix_for, lab, f), None)) for f in result]
+        result = [replace(f, fix=fix) for f, fix in made]
+    if guard.trouble and FAILED not in settings.ignore:
+        result = sorted([*_judged(guard.trouble, settings), *result], key=_order)
     return tuple(result)
+
+
+def _order(finding: Finding) -> tuple[str, int, int, str, str]:
+    return finding.file, finding.line, finding.column, finding.rule, finding.message
+
+
+def _judged(found: Iterable[Finding], settings: LintSettings) -> list[Finding]:
+    """Findings in their order, as severe as the settings want them."""
+    result = sorted(found, key=_order)
+    if not settings.severity:
+        return result
+    return [replace(f, severity=Severity(settings.severity.get(f.rule, f.severity))) for f in result]
+
+
+def _lab(stacks: Sequence[LintStack], facts: LabFacts, guard: Guard) -> Lab:
+    """The lab; where one of its stacks cannot be looked at, nothing of the others counts as missing."""
+    views = [guard.made("Reading this stack", partial(StackView, s), None, file=s.file) for s in stacks]
+    known = [view for view in views if view is not None]
+    for view in known if len(known) < len(views) else ():
+        view.partial = True
+    return Lab(known, facts)
+
+
+def _texts(lab: Lab, guard: Guard) -> Iterator[tuple[str, str]]:
+    """(file, text) of all that rules look at."""
+    yield from ((f.file, f.text) for f in lab.files)
+    beside: tuple[tuple[str, Callable[[], list[TraefikFile]]], ...] = (
+        ("Reading Traefik's files", lambda: list(lab.traefik_files.all)),
+        ("Reading Authelia's files", lambda: lab.authelia_files),
+        ("Reading the files of programs", lambda: [c.source for _, c in lab.config_files]),
+    )
+    for what, files in beside:
+        nothing: list[TraefikFile] = []
+        yield from ((f.file, f.text) for f in guard.made(what, files, nothing))
 
 
 def _with_the_rest(lab: Lab, report: Collection[str]) -> frozenset[str]:

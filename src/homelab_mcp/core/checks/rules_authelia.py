@@ -141,13 +141,15 @@ def _left_out(ctx: LintContext, file: TraefikFile, control: Any) -> Iterator[Fin
 
 def _is_authelias(ctx: LintContext, middleware: str) -> bool:
     """True for a forwardAuth middleware of a label that asks an Authelia of the lab."""
-    bare = middleware.partition("@")[0].lower()
-    for service in ctx.services():
-        for name, option, entry in service.http_labels.get("middlewares", ()):
-            if name.lower() == bare and option == "forwardauth.address":
-                asked = ctx.lab.hosts.get(host_in(entry.value or "")[0], ())
-                return any(s.image_name == "authelia" for s in asked)
-    return False
+    known: dict[str, bool] | None = ctx.lab.memo.get("asks authelia")
+    if known is None:
+        known = ctx.lab.memo["asks authelia"] = {}
+        for service in ctx.services():
+            for name, option, entry in service.http_labels.get("middlewares", ()):
+                if option == "forwardauth.address" and name.lower() not in known:
+                    asked = ctx.lab.hosts.get(host_in(entry.value or "")[0], ())
+                    known[name.lower()] = any(s.image_name == "authelia" for s in asked)
+    return known.get(middleware.partition("@")[0].lower(), False)
 
 
 def _part(data: Any, name: str) -> Any:
@@ -178,15 +180,40 @@ def other_path(ctx: LintContext) -> Iterable[Finding]:
                 continue
             ports, paths = own
             path = "/" + entry.value.partition("://")[2].partition("/")[2].partition("?")[0].rstrip("/")
-            if paths and not any(re.fullmatch(p, path) for p in paths):
+            named = _endpoints(ctx, asked) if _ENDPOINT.fullmatch(path) else frozenset[str]()
+            known_name = named is not None and path.rpartition("/")[2] in named
+            if paths and not known_name and not any(re.fullmatch(p, path) for p in paths):
                 near = difflib.get_close_matches(path, [p for p in paths if p.isascii()], n=1, cutoff=0.3)
                 tail = f" It is {near[0].replace(chr(92), '')}." if near else ""
-                yield ctx.on(service, entry.path, f"It does not answer at {path}.{tail}", severity=Severity.ERROR)
+                severity = Severity.ERROR if named is not None else None
+                yield ctx.on(service, entry.path, f"It does not answer at {path}.{tail}", severity=severity)
             elif ports and port and port not in ports and not _moved(asked[0], port):
                 listed = " or ".join(map(str, ports))
                 message = f"It listens on {listed} unless told otherwise, not on {port}."
                 severity = Severity.ERROR if _not_told(ctx, asked[0], port) else None
                 yield ctx.on(service, entry.path, message, severity=severity)
+
+
+_ENDPOINT = re.compile(r"(?:/.*)?/api/authz/[\w-]+")
+
+
+def _endpoints(ctx: LintContext, asked: Iterable[ServiceView]) -> frozenset[str] | None:
+    """Names of one's own that Authelia's files give its endpoints; None where not all of those can be seen.
+
+    After "Server Authz Endpoints" of its documentation: the key below ``authz`` is the end of the path.
+    """
+    files = {id(service): file for service, file in ctx.lab.authelias}
+    names: set[str] = set()
+    for service in asked:
+        file = files.get(id(service))
+        if service.image_name != "authelia":
+            continue
+        unsure = service.partial or any(service.data.get(k) for k in ("command", "entrypoint", "env_file"))
+        if unsure or file is None or file.refused or file.has_actions:
+            return None
+        authz = _part(_part(_part(file.data, "server"), "endpoints"), "authz")
+        names.update(map(str, authz if isinstance(authz, dict) else ()))
+    return frozenset(names)
 
 
 def _not_told(ctx: LintContext, service: ServiceView, port: int) -> bool:

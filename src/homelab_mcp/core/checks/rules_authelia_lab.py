@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.db_settings import kind_of
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.rules_own_address import given_hosts
 from homelab_mcp.core.checks.traefik_places import Places, TraefikFile, Unknown
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.core.yaml12 import Path
@@ -71,10 +72,12 @@ def _hosts(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iterato
             or host == "localhost"
         ):
             continue
+        if host in given_hosts(service):
+            continue
         names = [s.name for s in service.stack.services if kind_of(s) == kind]
-        if len(names) == 1 and not _is_extra(service, host):
+        if len(names) == 1:
             yield ctx.at(file, path, f"No service or container is called {host!r}; {names[0]!r} is there.")
-        elif not names and not _is_extra(service, host) and not any(s.partial for s in ctx.lab.stacks):
+        elif not names and not any(s.partial for s in ctx.lab.stacks):
             message = f"No service or container of the lab is called {host!r}."
             yield ctx.at(file, path, message, severity=Severity.WARNING)
 
@@ -86,11 +89,6 @@ _STORES: dict[Path, str] = {
     ("storage", "mysql", "address"): "mysql",
     ("storage", "mysql", "host"): "mysql",
 }
-
-
-def _is_extra(service: ServiceView, host: str) -> bool:
-    part = service.data.get("extra_hosts")
-    return any(str(item).startswith(host) for item in part) if isinstance(part, list | dict) else False
 
 
 def _users(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iterator[Finding]:
@@ -189,8 +187,9 @@ def _people(service: ServiceView, file: TraefikFile) -> dict[str, set[str]]:
     users = _at(found.data, ("users",)) if found else None
     if not isinstance(users, dict) or not users or "ldap" in (_at(file.data, ("authentication_backend",)) or ()):
         return {}
-    groups = [g for u in users.values() for g in (_at(u, ("groups",)) or ()) if isinstance(g, str)]
-    return {"user": {str(u) for u in users}, "group": set(groups)}
+    listed = [_at(u, ("groups",)) for u in users.values()]
+    groups = {g for part in listed if isinstance(part, list) for g in part if isinstance(g, str)}
+    return {"user": {str(u) for u in users}, "group": groups}
 
 
 def _subjects(rules: Any) -> Iterator[tuple[Path, str]]:

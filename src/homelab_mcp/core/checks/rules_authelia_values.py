@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from homelab_mcp.core.checks.authelia_known import misspelt
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.traefik_places import Places, TraefikFile, Unknown
 from homelab_mcp.core.checks.view import ServiceView
@@ -25,6 +26,16 @@ SECTIONS = {
     "notifier": "AUTHELIA_NOTIFIER_",
 }
 """Sections without which Authelia does not start -> how variables that may stand for them begin."""
+NEEDED: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("authentication_backend", ("file", "ldap"), SECTIONS["authentication_backend"]),
+    ("session", ("cookies", "domain"), SECTIONS["session"]),
+    ("storage", ("encryption_key",), "AUTHELIA_STORAGE_ENCRYPTION_KEY"),
+    ("storage", ("local", "mysql", "postgres"), SECTIONS["storage"]),
+    ("notifier", ("smtp", "filesystem"), SECTIONS["notifier"]),
+)
+"""Section -> words of which it has one at least -> how variables that may stand for them begin.
+
+Authelia still takes ``session.domain`` for its first cookie."""
 ONE_OF = {"authentication_backend": ("file", "ldap"), "notifier": ("smtp", "filesystem")}
 WORDS: dict[Path, str] = {
     ("theme",): "light dark grey oled auto",
@@ -33,7 +44,7 @@ WORDS: dict[Path, str] = {
     ("session", "same_site"): "lax strict none",
 }
 """Options with a settled list of words."""
-_TIME = re.compile(r"\s*([0-9]+)\s*([a-zA-Z]*)\s*")
+_TIME = re.compile(r"\s*([0-9]{1,15})\s*([a-zA-Z]*)\s*")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2629746, "y": 31556952}
 SHORTEST_KEY = 20
 """Characters that ``storage.encryption_key`` has at least."""
@@ -53,24 +64,15 @@ FIND_TIME, BAN_TIME = 120.0, 300.0
 )
 def refused_settings(ctx: LintContext) -> Iterable[Finding]:
     """The checks of ``internal/configuration/validator`` that a file shows by itself."""
-    for service in ctx.services():
-        if service.image_name != "authelia" or service.partial:
+    for service, file in ctx.lab.authelias:
+        if service.partial or not isinstance(file.data, dict) or file.has_actions:
             continue
-        for file in ctx.lab.authelia_files:
-            if not isinstance(file.data, dict) or file.has_actions or not _is_of(service, file):
-                continue
-            yield from _sections(ctx, service, file)
-            yield from _rules(ctx, service, file)
-            yield from _words(ctx, file)
-            yield from _times(ctx, file)
-            yield from _cookies(ctx, file)
-            yield from _users(ctx, service, file)
-
-
-def _is_of(service: ServiceView, file: TraefikFile) -> bool:
-    """True for the file of the only Authelia of its stack; two would have to be told apart."""
-    mine = [s for s in service.stack.services if s.image_name == "authelia"]
-    return len(mine) == 1 and file.place(())[0].rpartition("/")[0].startswith(service.stack.file.rpartition("/")[0])
+        yield from _sections(ctx, service, file)
+        yield from _rules(ctx, service, file)
+        yield from _words(ctx, file)
+        yield from _times(ctx, file)
+        yield from _cookies(ctx, file)
+        yield from _users(ctx, service, file)
 
 
 def _part(data: Any, *names: str) -> Any:
@@ -81,7 +83,9 @@ def _part(data: Any, *names: str) -> Any:
 
 def _by_variable(service: ServiceView, begins: str) -> bool:
     """True where a variable of its container begins so, by one of the words."""
-    return any(key.upper().startswith(tuple(begins.split())) for key in service.environment)
+    # Authelia takes two underscores behind its name as well.
+    given = (key.upper().replace("AUTHELIA__", "AUTHELIA_", 1) for key in service.environment)
+    return any(key.startswith(tuple(begins.split())) for key in given)
 
 
 def _is_all(service: ServiceView) -> bool:
@@ -97,6 +101,7 @@ def _sections(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iter
             if not _by_variable(service, SECTIONS[name]):
                 place: Path = (name,) if name in file.data else ()
                 yield ctx.at(file, place, f"The section {name!r} is missing.", key=bool(place))
+        yield from _lacking(ctx, service, file)
     for name, either in ONE_OF.items():
         part = file.data.get(name)
         if isinstance(part, dict) and all(part.get(word) for word in either):
@@ -113,6 +118,20 @@ def _sections(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iter
     if isinstance(key, str) and 0 < len(key) < SHORTEST_KEY and not _is_open(key) and not told:
         message = f"The key has {len(key)} characters; {SHORTEST_KEY} is the least."
         yield ctx.at(file, ("storage", "encryption_key"), message)
+
+
+def _lacking(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iterator[Finding]:
+    """Sections that are there, without what they cannot do without; HL245 speaks of words that are misspelt."""
+    wrong = {path[0] for path, _ in misspelt(file.data)}
+    for name, words, variables in NEEDED:
+        part = file.data.get(name)
+        if not isinstance(part, dict) or not part or name in wrong or _by_variable(service, variables):
+            continue
+        there = [word for word in words if word in part]
+        if all(part[word] in ("", [], {}) for word in there):
+            place: Path = (name, there[0]) if there else (name,)
+            listed = " or ".join(map(repr, words[:1] if name == "session" else words))
+            yield ctx.at(file, place, f"The section {name!r} needs {listed}.", key=True)
 
 
 _ADDRESSES: tuple[Path, ...] = (("server",), ("storage", "postgres"), ("storage", "mysql"), ("notifier", "smtp"))
@@ -188,7 +207,7 @@ def _words(ctx: LintContext, file: TraefikFile) -> Iterator[Finding]:
 
 def _seconds(value: Any) -> float | None:
     if isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if abs(value) < 10**15 else None
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
     unit = _UNITS.get(match[2] or "s") if match else None
     return int(match[1]) * unit if match and unit else None

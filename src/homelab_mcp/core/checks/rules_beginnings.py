@@ -1,14 +1,15 @@
-"""HL305 to HL310: what a service needs before its first start, and what nobody may find open then."""
+"""HL305 to HL310 (but HL309): what a service needs before its first start, and what nobody may find open then."""
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.env_texts import said_in_files
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.checks.traefik_places import Places
+from homelab_mcp.core.checks.view import Mount, ServiceView
+from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.core.redact import is_secret_name
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -16,19 +17,15 @@ EXPORTER = "https://github.com/prometheus/node_exporter#docker"
 VOLUMES = "https://docs.docker.com/reference/compose-file/services/#volumes"
 AUTHELIA = "https://www.authelia.com/configuration/prologue/introduction/"
 
-PROXY = (
-    "services:\n  traefik:\n    image: traefik:v3.7.13\n    command:\n      - --entrypoints.websecure.address=:443\n"
-)
-
 _NEEDS: dict[str, tuple[str, str, str]] = {
     "prometheus": ("/etc/prometheus", "prometheus.yml", "config.file"),
     "loki": ("/etc/loki", "local-config.yaml", "config.file"),
     "promtail": ("/etc/promtail", "config.yml", "config.file"),
-    "eclipse-mosquitto": ("/mosquitto/config", "mosquitto.conf", ""),
+    "eclipse-mosquitto": ("/mosquitto/config", "mosquitto.conf", "c config-file"),
     "alertmanager": ("/etc/alertmanager", "alertmanager.yml", "config.file"),
-    "authelia": ("/config", "configuration.yml", "config"),
+    "authelia": ("/config", "configuration.yml", "config c"),
 }
-"""Image -> the folder of its configuration, the file in it, and the flag that names another (each image's Dockerfile).
+"""Image -> the folder of its configuration, the file in it, and the flags that name another (each image's Dockerfile).
 
 An empty folder mounted there hides the file that the image brings, and the program ends at once."""
 
@@ -49,28 +46,39 @@ def no_configuration(ctx: LintContext) -> Iterable[Finding]:
         exists = service.stack.exists
         if service.image_name not in _NEEDS or exists is None or _told_in_variable(service):
             continue
-        folder, usual, flag = _NEEDS[service.image_name]
-        wanted = _named(service, flag) or f"{folder}/{usual}"
-        others = [m.target for m in service.mounts]
-        for mount in service.mounts:
-            inside = wanted.startswith(f"{mount.target.rstrip('/')}/")
-            if mount.kind != "bind" or mount.open or not inside or not mount.source.startswith("."):
-                continue
-            if wanted in others or mount.target == wanted:
-                continue
-            if _is_file(service, mount.source):
-                message = f"{mount.source} is a file, and {mount.target} in the image is a folder; meant is {wanted}."
-                yield ctx.on(service, mount.at("source"), message, severity=Severity.ERROR)
-                continue
-            file = posixpath.join(mount.source, wanted.removeprefix(f"{mount.target.rstrip('/')}/"))
-            if not exists(file):
-                message = f"{service.image_name} reads {wanted}, and there is no {file}."
-                deeper = _deeper(service, mount.source, posixpath.basename(wanted))
-                tail = f" It is in {deeper}." if deeper else ""
-                # Authelia's image brings no file, and variables may say all that it needs.
-                if deeper or service.image_name != "authelia":
-                    severity = Severity.ERROR if deeper else None
-                    yield ctx.on(service, mount.at("source"), message + tail, severity=severity)
+        wanted = _wanted(service)
+        mount = _nearest(service, wanted) if wanted.startswith("/") and "," not in wanted else None
+        if mount is not None:
+            yield from _not_in(ctx, service, mount, wanted, exists)
+
+
+def _not_in(
+    ctx: LintContext, service: ServiceView, mount: Mount, wanted: str, exists: Callable[[str], bool]
+) -> Iterator[Finding]:
+    """What a folder of the stack lacks that is mounted above the file which a program reads."""
+    if _is_file(service, mount.source):
+        message = f"{mount.source} is a file, and {mount.target} in the image is a folder; meant is {wanted}."
+        yield ctx.on(service, mount.at("source"), message, severity=Severity.ERROR)
+        return
+    file = posixpath.join(mount.source, wanted.removeprefix(f"{mount.target.rstrip('/')}/"))
+    if exists(file):
+        return
+    message = f"{service.image_name} reads {wanted}, and there is no {file}."
+    deeper = _deeper(service, mount.source, posixpath.basename(wanted))
+    tail = f" It is in {deeper}." if deeper else ""
+    # Authelia's image brings no file, and variables may say all that it needs.
+    if deeper or service.image_name != "authelia":
+        yield ctx.on(service, mount.at("source"), message + tail, severity=Severity.ERROR if deeper else None)
+
+
+def _nearest(service: ServiceView, wanted: str) -> Mount | None:
+    """The folder of the stack that is mounted above a file; None where something nearer may have it."""
+    above = [m for m in service.mounts if f"{wanted}/".startswith(f"{m.target.rstrip('/')}/")]
+    nearest = max(above, key=lambda m: len(m.target.rstrip("/")), default=None)
+    if nearest is None or Places(service).handed(wanted):
+        return None
+    folder = nearest.kind == "bind" and not nearest.open and nearest.source.startswith(".")
+    return nearest if folder and nearest.target.rstrip("/") != wanted else None
 
 
 def _told_in_variable(service: ServiceView) -> bool:
@@ -104,17 +112,23 @@ def _is_file(service: ServiceView, source: str) -> bool:
     return names is not None and last in names
 
 
-def _named(service: ServiceView, flag: str) -> str:
-    """The file that the command says instead; "" where it says none."""
-    command = service.data.get("command")
-    words = (
-        command.split() if isinstance(command, str) else [str(w) for w in command] if isinstance(command, list) else []
-    )
-    for n, word in enumerate(words):
+def _wanted(service: ServiceView) -> str:
+    """The file that a program reads, its command's word before its image's; "" where nobody can say."""
+    folder, usual, flags = _NEEDS[service.image_name]
+    given = [service.data.get(field) for field in ("entrypoint", "command")]
+    words = [
+        w for part in given for w in (part.split() if isinstance(part, str) else part if isinstance(part, list) else ())
+    ]
+    for n, word in enumerate(map(str, words)):
         name, _, value = word.lstrip("-").partition("=")
-        if flag and name == flag:
-            return value or (words[n + 1] if n + 1 < len(words) else "")
-    return ""
+        if word.startswith("-") and name in flags.split():
+            value = value or (str(words[n + 1]) if n + 1 < len(words) else "")
+            return "" if any(map(is_open, (*given, *words[n : n + 2]))) else value
+    unseen = any(map(is_open, given)) or any(is_open(w) and not str(w).startswith("-") for w in words)
+    # A line for a shell is not read. Without its image's own command Mosquitto reads no file.
+    if unseen or any(" " in str(w) for w in words) or (words and service.image_name == "eclipse-mosquitto"):
+        return ""
+    return f"{folder}/{usual}"
 
 
 @rule(
@@ -195,48 +209,6 @@ def open_sign_up(ctx: LintContext) -> Iterable[Finding]:
             entry = service.environment.get(variable)
             if f"{part}:" in f"{image}:" and entry and (entry.value or "").strip().lower() in values:
                 yield ctx.on(service, entry.path, f"{variable}={entry.value} lets everybody make an account.")
-
-
-@rule(
-    "HL309",
-    Severity.WARNING,
-    "A wildcard certificate for a domain that nothing here is below",
-    why="It stands for somebody else's lab: no route gets its certificate from it, so each asks for its own and meets "
-    "the authority's limits.",
-    link="https://letsencrypt.org/docs/rate-limits/",
-    bad=f"{PROXY}      - --entrypoints.websecure.http.tls.domains[0].main=author.example.net\n"
-    "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.routers.web.rule: Host(`web.example.org`)\n",
-    good=f"{PROXY}      - --entrypoints.websecure.http.tls.domains[0].main=example.org\n"
-    "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.routers.web.rule: Host(`web.example.org`)\n",
-)
-def foreign_certificate(ctx: LintContext) -> Iterable[Finding]:
-    """A ``tls.domains`` entry that no host of any other router of the lab is, or is below."""
-    routers = tl.all_routers(ctx.lab)
-    known = [r for r in routers if r.options.get("rule") is not None and not r.options["rule"].open]
-    if len(known) != len(routers):
-        return
-    hosts = {h for r in known for h in r.hosts}
-    static, traefik = tl.static_config(ctx.lab), ctx.lab.traefik
-    if static is not None and traefik is not None and hosts:
-        for option, value in static.options.items():
-            if option.endswith(".main") and ".tls.domains[" in option and "$" not in value and not _has(value, hosts):
-                message = f"No route of the lab is at or below {value}."
-                where = static.where[option]
-                yield ctx.at(static.file, where, message) if static.file else ctx.on(traefik, where, message)
-    for router in known:
-        for option, entry in router.options.items():
-            ours = option.startswith("tls.domains[") and option.endswith(".main") and not entry.open
-            if not ours or not entry.value:
-                continue
-            # Only for the few routers that name a domain: a lab may have a thousand.
-            elsewhere = {h for r in known if r is not router for h in r.hosts}
-            if elsewhere and not _has(entry.value, elsewhere):
-                yield ctx.on(router.service, entry.path, f"No other route of the lab is at or below {entry.value}.")
-
-
-def _has(domain: str, hosts: set[str]) -> bool:
-    zone = domain.strip().lower().removeprefix("*.")
-    return any(h == zone or h.endswith(f".{zone}") for h in hosts)
 
 
 _OLD = {

@@ -9,7 +9,7 @@ from homelab_mcp.core.checks.app_folders import repository
 from homelab_mcp.core.checks.db_settings import PORTS, Asked, asked, granted, kind_of, wants_password
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.hosts import host_in
-from homelab_mcp.core.checks.rules_traefik import container_ports
+from homelab_mcp.core.checks.rules_traefik import PORT_LIKE, container_ports
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -141,7 +141,7 @@ def _asked_ports(service: ServiceView) -> Iterator[tuple[str, int, Entry]]:
     seen = set()
     for each in asked(service):
         port, entry = each.said.get("port", ("", each.entry))
-        if port.isdigit():
+        if PORT_LIKE.fullmatch(port):
             seen.add(each.entry.key)
             yield each.host, int(port), entry
     labels = [e for k, e in service.other_labels if k.startswith("homepage.") and "://" in (e.value or "")]

@@ -15,13 +15,14 @@ HEAD = (
 )
 GONE: dict[str, tuple[int, int]] = {
     "default-authentication-plugin": (8, 4),
+    "mysql-native-password": (9, 0),
     "query-cache-size": (8, 0),
     "query-cache-type": (8, 0),
     "query-cache-limit": (8, 0),
     "innodb-file-format": (8, 0),
     "innodb-large-prefix": (8, 0),
 }
-"""Option of MySQL's server -> the version that removed it (its manuals, "What Is New")."""
+"""Option of MySQL's server -> the version that removed it (its manuals, "What Is New" and "Options ... Removed")."""
 
 
 @rule(
@@ -32,7 +33,7 @@ GONE: dict[str, tuple[int, int]] = {
     "that it has given up.",
     link="https://dev.mysql.com/doc/refman/8.4/en/mysql-nutshell.html",
     bad=f"{HEAD}--default-authentication-plugin=mysql_native_password\n",
-    good=f"{HEAD}--mysql-native-password=ON\n",
+    good=f"{HEAD}--character-set-server=utf8mb4\n",
     needs="command",
 )
 def option_gone(ctx: LintContext) -> Iterable[Finding]:
@@ -40,7 +41,7 @@ def option_gone(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.having("command"):
         # Neither a registry's port nor a digest is a version.
         last = service.image.partition("@")[0].rpartition("/")[2]
-        tag = re.match(r"([0-9]+)(?:\.([0-9]+))?", last.partition(":")[2])
+        tag = re.match(r"([0-9]{1,4})(?:\.([0-9]{1,4}))?(?![0-9])", last.partition(":")[2])
         if service.image_name != "mysql" or tag is None or is_client(service):
             continue
         # A bare major version is its newest release.

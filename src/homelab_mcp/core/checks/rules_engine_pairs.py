@@ -148,7 +148,7 @@ _RUNTIMES = frozenset(
 def _float(value: Any) -> float | None:
     try:
         return float(value) if isinstance(value, int | float | str) and not is_open(value) else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -40,7 +40,7 @@ def _needed(service: ServiceView) -> Iterator[tuple[Any, Path]]:
     for n, item in enumerate(options if isinstance(options, list) else ()):
         # Compose reads a seccomp profile itself, and hands its text to the engine.
         profile = _PROFILE.fullmatch(item) if isinstance(item, str) else None
-        if profile:
+        if profile and not is_open(item):
             yield profile[1], ("security_opt", n)
 
 

@@ -14,6 +14,7 @@ from homelab_mcp.core.checks.config_files import ConfigFile
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.homepage_words import LABELS, WIDGETS
 from homelab_mcp.core.checks.hosts import OWN
+from homelab_mcp.core.checks.rules_own_address import given_hosts
 from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.core.yaml12 import Document, Path, YamlRefused, load_nodes
 from homelab_mcp.model.finding import Finding, Severity
@@ -26,8 +27,11 @@ CONFIG = "configs:\n  s:\n    content: |\n"
 HEAD = IMAGE + CONFIG
 ENTRY = "      - Media:\n          - Films: {href: 'https://films.example.org', widget: {type: "
 _VARIABLE = re.compile(r"\{\{\s*(HOMEPAGE_(?:VAR|FILE)_\w+)\s*\}\}")
-_BARE = re.compile(r"((?:[:,-][ \t]|[\[{])[ \t]*)\{\{(HOMEPAGE_(?:VAR|FILE)_\w+)\}\}(?=[ \t]*(?:[,\]}\r\n]|[ \t]#|$))")
-"""A variable without quotes that is a whole value."""
+_BARE = re.compile(
+    r"((?:[:,-][ \t]|[\[{]|(?<=\n)|\A)[ \t]*)\{\{(HOMEPAGE_(?:VAR|FILE)_\w+)\}\}"
+    r"(?=[ \t]*(?:[,\]}\r\n]|[ \t]#|:[ \t\r\n]|:?$))"
+)
+"""A variable without quotes that is a whole value, or a whole key."""
 
 
 @rule(
@@ -125,10 +129,14 @@ def _docker(ctx: LintContext, service: ServiceView, file: ConfigFile, document: 
         if isinstance(host, str) and "://" in host and not host.startswith("http"):
             message = f"Here stands the host alone, without {host.partition('://')[0]}://."
             yield _at(ctx, service, file, document, (name, "host"), message)
-        if isinstance(host, str) and re.fullmatch(r"[A-Za-z][\w-]*", host) and host not in ctx.lab.hosts:
+        if isinstance(host, str) and re.fullmatch(r"[A-Za-z][\w-]*", host) and not _known(ctx, service, host):
             near = difflib.get_close_matches(host, ctx.lab.hosts, n=1, cutoff=0.6)
             tail = f" Did you mean {near[0]!r}?" if near else ""
             yield _at(ctx, service, file, document, (name, "host"), f"No container is called {host!r}.{tail}")
+
+
+def _known(ctx: LintContext, service: ServiceView, host: str) -> bool:
+    return host in ctx.lab.hosts or host in given_hosts(service)
 
 
 def _services(
@@ -145,7 +153,8 @@ def _services(
             near = difflib.get_close_matches(server, map(str, servers), n=1)
             tail = f" Did you mean {near[0]!r}?" if near else ""
             yield _at(ctx, service, file, document, (*path, "server"), f"docker.yaml has no {server!r}.{tail}")
-        yield from _container(ctx, service, file, document, path, entry)
+        if server is None or (servers is not None and _is_here(ctx, servers.get(str(server)))):
+            yield from _container(ctx, service, file, document, path, entry)
         if isinstance(href, str) and (message := _dead(ctx, href)):
             yield _at(ctx, service, file, document, (*path, "href"), message, _how_bad(ctx, message))
         for n, widget in _widgets(entry):
@@ -168,6 +177,12 @@ def _services(
             if near and near[0] not in entry:
                 message = f"Homepage does not read {key!r}. Did you mean {near[0]!r}?"
                 yield _at(ctx, service, file, document, (*path, str(key)), message, key=True)
+
+
+def _is_here(ctx: LintContext, body: Any) -> bool:
+    """False for an entry of docker.yaml that leads to a Docker whose containers no file of the lab tells."""
+    host = body.get("host") if isinstance(body, dict) else None
+    return host is None or str(host) in ctx.lab.hosts
 
 
 def _entries(data: Any, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -77,7 +77,7 @@ def _itself(ctx: LintContext, service: ServiceView, entry: Entry, port: int) -> 
 
 
 def _is_int(entry: Entry) -> bool:
-    return (entry.value or "").isdigit()
+    return bool(re.fullmatch("[0-9]{1,9}", entry.value or ""))
 
 
 def _nobody(ctx: LintContext, service: ServiceView, entry: Entry, host: str, port: int) -> Iterator[Finding]:

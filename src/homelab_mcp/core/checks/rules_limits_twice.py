@@ -50,4 +50,7 @@ _TWICE = (
 def _amount(value: Any) -> float | None:
     if isinstance(value, bool) or is_open(value) or not NUMBER.fullmatch(str(value)):
         return None
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        return None

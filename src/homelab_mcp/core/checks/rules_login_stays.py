@@ -71,7 +71,11 @@ def kept_label(service: ServiceView) -> Entry | None:
 def _too_old(ctx: LintContext) -> bool:
     """Whether Traefik does not know the label (before 3.6 it refuses a container that has it)."""
     traefik = ctx.lab.traefik
-    tag = re.match(r"v?(\d+)(?:\.(\d+))?", traefik.image.rsplit("/", 1)[-1].partition(":")[2]) if traefik else None
+    tag = (
+        re.match(r"v?([0-9]{1,9})(?:\.([0-9]{1,9}))?", traefik.image.rsplit("/", 1)[-1].partition(":")[2])
+        if traefik
+        else None
+    )
     return tag is None or (int(tag[1]), int(tag[2] or 99)) < (3, 6)
 
 

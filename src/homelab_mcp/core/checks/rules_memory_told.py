@@ -71,7 +71,7 @@ _UNITS = {"k": 2**10, "m": 2**20, "g": 2**30}
 
 
 def _bytes(text: str, unit: int) -> int:
-    match = re.fullmatch(r"([0-9]+)([kmg]?)b?", text.lower())
+    match = re.fullmatch(r"([0-9]{1,18})([kmg]?)b?", text.lower())
     return int(match.group(1)) * _UNITS.get(match.group(2), unit) if match else 0
 
 
@@ -79,7 +79,7 @@ def _limit(service: ServiceView) -> int:
     value = value_at(service.data, (*LIMITS, "memory")) or service.data.get("mem_limit")
     if value is None or isinstance(value, bool) or is_open(value):
         return 0
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmg]?)i?b?", str(value).lower())
+    match = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]+)?)\s*([kmg]?)i?b?", str(value).lower())
     return int(float(match.group(1)) * _UNITS.get(match.group(2), 1)) if match else 0
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import is_sign_on
+from homelab_mcp.core.checks.rules_own_address import given_hosts
 from homelab_mcp.core.checks.rules_sablier import aliases
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
@@ -94,6 +95,8 @@ def unknown_log_in(ctx: LintContext) -> Iterable[Finding]:
         str(n) for s in ctx.services() for n in (s.name, s.data.get("container_name"), s.data.get("hostname")) if n
     }
     names |= {alias for s in ctx.services() for alias in aliases(s)}
+    # It is Traefik that asks, whoever has the label.
+    names |= {name for s in ctx.services() if s.image_name == "traefik" for name in given_hosts(s)}
     for service in ctx.services():
         for _, option, entry in tl.http_labels(service, "middlewares"):
             if option == "forwardauth.address" and entry.value and not entry.open:

@@ -118,13 +118,13 @@ def no_restart(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         deploy = service.data.get("deploy")
         policy = isinstance(deploy, dict) and "restart_policy" in deploy
-        if service.partial or service.stack.engine == SWARM or (isinstance(deploy, dict) and _BY_SWARM & deploy.keys()):
+        if service.partial or service.stack.engine == SWARM or (isinstance(deploy, dict) and BY_SWARM & deploy.keys()):
             continue  # Swarm starts again whatever ends, unless it is told otherwise.
         if "restart" not in service.data and not policy and id(service) not in once:
             yield ctx.on(service, (), "It has no restart policy.")
 
 
-_BY_SWARM = frozenset({"mode", "placement", "endpoint_mode", "update_config", "rollback_config"})
+BY_SWARM = frozenset({"mode", "placement", "endpoint_mode", "update_config", "rollback_config"})
 """Keys of ``deploy`` that only Swarm heeds: who writes one means the file for it."""
 
 

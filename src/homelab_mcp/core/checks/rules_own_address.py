@@ -51,7 +51,7 @@ def _plain_names(known: dict[str, list[ServiceView]]) -> list[str]:
     return [
         name
         for name, services in known.items()
-        if any(name in {s.name, s.data.get("container_name")} for s in services)
+        if any(name in (s.name, s.data.get("container_name")) for s in services)
     ]
 
 
@@ -65,11 +65,13 @@ def _addresses(service: ServiceView) -> Iterator[Entry]:
 
 
 def given_hosts(service: ServiceView) -> set[str]:
-    """Host names that a service is told of in ``extra_hosts`` and links."""
+    """Host names that a service is told of in ``extra_hosts`` and links, as written and in lower case."""
     part = service.data.get("extra_hosts")
     items = part if isinstance(part, list | dict) else ()
-    links = [*(service.data.get("links") or ()), *(service.data.get("external_links") or ())]
-    return {re.split("[:=]", str(i))[0] for i in items} | {str(link).rpartition(":")[2] for link in links}
+    parts = (service.data.get("links"), service.data.get("external_links"))
+    links = [str(link) for part in parts if isinstance(part, list) for link in part]
+    names = {re.split("[:=]", str(i))[0] for i in items} | {link.rpartition(":")[2] for link in links}
+    return names | {name.lower() for name in names}
 
 
 @rule(

@@ -11,6 +11,7 @@ from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.hosts import host_in
 from homelab_mcp.core.checks.listening import known_ports, main_port
 from homelab_mcp.core.checks.ports_syntax import Published
+from homelab_mcp.core.checks.rules_traefik import PORT_LIKE
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -100,7 +101,9 @@ def asked_by_tls(ctx: LintContext) -> Iterable[Finding]:
         ports = {name.lower(): (e.value or "").strip() for name, e in tl.port_labels(service)}
         for name, option, entry in tl.http_labels(service, "services"):
             inside = ports.get(name.lower(), "") if option == "loadbalancer.server.scheme" else ""
-            told = (entry.value or "").lower() == "https" and inside.isdigit() and not _has_tls(service)
+            told = (
+                (entry.value or "").lower() == "https" and bool(PORT_LIKE.fullmatch(inside)) and not _has_tls(service)
+            )
             if told and int(inside) == main_port(service) and int(inside) in known_ports(service):
                 yield ctx.on(service, entry.path, f"{service.image_name} speaks HTTP on {inside}.")
 

@@ -138,9 +138,7 @@ _OVERLAY_MADE = "docker network create --driver overlay --attachable"
 
 def _built_with(stack: StackView, section: str, name: str) -> bool:
     builds = (s.data.get("build") for s in stack.services)
-    return any(
-        name in str(b.get(section, "")) or name in str(b.get("network", "")) for b in builds if isinstance(b, dict)
-    )
+    return any(str(name) in f"{b.get(section, '')} {b.get('network', '')}" for b in builds if isinstance(b, dict))
 
 
 @rule(

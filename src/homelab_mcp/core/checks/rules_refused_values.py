@@ -161,7 +161,7 @@ def no_longer_read(ctx: LintContext) -> Iterable[Finding]:
 def _is_since(service: ServiceView, since: int) -> bool:
     """True for a tag whose first number is so great, and for latest."""
     tag = service.image.partition("@")[0].rpartition("/")[2].partition(":")[2]
-    number = re.match(r"v?([0-9]+)(?:\.|-|$)", tag)
+    number = re.match(r"v?([0-9]{1,9})(?:\.|-|$)", tag)
     return int(number.group(1)) >= since if number else tag in {"", "latest"}
 
 

@@ -27,12 +27,12 @@ LABELS = (
     "      traefik.http.routers.web.rule: Host(`web.example.org`)\n      traefik.http.routers.web.tls: 'true'\n",
 )
 def half_a_router(ctx: LintContext) -> Iterable[Finding]:
-    """HTTP routers with other options and no rule; in files also those without a service.
+    """HTTP routers with other options and no rule; in files also those without a service, of TCP and UDP too.
 
     Nothing of labels where Traefik's own options cannot be seen: they may hold another default rule.
     """
     static = tl.static_config(ctx.lab)
-    by_default = static is None or any(o.endswith(".defaultrule") for o in static.options)
+    by_default = static is None or not static.complete or any(o.endswith(".defaultrule") for o in static.options)
     everyone = tl.all_routers(ctx.lab)
     parents = _parents(everyone)
     for router in everyone:
@@ -49,6 +49,12 @@ def half_a_router(ctx: LintContext) -> Iterable[Finding]:
             others = [r.name for r in tl.routers(service) if "rule" in r.options]
             tail = f" The container has one for {others[0]!r}." if others else ""
             yield ctx.on(service, router.anchor.path, f"The router {router.name!r} has no rule.{tail}")
+    for kind in ("tcp", "udp"):
+        for router in tl.all_stream_routers(ctx.lab, kind):
+            # Of a container's own ports Traefik makes a service; HL180 speaks of rules.
+            if router.service.of_file and "service" not in router.options:
+                message = f"The {kind.upper()} router {router.name!r} has no service: Traefik drops it."
+                yield ctx.on(router.service, router.anchor.path[:3], message, key=True, severity=Severity.ERROR)
 
 
 def _parents(routers: Iterable[tl.Router]) -> frozenset[str]:

@@ -146,11 +146,12 @@ def unknown_server(ctx: LintContext) -> Iterable[Finding]:
     """``sablierUrl`` with a host that is no service or container of the lab, which has its Sablier."""
     if not any("sablier" in s.image_name for s in ctx.services()):
         return
-    names = {n for s in ctx.services() for n in (s.name, s.data.get("container_name"), s.data.get("hostname")) if n}
+    given = (n for s in ctx.services() for n in (s.name, s.data.get("container_name"), s.data.get("hostname")))
+    names = {str(n) for n in given if n}
     names |= {alias for s in ctx.services() for alias in aliases(s)}
     for service, entry in _options(ctx, "sablierurl"):
         host = (entry.value or "").partition("://")[2].partition("/")[0].partition(":")[0]
-        if host and not entry.open and "." not in host and host not in {str(n) for n in names}:
+        if host and not entry.open and "." not in host and host not in names:
             yield ctx.on(service, entry.path, f"No service or container of the lab is called {host!r}.")
         elif host and not entry.open and (port := host_in(entry.value or "")[1]) not in _ports_of(ctx, host):
             message = f"Sablier listens on 10000 unless told otherwise, not on {port}."

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.traefik_places import Places
 from homelab_mcp.core.checks.view import Mount, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -40,7 +41,11 @@ def no_such_file(ctx: LintContext) -> Iterable[Finding]:
             if not _SECRET.search(entry.key) or entry.open or not text.startswith("/") or "/run/secrets/" in text:
                 continue
             mount = _mount_above(service, text)
-            if mount is None or exists(posixpath.join(mount.source, text[len(mount.target.rstrip("/")) + 1 :])):
+            if (
+                mount is None
+                or Places(service).handed(text)
+                or exists(posixpath.join(mount.source, text[len(mount.target.rstrip("/")) + 1 :]))
+            ):
                 continue
             folder, name = posixpath.split(text[len(mount.target.rstrip("/")) + 1 :])
             outside = posixpath.normpath(posixpath.join(posixpath.dirname(service.stack.file), mount.source, folder))
@@ -53,10 +58,14 @@ def no_such_file(ctx: LintContext) -> Iterable[Finding]:
 
 
 def _misspelt(key: str, name: str, near: str, mount: Mount) -> bool:
-    """True where the file's name is all but surely meant: a key may be one that the program itself makes."""
-    makes_it = key.upper().endswith("KEY_FILE") and not mount.read_only
+    """True where the file's name is all but surely meant: a key or token may be one that the program itself makes."""
+    makes_it = key.upper().endswith(_MADE) and not mount.read_only
     same_kind = posixpath.splitext(name)[1] == posixpath.splitext(near)[1]
     return not makes_it and same_kind and difflib.SequenceMatcher(None, near, name).ratio() >= _ALIKE
+
+
+_MADE = ("KEY_FILE", "TOKEN_FILE", "JWT_FILE", "SECRET_FILE")
+"""What many programs write themselves at their first start, where they may."""
 
 
 def _mount_above(service: ServiceView, path: str) -> Mount | None:

@@ -53,13 +53,14 @@ _FRONTEND = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?:[:@].
 
 
 def _joined(text: str) -> str | None:
-    """The Dockerfile without comments, each instruction on one line; None where no Dockerfile of Docker's is read.
+    """The Dockerfile without comments, each instruction on one line; None where nobody can say what it comes to.
 
     After BuildKit's parser: directives are the comments at the very top, and lines go on after a backslash or after
     what ``escape`` says.
     """
+    text = text.removeprefix("\ufeff")
     told: dict[str, str] = {}
-    for line in text.removeprefix("\ufeff").splitlines():
+    for line in text.splitlines():
         found = _DIRECTIVE.fullmatch(line)
         if found is None:
             break
@@ -67,7 +68,10 @@ def _joined(text: str) -> str | None:
     if not _FRONTEND.fullmatch(told.get("syntax", "docker/dockerfile")):
         return None
     bare = re.sub(r"(?m)^[ \t]*#.*\n?", "", text)
-    return re.sub(re.escape(told.get("escape", "\\")) + r"[ \t]*\r?\n(?:[ \t]*\r?\n)*", " ", bare)
+    escape = re.escape(told.get("escape", "\\"))
+    if re.search(rf"(?m){escape}{escape}[ \t]*\r?$", bare):
+        return None  # Earlier parsers go on after a doubled one, later ones do not.
+    return re.sub(escape + r"[ \t]*\r?\n(?:[ \t]*\r?\n)*", " ", bare)
 
 
 def _dockerfile(service: ServiceView, build: dict[str, Any]) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 from homelab_mcp.core import env_file
 from homelab_mcp.core.checks import env_texts
 from homelab_mcp.core.checks.frame import LintContext, rule
+from homelab_mcp.core.checks.rules_operations import BY_SWARM
 from homelab_mcp.core.checks.view import ServiceView, StackView
 from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.core.yaml12 import Mark
@@ -95,12 +96,12 @@ def swarms_only(ctx: LintContext) -> Iterable[Finding]:
 
 
 def _for_swarm(stack: StackView) -> bool:
-    """True where a service has what only Swarm heeds: an overlay network, a placement, or a mode of its tasks."""
+    """True where a service has what only Swarm heeds: an overlay network, or such a key of ``deploy``."""
     bodies = stack.section("networks")
     overlays = {n for n, body in bodies.items() if isinstance(body, dict) and body.get("driver") == "overlay"}
     for service in stack.services:
         deploy = service.data.get("deploy")
-        told = isinstance(deploy, dict) and ("placement" in deploy or "mode" in deploy)
+        told = isinstance(deploy, dict) and not deploy.keys().isdisjoint(BY_SWARM | {"labels"})
         if told or not overlays.isdisjoint(service.networks):
             return True
     return False

@@ -23,6 +23,10 @@ RULE = "      traefik.http.routers.web.rule: Host(`web.example.org`)\n"
 PORT = "      traefik.http.services.web.loadbalancer.server.port: "
 
 
+PORT_LIKE = re.compile("[0-9]{1,9}")
+"""A number that may be meant as a port, right or not."""
+
+
 def container_ports(service: ServiceView) -> set[int]:
     """The container's own ports that the file names."""
     inside = {
@@ -31,7 +35,7 @@ def container_ports(service: ServiceView) -> set[int]:
     exposed = service.data.get("expose")
     for item in exposed if isinstance(exposed, list) else ():
         number = str(item).partition("/")[0]
-        if number.isdigit():
+        if PORT_LIKE.fullmatch(number):
             inside.add(int(number))
     return inside
 
@@ -54,7 +58,7 @@ def host_port_label(ctx: LintContext) -> Iterable[Finding]:
         inside = container_ports(service)
         for _, entry in tl.port_labels(service):
             value = entry.value or ""
-            if entry.open or not value.isdigit() or int(value) in inside:
+            if entry.open or not PORT_LIKE.fullmatch(value) or int(value) in inside:
                 continue
             for _, published in service.published:
                 if (
@@ -92,7 +96,7 @@ def unknown_port_label(ctx: LintContext) -> Iterable[Finding]:
         }
         for _, entry in tl.port_labels(service):
             value = entry.value or ""
-            if entry.open or not value.isdigit() or value in variables or int(value) in hosts - inside:
+            if entry.open or not PORT_LIKE.fullmatch(value) or value in variables or int(value) in hosts - inside:
                 continue
             if int(value) == main_port(service) and not variables:
                 continue

@@ -59,7 +59,8 @@ def _dashboard(ctx: LintContext, static: StaticConfig) -> Iterator[Finding]:
 
 def _protocols(ctx: LintContext, static: StaticConfig) -> Iterator[Finding]:
     """A UDP router on entry points of TCP alone, another one on entry points of UDP alone."""
-    by_udp = {p for p in static.entry_points if static.options.get(f"entrypoints.{p}.address", "").endswith("/udp")}
+    addresses = {p: static.options.get(f"entrypoints.{p}.address", "").lower() for p in static.entry_points}
+    by_udp = {p for p, address in addresses.items() if address.endswith("/udp")}
     shown = {p for p in static.entry_points if f"entrypoints.{p}.address" in static.options}
     for kind in ("udp", "tcp", "http"):
         routers = tl.all_routers(ctx.lab) if kind == "http" else tl.all_stream_routers(ctx.lab, kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
@@ -105,7 +106,7 @@ def bad_value(ctx: LintContext) -> Iterable[Finding]:
                 yield ctx.on(service, entry.path, f"traefik.enable is true or false, not {str(entry.value)!r}.")
         for _, entry in tl.port_labels(service):
             value = entry.value or ""
-            if not entry.open and not (value.isdigit() and 0 < int(value[:6]) < 65536):
+            if not entry.open and not (re.fullmatch("[0-9]+", value) and 0 < int(value[:6]) < 65536):
                 yield ctx.on(service, entry.path, f"{value!r} is no port.")
         for router in tl.routers(service):
             priority = router.options.get("priority")

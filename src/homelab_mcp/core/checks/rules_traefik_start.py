@@ -47,7 +47,7 @@ _WORDS = {
 }
 _KEYS = frozenset(["ec256", "ec384", "rsa2048", "rsa4096", "rsa8192"])
 _EXAMPLE = re.compile(r"(?:your-?e?mail|changeme)@|.*@(?:your|my)-?domain\.|.*@example\.com$", re.IGNORECASE)
-_ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^:/\s\[\]]*):([0-9]{1,5})(?:/(tcp|udp))?")
+_ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^:/\s\[\]]*):([0-9]{1,5})(?:/(tcp|udp))?", re.IGNORECASE)
 
 
 @rule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
@@ -72,7 +73,11 @@ def _seconds(entry: Entry | None) -> float | None:
     text = (entry.value or "") if entry else ""
     unit = next((u for u in ("ms", "s", "m", "h") if text.endswith(u)), "")
     number = text.removesuffix(unit)
-    return float(number) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "": 1}[unit] if number.isdigit() else None
+    return (
+        float(number) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "": 1}[unit]
+        if re.fullmatch("[0-9]+", number)
+        else None
+    )
 
 
 def _by_name(service: ServiceView, kind: str) -> dict[str, dict[str, Entry]]:

@@ -56,7 +56,7 @@ _RANGES = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12),
 def _out_of(field: str, name: str, low: int, high: int) -> str:
     for part in field.split(","):
         for number in re.findall(r"(?<![A-Za-z0-9/#])[0-9]+(?![0-9A-Za-z])", part):
-            if not low <= int(number) <= high:
+            if len(number) > 9 or not low <= int(number) <= high:
                 return f"there is no {name} {number} ({low} to {high})."
     return ""
 

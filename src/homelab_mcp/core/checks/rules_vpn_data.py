@@ -252,7 +252,7 @@ def _external_network(service: ServiceView) -> bool:
 
 def _named(ctx: LintContext, stack: StackView, name: str) -> ServiceView | None:
     for service in [*stack.services, *ctx.lab.services]:
-        words = {service.name, service.data.get("container_name"), service.data.get("hostname")}
+        words = {service.name, str(service.data.get("container_name")), str(service.data.get("hostname"))}
         networks = service.data.get("networks")
         for options in networks.values() if isinstance(networks, dict) else ():
             aliases = options.get("aliases") if isinstance(options, dict) else None

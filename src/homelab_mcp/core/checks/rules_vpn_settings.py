@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
 HEAD = (
@@ -55,7 +55,8 @@ def cannot_start(ctx: LintContext) -> Iterable[Finding]:
 
 _NEEDED = {
     "custom": ("WIREGUARD_ENDPOINT_IP", "WIREGUARD_ENDPOINT_PORT", "WIREGUARD_PUBLIC_KEY", "WIREGUARD_ADDRESSES"),
-    **dict.fromkeys(("mullvad", "ivpn", "windscribe", "airvpn"), ("WIREGUARD_ADDRESSES",)),
+    **dict.fromkeys(("mullvad", "ivpn", "windscribe", "surfshark", "fastestvpn", "ovpn"), ("WIREGUARD_ADDRESSES",)),
+    "airvpn": ("WIREGUARD_ADDRESSES", "WIREGUARD_PRESHARED_KEY"),
 }
 """Provider -> what WireGuard needs beside the private key (gluetun's settings, "Validate")."""
 _OTHER_NAMES = {
@@ -74,12 +75,18 @@ def _wireguard(ctx: LintContext, service: ServiceView) -> Iterator[Finding]:
     if kind is None or provider is None or kind.open or provider.open or (kind.value or "").lower() != "wireguard":
         return
     by_file = any("SECRETFILE" in k for k in given) or service.data.get("secrets") or service.data.get("env_file")
+    by_file = by_file or any(m.target.startswith("/run/secrets") for m in service.mounts)
     if by_file or _may_have_conf(service) or "WIREGUARD_PRIVATE_KEY" not in given:
         return
     for name in _NEEDED.get((provider.value or "").strip().lower(), ()):
-        if name not in given and _OTHER_NAMES.get(name) not in given:
+        if not _is_told(given.get(name)) and not _is_told(given.get(_OTHER_NAMES.get(name, ""))):
             yield ctx.on(service, provider.path, f"With {provider.value} WireGuard needs {name}.")
             return
+
+
+def _is_told(entry: Entry | None) -> bool:
+    """False where a variable is not there or empty; one without a word gets the shell's."""
+    return entry is not None and (entry.open or entry.value is None or bool(entry.value.strip()))
 
 
 def _may_have_conf(service: ServiceView) -> bool:

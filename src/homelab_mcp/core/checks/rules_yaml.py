@@ -217,7 +217,10 @@ _HANDED_ON = (
 
 def _is_too_big(written: str, value: float) -> bool:
     """True for a number beyond Go's float64, which stays a text."""
-    return math.isinf(value) and written.lstrip("+-")[:1] != "."
+    try:
+        return math.isinf(value) and written.lstrip("+-")[:1] != "."
+    except OverflowError:
+        return True
 
 
 def _plain(stack: StackView, path: Path) -> bool:

@@ -62,7 +62,7 @@ class TraefikFile:
 
         try:
             self.data = tomllib.loads(self.text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # also numbers longer than Python reads
             line = re.search(r"line ([0-9]+)", str(error))
             self.refused = "The file is no TOML.", Mark(int(line[1]) if line else 1, 1)
 
@@ -114,6 +114,11 @@ class Places:
             or any(map(is_open, hidden))
             or any(spot.startswith(f"{t.rstrip('/')}/") or t.startswith(spot) for t in targets if t)
         )
+
+    def handed(self, path: str) -> bool:
+        """True where a config, a secret or a tmpfs is at the path or above it, whatever is mounted there."""
+        targets = [*(target for target, _ in self._configs()), *self._hidden()]
+        return any(is_open(t) or f"{path}/".startswith(f"{t.rstrip('/')}/") for t in targets)
 
     def exactly(self, path: str) -> bool:
         """True when a mount or a config is that very file."""

@@ -244,16 +244,21 @@ class Lab:
         return TraefikFiles(self)
 
     @once
-    def authelia_files(self) -> list[TraefikFile]:
-        """The configuration of each Authelia of the lab that can be read."""
+    def authelias(self) -> list[tuple[ServiceView, TraefikFile]]:
+        """Each Authelia of the lab whose configuration can be read, with it."""
         from homelab_mcp.core.checks.traefik_places import configuration
 
         found = (
-            configuration(s, "/config/configuration.yml", "X_AUTHELIA_CONFIG")
+            (s, configuration(s, "/config/configuration.yml", "X_AUTHELIA_CONFIG"))
             for s in self.services
             if s.image_name == "authelia"
         )
-        return [file for file in found if file is not None]
+        return [(service, file) for service, file in found if file is not None]
+
+    @once
+    def authelia_files(self) -> list[TraefikFile]:
+        """The configuration of each Authelia of the lab that can be read."""
+        return [file for _, file in self.authelias]
 
     @once
     def config_files(self) -> list[tuple[ServiceView, ConfigFile]]:
