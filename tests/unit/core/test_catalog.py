@@ -189,7 +189,8 @@ def test_the_exact_name_is_first_then_prefixes_then_words() -> None:
 def test_a_word_of_the_summary_finds_and_all_words_beat_some() -> None:
     assert ids("pictures") == ["wall"]
     assert ids("short family") == ["notes-box", "notes"]  # both words; then one
-    assert ids("wall family")[0] == "wall"  # a name says more than words
+    assert ids("wall mount") == ["wall", "notes-box"]  # of two that fit one word, the one whose name it is
+    assert ids("wall family")[0] == "notes-box"  # who is all that is asked for, before who is only called so
 
 
 def test_nothing_that_fits_falls_back_to_names_spelled_alike() -> None:

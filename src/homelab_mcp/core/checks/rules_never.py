@@ -102,7 +102,9 @@ def never_was_there(ctx: LintContext) -> Iterable[Finding]:
     """A bind mount of a folder that is not there, beside one that is alike and that nobody of the stack mounts."""
     for service in ctx.having("volumes"):
         exists, names = service.stack.exists, service.stack.names
-        for mount in service.mounts if exists and names else ():
+        for mount in service.mounts:
+            if exists is None or names is None:
+                break
             if mount.kind != "bind" or mount.open or not mount.source.startswith(".") or exists(mount.source):
                 continue
             folder, name = posixpath.split(mount.source.rstrip("/"))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import HUNGRY, UNCHECKED
+from homelab_mcp.core.checks.traefik_static import static_config
+from homelab_mcp.core.checks.view import ServiceView
 from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.core.stack_host import SWARM
 from homelab_mcp.core.yaml12 import Path
@@ -163,4 +166,20 @@ def endless_logs(ctx: LintContext) -> Iterable[Finding]:
             message = "Its log has no size limit here (the engine's daemon.json may set one)."
             # Who names the driver thought of the log, and believes it is bounded.
             written = isinstance(logging, dict) and "driver" in logging
-            yield ctx.on(service, path, message, key=True, severity=Severity.WARNING if written else None)
+            grave = written or _says_much(ctx, service)
+            yield ctx.on(service, path, message, key=True, severity=Severity.WARNING if grave else None)
+
+
+def _says_much(ctx: LintContext, service: ServiceView) -> bool:
+    """Whether it is told to: a line for each request of Traefik's, or everything that helps who looks for a fault."""
+    if any(_LEVEL.search(e.key) and (e.value or "").lower() in _MUCH for e in service.environment.values()):
+        return True
+    static = static_config(ctx.lab) if service is ctx.lab.traefik else None
+    if static is None:
+        return False
+    requests = static.options.get("accesslog", "false") != "false" and not static.options.get("accesslog.filepath")
+    return requests or static.options.get("log.level", "").lower() in _MUCH
+
+
+_LEVEL = re.compile(r"(?:^|_)LOG_?LEVEL$|^(?:VERBOSE|DEBUG)$", re.IGNORECASE)
+_MUCH = frozenset({"debug", "trace", "true", "verbose"})
