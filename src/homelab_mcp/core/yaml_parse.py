@@ -11,7 +11,7 @@ import yaml
 from yaml._yaml import CParser
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from homelab_mcp.core.yaml_quotes import never_closed
+from homelab_mcp.core.yaml_quotes import is_never_closed, never_closed
 from homelab_mcp.model.errors import InvalidInput
 
 
@@ -271,6 +271,10 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> YamlRefused:
     mark = _mark_in(error)
     if quote := never_closed(text, mark.line):
         return YamlRefused("syntax", "a quote begins here and is never closed on its line.", Mark(*quote))
+    begun = error.context_mark if "parsing a flow" in str(error.context) else None
+    if begun and begun.line + 1 < mark.line and is_never_closed(text, mark.line):
+        at = Mark(begun.line + 1, begun.column + 1)
+        return YamlRefused("syntax", "a bracket begins here and is never closed.", at)
     if "mapping values are not allowed" in problem and (before := _without_colon(text, mark)):
         return YamlRefused(
             "syntax", "here a ':' with a blank behind it is missing.", before, hint="Write 'key: value'."

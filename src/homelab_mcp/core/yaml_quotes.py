@@ -1,4 +1,4 @@
-"""Where a quote that is never closed begins: YAML notices it only at the next quote, on a later line."""
+"""Where a quote or bracket that is never closed begins: YAML notices it only on a later line."""
 
 from __future__ import annotations
 
@@ -38,3 +38,23 @@ def never_closed(text: str, line: int) -> tuple[int, int] | None:
     if not any(_AN_ENTRY.match(each) for each in inside):
         return None
     return found.start_mark.line + 1, found.start_mark.column + 1
+
+
+_OPENS = (yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken)
+_CLOSES = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken)
+
+
+def is_never_closed(text: str, line: int) -> bool:
+    """Whether no bracket from a line on (from 1) closes one that was opened above it."""
+    if len(text) > _LARGEST:
+        return False
+    depth = 0
+    try:
+        for token in yaml.scan(text, Loader=yaml.CSafeLoader):
+            if token.start_mark.line >= line - 1:
+                depth += isinstance(token, _OPENS) - isinstance(token, _CLOSES)
+            if depth < 0:
+                return False
+    except (yaml.YAMLError, ValueError):
+        pass  # What cannot be read closes nothing.
+    return True
