@@ -115,6 +115,26 @@ def test_what_compose_just_brought_up_is_no_drift(rig: Rig) -> None:
     assert all("drift" not in row for row in status_of(rig.lab, rig.stack)["services"])
 
 
+def test_who_uses_anothers_network_is_as_its_file_says_until_that_one_is_made_anew(rig: Rig) -> None:
+    image = rig.images["good"]
+    rig.file.write_text(
+        f"services:\n  gate:\n    image: {image}\n{KEPT}  client:\n    image: {image}\n{KEPT}"
+        "    network_mode: service:gate\n    depends_on: {gate: {condition: service_started, restart: true}}\n"
+        f"  reader:\n    image: {image}\n{KEPT}    volumes_from: [gate]\n"
+    )
+    rig.git("commit", "-qam", "a gateway")
+    rig.lab.compose.up(rig.stack, ())
+    rig.docker("compose", "--project-directory", str(rig.root / rig.stack), "up", "-d", "--remove-orphans")
+    assert rig.clean()
+    hashes = rig.lab.compose.hashes(rig.stack)
+    assert set(hashes) == {"gate", "client"}, "what hangs on another's volumes nobody can tell"
+    gate = f"{rig.stack}-gate-1"
+    rig.docker("rm", "-f", gate)
+    assert set(rig.lab.compose.hashes(rig.stack)) == {"gate"}
+    rig.docker("compose", "--project-directory", str(rig.root / rig.stack), "up", "-d", "--no-deps", "gate")
+    assert any("client" in line for line in rig.lines()), rig.lines()
+
+
 def test_an_edited_compose_file_is_adopted_and_another_undone(rig: Rig) -> None:
     text = rig.file.read_text()
     edited = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,15 @@ from homelab_mcp.adapters.compose_files import (
     is_plain,
     project_arguments,
     secrets_of,
+    written_texts,
 )
+from homelab_mcp.adapters.compose_lent import joined, lenders, unknown
 from homelab_mcp.adapters.compose_program import compose_environment, find_compose
 from homelab_mcp.adapters.compose_scratch import laid_out
 from homelab_mcp.adapters.process import Finished, Limits, read, run
 from homelab_mcp.core.project_name import project_name
 from homelab_mcp.core.redact import safe, secret_values
-from homelab_mcp.model.errors import InvalidInput, NotFound
+from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, NotFound
 from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES
 
 CONFIG_SECONDS = 30.0
@@ -32,7 +34,7 @@ _CHECK_LIMITS = Limits(cpu_seconds=20, memory=512 * 1024 * 1024)
 _STACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ENGINE_VARIABLES = frozenset({"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"})
-_INDIRECT = re.compile(r"env_file|include|extends")
+_INDIRECT = re.compile(r"env_file|include|extends|service:|volumes_from")
 
 
 class ComposeCli:
@@ -120,16 +122,37 @@ class ComposeCli:
         """Service -> the hash that ``up`` labels its container with (``com.docker.compose.config-hash``).
 
         ``config --hash`` on files with ``env_file`` hashes the files' names, where ``up`` hashes what stands in them
-        (measured with 2.26 and 2.40); so such files are resolved first, and the hash is of that.
+        (measured with 2.26 and 2.40); so such files are resolved first, and the hash is of that. Services whose hash
+        depends on a container that is not there are left out.
         """
         arguments, folder, known = self._place(stack)
-        whole = b""
-        if _INDIRECT.search(compose_text(folder)):
+        whole, left_out = b"", frozenset[str]()
+        if _INDIRECT.search(written_texts(folder)):
             whole = self._read([*arguments, "config", "--format", "json"], folder, known)
+            model = json.loads(whole)
+            if used := set().union(*lenders(model).values()):
+                ids = self._ids(arguments, folder, known, used)
+                whole, left_out = json.dumps(joined(model, ids)).encode(), frozenset(unknown(model, ids))
+            else:
+                left_out = frozenset(unknown(model, {}))
             arguments = [f"--project-directory={folder}", "--file=-"]
         said = self._read([*arguments, "config", "--hash", "*"], folder, known, stdin=whole)
         pairs = (line.split() for line in said.decode("utf-8", "replace").splitlines())
-        return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+        return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[0] not in left_out}
+
+    def _ids(
+        self, arguments: Sequence[str], folder: Path, known: Sequence[str], services: Iterable[str]
+    ) -> dict[str, str]:
+        """Service -> the id of its container, where it has one and the engine answers."""
+        found = {}
+        for service in sorted(services):
+            try:
+                said = self._read([*arguments, "ps", "--all", "--quiet", "--no-trunc", service], folder, known)
+            except (EngineFailed, EngineUnavailable):
+                continue
+            if ids := said.decode("ascii", "replace").split():
+                found[service] = ids[0]
+        return found
 
     def pull(self, stack: str, services: Sequence[str]) -> None:
         """Pull what is missing; an image that is on the engine costs no request to a registry."""

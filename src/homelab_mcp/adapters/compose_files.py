@@ -7,7 +7,7 @@ from pathlib import Path
 
 from homelab_mcp.core.project_name import folder_project, written_name
 from homelab_mcp.core.redact import secret_values
-from homelab_mcp.model.lab import COMPOSE_NAMES
+from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES
 
 GLOBAL_ENV = "global.env"
 """Variables for every stack, at the lab's root; read before the stack's own, as Dockge does."""
@@ -37,6 +37,14 @@ def compose_text(folder: Path) -> str:
     """What stands in the stack's compose file; empty where there is none."""
     file = compose_file(folder)
     return file.read_text(encoding="utf-8", errors="replace") if file else ""
+
+
+def written_texts(folder: Path) -> str:
+    """What stands in the stack's compose file and its override files, one after the other."""
+    over = [folder / name for name in OVERRIDE_NAMES]
+    return "\n".join(
+        [compose_text(folder), *(f.read_text(encoding="utf-8", errors="replace") for f in over if f.is_file())]
+    )
 
 
 def is_plain(path: Path) -> bool:

@@ -1,0 +1,40 @@
+"""What Compose hashes of a service that uses another's network, IPC or process numbers.
+
+``up`` writes the other container's id into the service before it hashes it, so that the service is made anew with the
+other one; ``config --hash`` leaves ``service:NAME`` as it stands (measured with 2.26; compose ``pkg/compose``,
+``resolveSharedNamespaces``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_LENT = ("network_mode", "ipc", "pid")
+_SERVICE = "service:"
+
+
+def lenders(model: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Service -> those whose namespaces it uses; ``model`` is what ``config --format json`` prints."""
+    found = {}
+    for name, data in (model.get("services") or {}).items():
+        words = [str(data.get(key) or "") for key in _LENT]
+        if used := {word.removeprefix(_SERVICE) for word in words if word.startswith(_SERVICE)}:
+            found[name] = used
+    return found
+
+
+def joined(model: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
+    """The model with the containers' ids in place of the services that have one; ``ids``: service -> id."""
+
+    def put(data: Mapping[str, Any]) -> dict[str, Any]:
+        named = {key: str(data[key]).removeprefix(_SERVICE) for key in _LENT if str(data.get(key)).startswith(_SERVICE)}
+        return {**data, **{key: f"container:{ids[name]}" for key, name in named.items() if name in ids}}
+
+    return {**model, "services": {name: put(data) for name, data in (model.get("services") or {}).items()}}
+
+
+def unknown(model: Mapping[str, Any], ids: Mapping[str, str]) -> set[str]:
+    """Services whose hash nobody can tell: of volumes taken from others, and of others that have no container."""
+    mounted = {name for name, data in (model.get("services") or {}).items() if data.get("volumes_from")}
+    return mounted | {name for name, used in lenders(model).items() if not used <= ids.keys()}
