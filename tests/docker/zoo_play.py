@@ -16,6 +16,7 @@ from typing import Any
 
 from testbed import Scratch, TestbedError, ensure_traefik, stand_in
 from testbed.definitions import definition
+from testbed.docker_engine import docker
 from tests.docker.zoo_cases import EDGE, case_names, stack_of, with_companions
 from tests.docker.zoo_lab import PIN, ZooLab
 from tests.docker.zoo_rig import Zoo
@@ -147,6 +148,9 @@ def clean_up(stage: Stage, name: str) -> None:
     projects = [stack_of(n, known["run"]) for n in (*with_companions(name), EDGE)]
     with LastingRun.to_end(known["run"], projects):
         pass  # leaving it is what removes
+    # A repair makes an external network as a person would: it bears no label of the run, only its name.
+    for network in docker("network", "ls", "--quiet", "--filter", f"name={known['run']}").split():
+        docker("network", "rm", network)
     shutil.rmtree(stage.folder)
 
 
