@@ -25,6 +25,9 @@ def cases(*names: str) -> list[Case]:
 
 FAULTS = cases("yaml_and_schema", "meaning", "lab", "care")
 CLEAN = cases("clean")
+# By one who had seen neither the rules nor these tests: 97 of its 99 faults were found in place at the first asking, and
+# no control was refused. One is not here, a database that its neighbour does without; nobody can tell from the files.
+UNSEEN = cases("unseen")
 
 
 def test_there_are_enough_of_them() -> None:
@@ -48,6 +51,16 @@ def test_a_seeded_fault_is_found_at_its_line(seeded: Case) -> None:
         assert fits, [f.as_line() for f in found]
 
 
-@pytest.mark.parametrize("clean", CLEAN, ids=lambda c: c.title)
+@pytest.mark.parametrize("unseen", [c for c in UNSEEN if c.faults], ids=lambda c: c.title)
+def test_a_fault_that_nobody_wrote_a_rule_for_is_found(unseen: Case) -> None:
+    found = lint(unseen.stacks, facts=unseen.facts)
+    asked = any(word in unseen.title for word in ("latest", "tag", "restart", "rotation", "max-size", "reboot"))
+    spared = set() if asked else EVERYWHERE
+    places = {(fault.file, fault.line): WORST_FIRST.index(fault.severity) for fault in unseen.faults}
+    at = [f for f in found if (f.file, f.line) in places and f.rule not in spared]
+    assert any(WORST_FIRST.index(f.severity) <= places[f.file, f.line] for f in at), [f.as_line() for f in found]
+
+
+@pytest.mark.parametrize("clean", [*CLEAN, *(c for c in UNSEEN if not c.faults)], ids=lambda c: c.title)
 def test_a_clean_lab_has_no_error(clean: Case) -> None:
-    assert [f.as_line() for f in lint(clean.stacks) if f.severity is Severity.ERROR] == []
+    assert [f.as_line() for f in lint(clean.stacks, facts=clean.facts) if f.severity is Severity.ERROR] == []
