@@ -39,7 +39,8 @@ class OwnLab:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
         for stack in self.stacks:
-            for name in self.files:
+            # What lies in a folder comes before the folder, which is there then.
+            for name in sorted(self.files, reverse=True):
                 place = (folder / stack.file).parent / name
                 # Nothing is made outside: what is said to be there with its whole path is not there for Compose.
                 if place.resolve().is_relative_to(folder.resolve()) and not place.exists():

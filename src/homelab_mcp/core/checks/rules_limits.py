@@ -264,11 +264,11 @@ def byte_size(value: Any) -> int | None:
     match = _SIZE.fullmatch(str(value))
     if not match:
         return None
-    unit = match.group(2).lower()
+    unit = (match.group(2) or "").lower()
     return int(float(match.group(1)) * 1024 ** (" kmgtp".index(unit) if unit else 0))
 
 
-_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]+)?) ?([kKmMgGtTpP]?)[iI]?[bB]?")
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]+)?) ?(?:([kKmMgGtTpP])(?:[iI]?[bB])?|[bB])?")
 
 
 @rule(

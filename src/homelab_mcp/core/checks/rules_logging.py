@@ -117,7 +117,7 @@ _ADDRESSES = {
 }
 """Option -> what the driver takes (moby, daemon/logger/gelf and syslog; seen with the engine)."""
 
-_SIZE = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})? ?(?:[kKmMgGtTpP]i?)?[bB]?")
+_SIZE = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})? ?(?:[kKmMgGtTpP](?:[iI]?[bB])?|[bB])?")
 _BOOLEANS = frozenset(["1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False"])
 
 

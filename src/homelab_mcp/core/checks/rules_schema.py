@@ -179,7 +179,7 @@ _DURATION = re.compile(r"0|(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h|d|w|y))+"
     "HL017",
     Severity.ERROR,
     "Not a size",
-    why="Compose refuses it: sizes are written like 512m or 1.5g.",
+    why="Compose refuses it: sizes are written like 512m, 1.5g or 2GiB; Kubernetes' 512Mi is none.",
     link=f"{SPEC}extension/#specifying-byte-values",
     bad=f"{HEAD}    mem_limit: 512 megs\n",
     good=f"{HEAD}    mem_limit: 512m\n",
@@ -206,7 +206,7 @@ def bad_size(ctx: LintContext) -> Iterable[Finding]:
                 yield ctx.on(service, path, "That is no size; write it like 512m or 1.5g.")
 
 
-_SIZE = re.compile(r"-1|[0-9]+(?:\.[0-9]+)? ?(?:[kKmMgGtTpP]i?)?[bB]?")
+_SIZE = re.compile(r"-1|[0-9]+(?:\.[0-9]+)? ?(?:[kKmMgGtTpP](?:[iI]?[bB])?|[bB])?")
 
 
 @rule(

@@ -25,8 +25,8 @@ def cases(*names: str) -> list[Case]:
 
 FAULTS = cases("yaml_and_schema", "meaning", "lab", "care")
 CLEAN = cases("clean")
-# By one who had seen neither the rules nor these tests: 97 of its 99 faults were found in place at the first asking, and
-# no control was refused. One is not here, a database that its neighbour does without; nobody can tell from the files.
+# By one who had seen neither the rules nor these tests: 97 of its 99 faults were found in place at the first asking,
+# and no control was refused. One is not here, a database that its neighbour does without: the files do not tell.
 UNSEEN = cases("unseen")
 
 
