@@ -354,7 +354,6 @@ RULES = (
 ALL = (*THREATS, *PROMISES, *RULES)
 
 PENDING: dict[str, str] = {
-    "T06": "400 rounds of eight clients in one run: 32 rounds were run",
-    "T21": "all 110 named points in one run: 20 of them were run; 200 random kills were run in a row",
+    "T06": "400 rounds of eight clients in one run: 200 were, and the end was not waited for",
 }
 """Rows that have a test, whose figure is not reached by one yet: what is missing."""
