@@ -15,6 +15,7 @@ import pytest
 
 from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.core.plan_codec import seal
+from testbed.docker_engine import wait_until
 from tests.e2e.browser import ENTER, Browser, chromium
 from tests.e2e.server import PIN, LabOnDisk
 from tests.e2e.test_page import ALONE, page
@@ -40,9 +41,14 @@ def pictures() -> Path | None:
     return Path(wanted)
 
 
+def once_focused(browser: Browser, name: str) -> None:
+    """The page puts the cursor there by itself, as soon as it is drawn."""
+    wait_until(lambda: browser.focused()["id"] == name or None, f"the focus on {name}", within=10)
+
+
 def log_in(browser: Browser, url: str) -> None:
     browser.open(url)
-    assert browser.focused()["id"] == "pin"
+    once_focused(browser, "pin")
     browser.keys(PIN + ENTER)
     browser.wait("Log out")
 
@@ -138,7 +144,7 @@ def test_a_plan_is_read_approved_and_applied_by_keyboard_alone(
         browser.open(f"{url}set?stack=core")
         shown_everywhere(browser, "set", pictures)
         browser.open(f"{url}set?stack=fresh&name=TUNNEL_TOKEN&name=OTHER_KEY")
-        assert browser.focused()["id"] == "value", "what is asked for is what is typed first"
+        once_focused(browser, "value")  # what is asked for is what is typed first
         shown_everywhere(browser, "set-asked", pictures)
     assert "uptime-kuma" in (lab.root / "monitoring" / "compose.yaml").read_text()
     assert not [m for m in browser.complaints() if "Security Policy" in m or "Uncaught" in m]
@@ -156,7 +162,7 @@ def test_high_risk_needs_its_name_and_an_answer_elsewhere_shows_here(
         browser.tab_to(lambda e: e["id"] == "name")
         browser.keys("dozzl" + ENTER)
         browser.wait("choose one of the buttons")
-        assert browser.focused()["id"] == "name"
+        once_focused(browser, "name")
         browser.tab_to(lambda e: e["id"] == "b-approve-apply")
         browser.keys(ENTER)
         browser.wait("type its name")
