@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -22,7 +23,9 @@ def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def lab(tmp_path: Path, pattern: Path) -> LabOnDisk:
-    """A copy of that lab, for one test, on files alone."""
+def lab(tmp_path: Path, pattern: Path, monkeypatch: pytest.MonkeyPatch) -> LabOnDisk:
+    """A copy of that lab, for one test, on files alone, with a copy of its key: a test may turn or lose that."""
     shutil.copytree(pattern, tmp_path / "stacks", symlinks=True)
+    shutil.copytree(os.environ["XDG_CONFIG_HOME"], tmp_path / "config", symlinks=True)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     return LabOnDisk(tmp_path / "stacks", {"HOMELAB_FILES_ONLY": "1"})
