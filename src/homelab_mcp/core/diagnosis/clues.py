@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 from homelab_mcp.model.diagnosis import Facts, Other, Remedy
 
@@ -82,3 +83,13 @@ def diagnose_other(stack: str, service: str) -> Remedy:
     return Remedy(
         f"Find out what is wrong with {stack}/{service} first.", "diagnose", {"service": f"{stack}/{service}"}
     )
+
+
+def whole_seconds(text: str) -> float | None:
+    """An engine's time (RFC 3339, up to nine digits of a second) as Unix seconds; None for what is no time."""
+    try:
+        when = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.replace("Z", "+00:00")))
+        # The begun second counts: a line of the same may be the first.
+        return float(int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()))
+    except (ValueError, OverflowError):
+        return None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 
-from homelab_mcp.core.diagnosis.clues import call, control, own_command, quoted, repair, said
+from homelab_mcp.core.diagnosis.clues import call, control, own_command, quoted, repair, said, whole_seconds
 from homelab_mcp.model.diagnosis import Cause, ContainerFacts, Facts, Remedy
 
 _ENDED = frozenset({"exited", "dead", "restarting"})
@@ -57,15 +56,8 @@ def _killed_at_once(one: ContainerFacts) -> bool:
     """
     if one.state.exit_code != 137 or not one.memory or one.state.state not in _ENDED:
         return False
-    begun, ended = _moment(one.state.started_at), _moment(one.finished_at)
+    begun, ended = whole_seconds(one.state.started_at), whole_seconds(one.finished_at)
     return begun is not None and ended is not None and 0 <= ended - begun < _GRACE / 2
-
-
-def _moment(text: str) -> float | None:
-    try:
-        return datetime.fromisoformat(f"{text[:19]}+00:00").timestamp()
-    except ValueError:
-        return None
 
 
 def _limits(f: Facts, one: ContainerFacts) -> Iterator[Cause]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from homelab_mcp.core.diagnosis.clues import call, quoted
+from homelab_mcp.core.diagnosis.clues import call, quoted, whole_seconds
 from homelab_mcp.model.diagnosis import Cause, Facts, Remedy, Signature
 from homelab_mcp.model.observed import ContainerState
 
@@ -37,7 +36,7 @@ def settled_since(state: ContainerState, now: float) -> float | None:
     """
     if state.state != "running" or state.restart_count or not state.started_at:
         return None
-    begun = _whole_seconds(state.started_at)
+    begun = whole_seconds(state.started_at)
     return begun if begun is not None and now - begun >= SETTLED else None
 
 
@@ -56,16 +55,6 @@ def may_last(state: ContainerState, since: float, now: float, *, error: str, cha
     """
     mended = changed is not None and changed >= since
     return now - since < LATELY and not mended and (state.health != "healthy" or bool(error))
-
-
-def _whole_seconds(text: str) -> float | None:
-    """An engine's time (RFC 3339, up to nine digits of a second) as Unix seconds; None for what is no time."""
-    try:
-        when = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.replace("Z", "+00:00")))
-        # The begun second counts: a line of the same may be the first.
-        return float(int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()))
-    except (ValueError, OverflowError):
-        return None
 
 
 def causes(f: Facts) -> Iterator[Cause]:
