@@ -156,7 +156,7 @@ async def test_every_parameter_of_every_tool_takes_every_hostile_value(
     assert (tree(outside), lab.files()) == (around, before)
     ran = [line for file in (tmp_path / "ran").iterdir() for line in file.read_text().splitlines()]
     assert [line for line in ran if not FIXED.fullmatch(line)] == [], "a command was run"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["bin", "outside", "ran", "stacks"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bin", "config", "outside", "ran", "stacks"]
     assert lab.json("journal", "verify")["ok"]
 
 

@@ -102,7 +102,8 @@ skipped() {
 finish() {
   result=$1
   [ "$result" = failed ] || [ ! -s "$errors" ] || result=incomplete
-  { printf '{"result":"%s","started":%s,"ended":%s,"snapshot":"%s","problems":[' "$result" "$begun" "$(date +%s)" "$2"
+  { printf '{"result":"%s","run":"%s","started":%s,"ended":%s,"snapshot":"%s","problems":[' \
+      "$result" "$(cat /proc/sys/kernel/random/uuid)" "$begun" "$(date +%s)" "$2"
     comma=""
     tr '"' "'" <"$errors" | tr -d '\000-\011\013-\037\\' |
       while IFS= read -r line; do printf '%s"%s"' "$comma" "$line"; comma=,; done

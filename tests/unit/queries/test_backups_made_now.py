@@ -14,9 +14,9 @@ from homelab_mcp.queries.backups import made_now
 pytestmark = pytest.mark.unit
 
 
-def record(result: str, started: int, *problems: str) -> str:
+def record(result: str, started: int, *problems: str, run: str = "") -> str:
     found = {"result": result, "started": started, "ended": started + 5, "snapshot": "abc", "problems": list(problems)}
-    return json.dumps(found)
+    return json.dumps(found | ({"run": run} if run else {}))
 
 
 class Container:
@@ -61,6 +61,8 @@ def test_a_run_that_left_no_record_is_not_told_by_the_one_before(before: str, af
         ("null", record("ok", 100), 0, "ok"),
         (record("ok", 100), record("ok", 200), 0, "ok"),
         (record("failed", 100, "no room"), record("failed", 200, "no room"), 1, "failed"),
+        # Both failed within the same second.
+        (record("failed", 100, run="a"), record("failed", 100, run="b"), 1, "failed"),
     ],
 )
 def test_a_run_is_told_by_its_own_record(before: str, after: str, code: int, told: str) -> None:
