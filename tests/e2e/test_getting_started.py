@@ -2,7 +2,8 @@
 
 The client's part is done as its makers document it: its file is read where it keeps it, what the file refers to is
 filled in, and what comes out is started or called with the SDK's client. Every word that is typed was told by the page
-or by the command before.
+or by the command before. By day in a lab of files alone; by night on a real engine too, behind the real Traefik of the
+page's third step, with stand-ins for the other services' images.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import socket
+import ssl
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +27,16 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from testbed import free_port
-from testbed.docker_engine import wait_until
+from testbed.definitions import definition, provide
+from testbed.docker_engine import docker, wait_until
 from tests.doc_pages import ROOT
 from tests.e2e.http_server import client_of
 from tests.e2e.server import PIN, data, words
 
 pytestmark = pytest.mark.timeout(300)
 
-SERVICES = iter(
-    ("uptime-kuma", "jellyfin", "grafana", "it-tools", "dozzle", "whoami", "sonarr", "radarr", "gitea", "ntfy")
-)
+CORE = ("traefik", "authelia", "sablier", "dockge", "homepage")
+SERVICES = ("uptime-kuma", "jellyfin", "grafana", "it-tools", "dozzle", "whoami", "sonarr", "radarr", "gitea", "ntfy")
 """What is added, one by each client; the first is the page's own example."""
 
 
@@ -43,6 +46,14 @@ class Person:
 
     home: Path
     lab: Path
+    engine: bool
+    services: Iterator[str] = field(default_factory=lambda: iter(SERVICES))
+    """What nobody has added yet."""
+
+    @property
+    def options(self) -> list[str]:
+        """The lab's folder stands in for /opt/stacks."""
+        return ["--root", str(self.lab), *([] if self.engine else ["--files-only"])]
 
     def env(self) -> dict[str, str]:
         # The page links the command into /usr/local/bin; here its folder is on the PATH.
@@ -55,23 +66,27 @@ class Person:
         return done.stdout + done.stderr
 
     def run(self, line: str, stdin: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
-        """The same by stream. The lab's folder stands in for /opt/stacks, without Docker."""
+        """The same by stream."""
         program, *rest = shlex.split(line)
         assert program == "homelab-mcp"
         done = subprocess.run(
-            [program, "--root", str(self.lab), "--files-only", *rest],
+            [program, *self.options, *rest],
             env=self.env(), cwd=self.home, input=stdin, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == code, (line, done.returncode, done.stdout, done.stderr)
         return done
 
 
-@pytest.fixture(scope="module")
-def person(tmp_path_factory: pytest.TempPathFactory) -> Person:
+@pytest.fixture(scope="module", params=["files", pytest.param("engine", marks=pytest.mark.nightly)])
+def person(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
     """Somebody who came as far as the page's fourth step."""
     folder = tmp_path_factory.mktemp("from-nothing")
     (folder / "home").mkdir()
-    found = Person(folder / "home", folder / "stacks")
+    found = Person(folder / "home", folder / "stacks", engine=request.param == "engine")
+    if found.engine:
+        taken = docker("ps", "--all", "--quiet").split()
+        assert not taken, "the page's lab has its own names and ports 80 and 443: run it by script/own-engine"
+        provide(definition(name) for name in (*CORE, *SERVICES))
     told = found.types("homelab-mcp init --pin-file -", stdin=f"{PIN}\n")
     assert "home.arpa" in told, "the page says that this is the default"
     found.types("homelab-mcp init --core --plan-only", code=3)
@@ -79,7 +94,9 @@ def person(tmp_path_factory: pytest.TempPathFactory) -> Person:
     (approve,) = re.findall(r"Next: (homelab-mcp .*approve .+)", found.types("homelab-mcp init --core", code=3))
     found.types(f"{approve} --pin-file -", stdin=f"{PIN}\n")
     assert (found.lab / "core" / "compose.yaml").is_file()
-    return found
+    yield found
+    if found.engine:
+        docker("rm", "--force", *docker("ps", "--all", "--quiet").split())
 
 
 def written(person: Person, name: str) -> dict[str, Any]:
@@ -100,7 +117,7 @@ def written(person: Person, name: str) -> dict[str, Any]:
 async def add_approve_apply(person: Person, client: Client) -> None:
     """As the page's last step: the model plans, the client shows no dialog, the person types what they are told."""
     assert {"add_service", "apply_plan"} <= {tool.name for tool in (await client.list_tools()).tools}
-    service = next(SERVICES)
+    service = next(person.services)
     plan = data(await client.call_tool("add_service", {"service": service}))
     refused = words(await client.call_tool("apply_plan", {"plan_id": plan["plan_id"]}))
     (command,) = re.findall(r"homelab-mcp --root \S+ approve \w+", refused)
@@ -115,8 +132,24 @@ async def add_approve_apply(person: Person, client: Client) -> None:
 
 
 def there(person: Person, service: str) -> bool:
-    """Whether some stack's file has it."""
-    return any(f"\n  {service}:\n" in file.read_text("utf-8") for file in person.lab.glob("*/compose.yaml"))
+    """Whether some stack's file has it; with an engine, whether it runs, and Traefik asks who wants to see it."""
+    written = any(f"\n  {service}:\n" in file.read_text("utf-8") for file in person.lab.glob("*/compose.yaml"))
+    if written and person.engine:
+        assert docker("inspect", "--format", "{{.State.Health.Status}}", service).strip() == "healthy"
+        assert asked(f"{service}.home.arpa") in {200, 302}
+    return written
+
+
+def asked(host: str) -> int:
+    """The status of Traefik's answer for a name, under a certificate that nobody signed, as the page says."""
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", 443), timeout=10) as plain,
+        trust.wrap_socket(plain, server_hostname=host) as secure,
+    ):
+        secure.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        return int(secure.makefile("rb").readline().split()[1])
 
 
 @pytest.mark.parametrize("name", ["vscode", "claude", "cursor", "codex", "generic"])
@@ -196,7 +229,7 @@ async def test_a_client_over_http_adds_a_service_with_the_token_it_is_told_to_ma
 @contextmanager
 def served(person: Person, address: str) -> Iterator[None]:
     """The server, started as the page says, until the client is done."""
-    argv = ["homelab-mcp", "--root", str(person.lab), "--files-only", "serve", "--http", address]
+    argv = ["homelab-mcp", *person.options, "serve", "--http", address]
     with subprocess.Popen(argv, env=person.env(), cwd=person.home, stderr=subprocess.DEVNULL) as process:
         try:
             wait_until(lambda: answers(address), "the server", within=120)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from homelab_mcp.adapters.compose_files import (
     secrets_of,
     written_texts,
 )
-from homelab_mcp.adapters.compose_lent import joined, lenders, unknown
+from homelab_mcp.adapters.compose_lent import ids_of, joined, lenders, unknown
 from homelab_mcp.adapters.compose_program import compose_environment, find_compose
 from homelab_mcp.adapters.compose_scratch import laid_out
 from homelab_mcp.adapters.process import Finished, Limits, read, run
@@ -34,7 +34,7 @@ _CHECK_LIMITS = Limits(cpu_seconds=20, memory=512 * 1024 * 1024)
 _STACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ENGINE_VARIABLES = frozenset({"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"})
-_INDIRECT = re.compile(r"env_file|include|extends|service:|volumes_from")
+_INDIRECT = re.compile(r"env_file|include|extends|service:|volumes_from|\b(?:network_mode|ipc|pid)\b[^\n]*\$")
 
 
 class ComposeCli:
@@ -122,37 +122,31 @@ class ComposeCli:
         """Service -> the hash that ``up`` labels its container with (``com.docker.compose.config-hash``).
 
         ``config --hash`` on files with ``env_file`` hashes the files' names, where ``up`` hashes what stands in them
-        (measured with 2.26 and 2.40); so such files are resolved first, and the hash is of that. Services whose hash
-        depends on a container that is not there are left out.
+        (measured with 2.26 and 2.40); so such files are resolved first, and the hash is of that.
         """
         arguments, folder, known = self._place(stack)
-        whole, left_out = b"", frozenset[str]()
+        whole, untold = b"", frozenset[str]()
         if _INDIRECT.search(written_texts(folder)):
             whole = self._read([*arguments, "config", "--format", "json"], folder, known)
             model = json.loads(whole)
-            if used := set().union(*lenders(model).values()):
-                ids = self._ids(arguments, folder, known, used)
-                whole, left_out = json.dumps(joined(model, ids)).encode(), frozenset(unknown(model, ids))
-            else:
-                left_out = frozenset(unknown(model, {}))
+            ids: dict[str, str] = {}
+            if lenders(model):
+                ids = self._ids(stack, arguments, folder, known)
+                whole = json.dumps(joined(model, ids)).encode()
+            untold = frozenset(unknown(model, ids))
             arguments = [f"--project-directory={folder}", "--file=-"]
         said = self._read([*arguments, "config", "--hash", "*"], folder, known, stdin=whole)
         pairs = (line.split() for line in said.decode("utf-8", "replace").splitlines())
-        return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[0] not in left_out}
+        return {pair[0]: "" if pair[0] in untold else pair[1] for pair in pairs if len(pair) == 2}
 
-    def _ids(
-        self, arguments: Sequence[str], folder: Path, known: Sequence[str], services: Iterable[str]
-    ) -> dict[str, str]:
-        """Service -> the id of its container, where it has one and the engine answers."""
-        found = {}
-        for service in sorted(services):
-            try:
-                said = self._read([*arguments, "ps", "--all", "--quiet", "--no-trunc", service], folder, known)
-            except (EngineFailed, EngineUnavailable):
-                continue
-            if ids := said.decode("ascii", "replace").split():
-                found[service] = ids[0]
-        return found
+    def _ids(self, stack: str, arguments: Sequence[str], folder: Path, known: Sequence[str]) -> dict[str, str]:
+        """Service -> the id of its container, where it has one and the stack's engine answers."""
+        wanted = [*arguments, "ps", "--all", "--no-trunc", "--format", "json"]
+        try:
+            reach = self._reach(stack) if self._reach else {}
+            return ids_of(self._read(wanted, folder, known, reach=reach).decode("utf-8", "replace"))
+        except (EngineFailed, EngineUnavailable):
+            return {}
 
     def pull(self, stack: str, services: Sequence[str]) -> None:
         """Pull what is missing; an image that is on the engine costs no request to a registry."""
@@ -242,12 +236,20 @@ class ComposeCli:
         over = [p for p in (folder / name for name in OVERRIDE_NAMES) if is_plain(p)][:1]
         return project_arguments(stack, file, text, env_files, over), folder, known
 
-    def _read(self, arguments: Sequence[str], folder: Path, secrets: Sequence[str], *, stdin: bytes = b"") -> bytes:
-        """What a ``config`` command prints. Raises EngineFailed, EngineUnavailable."""
+    def _read(
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        secrets: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        reach: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """What a command that changes nothing prints. Raises EngineFailed, EngineUnavailable."""
         done, out = read(
             [*self._find(), "--ansi", "never", *arguments],
             cwd=folder,
-            env=self._environment(),
+            env=self._reaching(reach),
             timeout=CONFIG_SECONDS,
             limits=_CHECK_LIMITS,
             stdin=stdin,
@@ -281,9 +283,8 @@ class ComposeCli:
             *([] if arguments[0] == "version" else ["--ansi", "never", "--progress", "plain"]),
             *arguments,
         ]
-        # Another host's address must not meet certificates or a context of this machine's.
-        other = {k: v for k, v in self._environment().items() if not (reach and k in _ENGINE_VARIABLES)}
-        done = run(full, cwd=cwd, env={**other, **(reach or {})}, timeout=timeout, limits=limits, on_line=self._on_line)
+        env = self._reaching(reach)
+        done = run(full, cwd=cwd, env=env, timeout=timeout, limits=limits, on_line=self._on_line)
         if done.code == 0 and not done.timed_out:
             return done
         output = done.output.replace(hide + "/", "") if hide else done.output
@@ -293,6 +294,11 @@ class ComposeCli:
         if self._program is None:
             self._program = find_compose(self._environment())
         return self._program
+
+    def _reaching(self, reach: Mapping[str, str] | None) -> dict[str, str]:
+        # Another host's address must not meet certificates or a context of this machine's.
+        other = {k: v for k, v in self._environment().items() if not (reach and k in _ENGINE_VARIABLES)}
+        return {**other, **(reach or {})}
 
     def _environment(self) -> dict[str, str]:
         kept = compose_environment()

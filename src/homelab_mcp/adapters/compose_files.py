@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from homelab_mcp.core.project_name import folder_project, written_name
@@ -41,12 +42,14 @@ def compose_text(folder: Path) -> str:
 
 def written_texts(folder: Path) -> str:
     """What stands in the stack's compose file and its override files, one after the other."""
-    over = [folder / name for name in OVERRIDE_NAMES]
-    return "\n".join(
-        [compose_text(folder), *(f.read_text(encoding="utf-8", errors="replace") for f in over if f.is_file())]
-    )
+    found = [compose_text(folder)]
+    for path in (folder / name for name in OVERRIDE_NAMES):
+        # One that may not be read is Compose's to complain of.
+        with suppress(OSError):
+            found += [path.read_text(encoding="utf-8", errors="replace")] if is_plain(path) else []
+    return "\n".join(found)
 
 
 def is_plain(path: Path) -> bool:
     """A file of its own: where the lab's files are read, links are not followed either."""
-    return path.is_file() and not path.is_symlink()
+    return not path.is_symlink() and path.is_file()

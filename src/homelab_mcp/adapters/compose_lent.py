@@ -7,9 +7,13 @@ other one; ``config --hash`` leaves ``service:NAME`` as it stands (measured with
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from homelab_mcp.core.drift import ONE_OFF_LABEL
+
+_ONE_OFF = f"{ONE_OFF_LABEL}="
 _LENT = ("network_mode", "ipc", "pid")
 _SERVICE = "service:"
 
@@ -38,3 +42,20 @@ def unknown(model: Mapping[str, Any], ids: Mapping[str, str]) -> set[str]:
     """Services whose hash nobody can tell: of volumes taken from others, and of others that have no container."""
     mounted = {name for name, data in (model.get("services") or {}).items() if data.get("volumes_from")}
     return mounted | {name for name, used in lenders(model).items() if not used <= ids.keys()}
+
+
+def ids_of(said: str) -> dict[str, str]:
+    """Service -> its container's id; ``said`` is what ``ps --all --format json`` prints.
+
+    A container that ``run`` made beside the service's own is none of it. Older versions print one list, newer ones an
+    object a line, with the labels as one text (measured with 2.26).
+    """
+    found: dict[str, str] = {}
+    for line in said.splitlines():
+        read = json.loads(line)
+        for one in read if isinstance(read, list) else [read]:
+            labels = one.get("Labels") or {}
+            told = labels.get(ONE_OFF_LABEL, "") if isinstance(labels, dict) else labels.partition(_ONE_OFF)[2][:4]
+            if told.lower() != "true":
+                found.setdefault(str(one.get("Service")), str(one.get("ID")))
+    return found

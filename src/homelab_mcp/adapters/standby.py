@@ -96,7 +96,7 @@ class StandbyHosts:
                 digests = {path: entry.digest for path, entry in now.items()}
                 moved = {p for p in {*digests, *mark.digests} if digests.get(p) != mark.digests.get(p)}
                 changed |= {f"{stack}/{path}" for path in moved}
-        behind = {where for where, c in found.items() if hashes and hashes.get(where) != c.config_hash}
+        behind = {where for where, c in found.items() if hashes and hashes.get(where) not in ("", c.config_hash)}
         missing = hashes.keys() - found.keys()
         noted = [mark for mark in marks.values() if mark.digests is not None]
         return replace(

@@ -112,7 +112,7 @@ def drift_of(
         stack: its folder's name.
         declared: service -> its data, for every service of the file.
         wanted: those that ``up`` starts (profiles that are not active are left out).
-        hashes: service -> Compose's hash of it now; None where Compose was not asked.
+        hashes: service -> Compose's hash of it now, "" where nobody can tell; None where Compose was not asked.
         containers: the stack's containers, in any state.
     """
     by_service: dict[str, list[ContainerState]] = {}
@@ -128,7 +128,8 @@ def drift_of(
                 found.append(ContainerDrift(stack, name, DriftWord.MISSING, ("no container",)))
             continue
         moved = any(c.image.startswith("sha256:") for c in mine)
-        if moved or (hashes is not None and name in hashes and any(c.config_hash != hashes[name] for c in mine)):
+        wanted_hash = (hashes or {}).get(name)
+        if moved or (wanted_hash and any(c.config_hash != wanted_hash for c in mine)):
             found.append(ContainerDrift(stack, name, DriftWord.DIFFERS))
         down = [c for c in mine if c.state not in _UP]
         if len(down) == len(mine) and not _may_rest(declared[name], down, ends=name in ending):

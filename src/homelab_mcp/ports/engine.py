@@ -141,7 +141,10 @@ class Compose(Protocol):
         ...
 
     def hashes(self, stack: str) -> dict[str, str]:
-        """Service -> the hash that ``up`` would label its container with; services of inactive profiles are absent."""
+        """Service -> the hash that ``up`` would label its container with; services of inactive profiles are absent.
+
+        "" where nobody can tell it now, as it depends on a container that is not there.
+        """
         ...
 
     def pull(self, stack: str, services: Sequence[str]) -> None:

@@ -104,7 +104,7 @@ def facts_of(
             (f.rule, str(f.severity), f.message, f.fix is not None) for f in findings if f.service == service
         ),
         recent=recent,
-        drift=bool(own) and service in hashes and any(c.config_hash not in ("", hashes[service]) for c in own),
+        drift=bool(hashes.get(service)) and any(c.config_hash not in ("", hashes[service]) for c in own),
         lazy=mine.label("sablier.enable").lower() == "true",
         error=hide(error),
         signatures=signatures,

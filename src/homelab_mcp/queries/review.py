@@ -162,7 +162,8 @@ def _with_details(
     for one in found:
         if one.word is DriftWord.DIFFERS:
             mine = [c for c in containers if c.service == one.service]
-            off = [c for c in mine if c.config_hash != hashes.get(one.service) or c.image.startswith("sha256:")]
+            wanted = hashes.get(one.service)
+            off = [c for c in mine if c.image.startswith("sha256:") or (wanted and c.config_hash != wanted)]
             try:
                 one = replace(one, what=differences(lab.engine.made_from(off[0].id), services.get(one.service) or {}))
             except EngineFailed:

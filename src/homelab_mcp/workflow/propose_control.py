@@ -44,4 +44,4 @@ def stale_services(lab: Lab, snapshot: Snapshot, stack: str) -> set[str]:
     except HomelabError:
         return set()
     mine = [c for c in snapshot.containers or () if c.stack == stack and c.config_hash]
-    return {c.service for c in mine if hashes.get(c.service, c.config_hash) != c.config_hash}
+    return {c.service for c in mine if hashes.get(c.service) not in (None, "", c.config_hash)}

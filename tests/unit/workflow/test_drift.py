@@ -383,3 +383,24 @@ def test_what_may_rest_is_no_drift() -> None:
     assert found == [ContainerDrift("m", "app", DriftWord.STOPPED, ("exited",))]
     crashed = [one("job", "exited", "Exited (1) 2 hours ago")]
     assert drift_of("m", declared={"job": {}}, wanted=["job"], hashes=None, containers=crashed)[0].word == "stopped"
+
+
+def test_a_service_whose_hash_nobody_can_tell_may_be_missing_and_is_never_behind_nor_an_orphan() -> None:
+    running = ContainerState("c1", "c", "c:1", "running", stack="vpn", service="client", config_hash="old")
+    untold = {"gate": "new", "client": ""}
+    found = drift_of("vpn", declared=dict.fromkeys(untold, {}), wanted=untold, hashes=untold, containers=[running])
+    assert [d.as_line() for d in found] == ["vpn/gate missing: no container"]
+    found = drift_of("vpn", declared=dict.fromkeys(untold, {}), wanted=untold, hashes=untold, containers=[])
+    assert [d.service for d in found] == ["gate", "client"]
+
+
+def test_adopting_never_removes_what_another_file_of_the_stack_names(lab: BenchAsLab) -> None:
+    (lab.bench.compose_file.parent / "compose.override.yaml").write_text("services:\n  app:\n    image: app:1\n")
+    lab.commit_all()
+    lab.bench.docker.containers_now["x"] = FakeContainer("x", "media", "app", "app:1", "")
+    lab.bench.compose_file.write_text(EDITED)
+    # The stand-in for Compose knows the first file alone, so that it is told as one that nobody names.
+    assert ("app", DriftWord.ORPHAN) in {(c.service, c.word) for c in look(lab, "media").containers}
+    assert "app" not in {
+        service for action in lab.resolve("media", "adopt").draft.actions for service in action.services
+    }

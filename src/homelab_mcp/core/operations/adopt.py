@@ -46,8 +46,9 @@ def adopt(
     declared = all_services(now)
     then = all_services(_as_committed(snapshot, stack, files, committed)) if files else {}
     behind = [d.service for d in containers if d.word in (DriftWord.DIFFERS, DriftWord.MISSING)]
-    dropped = [d.service for d in containers if d.word is DriftWord.ORPHAN and d.service in then]
-    left = [d for d in containers if d.word is DriftWord.ORPHAN and d.service not in then]
+    orphans = [d for d in containers if d.word is DriftWord.ORPHAN and d.service not in declared]
+    dropped = [d.service for d in orphans if d.service in then]
+    left = [d for d in orphans if d.service not in then]
     stopped = [d.service for d in containers if d.word is DriftWord.STOPPED and d.service not in behind]
     actions = [*_bring_up(stack, [s for s in declared if s in behind], "The containers are not as the files say.")]
     if dropped:
