@@ -388,9 +388,10 @@ def test_what_may_rest_is_no_drift() -> None:
 def test_a_service_whose_hash_nobody_can_tell_may_be_missing_and_is_never_behind_nor_an_orphan() -> None:
     running = ContainerState("c1", "c", "c:1", "running", stack="vpn", service="client", config_hash="old")
     untold = {"gate": "new", "client": ""}
-    found = drift_of("vpn", declared=dict.fromkeys(untold, {}), wanted=untold, hashes=untold, containers=[running])
+    declared: dict[str, object] = {"gate": {}, "client": {}}
+    found = drift_of("vpn", declared=declared, wanted=untold, hashes=untold, containers=[running])
     assert [d.as_line() for d in found] == ["vpn/gate missing: no container"]
-    found = drift_of("vpn", declared=dict.fromkeys(untold, {}), wanted=untold, hashes=untold, containers=[])
+    found = drift_of("vpn", declared=declared, wanted=untold, hashes=untold, containers=[])
     assert [d.service for d in found] == ["gate", "client"]
 
 
