@@ -30,7 +30,7 @@ class Places:
         whole: services that mount the stack's folder itself.
         missing: files and folders of theirs alone that are not there (yet).
         bound: named volumes of theirs that are but another name of a folder of the stack.
-        fixed: files and folders of the stack that they mount by a path from the machine's root.
+        fixed: files and folders of the stack that they name by a path from the machine's root.
     """
 
     own: list[str] = field(default_factory=list)
@@ -85,7 +85,8 @@ def places(
                 found.missing.append(path)
         sources = near.sources(services[name])
         found.outside += [s for s in sources if near.own(s) is None]
-        found.fixed += [p for s in sources if expand(s, env).startswith("/") and (p := near.own(s))]
+        named = (*sources, *(_read_files(services[name]) if files else ()))
+        found.fixed += [p for s in named if expand(s, env).startswith("/") and (p := near.own(s))]
         found.volumes += sorted(named_volumes(services[name]))
         found.bound += [v for v in sorted(named_volumes(services[name])) if near.own(near.device(v))]
     # A folder takes what is in it along.

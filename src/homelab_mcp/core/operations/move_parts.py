@@ -122,9 +122,9 @@ def _refuse_data(move: Move, exists: Callable[[str], bool]) -> None:
     # What follows a move is written from the stack's folder on; the absolute path would name an empty folder after.
     if fixed := [f for f in move.data.fixed if any(f == p or f.startswith(f"{p}/") for p in move.data.own)]:
         raise InvalidInput(
-            f"{fixed[0]} is mounted by its path from the machine's root, which would still name the old place.",
+            f"{fixed[0]} is named by its path from the machine's root, which would still be the old place.",
             code="data_not_movable",
-            hint=f"Mount it as ./{fixed[0].partition('/')[2]} first.",
+            hint=f"Write it as ./{fixed[0].partition('/')[2]} first.",
         )
     blocked = [t for t in (target_of(move, p) for p in move.data.own) if exists(t)]
     if blocked:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from homelab_mcp.bootstrap import LocalLab
 from homelab_mcp.core.operations.change_request import MoveServiceRequest
 from homelab_mcp.core.operations.data_places import used_elsewhere
 from homelab_mcp.core.operations.fix_permissions import own_folders
@@ -16,7 +18,9 @@ from homelab_mcp.core.operations.request import RemoveServiceRequest
 from homelab_mcp.core.operations.restore_backup import wanted
 from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.observed import Snapshot
-from homelab_mcp.model.plan import Draft
+from homelab_mcp.model.plan import Draft, Requester
+from homelab_mcp.workflow.init_lab import init_lab
+from homelab_mcp.workflow.propose_changes import propose_move_service, propose_remove_service
 from tests.unit.core.operation_parts import SETTINGS, find, lab
 
 ROOT = "/opt/stacks"
@@ -130,6 +134,39 @@ def test_a_services_own_data_by_its_absolute_path_goes_with_it_and_moves_nowhere
     assert "media/immich/upload" in error.message
     assert wanted(media(text), (), "media", "immich", "", root=ROOT).paths == ("media/immich/upload",)
     assert wanted(media(text), (), "media", "immich", "", root=ROOT).left == ()
+
+
+@pytest.mark.parametrize("file", [".env", "immich/e.env"])
+def test_an_env_file_by_its_absolute_path_moves_nowhere(file: str) -> None:
+    text = MEDIA.replace("image: 'i:1'", f"image: 'i:1', env_file: /opt/stacks/media/{file}")
+    error = refused(lambda: move(media(text)))
+    assert error.code == "data_not_movable"
+    assert f"media/{file}" in error.message
+
+
+def test_plans_of_a_lab_on_disk_know_its_root(tmp_path: Path) -> None:
+    made = LocalLab(str(tmp_path / "lab"), files_only=True)
+    init_lab(made, {"domain": "lab.test"}, "correct-horse")
+    stacks = {
+        "media": MEDIA,
+        "photos": f"services: {{p: {{image: 'p:1', volumes: ['{made.root}/media/immich/upload:/o']}}}}\n",
+    }
+    for name, text in stacks.items():
+        Path(made.root, name).mkdir()
+        Path(made.root, name, "compose.yaml").write_text(text)
+    Path(made.root, "media/.env").write_text("KEY=a\n")
+    Path(made.root, "media/immich/upload").mkdir(parents=True)
+    who = Requester("cli")
+    calls = (
+        lambda: propose_remove_service(made, "immich", "media", who, data="delete"),
+        lambda: propose_move_service(made, "immich", "media", "new", who),
+    )
+    for call in calls:
+        error = refused(call)
+        assert (error.code, "photos/p" in error.message) == ("data_shared", True)
+    Path(made.root, "photos/compose.yaml").write_text("services: {p: {image: 'p:1', env_file: /etc/e.env}}\n")
+    draft = propose_remove_service(made, "immich", "media", who, env="delete").draft
+    assert any(e.path == "media/.env" for e in draft.edits)
 
 
 def test_without_the_root_an_absolute_path_is_elsewhere() -> None:
