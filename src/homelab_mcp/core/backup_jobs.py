@@ -73,7 +73,9 @@ _ALL = {
     "mariadb": re.compile(r"(?:^|\s)(?:--all-databases|-A)(?=\s|$)"),
 }
 """In a definition's own command: the whole server. ``pg_dump -B`` is another thing than ``mariadb-dump -B``."""
-_NAMED = re.compile(r"(?:^|\s)(?:--databases|-B)((?:\s+[\"']?[\w${}][\w${}-]*[\"']?(?=\s|$))+)")
+_BRACED = r"\$\{\w+(?::?-[\w.$-]*)?\}"
+_NAME = rf"[\"']?(?:[\w$]|{_BRACED})(?:[\w$-]|{_BRACED})*[\"']?"
+_NAMED = re.compile(rf"(?:^|\s)(?:--databases|-B)((?:\s+{_NAME}(?=[\s;|]|$))+)")
 """The databases that ``mariadb-dump`` is told to take; a variable is filled in by the container's own shell."""
 _QUOTES = "\"'"
 _REDIS = 'export REDISCLI_AUTH="$REDIS_PASSWORD"; b=$(command -v redis-cli || command -v valkey-cli); exec "$b" SAVE'

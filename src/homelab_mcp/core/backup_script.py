@@ -174,19 +174,31 @@ restore() {
   done; fi
   for path in "$@"; do if [ -e "$to/lab/$path" ]; then echo "FOUND $path"; else echo "MISSING $path"; fi; done
 }
+# Whether all came but for owners, which a file server's share may not let even root set: restic tells each thing that
+# it could not do, and at last how many those were.
+only_owners() {
+  many=$(grep -c '^ignoring error for ' /state/said)
+  [ "$many" = "$(grep -cE '^ignoring error for /[^:]*: (Lchown: )?lchown [^:]*: ' /state/said)" ] &&
+    grep -qx "Fatal: There were $many errors" /state/said
+}
 # dumped SNAPSHOT ID FILE FOLDER...: a dump, and empty folders for the database to begin anew in.
 dumped() {
   from=$1 to=/restore/$2 file=$3; shift 3
   mkdir -p "$to/dumps/${file%/*}"
   # The backup holds each empty folder, with its owner.
   folders() { for path in "$@"; do shift; set -- "$@" "/lab/$path"; done; fetch "$from" "$to/raw" "/dumps/$file" "$@"; }
-  folders "$@" || { echo "PROBLEM $(why)"; exit 1; }
+  ownerless=""
+  if ! folders "$@"; then
+    only_owners || { echo "PROBLEM $(why)"; exit 1; }
+    ownerless=$(sed -n 's/^ignoring error for //p' /state/said | head -n 1 | cut -c1-200)
+  fi
   [ -s "$to/raw/dumps/$file" ] || { echo "MISSING $file"; exit 0; }
   mv "$to/raw/dumps/$file" "$to/dumps/$file"
   for path in "$@"; do
     mkdir -p "$to/empty/${path%/*}"
     mv "$to/raw/lab/$path" "$to/empty/$path" || { echo "PROBLEM the backup has no folder $path"; exit 1; }
   done
+  [ -z "$ownerless" ] || echo "PROBLEM an owner could not be set, so the database may not start there: $ownerless"
   echo "FOUND $file"
 }
 # load STACK/SERVICE FILE: a file below /restore, into a database that has just begun.

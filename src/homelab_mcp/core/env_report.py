@@ -11,6 +11,7 @@ from homelab_mcp.core import env_file
 from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.interpolate import interpolate
 from homelab_mcp.core.labels import SERVICE, labels_of
+from homelab_mcp.core.operations.lab_view import expand
 from homelab_mcp.core.redact import is_public_name, is_secret_name
 from homelab_mcp.core.references import variables_in
 from homelab_mcp.model.definition import ServiceDefinition, Variable
@@ -139,18 +140,23 @@ def names_beside_services(document: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def reads_env_file(service: Any, folder: str, path: str) -> bool:
-    """Whether a service is given that env file; one named by a variable or from the machine's root counts as it.
+def reads_env_file(service: Any, folder: str, path: str, env: Mapping[str, str] = {}, root: str = "") -> bool:
+    """Whether a service is given that env file; one that cannot be told counts as it (a variable, somebody's home).
 
     Args:
         service: its data.
         folder: where its relative paths begin; as ``path`` relative to the lab's root.
         path: the file.
+        env: the variables that paths are filled in from.
+        root: the lab's on its machine; without it no path from the machine's root can be told.
     """
     files = service.get("env_file") if isinstance(service, Mapping) else None
     for item in [files] if isinstance(files, (str, Mapping)) else files or ():
         named = str(item.get("path", "")) if isinstance(item, Mapping) else str(item)
-        if named.startswith(("/", "~")) or "$" in named or posixpath.normpath(f"{folder}/{named}") == path:
+        named = expand(named, env)
+        if named.startswith("~") or "$" in named or (named.startswith("/") and not root):
+            return True
+        if posixpath.normpath(posixpath.join("/", root, folder, named)) == posixpath.join("/", root, path):
             return True
     return False
 

@@ -79,21 +79,29 @@ def refusing(draft: Draft, errors: Sequence[Finding], stacks: Sequence[StackFile
     if not is_way_back(draft):
         known = {e.path for e in draft.adopts if not e.derived}
         return [f for f in errors if f.file not in known]
-    known = _put_back(draft, stacks)
+    known, folders = _put_back(draft, stacks)
+    derived = {e.path for e in draft.edits if e.derived}
+    # What the plan makes anew is not as it was, wherever it lies.
+    known |= {f.file for f in errors if f.file.startswith(folders) and f.file not in derived}
     rules = {f.rule for f in errors if f.file in known}
     return [f for f in errors if f.file not in known and not (f.rule in rules and _names_any(f.message, known))]
 
 
-def _put_back(draft: Draft, stacks: Sequence[StackFiles]) -> set[str]:
-    """The files that are put back, and all compose files of the stacks that they are of."""
+def _put_back(draft: Draft, stacks: Sequence[StackFiles]) -> tuple[set[str], tuple[str, ...]]:
+    """The files that are put back, and all compose files of the stacks that they are of; those stacks' folders.
+
+    A config file says what the compose file beside it must fit, so an error of the two may be told in either.
+    """
     edited = {e.path for e in draft.edits if not e.derived}
     whole_lab = bool(edited & {SHARED_ENV, SETTINGS_FILE})
     known = set(edited)
+    folders: set[str] = set()
     for stack in stacks:
         texts = {stack.compose_path, *dict(stack.others), *dict(stack.named)}
         if whole_lab or texts & edited or any(path.startswith(f"{stack.name}/") for path in edited):
             known |= texts
-    return known
+            folders.add(f"{stack.name}/")
+    return known, tuple(folders)
 
 
 def _names_any(message: str, paths: Collection[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -199,16 +199,17 @@ def propose_restore_backup(
             code="backup_itself",
             hint="Set it up again with configure_backup.",
         )
-    what = wanted(snapshot, place.jobs.dumps, stack, service, path)
+    what = wanted(snapshot, place.jobs.dumps, stack, service, path, root=lab.root)
     chosen = _chosen(lab, backup)
     mark = f"{datetime.fromtimestamp(lab.clock.now(), UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    found = [
-        *_found(lab, ["restore", chosen[0], mark, *what.paths], on_step),
-        *(f for d in what.dumps for f in _found(lab, ["dumped", chosen[0], mark, d.file, *what.emptied(d)], on_step)),
-    ]
+    calls = [["restore", chosen[0], mark, *what.paths]]
+    calls += [["dumped", chosen[0], mark, d.file, *what.emptied(d)] for d in what.dumps]
+    lines = [line for words in calls for line in _restored(lab, words, on_step)]
+    found = [line.removeprefix("FOUND ") for line in lines if line.startswith("FOUND ")]
+    problems = [f"Of the backup: {line.removeprefix('PROBLEM ')}" for line in lines if line.startswith("PROBLEM ")]
     draft = restore_backup(
         snapshot,
-        what,
+        replace(what, left=(*what.left, *problems)),
         found=found,
         side=f"{place.stack}/restore/{mark}",
         trash=f"{TRASH}/{mark[:15]}-restore-{service or stack}",
@@ -251,7 +252,8 @@ def _chosen(lab: Lab, backup: str) -> tuple[str, str]:
     return found[0].id, found[0].time
 
 
-def _found(lab: Lab, words: list[str], on_step: Callable[[str], None] | None) -> list[str]:
+def _restored(lab: Lab, words: list[str], on_step: Callable[[str], None] | None) -> Sequence[str]:
+    """What the backup's script said. Raises EngineFailed (``backup_failed``) where it failed."""
     if len(words) < 4:
         return []
 
@@ -267,4 +269,4 @@ def _found(lab: Lab, words: list[str], on_step: Callable[[str], None] | None) ->
             hint="Nothing of the lab was changed. See `homelab-mcp backups`.",
             code="backup_failed",
         )
-    return [line[6:] for line in lines if line.startswith("FOUND ")]
+    return lines

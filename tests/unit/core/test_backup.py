@@ -344,6 +344,18 @@ def test_a_catalog_dump_of_the_whole_server_is_asked_for_no_others() -> None:
         ("mariadb", "mariadb-dump -B one 'two' --routines", "'performance_schema', 'one', 'two')"),
         ("mariadb", 'mariadb-dump --databases "$MARIADB_DATABASE" more', "schema', '$MARIADB_DATABASE', 'more')"),
         ("mariadb", "mariadb-dump --databases one >/tmp/x", "'performance_schema', 'one')"),
+        ("mariadb", 'mysqldump --databases "${MYSQL_DATABASE:-nc}"', "schema', '${MYSQL_DATABASE:-nc}')"),
+        (
+            "mariadb",
+            "mysqldump -B ${MARIADB_DATABASE:-$MYSQL_DATABASE} b",
+            "'${MARIADB_DATABASE:-$MYSQL_DATABASE}', 'b')",
+        ),
+        ("mariadb", "mysqldump -B ${DB-n.c}|gzip -c", "schema', '${DB-n.c}')"),
+        ("mariadb", "mysqldump --databases 'one' two; true", "schema', 'one', 'two')"),
+        ("mariadb", "mysqldump -B one| gzip", "schema', 'one')"),
+        ("mariadb", "mysqldump -B one;true", "schema', 'one')"),
+        ("mariadb", "mysqldump -B ${DB:-$(id)}", OTHERS["mariadb"]),
+        ("mariadb", "mysqldump -B ${DB:-a'b}", OTHERS["mariadb"]),
     ],
 )
 def test_what_a_dump_leaves_out_is_asked_by_its_kind(kind: str, dump: str, left_out: str) -> None:

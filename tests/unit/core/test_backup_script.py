@@ -142,7 +142,7 @@ into=""
 while [ $# -gt 0 ]; do [ "$1" != --target ] || into=$2; shift; done
 mkdir -p "$into$HERE/dumps/apps" "$into$HERE/lab/apps/db"
 [ -z "$HELD" ] || echo "$HELD" >"$into$HERE/dumps/apps/db.sql"
-[ "$CODE" = 0 ] || { echo "Fatal: connection reset by peer" >&2; exit "$CODE"; }
+[ "$CODE" = 0 ] || { echo "${SAID:-Fatal: connection reset by peer}" >&2; exit "$CODE"; }
 """
 
 
@@ -156,6 +156,44 @@ mkdir -p "$into$HERE/dumps/apps" "$into$HERE/lab/apps/db"
     ],
 )
 def test_a_dump_that_was_not_fetched_whole_is_none(tmp_path: Path, held: str, code: int, says: str) -> None:
+    done = dumped(tmp_path, held, code)
+    assert (done.stdout.strip(), done.returncode) == (says, code), done.stderr
+
+
+NO_OWNER = "ignoring error for /lab/apps/db: {}lchown /restore/1/raw/lab/apps/db: operation not permitted\n"
+TORN = "ignoring error for /dumps/apps/db.sql: ciphertext verification failed\n"
+
+
+@pytest.mark.parametrize("restic", ["", "Lchown: "])
+def test_a_whole_dump_beside_folders_that_no_owner_can_be_set_of_is_one(tmp_path: Path, restic: str) -> None:
+    done = dumped(tmp_path, "all of it", 1, f"{NO_OWNER.format(restic)}Fatal: There were 1 errors\n")
+    problem, found = done.stdout.splitlines()
+    assert problem.startswith("PROBLEM an owner could not be set")
+    assert "/lab/apps/db" in problem
+    assert (found, done.returncode) == ("FOUND apps/db.sql", 0)
+    (dump,) = (tmp_path / "restore/1").rglob("db.sql")
+    assert dump.read_text() == "all of it\n"
+    assert list((tmp_path / "restore/1").rglob("empty/**/apps/db"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"{NO_OWNER.format('')}{TORN}Fatal: There were 2 errors\n",
+        f"{TORN}Fatal: There were 1 errors\n",
+        f"{NO_OWNER.format('')}Fatal: There were 2 errors\n",
+        f"{NO_OWNER.format('')}Fatal: unable to load index\n",
+        NO_OWNER.format(""),
+    ],
+)
+def test_a_dump_that_restic_says_more_of_than_of_owners_is_none(tmp_path: Path, said: str) -> None:
+    done = dumped(tmp_path, "half of", 1, said)
+    assert done.stdout.startswith("PROBLEM ")
+    assert "FOUND" not in done.stdout
+    assert done.returncode == 1
+
+
+def dumped(tmp_path: Path, held: str, code: int, said: str = "") -> subprocess.CompletedProcess[str]:
     (tmp_path / "state").mkdir()
     (tmp_path / "restic").write_text(RESTIC_OF_RESTORES)
     (tmp_path / "restic").chmod(0o755)
@@ -163,6 +201,6 @@ def test_a_dump_that_was_not_fetched_whole_is_none(tmp_path: Path, held: str, co
     for name in ("dumps", "lab", "restore", "state"):
         script = script.replace(f"/{name}/", f"{tmp_path}/{name}/")
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HERE": str(tmp_path), "HELD": held, "CODE": str(code)}
+    path["SAID"] = said
     argv = ["sh", "-c", f"say() {{ :; }}\n{script}\ndumped abc 1 apps/db.sql apps/db"]
-    done = subprocess.run(argv, env=path, capture_output=True, text=True, check=False)
-    assert (done.stdout.strip(), done.returncode) == (says, code), done.stderr
+    return subprocess.run(argv, env=path, capture_output=True, text=True, check=False)

@@ -9,9 +9,12 @@ import pytest
 
 from homelab_mcp.bootstrap import LocalLab
 from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.finding import Finding, Severity
+from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester, Risk
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.init_lab import init_lab
+from homelab_mcp.workflow.judging import refusing
 from homelab_mcp.workflow.proposals import plan_of
 
 WEB = "services:\n  {name}:\n    image: nginx:1.27\n    ports: ['{port}:80']\n"
@@ -26,7 +29,7 @@ def lab(tmp_path: Path) -> LocalLab:
 
 def put(lab: LocalLab, path: str, text: str) -> str:
     file = Path(lab.root, path)
-    file.parent.mkdir(exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
     return text
 
@@ -94,3 +97,67 @@ def test_an_error_elsewhere_that_is_no_side_of_a_clash_refuses_a_way_back(lab: L
     with pytest.raises(InvalidInput) as refused:
         plan_of(lab, draft, planner(lab).snapshot(containers=False), Requester("cli"))
     assert refused.value.code == "lint_refused"
+
+
+EDGE = """\
+services:
+  traefik:
+    image: traefik:v3.6.2
+    command:
+      - --entrypoints.web.address=:80
+      - --providers.file.directory=/etc/traefik/dyn
+    volumes: ['./dyn:/etc/traefik/dyn:ro']
+"""
+MENDED = EDGE.replace("address=:80", "address=:80\n      - --entrypoints.websecure.address=:443")
+ROUTER = """\
+http:
+  routers:
+    web:
+      rule: Host(`a.lab.test`)
+      entryPoints: [websecure]
+      service: noop@internal
+"""
+
+
+@pytest.mark.parametrize("operation", BACK)
+def test_an_error_in_a_config_file_of_the_stack_that_is_put_back_refuses_no_way_back(
+    lab: LocalLab, operation: str
+) -> None:
+    put(lab, "edge/dyn/a.yml", ROUTER)
+    now = put(lab, "edge/compose.yaml", MENDED)
+    made = plan(lab, operation, "edge/compose.yaml", now, EDGE)
+    assert made.risk is Risk.HIGH
+    assert any("Brings back" in r and "HL071" in r and "edge/dyn/a.yml" in r for r in made.reasons)
+    with pytest.raises(InvalidInput) as refused:
+        plan(lab, "update_service", "edge/compose.yaml", now, EDGE)
+    assert refused.value.code == "lint_refused"
+
+
+@pytest.mark.parametrize(
+    ("edits", "left"),
+    [
+        ((FileEdit("old/compose.yaml", "a", "b"),), ["two/conf/a.yml", "older/conf/a.yml"]),
+        ((FileEdit("global.env", "a", "b"),), ["older/conf/a.yml"]),
+        ((FileEdit("homelab.yaml", "a", "b"),), ["older/conf/a.yml"]),
+        (
+            (
+                FileEdit("old/compose.yaml", "a", "b"),
+                FileEdit("old/conf/a.yml", "a", "b", derived=True),
+                FileEdit("two/conf/a.yml", "a", "b", derived=True),
+            ),
+            ["old/conf/a.yml", "two/conf/a.yml", "older/conf/a.yml"],
+        ),
+        (
+            (FileEdit("global.env", "a", "b"), FileEdit("two/conf/a.yml", "a", "b", derived=True)),
+            ["two/conf/a.yml", "older/conf/a.yml"],
+        ),
+    ],
+    ids=["one stack", "global.env", "homelab.yaml", "derived", "derived with global.env"],
+)
+def test_files_below_the_folder_of_a_stack_that_is_put_back_are_known(
+    edits: tuple[FileEdit, ...], left: list[str]
+) -> None:
+    stacks = tuple(StackFiles(n, f"{n}/compose.yaml", "") for n in ("old", "two"))
+    errors = [Finding("HL071", Severity.ERROR, "None.", f"{n}/conf/a.yml", 1, 1) for n in ("old", "two", "older")]
+    draft = Draft("rollback", "Take it back", edits, (), target="old")
+    assert [f.file for f in refusing(draft, errors, stacks)] == left

@@ -20,7 +20,7 @@ from homelab_mcp.model.observed import Snapshot, StackFiles
 
 _HOST_CALL = re.compile(r"\bHost(?:SNI)?\(([^)]*)\)")
 _QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
-_REFERENCE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\}|\$([A-Za-z_][A-Za-z0-9_]*)")
+_REFERENCE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*)|:?\?[^}]*)?\}|\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def known_name(spec: Any, key: str, env: Mapping[str, str]) -> str:
 
 
 def expand(text: str, env: Mapping[str, str]) -> str:
-    """``${NAME}``, ``${NAME:-default}`` and ``$NAME`` filled in from the stack's ``.env``; unknown ones stay."""
+    """``${NAME}``, ``${NAME:-default}``, ``${NAME:?why}`` and ``$NAME`` filled in from ``.env``; unknown ones stay."""
 
     def value(found: re.Match[str]) -> str:
         if found.group() == "$$":

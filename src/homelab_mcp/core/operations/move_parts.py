@@ -119,6 +119,13 @@ def _refuse_data(move: Move, exists: Callable[[str], bool]) -> None:
         raise InvalidInput(
             f"{path} is used by {', '.join(users)} as well.", code="data_shared", hint="Give each its own folder first."
         )
+    # What follows a move is written from the stack's folder on; the absolute path would name an empty folder after.
+    if fixed := [f for f in move.data.fixed if any(f == p or f.startswith(f"{p}/") for p in move.data.own)]:
+        raise InvalidInput(
+            f"{fixed[0]} is named by its path from the machine's root, which would still be the old place.",
+            code="data_not_movable",
+            hint=f"Write it as ./{fixed[0].partition('/')[2]} first.",
+        )
     blocked = [t for t in (target_of(move, p) for p in move.data.own) if exists(t)]
     if blocked:
         raise InvalidInput(

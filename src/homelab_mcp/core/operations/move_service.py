@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.compose_meaning import RECORD, read, services_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.change_request import MoveServiceRequest
-from homelab_mcp.core.operations.data_places import places, refuse_used_elsewhere
+from homelab_mcp.core.operations.data_places import declared_volumes, places, refuse_used_elsewhere, told_of_unseen
 from homelab_mcp.core.operations.in_its_files import in_its_files
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.move_parts import (
@@ -52,6 +53,7 @@ def move_service(
     *,
     exists: Callable[[str], bool],
     read_text: Callable[[str], str | None],
+    root: str = "",
 ) -> Draft:
     """A draft that moves a service, with its companions, ``.env`` variables and data, to another stack.
 
@@ -61,6 +63,7 @@ def move_service(
         request: which service, and where to.
         exists: whether a path of the lab is there.
         read_text: a file of the lab, or None.
+        root: the lab's on its machine, by which an absolute path is known for one of the lab.
 
     Raises:
         NotFound: no such stack or service.
@@ -73,10 +76,11 @@ def move_service(
     if stack := snapshot.stack(request.stack):
         refuse_unseen(stack, f"What {request.service} alone needs and uses cannot be told", "")
     refuse_other_variables(snapshot, request.stack, request.service, read_text)
-    draft = _move_service(snapshot, settings, request, exists=exists, read_text=read_text)
+    draft = _move_service(snapshot, settings, request, exists=exists, read_text=read_text, root=root)
     # After a file that is shared itself, which says more of the same.
-    refuse_used_elsewhere(snapshot, request.stack, [m.source for m in draft.moves], "Give each its own folder first.")
-    return draft
+    paths = [m.source for m in draft.moves]
+    refuse_used_elsewhere(snapshot, request.stack, paths, "Give each its own folder first.", root=root)
+    return replace(draft, notes=(*draft.notes, *told_of_unseen(snapshot, request.stack, paths)))
 
 
 @in_its_files
@@ -87,6 +91,7 @@ def _move_service(
     *,
     exists: Callable[[str], bool],
     read_text: Callable[[str], str | None],
+    root: str,
 ) -> Draft:
     if request.to == request.stack:
         raise InvalidInput(
@@ -105,7 +110,9 @@ def _move_service(
     # Who stays may stand in an included or override file, and need it, its folders or its variables there.
     services = {**services_as_one(source), **{n: services[n] for n in these}}
     env = env_file.parse(source.env_text)
-    data = places(source.name, services, these, env, exists, files=True)
+    paths_env = {**env_file.parse_or_empty(snapshot.shared_env), **env}
+    declared = declared_volumes(source)
+    data = places(source.name, services, these, paths_env, exists, files=True, root=root, declared=declared)
     document = read(source.compose_text)
     move = Move(source, target, known is None, request.service, tuple(these), services, document, env, data)
     refuse(move, exists)

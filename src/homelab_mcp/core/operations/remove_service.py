@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from homelab_mcp.core import compose_edit, env_file
+from homelab_mcp.core import compose_edit
 from homelab_mcp.core.compose_meaning import names_in, read, record_of
-from homelab_mcp.core.env_report import names_beside_services, reads_env_file, used_names
+from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE, labels_of
 from homelab_mcp.core.lazy import sleepers
-from homelab_mcp.core.operations import service_parts
-from homelab_mcp.core.operations.data_places import Places, places, refuse_used_elsewhere
+from homelab_mcp.core.operations import service_parts, unused_variables
+from homelab_mcp.core.operations.data_places import (
+    Places,
+    declared_volumes,
+    places,
+    refuse_used_elsewhere,
+    told_of_unseen,
+)
 from homelab_mcp.core.operations.in_its_files import in_its_files
 from homelab_mcp.core.operations.lab_view import Known, LabView, known_name, view
 from homelab_mcp.core.operations.request import RemoveServiceRequest
-from homelab_mcp.core.operations.stack_as_one import refuse_unseen, services_as_one, why_unseen
+from homelab_mcp.core.operations.stack_as_one import refuse_unseen, services_as_one
 from homelab_mcp.model.definition import LAB_VARIABLES, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.lab import TRASH_DAYS, LabSettings
@@ -34,6 +41,7 @@ def remove_service(
     find: Callable[[str], ServiceDefinition],
     exists: Callable[[str], bool] = lambda path: False,
     trash: str = "",
+    root: str = "",
 ) -> Draft:
     """A draft that removes a service and the companions that were added with it.
 
@@ -47,6 +55,7 @@ def remove_service(
         find: a definition by id; raises NotFound.
         exists: whether a path of the lab is there.
         trash: the folder that data is moved to when it is to go; it is kept there for a while.
+        root: the lab's on its machine, by which an absolute path is known for one of the lab.
 
     Raises:
         NotFound: no such stack or service.
@@ -56,8 +65,8 @@ def remove_service(
         EditRefused: it cannot be cut out of the file alone.
     """
     refuse_unseen_users(snapshot, request)
-    draft = remove_seen_service(snapshot, settings, request, find=find, exists=exists, trash=trash)
-    return in_no_other_stack(snapshot, request, draft)
+    draft = remove_seen_service(snapshot, settings, request, find=find, exists=exists, trash=trash, root=root)
+    return in_no_other_stack(snapshot, request, draft, root=root)
 
 
 def refuse_unseen_users(snapshot: Snapshot, request: RemoveServiceRequest) -> None:
@@ -68,10 +77,14 @@ def refuse_unseen_users(snapshot: Snapshot, request: RemoveServiceRequest) -> No
         refuse_unseen(stack, what, "Or remove it with data=keep and env=keep.")
 
 
-def in_no_other_stack(snapshot: Snapshot, request: RemoveServiceRequest, draft: Draft) -> Draft:
-    """The draft. Raises InvalidInput (``data_shared``) where another stack mounts data that it throws away."""
-    refuse_used_elsewhere(snapshot, request.stack, [m.source for m in draft.moves], _KEEP_DATA)
-    return draft
+def in_no_other_stack(snapshot: Snapshot, request: RemoveServiceRequest, draft: Draft, *, root: str = "") -> Draft:
+    """The draft, with a note on stacks that are not seen. Raises InvalidInput (``data_shared``).
+
+    That is where another stack mounts data that it throws away.
+    """
+    paths = [m.source for m in draft.moves]
+    refuse_used_elsewhere(snapshot, request.stack, paths, _KEEP_DATA, root=root)
+    return replace(draft, notes=(*draft.notes, *told_of_unseen(snapshot, request.stack, paths)))
 
 
 @in_its_files
@@ -83,6 +96,7 @@ def remove_seen_service(
     find: Callable[[str], ServiceDefinition],
     exists: Callable[[str], bool] = lambda path: False,
     trash: str = "",
+    root: str = "",
 ) -> Draft:
     """:func:`remove_service` between its looks at all files and stacks, which one file by itself would not pass."""
     stack = service_parts.stack_of(snapshot, request.stack)
@@ -94,15 +108,16 @@ def remove_seen_service(
     _refuse_sleepers(view(snapshot), stack.name, going)
     last = len(going) == len(services)
     after = None if last else compose_edit.remove_services(stack.compose_text, going)
-    data = places(stack.name, services, going, env_file.parse_or_empty(stack.env_text), exists)
+    env = {**parse_or_empty(snapshot.shared_env), **parse_or_empty(stack.env_text)}
+    data = places(stack.name, services, going, env, exists, root=root, declared=declared_volumes(stack))
     moves = _to_trash(request, data, trash)
-    unused = [
-        n for n in _unused(stack, services, going, view(snapshot)) if request.env == "keep" or n not in LAB_VARIABLES
-    ]
+    but = frozenset() if request.env == "keep" else frozenset(LAB_VARIABLES)
+    left = unused_variables.unused(stack, services, going, view(snapshot), env, root=root, but=but)
+    env_edits = unused_variables.edit(stack, left) if request.env == "delete" else ()
     return Draft(
         operation="remove_service",
         summary=f"Remove {request.service} from stack {stack.name}",
-        edits=(FileEdit(stack.compose_path, stack.compose_text, after), *_env_edit(stack, request, unused)),
+        edits=(FileEdit(stack.compose_path, stack.compose_text, after), *env_edits),
         moves=moves,
         actions=(_action(stack, going, last), *_networks(snapshot, stack, going, settings)),
         verification=Verification(stack=stack.name, gone=tuple(going)),
@@ -110,7 +125,11 @@ def remove_seen_service(
             *_data_risks(request, moves),
             *_risks(services[request.service], stack.name, going, find, settings, view(snapshot)),
         ),
-        notes=tuple(_notes(stack, request, data, moves, unused, last)),
+        notes=(
+            *_data_notes(request, data, moves),
+            *unused_variables.notes(stack, left, delete=request.env == "delete"),
+            *_last_notes(stack, last),
+        ),
         undo=f"Roll this plan back; the data of {request.service} "
         + (f"is moved back from {trash}, as long as that is kept." if moves else "is still there."),
         target=request.service,
@@ -215,34 +234,7 @@ def _data_risks(request: RemoveServiceRequest, moves: Sequence[DataMove]) -> Ite
         yield RiskReason(Risk.HIGH, f"Deletes data: {names} goes to the trash, and from there for good.")
 
 
-def _unused(stack: StackFiles, services: Mapping[str, Any], going: list[str], lab: LabView) -> list[str]:
-    """Variables of ``.env`` that only these services use, as far as that can be told."""
-    staying = [s for name, s in services.items() if name not in going]
-    others = ((s.stack, s.data) for s in lab.services if s.stack != stack.name)
-    readers = (*((stack.name, s) for s in staying), *others)
-    if why_unseen(stack) or any(reads_env_file(s, folder, stack.env_path) for folder, s in readers):
-        return []
-    used = {n for s in staying for n in used_names(s)}
-    # Without a service the file goes, and all else that it says.
-    used |= names_beside_services(read(stack.compose_text)) if staying else set()
-    gone = {n for name in going for n in used_names(services[name])} - used
-    return sorted(gone & env_file.parse_or_empty(stack.env_text).keys())
-
-
-def _env_edit(stack: StackFiles, request: RemoveServiceRequest, unused: list[str]) -> Iterator[FileEdit]:
-    if request.env == "delete" and unused:
-        after = env_file.remove(stack.env_text, unused)
-        yield FileEdit(stack.env_path, stack.env_text, after, mode=0o600, secret=True)
-
-
-def _notes(
-    stack: StackFiles,
-    request: RemoveServiceRequest,
-    data: Places,
-    moves: Sequence[DataMove],
-    unused: list[str],
-    last: bool,
-) -> Iterator[str]:
+def _data_notes(request: RemoveServiceRequest, data: Places, moves: Sequence[DataMove]) -> Iterator[str]:
     folders = [*data.own, *data.missing, *data.shared]
     if folders and not moves:
         yield f"Data stays in {', '.join(dict.fromkeys(folders))}."
@@ -250,11 +242,12 @@ def _notes(
         yield f"What went to the trash is deleted after {TRASH_DAYS} days; until then a roll-back brings it back."
     if request.data == "delete" and data.outside:
         yield f"What is mounted from elsewhere stays: {', '.join(data.outside)}."
-    if data.volumes:
-        yield f"Named volumes stay: {', '.join(data.volumes)}."
-    if unused and request.env == "delete":
-        yield f"Variables that go from {stack.env_path}: {', '.join(unused)}. The undo record keeps their values."
-    elif unused:
-        yield f"Values in {stack.env_path} stay, though nothing uses them now: {', '.join(unused)}."
+    # A volume that is but another name of a folder holds nothing once that went.
+    volumes = [v for v in data.volumes if not (moves and v in data.bound)]
+    if volumes:
+        yield f"Named volumes stay: {', '.join(volumes)}."
+
+
+def _last_notes(stack: StackFiles, last: bool) -> Iterator[str]:
     if last:
         yield f"It is the stack's last service, so {stack.compose_path} is deleted; the folder and its .env stay."

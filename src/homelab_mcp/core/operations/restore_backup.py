@@ -11,12 +11,12 @@ from homelab_mcp.core import env_file
 from homelab_mcp.core.backup_jobs import Dump
 from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.operations import service_parts
-from homelab_mcp.core.operations.data_places import places, used_elsewhere
+from homelab_mcp.core.operations.data_places import declared_volumes, places, used_elsewhere
 from homelab_mcp.core.operations.stack_as_one import as_one_file
 from homelab_mcp.core.secret_files import is_secret_file
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, TRASH_DAYS
-from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import (
     ActionKind,
     DataMove,
@@ -51,8 +51,12 @@ class Wanted:
         return tuple(f for f in dump.folders if not any(f.startswith(f"{p}/") for p in self.paths))
 
 
-def wanted(snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: str, path: str) -> Wanted:
+def wanted(
+    snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: str, path: str, *, root: str = ""
+) -> Wanted:
     """What a service (with its companions), a whole stack (``service`` "") or one path of a service comes to.
+
+    With the lab's ``root`` on its machine an absolute path is known for one of the lab.
 
     Raises NotFound; InvalidInput: a path that is no service's, data that others of the stack use (``data_shared``), or
     files of a database that only its dump holds (``data_in_dump``).
@@ -60,18 +64,22 @@ def wanted(snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: 
     stack = as_one_file(service_parts.stack_of(snapshot, stack_name))
     services = service_parts.services_in(stack, service) if service else services_of(read(stack.compose_text))
     these = [service, *service_parts.companions(services, service)] if service else list(services)
-    env = env_file.parse(stack.env_text)
+    env = {**env_file.parse_or_empty(snapshot.shared_env), **env_file.parse(stack.env_text)}
     mine = [d for d in dumps if d.stack == stack_name and d.service in these]
     if path:
-        return _with_others_told(snapshot, _one_path(stack_name, services, env, path, dumps))
-    found = places(stack_name, services, these, env, lambda _: False)
+        return _with_others_told(snapshot, _one_path(stack, services, env, path, dumps, root), root)
+    found = places(stack_name, services, these, env, lambda _: False, root=root, declared=declared_volumes(stack))
     if found.shared:
         shared, users = next(iter(found.shared.items()))
         raise InvalidInput(
             f"{shared} is used by {', '.join(users)} as well.", code="data_shared", hint="Restore the whole stack."
         )
     inside = {f for d in mine for f in d.folders}
-    left = [f"{v} is a named volume of Docker, which this backup does not hold." for v in found.volumes]
+    left = [
+        f"{v} is a named volume of Docker, which this backup does not hold."
+        for v in found.volumes
+        if v not in found.bound
+    ]
     for dump in mine:
         if not dump.folders:
             raise InvalidInput(
@@ -82,13 +90,13 @@ def wanted(snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: 
             )
     # What is below a database's own folder is its dump's business; a folder around it comes back with that one empty.
     paths = tuple(p for p in found.missing if not any(p == f or p.startswith(f"{f}/") for f in inside))
-    return _with_others_told(snapshot, Wanted(stack_name, tuple(these), paths, tuple(mine), tuple(left)))
+    return _with_others_told(snapshot, Wanted(stack_name, tuple(these), paths, tuple(mine), tuple(left)), root)
 
 
-def _with_others_told(snapshot: Snapshot, what: Wanted) -> Wanted:
+def _with_others_told(snapshot: Snapshot, what: Wanted, root: str) -> Wanted:
     """With a sentence on services of other stacks that mount what is swapped: nothing here stops those."""
     folders = (*what.paths, *(f for d in what.dumps for f in d.folders))
-    users = used_elsewhere(snapshot, what.stack, folders)
+    users = used_elsewhere(snapshot, what.stack, folders, root=root)
     told = (
         f"{', '.join(names)} mounts {place} too and is not stopped: stop it before, and make it anew "
         "after, or it goes on with what is put aside."
@@ -103,8 +111,9 @@ def _touch(one: str, other: str) -> bool:
 
 
 def _one_path(
-    stack: str, services: Mapping[str, Any], env: Mapping[str, str], path: str, dumps: Sequence[Dump]
+    of: StackFiles, services: Mapping[str, Any], env: Mapping[str, str], path: str, dumps: Sequence[Dump], root: str
 ) -> Wanted:
+    stack, declared = of.name, declared_volumes(of)
     clean = path.strip("/")
     if posixpath.normpath(clean) != clean or not clean.startswith(f"{stack}/"):
         raise InvalidInput(
@@ -128,7 +137,7 @@ def _one_path(
             )
     users = []
     for name in services:
-        own = places(stack, services, [name], env, lambda _: False)
+        own = places(stack, services, [name], env, lambda _: False, root=root, declared=declared)
         # One that mounts a part of it stands still too: its container holds the very folder that is put aside.
         if any(_touch(clean, p) for p in (*own.missing, *own.shared)):
             users.append(name)
