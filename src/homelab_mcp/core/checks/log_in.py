@@ -16,6 +16,7 @@ class LogIn:
     """What the lab's labels and Traefik's options say about log-in."""
 
     def __init__(self, lab: Lab) -> None:
+        self._whole = lab.whole
         self._kinds: dict[str, set[str]] = {}
         self._chains: dict[str, list[str]] = {}
         for service in lab.routing:
@@ -42,7 +43,10 @@ class LogIn:
         self._all_points = static.entry_points if static else frozenset()
 
     def asks(self, middleware: str, depth: int = 0) -> bool:
-        """True when a middleware asks for log-in: by its kind where a label defines it, else by its name."""
+        """True when a middleware asks for log-in: by its kind where a label defines it, else by its name.
+
+        One that a part of the lab may define which nobody sees counts as asking.
+        """
         bare, _, provider = middleware.lower().partition("@")
         full = bare if provider in {"", "docker"} else f"{bare}@{provider}"
         kinds = self._kinds.get(full)
@@ -52,7 +56,8 @@ class LogIn:
             )
         if any(word in bare for word in _NEVER):
             return False
-        return asks_for_login(bare) or any(word in bare for word in _UNSEEN)
+        # What nobody sees of the lab may define it.
+        return not self._whole or asks_for_login(bare) or any(word in bare for word in _UNSEEN)
 
     def guards(self, router: tl.Router) -> bool:
         """True when a router, or every entry point that it is on, asks for log-in."""

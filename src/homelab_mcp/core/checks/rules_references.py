@@ -153,8 +153,8 @@ def _built_with(stack: StackView, section: str, name: str) -> bool:
 def external_network(ctx: LintContext) -> Iterable[Finding]:
     """An external network that the engine of the stack's host has not; silent where nobody asked that engine."""
     known = ctx.lab.facts.networks
-    if known is None:
-        return
+    if known is None or not ctx.lab.whole:
+        return  # What nobody sees of a stack may make it.
     made = {
         (s.host, s.real_network(k))
         for s in ctx.lab.stacks
@@ -206,7 +206,7 @@ def misnamed_network(ctx: LintContext) -> Iterable[Finding]:
     for s in ctx.lab.stacks:
         mine = made_on.setdefault(s.host, set())
         mine |= {s.real_network(k) for k, b in s.section("networks").items() if not _external(b)}
-    for stack in (s for s in ctx.lab.stacks if not silent(known, s)):
+    for stack in (s for s in ctx.lab.stacks if ctx.lab.whole and not silent(known, s)):
         made = made_on[stack.host]
         for key, body in stack.section("networks").items():
             real = stack.real_network(key)

@@ -110,7 +110,7 @@ def orphan_database(ctx: LintContext) -> Iterable[Finding]:
 def _left_over(ctx: LintContext, stack: StackView) -> Iterable[Finding]:
     """Databases in a stack of their own that nothing in the whole lab names; only told where the lab has more."""
     others = [s for s in ctx.services() if not is_database(s)]
-    for db in stack.services if others else ():
+    for db in stack.services if others and ctx.lab.whole else ():
         names = {db.name, str(db.data.get("container_name") or ""), str(db.data.get("hostname") or "")} - {""}
         if not _dedicated(db) or db.partial or db.published or db.network_mode or not serves(db):
             continue
@@ -174,6 +174,8 @@ def unknown_host(ctx: LintContext) -> Iterable[Finding]:
             if each.host == "localhost":
                 if meant := _meant(service, each):
                     yield ctx.on(service, each.entry.path, meant, severity=Severity.ERROR)
+            elif target is None and not ctx.lab.whole:
+                continue
             elif target is None:
                 if not _external_network(service):
                     names = [s.name for s in stack.services]
