@@ -168,14 +168,13 @@ def unknown_host(ctx: LintContext) -> Iterable[Finding]:
         if stack.partial or service.partial or service.network_mode or not any(map(is_database, stack.services)):
             continue
         for each in asked(service):
-            if each.host in _given_hosts(service):
-                continue
             target = _named(ctx, stack, each.host)
+            unseen = target is None and each.host != "localhost" and not ctx.lab.whole
+            if unseen or each.host in _given_hosts(service):
+                continue
             if each.host == "localhost":
                 if meant := _meant(service, each):
                     yield ctx.on(service, each.entry.path, meant, severity=Severity.ERROR)
-            elif target is None and not ctx.lab.whole:
-                continue
             elif target is None:
                 if not _external_network(service):
                     names = [s.name for s in stack.services]
