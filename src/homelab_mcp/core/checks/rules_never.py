@@ -7,6 +7,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
+from homelab_mcp.core.checks.folders_used import folders_used
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import words_of
 from homelab_mcp.core.compose_model import is_open
@@ -99,8 +100,8 @@ _ALIKE = 0.75
     needs="volumes",
 )
 def never_was_there(ctx: LintContext) -> Iterable[Finding]:
-    """A bind mount of a folder that is not there, beside one that is alike and that nobody of the stack mounts."""
-    for service in ctx.having("volumes"):
+    """A bind mount of a folder that is not there, beside one that is alike and that no stack of the lab uses."""
+    for service in ctx.having("volumes") if ctx.lab.whole else ():
         exists, names = service.stack.exists, service.stack.names
         for mount in service.mounts:
             if exists is None or names is None:
@@ -110,9 +111,9 @@ def never_was_there(ctx: LintContext) -> Iterable[Finding]:
             folder, name = posixpath.split(mount.source.rstrip("/"))
             if posixpath.splitext(name)[1] or not name:
                 continue
-            known = _folders(names(posixpath.normpath(posixpath.join(posixpath.dirname(service.stack.file), folder))))
-            used = {posixpath.normpath(m.source) for s in service.stack.services for m in s.mounts}
-            free = [n for n in known if posixpath.normpath(posixpath.join(folder, n)) not in used]
+            place = posixpath.normpath(posixpath.join(posixpath.dirname(service.stack.file), folder))
+            used = folders_used(ctx.lab)
+            free = [n for n in _folders(names(place)) if posixpath.normpath(posixpath.join(place, n)) not in used]
             near = next((n for n in difflib.get_close_matches(name, free, n=3, cutoff=_ALIKE) if _slip(n, name)), "")
             if near:
                 message = f"There is no folder {mount.source!r}: Docker would make it, empty. Did you mean {near!r}?"
