@@ -168,15 +168,16 @@ def external_network(ctx: LintContext) -> Iterable[Finding]:
             if not _external(body) or there or is_open(body.get("name")):
                 continue
             named = isinstance(body.get("name"), str)
-            path: Path = ("networks", key, "name") if named else ("networks", key)
+            whole: Path = ("networks", key)
+            path: Path = (*whole, "name") if named else whole
             if stack.engine == SWARM:
                 message = f"The Swarm has no network {real!r}; make it with '{_OVERLAY_MADE} {real}'."
-                yield ctx.at(stack, path, message, key=not named)
+                yield ctx.at(stack, path, message, key=not named, of=whole)
             elif asked(known, stack):
                 whose, place = ("", "") if stack.host == LOCAL else (f" of host {stack.host!r}", " there")
                 made_by = f"make it{place} with 'docker network create {real}'"
                 message = f"The engine{whose} has no network {real!r}; {made_by}."
-                yield ctx.at(stack, path, message, key=not named)
+                yield ctx.at(stack, path, message, key=not named, of=whole)
 
 
 def _external(body: Any) -> bool:

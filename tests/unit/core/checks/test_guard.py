@@ -95,6 +95,25 @@ def test_what_lies_before_and_behind_the_rules_ends_nothing_either(monkeypatch: 
     assert {f.file for f in found if f.rule == "HL110"} == {"t/compose.yaml"}
 
 
+@pytest.mark.parametrize(
+    ("report", "where", "what"),
+    [
+        (None, "s/compose.yaml", "Reading this stack failed"),
+        (["s/compose.yaml"], "s/compose.yaml", "Reading this stack failed"),
+        (["t/compose.yaml"], "t/compose.yaml", "Reading s/compose.yaml failed"),
+    ],
+)
+def test_a_stack_that_cannot_be_read_is_told_where_somebody_asked(
+    report: list[str] | None, where: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "STRICT", False)
+    monkeypatch.setattr(frame, "StackView", lambda s: broken() if s.name == "s" else StackView(s))
+
+    (told,) = [f for f in lint([STACK, OTHER], report=report) if f.rule == "HL903"]
+    assert told.file == where
+    assert told.message.startswith(what)
+
+
 SERVICE = "services:\n  %s:\n    image: nginx:1.29\n    labels:\n      traefik.http.%s: '%s'\n"
 NAMED = LintStack("s", "s/compose.yaml", SERVICE % ("a", "services.films.loadbalancer.server.port", "80"), {})
 NEAR = LintStack("t", "t/compose.yaml", SERVICE % ("b", "services.film.loadbalancer.server.port", "80"), {})
