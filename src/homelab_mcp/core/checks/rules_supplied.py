@@ -95,6 +95,10 @@ def swarms_only(ctx: LintContext) -> Iterable[Finding]:
             yield ctx.at(stack, (section, name, "external"), message, severity=severity)
 
 
+_MODES = ("global", "global-job", "replicated-job")
+"""Modes of ``deploy`` beside the usual one, which only Swarm has."""
+
+
 def _for_swarm(stack: StackView) -> bool:
     """True where a service has an overlay network, or keys of ``deploy`` that nobody writes but for Swarm.
 
@@ -105,7 +109,7 @@ def _for_swarm(stack: StackView) -> bool:
     for service in stack.services:
         deploy = service.data.get("deploy")
         keys = deploy.keys() & (BY_SWARM | {"labels"}) if isinstance(deploy, dict) else set()
-        told = "placement" in keys or (isinstance(deploy, dict) and deploy.get("mode") == "global")
+        told = "placement" in keys or (isinstance(deploy, dict) and deploy.get("mode") in _MODES)
         if told or len(keys - {"mode"}) > 1 or not overlays.isdisjoint(service.networks):
             return True
     return False

@@ -96,7 +96,7 @@ def _has_tls(router: tl.Router) -> bool:
 def _https_alone(static: StaticConfig | None, points: set[str]) -> bool:
     """Whether all of them listen at the port of HTTPS, where whatever comes speaks TLS: nobody reaches the router."""
     return static is not None and all(
-        static.options.get(f"entrypoints.{point}.address", "").endswith(":443") for point in points
+        static.options.get(f"entrypoints.{point}.address", "").removesuffix("/tcp").endswith(":443") for point in points
     )
 
 
