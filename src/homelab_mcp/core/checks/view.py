@@ -215,8 +215,8 @@ class Lab:
     @once
     def whole(self) -> bool:
         """False where a part of some stack is unknown: then nothing of the whole lab can be called missing."""
-        parts = (*self.stacks, *self.services)
-        return not any(part.partial for part in parts) and "label_file" not in self.service_keys
+        unseen = self.facts.unseen or "label_file" in self.service_keys
+        return not (unseen or any(s.partial for s in self.stacks) or any(s.partial for s in self.services))
 
     @once
     def by_key(self) -> dict[str, list[ServiceView]]:

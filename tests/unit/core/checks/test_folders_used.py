@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from homelab_mcp.core.checks import LintStack, lint
+from homelab_mcp.core.checks import NO_FACTS, LintStack, lint
 from homelab_mcp.core.checks.folders_used import folders_used
 from homelab_mcp.core.checks.view import Lab, StackView
 from homelab_mcp.model.lab import LintSettings
@@ -41,5 +41,5 @@ def test_a_stacks_own_folder_is_used() -> None:
 
 def test_the_folders_above_count_and_what_has_an_open_variable_does_not() -> None:
     text = "services: {app: {image: a, env_file: [a/b/c.env, {path: d.env}, '${X}/e.env']}}\n"
-    lab = Lab([StackView(stack("s", text))], facts=None)  # type: ignore[arg-type]
+    lab = Lab([StackView(stack("s", text))], NO_FACTS)
     assert folders_used(lab) == {"s", "s/compose.yaml", "s/a", "s/a/b", "s/a/b/c.env", "s/d.env"}
