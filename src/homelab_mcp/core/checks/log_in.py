@@ -43,10 +43,7 @@ class LogIn:
         self._all_points = static.entry_points if static else frozenset()
 
     def asks(self, middleware: str, depth: int = 0) -> bool:
-        """True when a middleware asks for log-in: by its kind where a label defines it, else by its name.
-
-        One that a part of the lab may define which nobody sees counts as asking.
-        """
+        """True when a middleware asks for log-in: by its kind where a label defines it, else by its name."""
         bare, _, provider = middleware.lower().partition("@")
         full = bare if provider in {"", "docker"} else f"{bare}@{provider}"
         kinds = self._kinds.get(full)
@@ -56,8 +53,12 @@ class LogIn:
             )
         if any(word in bare for word in _NEVER):
             return False
-        # What nobody sees of the lab may define it.
-        return not self._whole or asks_for_login(bare) or any(word in bare for word in _UNSEEN)
+        return asks_for_login(bare) or any(word in bare for word in _UNSEEN)
+
+    def may_guard(self, router: tl.Router) -> bool:
+        """True where a router asks for log-in, or one of its middlewares may be in a part of the lab nobody sees."""
+        full = (m.lower().removesuffix("@docker") for m in router.middlewares)
+        return self.guards(router) or (not self._whole and any(m not in self._kinds for m in full))
 
     def guards(self, router: tl.Router) -> bool:
         """True when a router, or every entry point that it is on, asks for log-in."""

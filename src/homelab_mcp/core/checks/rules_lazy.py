@@ -42,7 +42,7 @@ def no_log_in(ctx: LintContext) -> Iterable[Finding]:
         service = router.service
         if is_sign_on(service) or service.label("homelab.sso"):
             continue
-        if log_in.guards(router) or log_in.only_leads_on(router) or router.value("service") in _HARMLESS:
+        if log_in.may_guard(router) or log_in.only_leads_on(router) or router.value("service") in _HARMLESS:
             continue
         narrower = any(word in router.value("rule") for word in ("Path", "Header(", "ClientIP("))
         entry = router.options.get("middlewares")

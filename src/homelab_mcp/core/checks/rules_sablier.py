@@ -200,7 +200,7 @@ def open_admin(ctx: LintContext) -> Iterable[Finding]:
             continue
         for router in tl.routers(service):
             entry = router.options.get("middlewares")
-            open_to_all = not log_in.guards(router) and not log_in.only_leads_on(router)
+            open_to_all = not log_in.may_guard(router) and not log_in.only_leads_on(router)
             if "rule" in router.options and open_to_all and not (entry and entry.open):
                 yield ctx.on(service, router.anchor.path, f"{service.image_name} has no log-in of its own.")
 

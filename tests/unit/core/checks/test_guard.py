@@ -162,3 +162,26 @@ def test_a_stack_that_cannot_be_looked_at_makes_no_fault_of_another(monkeypatch:
             more += [f"{case.title}: {f.as_line()}" for f in new if f.rule != "HL247"]
 
     assert more == []
+
+
+ROUTED = """services:
+  %s:
+    image: amir20/dozzle:v8.13
+    labels:
+      traefik.http.routers.%s.rule: Host(`%s.example.org`)
+"""
+
+
+def test_a_middleware_that_nobody_sees_may_ask_for_log_in_and_is_no_sign_on_of_the_lab() -> None:
+    with_it = ROUTED.replace(
+        "(`%s.example.org`)\n", "(`%s.example.org`)\n      traefik.http.routers.a.middlewares: x\n"
+    )
+    stacks = [
+        LintStack("t", "t/c.yaml", with_it % ("a", "a", "a"), {}),
+        LintStack("u", "u/c.yaml", ROUTED % (("b",) * 3), {}),
+    ]
+
+    whole = {(f.rule, f.file) for f in lint(stacks) if f.rule in ("HL080", "HL088")}
+    partly = {(f.rule, f.file) for f in lint([UNSEEN["is no YAML"], *stacks]) if f.rule in ("HL080", "HL088")}
+    assert whole == {("HL088", "t/c.yaml"), ("HL088", "u/c.yaml")}
+    assert partly == {("HL088", "u/c.yaml")}
