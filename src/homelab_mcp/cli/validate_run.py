@@ -80,7 +80,8 @@ def _diff(asked: Asked, rules: Sequence[str], *, unsafe: bool, as_json: bool) ->
 
     trouble: list[str] = []
     stacks = stacks_on_disk(asked.files or asked.looked_at(), disk_reader(), trouble, together=bool(asked.files))
-    done = fixed(stacks, rules=[r.upper() for r in rules] or None, unsafe=unsafe)
+    facts = LabFacts(unseen=bool(trouble))
+    done = fixed(stacks, facts=facts, rules=[r.upper() for r in rules] or None, unsafe=unsafe)
     texts = {file: text for s in stacks for file, text in ((s.file, s.text), *s.others)}
     texts |= {file: before for file, (before, _) in done.beside.items()}
     secrets = tuple(value for names in done.env.values() for value in names.values())

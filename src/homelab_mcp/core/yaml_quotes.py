@@ -45,7 +45,10 @@ _CLOSES = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken)
 
 
 def is_never_closed(text: str, line: int) -> bool:
-    """Whether no bracket from a line on (from 1) closes one that was opened above it."""
+    """Whether no bracket from a line on (from 1) closes one that was opened above it.
+
+    False too where the text cannot be read to its end: what is behind may close it.
+    """
     if len(text) > _LARGEST:
         return False
     depth = 0
@@ -55,6 +58,9 @@ def is_never_closed(text: str, line: int) -> bool:
                 depth += isinstance(token, _OPENS) - isinstance(token, _CLOSES)
             if depth < 0:
                 return False
+    except yaml.MarkedYAMLError as error:
+        seen = error.problem_mark
+        return seen is not None and seen.index >= len(text.rstrip())
     except (yaml.YAMLError, ValueError):
-        pass  # What cannot be read closes nothing.
+        return False
     return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -96,7 +96,8 @@ def validate_paths(
             continue
         stacks = list(stacks_of(groups, reader, trouble))
         seen.update(dict.fromkeys(f for s in stacks for f in (s.file, *(other for other, _ in s.others))))
-        found = lint(stacks, facts=facts, fixes=fixes)
+        seen_of_it = replace(facts, unseen=True) if len(stacks) < len(groups) else facts
+        found = lint(stacks, facts=seen_of_it, fixes=fixes)
         findings += [*found, *_compose_says(stacks, found, judge, trouble)]
     findings.sort(key=lambda f: (f.file, f.line, f.column, f.rule))
     return ValidationResult(tuple(findings), tuple(seen), tuple(trouble))

@@ -46,6 +46,18 @@ def test_a_folder_of_stacks_is_one_lab(tmp_path: Path) -> None:
     assert result.exit_code == 1
 
 
+def test_what_a_stack_that_cannot_be_read_may_define_is_not_missing(tmp_path: Path) -> None:
+    label = "services:\n  a:\n    image: x:1.0\n    labels:\n      traefik.http.%s\n"
+    write(tmp_path / "one", label % "routers.a.service: films")
+    other = write(tmp_path / "two", label % "services.films.loadbalancer.server.port: '80'")
+    other.write_bytes(other.read_bytes() + b"# \xff\n")
+
+    result = run(tmp_path)
+
+    assert len(result.could_not_run) == 1
+    assert [f.rule for f in result.findings if f.severity == "error"] == []
+
+
 def test_a_file_of_any_name_when_it_is_named(tmp_path: Path) -> None:
     file = write(tmp_path, GOOD, "odd.yml")
     result = run(file)

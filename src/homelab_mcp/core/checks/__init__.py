@@ -53,6 +53,7 @@ class LabFacts:
         routes: (subnet, interface) of what this machine reaches besides those.
         hosts: the private address of each other Docker host, "" where none is known.
         devices: host names of devices outside of the lab that Traefik leads to, and which has each.
+        unseen: stacks are known to be left out because nobody could read them.
     """
 
     networks: Collection[str] | None = None
@@ -63,6 +64,7 @@ class LabFacts:
     routes: Sequence[tuple[str, str]] | None = None
     hosts: Mapping[str, str] | None = None
     devices: Mapping[str, str] | None = None
+    unseen: bool = False
 
 
 NO_FACTS = LabFacts()

@@ -105,9 +105,10 @@ def _where(parts: list[str], message: str, wrong: str) -> tuple[int, int] | None
 @fixer("HL066")
 def unknown_service(spot: Spot) -> Change | None:
     """Safe: Traefik drops the router as it is, and one Traefik service of the lab has nearly that name."""
-    known = {name for s in spot.lab.services for name, _, _ in tl.http_labels(s, "services")}
+    by_label = {name for s in spot.lab.services for name, _, _ in tl.http_labels(s, "services")}
     for entry in _labels(spot, ".service"):
         name, at, provider = entry.raw.partition("@")
+        known = spot.lab.traefik_files.names("services") or () if provider == "file" else by_label
         near = nearest(name, known, 0.6)
         return Change(f"Write {near}", _set(spot, entry, f"{near}{at}{provider}")) if near else None
     return None

@@ -52,10 +52,12 @@ class Rule:
 class LintContext:
     """What a rule sees: the lab, and ways to make findings of its own id and severity."""
 
-    __slots__ = ("_id", "_severity", "lab")
+    __slots__ = ("_id", "_severity", "lab", "silenced_at")
 
     def __init__(self, lab: Lab, rule_id: str, severity: Severity) -> None:
         self.lab = lab
+        self.silenced_at: dict[Finding, tuple[str, int]] = {}
+        """A further line, with its file, at which a comment silences a finding."""
         self._id = rule_id
         self._severity = severity
 
@@ -75,11 +77,19 @@ class LintContext:
         *,
         key: bool = False,
         severity: Severity | None = None,
+        of: Path = (),
     ) -> Finding:
-        """A finding at a path of a stack or of one of its files; ``key`` points at the key instead of the value."""
+        """A finding at a path of a stack or of one of its files; ``key`` points at the key instead of the value.
+
+        ``of`` is the path of what it is a part of, where a comment at that key is meant for it as well.
+        """
         file, mark = stack.place(path, key=key)
         service = str(path[1]) if len(path) > 1 and path[0] == "services" else ""
-        return Finding(self._id, severity or self._severity, message, file, mark.line, mark.column, service)
+        finding = Finding(self._id, severity or self._severity, message, file, mark.line, mark.column, service)
+        if of:
+            where, begin = stack.place(of, key=True)
+            self.silenced_at[finding] = (where, begin.line)
+        return finding
 
     def at_mark(
         self,
@@ -167,7 +177,7 @@ def _run(
     rules = [r for r in all_rules() if r.id not in settings.ignore]
     asked = [s.file for s in stacks if report is None or s.file in report] or sorted(report or ())
     guard = Guard(asked[0] if asked else "")
-    lab = _lab(stacks, facts, guard)
+    lab = _lab(stacks, facts, guard, report)
     wanted = None if report is None else guard.made("Reading", lambda: _with_the_rest(lab, report), frozenset(report))
     silenced = {file: _silenced(text) for file, text in _texts(lab, guard) if text}
     found: dict[Finding, None] = {}
@@ -175,10 +185,12 @@ def _run(
     for each in rules:
         if each.needs and each.needs.isdisjoint(keys):
             continue
-        for finding in guard.found(each.id, partial(each.check, LintContext(lab, each.id, each.severity))):
+        context = LintContext(lab, each.id, each.severity)
+        for finding in guard.found(each.id, partial(each.check, context)):
             if wanted is not None and finding.file not in wanted:
                 continue
-            if finding.rule not in silenced.get(finding.file, {}).get(finding.line, ()):
+            places = {(finding.file, finding.line), context.silenced_at.get(finding, ("", 0))}
+            if not any(finding.rule in silenced.get(file, {}).get(line, ()) for file, line in places):
                 found[finding] = None
     result = _judged(found, settings)
     if fixes:
@@ -203,9 +215,14 @@ def _judged(found: Iterable[Finding], settings: LintSettings) -> list[Finding]:
     return [replace(f, severity=Severity(settings.severity.get(f.rule, f.severity))) for f in result]
 
 
-def _lab(stacks: Sequence[LintStack], facts: LabFacts, guard: Guard) -> Lab:
+def _lab(stacks: Sequence[LintStack], facts: LabFacts, guard: Guard, report: Collection[str] | None) -> Lab:
     """The lab; where one of its stacks cannot be looked at, nothing of the others counts as missing."""
-    views = [guard.made("Reading this stack", partial(StackView, s), None, file=s.file) for s in stacks]
+    views: list[StackView | None] = []
+    for each in stacks:
+        # Who asks about another file learns it there: it is why something may be left unsaid of that one too.
+        mine = report is None or each.file in report
+        what, file = ("Reading this stack", each.file) if mine else (f"Reading {each.file}", "")
+        views.append(guard.made(what, partial(StackView, each), None, file=file))
     known = [view for view in views if view is not None]
     for view in known if len(known) < len(views) else ():
         view.partial = True

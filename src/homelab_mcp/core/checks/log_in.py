@@ -16,6 +16,7 @@ class LogIn:
     """What the lab's labels and Traefik's options say about log-in."""
 
     def __init__(self, lab: Lab) -> None:
+        self._whole = lab.whole
         self._kinds: dict[str, set[str]] = {}
         self._chains: dict[str, list[str]] = {}
         for service in lab.routing:
@@ -53,6 +54,11 @@ class LogIn:
         if any(word in bare for word in _NEVER):
             return False
         return asks_for_login(bare) or any(word in bare for word in _UNSEEN)
+
+    def may_guard(self, router: tl.Router) -> bool:
+        """True where a router asks for log-in, or one of its middlewares may be in a part of the lab nobody sees."""
+        full = (m.lower().removesuffix("@docker") for m in router.middlewares)
+        return self.guards(router) or (not self._whole and any(m not in self._kinds for m in full))
 
     def guards(self, router: tl.Router) -> bool:
         """True when a router, or every entry point that it is on, asks for log-in."""

@@ -180,11 +180,16 @@ def other_path(ctx: LintContext) -> Iterable[Finding]:
                 continue
             ports, paths = own
             path = "/" + entry.value.partition("://")[2].partition("/")[2].partition("?")[0].rstrip("/")
-            named = _endpoints(ctx, asked) if _ENDPOINT.fullmatch(path) else frozenset[str]()
-            known_name = named is not None and path.rpartition("/")[2] in named
-            if paths and not known_name and not any(re.fullmatch(p, path) for p in paths):
-                near = difflib.get_close_matches(path, [p for p in paths if p.isascii()], n=1, cutoff=0.3)
-                tail = f" It is {near[0].replace(chr(92), '')}." if near else ""
+            endpoint = _ENDPOINT.fullmatch(path)
+            named = _endpoints(ctx, asked) if endpoint else frozenset[str]()
+            if endpoint and named:
+                paths = tuple(sorted(map(_path_of, named)))
+                answers = any(f"{endpoint[1]}/".startswith(f"{p}/") for p in paths)
+            else:
+                answers = any(re.fullmatch(p, path) for p in paths)
+            if paths and not answers:
+                near = difflib.get_close_matches(path, paths, n=1, cutoff=0.3)
+                tail = f" It is {near[0]}." if near else ""
                 severity = Severity.ERROR if named is not None else None
                 yield ctx.on(service, entry.path, f"It does not answer at {path}.{tail}", severity=severity)
             elif ports and port and port not in ports and not _moved(asked[0], port):
@@ -194,13 +199,21 @@ def other_path(ctx: LintContext) -> Iterable[Finding]:
                 yield ctx.on(service, entry.path, message, severity=severity)
 
 
-_ENDPOINT = re.compile(r"(?:/.*)?/api/authz/[\w-]+")
+_ENDPOINT = re.compile(r"(?:/.*?)?(/api/(?:authz/.+|verify))")
+_USUAL = ("forward-auth", "legacy")
+"""Authelia's endpoints for a proxy such as Traefik where its file names none; it has these no more where one does."""
+
+
+def _path_of(name: str) -> str:
+    """Where Authelia answers for an endpoint of that name (``internal/server/handlers.go``)."""
+    return "/api/verify" if name == "legacy" else f"/api/authz/{name}"
 
 
 def _endpoints(ctx: LintContext, asked: Iterable[ServiceView]) -> frozenset[str] | None:
-    """Names of one's own that Authelia's files give its endpoints; None where not all of those can be seen.
+    """Names of Authelia's endpoints, by its files; None where not all of those can be seen, empty without Authelia.
 
-    After "Server Authz Endpoints" of its documentation: the key below ``authz`` is the end of the path.
+    After "Server Authz Endpoints" of its documentation: the key below ``authz`` is the end of the path, and may have
+    dots and slashes.
     """
     files = {id(service): file for service, file in ctx.lab.authelias}
     names: set[str] = set()
@@ -212,7 +225,7 @@ def _endpoints(ctx: LintContext, asked: Iterable[ServiceView]) -> frozenset[str]
         if unsure or file is None or file.refused or file.has_actions:
             return None
         authz = _part(_part(_part(file.data, "server"), "endpoints"), "authz")
-        names.update(map(str, authz if isinstance(authz, dict) else ()))
+        names.update(map(str, authz) if isinstance(authz, dict) and authz else _USUAL)
     return frozenset(names)
 
 

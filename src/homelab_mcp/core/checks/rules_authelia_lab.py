@@ -72,12 +72,12 @@ def _hosts(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iterato
             or host == "localhost"
         ):
             continue
-        if host in given_hosts(service):
+        if host in given_hosts(service) or not ctx.lab.whole:
             continue
         names = [s.name for s in service.stack.services if kind_of(s) == kind]
         if len(names) == 1:
             yield ctx.at(file, path, f"No service or container is called {host!r}; {names[0]!r} is there.")
-        elif not names and not any(s.partial for s in ctx.lab.stacks):
+        elif not names:
             message = f"No service or container of the lab is called {host!r}."
             yield ctx.at(file, path, message, severity=Severity.WARNING)
 
@@ -115,7 +115,7 @@ def _portal(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iterat
     routers = tl.all_routers(ctx.lab)
     own = {h for r in tl.routers(service) for h in r.hosts}
     rules = [r.options.get("rule") for r in routers]
-    if not own or any(e is None or e.open or "HostRegexp" in (e.value or "") for e in rules):
+    if not own or not ctx.lab.whole or any(e is None or e.open or "HostRegexp" in (e.value or "") for e in rules):
         return
     hosts = {h for r in routers for h in r.hosts}
     cookies = _at(file.data, ("session", "cookies"))

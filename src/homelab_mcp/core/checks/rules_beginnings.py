@@ -112,6 +112,9 @@ def _is_file(service: ServiceView, source: str) -> bool:
     return names is not None and last in names
 
 
+_SHELLS = frozenset({"sh", "bash", "ash", "dash"})
+
+
 def _wanted(service: ServiceView) -> str:
     """The file that a program reads, its command's word before its image's; "" where nobody can say."""
     folder, usual, flags = _NEEDS[service.image_name]
@@ -119,14 +122,16 @@ def _wanted(service: ServiceView) -> str:
     words = [
         w for part in given for w in (part.split() if isinstance(part, str) else part if isinstance(part, list) else ())
     ]
+    if any(" " in str(w) for w in words) or not _SHELLS.isdisjoint(str(w).rpartition("/")[2] for w in words):
+        return ""  # A line for a shell is not read.
     for n, word in enumerate(map(str, words)):
         name, _, value = word.lstrip("-").partition("=")
         if word.startswith("-") and name in flags.split():
             value = value or (str(words[n + 1]) if n + 1 < len(words) else "")
             return "" if any(map(is_open, (*given, *words[n : n + 2]))) else value
     unseen = any(map(is_open, given)) or any(is_open(w) and not str(w).startswith("-") for w in words)
-    # A line for a shell is not read. Without its image's own command Mosquitto reads no file.
-    if unseen or any(" " in str(w) for w in words) or (words and service.image_name == "eclipse-mosquitto"):
+    # A command takes the place of the image's own, which names the file; Authelia looks for it by itself.
+    if unseen or (words and service.image_name != "authelia"):
         return ""
     return f"{folder}/{usual}"
 

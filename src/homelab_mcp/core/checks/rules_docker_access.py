@@ -43,7 +43,7 @@ def without_docker(ctx: LintContext) -> Iterable[Finding]:
 
 def _nobody(ctx: LintContext, service: ServiceView, host: str, path: Path) -> Iterator[Finding]:
     known = ctx.lab.hosts.get(host, [])
-    if not known and not _elsewhere(service):
+    if not known and ctx.lab.whole and not _elsewhere(service):
         near = difflib.get_close_matches(host, ctx.lab.hosts, n=1, cutoff=0.7)
         tail = f" Did you mean {near[0]!r}?" if near else ""
         severity = Severity.ERROR if near else None

@@ -206,7 +206,7 @@ def open_dashboard(ctx: LintContext) -> Iterable[Finding]:
     log_in = ctx.lab.log_in
     for router in tl.all_routers(ctx.lab):
         entry = router.options.get("middlewares")
-        asks = log_in.guards(router) or log_in.only_leads_on(router) or (entry and entry.open)
+        asks = log_in.may_guard(router) or log_in.only_leads_on(router) or (entry and entry.open)
         if router.value("service").lower() == "api@internal" and not asks:
             yield ctx.on(router.service, router.anchor.path, "Anybody may read the dashboard.")
     traefik = ctx.lab.traefik

@@ -33,7 +33,7 @@ def no_worker(ctx: LintContext) -> Iterable[Finding]:
     """The web half of a program that has a worker, in a lab without one."""
     for service in ctx.services():
         known = _WORKERS.get(repository(service))
-        if known is None or service.partial or service.stack.partial:
+        if known is None or not ctx.lab.whole:
             continue
         page, word = known
         words = _words(service)

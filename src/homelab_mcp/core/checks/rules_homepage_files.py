@@ -136,7 +136,7 @@ def _docker(ctx: LintContext, service: ServiceView, file: ConfigFile, document: 
 
 
 def _known(ctx: LintContext, service: ServiceView, host: str) -> bool:
-    return host in ctx.lab.hosts or host in given_hosts(service)
+    return host in ctx.lab.hosts or host in given_hosts(service) or not ctx.lab.whole
 
 
 def _services(
@@ -207,7 +207,7 @@ def _container(
 ) -> Iterator[Finding]:
     """A container that is nearly one of the lab's."""
     name = entry.get("container")
-    if not isinstance(name, str) or _is_open(name) or name in (names := _containers(ctx)):
+    if not isinstance(name, str) or _is_open(name) or name in (names := _containers(ctx)) or not ctx.lab.whole:
         return
     by_service = [s for s in ctx.services() if s.name == name and s.data.get("container_name")]
     near = [str(s.data["container_name"]) for s in by_service] or difflib.get_close_matches(
@@ -260,7 +260,7 @@ def _how_bad(ctx: LintContext, message: str) -> Severity:
     if not message.startswith("No router"):
         return Severity.WARNING
     whole = ctx.lab.traefik is not None and ctx.lab.traefik_files.complete and not ctx.lab.facts.hosts
-    return Severity.WARNING if whole and not any(s.partial for s in ctx.lab.stacks) else Severity.INFO
+    return Severity.WARNING if whole and ctx.lab.whole else Severity.INFO
 
 
 @rule(

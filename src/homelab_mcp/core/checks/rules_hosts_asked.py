@@ -45,7 +45,7 @@ def nobodys_host(ctx: LintContext) -> Iterable[Finding]:
             host, port = host_in(text)
             if host in OWN:
                 yield from _itself(ctx, service, entry, port)
-            elif host and "." not in host and not host.isdigit() and host not in ctx.lab.hosts:
+            elif host and "." not in host and not host.isdigit() and host not in ctx.lab.hosts and ctx.lab.whole:
                 yield from _nobody(ctx, service, entry, host, port)
 
 
@@ -142,7 +142,7 @@ def files_host(ctx: LintContext) -> Iterable[Finding]:
                     place, mark = file.place(line, column)
                     yield replace(finding, file=place, line=mark.line, column=mark.column)
                 continue
-            near = _near(ctx, host)
+            near = _near(ctx, host) if ctx.lab.whole else []
             if near or not _outward(service):
                 tail = f" Did you mean {near[0]!r}?" if near else ""
                 finding = ctx.on(service, (), f"No container is called {host!r}.{tail}")

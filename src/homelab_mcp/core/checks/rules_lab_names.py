@@ -35,7 +35,7 @@ AUTH = "  web:\n    image: nginx:1.29\n    labels:\n      traefik.http.middlewar
 def unreachable(ctx: LintContext) -> Iterable[Finding]:
     """The host or port of a server in Traefik's files, or of a forwardAuth middleware, that no container has."""
     traefik = ctx.lab.traefik
-    if traefik is None or traefik.network_mode or traefik.partial or any(s.partial for s in ctx.lab.stacks):
+    if traefik is None or traefik.network_mode or traefik.partial or not ctx.lab.whole:
         return
     known = ctx.lab.hosts
     alone = not any(owner(s, ctx.lab) is traefik for s in ctx.services() if s is not traefik)
@@ -140,7 +140,7 @@ def container_called(ctx: LintContext) -> Iterable[Finding]:
                 continue
             name = value.partition(":")[2]
             meant = next((s for s in ctx.services() if s.name == name), None)
-            if name in containers or meant is None or is_open(meant.data.get("container_name")):
+            if name in containers or not ctx.lab.whole or meant is None or is_open(meant.data.get("container_name")):
                 continue
             real = meant.data.get("container_name") or f"{meant.stack.project}-{name}-1"
             yield ctx.on(service, (field,), f"The container of the service {name!r} is called {real!r}.")

@@ -42,7 +42,7 @@ def no_log_in(ctx: LintContext) -> Iterable[Finding]:
         service = router.service
         if is_sign_on(service) or service.label("homelab.sso"):
             continue
-        if log_in.guards(router) or log_in.only_leads_on(router) or router.value("service") in _HARMLESS:
+        if log_in.may_guard(router) or log_in.only_leads_on(router) or router.value("service") in _HARMLESS:
             continue
         narrower = any(word in router.value("rule") for word in ("Path", "Header(", "ClientIP("))
         entry = router.options.get("middlewares")
@@ -71,9 +71,7 @@ def sablier_unused(ctx: LintContext) -> Iterable[Finding]:
     unseen = [m for r in tl.all_routers(ctx.lab) for m in _of_files(r, defined)]
     static = tl.static_config(ctx.lab)
     in_files = static is not None and not ctx.lab.traefik_files.complete
-    # What nobody could read may wake the group.
-    partial = any(s.partial for s in ctx.lab.services) or any(s.partial for s in ctx.lab.stacks)
-    whole = not in_files and not partial
+    whole = not in_files and ctx.lab.whole
     seen = whole and static is not None and static.complete
     # Where all routes are seen, a middleware that none goes through wakes nobody.
     groups, names = woken(ctx.lab, _gone_through(ctx.lab) if seen else None)
@@ -88,6 +86,8 @@ def sablier_unused(ctx: LintContext) -> Iterable[Finding]:
         if not own and not named and not groups & set(mine) and not names & called:
             listed = ", ".join(repr(g) for g in mine)
             asked = _asked_by(routers, ctx.lab)
+            if not asked and not ctx.lab.whole:
+                continue  # What nobody could read may wake the group.
             near = any(difflib.get_close_matches(g, groups, n=1) for g in mine)
             # Where its own route wakes another group the label's group is wrong, elsewhere the middleware is missing.
             told = service.labels.get("sablier.group") if asked or near else None

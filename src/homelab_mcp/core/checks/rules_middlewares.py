@@ -91,6 +91,7 @@ def unknown_log_in(ctx: LintContext) -> Iterable[Finding]:
     """``forwardauth.address`` with a host that is no service or container of a lab that has its sign-on."""
     if not any(map(is_sign_on, ctx.services())):
         return
+    whole = ctx.lab.whole
     names = {
         str(n) for s in ctx.services() for n in (s.name, s.data.get("container_name"), s.data.get("hostname")) if n
     }
@@ -102,7 +103,7 @@ def unknown_log_in(ctx: LintContext) -> Iterable[Finding]:
             if option == "forwardauth.address" and entry.value and not entry.open:
                 host = entry.value.partition("://")[2].partition("/")[0].partition(":")[0]
                 here = host in {"localhost", "127.0.0.1"} and not (ctx.lab.traefik and ctx.lab.traefik.network_mode)
-                if here or (host and "." not in host and host not in names and host != "localhost"):
+                if here or (whole and host and "." not in host and host not in names and host != "localhost"):
                     yield _nobody(ctx, service, entry, host)
 
 
@@ -111,7 +112,7 @@ def _nobody(ctx: LintContext, service: ServiceView, entry: Entry, host: str) -> 
     message = f"No service or container of the lab is called {host!r}."
     path = entry.value.partition("://")[2].partition("/")[2] if entry.value else ""
     meant = [s for s in ctx.services() if is_sign_on(s) and any(w in path for w in _PATHS.get(s.image_name, ()))]
-    if len(meant) != 1 or any(s.partial for s in ctx.lab.stacks):
+    if len(meant) != 1 or not ctx.lab.whole:
         return ctx.on(service, entry.path, message)
     name = meant[0].data.get("container_name") or meant[0].name
     return ctx.on(service, entry.path, f"{message} Did you mean {str(name)!r}?", severity=Severity.ERROR)

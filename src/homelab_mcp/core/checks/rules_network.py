@@ -168,7 +168,7 @@ def pools_overlap(ctx: LintContext) -> Iterable[Finding]:
     for stack in ctx.lab.stacks:
         used = {k for s in stack.services for k in s.networks}
         for key, body in own_networks(stack):
-            if body.get("driver") not in _LOCAL or not (key in used or stack.partial):
+            if body.get("driver") not in _LOCAL or key not in used:
                 continue
             name = stack.real_network(key)
             for item, path in pools_of(body):

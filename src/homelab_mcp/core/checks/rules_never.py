@@ -7,6 +7,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
+from homelab_mcp.core.checks.folders_used import folders_used
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import words_of
 from homelab_mcp.core.compose_model import is_open
@@ -15,6 +16,8 @@ from homelab_mcp.model.finding import Finding, Severity
 SERVICES = "https://docs.docker.com/reference/compose-file/services/"
 HEAD = "services:\n  web:\n    image: nginx:1.29\n"
 _ALWAYS_WELL = re.compile(r"(?:\|\||;)\s*(?:exit\s+0|/?(?:usr/)?(?:bin/)?true|:)\s*;?\s*$")
+_ENDS_BEFORE = re.compile(r"\b(?:exit|exec|return|trap|errexit)\b|\bset\s+-\w*e|sh\s+-\w*e")
+"""What may end the shell before its last part, which then says nothing."""
 
 
 @rule(
@@ -36,7 +39,8 @@ def never_fails(ctx: LintContext) -> Iterable[Finding]:
         path: tuple[str | int, ...] = ("healthcheck", "test")
         if isinstance(test, list):
             path, test = (*path, len(test) - 1), test[-1] if _by_shell(test) else None
-        if isinstance(test, str) and not is_open(test) and _ALWAYS_WELL.search(test):
+        last = _ALWAYS_WELL.search(test) if isinstance(test, str) and not is_open(test) else None
+        if last and not _ENDS_BEFORE.search(last.string[: last.start()]):
             yield ctx.on(service, path, "Its last part makes of every failure a success.")
 
 
@@ -52,9 +56,9 @@ _ONCE = {
     "rclone/rclone": "bisync check copy copyto copyurl delete deletefile dedupe ls lsd lsf lsl move moveto purge size "
     "sync",
     "certbot/certbot": "certonly renew certificates delete revoke register",
-    "curlimages/curl": "",
 }
-"""Image -> first words after which its program does one thing and ends (their manuals); none named: it always does."""
+"""Image -> commands with which its program does one thing and ends (their manuals)."""
+_CURL = "curlimages/curl"
 _WORD = re.compile(r"[a-z]+")
 
 
@@ -75,13 +79,25 @@ def never_rests(ctx: LintContext) -> Iterable[Finding]:
         if service.data.get("restart") not in ("always", "unless-stopped") or "entrypoint" in service.data:
             continue
         image = str(service.data.get("image") or "").removeprefix("docker.io/")
-        once = _ONCE.get(image.partition("@")[0].partition(":")[0])
-        words = [str(w) for w in words_of(service, "command")]
-        first = next((word for word in words if _WORD.fullmatch(word)), "")
-        if once is not None and words and (first in once.split() or not once):
-            yield ctx.on(
-                service, ("restart",), f"{first or 'It'} ends when it is done, and this starts it again at once."
-            )
+        what = _ends(image.partition("@")[0].partition(":")[0], words_of(service, "command"))
+        if what:
+            yield ctx.on(service, ("restart",), f"{what} ends when it is done, and this starts it again at once.")
+
+
+def _ends(image: str, words: list[str]) -> str:
+    """The command that ends by itself; "" for one that may last, or where nobody can tell."""
+    if image == _CURL:
+        # Its entrypoint runs a first word that is a program of the image, such as a shell, as that program.
+        return "curl" if words and (words[0].startswith("-") or "://" in words[0]) else ""
+    once = _ONCE.get(image, "").split()
+    perhaps: list[str] = []
+    for before, word in zip(["", *words], words, strict=False):
+        if not _WORD.fullmatch(word):
+            continue
+        if not before.startswith("-") or "=" in before:
+            return word if word in once else ""
+        perhaps.append(word)  # the command behind a switch, or the value of an option
+    return perhaps[-1] if perhaps and set(perhaps) <= set(once) else ""
 
 
 _ALIKE = 0.75
@@ -99,8 +115,8 @@ _ALIKE = 0.75
     needs="volumes",
 )
 def never_was_there(ctx: LintContext) -> Iterable[Finding]:
-    """A bind mount of a folder that is not there, beside one that is alike and that nobody of the stack mounts."""
-    for service in ctx.having("volumes"):
+    """A bind mount of a folder that is not there, beside one that is alike and that no stack of the lab uses."""
+    for service in ctx.having("volumes") if ctx.lab.whole else ():
         exists, names = service.stack.exists, service.stack.names
         for mount in service.mounts:
             if exists is None or names is None:
@@ -110,9 +126,9 @@ def never_was_there(ctx: LintContext) -> Iterable[Finding]:
             folder, name = posixpath.split(mount.source.rstrip("/"))
             if posixpath.splitext(name)[1] or not name:
                 continue
-            known = _folders(names(posixpath.normpath(posixpath.join(posixpath.dirname(service.stack.file), folder))))
-            used = {posixpath.normpath(m.source) for s in service.stack.services for m in s.mounts}
-            free = [n for n in known if posixpath.normpath(posixpath.join(folder, n)) not in used]
+            place = posixpath.normpath(posixpath.join(posixpath.dirname(service.stack.file), folder))
+            used = folders_used(ctx.lab)
+            free = [n for n in _folders(names(place)) if posixpath.normpath(posixpath.join(place, n)) not in used]
             near = next((n for n in difflib.get_close_matches(name, free, n=3, cutoff=_ALIKE) if _slip(n, name)), "")
             if near:
                 message = f"There is no folder {mount.source!r}: Docker would make it, empty. Did you mean {near!r}?"

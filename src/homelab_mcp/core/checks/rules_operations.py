@@ -177,7 +177,10 @@ def _says_much(ctx: LintContext, service: ServiceView) -> bool:
     static = static_config(ctx.lab) if service is ctx.lab.traefik else None
     if static is None:
         return False
-    requests = static.options.get("accesslog", "false") != "false" and not static.options.get("accesslog.filepath")
+    on = any(option == "accesslog" or option.startswith("accesslog.") for option in static.options)
+    off = static.options.get("accesslog", "").lower() in {"false", "f", "0"}
+    file = static.options.get("accesslog.filepath", "")
+    requests = on and not off and file in {"", "/dev/stdout", "/dev/stderr"}
     return requests or static.options.get("log.level", "").lower() in _MUCH
 
 

@@ -36,7 +36,7 @@ PAGE += "      traefik.http.routers.home.rule: Host(`home.example.org`)\n"
 def nearly_a_name(ctx: LintContext) -> Iterable[Finding]:
     """An address in a variable or a label of Homepage's whose host no container has, but nearly."""
     known = ctx.lab.hosts
-    for service in ctx.services():
+    for service in ctx.services() if ctx.lab.whole else ():
         for entry in _addresses(service):
             host = host_in((entry.value or "").strip())[0]
             if not host or "." in host or ":" in host or host in known or host in OWN or host.isdigit():

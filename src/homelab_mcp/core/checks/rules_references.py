@@ -153,8 +153,8 @@ def _built_with(stack: StackView, section: str, name: str) -> bool:
 def external_network(ctx: LintContext) -> Iterable[Finding]:
     """An external network that the engine of the stack's host has not; silent where nobody asked that engine."""
     known = ctx.lab.facts.networks
-    if known is None:
-        return
+    if known is None or not ctx.lab.whole:
+        return  # What nobody sees of a stack may make it.
     made = {
         (s.host, s.real_network(k))
         for s in ctx.lab.stacks
@@ -168,15 +168,16 @@ def external_network(ctx: LintContext) -> Iterable[Finding]:
             if not _external(body) or there or is_open(body.get("name")):
                 continue
             named = isinstance(body.get("name"), str)
-            path: Path = ("networks", key, "name") if named else ("networks", key)
+            whole: Path = ("networks", key)
+            path: Path = (*whole, "name") if named else whole
             if stack.engine == SWARM:
                 message = f"The Swarm has no network {real!r}; make it with '{_OVERLAY_MADE} {real}'."
-                yield ctx.at(stack, path, message, key=not named)
+                yield ctx.at(stack, path, message, key=not named, of=whole)
             elif asked(known, stack):
                 whose, place = ("", "") if stack.host == LOCAL else (f" of host {stack.host!r}", " there")
                 made_by = f"make it{place} with 'docker network create {real}'"
                 message = f"The engine{whose} has no network {real!r}; {made_by}."
-                yield ctx.at(stack, path, message, key=not named)
+                yield ctx.at(stack, path, message, key=not named, of=whole)
 
 
 def _external(body: Any) -> bool:
@@ -206,7 +207,7 @@ def misnamed_network(ctx: LintContext) -> Iterable[Finding]:
     for s in ctx.lab.stacks:
         mine = made_on.setdefault(s.host, set())
         mine |= {s.real_network(k) for k, b in s.section("networks").items() if not _external(b)}
-    for stack in (s for s in ctx.lab.stacks if not silent(known, s)):
+    for stack in (s for s in ctx.lab.stacks if ctx.lab.whole and not silent(known, s)):
         made = made_on[stack.host]
         for key, body in stack.section("networks").items():
             real = stack.real_network(key)

@@ -48,13 +48,12 @@ def _options(ctx: LintContext, name: str) -> Iterator[tuple[ServiceView, Entry]]
 def empty_group(ctx: LintContext) -> Iterable[Finding]:
     """A middleware's group that no container with ``sablier.enable`` has."""
     groups = {group for s in ctx.services() if is_lazy(s) for group in groups_of(s)}
-    sure = bool(groups) and not any(s.partial for s in ctx.services()) and not any(s.partial for s in ctx.lab.stacks)
-    for service, entry in _options(ctx, "group"):
+    for service, entry in _options(ctx, "group") if ctx.lab.whole else ():
         if entry.value and not entry.open and entry.value.lower() not in groups:
             near = difflib.get_close_matches(entry.value.lower(), groups, n=1)
             tail = f" Did you mean {near[0]!r}?" if near else ""
             message = f"No container of the lab is in the group {entry.value!r}.{tail}"
-            yield ctx.on(service, entry.path, message, severity=Severity.ERROR if near or sure else None)
+            yield ctx.on(service, entry.path, message, severity=Severity.ERROR if groups else None)
 
 
 @rule(
@@ -69,18 +68,15 @@ def empty_group(ctx: LintContext) -> Iterable[Finding]:
 def unknown_name(ctx: LintContext) -> Iterable[Finding]:
     """A middleware's ``names`` with one that is no container's: ``container_name``, or what Compose calls it."""
     services = list(ctx.services())
-    if any(is_open(s.data.get("container_name")) for s in services):
+    if not ctx.lab.whole or any(is_open(s.data.get("container_name")) for s in services):
         return
     own = {str(s.data.get("container_name") or "") for s in services}
-    unsure = {s.name for s in services if s.partial or s.stack.partial}
     made = {s.name for s in services if not s.data.get("container_name")}
     for service, entry in _options(ctx, "names"):
         for name in (entry.value or "").split(",") if not entry.open else ():
             # Compose's own names: project-service-1, with '_' in older releases; Swarm's are stack_service.
             word = name.strip().removeprefix("/")
-            fits = word in own | unsure or any(
-                re.fullmatch(rf".+[-_]{re.escape(m)}(?:[-_][0-9]+)?", word) for m in made
-            )
+            fits = word in own or any(re.fullmatch(rf".+[-_]{re.escape(m)}(?:[-_][0-9]+)?", word) for m in made)
             if word and not fits:
                 same = next((s for s in services if s.name == word and s.name in made), None)
                 more = f" Without container_name {word!r} is called {same.stack.project}-{word}-1." if same else ""
@@ -152,7 +148,8 @@ def unknown_server(ctx: LintContext) -> Iterable[Finding]:
     for service, entry in _options(ctx, "sablierurl"):
         host = (entry.value or "").partition("://")[2].partition("/")[0].partition(":")[0]
         if host and not entry.open and "." not in host and host not in names:
-            yield ctx.on(service, entry.path, f"No service or container of the lab is called {host!r}.")
+            if ctx.lab.whole:
+                yield ctx.on(service, entry.path, f"No service or container of the lab is called {host!r}.")
         elif host and not entry.open and (port := host_in(entry.value or "")[1]) not in _ports_of(ctx, host):
             message = f"Sablier listens on 10000 unless told otherwise, not on {port}."
             yield ctx.on(service, entry.path, message, severity=Severity.WARNING)
@@ -203,7 +200,7 @@ def open_admin(ctx: LintContext) -> Iterable[Finding]:
             continue
         for router in tl.routers(service):
             entry = router.options.get("middlewares")
-            open_to_all = not log_in.guards(router) and not log_in.only_leads_on(router)
+            open_to_all = not log_in.may_guard(router) and not log_in.only_leads_on(router)
             if "rule" in router.options and open_to_all and not (entry and entry.open):
                 yield ctx.on(service, router.anchor.path, f"{service.image_name} has no log-in of its own.")
 

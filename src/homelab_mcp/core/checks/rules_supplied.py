@@ -95,14 +95,22 @@ def swarms_only(ctx: LintContext) -> Iterable[Finding]:
             yield ctx.at(stack, (section, name, "external"), message, severity=severity)
 
 
+_MODES = ("global", "global-job", "replicated-job")
+"""Modes of ``deploy`` beside the usual one, which only Swarm has."""
+
+
 def _for_swarm(stack: StackView) -> bool:
-    """True where a service has what only Swarm heeds: an overlay network, or such a key of ``deploy``."""
+    """True where a service has an overlay network, or keys of ``deploy`` that nobody writes but for Swarm.
+
+    One of the others alone is also what people write who take ``deploy`` for Compose's.
+    """
     bodies = stack.section("networks")
     overlays = {n for n, body in bodies.items() if isinstance(body, dict) and body.get("driver") == "overlay"}
     for service in stack.services:
         deploy = service.data.get("deploy")
-        told = isinstance(deploy, dict) and not deploy.keys().isdisjoint(BY_SWARM | {"labels"})
-        if told or not overlays.isdisjoint(service.networks):
+        keys = deploy.keys() & (BY_SWARM | {"labels"}) if isinstance(deploy, dict) else set()
+        told = "placement" in keys or (isinstance(deploy, dict) and deploy.get("mode") in _MODES)
+        if told or len(keys - {"mode"}) > 1 or not overlays.isdisjoint(service.networks):
             return True
     return False
 

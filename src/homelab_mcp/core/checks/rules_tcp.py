@@ -137,7 +137,12 @@ def stream_to_nowhere(ctx: LintContext) -> Iterable[Finding]:
             for option, known in (("service", services), ("middlewares", middlewares)):
                 for name, entry in _names(router.options.get(option)):
                     bare, _, provider = name.partition("@")
-                    if provider in ("", "docker") and bare.lower() not in known and not _own(router, bare):
+                    if (
+                        ctx.lab.whole
+                        and provider in ("", "docker")
+                        and bare.lower() not in known
+                        and not _own(router, bare)
+                    ):
                         what = option.removesuffix("s")
                         message = f"No label defines the {kind.upper()} {what} {bare!r}."
                         yield ctx.on(router.service, entry.path, message)

@@ -220,7 +220,8 @@ def unknown_service(ctx: LintContext) -> Iterable[Finding]:
     for router in tl.all_routers(ctx.lab):
         entry = router.options.get("service")
         name, _, provider = (entry.value or "").partition("@") if entry else ("", "", "")
-        if entry and name and not entry.open and provider in {"", "docker"} and name.lower() not in known:
+        by_label = ctx.lab.whole and provider in {"", "docker"}
+        if entry and name and not entry.open and by_label and name.lower() not in known:
             near = difflib.get_close_matches(name.lower(), known, n=1)
             tail = f" Did you mean {near[0]!r}?" if near else ""
             made_up = f"{router.service.name}-{router.service.stack.project}".lower()

@@ -164,7 +164,7 @@ def _socket(
         yield told(ctx, static, options[0], message)
     host = host_in(endpoint)[0] if endpoint.startswith(("tcp://", "http://", "https://")) else ""
     inside = host and "." not in host and host != "localhost" and not traefik.network_mode and "$" not in endpoint
-    if inside and host not in ctx.lab.hosts and not any(s.partial for s in ctx.lab.stacks):
+    if inside and host not in ctx.lab.hosts and ctx.lab.whole:
         message = f"No service or container of the lab is called {host!r}."
         yield told(ctx, static, "providers.docker.endpoint", message)
     elif inside and host in ctx.lab.hosts and not any(meet(traefik, s, ctx.lab) for s in ctx.lab.hosts[host]):

@@ -60,7 +60,7 @@ def _undefined(name: str, known: list[str]) -> str:
 def _host(ctx: LintContext, service: FileService, path: tuple[str | int, ...], url: str) -> Iterator[Finding]:
     host, _ = host_in(url)
     names = ctx.lab.hosts
-    if not host or "." in host or host in names or host == "localhost":
+    if not host or "." in host or host in names or host == "localhost" or not ctx.lab.whole:
         return
     near = difflib.get_close_matches(host, names, n=1, cutoff=0.66)
     if near:

@@ -82,6 +82,8 @@ def no_tls(ctx: LintContext) -> Iterable[Finding]:
         if entry and secure and not _has_tls(router):
             if static and (static.tls_entry_points & points or not static.complete):
                 continue
+            if static is None and not ctx.lab.whole:
+                continue  # A Traefik that nobody sees may say it for its entry point.
             message = f"The router {router.name!r} has no tls; {sorted(secure)[0]} is for HTTPS."
             alone = _https_alone(static, points) and (router.value("rule"), True) not in answered
             yield ctx.on(router.service, entry.path, message, severity=Severity.ERROR if alone else None)
@@ -94,7 +96,7 @@ def _has_tls(router: tl.Router) -> bool:
 def _https_alone(static: StaticConfig | None, points: set[str]) -> bool:
     """Whether all of them listen at the port of HTTPS, where whatever comes speaks TLS: nobody reaches the router."""
     return static is not None and all(
-        static.options.get(f"entrypoints.{point}.address", "").endswith(":443") for point in points
+        static.options.get(f"entrypoints.{point}.address", "").removesuffix("/tcp").endswith(":443") for point in points
     )
 
 
@@ -146,6 +148,7 @@ def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
         yield from _misnamed(ctx)
         return
     known = tl.defined_middlewares(ctx.lab)
+    by_label = {"", "docker"} if ctx.lab.whole else frozenset[str]()
     in_files = ctx.lab.traefik_files.names("middlewares") or frozenset()
     sure = Severity.ERROR if _all_seen(ctx) else None
     later = not any(map(is_sign_on, ctx.services()))
@@ -153,7 +156,7 @@ def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
         entry = router.options.get("middlewares")
         for name in router.middlewares if entry and not entry.open else ():
             bare, _, provider = name.partition("@")
-            if provider in {"", "docker"} and bare.lower() not in known:
+            if provider in by_label and bare.lower() not in known:
                 near = difflib.get_close_matches(bare.lower(), known, n=1)
                 if bare in in_files:
                     near = [f"{bare}@file"]
@@ -171,7 +174,7 @@ def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
                 # A label is one text: of a path into it the label's own place is found.
                 path = (*chain.path, n)
                 bare, _, provider = name.strip().partition("@")
-                if provider in {"", "docker"} and bare.lower() not in known:
+                if provider in by_label and bare.lower() not in known:
                     tail = f" Did you mean '{bare}@file'?" if bare in in_files else ""
                     yield ctx.on(service, path, f"No label defines {bare!r}.{tail}", severity=sure)
                 elif provider == "file" and (message := _not_in_files(ctx, bare)):
@@ -185,7 +188,7 @@ def _misnamed(ctx: LintContext) -> Iterator[Finding]:
     for router in tl.all_routers(ctx.lab):
         own = {name.lower() for name, _, _ in tl.http_labels(router.service, "middlewares")} - used
         entry = router.options.get("middlewares")
-        for name in router.middlewares if own and entry and not entry.open else ():
+        for name in router.middlewares if own and ctx.lab.whole and entry and not entry.open else ():
             bare, _, provider = name.partition("@")
             near = difflib.get_close_matches(bare.lower(), own, n=1)
             if near and provider in {"", "docker"} and bare.lower() not in known:
@@ -195,10 +198,7 @@ def _misnamed(ctx: LintContext) -> Iterator[Finding]:
 
 def _all_seen(ctx: LintContext) -> bool:
     """True when no label is somewhere else and Traefik's options and files were read completely."""
-    if not ctx.lab.traefik_files.complete or any(s.partial or s.model is None for s in ctx.lab.stacks):
-        return False
-    elsewhere = any(s.partial or s.data.get("label_file") for s in ctx.services())
-    return not elsewhere and "" not in tl.defined_middlewares(ctx.lab)
+    return ctx.lab.traefik_files.complete and ctx.lab.whole and "" not in tl.defined_middlewares(ctx.lab)
 
 
 def _not_in_files(ctx: LintContext, name: str) -> str:

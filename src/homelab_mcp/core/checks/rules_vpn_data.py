@@ -110,7 +110,7 @@ def orphan_database(ctx: LintContext) -> Iterable[Finding]:
 def _left_over(ctx: LintContext, stack: StackView) -> Iterable[Finding]:
     """Databases in a stack of their own that nothing in the whole lab names; only told where the lab has more."""
     others = [s for s in ctx.services() if not is_database(s)]
-    for db in stack.services if others else ():
+    for db in stack.services if others and ctx.lab.whole else ():
         names = {db.name, str(db.data.get("container_name") or ""), str(db.data.get("hostname") or "")} - {""}
         if not _dedicated(db) or db.partial or db.published or db.network_mode or not serves(db):
             continue
@@ -168,9 +168,10 @@ def unknown_host(ctx: LintContext) -> Iterable[Finding]:
         if stack.partial or service.partial or service.network_mode or not any(map(is_database, stack.services)):
             continue
         for each in asked(service):
-            if each.host in _given_hosts(service):
-                continue
             target = _named(ctx, stack, each.host)
+            unseen = target is None and each.host != "localhost" and not ctx.lab.whole
+            if unseen or each.host in _given_hosts(service):
+                continue
             if each.host == "localhost":
                 if meant := _meant(service, each):
                     yield ctx.on(service, each.entry.path, meant, severity=Severity.ERROR)

@@ -66,7 +66,8 @@ class StackView:
     """One stack: its ``files``, and the ``model`` they come to; None when that cannot be told.
 
     ``file`` and ``text`` are the first file's. ``troubles`` is what is wrong between the files. ``partial`` is True
-    when a part of it is unknown (an ``include`` that nobody could read), so that nothing can be called missing.
+    when a part of it is unknown (an ``include`` that nobody could read, or what is no YAML), so that nothing can be
+    called missing.
     """
 
     def __init__(self, source: LintStack) -> None:
@@ -101,7 +102,10 @@ class StackView:
         try:
             model = read_compose(source.text, source.env, allow_duplicates=True, file=source.file)
         except YamlRefused as error:
-            return [] if error.reason == "multiple_documents" else [FileView(self.file, self.text, None, error)]
+            if error.reason == "multiple_documents":
+                return []
+            self.partial = True
+            return [FileView(self.file, self.text, None, error)]
         data = model.data
         services = data.get("services")
         more = isinstance(services, dict) and any("extends" in s for s in services.values() if isinstance(s, dict))
@@ -117,7 +121,7 @@ class StackView:
         loaded: Loaded = load_stack([(source.file, source.text), *source.others], source.env, source.read)
         self.model = loaded.merged
         self.troubles = loaded.troubles
-        self.partial = loaded.partial
+        self.partial = loaded.partial or self.model is None
         files = []
         for each in loaded.sources:
             if each.refused:
@@ -207,6 +211,12 @@ class Lab:
     def services(self) -> list[ServiceView]:
         """Every service of every stack."""
         return [service for stack in self.stacks for service in stack.services]
+
+    @once
+    def whole(self) -> bool:
+        """False where a part of some stack is unknown: then nothing of the whole lab can be called missing."""
+        unseen = self.facts.unseen or "label_file" in self.service_keys
+        return not (unseen or any(s.partial for s in self.stacks) or any(s.partial for s in self.services))
 
     @once
     def by_key(self) -> dict[str, list[ServiceView]]:

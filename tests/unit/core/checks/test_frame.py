@@ -66,6 +66,27 @@ def test_a_comment_at_the_first_line_of_an_item_silences_the_item_and_no_other()
     assert socket_lines(LONG.format(above="      # homelab: ignore=HL092 another\n", same="")) == [9, 12]
 
 
+EXTERNAL = """services:
+  web: {{image: a, networks: [p]}}
+networks:
+{above}  p:{same}
+    external: true
+    name: proxy{name}
+"""
+
+
+@pytest.mark.parametrize("place", ["above", "same", "name"])
+def test_a_comment_at_a_network_silences_what_is_said_at_its_name(place: str) -> None:
+    def told(rule_id: str) -> list[int]:
+        said = f"  # homelab: ignore={rule_id} made by hand"
+        text = EXTERNAL.format_map({"above": "", "same": "", "name": ""} | {place: said + "\n" * (place == "above")})
+        found = lint([LintStack("s", "c.yaml", text, {})], facts=LabFacts(networks=set()))
+        return [f.line for f in found if f.rule == "HL025"]
+
+    assert told("HL025") == []
+    assert told("HL020") == [6 + (place == "above")]
+
+
 def test_only_the_files_asked_for_are_reported_though_all_are_looked_at() -> None:
     text = "services:\n  web:\n    image: nginx:1.29\n    ports: ['80:80']\n"
     stacks = [LintStack("a", "a.yaml", text, {}), LintStack("b", "b.yaml", text, {})]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from homelab_mcp.core.checks.view import Lab, StackView
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import LintSettings
 from homelab_mcp.queries.validate import validate_text
+from tests.unit.core.checks.corpus_reader import Case, read_cases
 
 TEXT = "services:\n  web:\n    image: nginx:latest\n  db:\n    image: postgres:latest\n"
 STACK = LintStack("s", "s/compose.yaml", TEXT, {})
@@ -91,3 +93,95 @@ def test_what_lies_before_and_behind_the_rules_ends_nothing_either(monkeypatch: 
     assert "Reading Authelia's files" in told
     assert any(what.startswith("The fix for") for what in told)
     assert {f.file for f in found if f.rule == "HL110"} == {"t/compose.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("report", "where", "what"),
+    [
+        (None, "s/compose.yaml", "Reading this stack failed"),
+        (["s/compose.yaml"], "s/compose.yaml", "Reading this stack failed"),
+        (["t/compose.yaml"], "t/compose.yaml", "Reading s/compose.yaml failed"),
+    ],
+)
+def test_a_stack_that_cannot_be_read_is_told_where_somebody_asked(
+    report: list[str] | None, where: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "STRICT", False)
+    monkeypatch.setattr(frame, "StackView", lambda s: broken() if s.name == "s" else StackView(s))
+
+    (told,) = [f for f in lint([STACK, OTHER], report=report) if f.rule == "HL903"]
+    assert told.file == where
+    assert told.message.startswith(what)
+
+
+SERVICE = "services:\n  %s:\n    image: nginx:1.29\n    labels:\n      traefik.http.%s: '%s'\n"
+NAMED = LintStack("s", "s/compose.yaml", SERVICE % ("a", "services.films.loadbalancer.server.port", "80"), {})
+NEAR = LintStack("t", "t/compose.yaml", SERVICE % ("b", "services.film.loadbalancer.server.port", "80"), {})
+ASKS = LintStack("u", "u/compose.yaml", SERVICE % ("c", "routers.c.service", "films@docker"), {})
+UNSEEN = {
+    "fails": NAMED,
+    "is no YAML": replace(NAMED, text="services: [\n"),
+    "includes what nobody may read": replace(NAMED, text="include: [../../far/compose.yaml]\n"),
+    "extends what nobody may read": replace(
+        NAMED, text="services:\n  a:\n    extends: {file: ../../far/compose.yaml, service: a}\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", UNSEEN)
+def test_what_an_unseen_stack_may_define_is_not_missing_and_nothing_is_mended(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if how == "fails":
+        monkeypatch.setattr(guard, "STRICT", False)
+        monkeypatch.setattr(frame, "StackView", lambda s: broken() if s.name == "s" else StackView(s))
+
+    assert [f for f in lint([UNSEEN[how], NEAR, ASKS], fixes=True) if f.rule == "HL066"] == []
+    assert [f.rule for f in lint([NEAR, ASKS]) if f.rule == "HL066"] == ["HL066"]
+
+
+def _labs() -> Iterator[Case]:
+    here = Path(__file__).parent
+    for path in sorted((*here.glob("corpus/HL*.txt"), *here.glob("realistic/*.txt"), here / "seeded" / "clean.txt")):
+        yield from (c for c in read_cases(path) if len(c.stacks) > 1 and not c.title.startswith("bad: "))
+
+
+def test_a_stack_that_cannot_be_looked_at_makes_no_fault_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "STRICT", False)
+    more: list[str] = []
+    for case in _labs():
+        known = {(f.rule, f.file, f.line) for f in lint(case.stacks, facts=case.facts)}
+        for gone in case.stacks:
+            with monkeypatch.context() as patch:
+                patch.setattr(
+                    frame, "StackView", lambda s, name=gone.name: broken() if s.name == name else StackView(s)
+                )
+                found = lint(case.stacks, facts=case.facts)
+            new = (f for f in found if (f.rule, f.file, f.line) not in known and f.rule != "HL903")
+            # Of two proxies in one lab HL247 says nothing, as each may be another's.
+            more += [f"{case.title}: {f.as_line()}" for f in new if f.rule != "HL247"]
+
+    assert more == []
+
+
+ROUTED = """services:
+  %s:
+    image: amir20/dozzle:v8.13
+    labels:
+      traefik.http.routers.%s.rule: Host(`%s.example.org`)
+"""
+
+
+def test_a_middleware_that_nobody_sees_may_ask_for_log_in_and_is_no_sign_on_of_the_lab() -> None:
+    with_it = ROUTED.replace(
+        "(`%s.example.org`)\n", "(`%s.example.org`)\n      traefik.http.routers.a.middlewares: x\n"
+    )
+    stacks = [
+        LintStack("t", "t/c.yaml", with_it % ("a", "a", "a"), {}),
+        LintStack("u", "u/c.yaml", ROUTED % (("b",) * 3), {}),
+    ]
+
+    whole = {(f.rule, f.file) for f in lint(stacks) if f.rule in ("HL080", "HL088")}
+    partly = {(f.rule, f.file) for f in lint([UNSEEN["is no YAML"], *stacks]) if f.rule in ("HL080", "HL088")}
+    assert whole == {("HL088", "t/c.yaml"), ("HL088", "u/c.yaml")}
+    assert partly == {("HL088", "u/c.yaml")}
