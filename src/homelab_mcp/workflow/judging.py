@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core import fingerprint
 from homelab_mcp.core.after import stacks_after
+from homelab_mcp.core.compose_meaning import read
 from homelab_mcp.core.new_findings import brought_in, moved_services
 from homelab_mcp.core.unsearched import unsearched
-from homelab_mcp.model.errors import InvalidInput, PlanRefused
+from homelab_mcp.model.errors import HomelabError, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
-from homelab_mcp.model.lab import SETTINGS_FILE, SHARED_ENV
+from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, SETTINGS_FILE, SHARED_ENV
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, Requester
 from homelab_mcp.ports import Files
@@ -79,12 +81,25 @@ def refusing(draft: Draft, errors: Sequence[Finding], stacks: Sequence[StackFile
     if not is_way_back(draft):
         known = {e.path for e in draft.adopts if not e.derived}
         return [f for f in errors if f.file not in known]
+    if any(_unreadable(e) for e in draft.edits if not e.derived):
+        # While nobody could read that file, nothing of the other stacks was told as missing.
+        return []
     known, folders = _put_back(draft, stacks)
     derived = {e.path for e in draft.edits if e.derived}
     # What the plan makes anew is not as it was, wherever it lies.
     known |= {f.file for f in errors if f.file.startswith(folders) and f.file not in derived}
     rules = {f.rule for f in errors if f.file in known}
     return [f for f in errors if f.file not in known and not (f.rule in rules and _names_any(f.message, known))]
+
+
+def _unreadable(edit: FileEdit) -> bool:
+    if not edit.before or posixpath.basename(edit.path) not in (*COMPOSE_NAMES, *OVERRIDE_NAMES):
+        return False
+    try:
+        read(edit.before)
+    except HomelabError:
+        return True
+    return False
 
 
 def _put_back(draft: Draft, stacks: Sequence[StackFiles]) -> tuple[set[str], tuple[str, ...]]:

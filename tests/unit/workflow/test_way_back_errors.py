@@ -161,3 +161,25 @@ def test_files_below_the_folder_of_a_stack_that_is_put_back_are_known(
     errors = [Finding("HL071", Severity.ERROR, "None.", f"{n}/conf/a.yml", 1, 1) for n in ("old", "two", "older")]
     draft = Draft("rollback", "Take it back", edits, (), target="old")
     assert [f.file for f in refusing(draft, errors, stacks)] == left
+
+
+@pytest.mark.parametrize("operation", BACK)
+def test_a_file_that_nobody_could_read_is_put_back_whatever_errors_the_others_had_all_along(
+    lab: LocalLab, operation: str
+) -> None:
+    then = WEB.format(name="web", port="8080")
+    now = put(lab, "old/compose.yaml", then.replace("['8080:80']", "['8080:80'"))
+    put(lab, "other/compose.yaml", OTHER_SIDE)
+    made = plan(lab, operation, "old/compose.yaml", now, then)
+    assert any("HL066" in reason for reason in made.reasons), made.reasons
+
+
+OTHER_SIDE = """services:
+  film:
+    image: nginx:1.27
+    labels:
+      traefik.enable: "true"
+      traefik.http.routers.a.rule: Host(`a.lab.test`)
+      traefik.http.routers.a.service: films@docker
+      traefik.http.services.film.loadbalancer.server.port: "80"
+"""
