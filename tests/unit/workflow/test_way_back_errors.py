@@ -136,12 +136,12 @@ def test_an_error_in_a_config_file_of_the_stack_that_is_put_back_refuses_no_way_
 @pytest.mark.parametrize(
     ("edits", "left"),
     [
-        ((FileEdit("old/compose.yaml", "a", "b"),), ["two/conf/a.yml", "older/conf/a.yml"]),
+        ((FileEdit("old/compose.yaml", "name: a\n", "name: b\n"),), ["two/conf/a.yml", "older/conf/a.yml"]),
         ((FileEdit("global.env", "a", "b"),), ["older/conf/a.yml"]),
         ((FileEdit("homelab.yaml", "a", "b"),), ["older/conf/a.yml"]),
         (
             (
-                FileEdit("old/compose.yaml", "a", "b"),
+                FileEdit("old/compose.yaml", "name: a\n", "name: b\n"),
                 FileEdit("old/conf/a.yml", "a", "b", derived=True),
                 FileEdit("two/conf/a.yml", "a", "b", derived=True),
             ),
