@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +72,15 @@ class JsonlJournal:
                 hint="Free space on the lab's disk or repair .homelab/journal.jsonl; nothing is changed until then.",
             ) from error
 
-    def entries(self) -> list[dict[str, Any]]:
+    def entries(self, of: Collection[str] = ()) -> list[dict[str, Any]]:
         """Every whole line of every file, oldest first; one torn by a crash is left out.
 
-        Raises JournalUnwritable when a line is damaged.
+        With ``of`` those of these events alone; other lines are not read, as an apply looks for a few in all that a lab
+        ever did. Raises JournalUnwritable when a line that is read is damaged.
         """
-        return [entry for name, lines in self._read_all() for entry in _parsed(name, lines)]
+        marks = [json.dumps({"event": event}).strip("{}").encode() for event in of]
+        found = (entry for name, lines in self._read_all() for entry in _parsed(name, lines, marks))
+        return [entry for entry in found if not of or entry.get("event") in of]
 
     def recent(self) -> list[dict[str, Any]]:
         """The entries of the last file, and of those before it since the first apply that did not end well.
@@ -251,9 +254,12 @@ class JsonlJournal:
             ) from error
 
 
-def _parsed(name: str, lines: list[bytes]) -> list[dict[str, Any]]:
+def _parsed(name: str, lines: list[bytes], marks: Sequence[bytes] = ()) -> list[dict[str, Any]]:
+    """The lines as entries; with ``marks`` those alone that hold one of them."""
     found = []
     for number, line in enumerate(lines, 1):
+        if marks and not any(mark in line for mark in marks):
+            continue
         try:
             found.append(json.loads(line))
         except ValueError:

@@ -19,6 +19,8 @@ from typing import Any
 SET = "approver_set"
 CHANGED = "approver_changed"
 ACCEPTED = "approver_accepted"
+RECORDS = (SET, CHANGED, ACCEPTED)
+"""The journal's events that tell of the key."""
 
 SignedBy = Callable[[str, bytes, str], bool]
 """Whether (public key, message, signature) fit together; keys and signatures in Base64."""
@@ -79,7 +81,7 @@ def recorded(entries: Iterable[Mapping[str, Any]], signed_by: SignedBy) -> Recor
     found: Recorded | None = None
     for entry in entries:
         event, data = entry.get("event"), entry.get("data")
-        if event not in {SET, CHANGED, ACCEPTED} or not isinstance(data, Mapping):
+        if event not in RECORDS or not isinstance(data, Mapping):
             continue
         public, old = str(data.get("approver", "")), str(data.get("previous", ""))
         if _counts(str(event), public, old, data.get("proof"), found, signed_by):

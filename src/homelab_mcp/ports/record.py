@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -172,7 +172,10 @@ class Journal(Protocol):
     """Append-only, hash-chained record. Raises JournalUnwritable."""
 
     def append(self, event: str, data: Mapping[str, Any]) -> None: ...
-    def entries(self) -> list[dict[str, Any]]: ...
+    def entries(self, of: Collection[str] = ()) -> list[dict[str, Any]]:
+        """All of them, or those of these events alone, oldest first."""
+        ...
+
     def recent(self) -> list[dict[str, Any]]:
         """The last entries, with every apply among them that began and did not end well."""
         ...

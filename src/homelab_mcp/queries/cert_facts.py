@@ -139,7 +139,7 @@ def _container(lab: Lab, traefik: TraefikView, stacks: tuple[StackFiles, ...]) -
 def _renewals(lab: Lab) -> tuple[tuple[float, str], ...]:
     """When certificates were renewed by plans of this lab, and which."""
     try:
-        entries = lab.journal.entries()
+        entries = lab.journal.entries(of=("apply_begin", "apply_done"))
     except HomelabError:
         return ()
     begun = {

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from homelab_mcp.core.approver_record import Standing, key_name, recorded, standing, told
+from homelab_mcp.core.approver_record import RECORDS, Standing, key_name, recorded, standing, told
 from homelab_mcp.core.open_applies import failed_applies
 from homelab_mcp.core.prerequisites import HOME_DOMAIN, check_host, question_of
 from homelab_mcp.core.redact import safe
@@ -235,7 +235,7 @@ def _approver(lab: Lab) -> Iterator[Check]:
         yield Check("approver", False, "No approval PIN is set.", "Run `homelab-mcp init` in a terminal to set one.")
         return
     signed_by = lab.approver.signed_by
-    known = recorded(lab.journal.entries(), signed_by)
+    known = recorded(lab.journal.entries(of=RECORDS), signed_by)
     replaced = standing(known, public, lab.approver.links(), signed_by) is Standing.REPLACED
     said = f"The approval PIN is set; its key is {told(known) if known else key_name(public)}."
     if replaced and known:

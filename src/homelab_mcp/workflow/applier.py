@@ -244,7 +244,7 @@ class Applier:
             "who": approval.who,
             "reason": approval.reason,
         }
-        return any(e["event"] == "approved" and e["data"] == wanted for e in self.journal.entries())
+        return any(e["event"] == "approved" and e["data"] == wanted for e in self.journal.entries(of=("approved",)))
 
     def _check_fresh(self, plan: Plan) -> None:
         changed = fingerprint.differences(plan.fingerprint, self.fingerprint_now(plan))

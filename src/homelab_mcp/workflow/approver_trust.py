@@ -8,6 +8,7 @@ from typing import Any
 from homelab_mcp.core.approver_record import (
     ACCEPTED,
     CHANGED,
+    RECORDS,
     SET,
     Recorded,
     Standing,
@@ -31,7 +32,7 @@ class ApproverTrust:
 
     def look(self) -> tuple[Standing, Recorded | None]:
         """How the key in use stands, and the key on record. Raises JournalUnwritable where it cannot be read."""
-        known = recorded(self._journal.entries(), self._approver.signed_by)
+        known = recorded(self._journal.entries(of=RECORDS), self._approver.signed_by)
         links = self._approver.links()
         return standing(known, self._approver.public(), links, self._approver.signed_by), known
 

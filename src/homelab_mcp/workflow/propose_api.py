@@ -56,7 +56,7 @@ def propose_call_back(lab: Lab, plan: Plan, requester: Requester) -> Plan:
 
 def answer_of(lab: Lab, plan_id: str) -> dict[str, Any]:
     """What an applied call's undo needs of its answer, as the journal kept it."""
-    for entry in reversed(lab.journal.entries()):
+    for entry in reversed(lab.journal.entries(of=("apply_done",))):
         data = entry.get("data") or {}
         if entry.get("event") == "apply_done" and data.get("plan") == plan_id:
             found = data.get("answer") or {}

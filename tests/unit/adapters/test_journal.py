@@ -15,6 +15,7 @@ import pytest
 from homelab_mcp.adapters.journal import JsonlJournal
 from homelab_mcp.adapters.journal_files import HEAD, rotated
 from homelab_mcp.core.open_applies import open_applies
+from homelab_mcp.model.errors import JournalUnwritable
 from tests.kills import killed_after
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -51,6 +52,25 @@ def test_a_full_file_is_set_aside_and_the_chain_goes_on(tmp_path: Path) -> None:
         by_size.append("event", {"n": n, "text": "x" * 300})
     assert all(p.stat().st_size < 2700 for p in files(tmp_path / "x"))
     assert numbers(by_size) == list(range(40))
+
+
+def test_the_entries_of_an_event_are_found_in_all_files_and_nothing_else_is_read(tmp_path: Path) -> None:
+    journal = small(tmp_path)
+    for n in range(35):
+        journal.append("approved" if n % 7 == 0 else "event", {"n": n, "who": '"event": "approved"'})
+    assert [e["data"]["n"] for e in journal.entries(of=("approved",))] == [0, 7, 14, 21, 28]
+    assert len(journal.entries(of=("approved", "event"))) == 35
+    assert journal.entries(of=("approve", "none")) == []
+    file = files(tmp_path)[1]
+    lines = file.read_text().splitlines(keepends=True)
+    other, mine = (next(i for i, line in enumerate(lines) if f'"event": "{e}"' in line) for e in ("event", "approved"))
+    file.write_text("".join([*lines[:other], "{torn\n", *lines[other + 1 :]]))
+    assert len(journal.entries(of=("approved",))) == 5
+    with pytest.raises(JournalUnwritable):
+        journal.entries()
+    file.write_text("".join([*lines[:mine], lines[mine][:-20] + "\n", *lines[mine + 1 :]]))
+    with pytest.raises(JournalUnwritable, match=f"line {mine + 1}"):
+        journal.entries(of=("approved",))
 
 
 def test_a_change_in_any_file_is_told_with_file_and_line(tmp_path: Path) -> None:
