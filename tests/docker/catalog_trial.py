@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -148,7 +149,7 @@ def added(lab: RealLab, entries: Sequence[ServiceDefinition], stack: str) -> Pla
     whole = replace(
         drafts[0],
         summary=f"Add {len(drafts)} services to stack {folder}",
-        edits=tuple(edits.values()),
+        edits=tuple(_by_their_names(lab, entries, edit) for edit in edits.values()),
         risks=tuple(dict.fromkeys(r for d in drafts for r in d.risks)),
         secrets=(*secrets.values(), *(s for d in drafts for s in d.secrets)),
     )
@@ -156,6 +157,14 @@ def added(lab: RealLab, entries: Sequence[ServiceDefinition], stack: str) -> Pla
     status = lab.approve_and_apply(plan, files_only=True)
     assert status.state is PlanState.DONE, status
     return plan
+
+
+def _by_their_names(lab: RealLab, entries: Sequence[ServiceDefinition], edit: FileEdit) -> FileEdit:
+    """Entries that ask one another by the usual name (``http://ollama:11434``) do so by the one of this lab."""
+    text = edit.after or ""
+    for definition in entries:
+        text = re.sub(rf"(?<=://){re.escape(definition.id)}(?=:\d)", lab.named(definition.id), text)
+    return replace(edit, after=text if edit.after else edit.after)
 
 
 def _asked(definition: ServiceDefinition, *, secret: bool) -> dict[str, str]:
