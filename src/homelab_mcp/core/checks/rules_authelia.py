@@ -190,7 +190,7 @@ def other_path(ctx: LintContext) -> Iterable[Finding]:
             others = _others_proxy(endpoint[1], named) if endpoint and named != {} else ""
             if others:
                 yield ctx.on(service, entry.path, f"{path} is where Authelia answers {others}, not Traefik.")
-            elif paths and not answers:
+            elif (paths or named) and not answers:
                 near = difflib.get_close_matches(path, [p for p in paths if "*" not in p], n=1, cutoff=0.3)
                 tail = f" It is {near[0]}." if near else ""
                 severity = Severity.ERROR if named is not None else None
