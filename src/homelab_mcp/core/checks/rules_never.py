@@ -61,9 +61,9 @@ _ONCE = {
     "certbot/certbot": "certonly renew certificates delete revoke register",
 }
 """Image -> commands with which its program does one thing and ends (their manuals)."""
-_SWITCHES = frozenset(
-    "-v -vv -vvv --verbose -q --quiet --json --no-lock --no-cache --cleanup-cache -P --progress --dry-run "
-    "--insecure-tls -n --non-interactive --agree-tos".split()
+_SWITCHES = (
+    *("-v", "-vv", "-vvv", "--verbose", "-q", "--quiet", "--json", "--no-lock", "--no-cache", "--cleanup-cache"),
+    *("--insecure-tls", "-P", "--progress", "--dry-run", "-n", "--non-interactive", "--agree-tos"),
 )
 """Options of these programs that take no value, so that the command may follow (their manuals)."""
 _CURL = "curlimages/curl"
