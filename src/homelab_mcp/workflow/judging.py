@@ -2,34 +2,69 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from homelab_mcp.core import fingerprint
 from homelab_mcp.core.after import stacks_after
-from homelab_mcp.core.compose_meaning import read
 from homelab_mcp.core.new_findings import brought_in, moved_services
 from homelab_mcp.core.unsearched import unsearched
-from homelab_mcp.model.errors import HomelabError, InvalidInput, PlanRefused
+from homelab_mcp.model.errors import InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
-from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, SETTINGS_FILE, SHARED_ENV
+from homelab_mcp.model.lab import SETTINGS_FILE, SHARED_ENV
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, FileEdit, Plan, Requester
 from homelab_mcp.ports import Files
 from homelab_mcp.queries.find import read_stacks, stacks_with
 
-Lint = Callable[[Sequence[StackFiles], Collection[str], Sequence[FileEdit]], Sequence[Finding]]
-"""Lints a whole lab: the files of all its stacks, the networks that a plan makes, and the edits seen as done."""
+Known = tuple[Sequence[StackFiles], Sequence[FileEdit]]
+"""A lab: the files of all its stacks, and the edits seen as done."""
+
+
+class Lint(Protocol):
+    """Lints a whole lab."""
+
+    def __call__(
+        self,
+        stacks: Sequence[StackFiles],
+        networks: Collection[str],
+        edits: Sequence[FileEdit],
+        *,
+        since: Known | None = None,
+    ) -> Sequence[Finding]:
+        """What is wrong in it.
+
+        Args:
+            stacks: the files of all its stacks.
+            networks: that a plan makes.
+            edits: seen as done.
+            since: a lab of before; where a part of that one could not be seen, nothing is called missing here either.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a draft makes of a lab.
+
+    Args:
+        findings: of the lab as it would be.
+        brought: those of them that the draft brings in.
+        told_again: errors in files that it leaves as they are, which stood there all along and which nobody could see:
+            a part of the lab could not be read, and now can.
+    """
+
+    findings: tuple[Finding, ...]
+    brought: tuple[Finding, ...]
+    told_again: tuple[Finding, ...] = ()
+
 
 _REFUSED_TO_MODELS = frozenset({("HL100", Severity.WARNING), ("HL219", Severity.INFO)})
 """Findings that a person is told, and that refuse a plan a model asked for: files outside of the stack's folder."""
 
 
-def judged(
-    draft: Draft, stacks: Sequence[StackFiles], after: Sequence[StackFiles], lint: Lint
-) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+def judged(draft: Draft, stacks: Sequence[StackFiles], after: Sequence[StackFiles], lint: Lint) -> Judged:
     """The findings of the lab as it would be, and those of them that the draft brings in.
 
     Args:
@@ -41,9 +76,24 @@ def judged(
     networks = [a.name for a in draft.actions if a.kind is ActionKind.CREATE_NETWORK]
     undone = [replace(e, before=e.after, after=e.before) for e in draft.adopts]
     with unsearched():
-        there = lint(stacks_after(stacks, undone), networks, undone)
+        before = stacks_after(stacks, undone)
+        there = lint(before, networks, undone)
         findings = tuple(lint(after, networks, draft.edits))
-    return findings, brought_in(there, findings, moved_services(stacks, after))
+        moved = moved_services(stacks, after)
+        brought = brought_in(there, findings, moved)
+        own = {e.path for e in (*draft.edits, *draft.adopts)}
+        # With those that were told as less than errors, as not all was seen.
+        worse = brought_in(_errors(there), _errors(findings), moved)
+        others = [f for f in worse if f.file not in own]
+        if not others:
+            return Judged(findings, brought)
+        seen = lint(after, networks, draft.edits, since=(before, undone))
+    told_again = tuple(f for f in others if f not in seen)
+    return Judged(findings, tuple(f for f in brought if f not in told_again), told_again)
+
+
+def _errors(findings: Sequence[Finding]) -> list[Finding]:
+    return [f for f in findings if f.severity is Severity.ERROR]
 
 
 def errors_of(brought: Sequence[Finding], requester: Requester) -> list[Finding]:
@@ -81,25 +131,12 @@ def refusing(draft: Draft, errors: Sequence[Finding], stacks: Sequence[StackFile
     if not is_way_back(draft):
         known = {e.path for e in draft.adopts if not e.derived}
         return [f for f in errors if f.file not in known]
-    if any(_unreadable(e) for e in draft.edits if not e.derived):
-        # While nobody could read that file, nothing of the other stacks was told as missing.
-        return []
     known, folders = _put_back(draft, stacks)
     derived = {e.path for e in draft.edits if e.derived}
     # What the plan makes anew is not as it was, wherever it lies.
     known |= {f.file for f in errors if f.file.startswith(folders) and f.file not in derived}
     rules = {f.rule for f in errors if f.file in known}
     return [f for f in errors if f.file not in known and not (f.rule in rules and _names_any(f.message, known))]
-
-
-def _unreadable(edit: FileEdit) -> bool:
-    if not edit.before or posixpath.basename(edit.path) not in (*COMPOSE_NAMES, *OVERRIDE_NAMES):
-        return False
-    try:
-        read(edit.before)
-    except HomelabError:
-        return True
-    return False
 
 
 def _put_back(draft: Draft, stacks: Sequence[StackFiles]) -> tuple[set[str], tuple[str, ...]]:
@@ -138,7 +175,7 @@ def refuse_misfit(plan: Plan, files: Files, lint: Callable[[], Lint]) -> None:
     if plan.fingerprint.get(fingerprint.LAB, "") in ("", fingerprint.of_lab(now)):
         return
     after = stacks_with(files, now.stacks, plan.draft.edits)
-    _, brought = judged(plan.draft, now.stacks, after, lint())
+    brought = judged(plan.draft, now.stacks, after, lint()).brought
     wrong = refusing(plan.draft, errors_of(brought, plan.asked_by), (*now.stacks, *after))
     if wrong:
         raise PlanRefused(

@@ -104,13 +104,14 @@ class Planner:
             check_no_marked_secret(draft)
             if self._secret_line is not None:
                 check_no_known_secret(draft, self._secret_line)
-        findings, brought = judged(draft, snapshot.stacks, after, lint)
-        draft = _judge(draft, errors_of(brought, requester), (*snapshot.stacks, *after))
+        found = judged(draft, snapshot.stacks, after, lint)
+        draft = _judge(draft, errors_of(found.brought, requester), (*snapshot.stacks, *after))
+        draft = _told_again(draft, found.told_again)
         draft = self._ask_compose(draft, after)
         if snapshot.engine_error and draft.actions:
             note = "Docker did not answer, so this plan was made without seeing the containers."
             draft = replace(draft, notes=(*draft.notes, note))
-        plan = self._seal(draft, snapshot, requester, findings, observed)
+        plan = self._seal(draft, snapshot, requester, found.findings, observed)
         self._journal.append(
             "plan_made",
             {
@@ -256,3 +257,11 @@ def _judge(draft: Draft, errors: Sequence[Finding], stacks: Sequence[StackFiles]
         hint="Change the request so that no error is left.",
         details={"findings": [f.as_dict() for f in ours[:20]]},
     )
+
+
+def _told_again(draft: Draft, errors: Sequence[Finding]) -> Draft:
+    """The draft, with what can be seen of other files once all of the lab can be read."""
+    if not errors:
+        return draft
+    told = f"Shows {len(errors)} error(s) that other files had all along, as all can be read now: {errors[0].as_line()}"
+    return replace(draft, risks=(*draft.risks, RiskReason(Risk.LOW, told)))

@@ -28,6 +28,7 @@ from homelab_mcp.queries.machine import host_of
 from homelab_mcp.queries.storage import with_storage_notes
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.derive import keeping_routes, with_derived
+from homelab_mcp.workflow.judging import Known
 from homelab_mcp.workflow.on_hosts import place_of, settled
 from homelab_mcp.workflow.origin import with_origin
 from homelab_mcp.workflow.planner import Lint
@@ -207,7 +208,7 @@ def propose_resolve_drift(lab: Lab, stack: str, how: str, requester: Requester) 
 
 def lint_of(lab: Lab) -> Lint:
     """The linter over whole-lab texts, as the planner wants it."""
-    from homelab_mcp.core.checks import LabFacts
+    from homelab_mcp.core.checks import LabFacts, LintStack, all_seen
     from homelab_mcp.queries.lab_facts import lab_facts, lint_settings
     from homelab_mcp.queries.lab_stacks import lint_stacks
     from homelab_mcp.queries.lint_memory import lint_remembered
@@ -215,16 +216,24 @@ def lint_of(lab: Lab) -> Lint:
     settings = lint_settings(lab)
     known: dict[frozenset[str], LabFacts] = {}
 
-    def run(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
+    def run(
+        stacks: Sequence[StackFiles],
+        networks: Collection[str],
+        edits: Sequence[FileEdit],
+        *,
+        since: Known | None = None,
+    ) -> Sequence[Finding]:
         coming = frozenset(networks)
         # Asked once a plan, so that before and after are judged by the same facts.
         if coming not in known:
             known[coming] = lab_facts(lab, coming_networks=coming)
-        return lint_remembered(
-            lint_stacks(lab.files, stacks, {edit.path: edit.after for edit in edits}),
-            facts=known[coming],
-            settings=settings,
-        )
+        facts = known[coming]
+        if since is not None:
+            facts = replace(facts, unseen=facts.unseen or not all_seen(texts(*since), facts=facts))
+        return lint_remembered(texts(stacks, edits), facts=facts, settings=settings)
+
+    def texts(stacks: Sequence[StackFiles], edits: Sequence[FileEdit]) -> list[LintStack]:
+        return lint_stacks(lab.files, stacks, {edit.path: edit.after for edit in edits})
 
     return run
 

@@ -28,6 +28,7 @@ from homelab_mcp.model.plan import (
 )
 from homelab_mcp.workflow.applier import Applier
 from homelab_mcp.workflow.approvals import Approvals
+from homelab_mcp.workflow.judging import Known
 from homelab_mcp.workflow.planner import Planner
 from homelab_mcp.workflow.recovery import Recovery
 from homelab_mcp.workflow.verifier import Verifier
@@ -39,7 +40,11 @@ SECRET = "s3cr3t-canary-8f2a91"
 
 
 def no_findings(
-    stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]
+    stacks: Sequence[StackFiles],
+    networks: Collection[str],
+    edits: Sequence[FileEdit],
+    *,
+    since: Known | None = None,
 ) -> Sequence[Finding]:
     return ()
 

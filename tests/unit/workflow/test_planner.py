@@ -52,7 +52,9 @@ def test_a_restart_alone_is_a_low_risk_plan(lab: BenchLab) -> None:
 
 
 def test_errors_that_the_draft_brings_refuse_it_and_older_ones_are_only_told(lab: BenchLab) -> None:
-    def lint(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
+    def lint(
+        stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit], **_: object
+    ) -> Sequence[Finding]:
         text = stacks[0].compose_text
         old = [Finding("old", Severity.ERROR, "was there", "media/compose.yaml", line=text.count("\n"))]
         return [*old, Finding("new", Severity.ERROR, "brought in")] if "app:" in text else old
@@ -68,7 +70,9 @@ def test_an_edited_override_file_is_linted_as_it_would_be(lab: BenchLab) -> None
     path = "media/compose.override.yaml"
     seen: list[tuple[tuple[str, str], ...]] = []
 
-    def lint(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
+    def lint(
+        stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit], **_: object
+    ) -> Sequence[Finding]:
         seen.extend(s.others for s in stacks if s.name == "media")
         return ()
 
@@ -81,7 +85,9 @@ def test_the_linter_sees_the_lab_as_it_would_be(lab: BenchLab) -> None:
 
     seen: list[dict[str, str]] = []
 
-    def lint(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
+    def lint(
+        stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit], **_: object
+    ) -> Sequence[Finding]:
         seen.append({s.name: s.env_text for s in stacks})
         return ()
 
@@ -116,7 +122,9 @@ def test_a_file_that_moved_since_it_was_read_makes_no_plan(lab: BenchLab) -> Non
 
 
 def test_a_plan_whose_files_move_while_it_is_judged_is_stale_from_the_start(lab: BenchLab) -> None:
-    def judge(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
+    def judge(
+        stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit], **_: object
+    ) -> Sequence[Finding]:
         lab.compose_file.write_text(OLD + "# another client's apply\n")
         return ()
 
@@ -261,7 +269,9 @@ def test_a_compose_file_that_only_extends_others_goes_without_them(lab: BenchLab
 
 
 def test_what_a_moved_service_had_before_it_brings_along(lab: BenchLab) -> None:
-    def lint(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
+    def lint(
+        stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit], **_: object
+    ) -> Sequence[Finding]:
         holders = [s.compose_path for s in stacks if "  web:" in s.compose_text]
         return [Finding("old", Severity.ERROR, "was there", path, service="web") for path in holders]
 
@@ -277,7 +287,9 @@ def test_what_a_moved_service_had_before_it_brings_along(lab: BenchLab) -> None:
 def test_a_roll_back_to_a_file_with_an_error_is_a_risk_and_not_refused(lab: BenchLab) -> None:
     """A lab is taken over with its errors: who has one mended, or its service removed, can take that back."""
 
-    def lint(stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit]) -> Sequence[Finding]:
+    def lint(
+        stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit], **_: object
+    ) -> Sequence[Finding]:
         return [Finding("old", Severity.ERROR, "bad", s.compose_path) for s in stacks if "web:1" in s.compose_text]
 
     mended = OLD.replace("web:1", "web:2")
@@ -288,7 +300,7 @@ def test_a_roll_back_to_a_file_with_an_error_is_a_risk_and_not_refused(lab: Benc
     assert "Brings back 1 error(s) that come with those files: media/compose.yaml" in plan.reasons[0]
     for wrong in (back, replace(back, operation="rollback")):
 
-        def elsewhere(stacks: Sequence[StackFiles], *_: object) -> Sequence[Finding]:
+        def elsewhere(stacks: Sequence[StackFiles], *_: object, **__: object) -> Sequence[Finding]:
             return [
                 Finding("new", Severity.ERROR, "bad", "core/compose.yaml") for s in stacks if "web:1" in s.compose_text
             ]

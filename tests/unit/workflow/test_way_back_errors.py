@@ -174,6 +174,51 @@ def test_a_file_that_nobody_could_read_is_put_back_whatever_errors_the_others_ha
     assert any("HL066" in reason for reason in made.reasons), made.reasons
 
 
+UNSEEN = {
+    "include": "include: ['gone.yaml']\n",
+    "labels": "    label_file: more.labels\n",
+    "yaml": "    labels: [a=b\n",
+}
+
+
+@pytest.mark.parametrize("how", UNSEEN)
+@pytest.mark.parametrize("operation", [*BACK, "update_service", "adopt"])
+def test_a_lab_that_can_be_seen_again_is_refused_for_nothing_that_the_others_had_all_along(
+    lab: LocalLab, operation: str, how: str
+) -> None:
+    then = WEB.format(name="web", port="8080")
+    now = then + UNSEEN[how] if how != "include" else UNSEEN[how] + then
+    put(lab, "old/more.labels", "a=b\n")
+    put(lab, "other/compose.yaml", OLD_ERROR)
+    edit = FileEdit("old/compose.yaml", now, then)
+    adopt = operation == "adopt"
+    put(lab, "old/compose.yaml", then if adopt else now)
+    draft = Draft(operation, "See it", () if adopt else (edit,), (), target="old")
+    if adopt:
+        draft = replace(draft, adopts=(edit,))
+    made = plan_of(lab, draft, planner(lab).snapshot(containers=False), Requester("cli"))
+    assert any("HL066" in r and "all along" in r for r in made.reasons), made.reasons
+    assert "HL066" in {f.rule for f in made.findings}
+    assert not any(word in r for r in made.reasons for word in ("Brings back", "Adopts 1"))
+
+
+def test_what_a_plan_itself_takes_from_another_stack_refuses_it(lab: LocalLab) -> None:
+    labels = "    labels: {traefik.http.services.grafana.loadbalancer.server.port: '80'}\n"
+    then = WEB.format(name="web", port="8080")
+    now = put(lab, "old/compose.yaml", then + labels)
+    put(lab, "other/compose.yaml", OLD_ERROR)
+    with pytest.raises(InvalidInput) as refused:
+        plan(lab, "update_service", "old/compose.yaml", now, then)
+    assert refused.value.code == "lint_refused"
+
+
+OLD_ERROR = """services:
+  film:
+    image: nginx:1.27
+    labels:
+      traefik.http.routers.a.rule: Host(`a.lab.test`)
+      traefik.http.routers.a.service: grafana@docker
+"""
 OTHER_SIDE = """services:
   film:
     image: nginx:1.27

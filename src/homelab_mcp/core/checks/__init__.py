@@ -90,3 +90,10 @@ def lint(
     from homelab_mcp.core.checks.frame import run
 
     return run(stacks, report=report, facts=facts, settings=settings or LintSettings(), fixes=fixes)
+
+
+def all_seen(stacks: Sequence[LintStack], *, facts: LabFacts = NO_FACTS) -> bool:
+    """False where a part of some stack, or a label, is unknown, so that less than all is told of the others."""
+    from homelab_mcp.core.checks.frame import seen
+
+    return seen(stacks, facts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.fix_edit import Change, Edit, Spot, entry_edit, nearest
@@ -108,7 +108,11 @@ def unknown_service(spot: Spot) -> Change | None:
     by_label = {name for s in spot.lab.services for name, _, _ in tl.http_labels(s, "services")}
     for entry in _labels(spot, ".service"):
         name, at, provider = entry.raw.partition("@")
-        known = spot.lab.traefik_files.names("services") or () if provider == "file" else by_label
+        if provider == "file":
+            known: Collection[str] = spot.lab.traefik_files.names("services") or ()
+        else:
+            # Where not all labels are seen, another one may define the very name.
+            known = by_label if spot.lab.labels_seen else ()
         near = nearest(name, known, 0.6)
         return Change(f"Write {near}", _set(spot, entry, f"{near}{at}{provider}")) if near else None
     return None
@@ -119,7 +123,7 @@ def unknown_middleware(spot: Spot) -> Change | None:
     """Safe: Traefik refuses the router as it is, and one middleware of the lab has nearly that name."""
     known = {name for s in spot.lab.services for name, _, _ in tl.http_labels(s, "middlewares")}
     told = re.search(r"No label defines '([^']+)'", spot.finding.message)
-    for entry in _labels(spot, "middlewares") if told else ():
+    for entry in _labels(spot, "middlewares") if told and spot.lab.labels_seen else ():
         wrong = told.group(1) if told else ""
         bare, at, provider = wrong.partition("@")
         near = nearest(bare, known)

@@ -25,7 +25,8 @@ def folders_used(lab: Lab) -> frozenset[str]:
 
 
 def _above(path: str) -> Iterator[str]:
-    while path not in ("", "/", "."):
+    # The folder above "//", which POSIX tells from "/", is itself.
+    while path not in ("", ".") and posixpath.dirname(path) != path:
         yield path
         path = posixpath.dirname(path)
 

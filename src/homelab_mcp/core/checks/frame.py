@@ -166,6 +166,12 @@ def run(
         return _run(stacks, report, facts, settings, fixes=fixes)
 
 
+def seen(stacks: Sequence[LintStack], facts: LabFacts) -> bool:
+    """See :func:`homelab_mcp.core.checks.all_seen`."""
+    with unsearched():
+        return _lab(stacks, facts, Guard(""), None).labels_seen
+
+
 def _run(
     stacks: Sequence[LintStack],
     report: Collection[str] | None,

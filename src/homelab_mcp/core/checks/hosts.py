@@ -92,3 +92,12 @@ def asked_hosts(service: ServiceView) -> Iterator[tuple[str, Entry]]:
         host, _ = host_in(value)
         if host and "." not in host and host not in OWN and not host.isdigit():
             yield host, entry
+
+
+def outward(service: ServiceView) -> bool:
+    """True where containers of other stacks, which nobody shows here, may be on its networks."""
+    for key in service.networks:
+        body = service.stack.section("networks").get(key)
+        if isinstance(body, dict) and (body.get("external") or body.get("name") or body.get("driver") == "macvlan"):
+            return True
+    return False

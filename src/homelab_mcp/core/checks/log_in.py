@@ -16,7 +16,8 @@ class LogIn:
     """What the lab's labels and Traefik's options say about log-in."""
 
     def __init__(self, lab: Lab) -> None:
-        self._whole = lab.whole
+        self._seen = lab.labels_seen
+        self._traefik = lab.traefik is not None
         self._kinds: dict[str, set[str]] = {}
         self._chains: dict[str, list[str]] = {}
         for service in lab.routing:
@@ -57,8 +58,15 @@ class LogIn:
 
     def may_guard(self, router: tl.Router) -> bool:
         """True where a router asks for log-in, or one of its middlewares may be in a part of the lab nobody sees."""
-        full = (m.lower().removesuffix("@docker") for m in router.middlewares)
-        return self.guards(router) or (not self._whole and any(m not in self._kinds for m in full))
+        return self.guards(router) or (not self._seen and any(map(self._may_ask, router.middlewares)))
+
+    def _may_ask(self, middleware: str) -> bool:
+        """True for one that an unseen label may define; what has another provider is in the lab's own Traefik's."""
+        bare, _, provider = middleware.lower().partition("@")
+        by_label = provider in {"", "docker"}
+        if any(word in bare for word in _NEVER) or (self._traefik and not by_label):
+            return False
+        return (bare if by_label else f"{bare}@{provider}") not in self._kinds
 
     def guards(self, router: tl.Router) -> bool:
         """True when a router, or every entry point that it is on, asks for log-in."""

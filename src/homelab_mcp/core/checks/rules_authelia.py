@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -181,14 +181,17 @@ def other_path(ctx: LintContext) -> Iterable[Finding]:
             ports, paths = own
             path = "/" + entry.value.partition("://")[2].partition("/")[2].partition("?")[0].rstrip("/")
             endpoint = _ENDPOINT.fullmatch(path)
-            named = _endpoints(ctx, asked) if endpoint else frozenset[str]()
+            named = _endpoints(ctx, asked) if endpoint else {}
             if endpoint and named:
-                paths = tuple(sorted(map(_path_of, named)))
-                answers = any(f"{endpoint[1]}/".startswith(f"{p}/") for p in paths)
+                paths = tuple(sorted(_path_of(n) for n, kind in named.items() if kind not in _OF_OTHERS))
+                answers = any(_answers(endpoint[1], *item) for item in named.items())
             else:
                 answers = any(re.fullmatch(p, path) for p in paths)
-            if paths and not answers:
-                near = difflib.get_close_matches(path, paths, n=1, cutoff=0.3)
+            others = _others_proxy(endpoint[1], named) if endpoint and named != {} else ""
+            if others:
+                yield ctx.on(service, entry.path, f"{path} is where Authelia answers {others}, not Traefik.")
+            elif (paths or named) and not answers:
+                near = difflib.get_close_matches(path, [p for p in paths if "*" not in p], n=1, cutoff=0.3)
                 tail = f" It is {near[0]}." if near else ""
                 severity = Severity.ERROR if named is not None else None
                 yield ctx.on(service, entry.path, f"It does not answer at {path}.{tail}", severity=severity)
@@ -199,9 +202,11 @@ def other_path(ctx: LintContext) -> Iterable[Finding]:
                 yield ctx.on(service, entry.path, message, severity=severity)
 
 
-_ENDPOINT = re.compile(r"(?:/.*?)?(/api/(?:authz/.+|verify))")
-_USUAL = ("forward-auth", "legacy")
-"""Authelia's endpoints for a proxy such as Traefik where its file names none; it has these no more where one does."""
+_ENDPOINT = re.compile(r"(?:/.*?)?(/api/(?:authz|verify)(?:/.+)?)")
+_USUAL = {"forward-auth": "ForwardAuth", "legacy": "Legacy", "auth-request": "AuthRequest", "ext-authz": "ExtAuthz"}
+"""Authelia's endpoints, with their implementations, where its file names none; it has these no more where one does."""
+_OF_OTHERS = {"AuthRequest": "nginx", "ExtAuthz": "Envoy"}
+"""Implementation -> the proxy whose way of asking it understands, which Traefik's is not."""
 
 
 def _path_of(name: str) -> str:
@@ -209,14 +214,29 @@ def _path_of(name: str) -> str:
     return "/api/verify" if name == "legacy" else f"/api/authz/{name}"
 
 
-def _endpoints(ctx: LintContext, asked: Iterable[ServiceView]) -> frozenset[str] | None:
-    """Names of Authelia's endpoints, by its files; None where not all of those can be seen, empty without Authelia.
+def _answers(path: str, name: str, kind: str) -> bool:
+    """True where the endpoint answers at the path; below its own only some do (``internal/server/handlers.go``)."""
+    own = _path_of(name)
+    below = name == "legacy" or kind in {"Legacy", "ExtAuthz"}
+    return path == own or (below and path.startswith(f"{own}/"))
+
+
+def _others_proxy(path: str, named: Mapping[str, str] | None) -> str:
+    """The proxy that the endpoint at the path is for, where that is not Traefik; the usual ones where none is seen."""
+    kinds = (k for n, k in (_USUAL if named is None else named).items() if _answers(path, n, k))
+    return _OF_OTHERS.get(next(kinds, ""), "")
+
+
+def _endpoints(ctx: LintContext, asked: Iterable[ServiceView]) -> dict[str, str] | None:
+    """Authelia's endpoints and their implementations, by its files.
+
+    None where not all of those can be seen, empty without Authelia.
 
     After "Server Authz Endpoints" of its documentation: the key below ``authz`` is the end of the path, and may have
     dots and slashes.
     """
     files = {id(service): file for service, file in ctx.lab.authelias}
-    names: set[str] = set()
+    found: dict[str, str] = {}
     for service in asked:
         file = files.get(id(service))
         if service.image_name != "authelia":
@@ -225,8 +245,9 @@ def _endpoints(ctx: LintContext, asked: Iterable[ServiceView]) -> frozenset[str]
         if unsure or file is None or file.refused or file.has_actions:
             return None
         authz = _part(_part(_part(file.data, "server"), "endpoints"), "authz")
-        names.update(map(str, authz) if isinstance(authz, dict) and authz else _USUAL)
-    return frozenset(names)
+        named = authz if isinstance(authz, dict) and authz else None
+        found |= {str(n): str(_part(body, "implementation")) for n, body in named.items()} if named else _USUAL
+    return found
 
 
 def _not_told(ctx: LintContext, service: ServiceView, port: int) -> bool:
@@ -247,7 +268,7 @@ def _moved(service: ServiceView, port: int) -> bool:
 _ANSWERS: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {
     "authelia/authelia": (
         (9091,),
-        ("/api/authz/forward-auth", "/api/verify", "/.*/api/authz/forward-auth", "/.*/api/verify"),
+        ("/api/authz/forward-auth", "/api/verify", "/.*/api/authz/forward-auth", "(?:/.*)?/api/verify(?:/.*)?"),
     ),
     "tinyauth": ((3000,), ("/api/auth/traefik",)),
     "goauthentik": ((9000, 9443), ("/outpost.goauthentik.io/auth/traefik",)),

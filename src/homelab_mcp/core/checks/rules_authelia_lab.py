@@ -115,7 +115,7 @@ def _portal(ctx: LintContext, service: ServiceView, file: TraefikFile) -> Iterat
     routers = tl.all_routers(ctx.lab)
     own = {h for r in tl.routers(service) for h in r.hosts}
     rules = [r.options.get("rule") for r in routers]
-    if not own or not ctx.lab.whole or any(e is None or e.open or "HostRegexp" in (e.value or "") for e in rules):
+    if not own or not ctx.lab.labels_seen or any(e is None or e.open or "HostRegexp" in (e.value or "") for e in rules):
         return
     hosts = {h for r in routers for h in r.hosts}
     cookies = _at(file.data, ("session", "cookies"))

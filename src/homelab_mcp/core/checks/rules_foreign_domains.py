@@ -32,7 +32,7 @@ def foreign_certificate(ctx: LintContext) -> Iterable[Finding]:
     """A ``tls.domains`` entry that no host of any other router of the lab is, or is below."""
     routers = tl.all_routers(ctx.lab)
     known = [r for r in routers if r.options.get("rule") is not None and not r.options["rule"].open]
-    if len(known) != len(routers) or not ctx.lab.whole:
+    if len(known) != len(routers) or not ctx.lab.labels_seen:
         return
     own = [set(r.hosts) for r in known]
     zones = Counter(zone for each in own for h in each for zone in _zones(h))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from homelab_mcp.core.checks.config_files import ConfigFile
 from homelab_mcp.core.checks.db_settings import kind_of
 from homelab_mcp.core.checks.frame import LintContext, rule
-from homelab_mcp.core.checks.hosts import OWN, host_in, meet, names_of, owner
+from homelab_mcp.core.checks.hosts import OWN, host_in, meet, names_of, outward, owner
 from homelab_mcp.core.checks.images import is_database
 from homelab_mcp.core.checks.listening import known_ports, listens, main_port, port_variables
 from homelab_mcp.core.checks.rules_own_address import given_hosts
@@ -38,6 +38,7 @@ def nobodys_host(ctx: LintContext) -> Iterable[Finding]:
     for service in ctx.services():
         if service.network_mode or service.partial or service.stack.partial or not service.stack.services[1:]:
             continue
+        seen = ctx.lab.whole or not outward(service)
         for entry in service.environment.values():
             text = (entry.value or "").strip()
             if entry.open or ":" not in text or not _ADDRESS.fullmatch(text):
@@ -45,7 +46,7 @@ def nobodys_host(ctx: LintContext) -> Iterable[Finding]:
             host, port = host_in(text)
             if host in OWN:
                 yield from _itself(ctx, service, entry, port)
-            elif host and "." not in host and not host.isdigit() and host not in ctx.lab.hosts and ctx.lab.whole:
+            elif host and "." not in host and not host.isdigit() and host not in ctx.lab.hosts and seen:
                 yield from _nobody(ctx, service, entry, host, port)
 
 
@@ -93,7 +94,7 @@ def _nobody(ctx: LintContext, service: ServiceView, entry: Entry, host: str, por
     if meant and not is_database(meant[0]) and not kind_of(meant[0]):
         message = f"No container is called {host!r}. Did you mean {meant[0].name!r}?"
         yield ctx.on(service, entry.path, f"{entry.key}: {message}", severity=Severity.ERROR)
-    elif not meant and not _outward(service):
+    elif not meant and not outward(service):
         # The house's own name server may know it.
         message = f"{entry.key}: no container on its networks is called {host!r}."
         yield ctx.on(service, entry.path, message, severity=Severity.INFO)
@@ -101,15 +102,6 @@ def _nobody(ctx: LintContext, service: ServiceView, entry: Entry, host: str, por
 
 _COMMON = frozenset({0, 80, 443, 3000, 5000, 8000, 8080, 8081, 8443, 9000})
 """Ports that tell nothing of who is meant."""
-
-
-def _outward(service: ServiceView) -> bool:
-    """True where containers of other stacks, which nobody shows here, may be on its networks."""
-    for key in service.networks:
-        body = service.stack.section("networks").get(key)
-        if isinstance(body, dict) and (body.get("external") or body.get("name") or body.get("driver") == "macvlan"):
-            return True
-    return False
 
 
 @rule(
@@ -142,8 +134,8 @@ def files_host(ctx: LintContext) -> Iterable[Finding]:
                     place, mark = file.place(line, column)
                     yield replace(finding, file=place, line=mark.line, column=mark.column)
                 continue
-            near = _near(ctx, host) if ctx.lab.whole else []
-            if near or not _outward(service):
+            near = _near(ctx, host) if ctx.lab.whole or not outward(service) else []
+            if near or not outward(service):
                 tail = f" Did you mean {near[0]!r}?" if near else ""
                 finding = ctx.on(service, (), f"No container is called {host!r}.{tail}")
                 place, mark = file.place(line, column)

@@ -71,7 +71,7 @@ def sablier_unused(ctx: LintContext) -> Iterable[Finding]:
     unseen = [m for r in tl.all_routers(ctx.lab) for m in _of_files(r, defined)]
     static = tl.static_config(ctx.lab)
     in_files = static is not None and not ctx.lab.traefik_files.complete
-    whole = not in_files and ctx.lab.whole
+    whole = not in_files and ctx.lab.labels_seen
     seen = whole and static is not None and static.complete
     # Where all routes are seen, a middleware that none goes through wakes nobody.
     groups, names = woken(ctx.lab, _gone_through(ctx.lab) if seen else None)
@@ -86,7 +86,7 @@ def sablier_unused(ctx: LintContext) -> Iterable[Finding]:
         if not own and not named and not groups & set(mine) and not names & called:
             listed = ", ".join(repr(g) for g in mine)
             asked = _asked_by(routers, ctx.lab)
-            if not asked and not ctx.lab.whole:
+            if not asked and not ctx.lab.labels_seen:
                 continue  # What nobody could read may wake the group.
             near = any(difflib.get_close_matches(g, groups, n=1) for g in mine)
             # Where its own route wakes another group the label's group is wrong, elsewhere the middleware is missing.

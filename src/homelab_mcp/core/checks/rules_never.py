@@ -16,8 +16,11 @@ from homelab_mcp.model.finding import Finding, Severity
 SERVICES = "https://docs.docker.com/reference/compose-file/services/"
 HEAD = "services:\n  web:\n    image: nginx:1.29\n"
 _ALWAYS_WELL = re.compile(r"(?:\|\||;)\s*(?:exit\s+0|/?(?:usr/)?(?:bin/)?true|:)\s*;?\s*$")
-_ENDS_BEFORE = re.compile(r"\b(?:exit|exec|return|trap|errexit)\b|\bset\s+-\w*e|sh\s+-\w*e")
-"""What may end the shell before its last part, which then says nothing."""
+_ENDS_BEFORE = re.compile(
+    r"(?:^|[;&|({\n]|\b(?:then|else|do)\b)\s*(?:exec|return|trap|exit(?!\s+0(?:\W|$)))\b"
+    r"|\berrexit\b|\bset\s+-\w*e|sh\s+-\w*e"
+)
+"""What may end the shell with a failure before its last part, which then says nothing."""
 
 
 @rule(
@@ -58,6 +61,11 @@ _ONCE = {
     "certbot/certbot": "certonly renew certificates delete revoke register",
 }
 """Image -> commands with which its program does one thing and ends (their manuals)."""
+_SWITCHES = (
+    *("-v", "-vv", "-vvv", "--verbose", "-q", "--quiet", "--json", "--no-lock", "--no-cache", "--cleanup-cache"),
+    *("--insecure-tls", "-P", "--progress", "--dry-run", "-n", "--non-interactive", "--agree-tos"),
+)
+"""Options of these programs that take no value, so that the command may follow (their manuals)."""
 _CURL = "curlimages/curl"
 _WORD = re.compile(r"[a-z]+")
 
@@ -94,10 +102,10 @@ def _ends(image: str, words: list[str]) -> str:
     for before, word in zip(["", *words], words, strict=False):
         if not _WORD.fullmatch(word):
             continue
-        if not before.startswith("-") or "=" in before:
+        if not before.startswith("-") or "=" in before or before in _SWITCHES:
             return word if word in once else ""
-        perhaps.append(word)  # the command behind a switch, or the value of an option
-    return perhaps[-1] if perhaps and set(perhaps) <= set(once) else ""
+        perhaps.append(word)  # the command behind another switch, or the value of an option
+    return perhaps[0] if perhaps and set(perhaps) <= set(once) else ""
 
 
 _ALIKE = 0.75

@@ -10,7 +10,7 @@ from homelab_mcp.core.checks import traefik_labels as tl
 from homelab_mcp.core.checks.app_folders import repository
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.homepage_words import LABELS, WIDGETS
-from homelab_mcp.core.checks.hosts import OWN, host_in
+from homelab_mcp.core.checks.hosts import OWN, host_in, outward
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -36,7 +36,9 @@ PAGE += "      traefik.http.routers.home.rule: Host(`home.example.org`)\n"
 def nearly_a_name(ctx: LintContext) -> Iterable[Finding]:
     """An address in a variable or a label of Homepage's whose host no container has, but nearly."""
     known = ctx.lab.hosts
-    for service in ctx.services() if ctx.lab.whole else ():
+    for service in ctx.services():
+        if not ctx.lab.whole and (outward(service) or service.network_mode):
+            continue
         for entry in _addresses(service):
             host = host_in((entry.value or "").strip())[0]
             if not host or "." in host or ":" in host or host in known or host in OWN or host.isdigit():

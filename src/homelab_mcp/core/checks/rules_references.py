@@ -151,10 +151,14 @@ def _built_with(stack: StackView, section: str, name: str) -> bool:
     good=f"{HEAD}    networks: [front]\nnetworks:\n  front:\n",
 )
 def external_network(ctx: LintContext) -> Iterable[Finding]:
-    """An external network that the engine of the stack's host has not; silent where nobody asked that engine."""
+    """An external network that the engine of the stack's host has not; silent where nobody asked that engine.
+
+    A warning where a part of the lab is unknown: that may make it.
+    """
     known = ctx.lab.facts.networks
-    if known is None or not ctx.lab.whole:
-        return  # What nobody sees of a stack may make it.
+    if known is None:
+        return
+    sure = None if ctx.lab.whole else Severity.WARNING
     made = {
         (s.host, s.real_network(k))
         for s in ctx.lab.stacks
@@ -172,12 +176,12 @@ def external_network(ctx: LintContext) -> Iterable[Finding]:
             path: Path = (*whole, "name") if named else whole
             if stack.engine == SWARM:
                 message = f"The Swarm has no network {real!r}; make it with '{_OVERLAY_MADE} {real}'."
-                yield ctx.at(stack, path, message, key=not named, of=whole)
+                yield ctx.at(stack, path, message, key=not named, severity=sure, of=whole)
             elif asked(known, stack):
                 whose, place = ("", "") if stack.host == LOCAL else (f" of host {stack.host!r}", " there")
                 made_by = f"make it{place} with 'docker network create {real}'"
                 message = f"The engine{whose} has no network {real!r}; {made_by}."
-                yield ctx.at(stack, path, message, key=not named, of=whole)
+                yield ctx.at(stack, path, message, key=not named, severity=sure, of=whole)
 
 
 def _external(body: Any) -> bool:
@@ -200,24 +204,28 @@ def _external(body: Any) -> bool:
 def misnamed_network(ctx: LintContext) -> Iterable[Finding]:
     """An external network that no stack makes, where a stack makes one of nearly that name.
 
-    An error where only dashes differ. Silent where the engine has it.
+    An error where only dashes differ, and all that is told where a part of the lab is unknown, as a warning. Silent
+    where the engine has it.
     """
     known = ctx.lab.facts.networks
     made_on: dict[str, set[str]] = {}
     for s in ctx.lab.stacks:
         mine = made_on.setdefault(s.host, set())
         mine |= {s.real_network(k) for k, b in s.section("networks").items() if not _external(b)}
-    for stack in (s for s in ctx.lab.stacks if ctx.lab.whole and not silent(known, s)):
+    for stack in (s for s in ctx.lab.stacks if not silent(known, s)):
         made = made_on[stack.host]
         for key, body in stack.section("networks").items():
             real = stack.real_network(key)
             if not _external(body) or real in made or has(known, stack, real) or "$" in real:
                 continue
             same = next((m for m in sorted(made) if _letters(m) == _letters(real)), "")
-            near = same or next(iter(difflib.get_close_matches(real, sorted(made), n=1, cutoff=0.9)), "")
+            near = same
+            if not same and ctx.lab.whole:
+                near = next(iter(difflib.get_close_matches(real, sorted(made), n=1, cutoff=0.9)), "")
             if near:
                 message = f"No stack makes the network {real!r}. Did you mean {near!r}?"
-                yield ctx.at(stack, ("networks", key), message, key=True, severity=Severity.ERROR if same else None)
+                severity = Severity.ERROR if same and ctx.lab.whole else None
+                yield ctx.at(stack, ("networks", key), message, key=True, severity=severity)
 
 
 def _letters(name: str) -> str:

@@ -48,7 +48,7 @@ def _options(ctx: LintContext, name: str) -> Iterator[tuple[ServiceView, Entry]]
 def empty_group(ctx: LintContext) -> Iterable[Finding]:
     """A middleware's group that no container with ``sablier.enable`` has."""
     groups = {group for s in ctx.services() if is_lazy(s) for group in groups_of(s)}
-    for service, entry in _options(ctx, "group") if ctx.lab.whole else ():
+    for service, entry in _options(ctx, "group") if ctx.lab.labels_seen else ():
         if entry.value and not entry.open and entry.value.lower() not in groups:
             near = difflib.get_close_matches(entry.value.lower(), groups, n=1)
             tail = f" Did you mean {near[0]!r}?" if near else ""

@@ -93,7 +93,7 @@ def lost_log(ctx: LintContext) -> Iterable[Finding]:
 def unused_service(ctx: LintContext) -> Iterable[Finding]:
     """A service of a dynamic file that no router, mirror, failover or error page of the lab names."""
     files = ctx.lab.traefik_files
-    if not files.complete or not ctx.lab.whole:
+    if not files.complete or not ctx.lab.labels_seen:
         return
     named = {r.value("service").lower() for r in tl.all_routers(ctx.lab)}
     for service in ctx.lab.routing:
@@ -167,7 +167,7 @@ def _host(url: str) -> str:
 )
 def shown_in_vain(ctx: LintContext) -> Iterable[Finding]:
     """``x-dockge`` addresses and ``homepage.href`` below the domain of the lab's routers, at a host that none has."""
-    routers = tl.all_routers(ctx.lab) if ctx.lab.whole else ()
+    routers = tl.all_routers(ctx.lab) if ctx.lab.labels_seen else ()
     if any(r.options.get("rule") is None or r.options["rule"].open or "HostRegexp" in r.value("rule") for r in routers):
         return
     hosts = {h for r in routers for h in r.hosts}

@@ -138,7 +138,7 @@ def stream_to_nowhere(ctx: LintContext) -> Iterable[Finding]:
                 for name, entry in _names(router.options.get(option)):
                     bare, _, provider = name.partition("@")
                     if (
-                        ctx.lab.whole
+                        ctx.lab.labels_seen
                         and provider in ("", "docker")
                         and bare.lower() not in known
                         and not _own(router, bare)

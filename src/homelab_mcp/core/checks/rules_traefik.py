@@ -220,14 +220,19 @@ def unknown_service(ctx: LintContext) -> Iterable[Finding]:
     for router in tl.all_routers(ctx.lab):
         entry = router.options.get("service")
         name, _, provider = (entry.value or "").partition("@") if entry else ("", "", "")
-        by_label = ctx.lab.whole and provider in {"", "docker"}
-        if entry and name and not entry.open and by_label and name.lower() not in known:
+        if entry and name and not entry.open and provider in {"", "docker"} and name.lower() not in known:
             near = difflib.get_close_matches(name.lower(), known, n=1)
+            if not ctx.lab.labels_seen:
+                beside = {n.lower() for n, _, _ in tl.http_labels(router.service, "services")}
+                if not beside.intersection(near):
+                    continue  # What nobody sees may define it.
             tail = f" Did you mean {near[0]!r}?" if near else ""
             made_up = f"{router.service.name}-{router.service.stack.project}".lower()
             own = name.lower() == "-".join(re.findall(r"[^\W_]+", made_up))
             if not own:
-                yield ctx.on(router.service, entry.path, f"No label defines the Traefik service {name!r}.{tail}")
+                message = f"No label defines the Traefik service {name!r}.{tail}"
+                severity = None if ctx.lab.labels_seen else Severity.WARNING
+                yield ctx.on(router.service, entry.path, message, severity=severity)
         if entry and provider == "file" and not entry.open and in_files is not None and name not in in_files:
             near = difflib.get_close_matches(name, in_files, n=1)
             tail = f" Did you mean {near[0]!r}?" if near else ""

@@ -77,7 +77,7 @@ def _is_defined(ctx: LintContext, name: str) -> bool:
     bare, _, provider = name.partition("@")
     in_files = ctx.lab.traefik_files.names("middlewares")
     of_files = in_files is None or bare in in_files
-    of_labels = not ctx.lab.whole or bare.lower() in tl.defined_middlewares(ctx.lab)
+    of_labels = not ctx.lab.labels_seen or bare.lower() in tl.defined_middlewares(ctx.lab)
     return {"docker": of_labels, "file": of_files, "": of_labels or of_files}.get(provider, True)
 
 

@@ -167,7 +167,7 @@ def _error_page(ctx: LintContext, service: ServiceView, entry: Entry) -> Iterato
     in_files = ctx.lab.traefik_files.names("services")
     if name and provider == "file" and not entry.open and in_files is not None and name not in in_files:
         yield ctx.on(service, entry.path, f"No file of Traefik's defines the service {name!r}.")
-    if not name or entry.open or provider not in {"", "docker"} or not ctx.lab.whole:
+    if not name or entry.open or provider not in {"", "docker"} or not ctx.lab.labels_seen:
         return
     if name.lower() not in _services(ctx.lab):
         yield ctx.on(service, entry.path, f"No label defines the Traefik service {name!r}.")

@@ -82,7 +82,7 @@ def no_tls(ctx: LintContext) -> Iterable[Finding]:
         if entry and secure and not _has_tls(router):
             if static and (static.tls_entry_points & points or not static.complete):
                 continue
-            if static is None and not ctx.lab.whole:
+            if static is None and not ctx.lab.labels_seen:
                 continue  # A Traefik that nobody sees may say it for its entry point.
             message = f"The router {router.name!r} has no tls; {sorted(secure)[0]} is for HTTPS."
             alone = _https_alone(static, points) and (router.value("rule"), True) not in answered
@@ -148,7 +148,6 @@ def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
         yield from _misnamed(ctx)
         return
     known = tl.defined_middlewares(ctx.lab)
-    by_label = {"", "docker"} if ctx.lab.whole else frozenset[str]()
     in_files = ctx.lab.traefik_files.names("middlewares") or frozenset()
     sure = Severity.ERROR if _all_seen(ctx) else None
     later = not any(map(is_sign_on, ctx.services()))
@@ -156,7 +155,7 @@ def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
         entry = router.options.get("middlewares")
         for name in router.middlewares if entry and not entry.open else ():
             bare, _, provider = name.partition("@")
-            if provider in by_label and bare.lower() not in known:
+            if provider in {"", "docker"} and bare.lower() not in known:
                 near = difflib.get_close_matches(bare.lower(), known, n=1)
                 if bare in in_files:
                     near = [f"{bare}@file"]
@@ -174,7 +173,7 @@ def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
                 # A label is one text: of a path into it the label's own place is found.
                 path = (*chain.path, n)
                 bare, _, provider = name.strip().partition("@")
-                if provider in by_label and bare.lower() not in known:
+                if provider in {"", "docker"} and bare.lower() not in known:
                     tail = f" Did you mean '{bare}@file'?" if bare in in_files else ""
                     yield ctx.on(service, path, f"No label defines {bare!r}.{tail}", severity=sure)
                 elif provider == "file" and (message := _not_in_files(ctx, bare)):
@@ -188,17 +187,18 @@ def _misnamed(ctx: LintContext) -> Iterator[Finding]:
     for router in tl.all_routers(ctx.lab):
         own = {name.lower() for name, _, _ in tl.http_labels(router.service, "middlewares")} - used
         entry = router.options.get("middlewares")
-        for name in router.middlewares if own and ctx.lab.whole and entry and not entry.open else ():
+        for name in router.middlewares if own and entry and not entry.open else ():
             bare, _, provider = name.partition("@")
             near = difflib.get_close_matches(bare.lower(), own, n=1)
             if near and provider in {"", "docker"} and bare.lower() not in known:
                 message = f"No label defines {name!r}. Did you mean {near[0]!r}?"
-                yield ctx.on(router.service, router.options["middlewares"].path, message, severity=Severity.ERROR)
+                sure = Severity.ERROR if ctx.lab.labels_seen else None
+                yield ctx.on(router.service, router.options["middlewares"].path, message, severity=sure)
 
 
 def _all_seen(ctx: LintContext) -> bool:
     """True when no label is somewhere else and Traefik's options and files were read completely."""
-    return ctx.lab.traefik_files.complete and ctx.lab.whole and "" not in tl.defined_middlewares(ctx.lab)
+    return ctx.lab.traefik_files.complete and ctx.lab.labels_seen and "" not in tl.defined_middlewares(ctx.lab)
 
 
 def _not_in_files(ctx: LintContext, name: str) -> str:

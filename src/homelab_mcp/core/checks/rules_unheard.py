@@ -107,7 +107,8 @@ def default_host(ctx: LintContext) -> Iterable[Finding]:
     """Immich's server beside a database or cache of another name than the one it takes by default."""
     for service in ctx.services():
         wanted = _DEFAULTS.get(repository(service), ())
-        unseen = not ctx.lab.whole or service.network_mode or service.data.get("entrypoint")
+        partial = service.partial or service.stack.partial or (_outward(service) and not ctx.lab.whole)
+        unseen = partial or service.network_mode or service.data.get("entrypoint")
         said = env_texts.said_in_files(service) if wanted and not unseen else None
         if said is None:
             continue

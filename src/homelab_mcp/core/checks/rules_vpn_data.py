@@ -169,7 +169,7 @@ def unknown_host(ctx: LintContext) -> Iterable[Finding]:
             continue
         for each in asked(service):
             target = _named(ctx, stack, each.host)
-            unseen = target is None and each.host != "localhost" and not ctx.lab.whole
+            unseen = not ctx.lab.whole and target is None and each.host != "localhost" and _external_network(service)
             if unseen or each.host in _given_hosts(service):
                 continue
             if each.host == "localhost":

@@ -215,8 +215,13 @@ class Lab:
     @once
     def whole(self) -> bool:
         """False where a part of some stack is unknown: then nothing of the whole lab can be called missing."""
-        unseen = self.facts.unseen or "label_file" in self.service_keys
-        return not (unseen or any(s.partial for s in self.stacks) or any(s.partial for s in self.services))
+        partial = any(s.partial for s in self.stacks) or any(s.partial for s in self.services)
+        return not (self.facts.unseen or partial)
+
+    @once
+    def labels_seen(self) -> bool:
+        """False where a label of some container is unknown as well: in a part that is, or in a file of labels."""
+        return self.whole and not any(s.data["label_file"] for s in self.by_key.get("label_file", ()))
 
     @once
     def by_key(self) -> dict[str, list[ServiceView]]:

@@ -43,3 +43,8 @@ def test_the_folders_above_count_and_what_has_an_open_variable_does_not() -> Non
     text = "services: {app: {image: a, env_file: [a/b/c.env, {path: d.env}, '${X}/e.env']}}\n"
     lab = Lab([StackView(stack("s", text))], NO_FACTS)
     assert folders_used(lab) == {"s", "s/compose.yaml", "s/a", "s/a/b", "s/a/b/c.env", "s/d.env"}
+
+
+def test_a_path_that_begins_with_two_slashes_ends() -> None:
+    lab = Lab([StackView(stack("s", APP % "//var/run/docker.sock"))], NO_FACTS)
+    assert folders_used(lab) >= {"//var/run/docker.sock", "//var/run", "//var", "s"}
