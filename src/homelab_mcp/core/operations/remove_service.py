@@ -15,7 +15,6 @@ from homelab_mcp.core.lazy import sleepers
 from homelab_mcp.core.operations import service_parts, unused_variables
 from homelab_mcp.core.operations.data_places import (
     Places,
-    declared_volumes,
     places,
     refuse_used_elsewhere,
     told_of_unseen,
@@ -24,6 +23,7 @@ from homelab_mcp.core.operations.in_its_files import in_its_files
 from homelab_mcp.core.operations.lab_view import Known, LabView, known_name, view
 from homelab_mcp.core.operations.request import RemoveServiceRequest
 from homelab_mcp.core.operations.stack_as_one import refuse_unseen, services_as_one
+from homelab_mcp.core.operations.stack_paths import Root, declared_by
 from homelab_mcp.model.definition import LAB_VARIABLES, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.lab import TRASH_DAYS, LabSettings
@@ -41,7 +41,7 @@ def remove_service(
     find: Callable[[str], ServiceDefinition],
     exists: Callable[[str], bool] = lambda path: False,
     trash: str = "",
-    root: str = "",
+    root: Root = "",
 ) -> Draft:
     """A draft that removes a service and the companions that were added with it.
 
@@ -77,7 +77,7 @@ def refuse_unseen_users(snapshot: Snapshot, request: RemoveServiceRequest) -> No
         refuse_unseen(stack, what, "Or remove it with data=keep and env=keep.")
 
 
-def in_no_other_stack(snapshot: Snapshot, request: RemoveServiceRequest, draft: Draft, *, root: str = "") -> Draft:
+def in_no_other_stack(snapshot: Snapshot, request: RemoveServiceRequest, draft: Draft, *, root: Root = "") -> Draft:
     """The draft, with a note on stacks that are not seen. Raises InvalidInput (``data_shared``).
 
     That is where another stack mounts data that it throws away.
@@ -96,7 +96,7 @@ def remove_seen_service(
     find: Callable[[str], ServiceDefinition],
     exists: Callable[[str], bool] = lambda path: False,
     trash: str = "",
-    root: str = "",
+    root: Root = "",
 ) -> Draft:
     """:func:`remove_service` between its looks at all files and stacks, which one file by itself would not pass."""
     stack = service_parts.stack_of(snapshot, request.stack)
@@ -109,7 +109,7 @@ def remove_seen_service(
     last = len(going) == len(services)
     after = None if last else compose_edit.remove_services(stack.compose_text, going)
     env = {**parse_or_empty(snapshot.shared_env), **parse_or_empty(stack.env_text)}
-    data = places(stack.name, services, going, env, exists, root=root, declared=declared_volumes(stack))
+    data = places(stack.name, services, going, env, exists, root=root, declared=declared_by(stack))
     moves = _to_trash(request, data, trash)
     but = frozenset() if request.env == "keep" else frozenset(LAB_VARIABLES)
     left = unused_variables.unused(stack, services, going, view(snapshot), env, root=root, but=but)

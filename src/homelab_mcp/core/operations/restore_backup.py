@@ -11,8 +11,9 @@ from homelab_mcp.core import env_file
 from homelab_mcp.core.backup_jobs import Dump
 from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.operations import service_parts
-from homelab_mcp.core.operations.data_places import declared_volumes, places, used_elsewhere
+from homelab_mcp.core.operations.data_places import places, used_elsewhere
 from homelab_mcp.core.operations.stack_as_one import as_one_file
+from homelab_mcp.core.operations.stack_paths import Root, declared_by
 from homelab_mcp.core.secret_files import is_secret_file
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, TRASH_DAYS
@@ -52,7 +53,7 @@ class Wanted:
 
 
 def wanted(
-    snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: str, path: str, *, root: str = ""
+    snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: str, path: str, *, root: Root = ""
 ) -> Wanted:
     """What a service (with its companions), a whole stack (``service`` "") or one path of a service comes to.
 
@@ -68,7 +69,7 @@ def wanted(
     mine = [d for d in dumps if d.stack == stack_name and d.service in these]
     if path:
         return _with_others_told(snapshot, _one_path(stack, services, env, path, dumps, root), root)
-    found = places(stack_name, services, these, env, lambda _: False, root=root, declared=declared_volumes(stack))
+    found = places(stack_name, services, these, env, lambda _: False, root=root, declared=declared_by(stack))
     if found.shared:
         shared, users = next(iter(found.shared.items()))
         raise InvalidInput(
@@ -93,7 +94,7 @@ def wanted(
     return _with_others_told(snapshot, Wanted(stack_name, tuple(these), paths, tuple(mine), tuple(left)), root)
 
 
-def _with_others_told(snapshot: Snapshot, what: Wanted, root: str) -> Wanted:
+def _with_others_told(snapshot: Snapshot, what: Wanted, root: Root) -> Wanted:
     """With a sentence on services of other stacks that mount what is swapped: nothing here stops those."""
     folders = (*what.paths, *(f for d in what.dumps for f in d.folders))
     users = used_elsewhere(snapshot, what.stack, folders, root=root)
@@ -111,9 +112,9 @@ def _touch(one: str, other: str) -> bool:
 
 
 def _one_path(
-    of: StackFiles, services: Mapping[str, Any], env: Mapping[str, str], path: str, dumps: Sequence[Dump], root: str
+    of: StackFiles, services: Mapping[str, Any], env: Mapping[str, str], path: str, dumps: Sequence[Dump], root: Root
 ) -> Wanted:
-    stack, declared = of.name, declared_volumes(of)
+    stack, declared = of.name, declared_by(of)
     clean = path.strip("/")
     if posixpath.normpath(clean) != clean or not clean.startswith(f"{stack}/"):
         raise InvalidInput(

@@ -11,6 +11,7 @@ from homelab_mcp.core.compose_meaning import read
 from homelab_mcp.core.env_report import names_beside_services, reads_env_file, used_names
 from homelab_mcp.core.operations.lab_view import LabView
 from homelab_mcp.core.operations.stack_as_one import why_unseen
+from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import FileEdit
 
@@ -34,7 +35,7 @@ def unused(
     lab: LabView,
     env: Mapping[str, str],
     *,
-    root: str = "",
+    root: Root = "",
     but: frozenset[str] = frozenset(),
 ) -> Unused:
     """Variables of ``.env`` that only these services use, as far as that can be told.
