@@ -63,13 +63,17 @@ def places(
         these: those that are meant.
         env: its variables.
         exists: whether a path of the lab is there.
-        files: also what they read beside their mounts (``env_file``).
+        files: also what they read beside their mounts, as :meth:`Near.reads` has it; of others that always counts.
         root: the lab's on its machine; without it a path from the machine's root counts as elsewhere.
         declared: what the stack's files say beside them; without it each named volume is Docker's own.
     """
     found = Places()
     near = Near(stack, env, root, declared)
-    others = {n: list(near.paths(s, files=True)) for n, s in services.items() if n not in these}
+    # Who mounts the whole folder of the stack, as a file browser does, needs no part of it in particular.
+    theirs = {n: near.paths(s, files=True) for n, s in services.items() if n not in these}
+    others = {n: [p for p in of_one if p != stack] for n, of_one in theirs.items()}
+    # Files that the stack is written in may lie in a service's folder; Compose reads nothing of the stack without them.
+    others |= {file: [file] for file in declared.files}
     for name in these:
         for path in near.paths(services[name], files=files):
             if path == stack:
@@ -98,10 +102,12 @@ def places(
     return found
 
 
-def used_elsewhere(snapshot: Snapshot, stack: str, paths: Sequence[str], *, root: Root = "") -> dict[str, list[str]]:
-    """What services of other stacks mount of these files and folders, or around them: the path -> ``stack/service``.
+def used_elsewhere(
+    snapshot: Snapshot, stack: str, paths: Sequence[str], *, root: Root = "", files: bool = True
+) -> dict[str, list[str]]:
+    """What services of other stacks use of these files and folders, or around them: the path -> ``stack/service``.
 
-    Of stacks on the same host alone: another one has a disk of its own.
+    Of stacks on the same host alone: another one has a disk of its own. Without ``files`` only what they mount.
     """
     users: dict[str, list[str]] = {}
     host = _host(snapshot, stack)
@@ -111,7 +117,7 @@ def used_elsewhere(snapshot: Snapshot, stack: str, paths: Sequence[str], *, root
     behind = _folders_of_volumes(nears.values())
     for other in (s for s in seen if s.stack != stack):
         near = nears[other.stack]
-        for source in mounted(other.data):
+        for source in (*mounted(other.data), *(near.reads(other.data) if files else ())):
             place = near.place(near.device(source) or source)
             place = place or behind.get(near.declared.volume_name(source, other.env), "")
             if place and any(_touch(place, path) for path in paths):
@@ -134,7 +140,7 @@ def _folders_of_volumes(stacks: Iterable[Near]) -> dict[str, str]:
 
 
 def refuse_used_elsewhere(snapshot: Snapshot, stack: str, paths: Sequence[str], hint: str, *, root: Root = "") -> None:
-    """Raise InvalidInput (``data_shared``) where another stack mounts what would go from its place.
+    """Raise InvalidInput (``data_shared``) where another stack uses what would go from its place.
 
     Who mounts the whole folder of a stack, as a file browser does, needs no part of it in particular.
     """

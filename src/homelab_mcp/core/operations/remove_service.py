@@ -60,8 +60,8 @@ def remove_service(
     Raises:
         NotFound: no such stack or service.
         InvalidInput: it is a companion (``is_companion``), others need it or are woken by it (``has_dependents``), or
-            its data is others' as well (``data_shared``), or data or variables would go while not all services are
-            seen that may use them (``files_unseen``).
+            all its data is others' as well, or some of it another stack's (``data_shared``), or data or variables would
+            go while not all services are seen that may use them (``files_unseen``).
         EditRefused: it cannot be cut out of the file alone.
     """
     refuse_unseen_users(snapshot, request)
@@ -221,7 +221,8 @@ def _risks(
 def _to_trash(request: RemoveServiceRequest, data: Places, trash: str) -> tuple[DataMove, ...]:
     if request.data == "keep":
         return ()
-    if data.shared:
+    # What others use stays and is told; where nothing else is there, nothing of what was asked for would be done.
+    if data.shared and not data.own:
         path, users = next(iter(data.shared.items()))
         raise InvalidInput(f"{path} is used by {', '.join(users)} as well.", code="data_shared", hint=_KEEP_DATA)
     why = f"Kept there for {TRASH_DAYS} days."
@@ -240,6 +241,8 @@ def _data_notes(request: RemoveServiceRequest, data: Places, moves: Sequence[Dat
         yield f"Data stays in {', '.join(dict.fromkeys(folders))}."
     if moves:
         yield f"What went to the trash is deleted after {TRASH_DAYS} days; until then a roll-back brings it back."
+        for path, users in data.shared.items():
+            yield f"{path} stays, as {', '.join(users)} uses it as well."
     if request.data == "delete" and data.outside:
         yield f"What is mounted from elsewhere stays: {', '.join(data.outside)}."
     # A volume that is but another name of a folder holds nothing once that went.

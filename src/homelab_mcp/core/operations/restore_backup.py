@@ -59,8 +59,8 @@ def wanted(
 
     With the lab's ``root`` on its machine an absolute path is known for one of the lab.
 
-    Raises NotFound; InvalidInput: a path that is no service's, data that others of the stack use (``data_shared``), or
-    files of a database that only its dump holds (``data_in_dump``).
+    Raises NotFound; InvalidInput: a path that is no service's, no data but what others of the stack use
+    (``data_shared``), or files of a database that only its dump holds (``data_in_dump``).
     """
     stack = as_one_file(service_parts.stack_of(snapshot, stack_name))
     services = service_parts.services_in(stack, service) if service else services_of(read(stack.compose_text))
@@ -70,13 +70,18 @@ def wanted(
     if path:
         return _with_others_told(snapshot, _one_path(stack, services, env, path, dumps, root), root)
     found = places(stack_name, services, these, env, lambda _: False, root=root, declared=declared_by(stack))
-    if found.shared:
+    # What others use stays as it is and is told; one who asks for a service's own data gets that.
+    if found.shared and not found.missing:
         shared, users = next(iter(found.shared.items()))
         raise InvalidInput(
             f"{shared} is used by {', '.join(users)} as well.", code="data_shared", hint="Restore the whole stack."
         )
     inside = {f for d in mine for f in d.folders}
     left = [
+        f"{path} stays as it is, as {', '.join(users)} uses it as well: restore the whole stack for it."
+        for path, users in found.shared.items()
+    ]
+    left += [
         f"{v} is a named volume of Docker, which this backup does not hold."
         for v in found.volumes
         if v not in found.bound
@@ -97,7 +102,7 @@ def wanted(
 def _with_others_told(snapshot: Snapshot, what: Wanted, root: Root) -> Wanted:
     """With a sentence on services of other stacks that mount what is swapped: nothing here stops those."""
     folders = (*what.paths, *(f for d in what.dumps for f in d.folders))
-    users = used_elsewhere(snapshot, what.stack, folders, root=root)
+    users = used_elsewhere(snapshot, what.stack, folders, root=root, files=False)
     told = (
         f"{', '.join(names)} mounts {place} too and is not stopped: stop it before, and make it anew "
         "after, or it goes on with what is put aside."

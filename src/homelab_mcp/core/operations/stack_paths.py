@@ -28,14 +28,14 @@ class Declared:
         volumes: its named volumes.
         secrets: its secrets.
         configs: its configs.
-        named: the files that its files name (``include``, ``extends``), relative to the lab's root.
+        files: its files beside the compose file (``include``, ``extends``, overrides), relative to the lab's root.
     """
 
     project: str = ""
     volumes: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, Any] = field(default_factory=dict)
     configs: Mapping[str, Any] = field(default_factory=dict)
-    named: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     def volume_name(self, volume: str, env: Mapping[str, str]) -> str:
         """What Docker calls a named volume; "" for one that is not declared, or whose name is not known.
@@ -66,7 +66,7 @@ def declared_by(stack: StackFiles) -> Declared:
         parts.get("volumes", {}),
         parts.get("secrets", {}),
         parts.get("configs", {}),
-        tuple(path for path, _ in stack.named),
+        stack.made_of or tuple(path for path, _ in (*stack.others, *stack.named)),
     )
 
 
@@ -90,10 +90,20 @@ class Near:
         return [self.device(s) or s for s in mounted(service)]
 
     def reads(self, service: Any) -> Iterator[str]:
-        """Files that a service is given beside its mounts (``env_file``)."""
-        files = service.get("env_file") if isinstance(service, Mapping) else None
-        for item in [files] if isinstance(files, (str, Mapping)) else files or ():
-            yield self._from_here(str(item.get("path", "")) if isinstance(item, Mapping) else str(item))
+        """Files and folders that a service is given beside its mounts.
+
+        Its ``env_file``, the files of its ``secrets`` and ``configs``, what it is built from, and what it extends.
+        """
+        of = service if isinstance(service, Mapping) else {}
+        found = [item.get("path") if isinstance(item, Mapping) else item for item in _listed(of.get("env_file"))]
+        for key, declared in (("secrets", self.declared.secrets), ("configs", self.declared.configs)):
+            for item in _listed(of.get(key)):
+                spec = declared.get(str(item.get("source") if isinstance(item, Mapping) else item))
+                found.append(spec.get("file") if isinstance(spec, Mapping) else "")
+        build, extends = of.get("build"), of.get("extends")
+        found.append(build.get("context") if isinstance(build, Mapping) else build)
+        found.append(extends.get("file") if isinstance(extends, Mapping) else "")
+        yield from (self._from_here(str(path)) for path in found if path)
 
     def device(self, volume: str) -> str:
         """The folder that a named volume is but another name of (``driver_opts``, ``device``); "" for another."""
@@ -127,7 +137,14 @@ class Near:
         return expand(text, self.env)
 
     def _from_here(self, path: str) -> str:
-        return path if path.startswith((".", "/")) else f"./{path}"
+        # One that begins with a variable may be a path from the machine's root.
+        return path if self.filled(path).startswith((".", "/")) else f"./{path}"
+
+
+def _listed(value: Any) -> list[Any]:
+    if isinstance(value, (str, Mapping)):
+        return [value]
+    return value if isinstance(value, list) else []
 
 
 def mounted(service: Any) -> list[str]:
