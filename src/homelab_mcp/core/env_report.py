@@ -155,7 +155,8 @@ def reads_env_file(service: Any, folder: str, path: str, env: Mapping[str, str] 
     files = service.get("env_file") if isinstance(service, Mapping) else None
     for item in [files] if isinstance(files, (str, Mapping)) else files or ():
         named = str(item.get("path", "")) if isinstance(item, Mapping) else str(item)
-        named = expand(named, env)
+        # Compose runs in the stack's folder.
+        named = expand(named, {**env, "PWD": "."})
         if named.startswith("~") or "$" in named or (named.startswith("/") and not roots):
             return True
         found = {posixpath.normpath(posixpath.join("/", r, folder, named)) for r in roots or [""]}

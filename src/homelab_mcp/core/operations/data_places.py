@@ -30,7 +30,7 @@ class Places:
         volumes: named volumes.
         whole: services that mount the stack's folder itself.
         missing: files and folders of theirs alone that are not there (yet).
-        bound: named volumes of theirs that are but another name of a folder of the stack.
+        bound: named volumes of theirs that are but another name of a folder of the stack -> that folder.
         fixed: files and folders of the stack that they name by a path from the machine's root.
     """
 
@@ -40,7 +40,7 @@ class Places:
     volumes: list[str] = field(default_factory=list)
     whole: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    bound: list[str] = field(default_factory=list)
+    bound: dict[str, str] = field(default_factory=dict)
     fixed: list[str] = field(default_factory=list)
 
 
@@ -93,7 +93,7 @@ def places(
         named = (*sources, *(near.reads(services[name]) if files else ()))
         found.fixed += [p for s in named if near.filled(s).startswith("/") and (p := near.own(s))]
         found.volumes += sorted(named_volumes(services[name]))
-        found.bound += [v for v in sorted(named_volumes(services[name])) if near.own(near.device(v))]
+        found.bound |= {v: p for v in sorted(named_volumes(services[name])) if (p := near.own(near.device(v)))}
     # A folder takes what is in it along.
     distinct = sorted(dict.fromkeys(found.own))
     found.own = [p for p in distinct if not any(p.startswith(f"{o}/") for o in distinct)]

@@ -109,7 +109,8 @@ def remove_seen_service(
     last = len(going) == len(services)
     after = None if last else compose_edit.remove_services(stack.compose_text, going)
     env = {**parse_or_empty(snapshot.shared_env), **parse_or_empty(stack.env_text)}
-    data = places(stack.name, services, going, env, exists, root=root, declared=declared_by(stack))
+    declared = declared_by(stack)
+    data = places(stack.name, services, going, env, exists, root=root, declared=declared)
     moves = _to_trash(request, data, trash)
     but = frozenset() if request.env == "keep" else frozenset(LAB_VARIABLES)
     left = unused_variables.unused(stack, services, going, view(snapshot), env, root=root, but=but)
@@ -127,6 +128,7 @@ def remove_seen_service(
         ),
         notes=(
             *_data_notes(request, data, moves),
+            *_volume_notes(data, moves, lambda volume: declared.volume_name(volume, env) or volume),
             *unused_variables.notes(stack, left, delete=request.env == "delete"),
             *_last_notes(stack, last),
         ),
@@ -245,10 +247,18 @@ def _data_notes(request: RemoveServiceRequest, data: Places, moves: Sequence[Dat
             yield f"{path} stays, as {', '.join(users)} uses it as well."
     if request.data == "delete" and data.outside:
         yield f"What is mounted from elsewhere stays: {', '.join(data.outside)}."
+
+
+def _volume_notes(data: Places, moves: Sequence[DataMove], name_of: Callable[[str], str]) -> Iterator[str]:
     # A volume that is but another name of a folder holds nothing once that went.
-    volumes = [v for v in data.volumes if not (moves and v in data.bound)]
-    if volumes:
+    empty = [v for v, p in data.bound.items() if any(p == m.source or p.startswith(f"{m.source}/") for m in moves)]
+    if volumes := [v for v in data.volumes if v not in empty]:
         yield f"Named volumes stay: {', '.join(volumes)}."
+    for name in map(name_of, empty):
+        yield (
+            f"Volume {name} stays and names a folder that went; remove it (`docker volume rm {name}`) before you add "
+            "it anew."
+        )
 
 
 def _last_notes(stack: StackFiles, last: bool) -> Iterator[str]:

@@ -100,15 +100,19 @@ def wanted(
 
 
 def _with_others_told(snapshot: Snapshot, what: Wanted, root: Root) -> Wanted:
-    """With a sentence on services of other stacks that mount what is swapped: nothing here stops those."""
+    """With a sentence on services of other stacks that mount what is swapped: nothing here stops those.
+
+    Who mounts a folder around it sees there what is put in its place.
+    """
     folders = (*what.paths, *(f for d in what.dumps for f in d.folders))
     users = used_elsewhere(snapshot, what.stack, folders, root=root, files=False)
     told = (
         f"{', '.join(names)} mounts {place} too and is not stopped: stop it before, and make it anew "
         "after, or it goes on with what is put aside."
         for place, names in users.items()
+        if any(place == f or place.startswith(f"{f}/") for f in folders)
     )
-    return replace(what, left=(*what.left, *told)) if users else what
+    return replace(what, left=(*what.left, *told))
 
 
 def _touch(one: str, other: str) -> bool:

@@ -133,8 +133,11 @@ class Near:
         return path if path == self.stack or path.startswith(f"{self.stack}/") else None
 
     def filled(self, text: str) -> str:
-        """A path with the stack's variables filled in."""
-        return expand(text, self.env)
+        """A path with the stack's variables filled in.
+
+        ``PWD`` is the stack's folder: Compose runs there, and its environment counts before ``.env``.
+        """
+        return expand(text, {**self.env, "PWD": "."})
 
     def _from_here(self, path: str) -> str:
         # One that begins with a variable may be a path from the machine's root.
