@@ -9,7 +9,7 @@ from typing import Any
 from homelab_mcp.core.compose_meaning import named_volumes
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.operations.stack_as_one import why_unseen
-from homelab_mcp.core.operations.stack_paths import Declared, Near, Root, declared_by, mounted
+from homelab_mcp.core.operations.stack_paths import Declared, Near, Root, declared_by, files_beside, mounted
 from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LOCAL
@@ -107,7 +107,8 @@ def used_elsewhere(
 ) -> dict[str, list[str]]:
     """What services of other stacks use of these files and folders, or around them: the path -> ``stack/service``.
 
-    Of stacks on the same host alone: another one has a disk of its own. Without ``files`` only what they mount.
+    Of stacks on the same host alone: another one has a disk of its own. Without ``files`` only what they mount; else
+    also what they read, and files that another stack itself is written in (-> ``stack``).
     """
     users: dict[str, list[str]] = {}
     host = _host(snapshot, stack)
@@ -122,6 +123,11 @@ def used_elsewhere(
             place = place or behind.get(near.declared.volume_name(source, other.env), "")
             if place and any(_touch(place, path) for path in paths):
                 users.setdefault(place, []).append(other.where)
+    # Those are read here, whichever host the stack is on.
+    for of in (s for s in snapshot.stacks if files and s.name != stack):
+        for file in files_beside(of):
+            if any(_touch(file, path) for path in paths):
+                users.setdefault(file, []).append(of.name)
     return {place: list(dict.fromkeys(names)) for place, names in users.items()}
 
 

@@ -112,7 +112,7 @@ def _move_service(
     services = {**services_as_one(source), **{n: services[n] for n in these}}
     env = env_file.parse(source.env_text)
     paths_env = {**env_file.parse_or_empty(snapshot.shared_env), **env}
-    declared = declared_by(source)
+    declared = declared_by(source, files=True)
     data = places(source.name, services, these, paths_env, exists, files=True, root=root, declared=declared)
     document = read(source.compose_text)
     move = Move(source, target, known is None, request.service, tuple(these), services, document, env, data)

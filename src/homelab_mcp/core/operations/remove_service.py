@@ -109,7 +109,7 @@ def remove_seen_service(
     last = len(going) == len(services)
     after = None if last else compose_edit.remove_services(stack.compose_text, going)
     env = {**parse_or_empty(snapshot.shared_env), **parse_or_empty(stack.env_text)}
-    declared = declared_by(stack)
+    declared = declared_by(stack, files=True)
     data = places(stack.name, services, going, env, exists, root=root, declared=declared)
     moves = _to_trash(request, data, trash)
     but = frozenset() if request.env == "keep" else frozenset(LAB_VARIABLES)

@@ -54,8 +54,11 @@ class Declared:
         return "" if "$" in name else name
 
 
-def declared_by(stack: StackFiles) -> Declared:
-    """What a stack's files declare; nothing where they cannot be read."""
+def declared_by(stack: StackFiles, *, files: bool = False) -> Declared:
+    """What a stack's files declare; nothing where they cannot be read.
+
+    With ``files`` those beside the compose file are named too, for what would take folders from their place.
+    """
     try:
         found = read(as_one_file(stack).compose_text)
     except HomelabError:
@@ -66,8 +69,13 @@ def declared_by(stack: StackFiles) -> Declared:
         parts.get("volumes", {}),
         parts.get("secrets", {}),
         parts.get("configs", {}),
-        stack.made_of or tuple(path for path, _ in (*stack.others, *stack.named)),
+        files_beside(stack) if files else (),
     )
+
+
+def files_beside(stack: StackFiles) -> tuple[str, ...]:
+    """The stack's files beside its compose file, relative to the lab's root."""
+    return stack.made_of or tuple(path for path, _ in (*stack.others, *stack.named))
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,11 @@ def test_a_folder_with_a_file_of_the_stack_in_it_stays_in_its_place(says: str) -
     assert sources(remove(snapshot(text))) == ["media/immich/upload"]
     whole = snapshot(text.replace("./immich/upload:", "./immich:"))
     assert "media/immich/more.yaml" in refused(lambda: remove(whole)).message
+    # A restore puts back what the backup holds of the folder.
+    assert wanted(whole, (), "media", "", "", root=ROOT).paths == ("media/immich",)
+    two = StackFiles("two", "two/compose.yaml", "include: [../media/immich/more.yaml]\n", "", (), named)
+    error = refused(lambda: remove(Snapshot((*media().stacks, two), None)))
+    assert (error.code, "used by two" in error.message) == ("data_shared", True)
 
 
 @pytest.mark.parametrize(
