@@ -48,12 +48,17 @@ def ids_of(said: str) -> dict[str, str]:
     """Service -> its container's id; ``said`` is what ``ps --all --format json`` prints.
 
     A container that ``run`` made beside the service's own is none of it. Older versions print one list, newer ones an
-    object a line, with the labels as one text (measured with 2.26).
+    object a line, with the labels as one text (measured with 2.26). What is no JSON names nobody.
     """
+    try:
+        lines = [json.loads(line) for line in said.splitlines() if line.strip()]
+    except ValueError:
+        return {}
     found: dict[str, str] = {}
-    for line in said.splitlines():
-        read = json.loads(line)
+    for read in lines:
         for one in read if isinstance(read, list) else [read]:
+            if not isinstance(one, dict):
+                continue
             labels = one.get("Labels") or {}
             told = labels.get(ONE_OFF_LABEL, "") if isinstance(labels, dict) else labels.partition(_ONE_OFF)[2][:4]
             if told.lower() != "true":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, tzinfo
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,8 @@ class LabOnDisk:
     def __init__(self, root: str, *, files_only: bool = False) -> None:
         # The root itself may be a link (people keep /opt/stacks on another disk); links below it are refused.
         self.root = str(Path(root).expanduser().resolve())
+        # Compose files name the folder as its owner does, who may know it by the link.
+        self.roots = tuple(dict.fromkeys((self.root, os.path.normpath(Path(root).expanduser().absolute()))))
         self.files_only = files_only
 
     @property

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from homelab_mcp.core.backup_config import CLASS, BackupConfig, is_pattern, parse_config
 from homelab_mcp.core.backup_jobs import Find, Jobs, config_path, engine_of, jobs_of
 from homelab_mcp.core.operations.lab_view import Known, LabView, expand
+from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.core.operations.volume_edit import source_of
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import LOCAL
@@ -37,7 +38,14 @@ class Coverage:
     services: Mapping[str, str] = field(default_factory=dict)
 
 
-def coverage_of(view: LabView, host_paths: tuple[str, ...], find: Find, read: Callable[[str], str | None]) -> Coverage:
+def coverage_of(
+    view: LabView,
+    host_paths: tuple[str, ...],
+    find: Find,
+    read: Callable[[str], str | None],
+    *,
+    root: Root = "",
+) -> Coverage:
     """What the lab's backup covers.
 
     Args:
@@ -45,6 +53,7 @@ def coverage_of(view: LabView, host_paths: tuple[str, ...], find: Find, read: Ca
         host_paths: folders of the host that are backed up as well.
         find: a definition by id, or None.
         read: the text of a file of the lab, or None.
+        root: the lab's on its machine, by which an absolute path is known for one of the lab.
     """
     engine = engine_of(view)
     if engine is None:
@@ -57,7 +66,7 @@ def coverage_of(view: LabView, host_paths: tuple[str, ...], find: Find, read: Ca
         config = None
     if config is None:
         return Coverage(f"What the backup covers is not known: {path} cannot be read.")
-    jobs = jobs_of(view, config, engine.stack, find, host_paths)
+    jobs = jobs_of(view, config, engine.stack, find, host_paths, root=root)
     words = {s.where: _words(s, engine, config, jobs, host_paths) for s in view.services}
     everywhere = [p for p in config.exclude if p.startswith("*") and not _UNHEARD.search(p)]
     told = f"Backed up by {engine.where}, {config.schedule} (five cron fields, the lab's time zone)"

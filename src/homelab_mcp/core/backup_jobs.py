@@ -13,6 +13,7 @@ from homelab_mcp.core.database_folders import DataMounts, data_mounts
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE
 from homelab_mcp.core.operations.data_places import places
 from homelab_mcp.core.operations.lab_view import Known, LabView, expand
+from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.core.stack_host import COMPOSE
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.lab import LOCAL
@@ -139,7 +140,15 @@ def kind_of(image: str) -> str:
     return next((kind for kind, pattern in _IMAGES if pattern.fullmatch(name)), "")
 
 
-def jobs_of(view: LabView, config: BackupConfig, stack: str, find: Find, host_paths: tuple[str, ...] = ()) -> Jobs:
+def jobs_of(
+    view: LabView,
+    config: BackupConfig,
+    stack: str,
+    find: Find,
+    host_paths: tuple[str, ...] = (),
+    *,
+    root: Root = "",
+) -> Jobs:
     """What a backup of this lab does.
 
     Args:
@@ -148,6 +157,7 @@ def jobs_of(view: LabView, config: BackupConfig, stack: str, find: Find, host_pa
         stack: the stack that makes the backups, whose own dumps and repository are not backed up.
         find: a definition by id, or None.
         host_paths: folders of the host that are backed up as well.
+        root: the lab's on its machine, by which an absolute path is known for one of the lab.
     """
     own = ("repository", "dumps", "restore", "state")
     jobs = Jobs(excludes=[f"{stack}/{name}" for name in own])
@@ -156,17 +166,17 @@ def jobs_of(view: LabView, config: BackupConfig, stack: str, find: Find, host_pa
     for one in view.services:
         if one.stack == stack:
             continue
-        _service(view, one, config, find, jobs, host_paths)
+        _service(view, one, config, find, jobs, host_paths, root)
     jobs.excludes += list(config.exclude)
     jobs.excludes = list(dict.fromkeys(jobs.excludes))
     return jobs
 
 
 def _service(
-    view: LabView, one: Known, config: BackupConfig, find: Find, jobs: Jobs, host_paths: tuple[str, ...]
+    view: LabView, one: Known, config: BackupConfig, find: Find, jobs: Jobs, host_paths: tuple[str, ...], root: Root
 ) -> None:
     siblings = {s.name: s.data for s in view.services if s.stack == one.stack}
-    found = places(one.stack, siblings, [one.name], one.env, lambda _: False)
+    found = places(one.stack, siblings, [one.name], one.env, lambda _: False, root=root)
     folders = [*found.missing, *found.shared]
     if one.where in config.skip:
         # What a service that is not skipped uses as well stays in the backup, for that one.
@@ -186,9 +196,11 @@ def _service(
     for volume in found.volumes:
         if volume not in dumped.volumes:
             jobs.uncovered.append((one.where, volume, "a named volume of Docker, outside of the lab's folder"))
+    # The lab's folder is in the backup, whoever's part of it is mounted.
+    inside = tuple(r for r in ((root,) if isinstance(root, str) else root) if r)
     for place in found.outside:
         path = expand(place, one.env)
-        if path.startswith("/") and not _covered(path, host_paths):
+        if path.startswith("/") and not _covered(path, (*host_paths, *inside)):
             jobs.uncovered.append((one.where, path, "a folder of the host; list it under backup_paths"))
 
 

@@ -12,6 +12,7 @@ from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.interpolate import interpolate
 from homelab_mcp.core.labels import SERVICE, labels_of
 from homelab_mcp.core.operations.lab_view import expand
+from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.core.redact import is_public_name, is_secret_name
 from homelab_mcp.core.references import variables_in
 from homelab_mcp.model.definition import ServiceDefinition, Variable
@@ -140,7 +141,7 @@ def names_beside_services(document: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def reads_env_file(service: Any, folder: str, path: str, env: Mapping[str, str] = {}, root: str = "") -> bool:
+def reads_env_file(service: Any, folder: str, path: str, env: Mapping[str, str] = {}, root: Root = "") -> bool:
     """Whether a service is given that env file; one that cannot be told counts as it (a variable, somebody's home).
 
     Args:
@@ -150,13 +151,19 @@ def reads_env_file(service: Any, folder: str, path: str, env: Mapping[str, str] 
         env: the variables that paths are filled in from.
         root: the lab's on its machine; without it no path from the machine's root can be told.
     """
+    roots = [r for r in ((root,) if isinstance(root, str) else root) if r]
     files = service.get("env_file") if isinstance(service, Mapping) else None
     for item in [files] if isinstance(files, (str, Mapping)) else files or ():
         named = str(item.get("path", "")) if isinstance(item, Mapping) else str(item)
-        named = expand(named, env)
-        if named.startswith("~") or "$" in named or (named.startswith("/") and not root):
+        # Compose runs in the stack's folder.
+        named = expand(named, {**env, "PWD": "."})
+        if named.startswith("~") or "$" in named or (named.startswith("/") and not roots):
             return True
-        if posixpath.normpath(posixpath.join("/", root, folder, named)) == posixpath.join("/", root, path):
+        found = {posixpath.normpath(posixpath.join("/", r, folder, named)) for r in roots or [""]}
+        if found & {posixpath.join("/", r, path) for r in roots or [""]}:
+            return True
+        # A link that nobody told of may lead to the lab's folder: what looks like the file there counts as it.
+        if any(f.endswith(f"/{path}") and not any(f.startswith(f"{r}/") for r in roots) for f in found):
             return True
     return False
 

@@ -15,6 +15,7 @@ from homelab_mcp.core.inventory_diagram import diagram
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE
 from homelab_mcp.core.needs import needs_of, networks_of
 from homelab_mcp.core.operations.lab_view import Known, LabView, expand
+from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.model.definition import LAB_VARIABLES, ServiceDefinition
 from homelab_mcp.model.errors import NotFound
 from homelab_mcp.model.lab import LabSettings
@@ -61,6 +62,8 @@ def block(
     settings: LabSettings,
     find: Callable[[str], ServiceDefinition],
     read: Callable[[str], str | None] = lambda _: None,
+    *,
+    root: Root = "",
 ) -> str:
     """The part of the page that is made, marks and all.
 
@@ -69,9 +72,10 @@ def block(
         settings: the lab's.
         find: a definition by id; raises NotFound.
         read: the text of a file of the lab, or None; it says what the backup covers.
+        root: the lab's on its machine.
     """
     known = entries(lab, settings, find)
-    saved = coverage_of(lab, settings.backup_paths, _or_none(find), read)
+    saved = coverage_of(lab, settings.backup_paths, _or_none(find), read, root=root)
     external = elsewhere_of(lab, settings, known)
     parts = [
         BEGIN,

@@ -11,7 +11,8 @@ class StackFiles:
     """A stack as its files say: name, the compose file's path relative to the root, its text and the .env's.
 
     ``others`` are further compose files that Compose merges over it by itself (override files), ``named`` those that
-    any of them names (``include``, ``extends``): (path, text).
+    any of them names (``include``, ``extends``): (path, text). One that was written out as one file has their paths in
+    ``made_of``.
     """
 
     name: str
@@ -20,6 +21,7 @@ class StackFiles:
     env_text: str = ""
     others: tuple[tuple[str, str], ...] = ()
     named: tuple[tuple[str, str], ...] = ()
+    made_of: tuple[str, ...] = ()
 
     @property
     def env_path(self) -> str:

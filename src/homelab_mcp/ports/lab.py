@@ -56,6 +56,11 @@ class Lab(Protocol):
     @property
     def root(self) -> str: ...
     @property
+    def roots(self) -> tuple[str, ...]:
+        """All names of the lab's folder: ``root``, and the one it was opened by where a link leads there."""
+        ...
+
+    @property
     def files_only(self) -> bool: ...
     @property
     def settings(self) -> LabSettings:

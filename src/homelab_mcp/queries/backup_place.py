@@ -45,7 +45,7 @@ def backup_place(lab: Lab) -> Place:
             return None
 
     config = parse_config(text)
-    jobs = backup_jobs.jobs_of(seen, config, engine.stack, find, lab.settings.backup_paths)
+    jobs = backup_jobs.jobs_of(seen, config, engine.stack, find, lab.settings.backup_paths, root=lab.roots)
     return Place(engine.stack, engine.name, config, jobs)
 
 

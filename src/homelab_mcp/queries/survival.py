@@ -105,7 +105,8 @@ def _uncovered(lab: Lab, known: LabView) -> set[str] | None:
             return None
 
     try:
-        jobs = backup_jobs.jobs_of(known, parse_config(text), engine.stack, find, lab.settings.backup_paths)
+        paths = lab.settings.backup_paths
+        jobs = backup_jobs.jobs_of(known, parse_config(text), engine.stack, find, paths, root=lab.roots)
     except HomelabError:
         return None
     return {where for where, _, _ in jobs.uncovered}

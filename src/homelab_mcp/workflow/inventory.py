@@ -35,7 +35,7 @@ class Inventory:
         """The part of the page that follows from the lab. Raises NotFound, InvalidInput (no or bad settings)."""
         lab = self._lab
         seen = view(Snapshot(read_stacks(lab.files), None))
-        return lab.redactor.safe(block(seen, lab.settings, lab.catalog.get, self._read))
+        return lab.redactor.safe(block(seen, lab.settings, lab.catalog.get, self._read, root=lab.roots))
 
     def _read(self, path: str) -> str | None:
         try:

@@ -199,7 +199,7 @@ def propose_restore_backup(
             code="backup_itself",
             hint="Set it up again with configure_backup.",
         )
-    what = wanted(snapshot, place.jobs.dumps, stack, service, path, root=lab.root)
+    what = wanted(snapshot, place.jobs.dumps, stack, service, path, root=lab.roots)
     chosen = _chosen(lab, backup)
     mark = f"{datetime.fromtimestamp(lab.clock.now(), UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     calls = [["restore", chosen[0], mark, *what.paths]]

@@ -89,11 +89,11 @@ def propose_remove_service(
             find=lab.catalog.get,
             exists=lambda path: lab.data.identity(path) is not None,
             trash=f"{TRASH}/{now:%Y%m%d-%H%M%S}-{service}",
-            root=lab.root,
+            root=lab.roots,
         )
         return removed_from(draft, seen, request.stack, gateway)
 
-    draft = in_no_other_stack(snapshot, request, removal(snapshot), root=lab.root)
+    draft = in_no_other_stack(snapshot, request, removal(snapshot), root=lab.roots)
     return plan_of(lab, _movable(lab, draft), snapshot, requester)
 
 
@@ -110,7 +110,7 @@ def propose_move_service(lab: Lab, service: str, stack: str, to: str, requester:
         request,
         exists=lambda path: lab.data.identity(path) is not None,
         read_text=lab.files.read,
-        root=lab.root,
+        root=lab.roots,
     )
     return plan_of(lab, _movable(lab, draft), snapshot, requester)
 
@@ -158,7 +158,7 @@ def propose_fix_permissions(lab: Lab, service: str, stack: str, owner: str, requ
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
     uid, gid = owner_of(snapshot, stack, service, owner)
     exists = lambda path: lab.data.identity(path) is not None  # noqa: E731 # as short as what it says
-    folders = own_folders(snapshot, stack, service, exists=exists, root=lab.root)
+    folders = own_folders(snapshot, stack, service, exists=exists, root=lab.roots)
     seen = {folder: lab.data.strangers(folder, uid, gid, MOST_KEPT) for folder in folders}
     found = {f: ([(o.path, o.uid, o.gid) for o in s.found], s.more, s.left) for f, s in seen.items()}
     return plan_of(lab, fix_permissions(stack, service, (uid, gid), found), snapshot, requester)

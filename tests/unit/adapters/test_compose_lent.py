@@ -28,3 +28,12 @@ def test_one_list_with_labels_as_a_mapping_or_without_any() -> None:
 
 def test_nothing_runs() -> None:
     assert ids_of("") == ids_of("[]\n") == {}
+
+
+def test_blank_lines_and_what_is_no_container_are_passed_over() -> None:
+    own = json.dumps({"ID": "b2", "Service": "gate"})
+    assert ids_of(f"\n{own}\n  \n[null, 3]\nnull\n") == {"gate": "b2"}
+
+
+def test_what_is_no_json_names_nobody() -> None:
+    assert ids_of('time="2026-01-01" level=warning\n[]') == {}

@@ -208,3 +208,19 @@ def test_a_pattern_that_restic_takes_stays_one(pattern: str) -> None:
 )
 def test_a_class_of_signs_means_what_it_means_to_restic(pattern: str, out: bool) -> None:
     assert ("left out by" in covered(f"{CONFIG}exclude: ['{pattern}']\n").services["apps/web"]) is out
+
+
+def test_a_path_of_the_lab_from_the_machines_root_is_in_the_backup() -> None:
+    text = (
+        "services:\n"
+        "  own: {image: 'x:1', volumes: ['/opt/stacks/more/own:/d']}\n"
+        "  theirs: {image: 'x:1', volumes: ['/opt/stacks/apps/web:/d']}\n"
+        "  out: {image: 'x:1', volumes: ['/opt/stacks2/x:/d']}\n"
+    )
+    seen = lab(StackFiles("more", "more/compose.yaml", text))
+    files = {"backup/backup.yaml": CONFIG}
+    for root in ("/opt/stacks", ("/mnt/tank", "/opt/stacks")):
+        found = coverage_of(seen, (), lambda _: None, files.get, root=root).services
+        # Of another stack's folder nothing is said here, as by a relative path.
+        assert (found["more/own"], found["more/theirs"]) == ("yes", "")
+        assert found["more/out"].startswith("no: not `/opt/stacks2/x`")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from homelab_mcp.core.compose_meaning import named_volumes, read
-from homelab_mcp.core.operations.lab_view import expand, view
-from homelab_mcp.core.operations.stack_as_one import as_one_file, why_unseen
-from homelab_mcp.core.operations.volume_edit import source_of
+from homelab_mcp.core.compose_meaning import named_volumes
+from homelab_mcp.core.operations.lab_view import view
+from homelab_mcp.core.operations.stack_as_one import why_unseen
+from homelab_mcp.core.operations.stack_paths import Declared, Near, Root, declared_by, files_beside, mounted
 from homelab_mcp.core.stack_host import host_of
-from homelab_mcp.model.errors import HomelabError, InvalidInput
+from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LOCAL
-from homelab_mcp.model.observed import Snapshot, StackFiles
+from homelab_mcp.model.observed import Snapshot
+
+NOTHING = Declared()
 
 
 @dataclass(slots=True)
@@ -29,7 +30,7 @@ class Places:
         volumes: named volumes.
         whole: services that mount the stack's folder itself.
         missing: files and folders of theirs alone that are not there (yet).
-        bound: named volumes of theirs that are but another name of a folder of the stack.
+        bound: named volumes of theirs that are but another name of a folder of the stack -> that folder.
         fixed: files and folders of the stack that they name by a path from the machine's root.
     """
 
@@ -39,7 +40,7 @@ class Places:
     volumes: list[str] = field(default_factory=list)
     whole: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    bound: list[str] = field(default_factory=list)
+    bound: dict[str, str] = field(default_factory=dict)
     fixed: list[str] = field(default_factory=list)
 
 
@@ -51,8 +52,8 @@ def places(
     exists: Callable[[str], bool],
     *,
     files: bool = False,
-    root: str = "",
-    declared: Mapping[str, Any] = {},
+    root: Root = "",
+    declared: Declared = NOTHING,
 ) -> Places:
     """Where these services of a stack keep data.
 
@@ -62,13 +63,17 @@ def places(
         these: those that are meant.
         env: its variables.
         exists: whether a path of the lab is there.
-        files: also what they read beside their mounts (``env_file``).
+        files: also what they read beside their mounts, as :meth:`Near.reads` has it; of others that always counts.
         root: the lab's on its machine; without it a path from the machine's root counts as elsewhere.
-        declared: the stack's named volumes, as :func:`declared_volumes` has them; without them each is Docker's own.
+        declared: what the stack's files say beside them; without it each named volume is Docker's own.
     """
     found = Places()
-    near = _Near(stack, env, root, declared)
-    others = {n: list(near.paths(s, files=True)) for n, s in services.items() if n not in these}
+    near = Near(stack, env, root, declared)
+    # Who mounts the whole folder of the stack, as a file browser does, needs no part of it in particular.
+    theirs = {n: near.paths(s, files=True) for n, s in services.items() if n not in these}
+    others = {n: [p for p in of_one if p != stack] for n, of_one in theirs.items()}
+    # Files that the stack is written in may lie in a service's folder; Compose reads nothing of the stack without them.
+    others |= {file: [file] for file in declared.files}
     for name in these:
         for path in near.paths(services[name], files=files):
             if path == stack:
@@ -85,10 +90,10 @@ def places(
                 found.missing.append(path)
         sources = near.sources(services[name])
         found.outside += [s for s in sources if near.own(s) is None]
-        named = (*sources, *(_read_files(services[name]) if files else ()))
-        found.fixed += [p for s in named if expand(s, env).startswith("/") and (p := near.own(s))]
+        named = (*sources, *(near.reads(services[name]) if files else ()))
+        found.fixed += [p for s in named if near.filled(s).startswith("/") and (p := near.own(s))]
         found.volumes += sorted(named_volumes(services[name]))
-        found.bound += [v for v in sorted(named_volumes(services[name])) if near.own(near.device(v))]
+        found.bound |= {v: p for v in sorted(named_volumes(services[name])) if (p := near.own(near.device(v)))}
     # A folder takes what is in it along.
     distinct = sorted(dict.fromkeys(found.own))
     found.own = [p for p in distinct if not any(p.startswith(f"{o}/") for o in distinct)]
@@ -97,27 +102,51 @@ def places(
     return found
 
 
-def used_elsewhere(snapshot: Snapshot, stack: str, paths: Sequence[str], *, root: str = "") -> dict[str, list[str]]:
-    """What services of other stacks mount of these files and folders, or around them: the path -> ``stack/service``.
+def used_elsewhere(
+    snapshot: Snapshot, stack: str, paths: Sequence[str], *, root: Root = "", files: bool = True
+) -> dict[str, list[str]]:
+    """What services of other stacks use of these files and folders, or around them: the path -> ``stack/service``.
 
-    Of stacks on the same host alone: another one has a disk of its own.
+    Of stacks on the same host alone: another one has a disk of its own. Without ``files`` only what they mount; else
+    also what they read, and files that another stack itself is written in (-> ``stack``).
     """
     users: dict[str, list[str]] = {}
-    stacks = {s.name: s for s in snapshot.stacks}
-    declared: dict[str, Mapping[str, Any]] = {}
-    for other in (s for s in view(snapshot).on(_host(snapshot, stack)).services if s.stack != stack):
-        if other.stack not in declared:
-            declared[other.stack] = declared_volumes(stacks[other.stack])
-        near = _Near(other.stack, other.env, root, declared[other.stack])
-        for source in near.sources(other.data):
-            place = near.place(source)
+    host = _host(snapshot, stack)
+    declared = {s.name: declared_by(s) for s in snapshot.stacks if host_of(s.compose_text) == host}
+    seen = view(snapshot).on(host).services
+    nears = {s.stack: Near(s.stack, s.env, root, declared.get(s.stack, NOTHING)) for s in seen}
+    behind = _folders_of_volumes(nears.values())
+    for other in (s for s in seen if s.stack != stack):
+        near = nears[other.stack]
+        for source in (*mounted(other.data), *(near.reads(other.data) if files else ())):
+            place = near.place(near.device(source) or source)
+            place = place or behind.get(near.declared.volume_name(source, other.env), "")
             if place and any(_touch(place, path) for path in paths):
                 users.setdefault(place, []).append(other.where)
+    # Those are read here, whichever host the stack is on.
+    for of in (s for s in snapshot.stacks if files and s.name != stack):
+        for file in files_beside(of):
+            if any(_touch(file, path) for path in paths):
+                users.setdefault(file, []).append(of.name)
     return {place: list(dict.fromkeys(names)) for place, names in users.items()}
 
 
-def refuse_used_elsewhere(snapshot: Snapshot, stack: str, paths: Sequence[str], hint: str, *, root: str = "") -> None:
-    """Raise InvalidInput (``data_shared``) where another stack mounts what would go from its place.
+def _folders_of_volumes(stacks: Iterable[Near]) -> dict[str, str]:
+    """Docker's name of a volume -> the folder of the lab that it is but another name of, for all who declare one.
+
+    Any stack may mount it by that name (``external``, or ``name``), and says nothing of the folder.
+    """
+    found = {}
+    for near in stacks:
+        for volume in near.declared.volumes:
+            name, place = near.declared.volume_name(volume, near.env), near.place(near.device(volume))
+            if name and place:
+                found[name] = place
+    return found
+
+
+def refuse_used_elsewhere(snapshot: Snapshot, stack: str, paths: Sequence[str], hint: str, *, root: Root = "") -> None:
+    """Raise InvalidInput (``data_shared``) where another stack uses what would go from its place.
 
     Who mounts the whole folder of a stack, as a file browser does, needs no part of it in particular.
     """
@@ -139,64 +168,9 @@ def told_of_unseen(snapshot: Snapshot, stack: str, paths: Sequence[str]) -> tupl
     return (f"Whether {', '.join(names)} mounts {', '.join(paths)} cannot be told: not all of its files can be read.",)
 
 
-def declared_volumes(stack: StackFiles) -> Mapping[str, Any]:
-    """The named volumes that a stack's files declare; none where they cannot be read."""
-    try:
-        found = read(as_one_file(stack).compose_text).get("volumes")
-    except HomelabError:
-        return {}
-    return found if isinstance(found, Mapping) else {}
-
-
 def _host(snapshot: Snapshot, stack: str) -> str:
     found = snapshot.stack(stack)
     return host_of(found.compose_text) if found else LOCAL
-
-
-@dataclass(frozen=True, slots=True)
-class _Near:
-    """A stack as where its services' paths begin. ``env`` are its variables, ``declared`` its named volumes."""
-
-    stack: str
-    env: Mapping[str, str]
-    root: str
-    declared: Mapping[str, Any]
-
-    def paths(self, service: Any, *, files: bool) -> Iterator[str]:
-        """Paths of the stack's folder that a service mounts or reads, relative to the lab's root."""
-        for source in (*self.sources(service), *(_read_files(service) if files else ())):
-            if place := self.own(source):
-                yield place
-
-    def sources(self, service: Any) -> list[str]:
-        """What a service mounts, as written; the folder behind a named volume where it is one of the machine's."""
-        volumes = service.get("volumes") if isinstance(service, Mapping) else None
-        listed = volumes if isinstance(volumes, list) else ()
-        return [self.device(s) or s for v in listed if (s := source_of(v))]
-
-    def device(self, volume: str) -> str:
-        """The folder that a named volume is but another name of (``driver_opts``, ``device``); "" for another."""
-        spec = self.declared.get(volume)
-        options = spec.get("driver_opts") if isinstance(spec, Mapping) else None
-        device = str(options.get("device") or "") if isinstance(options, Mapping) else ""
-        # A share of Windows begins with two, one of NFS with a colon.
-        path = expand(device, self.env)
-        return device if path.startswith((".", "/")) and not path.startswith("//") else ""
-
-    def place(self, source: str) -> str:
-        """A source as a path of the lab; "" for a named volume, and what cannot be told or is not in the lab."""
-        path = expand(source, self.env)
-        if path.startswith("."):
-            path = f"{self.root}/{self.stack}/{path}" if self.root else f"{self.stack}/{path}"
-        elif not (self.root and path.startswith("/")):
-            return ""
-        path = posixpath.normpath(path)
-        return posixpath.relpath(path, self.root) if self.root else path
-
-    def own(self, source: str) -> str | None:
-        """The same where it is in the stack's folder, else None."""
-        path = self.place(source)
-        return path if path == self.stack or path.startswith(f"{self.stack}/") else None
 
 
 def _users(path: str, others: Mapping[str, Sequence[str]]) -> list[str]:
@@ -205,10 +179,3 @@ def _users(path: str, others: Mapping[str, Sequence[str]]) -> list[str]:
 
 def _touch(one: str, other: str) -> bool:
     return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
-
-
-def _read_files(service: Any) -> Iterator[str]:
-    files = service.get("env_file") if isinstance(service, Mapping) else None
-    for item in [files] if isinstance(files, (str, Mapping)) else files or ():
-        path = str(item.get("path", "")) if isinstance(item, Mapping) else str(item)
-        yield path if path.startswith((".", "/")) and path != ".env" else f"./{path}"

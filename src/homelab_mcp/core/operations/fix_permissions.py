@@ -9,9 +9,10 @@ from typing import Any
 from homelab_mcp.core import env_file
 from homelab_mcp.core.labels import OWNER
 from homelab_mcp.core.operations import service_parts
-from homelab_mcp.core.operations.data_places import declared_volumes, places
+from homelab_mcp.core.operations.data_places import places
 from homelab_mcp.core.operations.lab_view import expand
 from homelab_mcp.core.operations.stack_as_one import as_one_file
+from homelab_mcp.core.operations.stack_paths import Root, declared_by
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import Snapshot
@@ -55,7 +56,7 @@ def owner_of(snapshot: Snapshot, stack_name: str, service: str, wanted: str = ""
 
 
 def own_folders(
-    snapshot: Snapshot, stack_name: str, service: str, *, exists: Callable[[str], bool], root: str = ""
+    snapshot: Snapshot, stack_name: str, service: str, *, exists: Callable[[str], bool], root: Root = ""
 ) -> list[str]:
     """The files and folders of the stack that only this service uses.
 
@@ -68,7 +69,7 @@ def own_folders(
     stack = as_one_file(service_parts.stack_of(snapshot, stack_name))
     services = service_parts.services_in(stack, service)
     env = {**env_file.parse_or_empty(snapshot.shared_env), **env_file.parse_or_empty(stack.env_text)}
-    declared = declared_volumes(stack)
+    declared = declared_by(stack)
     found = places(stack.name, services, [service], env, exists, root=root, declared=declared)
     if not found.own:
         more = f" {', '.join(found.shared)} is others' as well." if found.shared else ""

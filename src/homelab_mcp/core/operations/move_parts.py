@@ -126,6 +126,15 @@ def _refuse_data(move: Move, exists: Callable[[str], bool]) -> None:
             code="data_not_movable",
             hint=f"Write it as ./{fixed[0].partition('/')[2]} first.",
         )
+    declared = move.document.get("volumes") or {}
+    # Docker keeps what a volume of that name stood for at first, which is the old place.
+    if named := [v for v in move.data.bound if (declared.get(v) or {}).get("name")]:
+        raise InvalidInput(
+            f"Volume {named[0]} stands for {move.data.bound[named[0]]} and has a name of its own, by which Docker "
+            "would still look for the old place.",
+            code="data_not_movable",
+            hint=f"Mount ./{move.data.bound[named[0]].partition('/')[2]} itself first.",
+        )
     blocked = [t for t in (target_of(move, p) for p in move.data.own) if exists(t)]
     if blocked:
         raise InvalidInput(

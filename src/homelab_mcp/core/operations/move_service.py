@@ -10,7 +10,7 @@ from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.compose_meaning import RECORD, read, services_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.change_request import MoveServiceRequest
-from homelab_mcp.core.operations.data_places import declared_volumes, places, refuse_used_elsewhere, told_of_unseen
+from homelab_mcp.core.operations.data_places import places, refuse_used_elsewhere, told_of_unseen
 from homelab_mcp.core.operations.in_its_files import in_its_files
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.move_parts import (
@@ -27,6 +27,7 @@ from homelab_mcp.core.operations.move_parts import (
 )
 from homelab_mcp.core.operations.route_edit import Route
 from homelab_mcp.core.operations.stack_as_one import refuse_unseen, services_as_one
+from homelab_mcp.core.operations.stack_paths import Root, declared_by
 from homelab_mcp.core.operations.transplant import transplanted
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.core.stack_host import refuse_swarm
@@ -53,7 +54,7 @@ def move_service(
     *,
     exists: Callable[[str], bool],
     read_text: Callable[[str], str | None],
-    root: str = "",
+    root: Root = "",
 ) -> Draft:
     """A draft that moves a service, with its companions, ``.env`` variables and data, to another stack.
 
@@ -91,7 +92,7 @@ def _move_service(
     *,
     exists: Callable[[str], bool],
     read_text: Callable[[str], str | None],
-    root: str,
+    root: Root,
 ) -> Draft:
     if request.to == request.stack:
         raise InvalidInput(
@@ -111,7 +112,7 @@ def _move_service(
     services = {**services_as_one(source), **{n: services[n] for n in these}}
     env = env_file.parse(source.env_text)
     paths_env = {**env_file.parse_or_empty(snapshot.shared_env), **env}
-    declared = declared_volumes(source)
+    declared = declared_by(source, files=True)
     data = places(source.name, services, these, paths_env, exists, files=True, root=root, declared=declared)
     document = read(source.compose_text)
     move = Move(source, target, known is None, request.service, tuple(these), services, document, env, data)

@@ -15,7 +15,6 @@ from homelab_mcp.core.lazy import sleepers
 from homelab_mcp.core.operations import service_parts, unused_variables
 from homelab_mcp.core.operations.data_places import (
     Places,
-    declared_volumes,
     places,
     refuse_used_elsewhere,
     told_of_unseen,
@@ -24,6 +23,7 @@ from homelab_mcp.core.operations.in_its_files import in_its_files
 from homelab_mcp.core.operations.lab_view import Known, LabView, known_name, view
 from homelab_mcp.core.operations.request import RemoveServiceRequest
 from homelab_mcp.core.operations.stack_as_one import refuse_unseen, services_as_one
+from homelab_mcp.core.operations.stack_paths import Root, declared_by
 from homelab_mcp.model.definition import LAB_VARIABLES, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.lab import TRASH_DAYS, LabSettings
@@ -41,7 +41,7 @@ def remove_service(
     find: Callable[[str], ServiceDefinition],
     exists: Callable[[str], bool] = lambda path: False,
     trash: str = "",
-    root: str = "",
+    root: Root = "",
 ) -> Draft:
     """A draft that removes a service and the companions that were added with it.
 
@@ -60,8 +60,8 @@ def remove_service(
     Raises:
         NotFound: no such stack or service.
         InvalidInput: it is a companion (``is_companion``), others need it or are woken by it (``has_dependents``), or
-            its data is others' as well (``data_shared``), or data or variables would go while not all services are
-            seen that may use them (``files_unseen``).
+            all its data is others' as well, or some of it another stack's (``data_shared``), or data or variables would
+            go while not all services are seen that may use them (``files_unseen``).
         EditRefused: it cannot be cut out of the file alone.
     """
     refuse_unseen_users(snapshot, request)
@@ -77,7 +77,7 @@ def refuse_unseen_users(snapshot: Snapshot, request: RemoveServiceRequest) -> No
         refuse_unseen(stack, what, "Or remove it with data=keep and env=keep.")
 
 
-def in_no_other_stack(snapshot: Snapshot, request: RemoveServiceRequest, draft: Draft, *, root: str = "") -> Draft:
+def in_no_other_stack(snapshot: Snapshot, request: RemoveServiceRequest, draft: Draft, *, root: Root = "") -> Draft:
     """The draft, with a note on stacks that are not seen. Raises InvalidInput (``data_shared``).
 
     That is where another stack mounts data that it throws away.
@@ -96,7 +96,7 @@ def remove_seen_service(
     find: Callable[[str], ServiceDefinition],
     exists: Callable[[str], bool] = lambda path: False,
     trash: str = "",
-    root: str = "",
+    root: Root = "",
 ) -> Draft:
     """:func:`remove_service` between its looks at all files and stacks, which one file by itself would not pass."""
     stack = service_parts.stack_of(snapshot, request.stack)
@@ -109,7 +109,8 @@ def remove_seen_service(
     last = len(going) == len(services)
     after = None if last else compose_edit.remove_services(stack.compose_text, going)
     env = {**parse_or_empty(snapshot.shared_env), **parse_or_empty(stack.env_text)}
-    data = places(stack.name, services, going, env, exists, root=root, declared=declared_volumes(stack))
+    declared = declared_by(stack, files=True)
+    data = places(stack.name, services, going, env, exists, root=root, declared=declared)
     moves = _to_trash(request, data, trash)
     but = frozenset() if request.env == "keep" else frozenset(LAB_VARIABLES)
     left = unused_variables.unused(stack, services, going, view(snapshot), env, root=root, but=but)
@@ -127,6 +128,7 @@ def remove_seen_service(
         ),
         notes=(
             *_data_notes(request, data, moves),
+            *_volume_notes(data, moves, lambda volume: declared.volume_name(volume, env) or volume),
             *unused_variables.notes(stack, left, delete=request.env == "delete"),
             *_last_notes(stack, last),
         ),
@@ -221,7 +223,8 @@ def _risks(
 def _to_trash(request: RemoveServiceRequest, data: Places, trash: str) -> tuple[DataMove, ...]:
     if request.data == "keep":
         return ()
-    if data.shared:
+    # What others use stays and is told; where nothing else is there, nothing of what was asked for would be done.
+    if data.shared and not data.own:
         path, users = next(iter(data.shared.items()))
         raise InvalidInput(f"{path} is used by {', '.join(users)} as well.", code="data_shared", hint=_KEEP_DATA)
     why = f"Kept there for {TRASH_DAYS} days."
@@ -240,12 +243,22 @@ def _data_notes(request: RemoveServiceRequest, data: Places, moves: Sequence[Dat
         yield f"Data stays in {', '.join(dict.fromkeys(folders))}."
     if moves:
         yield f"What went to the trash is deleted after {TRASH_DAYS} days; until then a roll-back brings it back."
+        for path, users in data.shared.items():
+            yield f"{path} stays, as {', '.join(users)} uses it as well."
     if request.data == "delete" and data.outside:
         yield f"What is mounted from elsewhere stays: {', '.join(data.outside)}."
+
+
+def _volume_notes(data: Places, moves: Sequence[DataMove], name_of: Callable[[str], str]) -> Iterator[str]:
     # A volume that is but another name of a folder holds nothing once that went.
-    volumes = [v for v in data.volumes if not (moves and v in data.bound)]
-    if volumes:
+    empty = [v for v, p in data.bound.items() if any(p == m.source or p.startswith(f"{m.source}/") for m in moves)]
+    if volumes := [v for v in data.volumes if v not in empty]:
         yield f"Named volumes stay: {', '.join(volumes)}."
+    for name in map(name_of, empty):
+        yield (
+            f"Volume {name} stays and names a folder that went; remove it (`docker volume rm {name}`) before you add "
+            "it anew."
+        )
 
 
 def _last_notes(stack: StackFiles, last: bool) -> Iterator[str]:

@@ -11,8 +11,9 @@ from homelab_mcp.core import env_file
 from homelab_mcp.core.backup_jobs import Dump
 from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.operations import service_parts
-from homelab_mcp.core.operations.data_places import declared_volumes, places, used_elsewhere
+from homelab_mcp.core.operations.data_places import places, used_elsewhere
 from homelab_mcp.core.operations.stack_as_one import as_one_file
+from homelab_mcp.core.operations.stack_paths import Root, declared_by
 from homelab_mcp.core.secret_files import is_secret_file
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, TRASH_DAYS
@@ -52,14 +53,14 @@ class Wanted:
 
 
 def wanted(
-    snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: str, path: str, *, root: str = ""
+    snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: str, path: str, *, root: Root = ""
 ) -> Wanted:
     """What a service (with its companions), a whole stack (``service`` "") or one path of a service comes to.
 
     With the lab's ``root`` on its machine an absolute path is known for one of the lab.
 
-    Raises NotFound; InvalidInput: a path that is no service's, data that others of the stack use (``data_shared``), or
-    files of a database that only its dump holds (``data_in_dump``).
+    Raises NotFound; InvalidInput: a path that is no service's, no data but what others of the stack use
+    (``data_shared``), or files of a database that only its dump holds (``data_in_dump``).
     """
     stack = as_one_file(service_parts.stack_of(snapshot, stack_name))
     services = service_parts.services_in(stack, service) if service else services_of(read(stack.compose_text))
@@ -68,14 +69,19 @@ def wanted(
     mine = [d for d in dumps if d.stack == stack_name and d.service in these]
     if path:
         return _with_others_told(snapshot, _one_path(stack, services, env, path, dumps, root), root)
-    found = places(stack_name, services, these, env, lambda _: False, root=root, declared=declared_volumes(stack))
-    if found.shared:
+    found = places(stack_name, services, these, env, lambda _: False, root=root, declared=declared_by(stack))
+    # What others use stays as it is and is told; one who asks for a service's own data gets that.
+    if found.shared and not found.missing:
         shared, users = next(iter(found.shared.items()))
         raise InvalidInput(
             f"{shared} is used by {', '.join(users)} as well.", code="data_shared", hint="Restore the whole stack."
         )
     inside = {f for d in mine for f in d.folders}
     left = [
+        f"{path} stays as it is, as {', '.join(users)} uses it as well: restore the whole stack for it."
+        for path, users in found.shared.items()
+    ]
+    left += [
         f"{v} is a named volume of Docker, which this backup does not hold."
         for v in found.volumes
         if v not in found.bound
@@ -93,16 +99,20 @@ def wanted(
     return _with_others_told(snapshot, Wanted(stack_name, tuple(these), paths, tuple(mine), tuple(left)), root)
 
 
-def _with_others_told(snapshot: Snapshot, what: Wanted, root: str) -> Wanted:
-    """With a sentence on services of other stacks that mount what is swapped: nothing here stops those."""
+def _with_others_told(snapshot: Snapshot, what: Wanted, root: Root) -> Wanted:
+    """With a sentence on services of other stacks that mount what is swapped: nothing here stops those.
+
+    Who mounts a folder around it sees there what is put in its place.
+    """
     folders = (*what.paths, *(f for d in what.dumps for f in d.folders))
-    users = used_elsewhere(snapshot, what.stack, folders, root=root)
+    users = used_elsewhere(snapshot, what.stack, folders, root=root, files=False)
     told = (
         f"{', '.join(names)} mounts {place} too and is not stopped: stop it before, and make it anew "
         "after, or it goes on with what is put aside."
         for place, names in users.items()
+        if any(place == f or place.startswith(f"{f}/") for f in folders)
     )
-    return replace(what, left=(*what.left, *told)) if users else what
+    return replace(what, left=(*what.left, *told))
 
 
 def _touch(one: str, other: str) -> bool:
@@ -111,9 +121,9 @@ def _touch(one: str, other: str) -> bool:
 
 
 def _one_path(
-    of: StackFiles, services: Mapping[str, Any], env: Mapping[str, str], path: str, dumps: Sequence[Dump], root: str
+    of: StackFiles, services: Mapping[str, Any], env: Mapping[str, str], path: str, dumps: Sequence[Dump], root: Root
 ) -> Wanted:
-    stack, declared = of.name, declared_volumes(of)
+    stack, declared = of.name, declared_by(of)
     clean = path.strip("/")
     if posixpath.normpath(clean) != clean or not clean.startswith(f"{stack}/"):
         raise InvalidInput(

@@ -41,7 +41,8 @@ def written_out(stack: StackFiles) -> StackFiles | None:
             text = yaml_span.append_section(text, str(key), value)
     except HomelabError:
         return None
-    return replace(stack, compose_text=text, others=(), named=()) if text else None
+    made_of = tuple(path for path, _ in files_of(stack)[1:])
+    return replace(stack, compose_text=text, others=(), named=(), made_of=made_of) if text else None
 
 
 def why_unseen(stack: StackFiles) -> str:

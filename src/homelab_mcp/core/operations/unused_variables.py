@@ -11,6 +11,7 @@ from homelab_mcp.core.compose_meaning import read
 from homelab_mcp.core.env_report import names_beside_services, reads_env_file, used_names
 from homelab_mcp.core.operations.lab_view import LabView
 from homelab_mcp.core.operations.stack_as_one import why_unseen
+from homelab_mcp.core.operations.stack_paths import Declared, Near, Root, declared_by
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import FileEdit
 
@@ -34,7 +35,7 @@ def unused(
     lab: LabView,
     env: Mapping[str, str],
     *,
-    root: str = "",
+    root: Root = "",
     but: frozenset[str] = frozenset(),
 ) -> Unused:
     """Variables of ``.env`` that only these services use, as far as that can be told.
@@ -56,12 +57,20 @@ def unused(
     used |= names_beside_services(read(stack.compose_text)) if staying else set()
     gone = {n for name in going for n in used_names(services[name])} - used - but
     names = tuple(sorted(gone & env_file.parse_or_empty(stack.env_text).keys()))
+    here = Near(stack.name, env, root, declared_by(stack))
     all_staying = (
-        *((f"{stack.name}/{name}", s, stack.name, env) for name, s in staying.items()),
-        *((s.where, s.data, s.stack, s.env) for s in lab.services if s.stack != stack.name),
+        *((f"{stack.name}/{name}", s, here) for name, s in staying.items()),
+        *((s.where, s.data, Near(s.stack, s.env, root, Declared())) for s in lab.services if s.stack != stack.name),
     )
-    readers = tuple(w for w, s, folder, env in all_staying if reads_env_file(s, folder, stack.env_path, env, root))
+    readers = tuple(where for where, s, near in all_staying if _reads(s, near, stack))
     return Unused((), readers, names) if readers else Unused(names)
+
+
+def _reads(service: Any, near: Near, stack: StackFiles) -> bool:
+    """Whether it is given the stack's ``.env``, or mounts that or the stack's folder: a container reads it there."""
+    if any(near.place(source) in (stack.env_path, stack.name) for source in near.sources(service)):
+        return True
+    return reads_env_file(service, near.stack, stack.env_path, near.env, near.root)
 
 
 def edit(stack: StackFiles, found: Unused) -> Iterator[FileEdit]:
@@ -79,6 +88,6 @@ def notes(stack: StackFiles, found: Unused, *, delete: bool) -> Iterator[str]:
         yield f"Values in {stack.env_path} stay, though nothing uses them now: {', '.join(found.names)}."
     elif found.read and delete:
         yield (
-            f"Variables stay in {stack.env_path}, as {', '.join(found.readers)} may read that file (env_file): "
-            f"{', '.join(found.read)}."
+            f"Variables stay in {stack.env_path}, as {', '.join(found.readers)} may read that file "
+            f"(env_file or a mount): {', '.join(found.read)}."
         )

@@ -16,6 +16,7 @@ from homelab_mcp.core.operations.move_service import move_service
 from homelab_mcp.core.operations.remove_service import remove_service
 from homelab_mcp.core.operations.request import RemoveServiceRequest
 from homelab_mcp.core.operations.restore_backup import wanted
+from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import Draft, Requester
@@ -37,7 +38,7 @@ volumes:
 """
 
 
-def remove(snapshot: Snapshot, data: str = "delete", env: str = "keep", root: str = ROOT) -> Draft:
+def remove(snapshot: Snapshot, data: str = "delete", env: str = "keep", root: Root = ROOT) -> Draft:
     request = RemoveServiceRequest(stack="media", service="immich", data=data, env=env)
     exists = lambda path: path.startswith("media/")  # noqa: E731 # as short as what it says
     return remove_service(snapshot, SETTINGS, request, find=find, exists=exists, trash=".homelab/trash/x", root=root)
@@ -70,6 +71,7 @@ OTHERS = {
     "volume by variable": (VOLUME.replace("DEVICE", "'${UP?}/upload'"), "UP=/opt/stacks/media/immich\n"),
     "volume by relative path": (VOLUME.replace("DEVICE", "../media/immich/upload"), ""),
 }
+AROUND = ("around", "long", "by the root's name")
 
 
 @pytest.mark.parametrize("how", OTHERS)
@@ -80,8 +82,9 @@ def test_another_stack_that_mounts_it_by_any_path_keeps_it_in_its_place(how: str
         assert error.code == "data_shared"
         assert "photos/p" in error.message
     assert not remove(snapshot, data="keep").moves
-    (told,) = [s for s in wanted(snapshot, (), "media", "immich", "", root=ROOT).left if "not stopped" in s]
-    assert "photos/p" in told
+    told = [s for s in wanted(snapshot, (), "media", "immich", "", root=ROOT).left if "not stopped" in s]
+    # Who mounts a folder around what is swapped sees the new one there, as it is.
+    assert [("photos/p" in s) for s in told] == ([] if how in AROUND else [True])
 
 
 @pytest.mark.parametrize(
@@ -248,3 +251,103 @@ def test_a_path_that_stays_a_variable_is_nobodys() -> None:
     assert remove(snapshot).moves
     with pytest.raises(InvalidInput):
         remove(media(photos=OTHERS["variable"]))
+
+
+NAMED = """\
+services:
+  immich: {image: 'i:1', environment: {KEY: '${KEY}'}, volumes: ['pgdata:/data']}
+  other: {image: 'x:1'}
+volumes:
+  pgdata: {NAMEdriver_opts: {type: none, o: bind, device: DEVICE}}
+"""
+
+
+@pytest.mark.parametrize("device", ["./pg", "/opt/stacks/media/pg"])
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("", "{external: true, name: media_pgdata}"),
+        ("", "{name: '${PG}'}"),
+        ("", "{external: {name: media_pgdata}}"),
+        ("name: photos, ", "{external: true, name: photos}"),
+    ],
+)
+def test_another_stack_that_mounts_it_by_dockers_name_of_the_volume_keeps_it(
+    device: str, name: str, theirs: str
+) -> None:
+    text = NAMED.replace("DEVICE", device).replace("NAME", name)
+    two = f"services: {{p: {{image: p, volumes: ['d:/o']}}}}\nvolumes: {{d: {theirs}}}\n"
+    snapshot = media(text, two=(two, "PG=media_pgdata\n"))
+    error = refused(lambda: remove(snapshot))
+    assert error.code == "data_shared"
+    assert "two/p" in error.message
+    if device.startswith(".") and not name:
+        assert refused(lambda: move(snapshot)).code == "data_shared"
+    (told,) = [s for s in wanted(snapshot, (), "media", "immich", "", root=ROOT).left if "not stopped" in s]
+    assert "two/p" in told
+    # Of its own name it is another volume.
+    own = media(text, two=(two.replace(theirs, "{}"), ""))
+    assert [m.source for m in remove(own).moves] == ["media/pg"]
+
+
+def test_a_lab_that_a_link_leads_to_is_known_by_both_names(tmp_path: Path) -> None:
+    (tmp_path / "tank").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "tank")
+    made = LocalLab(str(tmp_path / "link"), files_only=True)
+    assert made.roots == (str(tmp_path / "tank"), str(tmp_path / "link"))
+    init_lab(made, {"domain": "lab.test"}, "correct-horse")
+    for name in ("media", "photos"):
+        Path(made.root, name).mkdir()
+    Path(made.root, "media/compose.yaml").write_text(MEDIA)
+    Path(made.root, "media/.env").write_text("KEY=a\n")
+    Path(made.root, "media/immich/upload").mkdir(parents=True)
+    two = f"services: {{p: {{image: 'p:1', volumes: ['{tmp_path}/link/media/immich:/o']}}}}\n"
+    who = Requester("cli")
+    Path(made.root, "photos/compose.yaml").write_text(two)
+    for call in (
+        lambda: propose_remove_service(made, "immich", "media", who, data="delete"),
+        lambda: propose_move_service(made, "immich", "media", "new", who),
+    ):
+        assert refused(call).code == "data_shared"
+    two = f"services: {{p: {{image: 'p:1', env_file: {tmp_path}/link/media/.env}}}}\n"
+    Path(made.root, "photos/compose.yaml").write_text(two)
+    draft = propose_remove_service(made, "immich", "media", who, env="delete").draft
+    assert not any(e.path == "media/.env" for e in draft.edits)
+    assert any("photos/p" in n for n in draft.notes)
+
+
+@pytest.mark.parametrize("root", ["/mnt/tank/stacks", ("/mnt/tank/stacks", "/opt/x")])
+def test_what_looks_like_the_file_by_a_link_counts_as_it(root: Root) -> None:
+    snapshot = media(photos=("services: {p: {image: p, env_file: /opt/stacks/media/.env}}\n", ""))
+    assert not any(e.path == "media/.env" for e in remove(snapshot, "keep", "delete", root).edits)
+
+
+def test_a_volume_with_a_name_of_its_own_for_a_folder_moves_nowhere() -> None:
+    text = NAMED.replace("DEVICE", "./pg").replace("NAME", "name: photos, ")
+    error = refused(lambda: move(media(text)))
+    assert error.code == "data_not_movable"
+    assert "pgdata" in error.message
+    assert "./pg" in error.hint
+    assert [m.source for m in move(media(text.replace("name: photos, ", ""))).moves] == ["media/pg"]
+
+
+@pytest.mark.parametrize(("name", "said"), [("", "media_pgdata"), ("name: photos, ", "photos")])
+def test_a_volume_whose_folder_went_is_named(name: str, said: str) -> None:
+    text = NAMED.replace("DEVICE", "./pg").replace("NAME", name)
+    (note,) = [n for n in remove(media(text)).notes if "olume" in n]
+    assert f"Volume {said} stays and names a folder that went" in note
+    (kept,) = [n for n in remove(media(text), data="keep").notes if "olume" in n]
+    assert kept == "Named volumes stay: pgdata."
+
+
+@pytest.mark.parametrize("env", ["KEY=a\n", "KEY=a\nPWD=/somewhere\n"])
+def test_the_folder_that_compose_runs_in_is_the_stacks(env: str) -> None:
+    text = MEDIA.replace("./immich/upload:", "${PWD}/immich/upload:")
+    assert [m.source for m in remove(media(text, env)).moves] == ["media/immich"]
+    assert [m.source for m in move(media(text, env)).moves] == ["media/immich"]
+    both = media(text.replace("image: 'x:1'", "image: 'x:1', volumes: ['$PWD/immich/upload:/o']"), env)
+    assert refused(lambda: remove(both)).code == "data_shared"
+    other = media(photos=("services: {p: {image: p, volumes: ['${PWD}/../media/immich:/o']}}\n", ""))
+    assert refused(lambda: remove(other)).code == "data_shared"
+    reader = media(photos=("services: {p: {image: p, env_file: ['${PWD}/.env']}}\n", ""))
+    assert any(e.path == "media/.env" for e in remove(reader, env="delete").edits)
