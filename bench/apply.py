@@ -32,6 +32,7 @@ from homelab_mcp.model.plan import (
 from homelab_mcp.workflow.assembly import applier, approvals, planner
 from homelab_mcp.workflow.verifier import Patience
 from testbed import Scratch, stand_in
+from tests.unit.workflow.unjudged import unjudged
 
 IMAGE = "homelab-bench/apply:1"
 
@@ -57,7 +58,7 @@ def ours(root: Path, stack: str, number: int) -> float:
         target="web",
     )
     plans = planner(lab)
-    plan = plans.make(draft, plans.snapshot(containers=True), Requester("cli"), lambda stacks, networks, edits: ())
+    plan = plans.make(draft, plans.snapshot(containers=True), Requester("cli"), unjudged)
     approvals(lab).dialog(plan, "web", "bench")
     begun = time.perf_counter()
     # Anew, as each apply has a process of its own: nothing is known of Docker yet.

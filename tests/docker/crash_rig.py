@@ -26,6 +26,7 @@ from homelab_mcp.model.plan import (
 from homelab_mcp.workflow.approvals import STARTING
 from homelab_mcp.workflow.assembly import approvals, planner, recovery
 from testbed import LocalImage, Scratch
+from tests.unit.workflow.unjudged import unjudged
 
 ROOT = Path(__file__).parents[2]
 CHECK = "    healthcheck: {test: ['CMD', 'true'], interval: 300ms, retries: 3}\n"
@@ -117,7 +118,7 @@ class CrashRig:
             target="web",
         )
         desk = planner(self.lab)
-        made = desk.make(draft, desk.snapshot(containers=True), Requester("cli"), lambda stacks, networks, edits: ())
+        made = desk.make(draft, desk.snapshot(containers=True), Requester("cli"), unjudged)
         approvals(self.lab).dialog(made, "web", "test")
         self.lab.plans.set_status(made.id, PlanStatus(PlanState.QUEUED, "starting", updated=time.time()))
         return made

@@ -37,6 +37,7 @@ from homelab_mcp.workflow.planner import Planner
 from homelab_mcp.workflow.recovery import Recovery
 from homelab_mcp.workflow.verifier import Patience, Verifier
 from testbed import LocalImage
+from tests.unit.workflow.unjudged import unjudged
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -82,7 +83,7 @@ class RealLab:
             target=service,
         )
         snapshot = self.planner.snapshot(containers=True)
-        plan = self.planner.make(draft, snapshot, Requester("cli"), lambda stacks, networks, edits: ())
+        plan = self.planner.make(draft, snapshot, Requester("cli"), unjudged)
         self.approvals.dialog(plan, service, "test")
         return plan
 
@@ -207,7 +208,7 @@ def test_an_apply_that_died_after_it_started_containers_is_undone(lab: RealLab) 
     actions = (EngineAction(ActionKind.UP, "start", lab.stack, ("web", "app")),)
     draft = Draft("test", "Change web", (edit,), actions, Verification(lab.stack, ("web", "app")), target="web")
     snapshot = lab.planner.snapshot(containers=True)
-    plan = lab.planner.make(draft, snapshot, Requester("cli"), lambda stacks, networks, edits: ())
+    plan = lab.planner.make(draft, snapshot, Requester("cli"), unjudged)
     remembered = lab.applier.undo.remember(plan)
     assert lab.applier.plans.consume(plan.id)
     lab.journal.append("apply_begin", {"plan": plan.id, **remembered.as_dict()})

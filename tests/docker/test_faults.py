@@ -32,6 +32,7 @@ from homelab_mcp.workflow.assembly import applier, approvals, planner, recovery
 from testbed import LocalImage, Scratch, free_port
 from testbed.docker_engine import docker, wait_until
 from tests.docker.crash_rig import CrashRig
+from tests.unit.workflow.unjudged import unjudged
 
 pytestmark = pytest.mark.timeout(240)
 DETECTED, SERVING = 35.0, 60.0
@@ -96,7 +97,7 @@ class Web:
             target="web",
         )
         desk = planner(self.lab)
-        made = desk.make(draft, desk.snapshot(containers=True), Requester("cli"), lambda stacks, networks, edits: ())
+        made = desk.make(draft, desk.snapshot(containers=True), Requester("cli"), unjudged)
         approvals(self.lab).dialog(made, "web", "test")
         return made
 

@@ -19,6 +19,7 @@ from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Pl
 from homelab_mcp.workflow.assembly import applier, approvals, planner
 from homelab_mcp.workflow.follow import start
 from testbed import LocalImage
+from tests.unit.workflow.unjudged import unjudged
 
 
 class Rig:
@@ -67,7 +68,7 @@ class Rig:
             target="web",
         )
         desk = planner(self.lab)
-        made = desk.make(draft, desk.snapshot(containers=True), Requester("cli"), lambda stacks, networks, edits: ())
+        made = desk.make(draft, desk.snapshot(containers=True), Requester("cli"), unjudged)
         approvals(self.lab).dialog(made, "web", "test")
         return made
 

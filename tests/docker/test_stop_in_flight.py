@@ -30,6 +30,7 @@ from homelab_mcp.workflow.recovery import RecoveryReport
 from testbed import LocalImage, Scratch
 from testbed.docker_engine import docker, wait_until
 from tests.docker.crash_rig import kill_all
+from tests.unit.workflow.unjudged import unjudged
 
 pytestmark = pytest.mark.timeout(180)
 GRACE = 4
@@ -68,7 +69,7 @@ class Slow:
             target=services[0],
         )
         desk = planner(self.lab)
-        made = desk.make(draft, desk.snapshot(containers=True), Requester("cli"), lambda stacks, networks, edits: ())
+        made = desk.make(draft, desk.snapshot(containers=True), Requester("cli"), unjudged)
         approvals(self.lab).dialog(made, services[0], "test")
         return made
 

@@ -24,8 +24,8 @@ services:
 """
 
 
-def stack(**files: tuple[tuple[str, str], ...]) -> Snapshot:
-    return Snapshot((StackFiles("apps", "apps/compose.yaml", BASE, "DOMAIN=lab.test\n", **files),), None)
+def stack(*, others: tuple[tuple[str, str], ...] = (), named: tuple[tuple[str, str], ...] = ()) -> Snapshot:
+    return Snapshot((StackFiles("apps", "apps/compose.yaml", BASE, "DOMAIN=lab.test\n", others, named),), None)
 
 
 def test_services_ports_and_hosts_of_an_override_file_are_seen() -> None:
