@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.ports import Lab
 
 if TYPE_CHECKING:
@@ -47,13 +48,14 @@ def approvals(lab: Lab) -> Approvals:
 
 
 def applier(lab: Lab, patience: Patience | None = None) -> Applier:
-    """What applies plans in this lab; ``patience``: how long it watches what it applied, as usual where None."""
+    """What applies plans in this lab; ``patience``: how long it watches what it applied, None as the settings ask."""
     from homelab_mcp.workflow.applier import Applier
     from homelab_mcp.workflow.inventory import Inventory
     from homelab_mcp.workflow.proposals import lint_of
     from homelab_mcp.workflow.verifier import Verifier
 
     reach = not lab.files_only
+    watched = (patience or _patience(lab)) if reach else None
     return Applier(
         files=lab.files,
         data=lab.data,
@@ -65,7 +67,7 @@ def applier(lab: Lab, patience: Patience | None = None) -> Applier:
         clock=lab.clock,
         engine=lab.engine if reach else None,
         compose=lab.compose if reach else None,
-        verifier=Verifier(engine=lab.engine, probe=lab.probe, clock=lab.clock, patience=patience) if reach else None,
+        verifier=Verifier(engine=lab.engine, probe=lab.probe, clock=lab.clock, patience=watched) if reach else None,
         policy=lab.policy,
         snapshots=lab.snapshots,
         restic=lab.restic if reach else None,
@@ -76,6 +78,16 @@ def applier(lab: Lab, patience: Patience | None = None) -> Applier:
         inventory=Inventory(lab),
         lint=lambda: lint_of(lab),
     )
+
+
+def _patience(lab: Lab) -> Patience:
+    from homelab_mcp.workflow.patience import Patience, patience_of
+
+    try:
+        return patience_of(lab.settings.acme)
+    except HomelabError:
+        # What keeps the settings from being read is told by whoever needs them.
+        return Patience()
 
 
 def recovery(lab: Lab) -> Recovery:

@@ -6,9 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from homelab_mcp.model.lab import Acme
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import Evidence
 
+OWN_CERTIFICATE = 5.0
+"""Seconds until Traefik has read certificates from files; where no CA is asked, no other will come."""
 _LISTED_CODE = re.compile(r"Restarting \((-?\d+)\)")
 """How ``docker ps`` words a container that is being restarted."""
 
@@ -38,6 +41,12 @@ class Patience:
     gone: float = 10.0
     poll: float = 0.5
     restarts: int = 3
+
+
+def patience_of(acme: Acme) -> Patience:
+    """As usual, but for certificates that nobody will ever trust: of no CA, or of a staging CA with no root known."""
+    never = acme.challenge == "none" or (acme.staging and not acme.root_certificate)
+    return Patience(certificate=OWN_CERTIFICATE) if never else Patience()
 
 
 @dataclass(slots=True)

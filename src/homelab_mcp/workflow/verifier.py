@@ -11,8 +11,8 @@ from homelab_mcp.model.plan import Evidence, RouteCheck, Verification
 from homelab_mcp.ports import Clock, Engine, Probe, ProbeResult
 from homelab_mcp.workflow.certificate_watch import CertificateWatch
 from homelab_mcp.workflow.compose_facts import one_shots, start_periods
+from homelab_mcp.workflow.patience import OWN_CERTIFICATE, Run, Watch, falls, looped, mark_of
 from homelab_mcp.workflow.patience import Patience as Patience
-from homelab_mcp.workflow.patience import Run, Watch, falls, looped, mark_of
 from homelab_mcp.workflow.route_watch import RouteWatch, answers
 from homelab_mcp.workflow.swarm_watch import SwarmWatch
 
@@ -255,7 +255,8 @@ class Verifier:
                     return Evidence(f"{result.url} answers {result.status}, certificate trusted", True, _seen(result))
                 if waited >= self._patience.certificate:
                     # Putting the service back would not bring the certificate, so this is said and not undone.
-                    text = f"{result.url} answers {result.status}, but its certificate is not trusted yet"
+                    yet = " yet" if self._patience.certificate > OWN_CERTIFICATE else ""
+                    text = f"{result.url} answers {result.status}, but its certificate is not trusted{yet}"
                     return Evidence(text, ok=True, detail=_seen(result))
                 pause()
                 self._clock.sleep(self._patience.poll)

@@ -8,17 +8,21 @@ from typing import Any
 
 import pytest
 
+from homelab_mcp.model.lab import Acme
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import RouteCheck, Verification
+from homelab_mcp.workflow.patience import Patience, patience_of
 from homelab_mcp.workflow.verifier import Verifier, is_traefik
 from tests.unit.workflow.fakes import FakeClock, FakeContainer, FakeDocker, FakeProbe
 
 
-def verifier(image: str, probe: FakeProbe | None = None) -> tuple[Verifier, FakeClock, FakeDocker]:
+def verifier(
+    image: str, probe: FakeProbe | None = None, patience: Patience | None = None
+) -> tuple[Verifier, FakeClock, FakeDocker]:
     docker, clock = FakeDocker(), FakeClock()
     docker.containers_now["a"] = FakeContainer("a", "s", "app", image, "h")
     docker.containers_now["t"] = FakeContainer("t", "core", "traefik", "traefik:v3.7", "h")
-    return Verifier(engine=docker, probe=probe or FakeProbe(), clock=clock), clock, docker
+    return Verifier(engine=docker, probe=probe or FakeProbe(), clock=clock, patience=patience), clock, docker
 
 
 def test_without_a_health_check_it_must_run_for_a_while_without_a_restart() -> None:
@@ -218,6 +222,23 @@ def test_a_certificate_that_never_comes_is_said_and_undoes_nothing() -> None:
     seen = looker.verify(Verification("s", ("app",), routes=(RouteCheck("app", "app.lab.test"),)))
     assert seen[-1].ok
     assert "its certificate is not trusted yet" in seen[-1].what
+
+
+@pytest.mark.parametrize(
+    ("acme", "seconds", "yet"),
+    [
+        (Acme(challenge="none"), 6, ""),
+        (Acme(staging=True), 6, ""),
+        (Acme(staging=True, root_certificate="/etc/ssl/staging.pem"), 91, " yet"),
+        (Acme(), 91, " yet"),
+    ],
+)
+def test_a_certificate_that_nobody_will_ever_trust_is_not_waited_for(acme: Acme, seconds: float, yet: str) -> None:
+    looker, clock, _ = verifier("web:1", FakeProbe([200], untrusted=10**6), patience_of(acme))
+    seen = looker.verify(Verification("s", routes=(RouteCheck("app", "app.lab.test"),)))
+    assert seen[-1].ok
+    assert seen[-1].what.endswith(f"its certificate is not trusted{yet}")
+    assert seconds - 2 < clock.passed < seconds + 1
 
 
 @pytest.mark.parametrize("missed", [0, 404, 500])
