@@ -135,8 +135,11 @@ def there(person: Person, service: str) -> bool:
     """Whether some stack's file has it; with an engine, whether it runs, and Traefik asks who wants to see it."""
     written = any(f"\n  {service}:\n" in file.read_text("utf-8") for file in person.lab.glob("*/compose.yaml"))
     if written and person.engine:
-        assert docker("inspect", "--format", "{{.State.Health.Status}}", service).strip() == "healthy"
-        assert asked(f"{service}.home.arpa") in {200, 302}
+        state = "{{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}"
+        assert docker("inspect", "--format", state, service).strip() in {"healthy", "running"}
+        route = definition(service).route
+        assert route is not None
+        assert asked(f"{route.subdomain}.home.arpa") in {200, 302}
     return written
 
 
