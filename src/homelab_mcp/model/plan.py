@@ -231,7 +231,8 @@ class Plan:
 
     ``fingerprint`` maps what the plan was made from to a hash: ``file:<path>`` to the SHA-256 of the bytes
     ("absent" where there was no file), ``container:<stack>/<service>`` to a hash of the container's identity.
-    ``created`` and ``expires`` are Unix seconds. ``target`` is the name a person types to approve.
+    ``findings`` are those that it brings into the lab or to light. ``created`` and ``expires`` are Unix seconds.
+    ``target`` is the name a person types to approve.
     """
 
     id: str

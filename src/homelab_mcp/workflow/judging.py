@@ -59,6 +59,11 @@ class Judged:
     brought: tuple[Finding, ...]
     told_again: tuple[Finding, ...] = ()
 
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        """Those that a person is shown, one by one."""
+        return (*self.brought, *self.told_again)
+
 
 _REFUSED_TO_MODELS = frozenset({("HL100", Severity.WARNING), ("HL219", Severity.INFO)})
 """Findings that a person is told, and that refuse a plan a model asked for: files outside of the stack's folder."""

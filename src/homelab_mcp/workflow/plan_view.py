@@ -189,7 +189,7 @@ def view(
     policy: Policy = DEFAULT_POLICY,
     root: str = "",
 ) -> PlanView:
-    """The plan as data; ``full`` adds diff, actions, findings and notes. ``diff_limit`` 0 leaves the diff whole.
+    """The plan as data; ``full`` adds diff, actions, findings and notes, whole where ``diff_limit`` is 0.
 
     ``root`` is the lab's folder, for the command that a person types.
     """
@@ -218,9 +218,10 @@ def view(
     shown.reasons = list(plan.reasons)
     shown.actions = action_lines(plan.draft) + data_lines(plan.draft)
     worst_first = sorted(plan.findings, key=lambda f: list(Severity).index(f.severity))
-    found = [f.as_line() for f in worst_first[:FINDINGS_LIMIT]]
-    if len(plan.findings) > FINDINGS_LIMIT:
-        found.append(f"… and {len(plan.findings) - FINDINGS_LIMIT} more: homelab-mcp validate")
+    limit = FINDINGS_LIMIT if diff_limit else len(worst_first)
+    found = [f.as_line() for f in worst_first[:limit]]
+    if len(worst_first) > limit:
+        found.append(f"… and {len(worst_first) - limit} more; all: homelab-mcp plan {plan.id}")
     shown.findings = found
     shown.notes = list(plan.draft.notes)
     shown.undo = plan.draft.undo or None

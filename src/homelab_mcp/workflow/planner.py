@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -17,15 +18,15 @@ from homelab_mcp.core.shadowed import told_of_others
 from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.core.stack_texts import refuse_half_a_stack
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
-from homelab_mcp.model.finding import Finding
+from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.lab import HOSTS_FILE, LOCAL, SETTINGS_FILE, SHARED_ENV
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft, Plan, PlanState, Requester, Risk, RiskReason
 from homelab_mcp.ports import Clock, Compose, Engine, Files, Journal, PlanStore
 from homelab_mcp.queries.find import stacks_with
 from homelab_mcp.queries.lab_stacks import files_of_stack
+from homelab_mcp.workflow.judging import Judged, errors_of, files_of, is_way_back, judged, refusing
 from homelab_mcp.workflow.judging import Lint as Lint
-from homelab_mcp.workflow.judging import errors_of, files_of, is_way_back, judged, refusing
 from homelab_mcp.workflow.open_applies import refuse_on_failed
 from homelab_mcp.workflow.plan_checks import (
     check_no_known_secret,
@@ -75,7 +76,8 @@ class Planner:
     def make(self, draft: Draft, snapshot: Snapshot, requester: Requester, lint: Lint) -> Plan:
         """A stored plan of this draft.
 
-        Error findings that the draft brings in refuse it; those that were there before are only reported.
+        The plan has the findings that the draft brings in: errors among them refuse it. Those that the lab had before
+        are counted in a note.
 
         Raises:
             InvalidInput: nothing_to_do, lint_refused (details["findings"]), compose_refused, secret_in_public_file,
@@ -106,12 +108,12 @@ class Planner:
                 check_no_known_secret(draft, self._secret_line)
         found = judged(draft, snapshot.stacks, after, lint)
         draft = _judge(draft, errors_of(found.brought, requester), (*snapshot.stacks, *after))
-        draft = _told_again(draft, found.told_again)
+        draft = _told_of_old(_told_again(draft, found.told_again), found)
         draft = self._ask_compose(draft, after)
         if snapshot.engine_error and draft.actions:
             note = "Docker did not answer, so this plan was made without seeing the containers."
             draft = replace(draft, notes=(*draft.notes, note))
-        plan = self._seal(draft, snapshot, requester, found.findings, observed)
+        plan = self._seal(draft, snapshot, requester, found.told, observed)
         self._journal.append(
             "plan_made",
             {
@@ -265,3 +267,17 @@ def _told_again(draft: Draft, errors: Sequence[Finding]) -> Draft:
         return draft
     told = f"Shows {len(errors)} error(s) that other files had all along, as all can be read now: {errors[0].as_line()}"
     return replace(draft, risks=(*draft.risks, RiskReason(Risk.LOW, told)))
+
+
+def _told_of_old(draft: Draft, found: Judged) -> Draft:
+    """The draft, with how much is wrong in the lab that is not of its making."""
+    left = Counter(f.severity for f in found.findings) - Counter(f.severity for f in found.told)
+    counts = [
+        f"{left[severity]} {severity}{'s' if left[severity] > 1 else ''}"
+        for severity in (Severity.ERROR, Severity.WARNING)
+        if left[severity]
+    ]
+    if not counts:
+        return draft
+    note = f"The lab has {' and '.join(counts)} that this plan does not bring in: homelab-mcp validate."
+    return replace(draft, notes=(*draft.notes, note))

@@ -12,6 +12,7 @@ from homelab_mcp.model.errors import InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Plan, Requester, Risk
+from homelab_mcp.workflow.plan_view import FINDINGS_LIMIT
 from homelab_mcp.workflow.planner import Lint
 from tests.unit.workflow.bench_lab import OLD, SECRET, BenchLab, no_findings
 
@@ -59,11 +60,28 @@ def test_errors_that_the_draft_brings_refuse_it_and_older_ones_are_only_told(lab
         old = [Finding("old", Severity.ERROR, "was there", "media/compose.yaml", line=text.count("\n"))]
         return [*old, Finding("new", Severity.ERROR, "brought in")] if "app:" in text else old
 
-    assert [f.rule for f in make(lab, lab.change_draft("web:2"), lint).findings] == ["old"]
+    made = make(lab, lab.change_draft("web:2"), lint)
+    assert made.findings == ()
+    assert "The lab has 1 error that this plan does not bring in: homelab-mcp validate." in made.draft.notes
     with pytest.raises(InvalidInput) as caught:
         make(lab, lab.add_draft(), lint)
     assert caught.value.code == "lint_refused"
     assert [f["rule"] for f in caught.value.details["findings"]] == ["new"]
+
+
+def test_a_new_warning_is_shown_however_many_the_lab_had(lab: BenchLab) -> None:
+    def lint(
+        stacks: Sequence[StackFiles], networks: Collection[str], edits: Sequence[FileEdit], **_: object
+    ) -> Sequence[Finding]:
+        old = [
+            Finding("old", Severity.WARNING, f"was there {n}", "media/compose.yaml") for n in range(3 * FINDINGS_LIMIT)
+        ]
+        new = Finding("new", Severity.WARNING, "brought in", "media/compose.yaml")
+        return [*old, new] if "app:" in stacks[0].compose_text else old
+
+    made = make(lab, lab.add_draft(), lint)
+    assert [f.rule for f in made.findings] == ["new"]
+    assert f"The lab has {3 * FINDINGS_LIMIT} warnings that this plan does not bring in" in str(made.draft.notes)
 
 
 def test_an_edited_override_file_is_linted_as_it_would_be(lab: BenchLab) -> None:
@@ -277,7 +295,9 @@ def test_what_a_moved_service_had_before_it_brings_along(lab: BenchLab) -> None:
 
     apps = "services:\n  web:\n    image: web:1\n"
     moved = (FileEdit("media/compose.yaml", OLD, None), FileEdit("apps/compose.yaml", None, apps))
-    assert [f.file for f in make(lab, Draft("move", "Move web", moved, ()), lint).findings] == ["apps/compose.yaml"]
+    made = make(lab, Draft("move", "Move web", moved, ()), lint)
+    assert made.findings == ()
+    assert "The lab has 1 error that" in str(made.draft.notes)
     copied = Draft("copy", "Copy web", moved[1:], ())
     with pytest.raises(InvalidInput) as caught:
         make(lab, copied, lint)

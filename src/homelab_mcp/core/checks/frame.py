@@ -169,7 +169,11 @@ def run(
 def seen(stacks: Sequence[LintStack], facts: LabFacts) -> bool:
     """See :func:`homelab_mcp.core.checks.all_seen`."""
     with unsearched():
-        return _lab(stacks, facts, Guard(""), None).labels_seen
+        lab = _lab(stacks, facts, Guard(""), None)
+        try:
+            return lab.labels_seen
+        finally:
+            lab.let_go()
 
 
 def _run(
@@ -180,10 +184,19 @@ def _run(
     *,
     fixes: bool,
 ) -> tuple[Finding, ...]:
-    rules = [r for r in all_rules() if r.id not in settings.ignore]
     asked = [s.file for s in stacks if report is None or s.file in report] or sorted(report or ())
     guard = Guard(asked[0] if asked else "")
     lab = _lab(stacks, facts, guard, report)
+    try:
+        return _found(lab, guard, report, settings, fixes=fixes)
+    finally:
+        lab.let_go()
+
+
+def _found(
+    lab: Lab, guard: Guard, report: Collection[str] | None, settings: LintSettings, *, fixes: bool
+) -> tuple[Finding, ...]:
+    rules = [r for r in all_rules() if r.id not in settings.ignore]
     wanted = None if report is None else guard.made("Reading", lambda: _with_the_rest(lab, report), frozenset(report))
     silenced = {file: _silenced(text) for file, text in _texts(lab, guard) if text}
     found: dict[Finding, None] = {}

@@ -202,6 +202,11 @@ class Lab:
         self.facts = facts
         self.memo: dict[str, Any] = {}  # what readers of its labels have worked out already
 
+    def let_go(self) -> None:
+        """Drop all, as only a slow search for cycles would: nothing may be asked of it or its views afterwards."""
+        for view in (*self.services, *self.stacks, self):
+            vars(view).clear()
+
     @once
     def files(self) -> list[FileView]:
         """Every text of every stack, for rules that look at what is written and not at what it comes to."""
