@@ -21,6 +21,7 @@ from tests.e2e.server import LabOnDisk
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
+
 def filtered() -> str:
     """HAProxy's configuration that opens what the proxy's documented variables say, and nothing else."""
     return "\n".join(
