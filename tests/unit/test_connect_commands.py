@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from homelab_mcp.cli.app import app
-from homelab_mcp.core.client_config import CLIENTS, Way, command, entry, joined
+from homelab_mcp.core.client_config import CLIENTS, Way, entry, joined
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from tests.doc_cli import TREE, parse
 from tests.doc_pages import ROOT
@@ -41,7 +41,7 @@ def test_every_client_is_connected_by_its_name_alone(client: str, tmp_path: Path
 def test_the_page_shows_what_is_written_for_each_client(client: str) -> None:
     page = (ROOT / "docs" / "connecting.md").read_text("utf-8")
     listings = re.findall(r"^```(?:json|toml)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    way = Way(command("/home/you/homelab-mcp/.venv/bin/homelab-mcp", "/opt/stacks"))
+    way = Way(("/home/you/homelab-mcp/.venv/bin/homelab-mcp", "--root", "/opt/stacks", "serve"))
     written = joined(CLIENTS[client], "", entry(CLIENTS[client], way, token=False))
     assert "".join(written.split()) in ["".join(one.split()) for one in listings]
 
