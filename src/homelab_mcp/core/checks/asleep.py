@@ -14,9 +14,8 @@ from homelab_mcp.model.finding import Finding, Severity
 if TYPE_CHECKING:
     from homelab_mcp.core.checks.view import Lab, StackView
 
-ASKED_OF_THE_STARTED = frozenset(
-    "HL012 HL019 HL020 HL021 HL022 HL023 HL028 HL030 HL031 HL033 HL036 HL126 HL137".split()
-)
+_ASKED = "HL012 HL019 HL020 HL021 HL022 HL023 HL028 HL030 HL031 HL033 HL036 HL126 HL137"
+ASKED_OF_THE_STARTED = frozenset(_ASKED.split())
 """Rules whose errors Compose tells only of services that it starts."""
 
 
