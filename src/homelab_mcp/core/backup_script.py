@@ -21,7 +21,8 @@ say() { echo "STEP $*"; }
 
 _REST = r"""wrong() { echo "PROBLEM $*"; echo "$*" >>"$errors"; }
 container() {
-  docker ps -q --filter "label=com.docker.compose.project=$1" --filter "label=com.docker.compose.service=$2" | head -n 1
+  docker ps -q --filter "label=com.docker.compose.project=$1" --filter "label=com.docker.compose.service=$2" \
+    --filter "label=com.docker.compose.oneoff=False" | head -n 1
 }
 
 # dump PROJECT SERVICE FILE COMMAND [OTHERS]: a dump is kept only whole; OTHERS lists what else the server has.

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from homelab_mcp.core.project_name import is_one_off
 from homelab_mcp.model.observed import ContainerMake, ContainerState, PublishedPort
 from homelab_mcp.model.plan import FileEdit
 
-ONE_OFF_LABEL = "com.docker.compose.oneoff"
 LAZY_LABEL = "sablier.enable"
 LAB = "."
 """Stands for the lab's own files (homelab.yaml, policy.yaml), where a stack is asked for."""
@@ -117,7 +117,7 @@ def drift_of(
     """
     by_service: dict[str, list[ContainerState]] = {}
     for one in containers:
-        if one.labels.get(ONE_OFF_LABEL, "False").lower() != "true":
+        if not is_one_off(one.labels):
             by_service.setdefault(one.service, []).append(one)
     found = []
     ending = _ending(declared)
