@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.operations.containers_back import containers_back, services_in
+from homelab_mcp.core.operations.moves_back import moved_back
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import (
     ActionKind,
-    DataMove,
     Draft,
     FileEdit,
     OwnerChange,
@@ -76,7 +76,7 @@ def rollback(
         )
     if not (edits or moves or owners):
         raise InvalidInput(
-            "Every file is already as it was before that plan.",
+            " ".join(["Every file is already as it was before that plan.", *stuck]),
             code="nothing_to_do",
             hint="Pick a later plan from the history.",
         )
@@ -108,22 +108,6 @@ def rollback(
         target=plan.draft.target,
         secrets=tuple(dict.fromkeys((*plan.draft.secrets, *secrets_of(edits)))),
     )
-
-
-def moved_back(
-    pairs: Sequence[tuple[str, str]], exists: Callable[[str], bool]
-) -> tuple[tuple[DataMove, ...], list[str]]:
-    """Moves of data to where it was, each (from, to); a sentence for each that cannot be."""
-    moves: list[DataMove] = []
-    stuck = []
-    for here, there in pairs:
-        if not exists(here):
-            stuck.append(f"The data that was in {there} is no longer at {here}, so it does not come back.")
-        elif exists(there) and there not in {m.source for m in moves}:
-            stuck.append(f"The data that was in {there} stays at {here}: something else is in its place by now.")
-        else:
-            moves.append(DataMove(here, there, "Moves the data back."))
-    return tuple(moves), stuck
 
 
 def cannot_undo(edits: Sequence[FileEdit]) -> list[str]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.drift import in_scope
 from homelab_mcp.core.operations.containers_back import containers_back
-from homelab_mcp.core.operations.rollback import cannot_undo, moved_back
+from homelab_mcp.core.operations.moves_back import moved_back
+from homelab_mcp.core.operations.rollback import cannot_undo
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Risk, RiskReason, Verification
@@ -75,7 +76,7 @@ def rollback_to(
     moves, stuck = moved_back([p for p in _net_moves(steps) if in_scope(p[1], stack)], exists)
     if not (edits or moves):
         raise InvalidInput(
-            " ".join(["Every file is already as it was then.", *left]),
+            " ".join(["Every file is already as it was then.", *left, *stuck]),
             code="nothing_to_do",
             hint="Pick an earlier plan of the history.",
         )
