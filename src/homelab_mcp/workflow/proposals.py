@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -20,6 +21,7 @@ from homelab_mcp.core.swarm.handover import handed_over
 from homelab_mcp.core.unsearched import unsearched
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.finding import Finding
+from homelab_mcp.model.lab import TRASH
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester, Verification
 from homelab_mcp.ports import Lab
@@ -129,6 +131,8 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
     def there(path: str) -> bool:
         return lab.data.identity(path) is not None
 
+    now = datetime.fromtimestamp(lab.clock.now(), UTC)
+    trash = f"{TRASH}/{now:%Y%m%d-%H%M%S}-rollback-{plan_id[:6]}"
     if not to and plan.draft.call is not None:
         from homelab_mcp.workflow.propose_api import propose_call_back
 
@@ -141,6 +145,7 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
             stacks=snapshot.stacks,
             later=later,
             exists=there,
+            trash=trash,
         )
         return plan_of(lab, draft, snapshot, requester)
     steps = [Step(p, lab.plans.load_undo(p.id)) for p in (later if to == "after" else [plan, *later])]
@@ -158,6 +163,7 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
         stacks=snapshot.stacks,
         stack=stack,
         exists=there,
+        trash=trash,
     )
     if calls := [s.plan.draft.summary for s in steps if s.plan.draft.call is not None]:
         told = f"Not taken back, as each call of a service's API is taken back by itself: {'; '.join(calls[:5])}."

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.operations.containers_back import containers_back, services_in
-from homelab_mcp.core.operations.moves_back import moved_back
+from homelab_mcp.core.operations.moves_back import moves_back
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import (
@@ -29,6 +29,7 @@ def rollback(
     stacks: Sequence[StackFiles] = (),
     later: Sequence[Plan] = (),
     exists: Callable[[str], bool] = lambda path: False,
+    trash: str = "",
 ) -> Draft:
     """A draft that puts the files of an applied plan back, and the containers with them.
 
@@ -42,6 +43,7 @@ def rollback(
         stacks: the lab's, as they are: whose containers a file decides over.
         later: what was applied after it, oldest first, to name who changed a file since.
         exists: whether a path of the lab is there, for data that the plan moved.
+        trash: a new folder of the trash, for data in use that goes out of the way of what comes back.
 
     Raises InvalidInput (nothing_to_do) when every file is as it was before the plan.
     """
@@ -64,7 +66,7 @@ def rollback(
             conflicts.append(path)
         secret = path in meant and is_secret(meant[path])
         edits.append(FileEdit(path, now, text, mode, secret))
-    moves, stuck = moved_back([(m.target, m.source) for m in reversed(plan.draft.moves)], exists)
+    data = moves_back([plan], exists, trash=trash)
     owners = tuple(
         OwnerChange(o.path, o.was_uid, o.was_gid, o.uid, o.gid) for o in reversed(plan.draft.owners) if not o.whole
     )
@@ -74,9 +76,9 @@ def rollback(
             code="nothing_to_do",
             hint="The store as it was is in the encrypted snapshot of that plan: `homelab-mcp snapshot list`.",
         )
-    if not (edits or moves or owners):
+    if not (edits or data.moves or owners):
         raise InvalidInput(
-            " ".join(["Every file is already as it was before that plan.", *stuck]),
+            " ".join(["Every file is already as it was before that plan.", *data.stuck]),
             code="nothing_to_do",
             hint="Pick a later plan from the history.",
         )
@@ -86,7 +88,7 @@ def rollback(
         for path in conflicts
     ]
     notes = cannot_undo(edits)
-    notes += stuck
+    notes += [*data.stuck, *data.notes]
     notes += [f"Conflict: {path} was edited after that plan; look at its diff." for path in conflicts]
     actions, verifications = containers_back(edits, stacks, read)
     if plan.draft.operation == "restore_backup":
@@ -100,7 +102,7 @@ def rollback(
         actions=actions,
         verification=next(iter(verifications), Verification()),
         also_verify=verifications[1:],
-        moves=moves,
+        moves=data.moves,
         owners=owners,
         risks=tuple(risks),
         notes=tuple(notes),
