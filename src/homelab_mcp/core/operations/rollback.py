@@ -10,7 +10,6 @@ from homelab_mcp.core.operations.moves_back import moves_back
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import (
-    ActionKind,
     Draft,
     FileEdit,
     OwnerChange,
@@ -32,6 +31,8 @@ def rollback(
     trash: str = "",
 ) -> Draft:
     """A draft that puts the files of an applied plan back, and the containers with them.
+
+    Who stands still while data changes place, :func:`standing_still` tells: no file does.
 
     A file that was changed since is a conflict: it is put back all the same, but the draft says so, its risk is
     high, and its diff shows what would be lost; the person decides.
@@ -91,10 +92,6 @@ def rollback(
     notes += [*data.stuck, *data.notes]
     notes += [f"Conflict: {path} was edited after that plan; look at its diff." for path in conflicts]
     actions, verifications = containers_back(edits, stacks, read)
-    if plan.draft.operation == "restore_backup":
-        # No file tells: whoever stood still for the swap stands still for the way back.
-        actions = tuple(a for a in plan.draft.actions if a.kind in (ActionKind.REMOVE, ActionKind.UP))
-        verifications = plan.draft.verifications
     return Draft(
         operation="rollback",
         summary=f"Roll back: {plan.draft.summary}",
