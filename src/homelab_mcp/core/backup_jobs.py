@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from homelab_mcp.core.backup_config import CONFIG_FILE, ENGINE_LABEL, BackupConfig
-from homelab_mcp.core.database_folders import DataMounts, data_mounts
+from homelab_mcp.core.database_folders import DataMounts, Paths, data_mounts, paths_of
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE
 from homelab_mcp.core.operations.data_places import places
 from homelab_mcp.core.operations.lab_view import Known, LabView, expand
@@ -163,20 +163,23 @@ def jobs_of(
     jobs = Jobs(excludes=[f"{stack}/{name}" for name in own])
     # What this program keeps for a while by itself: thrown-away data and plans.
     jobs.excludes += [".homelab/trash", ".homelab/checks", ".homelab/plans", "*.homelab-tmp"]
+    paths = paths_of(view, root)
     for one in view.services:
         if one.stack == stack:
             continue
-        _service(view, one, config, find, jobs, host_paths, root)
+        _service(view, one, config, find, jobs, host_paths, paths)
     jobs.excludes += list(config.exclude)
     jobs.excludes = list(dict.fromkeys(jobs.excludes))
     return jobs
 
 
 def _service(
-    view: LabView, one: Known, config: BackupConfig, find: Find, jobs: Jobs, host_paths: tuple[str, ...], root: Root
+    view: LabView, one: Known, config: BackupConfig, find: Find, jobs: Jobs, host_paths: tuple[str, ...], paths: Paths
 ) -> None:
     siblings = {s.name: s.data for s in view.services if s.stack == one.stack}
-    found = places(one.stack, siblings, [one.name], one.env, lambda _: False, root=root)
+    near = paths.nears[one.stack]
+    root, declared = near.root, near.declared
+    found = places(one.stack, siblings, [one.name], one.env, lambda _: False, root=root, declared=declared)
     folders = [*found.missing, *found.shared]
     if one.where in config.skip:
         # What a service that is not skipped uses as well stays in the backup, for that one.
@@ -191,20 +194,24 @@ def _service(
             jobs.uncovered.append((one.where, ", ".join(data), f"on host {one.host}; the backup copies this machine's"))
         return
     jobs.owners += [(folder, one.stack, one.name) for folder in folders]
-    dumped = _store(view, one, folders, find, jobs)
+    dumped = _store(view, one, folders, find, jobs, paths)
     jobs.excludes += _left_out(one, find)
     for volume in found.volumes:
-        if volume not in dumped.volumes:
+        # One that is another name of a folder is told as that folder.
+        if volume not in dumped.volumes and not near.device(volume):
             jobs.uncovered.append((one.where, volume, "a named volume of Docker, outside of the lab's folder"))
     # The lab's folder is in the backup, whoever's part of it is mounted.
     inside = tuple(r for r in ((root,) if isinstance(root, str) else root) if r)
+    dumped_there = {near.device(v) for v in dumped.volumes}
     for place in found.outside:
+        if place in dumped_there:
+            continue
         path = expand(place, one.env)
         if path.startswith("/") and not _covered(path, (*host_paths, *inside)):
             jobs.uncovered.append((one.where, path, "a folder of the host; list it under backup_paths"))
 
 
-def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs) -> DataMounts:
+def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs, paths: Paths) -> DataMounts:
     """Note what a database or store needs before the copy; what a dump stands for."""
     kind = kind_of(expand(str(one.data.get("image", "")), one.env))
     if kind == "redis":
@@ -220,7 +227,7 @@ def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs
             jobs.uncovered.append((one.where, ", ".join(folders), "a database that Swarm runs: no dump is made of it"))
     elif kind:
         ending, dump, load = ENGINES[kind]
-        given, data = _given(view, one, find), data_mounts(view, one, kind)
+        given, data = _given(view, one, find), data_mounts(view, one, kind, paths)
         others = _others(kind, given)
         jobs.dumps.append(Dump(one.stack, one.name, kind, ending, given or dump, load, data.folders, others))
         # The dump stands for what is in them; copied while it runs that would be worth nothing. The empty folder is
