@@ -72,12 +72,16 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class ContainerDrift:
-    """One service whose containers are not as its file says; ``what`` names the parts, never a variable's value."""
+    """One service whose containers are not as its file says; ``what`` names the parts, never a variable's value.
+
+    ``sure`` is False for an orphan that a file may know which nobody could read.
+    """
 
     stack: str
     service: str
     word: DriftWord
     what: tuple[str, ...] = ()
+    sure: bool = True
 
     def as_line(self) -> str:
         """One line for people."""
@@ -136,7 +140,8 @@ def drift_of(
             found.append(ContainerDrift(stack, name, DriftWord.STOPPED, (down[0].state,)))
     for name in sorted(by_service):
         names = ", ".join(c.name for c in by_service[name])
-        found.append(ContainerDrift(stack, name, DriftWord.ORPHAN, (f"container {names}, which no file knows",)))
+        what = f"container {names}, which no file knows"
+        found.append(ContainerDrift(stack, name, DriftWord.ORPHAN, (what,), sure=hashes is not None))
     return found
 
 

@@ -25,6 +25,7 @@ from homelab_mcp.core.drift import (
     in_scope,
 )
 from homelab_mcp.core.new_findings import brought_in
+from homelab_mcp.core.operations.stack_as_one import services_as_one
 from homelab_mcp.core.redact import safe, secret_values
 from homelab_mcp.core.secret_files import ACME_STORES
 from homelab_mcp.core.stack_host import host_of
@@ -141,6 +142,7 @@ def _of_stack(
         hashes = lab.compose.hashes(stack.name)
     except HomelabError as error:
         notes.append(f"Compose does not read stack {stack.name}: {error.message}")
+        declared = services_as_one(stack)
     # Services that come by include: are known to Compose alone.
     known = {**declared, **{name: {} for name in hashes or () if name not in declared}}
     wanted = [n for n in known if n in hashes] if hashes is not None else list(known)
