@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from homelab_mcp.core.backup_config import CLASS, BackupConfig, is_pattern, parse_config
 from homelab_mcp.core.backup_jobs import Find, Jobs, config_path, engine_of, jobs_of
-from homelab_mcp.core.operations.lab_view import Known, LabView, expand
+from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.core.operations.stack_paths import Root
-from homelab_mcp.core.operations.volume_edit import source_of
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.lab import LOCAL
 
 _UNHEARD = re.compile(r"[$\\\n]")
 """Patterns with these are not given to restic (see ``backup_jobs.excludes_text``)."""
@@ -67,14 +65,14 @@ def coverage_of(
     if config is None:
         return Coverage(f"What the backup covers is not known: {path} cannot be read.")
     jobs = jobs_of(view, config, engine.stack, find, host_paths, root=root)
-    words = {s.where: _words(s, engine, config, jobs, host_paths) for s in view.services}
+    words = {s.where: _words(s, engine, config, jobs) for s in view.services}
     everywhere = [p for p in config.exclude if p.startswith("*") and not _UNHEARD.search(p)]
     told = f"Backed up by {engine.where}, {config.schedule} (five cron fields, the lab's time zone)"
     told += f", everywhere but for {', '.join(f'`{p}`' for p in everywhere)}." if everywhere else "."
     return Coverage(f"{told} When a run last held is no part of this page: `homelab-mcp backups` tells.", words)
 
 
-def _words(one: Known, engine: Known, config: BackupConfig, jobs: Jobs, host_paths: Sequence[str]) -> str:
+def _words(one: Known, engine: Known, config: BackupConfig, jobs: Jobs) -> str:
     if one.stack == engine.stack:
         return "the backup itself"
     lacking = [f"not `{what}` ({why})" if what else why for where, what, why in jobs.uncovered if where == one.where]
@@ -95,7 +93,7 @@ def _words(one: Known, engine: Known, config: BackupConfig, jobs: Jobs, host_pat
             else:
                 held.append("")
                 lacking += [f"not `{p}` (left out in backup.yaml)" for p, _ in by]
-        held += ["" for path in _on_host(one) if any(_within(path, p) for p in host_paths)]
+        held += ["" for where, _ in jobs.reached if where == one.where]
     if (one.stack, one.name) in {(stack, name) for stack, name, _ in jobs.saves} and held:
         held.append("after a SAVE")
     if not (held or lacking or caches):
@@ -103,15 +101,6 @@ def _words(one: Known, engine: Known, config: BackupConfig, jobs: Jobs, host_pat
     sure = ("in part" if lacking else "yes") if held else ("no" if lacking else "not needed")
     details = "; ".join(dict.fromkeys(w for w in (*held, *lacking, *caches) if w))
     return f"{sure}: {details}" if details else sure
-
-
-def _on_host(one: Known) -> Iterator[str]:
-    """Paths of this machine that it mounts; what is of that name on another host is another folder."""
-    volumes = one.data.get("volumes") if one.host == LOCAL else None
-    for volume in volumes if isinstance(volumes, list) else ():
-        path = expand(source_of(volume) or "", one.env)
-        if path.startswith("/"):
-            yield path
 
 
 def _within(path: str, folder: str) -> bool:

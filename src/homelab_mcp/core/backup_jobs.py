@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from homelab_mcp.core.backup_config import CONFIG_FILE, ENGINE_LABEL, BackupConfig
+from homelab_mcp.core.backup_reach import is_system, outside
 from homelab_mcp.core.database_folders import DataMounts, Paths, data_mounts, paths_of
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE
 from homelab_mcp.core.operations.data_places import places
@@ -114,6 +115,7 @@ class Jobs:
         owners: (folder, stack, service) for what may hold a database file.
         excludes: paths and globs.
         uncovered: (stack/service, what, why) that no backup holds.
+        reached: (stack/service, path) of what is mounted from a folder of the host that is backed up as well.
     """
 
     dumps: list[Dump] = field(default_factory=list)
@@ -121,6 +123,7 @@ class Jobs:
     owners: list[tuple[str, str, str]] = field(default_factory=list)
     excludes: list[str] = field(default_factory=list)
     uncovered: list[tuple[str, str, str]] = field(default_factory=list)
+    reached: list[tuple[str, str]] = field(default_factory=list)
 
 
 def engine_of(view: LabView) -> Known | None:
@@ -190,7 +193,7 @@ def _service(
         return
     if one.host != LOCAL:
         what = [*folders, *found.volumes, *(expand(p, one.env) for p in found.outside)]
-        if data := [p for p in what if not _covered(p, ())]:
+        if data := [p for p in what if not is_system(p)]:
             jobs.uncovered.append((one.where, ", ".join(data), f"on host {one.host}; the backup copies this machine's"))
         return
     jobs.owners += [(folder, one.stack, one.name) for folder in folders]
@@ -200,15 +203,12 @@ def _service(
         # One that is another name of a folder is told as that folder.
         if volume not in dumped.volumes and not near.device(volume):
             jobs.uncovered.append((one.where, volume, "a named volume of Docker, outside of the lab's folder"))
-    # The lab's folder is in the backup, whoever's part of it is mounted.
-    inside = tuple(r for r in ((root,) if isinstance(root, str) else root) if r)
     dumped_there = {near.device(v) for v in dumped.volumes}
-    for place in found.outside:
-        if place in dumped_there:
-            continue
-        path = expand(place, one.env)
-        if path.startswith("/") and not _covered(path, (*host_paths, *inside)):
-            jobs.uncovered.append((one.where, path, "a folder of the host; list it under backup_paths"))
+    for path, why in outside(near, (s for s in found.outside if s not in dumped_there), host_paths):
+        if why:
+            jobs.uncovered.append((one.where, path, why))
+        else:
+            jobs.reached.append((one.where, path))
 
 
 def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs, paths: Paths) -> DataMounts:
@@ -245,13 +245,6 @@ def _others(kind: str, given: str) -> str:
     if named is None:
         return OTHERS[kind]
     return _DB_OTHERS.replace("{0}", ", ".join(f"'{name.strip(_QUOTES)}'" for name in named[1].split()))
-
-
-def _covered(path: str, host_paths: tuple[str, ...]) -> bool:
-    system = ("/var/run/", "/run/", "/etc/localtime", "/etc/timezone", "/dev/", "/proc", "/sys")
-    if path.startswith(system) or path == "/":
-        return True
-    return any(path == p or path.startswith(f"{p.rstrip('/')}/") for p in host_paths)
 
 
 def _given(view: LabView, one: Known, find: Find) -> str:

@@ -73,3 +73,56 @@ def test_a_volume_that_is_a_folder_is_told_as_that_folder_and_one_that_a_dump_st
     assert uncovered(app, "./data") == uncovered(app, "/opt/lab/media/data") == []
     assert uncovered(app, "/srv/data") == [("media/app", "/srv/data")]
     assert uncovered(db, "/srv/data") == []
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("~/photos", "~/photos"),
+        ("${HOME}/photos", "${HOME}/photos"),
+        ("${DATA}/x", "${DATA}/x"),
+        ("${DATA}", "${DATA}"),
+        ("../../photos", "/mnt/tank/photos"),
+        ("$PWD/../../x", "/mnt/tank/x"),
+        ("/opt/lab/../photos", "/opt/photos"),
+        ("/opt/laboratory", "/opt/laboratory"),
+        ("//srv/x", "/srv/x"),
+        ("/run/media/me/disk", "/run/media/me/disk"),
+        ("/var/run/media/disk", "/var/run/media/disk"),
+        ("/system/x", "/system/x"),
+        ("/sysvol/x", "/sysvol/x"),
+        ("/process", "/process"),
+        ("/etc/localtime.d", "/etc/localtime.d"),
+    ],
+)
+def test_what_is_mounted_from_outside_and_not_known_to_be_in_the_backup_is_told(source: str, told: str) -> None:
+    found = jobs(lab(photos=f"services:\n  app:\n    image: a\n    volumes: ['./app:/c', '{source}:/p']\n"), "/srv/y")
+    assert [(where, what) for where, what, _ in found.uncovered] == [("photos/app", told)]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "/",
+        "/sys",
+        "/sys/class",
+        "/proc",
+        "/dev/dri",
+        "/etc/localtime",
+        "/run/docker.sock",
+        "/var/run/docker.sock",
+        "/run/dbus",
+        "/run/user/1000/pulse",
+        "/run/udev",
+        "/opt/lab/../lab/other/x",
+        "../other/x",
+        "${SET}/x",
+        "/mnt/media/x",
+        "/mnt/../mnt/media",
+        "../../../media/films",
+    ],
+)
+def test_what_is_the_machines_own_or_in_the_backup_is_not(source: str) -> None:
+    text = f"services:\n  app:\n    image: a\n    volumes: ['./app:/c', '{source}:/p']\n"
+    snapshot = Snapshot((StackFiles("photos", "photos/compose.yaml", text, env_text="SET=/mnt/media\n"),), None)
+    assert jobs(snapshot, "/mnt/media/", "/media").uncovered == []
