@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from homelab_mcp.core.backup_config import CLASS, BackupConfig, is_pattern, parse_config
@@ -81,19 +81,22 @@ def _words(one: Known, engine: Known, config: BackupConfig, jobs: Jobs) -> str:
         held += [f"as a {d.kind} dump" for d in jobs.dumps if f"{d.stack}/{d.service}" == one.where]
         for folder in dict.fromkeys(f for f, stack, name in jobs.owners if (stack, name) == (one.stack, one.name)):
             dump = next((d for d in jobs.dumps if any(_within(folder, f) for f in d.folders)), None)
-            by = [(p, how) for p in config.exclude if (how := _left_out(folder, p))]
-            whole = next((p for p, how in by if how == "whole"), "")
+            whole, parts = _said_of(f"/lab/{folder}", folder, config)
             if dump is not None:
                 # Its dump stands for it, whatever is left out of the files.
                 held.append("" if f"{dump.stack}/{dump.service}" == one.where else f"as the dump of {dump.service}")
             elif whole:
-                lacking.append(f"not `{folder}` (left out by `{whole}` in backup.yaml)")
-            elif any(_left_out(folder, p) == "whole" for p in jobs.excludes):
+                lacking.append(whole)
+            elif any(_left_out(f"/lab/{folder}", p) == "whole" for p in jobs.excludes):
                 caches.append(f"`{folder}` is left out, as it can be made anew")
             else:
                 held.append("")
-                lacking += [f"not `{p}` (left out in backup.yaml)" for p, _ in by]
-        held += ["" for where, _ in jobs.reached if where == one.where]
+                lacking += parts
+        for path in (p for where, p in jobs.reached if where == one.where):
+            # The container has it by the machine's own name.
+            whole, parts = _said_of(path, path, config)
+            held += [] if whole else [""]
+            lacking += [whole] if whole else parts
     if (one.stack, one.name) in {(stack, name) for stack, name, _ in jobs.saves} and held:
         held.append("after a SAVE")
     if not (held or lacking or caches):
@@ -107,19 +110,36 @@ def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder.rstrip('/')}/")
 
 
-def _left_out(folder: str, pattern: str) -> str:
-    """What a pattern takes out of a folder of the lab: "whole", "part", or "" for nothing that can be told."""
+def _said_of(path: str, name: str, config: BackupConfig) -> tuple[str, list[str]]:
+    """What the settings leave out of a folder: a sentence for all of it, or else one for each part."""
+    by = [(p, how) for p in config.exclude if (how := _left_out(path, p))]
+    whole = next((p for p, how in by if how == "whole"), "")
+    parts = [f"not `{p}` (left out in backup.yaml)" for p, _ in by]
+    return (f"not `{name}` (left out by `{whole}` in backup.yaml)" if whole else ""), parts
+
+
+def _left_out(path: str, pattern: str) -> str:
+    """What a pattern takes out of a folder, as the backup's container has it: "whole", "part", or ""."""
     if _UNHEARD.search(pattern) or not is_pattern(pattern):
         return ""
     anywhere = pattern.startswith("*")
     pattern = posixpath.normpath(pattern if anywhere or pattern.startswith("/") else f"/lab/{pattern}")
-    path = f"/lab/{folder}"
     # All that is in a folder is the whole of it.
     for whole in (pattern, _CONTENT.sub("", pattern)):
         steps = "/".join(_step(step) for step in whole.split("/")).replace(_ANY, _STEPS)
         if re.match(f"{'(?:.*/)?' if anywhere else ''}{steps}(?:/|$)", path):
             return "whole"
-    return "part" if not anywhere and pattern.startswith(f"{path}/") else ""
+    return "part" if not anywhere and _goes_below(pattern.split("/"), path.split("/")) else ""
+
+
+def _goes_below(steps: Sequence[str], path: Sequence[str]) -> bool:
+    """Whether a pattern that begins at the root names something in a folder."""
+    for step, name in zip(steps, path, strict=False):
+        if step == "**":
+            return True
+        if not re.fullmatch(_step(step), name):
+            return False
+    return len(steps) > len(path)
 
 
 def _step(step: str) -> str:
