@@ -6,8 +6,10 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
+from homelab_mcp.core.operations.lab_view import expand
 from homelab_mcp.model.observed import ContainerMake, ContainerState, PublishedPort
 from homelab_mcp.model.plan import FileEdit
 
@@ -16,6 +18,7 @@ LAZY_LABEL = "sablier.enable"
 LAB = "."
 """Stands for the lab's own files (homelab.yaml, policy.yaml), where a stack is asked for."""
 
+_NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 _UP = frozenset({"running", "restarting"})
 _ENDED_WELL = re.compile(r"^Exited \(0\)")
 
@@ -109,6 +112,7 @@ def drift_of(
     wanted: Collection[str],
     hashes: Mapping[str, str] | None,
     containers: Sequence[ContainerState],
+    env: Mapping[str, str] = _NO_VARIABLES,
 ) -> list[ContainerDrift]:
     """What of a stack's containers is not as its files say, without the details of ``differs``.
 
@@ -118,6 +122,7 @@ def drift_of(
         wanted: those that ``up`` starts (profiles that are not active are left out).
         hashes: service -> Compose's hash of it now, "" where nobody can tell; None where Compose was not asked.
         containers: the stack's containers, in any state.
+        env: the stack's variables.
     """
     by_service: dict[str, list[ContainerState]] = {}
     for one in containers:
@@ -128,7 +133,9 @@ def drift_of(
     for name in declared:
         mine = by_service.pop(name, [])
         if not mine:
-            if name in wanted and _replicas(declared[name]) > 0:
+            # Whether its profile is active, only Compose tells.
+            asleep = hashes is None and bool(_data(declared[name]).get("profiles"))
+            if name in wanted and not asleep and _replicas(declared[name], env) > 0:
                 found.append(ContainerDrift(stack, name, DriftWord.MISSING, ("no container",)))
             continue
         moved = any(c.image.startswith("sha256:") for c in mine)
@@ -219,7 +226,7 @@ def _ending(declared: Mapping[str, Any]) -> set[str]:
 
 def _may_rest(service: Any, down: Sequence[ContainerState], *, ends: bool) -> bool:
     """Whether a service that is down is as it should be: it ran to its end, or is started on demand."""
-    data = service if isinstance(service, Mapping) else {}
+    data = _data(service)
     labels = data.get("labels") or {}
     pairs = labels.items() if isinstance(labels, Mapping) else (str(entry).split("=", 1) for entry in labels)
     if any(len(pair) == 2 and pair[0] == LAZY_LABEL and str(pair[1]).lower() == "true" for pair in map(tuple, pairs)):
@@ -228,8 +235,14 @@ def _may_rest(service: Any, down: Sequence[ContainerState], *, ends: bool) -> bo
     return ended_well and (ends or str(data.get("restart") or "no") == "no")
 
 
-def _replicas(service: Any) -> int:
-    data = service if isinstance(service, Mapping) else {}
+def _replicas(service: Any, env: Mapping[str, str]) -> int:
+    """How many containers are wanted; of a text that is no number, as one with a variable that is not set, none."""
+    data = _data(service)
     deploy = data.get("deploy")
     wanted = data.get("scale", deploy.get("replicas", 1) if isinstance(deploy, Mapping) else 1)
-    return wanted if isinstance(wanted, int) else 1
+    text = expand(str(1 if wanted is None else wanted), env).strip()
+    return int(text) if text.isdecimal() else 0
+
+
+def _data(service: Any) -> Mapping[str, Any]:
+    return service if isinstance(service, Mapping) else {}
