@@ -148,7 +148,7 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
             exists=there,
             trash=trash,
         )
-        return plan_of(lab, standing_still(draft, snapshot, root=lab.roots), snapshot, requester)
+        return plan_of(lab, standing_still(draft, snapshot, [plan], root=lab.roots), snapshot, requester)
     steps = [Step(p, lab.plans.load_undo(p.id)) for p in (later if to == "after" else [plan, *later])]
     commit = lab.plans.status(plan_id).commit
     paths = {e.path for s in steps for e in (*s.plan.draft.edits, *s.plan.draft.adopts)}
@@ -169,7 +169,8 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
     if calls := [s.plan.draft.summary for s in steps if s.plan.draft.call is not None]:
         told = f"Not taken back, as each call of a service's API is taken back by itself: {'; '.join(calls[:5])}."
         draft = replace(draft, notes=(*draft.notes, told))
-    return plan_of(lab, standing_still(draft, snapshot, root=lab.roots), snapshot, requester)
+    draft = standing_still(draft, snapshot, [s.plan for s in steps], root=lab.roots)
+    return plan_of(lab, draft, snapshot, requester)
 
 
 def propose_fix(lab: Lab, stack: str, rules: Sequence[str], requester: Requester, *, unsafe: bool = False) -> Plan:

@@ -86,6 +86,22 @@ def test_each_way_back_over_moved_data_stops_who_runs_on_it(lab: BenchAsLab) -> 
     assert page.read_bytes() == b"new"
 
 
+def test_who_stood_still_for_an_apply_does_so_when_it_is_taken_back(lab: BenchAsLab) -> None:
+    reader = COMPOSE.replace("{root}", lab.root) + "  reader:\n    image: reader:1\n    env_file: ./web/pages/1\n"
+    lab.bench.compose_file.write_text(reader)
+    lab.bench.compose.up("media", ())
+    lab.commit_all()
+    both = ("web", "reader")
+    actions = tuple(replace(a, services=both) for a in swap().actions)
+    plan = lab.bench.plan(replace(swap(), actions=actions), approve=False)
+    assert lab.apply(plan).state is PlanState.DONE
+
+    still = [(ActionKind.REMOVE, "media", both), (ActionKind.UP, "media", both)]
+    assert about(lab.rollback(plan.id)) == about(lab.rollback(plan.id, "before")) == still
+    lab.compose.stop("media", ["reader"])
+    assert about(lab.rollback(plan.id)) == WEB_STANDS_STILL
+
+
 def test_no_plan_moves_data_from_under_a_running_container(lab: BenchAsLab) -> None:
     careless = replace(swap(), actions=(EngineAction(ActionKind.RESTART, "after", "media", ("web",)),))
     with pytest.raises(InvalidInput) as caught:

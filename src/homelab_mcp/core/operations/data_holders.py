@@ -18,7 +18,7 @@ from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import PRIVATE_FOLDER
 from homelab_mcp.model.observed import Snapshot
-from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Verification
+from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Plan, Verification
 
 _DOWN = frozenset({"exited", "created", "dead", "removing"})
 
@@ -47,13 +47,20 @@ def holders(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> dict[str, t
     return {stack: tuple(names) for stack, names in found.items()}
 
 
-def standing_still(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> Draft:
-    """The draft with those who hold what it moves removed before, and made anew after."""
-    held = holders(draft, snapshot, root=root)
+def standing_still(draft: Draft, snapshot: Snapshot, taken: Sequence[Plan], *, root: Root = "") -> Draft:
+    """The draft with those who hold what it moves removed before, and made anew after.
+
+    Who stood still when that was moved by the applies that are ``taken`` back does so again, if it runs: they knew whom
+    it concerns, who only reads a file of it among them.
+    """
+    held = {stack: list(names) for stack, names in holders(draft, snapshot, root=root).items()}
+    for stack, name in _stood_still(draft, snapshot, taken):
+        if name not in held.setdefault(stack, []):
+            held[stack].append(name)
     after = {s.name: all_services(s) for s in stacks_after(snapshot.stacks, draft.edits)}
     stops, starts, looks = [], [], list(draft.verifications)
     for stack, names in held.items():
-        stops.append(EngineAction(ActionKind.REMOVE, "Its data changes place.", stack, names))
+        stops.append(EngineAction(ActionKind.REMOVE, "Its data changes place.", stack, tuple(names)))
         again = tuple(n for n in names if n in after.get(stack, {}))
         missing = tuple(n for n in again if not _started(draft, stack, n))
         if missing:
@@ -63,6 +70,19 @@ def standing_still(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> Draf
     first = next(iter(looks), Verification())
     actions = (*stops, *draft.actions, *starts)
     return replace(draft, actions=actions, verification=first, also_verify=tuple(looks[1:]))
+
+
+def _stood_still(draft: Draft, snapshot: Snapshot, taken: Sequence[Plan]) -> Iterator[tuple[str, str]]:
+    paths = {p for m in draft.moves for p in (m.source, m.target)}
+    gone = {(a.stack, s) for a in draft.actions if a.kind is ActionKind.REMOVE for s in a.services}
+    known = {(s.stack, s.name): s.data for s in view(snapshot).services}
+    for plan in taken:
+        if not any({m.source, m.target} & paths for m in plan.draft.moves):
+            continue
+        for action in (a for a in plan.draft.actions if a.kind is ActionKind.REMOVE):
+            for one in ((action.stack, s) for s in action.services):
+                if one in known and one not in gone and _runs(snapshot, *one, known[one]):
+                    yield one
 
 
 def refuse_held(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> None:
