@@ -6,6 +6,7 @@ the ``docker`` command, by which dumps run inside the databases' own containers.
 
 from __future__ import annotations
 
+from homelab_mcp.core.backup_script_links import LINKS_SH
 from homelab_mcp.core.backup_script_place import PLACE_SH
 
 _BEGIN = r"""#!/bin/sh
@@ -81,9 +82,12 @@ sqlite_one() {
   for end in "" -wal -shm -journal; do echo "$file$end" | sed 's/[][*?\\]/[&]/g' >>/state/excludes; done
 }
 sqlite() {
-  : >/state/excludes
-  rm -rf /dumps/sqlite
-  find /lab -xdev -type f -size +0 \( -name '*.db' -o -name '*.sqlite' -o -name '*.sqlite3' -o -name '*.db3' \) \
+  : >/state/excludes; rm -rf /dumps/sqlite; set --
+  # On each disk that is mounted in the lab as well, as restic copies those; but not into what is left out as a whole.
+  while IFS= read -r path; do
+    case "$path" in *[][*?\\]*) ;; /*) set -- "$@" -path "$path" -prune -o ;; esac
+  done </backup/excludes
+  find /lab "$@" -type f -size +0 \( -name '*.db' -o -name '*.sqlite' -o -name '*.sqlite3' -o -name '*.db3' \) -print \
     >/state/found 2>/dev/null
   while IFS= read -r file; do
     if skipped "$file"; then continue; fi
@@ -132,6 +136,7 @@ backup() {
   restic unlock >/dev/null 2>&1
   dumps
   sqlite
+  links
   say "copying into the repository"
   eval "set -- /lab /dumps $ALSO"
   { restic backup --json --host lab --tag homelab --exclude-file /backup/excludes --exclude-file /state/excludes "$@" \
@@ -292,5 +297,5 @@ case "${1:-}" in
 esac
 """
 
-RUN_SH = _BEGIN + PLACE_SH + _REST
+RUN_SH = _BEGIN + PLACE_SH + LINKS_SH + _REST
 """The whole script, as it lies in the backup's ``engine`` folder."""
