@@ -10,6 +10,7 @@ from homelab_mcp.core.checks.fix_edit import Change, Edit, Spot, entry_edit, nea
 from homelab_mcp.core.checks.fixes import fixer
 from homelab_mcp.core.checks.images import asks_for_login
 from homelab_mcp.core.checks.rule_repair import repaired
+from homelab_mcp.core.checks.rules_traefik_wiring import reaches_nobody
 from homelab_mcp.core.checks.view import Entry
 
 _MEANT = re.compile(r"Did you mean '([^']+)'\?\Z")
@@ -147,10 +148,12 @@ def network_name(spot: Spot) -> Change | None:
 
 @fixer("HL070")
 def no_tls(spot: Spot) -> Change | None:
-    """Safe: an entry point for HTTPS answers nothing to a router without TLS, so nobody uses that route today."""
+    """Safe where only HTTPS comes to the router: nobody uses the route today. Unsafe else: with TLS it leaves HTTP."""
     for entry in _labels(spot, ".entrypoints"):
+        router = next((r for r in tl.all_routers(spot.lab) if r.options.get("entrypoints") is entry), None)
+        safe = router is not None and reaches_nobody(spot.lab, router)
         key = f"{entry.key.rpartition('.')[0]}.tls"
-        return Change("Switch TLS on for the router", add_label(spot, key, "true"))
+        return Change("Switch TLS on for the router", add_label(spot, key, "true"), safe=safe)
     return None
 
 
