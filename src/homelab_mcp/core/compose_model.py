@@ -44,6 +44,11 @@ def is_open(value: object) -> bool:
     return type(value) is Text and bool(value.missing)
 
 
+def is_external(body: object) -> bool:
+    """True for a network, volume, secret or config that Compose takes as it is and never makes."""
+    return isinstance(body, dict) and body.get("external") not in (None, False, "false")
+
+
 @dataclass(frozen=True, slots=True)
 class MissingVariable:
     """A variable without value or default, and where it is used."""
