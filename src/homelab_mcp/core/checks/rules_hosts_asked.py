@@ -89,15 +89,23 @@ def _nobody(ctx: LintContext, service: ServiceView, entry: Entry, host: str, por
         return  # HL237 speaks of it.
     others = [s for s in service.stack.services if s is not service and meet(service, s, ctx.lab)]
     fitting = [s for s in others if port not in _COMMON and (port == main_port(s) or port in container_ports(s))]
-    named = [s for s in others if host in s.image_name or s.name.lower().startswith(host) or host in s.name.lower()]
-    meant = (fitting if len(fitting) == 1 else []) or (named if len(named) == 1 else [])
+    named = [s for s in others if _says(s.name, host) or _says(s.image_name, host)]
+    sure = len(fitting) == 1
+    meant = fitting if sure else named if len(named) == 1 else []
     if meant and not is_database(meant[0]) and not kind_of(meant[0]):
         message = f"No container is called {host!r}. Did you mean {meant[0].name!r}?"
-        yield ctx.on(service, entry.path, f"{entry.key}: {message}", severity=Severity.ERROR)
+        # A name alone may be a machine's that the neighbour is about: nas beside nas-backup, pve beside pve-exporter.
+        yield ctx.on(service, entry.path, f"{entry.key}: {message}", severity=Severity.ERROR if sure else None)
     elif not meant and not outward(service):
         # The house's own name server may know it.
         message = f"{entry.key}: no container on its networks is called {host!r}."
         yield ctx.on(service, entry.path, message, severity=Severity.INFO)
+
+
+def _says(name: str, host: str) -> bool:
+    """True when a container's or an image's name has the host's among its words, or is the same but for dashes."""
+    words, wanted = (re.split(r"[-_.]+", text.lower()) for text in (name, host))
+    return "".join(words) == "".join(wanted) or f"-{'-'.join(wanted)}-" in f"-{'-'.join(words)}-"
 
 
 _COMMON = frozenset({0, 80, 443, 3000, 5000, 8000, 8080, 8081, 8443, 9000})
