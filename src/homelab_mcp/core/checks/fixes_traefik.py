@@ -105,8 +105,9 @@ def _where(parts: list[str], message: str, wrong: str) -> tuple[int, int] | None
 
 @fixer("HL066")
 def unknown_service(spot: Spot) -> Change | None:
-    """Safe: Traefik drops the router as it is, and one Traefik service of the lab has nearly that name."""
+    """Safe for a slip in the name of one that the container's own labels define. Unsafe else: it opens another."""
     by_label = {name for s in spot.lab.services for name, _, _ in tl.http_labels(s, "services")}
+    beside = {name for name, _, _ in tl.http_labels(spot.service, "services")} if spot.service else set()
     for entry in _labels(spot, ".service"):
         name, at, provider = entry.raw.partition("@")
         if provider == "file":
@@ -115,8 +116,19 @@ def unknown_service(spot: Spot) -> Change | None:
             # Where not all labels are seen, another one may define the very name.
             known = by_label if spot.lab.labels_seen else ()
         near = nearest(name, known, 0.6)
-        return Change(f"Write {near}", _set(spot, entry, f"{near}{at}{provider}")) if near else None
+        safe = provider != "file" and near in beside and _is_slip(name, near or "")
+        if near is None or not (safe or nearest(name, [near])):
+            return None
+        return Change(f"Write {near}", _set(spot, entry, f"{near}{at}{provider}"), safe=safe)
     return None
+
+
+def _is_slip(written: str, meant: str) -> bool:
+    """True where each word is nearly the other's, or its letters in another order, and no number differs."""
+    one, other = (re.split(r"[-_.]+", text.lower()) for text in (written, meant))
+    if len(one) != len(other) or re.findall("[0-9]+", written) != re.findall("[0-9]+", meant):
+        return False
+    return all(sorted(a) == sorted(b) or nearest(a, [b]) for a, b in zip(one, other, strict=True))
 
 
 @fixer("HL068")

@@ -11,6 +11,7 @@ from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.listening import checked_ports, main_port, only_told, port_variables
 from homelab_mcp.core.checks.listening import label_problem as port_problem
 from homelab_mcp.core.checks.traefik_label_problem import drops_the_container, label_problem
+from homelab_mcp.core.checks.traefik_made_up import made_up_services
 from homelab_mcp.core.checks.traefik_regex import braces_problem, regex_problem
 from homelab_mcp.core.checks.traefik_rule import RuleInvalid, old_syntax_problem, value_problem, version_problem
 from homelab_mcp.core.checks.view import ServiceView
@@ -227,9 +228,7 @@ def unknown_service(ctx: LintContext) -> Iterable[Finding]:
                 if not beside.intersection(near):
                     continue  # What nobody sees may define it.
             tail = f" Did you mean {near[0]!r}?" if near else ""
-            made_up = f"{router.service.name}-{router.service.stack.project}".lower()
-            own = name.lower() == "-".join(re.findall(r"[^\W_]+", made_up))
-            if not own:
+            if name.lower() not in made_up_services(ctx.lab):
                 message = f"No label defines the Traefik service {name!r}.{tail}"
                 severity = None if ctx.lab.labels_seen else Severity.WARNING
                 yield ctx.on(router.service, entry.path, message, severity=severity)

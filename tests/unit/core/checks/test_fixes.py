@@ -192,6 +192,13 @@ def test_a_variable_that_is_taken_is_not_overwritten() -> None:
             "services:\n  web:\n    image: nginx:1.29\n    depends_on: [db]\n  d1: {image: x}\n  d2: {image: x}\n",
         ),
         ("HL064", "services:\n  web:\n    image: nginx:1.29\n    labels: {traefik.http.routers.w.rule: '(((' }\n"),
+        (
+            "HL066",
+            "services:\n  web:\n    image: nginx:1.29\n    labels:\n"
+            "      traefik.http.routers.w.rule: Host(`photos.example.org`)\n"
+            "      traefik.http.routers.w.service: album\n"
+            "  ml: {image: x, labels: {traefik.http.services.album-faces.loadbalancer.server.port: '3003'}}\n",
+        ),
         ("HL110", "services:\n  web:\n    image: nginx:latest\n"),
         ("HL102", "x-a: &a\n  image: nginx:1.29\nservices:\n  web: *a\n"),
         ("HL001", "services:\n\tweb:\n"),
