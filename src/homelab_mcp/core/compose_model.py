@@ -45,8 +45,15 @@ def is_open(value: object) -> bool:
 
 
 def is_external(body: object) -> bool:
-    """True for a network, volume, secret or config that Compose takes as it is and never makes."""
-    return isinstance(body, dict) and body.get("external") not in (None, False, "false")
+    """True for a network, volume, secret or config that Compose takes as it is and never makes.
+
+    Compose 2.40 reads ``no``, ``off`` and ``n`` as false, with quotes or without, in any case.
+    """
+    said = body.get("external") if isinstance(body, dict) else None
+    return said.lower() not in _NOT if isinstance(said, str) else said not in (None, False)
+
+
+_NOT = frozenset({"false", "no", "off", "n", ""})
 
 
 @dataclass(frozen=True, slots=True)
