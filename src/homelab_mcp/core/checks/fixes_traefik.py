@@ -140,10 +140,10 @@ def unknown_middleware(spot: Spot) -> Change | None:
         wrong = told.group(1) if told else ""
         bare, at, provider = wrong.partition("@")
         near = nearest(bare, known)
-        names = [n.strip() for n in entry.raw.split(",")]
-        if near is None or wrong not in names:
+        parts = entry.raw.split(",")
+        if near is None or wrong not in (part.strip() for part in parts):
             return None
-        value = entry.raw.replace(wrong, f"{near}{at}{provider}", 1)
+        value = ",".join(p.replace(wrong, f"{near}{at}{provider}") if p.strip() == wrong else p for p in parts)
         return Change(f"Write {near}", _set(spot, entry, value))
     return None
 
