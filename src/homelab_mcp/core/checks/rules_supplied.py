@@ -87,11 +87,14 @@ def _trouble(stack: StackView, path: str) -> tuple[int, str] | None:
     needs="secrets configs",
 )
 def swarms_only(ctx: LintContext) -> Iterable[Finding]:
-    """An external secret or config that a service of a Compose stack uses."""
+    """An external secret or config that a service of a Compose stack uses; a warning where all such are in profiles."""
     for stack, section, name, body in _used(ctx):
         if is_external(body) and stack.engine != "swarm":
             message = f"Compose takes no external {section}: the {section[:-1]} {name!r} needs a file."
-            severity = Severity.WARNING if _for_swarm(stack) else None
+            users = [s for s in stack.services if name in _names(s.data.get(section))]
+            # Compose asks for what is in a profile only when that is switched on.
+            asleep = all(s.profiles for s in users)
+            severity = Severity.WARNING if asleep or _for_swarm(stack) else None
             yield ctx.at(stack, (section, name, "external"), message, severity=severity)
 
 
