@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from homelab_mcp.core.checks.alike import near_host
 from homelab_mcp.core.checks.config_files import ConfigFile
 from homelab_mcp.core.checks.db_settings import kind_of
 from homelab_mcp.core.checks.frame import LintContext, rule
@@ -84,8 +84,7 @@ def _is_int(entry: Entry) -> bool:
 def _nobody(ctx: LintContext, service: ServiceView, entry: Entry, host: str, port: int) -> Iterator[Finding]:
     if host in given_hosts(service) or "://" not in (entry.value or "") or entry.key == "DOCKER_HOST":
         return
-    near = difflib.get_close_matches(host, ctx.lab.hosts, n=1, cutoff=0.8)
-    if near:
+    if near_host(ctx.lab, host, 0.8):
         return  # HL237 speaks of it.
     others = [s for s in service.stack.services if s is not service and meet(service, s, ctx.lab)]
     fitting = [s for s in others if port not in _COMMON and (port == main_port(s) or port in container_ports(s))]
@@ -142,20 +141,12 @@ def files_host(ctx: LintContext) -> Iterable[Finding]:
                     place, mark = file.place(line, column)
                     yield replace(finding, file=place, line=mark.line, column=mark.column)
                 continue
-            near = _near(ctx, host) if ctx.lab.whole or not outward(service) else []
+            near = near_host(ctx.lab, host, 0.7) if ctx.lab.whole or not outward(service) else ""
             if near or not outward(service):
-                tail = f" Did you mean {near[0]!r}?" if near else ""
+                tail = f" Did you mean {near!r}?" if near else ""
                 finding = ctx.on(service, (), f"No container is called {host!r}.{tail}")
                 place, mark = file.place(line, column)
                 yield replace(finding, file=place, line=mark.line, column=mark.column)
-
-
-def _near(ctx: LintContext, host: str) -> list[str]:
-    """The host of the lab that a name is nearly, looked for once."""
-    asked: dict[str, list[str]] = ctx.lab.memo.setdefault("near hosts", {})
-    if host not in asked:
-        asked[host] = difflib.get_close_matches(host, ctx.lab.hosts, n=1, cutoff=0.7)
-    return asked[host]
 
 
 def _lenders(ctx: LintContext) -> set[str]:

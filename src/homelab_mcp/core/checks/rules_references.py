@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 
+from homelab_mcp.core.checks.alike import Words
 from homelab_mcp.core.checks.engine_networks import asked, declares, has, makes, silent
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.view import ServiceView, StackView
@@ -203,18 +203,19 @@ def misnamed_network(ctx: LintContext) -> Iterable[Finding]:
     for s in ctx.lab.stacks:
         made_on.setdefault(s.host, set()).update(makes(s))
         declared_on.setdefault(s.host, set()).update(declares(s))
+    # Two default networks are alike by their ends already: of those only one with another dash is told.
+    words = {host: Words(names) for host, names in declared_on.items()}
+    by_letters = {host: {_letters(n): n for n in sorted(names, reverse=True)} for host, names in made_on.items()}
     for stack in (s for s in ctx.lab.stacks if not silent(known, s)):
         made = made_on[stack.host]
         for key, body in stack.section("networks").items():
             real = stack.real_network(key)
             if not is_external(body) or real in made or has(known, stack, real) or "$" in real:
                 continue
-            same = next((m for m in sorted(made) if _letters(m) == _letters(real)), "")
+            same = by_letters[stack.host].get(_letters(real), "")
             near = same
             if not same and ctx.lab.whole:
-                # Two default networks are alike by their ends already.
-                declared = sorted(declared_on[stack.host])
-                near = next(iter(difflib.get_close_matches(real, declared, n=1, cutoff=0.9)), "")
+                near = words[stack.host].near(real, 0.9)
             if near:
                 message = f"No stack makes the network {real!r}. Did you mean {near!r}?"
                 severity = Severity.ERROR if same and ctx.lab.whole else None

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.alike import Words
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import asks_for_login, is_sign_on
 from homelab_mcp.core.checks.traefik_static import StaticConfig
@@ -164,15 +165,14 @@ def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
     in_files = ctx.lab.traefik_files.names("middlewares") or frozenset()
     sure = Severity.ERROR if _all_seen(ctx) else None
     later = not any(map(is_sign_on, ctx.services()))
+    words = Words(known)
     for router in tl.all_routers(ctx.lab):
         entry = router.options.get("middlewares")
         for name in router.middlewares if entry and not entry.open else ():
             bare, _, provider = name.partition("@")
             if provider in {"", "docker"} and bare.lower() not in known:
-                near = difflib.get_close_matches(bare.lower(), known, n=1)
-                if bare in in_files:
-                    near = [f"{bare}@file"]
-                tail = f" Did you mean {near[0]!r}?" if near else ""
+                near = f"{bare}@file" if bare in in_files else words.near(bare.lower())
+                tail = f" Did you mean {near!r}?" if near else ""
                 message = f"No label defines {name!r}.{tail}"
                 # A lab whose log-in comes later: its protected routes are shut until then, which harms nobody.
                 severity = None if later and asks_for_login(bare) else sure
