@@ -9,6 +9,7 @@ from typing import Any
 
 from homelab_mcp.core import env_file
 from homelab_mcp.core.checks import env_texts
+from homelab_mcp.core.checks.asleep import sleeps
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.rules_operations import BY_SWARM
 from homelab_mcp.core.checks.view import ServiceView, StackView
@@ -93,8 +94,7 @@ def swarms_only(ctx: LintContext) -> Iterable[Finding]:
             message = f"Compose takes no external {section}: the {section[:-1]} {name!r} needs a file."
             users = [s for s in stack.services if name in _names(s.data.get(section))]
             # Compose asks for what is in a profile only when that is switched on.
-            asleep = all(s.profiles for s in users)
-            severity = Severity.WARNING if asleep or _for_swarm(stack) else None
+            severity = Severity.WARNING if all(map(sleeps, users)) or _for_swarm(stack) else None
             yield ctx.at(stack, (section, name, "external"), message, severity=severity)
 
 
