@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from homelab_mcp.model.finding import Finding, Severity
 
 if TYPE_CHECKING:
-    from homelab_mcp.core.checks.view import Lab, StackView
+    from homelab_mcp.core.checks.view import Lab, ServiceView, StackView
 
 _ASKED = "HL012 HL019 HL020 HL021 HL022 HL023 HL028 HL030 HL031 HL033 HL036 HL126 HL137"
 ASKED_OF_THE_STARTED = frozenset(_ASKED.split())
@@ -27,7 +27,7 @@ class Asleep:
             (file, service.name)
             for stack in lab.stacks
             for service in stack.services
-            if service.profiles and not service.profiles & started(stack) and "*" not in started(stack)
+            if sleeps(service)
             for file in {stack.file, *(f.file for f in stack.files)}
         }
 
@@ -38,6 +38,12 @@ class Asleep:
             return finding
         message = f"{finding.message} Compose says so once a profile of the service is started."
         return replace(finding, severity=Severity.WARNING, message=message)
+
+
+def sleeps(service: ServiceView) -> bool:
+    """True where nothing starts it: it has profiles, and its stack's ``.env`` switches none of them on."""
+    on = started(service.stack) if service.profiles else frozenset()
+    return bool(service.profiles) and not service.profiles & on and "*" not in on
 
 
 def started(stack: StackView) -> frozenset[str]:
