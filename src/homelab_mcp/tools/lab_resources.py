@@ -15,7 +15,8 @@ from mcp.server.mcpserver.exceptions import ResourceError
 
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.ports import Lab
-from homelab_mcp.tools.shape import RESULT_LIMIT, in_thread, told
+from homelab_mcp.tools.bounded import RESULT_LIMIT
+from homelab_mcp.tools.shape import in_thread, told
 
 MARKDOWN, YAML, JSON = "text/markdown", "application/yaml", "application/json"
 
