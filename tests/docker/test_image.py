@@ -25,7 +25,6 @@ from homelab_mcp import __version__
 from release.lock import needed_to_run, read_lock
 from release.package import package
 from testbed import Scratch
-from testbed.definitions import definition, provide
 from testbed.docker_engine import docker, wait_until
 from testbed.images import SEARCH_PATH, _libraries, accounts, ensure_socket_proxy, find_program
 from tests.doc_play import played, shell_of
@@ -229,8 +228,7 @@ async def test_the_page_s_commands_put_it_into_the_lab(tmp_path: Path) -> None:
                 "try: print(u.urlopen(r).status)\nexcept u.HTTPError as e: print(e.code)"
             )
             assert int(docker("exec", box, "python", "-c", asks)) not in (401, 421)
-            # The page's lab has a log-in already; here it comes into the files alone, and starts with the rule.
-            provide([definition("authelia")])
+            # The page's lab has a log-in already; here it comes into the files alone.
             secrets = lab / "core" / ".env"
             secrets.parent.mkdir()
             secrets.write_text("DUCKDNS_TOKEN=of-nobody\n", "utf-8")
@@ -245,10 +243,9 @@ async def test_the_page_s_commands_put_it_into_the_lab(tmp_path: Path) -> None:
                 approved = shell.type(f"{inside} approve {plan_id} --apply --pin-file -", given=f"{PIN}\n")
                 assert approved.code == 0, approved.said
             play.type(shell, access, replies=[("PIN", PIN)])
-            rules = (lab / "core/authelia/configuration.yml").read_text("utf-8")
-            assert re.search(r"mcp\.example\.duckdns\.org'?\n(?:.*\n){0,6}?.*two_factor", rules), rules
-            assert docker("inspect", "--format", "{{.State.Health.Status}}", "authelia") == "healthy"
+            rules = (lab / "core/authelia/config/access-control.yml").read_text("utf-8")
+            assert "- domain: mcp.example.duckdns.org\n      policy: two_factor\n" in rules, rules
+            wait_until(lambda: docker(*state) == "healthy", "the server with its new labels to be healthy", within=120)
     finally:
-        subprocess.run(["docker", "rm", "--force", "authelia"], capture_output=True, check=False)
         subprocess.run(["docker", "compose", "down", "--volumes"], cwd=folder, capture_output=True, check=False)
         subprocess.run(["docker", "network", "rm", "traefik-network"], capture_output=True, check=False)
