@@ -106,6 +106,26 @@ def test_the_command_says_which_step_did_not_hold(lab: LabOnDisk, tmp_path: Path
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        ("{write: homelab.yaml, replace: {nothing-like-it: b}}", "does not hold"),
+        ("{write: ../beside.yaml, text: a}", "inside the lab"),
+        ("{delete: gone.txt}", "No such file"),
+        ("{prompt: no-such-prompt}", "no-such-prompt"),
+        ("{resource: 'homelab://no-such'}", "no-such"),
+    ],
+)
+def test_a_step_that_cannot_be_done_is_told_and_not_a_crash(
+    lab: LabOnDisk, tmp_path: Path, step: str, told: str
+) -> None:
+    script = tmp_path / "wrong.yaml"
+    script.write_text(f"says: x\nsteps:\n  - {step}\n")
+    (line,) = lab.json("agent-test", str(script), code=1)["steps"]
+    assert told in line["problems"][0]
+
+
+@pytest.mark.timeout(120)
 def test_what_a_script_starts_is_seen_and_ends_with_it_whether_it_holds_or_not(lab: LabOnDisk, tmp_path: Path) -> None:
     script, mark = tmp_path / "beside.yaml", f"stand-in-{os.getpid()}-beside"
     found = "  - {tool: host_health, with: {find: MARK}, expect: {found: WANTED}}\n".replace("MARK", mark)

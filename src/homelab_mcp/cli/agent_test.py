@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from homelab_mcp.adapters.lab_paths import parts_of
 from homelab_mcp.cli.common import FAILED, JsonFlag, emit, lab_of, who
 from homelab_mcp.cli.plan_flow import PinFile, read_pin
 from homelab_mcp.core.agent_script import Script, Step, astray, at, edited, filled, parse_script, unmet
@@ -101,7 +102,7 @@ async def steps_of(client: Client, lab: Lab, script: Script, pin: str, known: Ma
             if step.kind == "start":
                 problems = await _started(beside, step.start, lab.root, saved)
             else:
-                problems = await _done(lab, client, step, saved, pin)
+                problems = await _tried(lab, client, step, saved, pin)
             lines.append({"step": f"{step.kind} {getattr(step, step.kind)}", "ok": not problems, "problems": problems})
             if problems:
                 break
@@ -136,6 +137,18 @@ async def _started(beside: AsyncExitStack, command: str, folder: str, saved: dic
     return []
 
 
+async def _tried(lab: Lab, client: Client, step: Step, saved: dict[str, Any], pin: str) -> list[str]:
+    """Do one step; what did not hold, or why it could not be done."""
+    from mcp.shared.exceptions import MCPError
+
+    try:
+        return await _done(lab, client, step, saved, pin)
+    except HomelabError as error:
+        return [error.as_text()]
+    except (OSError, MCPError) as error:
+        return [str(error)]
+
+
 async def _done(lab: Lab, client: Client, step: Step, saved: dict[str, Any], pin: str) -> list[str]:
     """Do one step; what did not hold."""
     match step.kind:
@@ -148,11 +161,11 @@ async def _done(lab: Lab, client: Client, step: Step, saved: dict[str, Any], pin
             page = await client.read_resource(step.resource)
             return astray(step, "".join(getattr(content, "text", "") for content in page.contents), "the resource")
         case "write":
-            path = Path(lab.root, step.write)
+            path = _inside(lab, step.write)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(edited(step, _read(lab, step.write)), encoding="utf-8")
         case "delete":
-            Path(lab.root, step.delete).unlink()
+            _inside(lab, step.delete).unlink()
         case "command":
             return await _typed(lab, step)
         case "approve" | "decline":
@@ -178,9 +191,14 @@ async def _in_time(client: Client, step: Step, saved: dict[str, Any]) -> list[st
     return problems
 
 
+def _inside(lab: Lab, name: str) -> Path:
+    """The place of a file of the lab. Raises InvalidInput (``path_refused``)."""
+    return Path(lab.root, *parts_of(name))
+
+
 def _read(lab: Lab, name: str) -> str:
     """A file of the lab; "" where there is none. Of a database what can be read of it."""
-    path = Path(lab.root, name)
+    path = _inside(lab, name)
     return path.read_bytes().decode(errors="replace") if path.is_file() else ""
 
 
@@ -189,7 +207,7 @@ def _owned(lab: Lab, step: Step) -> list[str]:
     if not step.owner:
         return []
     try:
-        seen = Path(lab.root, step.file).lstat()
+        seen = _inside(lab, step.file).lstat()
     except OSError:
         return ["the file is not there"]
     owner = f"{seen.st_uid}:{seen.st_gid}"
