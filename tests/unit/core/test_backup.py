@@ -361,3 +361,45 @@ def test_a_catalog_dump_of_the_whole_server_is_asked_for_no_others() -> None:
 def test_what_a_dump_leaves_out_is_asked_by_its_kind(kind: str, dump: str, left_out: str) -> None:
     asked = _others(kind, dump)
     assert asked == left_out if left_out in ("", *OTHERS.values()) else left_out in asked
+
+
+def asked(text: str, service: str = "") -> Wanted:
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", text),), None)
+    return wanted(snapshot, jobs_of(view(snapshot), CONFIG, "backup", lambda _: None).dumps, "s", service, "")
+
+
+@pytest.mark.parametrize(
+    ("volumes", "others", "paths"),
+    [
+        ("'./app:/config', './app/data/up:/up'", "", ("app",)),
+        ("'./app/data/up:/up', './app:/config'", "", ("app",)),
+        ("'./app:/config', './app:/again:ro'", "", ("app",)),
+        (
+            "'./one:/c', './films:/f'",
+            "  b: {image: 'x:1', volumes: ['./films:/f', './two:/c']}\n",
+            ("one", "films", "two"),
+        ),
+    ],
+)
+def test_a_folder_is_swapped_once_with_all_that_is_in_it(volumes: str, others: str, paths: tuple[str, ...]) -> None:
+    what = asked(f"services:\n  a: {{image: 'x:1', volumes: [{volumes}]}}\n{others}")
+    assert what.paths == tuple(f"s/{p}" for p in paths)
+
+
+def test_folders_of_databases_inside_each_other_are_swapped_once() -> None:
+    mounts = "['./db:/var/lib/postgresql', './db/data:/var/lib/postgresql/data']"
+    what = asked(f"services:\n  db: {{image: 'postgres:17', volumes: {mounts}}}\n", "db")
+    assert [what.emptied(d) for d in what.dumps] == [("s/db",)]
+    draft = restore_backup(
+        SNAPSHOT, what, found=["s/db.sql"], side="side", trash="t", exists=lambda _: True, when="then"
+    )
+    assert [(m.source, m.target) for m in draft.moves] == [("s/db", "t/s/db"), ("side/empty/s/db", "s/db")]
+
+
+def test_services_that_share_a_folder_come_back_with_it_as_a_stack() -> None:
+    text = "services:\n" + APP + "  other: {image: 'x:1', volumes: ['./shared:/s']}\n"
+    with pytest.raises(InvalidInput) as refused:
+        asked(text, "other")
+    assert refused.value.hint == "Restore the whole stack."
+    draft = restored(SNAPSHOT, asked(text), ["s/shared", "s/in"])
+    assert [m.target for m in draft.moves] == ["s/shared", "s/in"]

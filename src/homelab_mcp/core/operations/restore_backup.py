@@ -11,7 +11,7 @@ from homelab_mcp.core import env_file
 from homelab_mcp.core.backup_jobs import Dump
 from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.operations import service_parts
-from homelab_mcp.core.operations.data_places import places, used_elsewhere
+from homelab_mcp.core.operations.data_places import folded, places, used_elsewhere
 from homelab_mcp.core.operations.stack_as_one import as_one_file
 from homelab_mcp.core.operations.stack_paths import Root, declared_by
 from homelab_mcp.core.secret_files import is_secret_file
@@ -49,7 +49,8 @@ class Wanted:
 
     def emptied(self, dump: Dump) -> tuple[str, ...]:
         """Folders that a dump's database begins anew in, but for those that come (empty) with a folder around them."""
-        return tuple(f for f in dump.folders if not any(f.startswith(f"{p}/") for p in self.paths))
+        around = [*self.paths, *(f for d in self.dumps for f in d.folders)]
+        return tuple(f for f in folded(dump.folders) if not any(f.startswith(f"{p}/") for p in around))
 
 
 def wanted(
@@ -183,15 +184,19 @@ def restore_backup(
         around = (p for p in what.paths if any(f.startswith(f"{p}/") for f in dump.folders))
         return dump.file in found and all(p in found for p in around)
 
-    loads = [d for d in what.dumps if begins_anew(d)]
+    begin = [d for d in what.dumps if begins_anew(d)]
+    # One inside another's folder begins anew with that one, or not at all.
+    outer = [f for d in what.dumps if d not in begin for f in d.folders]
+    loads = [d for d in begin if not any(f.startswith(f"{o}/") for f in d.folders for o in outer)]
     # A folder around a database whose dump is not there would put the database away with nothing to load.
     kept = {f for d in what.dumps if d not in loads for f in d.folders}
     around = [p for p in what.paths if any(f.startswith(f"{p}/") for f in kept)]
-    for path in (p for p in what.paths if p in found and p not in around):
-        moves += _swap(path, f"{side}/lab/{path}", trash, exists)
-    for dump in loads:
-        for folder in what.emptied(dump):
-            moves += _swap(folder, f"{side}/empty/{folder}", trash, exists)
+    sources = {p: f"{side}/lab/{p}" for p in what.paths if p in found and p not in around}
+    for folder in (f for d in loads for f in what.emptied(d)):
+        sources.setdefault(folder, f"{side}/empty/{folder}")
+    # One move takes along what is inside: a second one of that would mix the old with the new.
+    for path in folded(sources):
+        moves += _swap(path, sources[path], trash, exists)
     if not moves:
         raise InvalidInput(
             "That backup holds nothing of it.", code="not_in_backup", hint="List the backups and take another."
