@@ -22,6 +22,7 @@ from homelab_mcp.model.plan import (
     PlanState,
     Verification,
 )
+from homelab_mcp.workflow import data_steps
 from homelab_mcp.workflow.applier import Applier
 from homelab_mcp.workflow.plan_view import data_lines
 from homelab_mcp.workflow.verifier import Verifier
@@ -296,3 +297,71 @@ def test_a_death_at_any_point_of_a_swap_leaves_the_old_or_the_new_data_whole(tmp
             assert everything(lab.root) == before, point
         assert lab.docker.running().keys() == {"web"}, point
     assert ended[PlanState.DONE] and ended[PlanState.ROLLED_BACK] > 8, ended
+
+
+def nested_draft(lab: BenchLab, *moves: tuple[str, str]) -> Draft:
+    """Swaps a folder, and a part of it by itself."""
+    for path, content in (
+        ("media/web/cfg", "now"),
+        ("media/web/up/pic", "now"),
+        ("media/side/web/cfg", "old"),
+        ("media/side/web/up/pic", "old"),
+        ("media/side/up/pic", "old"),
+    ):
+        (lab.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (lab.root / path).write_text(content)
+    return replace(swapping_draft(lab), moves=tuple(DataMove(source, target, "swapped") for source, target in moves))
+
+
+NESTED = (
+    ("media/web", f"{TRASH}/web"),
+    ("media/side/web", "media/web"),
+    ("media/web/up", f"{TRASH}/web/up"),
+    ("media/side/up", "media/web/up"),
+)
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        NESTED,
+        # Twice the same, and into what has just moved.
+        (*NESTED[:2], ("media/web", f"{TRASH}/again")),
+        (NESTED[0], ("media/side/web", f"{TRASH}/web/side")),
+        (NESTED[0], ("media/side/up", "media/web/up")),
+    ],
+)
+def test_moves_of_one_place_are_refused_before_anything_is_touched(
+    tmp_path: Path, moves: tuple[tuple[str, str], ...]
+) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    draft = nested_draft(lab, *moves)
+    before = everything(lab.root)
+    with pytest.raises(PlanRefused) as caught:
+        data_steps.remember(lab.data, lab.plan(draft))
+    assert caught.value.code == "moves_overlap"
+    assert everything(lab.root) == before
+
+
+def test_a_part_may_move_before_the_folder_around_it_and_a_place_that_was_left_be_filled(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    part = (("media/web/up", f"{TRASH}/up"), ("media/side/up", "media/web/up"))
+    plan = lab.plan(nested_draft(lab, *part, *NESTED[:2]))
+    before = everything(lab.root)
+    moves = data_steps.remember(lab.data, plan)
+    data_steps.carry_out(lab.data, plan, moves, lambda _: None)
+    assert (lab.root / TRASH / "web/up/pic").read_text() == (lab.root / "media/web/up/pic").read_text() == "old"
+    assert all(e.ok for e in data_steps.put_back(lab.data, plan, moves))
+    assert everything(lab.root) == before
+
+
+def test_what_came_along_with_a_folder_is_not_put_back_by_itself(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    plan = lab.plan(nested_draft(lab, *NESTED))
+    before = everything(lab.root)
+    # As an apply began them that did not look for this yet.
+    moves = [[s, t, str(lab.data.identity(s))] for s, t in NESTED]
+    with pytest.raises(PlanRefused):
+        data_steps.carry_out(lab.data, plan, moves, lambda _: None)
+    assert all(e.ok for e in data_steps.put_back(lab.data, plan, moves))
+    assert everything(lab.root) == before
