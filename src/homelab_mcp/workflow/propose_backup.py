@@ -189,6 +189,7 @@ def propose_restore_backup(
     Raises NotFound, InvalidInput, EngineFailed, EngineUnavailable.
     """
     from homelab_mcp.core.operations.restore_backup import restore_backup, wanted
+    from homelab_mcp.core.operations.restore_found import found_of
 
     place = backup_place(lab)
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
@@ -205,16 +206,16 @@ def propose_restore_backup(
     calls = [["restore", chosen[0], mark, *what.paths]]
     calls += [["dumped", chosen[0], mark, d.file, *what.emptied(d)] for d in what.dumps]
     lines = [line for words in calls for line in _restored(lab, words, on_step)]
-    found = [line.removeprefix("FOUND ") for line in lines if line.startswith("FOUND ")]
-    problems = [f"Of the backup: {line.removeprefix('PROBLEM ')}" for line in lines if line.startswith("PROBLEM ")]
+    found = found_of(lines)
     draft = restore_backup(
         snapshot,
-        replace(what, left=(*what.left, *problems)),
+        replace(what, left=(*what.left, *found.problems)),
         found=found,
         side=f"{place.stack}/restore/{mark}",
         trash=f"{TRASH}/{mark[:15]}-restore-{service or stack}",
         exists=lambda p: lab.data.identity(p) is not None,
         when=chosen[1],
+        remade=place.remade,
     )
     for move in draft.moves:
         if not move.source.startswith(f"{place.stack}/restore/"):

@@ -10,6 +10,7 @@ from homelab_mcp.core.backup_jobs import OTHERS, Jobs, _others, excludes_text, j
 from homelab_mcp.core.backup_script import RUN_SH
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.operations.restore_backup import Wanted, restore_backup, wanted
+from homelab_mcp.core.operations.restore_found import Found, found_of
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft
@@ -131,7 +132,7 @@ def test_a_restore_swaps_and_lets_a_database_begin_anew_before_its_service() -> 
     draft = restore_backup(
         SNAPSHOT,
         what,
-        found=["apps/wiki/data", "apps/db.sql"],
+        found=Found(("apps/wiki/data", "apps/db.sql")),
         side="backup/restore/x",
         trash=".homelab/trash/y",
         exists=lambda path: path != "apps/db/database",
@@ -240,7 +241,13 @@ def around() -> tuple[Snapshot, Wanted]:
 
 def restored(snapshot: Snapshot, what: Wanted, found: list[str]) -> Draft:
     return restore_backup(
-        snapshot, what, found=found, side="side", trash=".homelab/trash/y", exists=lambda _: False, when="then"
+        snapshot,
+        what,
+        found=Found(tuple(found)),
+        side="side",
+        trash=".homelab/trash/y",
+        exists=lambda _: False,
+        when="then",
     )
 
 
@@ -391,7 +398,7 @@ def test_folders_of_databases_inside_each_other_are_swapped_once() -> None:
     what = asked(f"services:\n  db: {{image: 'postgres:17', volumes: {mounts}}}\n", "db")
     assert [what.emptied(d) for d in what.dumps] == [("s/db",)]
     draft = restore_backup(
-        SNAPSHOT, what, found=["s/db.sql"], side="side", trash="t", exists=lambda _: True, when="then"
+        SNAPSHOT, what, found=Found(("s/db.sql",)), side="side", trash="t", exists=lambda _: True, when="then"
     )
     assert [(m.source, m.target) for m in draft.moves] == [("s/db", "t/s/db"), ("side/empty/s/db", "s/db")]
 
@@ -403,3 +410,54 @@ def test_services_that_share_a_folder_come_back_with_it_as_a_stack() -> None:
     assert refused.value.hint == "Restore the whole stack."
     draft = restored(SNAPSHOT, asked(text), ["s/shared", "s/in"])
     assert [m.target for m in draft.moves] == ["s/shared", "s/in"]
+
+
+PHOTOS = (
+    "services:\n  immich: {image: 'x:1', volumes: ['./immich/upload:/up', './immich/cfg:/c']}\n"
+    "  db: {image: 'mariadb:11', volumes: ['./data:/var/lib/mysql']}\n"
+)
+
+
+def lacking(*lines: str, service: str = "immich", remade: tuple[str, ...] = (), skipped: str = "") -> Draft:
+    """The plan of what the script said, once restored."""
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", PHOTOS),), None)
+    config = BackupConfig(repository="/b", skip=(skipped,) if skipped else ())
+    what = wanted(snapshot, jobs_of(view(snapshot), config, "backup", lambda _: None).dumps, "s", service, "")
+    return restore_backup(
+        snapshot, what, found=found_of(lines), side="side", trash="t", exists=lambda _: True, when="then", remade=remade
+    )
+
+
+def test_a_folder_that_the_backup_left_empty_takes_no_full_ones_place() -> None:
+    left_out = ("EMPTY s/immich/upload", "LACKS s/immich/upload\t/lab/s/immich/upload/*\ts/immich/upload/a.jpg")
+    draft = lacking(*left_out, "FOUND s/immich/cfg")
+    assert [m.target for m in draft.moves] == ["t/s/immich/cfg", "s/immich/cfg"]
+    (told,) = [n for n in draft.notes if n.startswith("s/immich/upload stays as it is")]
+    assert "`s/immich/upload/*`" in told
+    with pytest.raises(InvalidInput) as refused:
+        lacking(*left_out, "MISSING s/immich/cfg")
+    assert (refused.value.code, "s/immich/upload" in refused.value.message) == ("left_out", True)
+
+
+def test_nothing_is_put_in_the_place_of_a_database_that_is_skipped_since() -> None:
+    said = ("EMPTY s/data", "LACKS s/data\t/lab/s/data/*\ts/data/base")
+    with pytest.raises(InvalidInput) as refused:
+        lacking(*said, service="db", skipped="s/db")
+    assert refused.value.code == "left_out"
+    assert [str(a.kind) for a in lacking(*said, "FOUND s/db.sql", service="db").actions] == ["remove", "up", "load"]
+
+
+def test_what_the_backup_left_out_of_a_folder_is_told_as_high() -> None:
+    said = ("FOUND s/immich/upload", "LACKS s/immich/upload\t*.mkv\ts/immich/upload/film.mkv", "FOUND s/immich/cfg")
+    told = [r for r in lacking(*said).risks if "*.mkv" in r.reason]
+    assert [r.risk.word for r in told] == ["high"]
+    assert "s/immich/upload/film.mkv" in told[0].reason
+    assert lacking(*said, remade=("*.mkv",)).risks == lacking(said[0], said[2]).risks
+
+
+def test_a_folder_with_one_in_it_that_would_come_back_empty_stays() -> None:
+    lack = "LACKS s/immich/upload\t/lab/s/immich/upload/library/*\ts/immich/upload/library/a.jpg"
+    draft = lacking("FOUND s/immich/upload", lack, "FOUND s/immich/cfg")
+    assert [m.target for m in draft.moves] == ["t/s/immich/cfg", "s/immich/cfg"]
+    remade = lacking("FOUND s/immich/upload", lack, remade=("s/immich/upload/library/*",))
+    assert "s/immich/upload" in [m.target for m in remade.moves]

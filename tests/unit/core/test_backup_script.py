@@ -10,6 +10,7 @@ import pytest
 
 from homelab_mcp.core.backup_jobs import ENGINES, OTHERS
 from homelab_mcp.core.backup_script import RUN_SH
+from homelab_mcp.core.backup_script_found import FOUND_SH
 from homelab_mcp.core.backup_script_place import PLACE_SH
 
 pytestmark = pytest.mark.unit
@@ -204,3 +205,102 @@ def dumped(tmp_path: Path, held: str, code: int, said: str = "") -> subprocess.C
     path["SAID"] = said
     argv = ["sh", "-c", f"say() {{ :; }}\n{script}\ndumped abc 1 apps/db.sql apps/db"]
     return subprocess.run(argv, env=path, capture_output=True, text=True, check=False)
+
+
+RESTIC_OF_FILES = """#!/bin/sh
+into=""
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --target) into=$2 ;;
+    --include) [ ! -e "$STORE$2" ] || { mkdir -p "$into${2%/*}"; cp -a "$STORE$2" "$into${2%/*}/"; } ;;
+  esac
+  shift
+done
+"""
+
+
+class Restores:
+    """A lab, a backup of it, and what the script restores of that."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.lab = folder, folder / "lab"
+        self.store = Path(f"{folder}/store{folder}")
+        self.side = Path(f"{folder}/restore/1{folder}/lab")
+        for name in ("state", "restore", "backup", "bin", "lab"):
+            (folder / name).mkdir()
+        (folder / "backup/excludes").touch()
+        (folder / "bin/restic").write_text(RESTIC_OF_FILES)
+        (folder / "bin/restic").chmod(0o755)
+        script = PLACE_SH + FOUND_SH + RUN_SH[RUN_SH.index("plainly() {") : RUN_SH.index("# load STACK")]
+        for name in ("dumps", "lab", "restore", "state", "backup"):
+            script = script.replace(f"/{name}/", f"{folder}/{name}/")
+        self.script = script.replace("find /restore", f"find {folder}/restore")
+
+    def now(self, *files: str) -> None:
+        put(self.lab, files)
+
+    def then(self, *files: str, dumps: tuple[str, ...] = ()) -> None:
+        put(self.store / "lab", files)
+        put(self.store / "dumps", dumps)
+
+    def excludes(self, *patterns: str, then: bool = False) -> None:
+        file = self.store / "dumps/.excludes" if then else self.folder / "backup/excludes"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(f"{p.replace('/lab/', f'{self.lab}/')}\n" for p in patterns))
+
+    def run(self, *paths: str) -> list[str]:
+        """What it says, with the folder's own name taken out."""
+        argv = ["sh", "-c", f'say() {{ :; }}\n{self.script}\nrestore abc 1 "$@"', "sh", *paths]
+        env = {"PATH": f"{self.folder}/bin:{os.environ['PATH']}", "STORE": f"{self.folder}/store"}
+        done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.replace(str(self.folder), "").splitlines()
+
+
+def put(folder: Path, files: tuple[str, ...]) -> None:
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).mkdir(exist_ok=True) if name.endswith("/") else (folder / name).write_text(str(folder))
+
+
+@pytest.fixture
+def restores(tmp_path: Path) -> Restores:
+    return Restores(tmp_path)
+
+
+def test_a_folder_that_comes_back_with_no_file_in_it_is_told_where_there_are_some_now(restores: Restores) -> None:
+    restores.now("s/full/a/1", "s/empty/", "s/held/1")
+    restores.then("s/full/a/", "s/empty/", "s/held/1", "s/gone/")
+    assert restores.run("s/full", "s/empty", "s/held", "s/gone", "s/none") == [
+        "EMPTY s/full",
+        "FOUND s/empty",
+        "FOUND s/held",
+        "FOUND s/gone",
+        "MISSING s/none",
+    ]
+
+
+@pytest.mark.parametrize("then", [True, False])
+def test_what_was_left_out_and_is_there_now_is_told_by_the_settings_of_then(restores: Restores, then: bool) -> None:
+    restores.now("s/my films/a.mkv", "s/my films/list", "s/up/lib/1.jpg", "s/up/x", "s/other/1", "s/cfg/cache/1")
+    restores.then("s/my films/list", "s/up/lib/", "s/up/x", "s/cfg/")
+    patterns = ("*.mkv", "/lab/s/up/lib/*", "/lab/s/o[t]her/*", "cfg/cache", "*.homelab-tmp", "/lab/s/up/x/*")
+    if then:
+        # Of today's settings nothing is said: that run had others.
+        restores.excludes("/lab/s/up/x")
+    restores.excludes(*patterns, then=then)
+    assert restores.run("s/my films", "s/up", "s/cfg") == [
+        "FOUND s/my films",
+        "LACKS s/my films\t*.mkv\ts/my films/a.mkv",
+        "FOUND s/up",
+        "LACKS s/up\t/lab/s/up/lib/*\ts/up/lib/1.jpg",
+        "EMPTY s/cfg",
+        "LACKS s/cfg\tcfg/cache\ts/cfg/cache",
+    ]
+
+
+def test_what_is_in_the_backup_all_the_same_is_no_lack(restores: Restores) -> None:
+    restores.now("s/up/a.mkv", "s/up/b.mkv")
+    restores.then("s/up/a.mkv", "s/up/b.mkv")
+    restores.excludes("*.mkv")
+    assert restores.run("s/up") == ["FOUND s/up"]
