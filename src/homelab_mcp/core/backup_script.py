@@ -172,7 +172,14 @@ restore() {
   rm -rf "$to"; mkdir -p "$to"
   for path in "$@"; do say "restoring $path"; done
   both() {
-    for path in "$@"; do shift; set -- "$@" "/lab/$path" "/dumps/sqlite/$path"; done
+    for path in "$@"; do
+      shift
+      set -- "$@" "/lab/$path" "/dumps/sqlite/$path"
+      # One file of a database comes with its log.
+      [ -d "/lab/$path" ] || for end in -wal -journal; do
+        set -- "$@" "/lab/$path$end" "/dumps/sqlite/$path$end"
+      done
+    done
     fetch "$from" "$to" "$@" /dumps/.excludes
   }
   both "$@" || { echo "PROBLEM $(why)"; exit 1; }

@@ -38,12 +38,19 @@ def remember(data: Data | None, plan: Plan) -> list[list[str]]:
 
 
 def carry_out(data: Data | None, plan: Plan, moves: Sequence[Sequence[str]], step: Callable[[str], None]) -> None:
-    """Move what is to be moved, then give away what is to be given away. Raises InvalidInput, StorageFailed."""
+    """Move what is to be moved, then give away what is to be given away. Raises InvalidInput, StorageFailed.
+
+    A database's file goes first and takes its logs along: after a kill between them they are put together again.
+    """
+    named = {source for source, _, _ in moves}
     for source, target, identity in moves:
         step(f"moving {source} to {target}")
         if _there(data).identity(source) != identity:
             raise PlanRefused(f"{source} was replaced while the apply was at work.", code="plan_stale")
+        logs = [end for end in _there(data).logs(source) if source + end not in named]
         _there(data).move(source, target)
+        for end in logs:
+            _there(data).move(source + end, target + end)
     if plan.draft.owners:
         step("changing owners")
     for change in plan.draft.owners:
@@ -95,10 +102,15 @@ def put_back(data: Data | None, plan: Plan, moves: Sequence[Sequence[str]]) -> l
             given += 1
     if given:
         seen.append(Evidence(f"{given} owners put back", ok=True))
+    named = {target for _, target, _ in moves}
     for number, (source, target, identity) in reversed(list(enumerate(moves))):
         if _there(data).identity(target) != identity or _taken_along(source, target, moves[:number]):
             continue
         try:
+            # Its logs before it: whoever is killed between them begins here again. And they may have come since.
+            for end in _there(data).logs(target):
+                if target + end not in named:
+                    _there(data).move(target + end, source + end)
             _there(data).move(target, source)
             seen.append(Evidence(f"{source} moved back", ok=True))
         except HomelabError as error:

@@ -135,7 +135,7 @@ def test_a_restore_swaps_and_lets_a_database_begin_anew_before_its_service() -> 
         found=Found(("apps/wiki/data", "apps/db.sql")),
         side="backup/restore/x",
         trash=".homelab/trash/y",
-        exists=lambda path: path != "apps/db/database",
+        exists=lambda path: not path.startswith("apps/db/database"),
         when="then",
     )
     assert [(m.source, m.target) for m in draft.moves] == [
@@ -461,3 +461,19 @@ def test_a_folder_with_one_in_it_that_would_come_back_empty_stays() -> None:
     assert [m.target for m in draft.moves] == ["t/s/immich/cfg", "s/immich/cfg"]
     remade = lacking("FOUND s/immich/upload", lack, remade=("s/immich/upload/library/*",))
     assert "s/immich/upload" in [m.target for m in remade.moves]
+
+
+def test_a_databases_log_is_asked_for_by_its_file_and_one_that_is_left_alone_is_put_aside() -> None:
+    text = "services:\n  app: {image: 'x:1', volumes: ['./app:/app']}\n"
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", text),), None)
+    what = wanted(snapshot, (), "s", "", "s/app/a.db-wal")
+    assert what.paths == ("s/app/a.db",)
+    assert wanted(snapshot, (), "s", "", "s/app/notes-journal").paths == ("s/app/notes-journal",)
+    there = {"s/app/a.db-wal"}
+    draft = restore_backup(
+        snapshot, what, found=Found(what.paths), side="side", trash="t", exists=there.__contains__, when="then"
+    )
+    assert [(m.source, m.target) for m in draft.moves] == [
+        ("s/app/a.db-wal", "t/s/app/a.db-wal"),
+        ("side/lab/s/app/a.db", "s/app/a.db"),
+    ]

@@ -304,3 +304,14 @@ def test_what_is_in_the_backup_all_the_same_is_no_lack(restores: Restores) -> No
     restores.then("s/up/a.mkv", "s/up/b.mkv")
     restores.excludes("*.mkv")
     assert restores.run("s/up") == ["FOUND s/up"]
+
+
+def test_one_file_of_a_database_comes_with_its_log(restores: Restores) -> None:
+    restores.now("s/app.db", "s/app.db-wal", "s/app.db-shm", "s/folder/x", "s/folder-journal/x")
+    restores.then("s/folder/x", "s/folder-journal/x", dumps=("sqlite/s/app.db", "sqlite/s/app.db-wal"))
+    assert restores.run("s/app.db", "s/folder") == ["FOUND s/app.db", "FOUND s/folder"]
+    assert sorted(str(p.relative_to(restores.side)) for p in restores.side.rglob("*") if p.is_file()) == [
+        "s/app.db",
+        "s/app.db-wal",
+        "s/folder/x",
+    ]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -365,3 +368,83 @@ def test_what_came_along_with_a_folder_is_not_put_back_by_itself(tmp_path: Path)
         data_steps.carry_out(lab.data, plan, moves, lambda _: None)
     assert all(e.ok for e in data_steps.put_back(lab.data, plan, moves))
     assert everything(lab.root) == before
+
+
+def database(path: Path, *values: int) -> None:
+    """A database as a crash leaves it: its rows are in its log alone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    work = path.with_name(f"work-{path.name}")
+    db = sqlite3.connect(work)
+    db.executescript("PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; CREATE TABLE t (x)")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.executemany("INSERT INTO t VALUES (?)", [(value,) for value in values])
+    db.commit()
+    for end in ("", "-wal", "-shm"):
+        shutil.copy(f"{work}{end}", f"{path}{end}")
+    db.close()
+    work.unlink()
+
+
+def rows(path: Path) -> list[int]:
+    with closing(sqlite3.connect(path)) as db:
+        return [row[0] for row in db.execute("SELECT x FROM t")]
+
+
+def logged(lab: BenchLab) -> Draft:
+    database(lab.root / "media/web/a.db", 1, 2, 3)
+    database(lab.root / "media/side/a.db", 4, 5)
+    # Restored without the file that only those share who use it now.
+    (lab.root / "media/side/a.db-shm").unlink()
+    draft = swapping_draft(lab)
+    moves = (DataMove("media/web/a.db", f"{TRASH}/a.db", "kept"), DataMove("media/side/a.db", "media/web/a.db", "old"))
+    return replace(draft, moves=moves)
+
+
+def test_a_database_takes_its_log_along(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    assert lab.apply(logged(lab)).state is PlanState.DONE
+    assert not (lab.root / "media/web/a.db-shm").exists()
+    assert rows(lab.root / "media/web/a.db") == [4, 5]
+    assert rows(lab.root / TRASH / "a.db") == [1, 2, 3]
+
+
+@pytest.mark.parametrize("since", [False, True])
+def test_a_database_comes_back_with_its_log_and_without_that_of_another(tmp_path: Path, since: bool) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    plan = lab.plan(logged(lab))
+    moves = data_steps.remember(lab.data, plan)
+    data_steps.carry_out(lab.data, plan, moves, lambda _: None)
+    if since:
+        # Its service wrote to what was restored, and crashed.
+        for end in ("", "-wal", "-shm"):
+            (lab.root / f"media/web/a.db{end}").unlink(missing_ok=True)
+        database(lab.root / "media/web/other.db", 6)
+        for end in ("-wal", "-shm"):
+            (lab.root / f"media/web/other.db{end}").rename(lab.root / f"media/web/a.db{end}")
+        (lab.root / "media/web/other.db").rename(lab.root / "media/web/a.db")
+        moves[1][2] = str(lab.data.identity("media/web/a.db"))
+    assert all(e.ok for e in data_steps.put_back(lab.data, plan, moves))
+    assert rows(lab.root / "media/web/a.db") == [1, 2, 3]
+    assert rows(lab.root / "media/side/a.db") == ([6] if since else [4, 5])
+
+
+def test_a_death_between_a_database_and_its_log_leaves_them_together(tmp_path: Path) -> None:
+    first, seen = BenchLab(tmp_path / "first"), list[str]()
+    assert pointed(first, seen.append).run(first.plan(logged(first)).id).state is PlanState.DONE
+    at = [p for p in seen if "data." in p]
+    assert len(at) == 2 * 5
+    for number, point in enumerate(at):
+        lab = BenchLab(tmp_path / str(number))
+        plan = lab.plan(logged(lab))
+
+        def die(here: str, point: str = point) -> None:
+            if here == point:
+                raise Died
+
+        with pytest.raises(Died):
+            pointed(lab, die).run(plan.id)
+        lab.clock.wall += 3600
+        lab.recovery.recover()
+        assert lab.plans.status(plan.id).state is PlanState.ROLLED_BACK
+        assert rows(lab.root / "media/web/a.db") == [1, 2, 3], point
+        assert rows(lab.root / "media/side/a.db") == [4, 5], point

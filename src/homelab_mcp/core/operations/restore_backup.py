@@ -9,7 +9,7 @@ from homelab_mcp.core.operations.data_places import folded
 from homelab_mcp.core.operations.restore_found import Found
 from homelab_mcp.core.operations.restore_wanted import Wanted, wanted
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.lab import TRASH_DAYS
+from homelab_mcp.model.lab import DATABASE_LOGS, TRASH_DAYS
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import (
     ActionKind,
@@ -123,4 +123,8 @@ def _swap(path: str, source: str, trash: str, exists: Callable[[str], bool]) -> 
     moves = [DataMove(source, path, "The restored data.")]
     if exists(path):
         moves.insert(0, DataMove(path, f"{trash}/{path}", "Kept, in case the backup is not what was wanted."))
+    else:
+        # Of a database that is gone: beside the restored one it would be taken for its own.
+        logs = [f"{path}{end}" for end in DATABASE_LOGS if exists(f"{path}{end}")]
+        moves[:0] = [DataMove(log, f"{trash}/{log}", "The log of a database that is gone.") for log in logs]
     return moves

@@ -16,7 +16,7 @@ from homelab_mcp.core.operations.stack_as_one import as_one_file
 from homelab_mcp.core.operations.stack_paths import Root, declared_by
 from homelab_mcp.core.secret_files import is_secret_file
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES
+from homelab_mcp.model.lab import COMPOSE_NAMES, DATABASE_ENDINGS, DATABASE_LOGS, OVERRIDE_NAMES
 from homelab_mcp.model.observed import Snapshot, StackFiles
 
 
@@ -121,6 +121,9 @@ def _one_path(
         raise InvalidInput(
             f"{path!r} is no path of stack {stack}.", code="bad_path", hint=f"For example {stack}/service/data/file."
         )
+    # A database's log by itself is worth nothing: the file comes with it.
+    base = next((clean.removesuffix(end) for end in DATABASE_LOGS if clean.endswith(end)), "")
+    clean = base if base.endswith(DATABASE_ENDINGS) else clean
     name = clean.rpartition("/")[2]
     if name in (*COMPOSE_NAMES, *OVERRIDE_NAMES) or is_secret_file(clean):
         raise InvalidInput(
