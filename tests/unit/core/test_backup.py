@@ -477,3 +477,43 @@ def test_a_databases_log_is_asked_for_by_its_file_and_one_that_is_left_alone_is_
         ("s/app/a.db-wal", "t/s/app/a.db-wal"),
         ("side/lab/s/app/a.db", "s/app/a.db"),
     ]
+
+
+INCLUDED = StackFiles(
+    "s",
+    "s/compose.yaml",
+    "include: [app/stack.yml]\nservices:\n"
+    "  web: {image: 'x:1', volumes: ['./web:/w'], env_file: ./web/keys/vars.env}\n",
+    named=(("s/app/stack.yml", "services:\n  app: {image: 'x:1', volumes: ['.:/d']}\n"),),
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("s/app/stack.yml", "s/app/stack.yml"),
+        ("s/app", "s/app/stack.yml"),
+        ("s/web", "s/web/keys/vars.env"),
+        ("s/web/keys", "s/web/keys/vars.env"),
+        ("s/web/keys/vars.env", "s/web/keys/vars.env"),
+        ("s/else/compose.yaml", "s/else/compose.yaml"),
+        ("s/shared", "s/shared/t.yml"),
+    ],
+)
+def test_what_stacks_are_written_in_does_not_come_back_as_data(path: str, named: str) -> None:
+    text = "include: [../s/shared/t.yml]\nservices: {}\n"
+    other = StackFiles("t", "t/compose.yaml", text, named=(("s/shared/t.yml", "services: {}\n"),))
+    with pytest.raises(InvalidInput) as refused:
+        wanted(Snapshot((INCLUDED, other), None), (), "s", "", path)
+    assert (refused.value.code, named in refused.value.message) == ("not_data", True)
+    assert "rollback" in refused.value.hint
+
+
+def test_a_service_whose_folder_has_a_file_of_the_stack_in_it_is_restored_with_a_high_risk() -> None:
+    snapshot = Snapshot((INCLUDED,), None)
+    what = wanted(snapshot, (), "s", "", "")
+    assert (what.paths, what.written) == (("s/app", "s/web"), ("s/app/stack.yml", "s/web/keys/vars.env"))
+    told = [r.reason for r in restored(snapshot, what, ["s/app"]).risks]
+    assert any("s/app/stack.yml" in reason for reason in told)
+    assert not any("vars.env" in reason for reason in told)
+    assert wanted(snapshot, (), "s", "", "s/web/data").paths == ("s/web/data",)

@@ -105,6 +105,11 @@ def restore_backup(
         verification=Verification(stack, what.services) if what.services else Verification(),
         risks=(
             RiskReason(Risk.HIGH, f"Everything written since {when} is put aside."),
+            *(
+                RiskReason(Risk.HIGH, f"{file} comes back too, as it was then and unseen: it is no data.")
+                for file in what.written
+                if any(file == p or file.startswith(f"{p}/") for p in sources)
+            ),
             *(RiskReason(Risk.HIGH, told) for told in found.goes(what.dumps, remade)),
         ),
         notes=(

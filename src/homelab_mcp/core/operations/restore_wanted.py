@@ -13,7 +13,7 @@ from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.data_places import folded, places, used_elsewhere
 from homelab_mcp.core.operations.stack_as_one import as_one_file
-from homelab_mcp.core.operations.stack_paths import Root, declared_by
+from homelab_mcp.core.operations.stack_paths import Near, Root, declared_by, files_beside
 from homelab_mcp.core.secret_files import is_secret_file
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES, DATABASE_ENDINGS, DATABASE_LOGS, OVERRIDE_NAMES
@@ -30,6 +30,7 @@ class Wanted:
         paths: files and folders relative to the lab's root.
         dumps: databases that begin anew.
         left: sentences on what cannot be restored here.
+        written: files in them that stacks are written in, or that hold secrets.
     """
 
     stack: str
@@ -37,6 +38,7 @@ class Wanted:
     paths: tuple[str, ...]
     dumps: tuple[Dump, ...]
     left: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
 
     def emptied(self, dump: Dump) -> tuple[str, ...]:
         """Folders that a dump's database begins anew in, but for those that come (empty) with a folder around them."""
@@ -60,7 +62,7 @@ def wanted(
     env = {**env_file.parse_or_empty(snapshot.shared_env), **env_file.parse(stack.env_text)}
     mine = [d for d in dumps if d.stack == stack_name and d.service in these]
     if path:
-        return _with_others_told(snapshot, _one_path(stack, services, env, path, dumps, root), root)
+        return _with_others_told(snapshot, _one_path(snapshot, stack, services, env, path, dumps, root), root)
     found = places(stack_name, services, these, env, lambda _: False, root=root, declared=declared_by(stack))
     # What others use stays as it is and is told; one who asks for a service's own data gets that.
     if found.shared and not found.missing:
@@ -88,7 +90,9 @@ def wanted(
             )
     # What is below a database's own folder is its dump's business; a folder around it comes back with that one empty.
     paths = tuple(p for p in found.missing if not any(p == f or p.startswith(f"{f}/") for f in inside))
-    return _with_others_told(snapshot, Wanted(stack_name, tuple(these), paths, tuple(mine), tuple(left)), root)
+    written = [f for f in _no_data(snapshot, stack, services, env, root) if any(_within(f, p) for p in paths)]
+    what = Wanted(stack_name, tuple(these), paths, tuple(mine), tuple(left), tuple(written))
+    return _with_others_told(snapshot, what, root)
 
 
 def _with_others_told(snapshot: Snapshot, what: Wanted, root: Root) -> Wanted:
@@ -112,8 +116,28 @@ def _touch(one: str, other: str) -> bool:
     return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
 
 
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
+def _no_data(
+    snapshot: Snapshot, of: StackFiles, services: Mapping[str, Any], env: Mapping[str, str], root: Root
+) -> list[str]:
+    """Files in the stack's folder that stacks are written in, and those with secrets that its services read."""
+    near = Near(of.name, env, root, declared_by(of))
+    read_ = [near.own(path) or "" for service in services.values() for path in near.reads(service)]
+    written = [f for s in (of, *snapshot.stacks) for f in (s.compose_path, *files_beside(s))]
+    return list(dict.fromkeys((*written, *(path for path in read_ if is_secret_file(path)))))
+
+
 def _one_path(
-    of: StackFiles, services: Mapping[str, Any], env: Mapping[str, str], path: str, dumps: Sequence[Dump], root: Root
+    snapshot: Snapshot,
+    of: StackFiles,
+    services: Mapping[str, Any],
+    env: Mapping[str, str],
+    path: str,
+    dumps: Sequence[Dump],
+    root: Root,
 ) -> Wanted:
     stack, declared = of.name, declared_by(of)
     clean = path.strip("/")
@@ -125,11 +149,19 @@ def _one_path(
     base = next((clean.removesuffix(end) for end in DATABASE_LOGS if clean.endswith(end)), "")
     clean = base if base.endswith(DATABASE_ENDINGS) else clean
     name = clean.rpartition("/")[2]
-    if name in (*COMPOSE_NAMES, *OVERRIDE_NAMES) or is_secret_file(clean):
+    known = name in (*COMPOSE_NAMES, *OVERRIDE_NAMES) or is_secret_file(clean)
+    if known or clean in _no_data(snapshot, of, services, env, root):
         raise InvalidInput(
             f"{clean} is no data: it comes back by a plan that shows what it says.",
             code="not_data",
             hint="Use rollback, or `homelab-mcp snapshot restore` for secret files.",
+        )
+    if inside := next((f for f in _no_data(snapshot, of, services, env, root) if f.startswith(f"{clean}/")), ""):
+        raise InvalidInput(
+            f"{clean} holds {inside}, which is no data: it comes back by a plan that shows what it says.",
+            code="not_data",
+            hint=f"Restore what is beside {inside}, one by one; for that use rollback, or `homelab-mcp snapshot "
+            "restore` for secret files.",
         )
     around = [d for d in dumps if any(_touch(clean, f) for f in d.folders)]
     for dump in around:
