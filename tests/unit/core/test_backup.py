@@ -517,3 +517,23 @@ def test_a_service_whose_folder_has_a_file_of_the_stack_in_it_is_restored_with_a
     assert any("s/app/stack.yml" in reason for reason in told)
     assert not any("vars.env" in reason for reason in told)
     assert wanted(snapshot, (), "s", "", "s/web/data").paths == ("s/web/data",)
+
+
+GIVEN = """services:
+  other:
+    image: x:1
+    configs: [c]
+    secrets: [{source: s}]
+    env_file: ./other/vars
+    build: ./other/src
+  apart: {image: 'x:1', volumes: ['./apart:/d']}
+configs: {c: {file: ./other/c.yml}}
+secrets: {s: {file: ./other/s.txt}}
+"""
+
+
+@pytest.mark.parametrize("path", ["other", "other/c.yml", "other/s.txt", "other/vars", "other/src/a", "other/none"])
+def test_who_is_given_a_file_that_is_restored_stands_still_and_begins_again_with_it(path: str) -> None:
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", GIVEN),), None)
+    users = () if path.endswith("none") else ("other",)
+    assert wanted(snapshot, (), "s", "", f"s/{path}").services == users

@@ -174,8 +174,9 @@ def _one_path(
             )
     users = []
     for name in services:
-        own = places(stack, services, [name], env, lambda _: False, root=root, declared=declared)
-        # One that mounts a part of it stands still too: its container holds the very folder that is put aside.
+        # One that mounts a part of it stands still too: its container holds the very folder that is put aside. And one
+        # that is given a file of it (a config, a secret, an `env_file`) would go on with the old one.
+        own = places(stack, services, [name], env, lambda _: False, files=True, root=root, declared=declared)
         if any(_touch(clean, p) for p in (*own.missing, *own.shared)):
             users.append(name)
     return Wanted(stack, tuple(users), (clean,), tuple(around))
