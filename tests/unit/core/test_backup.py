@@ -12,7 +12,7 @@ from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.operations.restore_backup import Wanted, restore_backup, wanted
 from homelab_mcp.core.operations.restore_found import Found, found_of
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.observed import Snapshot, StackFiles
+from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft
 
 pytestmark = pytest.mark.unit
@@ -537,3 +537,39 @@ def test_who_is_given_a_file_that_is_restored_stands_still_and_begins_again_with
     snapshot = Snapshot((StackFiles("s", "s/compose.yaml", GIVEN),), None)
     users = () if path.endswith("none") else ("other",)
     assert wanted(snapshot, (), "s", "", f"s/{path}").services == users
+
+
+SLEEPS = """services:
+  app: {image: 'x:1', volumes: ['./app:/d']}
+  reset: {image: 'x:1', profiles: [manual], command: reset-everything, volumes: ['./app/x:/d']}
+  debug: {image: 'x:1', profiles: [more], volumes: ['./more:/d']}
+  db: {image: 'postgres:17', volumes: ['./db:/var/lib/postgresql/data']}
+"""
+
+
+def sleeping(states: str, service: str = "", path: str = "", env: str = "") -> tuple[Wanted, list[tuple[str, str]]]:
+    """What is wanted, and the plan's actions, where containers are so (``app:running db:exited``)."""
+    containers = tuple(
+        ContainerState(name, name, "x:1", state, stack="s", service=name)
+        for name, state in (pair.split(":") for pair in states.split())
+    )
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", SLEEPS, env),), None, containers=containers)
+    what = wanted(snapshot, jobs_of(view(snapshot), CONFIG, "backup", lambda _: None).dumps, "s", service, path)
+    draft = restored(snapshot, what, [*what.paths, *(d.file for d in what.dumps)])
+    return what, [(str(a.kind), " ".join(a.services)) for a in draft.actions]
+
+
+def test_a_restore_brings_up_what_ran_before_and_a_database_for_its_dump() -> None:
+    what, actions = sleeping("app:running debug:paused reset:exited db:exited")
+    assert actions == [("remove", "app debug db"), ("up", "db"), ("load", "db"), ("up", "app debug")]
+    assert any(told == "reset did not run, so it is not started." for told in what.left)
+    assert sleeping("app:exited db:running")[1] == [("remove", "db"), ("up", "db"), ("load", "db")]
+    assert sleeping("app:exited reset:running", path="s/app/x")[1] == [("remove", "reset"), ("up", "reset")]
+    assert sleeping("app:exited", path="s/app/x")[1] == []
+    assert sleeping("app:exited", "app", "s/app/x")[1] == [("remove", "app"), ("up", "app")]
+
+
+def test_who_is_named_is_brought_up_and_on_a_new_machine_all_but_sleeping_profiles() -> None:
+    assert sleeping("app:exited", service="debug")[1] == [("remove", "debug"), ("up", "debug")]
+    assert sleeping("", env="COMPOSE_PROFILES=more,other\n")[1][-1] == ("up", "app debug")
+    assert sleeping("")[1] == [("remove", "app db"), ("up", "db"), ("load", "db"), ("up", "app")]

@@ -84,10 +84,12 @@ def restore_backup(
     bases = tuple(d.service for d in loads)
     missing = [p for p in (*what.paths, *(d.file for d in what.dumps)) if p not in found.held]
     up = tuple(s for s in what.services if s not in bases)
+    # A database that did not run must, to load its dump.
+    still = (*what.services, *(b for b in bases if b not in what.services))
     stack = what.stack
     actions = []
-    if what.services:
-        actions.append(EngineAction(ActionKind.REMOVE, "Its data is swapped.", stack, what.services))
+    if still:
+        actions.append(EngineAction(ActionKind.REMOVE, "Its data is swapped.", stack, still))
     if bases:
         actions.append(EngineAction(ActionKind.UP, "It begins with an empty folder.", stack, bases))
     for dump in loads:
@@ -102,7 +104,7 @@ def restore_backup(
         edits=(),
         actions=tuple(actions),
         moves=tuple(moves),
-        verification=Verification(stack, what.services) if what.services else Verification(),
+        verification=Verification(stack, still) if still else Verification(),
         risks=(
             RiskReason(Risk.HIGH, f"Everything written since {when} is put aside."),
             *(
@@ -120,7 +122,7 @@ def restore_backup(
             *what.left,
         ),
         undo="Roll this plan back: the present data is put back from the trash, as long as that is kept.",
-        target=what.services[0] if len(what.services) == 1 else stack,
+        target=still[0] if len(still) == 1 else stack,
     )
 
 

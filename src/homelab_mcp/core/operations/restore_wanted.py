@@ -19,6 +19,8 @@ from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES, DATABASE_ENDINGS, DATABASE_LOGS, OVERRIDE_NAMES
 from homelab_mcp.model.observed import Snapshot, StackFiles
 
+_RUN = ("running", "restarting", "paused")
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -26,7 +28,7 @@ class Wanted:
 
     Args:
         stack: of these services.
-        services: those that stand still while their data is swapped.
+        services: those that stand still while their data is swapped, and run again after it.
         paths: files and folders relative to the lab's root.
         dumps: databases that begin anew.
         left: sentences on what cannot be restored here.
@@ -62,7 +64,7 @@ def wanted(
     env = {**env_file.parse_or_empty(snapshot.shared_env), **env_file.parse(stack.env_text)}
     mine = [d for d in dumps if d.stack == stack_name and d.service in these]
     if path:
-        return _with_others_told(snapshot, _one_path(snapshot, stack, services, env, path, dumps, root), root)
+        return _with_others_told(snapshot, _one_path(snapshot, stack, services, env, path, dumps, root, service), root)
     found = places(stack_name, services, these, env, lambda _: False, root=root, declared=declared_by(stack))
     # What others use stays as it is and is told; one who asks for a service's own data gets that.
     if found.shared and not found.missing:
@@ -91,8 +93,36 @@ def wanted(
     # What is below a database's own folder is its dump's business; a folder around it comes back with that one empty.
     paths = tuple(p for p in found.missing if not any(p == f or p.startswith(f"{f}/") for f in inside))
     written = [f for f in _no_data(snapshot, stack, services, env, root) if any(_within(f, p) for p in paths)]
-    what = Wanted(stack_name, tuple(these), paths, tuple(mine), tuple(left), tuple(written))
+    awake = _awake(snapshot, stack_name, services, these, env, asked=these if service else ())
+    if still := [n for n in these if n not in awake and n not in [d.service for d in mine]]:
+        left.append(f"{', '.join(still)} did not run, so it is not started.")
+    what = Wanted(stack_name, awake, paths, tuple(mine), tuple(left), tuple(written))
     return _with_others_told(snapshot, what, root)
+
+
+def _awake(
+    snapshot: Snapshot,
+    stack: str,
+    services: Mapping[str, Any],
+    these: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    asked: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """Those of ``these`` that run, the first of ``asked``, and the rest of it but for sleeping profiles.
+
+    Where nothing is known of the stack's containers, or there are none (a new machine), all but sleeping profiles.
+    """
+    run = {c.service: c.state for c in snapshot.containers or () if c.stack == stack and c.state in _RUN}
+    known = any(c.stack == stack for c in snapshot.containers or ())
+    active = {p.strip() for p in env.get("COMPOSE_PROFILES", "").split(",")}
+
+    def sleeps(name: str) -> bool:
+        of = services[name] if isinstance(services[name], Mapping) else {}
+        profiles = {str(p) for p in of.get("profiles") or ()}
+        return bool(profiles) and "*" not in active and not active & profiles
+
+    return tuple(n for n in these if n in run or ((n in asked or not known) and not sleeps(n)) or n in asked[:1])
 
 
 def _with_others_told(snapshot: Snapshot, what: Wanted, root: Root) -> Wanted:
@@ -138,6 +168,7 @@ def _one_path(
     path: str,
     dumps: Sequence[Dump],
     root: Root,
+    asked: str,
 ) -> Wanted:
     stack, declared = of.name, declared_by(of)
     clean = path.strip("/")
@@ -179,4 +210,7 @@ def _one_path(
         own = places(stack, services, [name], env, lambda _: False, files=True, root=root, declared=declared)
         if any(_touch(clean, p) for p in (*own.missing, *own.shared)):
             users.append(name)
-    return Wanted(stack, tuple(users), (clean,), tuple(around))
+    awake = _awake(snapshot, stack, services, users, env, asked=[asked] if asked else ())
+    still = [n for n in users if n not in awake and n not in [d.service for d in around]]
+    left = (f"{', '.join(still)} did not run, so it is not started.",) if still else ()
+    return Wanted(stack, awake, (clean,), tuple(around), left)
