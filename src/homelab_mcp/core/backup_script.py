@@ -214,6 +214,8 @@ dumped() {
   done
   [ -z "$ownerless" ] || echo "PROBLEM an owner could not be set, so the database may not start there: $ownerless"
   echo "FOUND $file"
+  # Where its database did not run it is that of an earlier run.
+  echo "DATED $(stat -c %Y "$to/dumps/$file") $file"
 }
 # load STACK/SERVICE FILE: a file below /restore, into a database that has just begun.
 load() {

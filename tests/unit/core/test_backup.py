@@ -1,6 +1,7 @@
 """What a backup of a lab consists of, and what its settings may be."""
 
 import subprocess
+from datetime import datetime
 
 import pytest
 
@@ -573,3 +574,32 @@ def test_who_is_named_is_brought_up_and_on_a_new_machine_all_but_sleeping_profil
     assert sleeping("app:exited", service="debug")[1] == [("remove", "debug"), ("up", "debug")]
     assert sleeping("", env="COMPOSE_PROFILES=more,other\n")[1][-1] == ("up", "app debug")
     assert sleeping("")[1] == [("remove", "app db"), ("up", "db"), ("load", "db"), ("up", "app")]
+
+
+@pytest.mark.parametrize(
+    ("made", "rows", "told"),
+    [
+        ("2026-03-10T03:10:00Z", "2026-03-10T03:10:00Z", ""),
+        ("2026-03-01T03:10:00Z", "2026-03-01T03:10:00Z", "9 days older"),
+        ("2026-03-09T03:10:00Z", "2026-03-09T03:10:00Z", "24 hours older"),
+        ("", "2026-03-10T03:15:00Z", ""),
+    ],
+)
+def test_a_dump_of_an_earlier_run_is_told_with_its_own_time(made: str, rows: str, told: str) -> None:
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", PHOTOS),), None)
+    dumps = jobs_of(view(snapshot), CONFIG, "backup", lambda _: None).dumps
+    seconds = int(datetime.fromisoformat(made).timestamp()) if made else 0
+    found = found_of(["FOUND s/db.sql", *([f"DATED {seconds} s/db.sql"] if made else [])])
+    draft = restore_backup(
+        snapshot,
+        wanted(snapshot, dumps, "s", "db", ""),
+        found=found,
+        side="side",
+        trash="t",
+        exists=lambda _: False,
+        when="2026-03-10T03:15:00Z",
+    )
+    assert [a.why for a in draft.actions if str(a.kind) == "load"] == [f"Its rows are those of {rows}."]
+    high = [r.reason for r in draft.risks if "older than the backup" in r.reason]
+    assert len(high) == bool(told)
+    assert all(told in reason for reason in high)

@@ -93,7 +93,7 @@ def restore_backup(
     if bases:
         actions.append(EngineAction(ActionKind.UP, "It begins with an empty folder.", stack, bases))
     for dump in loads:
-        why = f"Its rows are those of {when}."
+        why = f"Its rows are those of {found.rows_of(dump, when)}."
         actions.append(EngineAction(ActionKind.LOAD, why, stack, (dump.service,), name=f"{side}/dumps/{dump.file}"))
     if up:
         actions.append(EngineAction(ActionKind.UP, "It runs on the restored data.", stack, up))
@@ -112,7 +112,7 @@ def restore_backup(
                 for file in what.written
                 if any(file == p or file.startswith(f"{p}/") for p in sources)
             ),
-            *(RiskReason(Risk.HIGH, told) for told in found.goes(what.dumps, remade)),
+            *(RiskReason(Risk.HIGH, told) for told in (*found.goes(what.dumps, remade), *found.older(loads, when))),
         ),
         notes=(
             f"What is there now is kept in {trash} for {TRASH_DAYS} days.",

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from homelab_mcp.core.backup_jobs import Dump
+
+_LATE_HOURS = 6
+"""How much older than its backup a dump may be: all dumps of a run come before the copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +43,35 @@ class Found:
         empty: of that, folders without a file in them whose place has files now.
         lacks: what is here now and the backup left out, by settings of then.
         problems: what went wrong, in sentences.
+        dated: a dump's file -> when it was made, in seconds since 1970.
     """
 
     held: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
     lacks: tuple[Lack, ...] = ()
     problems: tuple[str, ...] = ()
+    dated: Mapping[str, int] = field(default_factory=dict)
+
+    def rows_of(self, dump: Dump, when: str) -> str:
+        """When a dump's rows were so, in UTC; the backup's own time where that is not known."""
+        made = self.dated.get(dump.file)
+        return when if made is None else f"{datetime.fromtimestamp(made, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+    def older(self, dumps: Sequence[Dump], when: str) -> list[str]:
+        """Sentences on dumps that are not of the run that made the backup.
+
+        A run keeps the last dump of a database that does not run; a dump of its own is minutes older than the backup.
+        """
+        with suppress(ValueError):
+            backup = datetime.fromisoformat(when).timestamp()
+            old = [(d, (backup - self.dated[d.file]) / 3600) for d in dumps if d.file in self.dated]
+            return [
+                f"The dump of {d.service} is {_span(hours)} older than the backup that holds it: its rows are those "
+                f"of {self.rows_of(d, when)}, and what else is restored is of {when}."
+                for d, hours in old
+                if hours > _LATE_HOURS
+            ]
+        return []
 
     def stays(self, dumps: Sequence[Dump], remade: Collection[str]) -> dict[str, str]:
         """Paths that must stay as they are, with why: an empty folder would take the place of a full one.
@@ -81,6 +109,10 @@ class Found:
         return (lack for lack in self.lacks if lack.emptied not in anew and lack.pattern not in remade)
 
 
+def _span(hours: float) -> str:
+    return f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} hours"
+
+
 def found_of(lines: Sequence[str]) -> Found:
     """What lines of the script tell. One of a version before tells less."""
 
@@ -89,9 +121,11 @@ def found_of(lines: Sequence[str]) -> Found:
 
     lacks = [parts for text in rest("LACKS") if len(parts := text.split("\t")) == 3]
     empty = rest("EMPTY")
+    dated = [text.partition(" ") for text in rest("DATED")]
     return Found(
         held=(*rest("FOUND"), *empty),
         empty=tuple(empty),
         lacks=tuple(Lack(path, pattern.removeprefix("/lab/"), example) for path, pattern, example in lacks),
         problems=tuple(f"Of the backup: {text}" for text in rest("PROBLEM")),
+        dated={file: int(made) for made, _, file in dated if made.isdigit()},
     )
