@@ -19,6 +19,8 @@ export RESTIC_CACHE_DIR=/state/cache
 export RESTIC_PROGRESS_FPS=0.5
 errors=/state/errors.now
 say() { echo "STEP $*"; }
+# Several labs may share a repository: each backup has its lab's id as a tag, where the lab has one.
+own=$(head -c 32 /lab/.homelab/id 2>/dev/null | tr -cd '0-9a-f') own=${own:+lab-$own}
 """
 
 _REST = r"""wrong() { echo "PROBLEM $*"; echo "$*" >>"$errors"; }
@@ -137,8 +139,9 @@ backup() {
   cp /backup/excludes /dumps/.excludes
   say "copying into the repository"
   eval "set -- /lab /dumps $ALSO"
-  { restic backup --json --host lab --tag homelab --exclude-file /backup/excludes --exclude-file /state/excludes "$@" \
-      2>/state/said; echo $? >/state/code; } | tee /state/restic.out | grep '^{"message_type":"s'
+  { restic backup --json --host lab --tag homelab ${own:+--tag "$own"} --exclude-file /backup/excludes \
+      --exclude-file /state/excludes "$@" 2>/state/said; echo $? >/state/code; } | tee /state/restic.out |
+    grep '^{"message_type":"s'
   id=$(sed -n 's/.*"message_type":"summary".*"snapshot_id":"\([0-9a-f]*\)".*/\1/p' /state/restic.out | tail -n 1)
   if [ -z "$id" ]; then wrong "restic: $(why)"; finish failed ""; exit 1; fi
   wording() { { grep -m 1 -i error /state/said || head -n 1 /state/said; } | cut -c1-200; }
@@ -147,8 +150,9 @@ backup() {
   [ "$(cat /state/code)" = 0 ] || wrong "not all was read: $(wording)"
   if [ -n "$KEEP" ]; then
     say "letting go of old snapshots"
+    # Those without a lab's tag may be another's that has an older version: nobody lets go of them.
     # shellcheck disable=SC2086
-    restic forget --quiet --tag homelab --group-by tags $KEEP --prune >/state/said 2>&1 ||
+    restic forget --quiet --tag "homelab${own:+,$own}" --group-by tags $KEEP --prune >/state/said 2>&1 ||
       wrong "old snapshots stay: $(why)"
   fi
   finish ok "$id"
@@ -163,7 +167,7 @@ fetch() {
   snapshot=$1 into=$2; shift 2
   for one in "$@"; do shift; set -- "$@" --include "$(plainly "$one")"; done
   # Without a lock, as a check holds one for hours, and who needs data back cannot wait.
-  restic restore "$snapshot" --no-lock --target "$into" "$@" >/state/said 2>&1 </dev/null
+  restic restore "$snapshot" ${whose:+--tag "$whose"} --no-lock --target "$into" "$@" >/state/said 2>&1 </dev/null
 }
 # restore SNAPSHOT ID PATH...: below /restore/ID; a database file comes from its copy.
 restore() {

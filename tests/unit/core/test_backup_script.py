@@ -317,3 +317,53 @@ def test_one_file_of_a_database_comes_with_its_log(restores: Restores) -> None:
         "s/app.db-wal",
         "s/folder/x",
     ]
+
+
+RESTIC_THAT_NOTES = """#!/bin/sh
+echo "$*" >>"$NOTES"
+case "$1" in
+  backup) echo '{"message_type":"summary","snapshot_id":"abc123"}' ;;
+  snapshots) case "$*" in *"$KNOWN"*) echo '[{"time":"2026-01-01T00:00:00Z"}]' ;; *) echo '[]' ;; esac ;;
+esac
+"""
+LAB = "0123456789abcdef0123456789abcdef"
+
+
+def noted(folder: Path, *, ident: str, then: str, known: str = "none") -> list[str]:
+    """What restic is called with, where the lab has that id."""
+    for name in ("lab/.homelab", "state", "dumps", "backup", "bin", "restore"):
+        (folder / name).mkdir(parents=True)
+    if ident:
+        (folder / "lab/.homelab/id").write_text(f"{ident}\n")
+    (folder / "backup/jobs.sh").write_text("KEEP='--keep-last 3'\nALSO=''\n")
+    (folder / "backup/excludes").touch()
+    (folder / "bin/restic").write_text(RESTIC_THAT_NOTES)
+    (folder / "bin/restic").chmod(0o755)
+    begin = RUN_SH[RUN_SH.index("export RESTIC_PROGRESS_FPS") : RUN_SH.index("# SSH takes no files")]
+    script = begin + RUN_SH[RUN_SH.index("backup() {") : RUN_SH.index("keys\ncase")]
+    for name in ("dumps", "lab", "state", "backup", "restore"):
+        script = script.replace(f"/{name}/", f"{folder}/{name}/")
+    script = script.replace("find /dumps", f"find {folder}/dumps")
+    stubs = "".join(f"{name}() {{ :; }}\n" for name in ("dumps", "sqlite", "release", "repository", "finish", "why"))
+    env = {"PATH": f"{folder}/bin:{os.environ['PATH']}", "NOTES": str(folder / "notes"), "KNOWN": known}
+    done = subprocess.run(
+        ["sh", "-c", f"{script}\n{stubs}ca=''\n{then}"], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return (folder / "notes").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("ident", "made", "let_go"),
+    [(LAB, f"--tag homelab --tag lab-{LAB} ", f"homelab,lab-{LAB}"), ("", "--tag homelab ", "homelab")],
+)
+def test_a_lab_marks_its_backups_and_lets_go_of_no_others(tmp_path: Path, ident: str, made: str, let_go: str) -> None:
+    _, backup, forget = noted(tmp_path, ident=ident, then="backup")
+    assert f"--host lab {made}--exclude-file" in backup
+    assert f" --tag {let_go} --group-by tags" in forget
+
+
+@pytest.mark.parametrize(("known", "tags"), [(f"lab-{LAB}", f"homelab,lab-{LAB}"), ("none", "homelab")])
+def test_a_check_compares_with_this_labs_newest_backup(tmp_path: Path, known: str, tags: str) -> None:
+    calls = noted(tmp_path, ident=LAB, then="compared 3", known=known)
+    assert next(c for c in calls if c.startswith("ls ")).startswith(f"ls latest --tag {tags} /lab")
