@@ -32,8 +32,19 @@ done
 exec /bin/busybox timeout 10 /bin/busybox wget "$@"
 """
 
+DOCKER_PARTS = (
+    "auth", "build", "commit", "configs", "containers", "distribution", "events", "exec", "grpc", "images", "info",
+    "networks", "nodes", "plugins", "secrets", "services", "session", "swarm", "system", "tasks", "version", "volumes",
+)  # fmt: skip
+"""Parts of Docker's API that a socket proxy has a variable for, of the same name in capitals; and PING."""
+
+SOCKET_RULES = "\n".join(
+    f"  http-request allow if {{ path -m reg ^(/v[0-9.]+)?/{path} }} {{ env({variable}) -m bool }}"
+    for path, variable in [*((part, part.upper()) for part in DOCKER_PARTS), ("_ping", "PING")]
+)
+
 # What a Docker socket proxy lets through, in HAProxy's own words, as images of that kind do it with their variables.
-SOCKET_FILTER = """
+SOCKET_FILTER = f"""
 global
   maxconn 200
 defaults
@@ -43,14 +54,11 @@ defaults
   timeout server 10m
 frontend clients
   bind :2375
-  http-request deny unless METH_GET || { env(POST) -m bool }
-  http-request deny if { path -m reg (/archive|/export|/logs|/top|/changes|/attach[a-z/]*)$ }
-  http-request allow if { path -m reg ^(/v[0-9.]+)?/containers } { env(CONTAINERS) -m bool }
-  http-request allow if { path -m reg ^(/v[0-9.]+)?/events } { env(EVENTS) -m bool }
-  http-request allow if { path -m reg ^(/v[0-9.]+)?/version } { env(VERSION) -m bool }
-  http-request allow if { path -m reg ^(/v[0-9.]+)?/_ping } { env(PING) -m bool }
+  http-request deny unless METH_GET || {{ env(POST) -m bool }}
+  http-request deny if {{ path -m reg (/archive|/export|/logs|/top|/changes|/attach[a-z/]*)$ }} !{{ env(POST) -m bool }}
+{SOCKET_RULES}
   http-request deny
-  use_backend events if { path -m reg ^(/v[0-9.]+)?/events }
+  use_backend events if {{ path -m reg ^(/v[0-9.]+)?/events }}
   default_backend engine
 backend engine
   server docker unix@/var/run/docker.sock

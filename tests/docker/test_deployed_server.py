@@ -16,21 +16,14 @@ import yaml
 from testbed import LocalImage, Scratch
 from testbed.docker_engine import docker, wait_until
 from testbed.images import ensure_socket_proxy
+from testbed.shims import SOCKET_RULES
 from tests.e2e.server import LabOnDisk
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
-PARTS = (
-    "auth", "build", "commit", "configs", "containers", "distribution", "events", "exec", "grpc", "images", "info",
-    "networks", "nodes", "plugins", "secrets", "services", "session", "swarm", "system", "tasks", "version", "volumes",
-)  # fmt: skip
-"""Parts of Docker's API that the proxy has a variable for, of the same name in capitals; and PING."""
-
 
 def filtered() -> str:
     """HAProxy's configuration that opens what the proxy's documented variables say, and nothing else."""
-    opened = [(part, part.upper()) for part in PARTS] + [("_ping", "PING")]
-    rules = [f"  http-request allow if {{ path -m reg ^(/v[0-9.]+)?/{p} }} {{ env({v}) -m bool }}" for p, v in opened]
     return "\n".join(
         [
             "defaults",
@@ -41,7 +34,7 @@ def filtered() -> str:
             "frontend clients",
             "  bind :2375",
             "  http-request deny unless METH_GET || { env(POST) -m bool }",
-            *rules,
+            SOCKET_RULES,
             "  http-request deny",
             "  default_backend engine",
             "backend engine",

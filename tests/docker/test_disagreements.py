@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bench.disagreements import FALSE_ERROR, MISSED, UNEXPLAINED, compare, in_folder, main, report, repository
 from bench.validate import compose_binary
 from homelab_mcp.adapters.compose_judge import ComposeJudge
+from homelab_mcp.core.checks.asleep import ASKED_OF_THE_STARTED
+from homelab_mcp.core.checks.frame import Rule, all_rules
 
 WEB = "services:\n  web:\n    image: nginx:1.29\n"
 
@@ -54,3 +57,22 @@ def test_files_in_folders_are_found_by_what_is_in_them(tmp_path: Path) -> None:
     (tmp_path / "a" / "app.yml").write_text(WEB)
     (tmp_path / "a" / "values.yaml").write_text("replicas: 2\n")
     assert [s.title for s in in_folder(tmp_path)] == [str(tmp_path / "a" / "app.yml")]
+
+
+@pytest.mark.parametrize("rule", [r for r in all_rules() if r.id in ASKED_OF_THE_STARTED], ids=lambda rule: rule.id)
+def test_compose_takes_it_of_a_service_whose_profile_is_switched_off(tmp_path: Path, rule: Rule) -> None:
+    awake = yaml.safe_load(rule.bad)
+    asleep = {
+        **awake,
+        "services": {
+            "started": {"image": "nginx:1.29"},
+            **{name: {**body, "profiles": ["later"]} for name, body in awake["services"].items()},
+        },
+    }
+    for name, made in (("awake", awake), ("asleep", asleep)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "compose.yaml").write_text(yaml.safe_dump(made))
+    program = compose_binary()
+    result = compare(list(in_folder(tmp_path)), ComposeJudge(program=[program] if program else None))
+    assert result.refused == 1
+    assert result.of(*UNEXPLAINED) == (), report(result, everything=False)

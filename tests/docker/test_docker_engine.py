@@ -66,6 +66,23 @@ def test_containers_that_compose_did_not_make_are_left_out(
     assert box.name not in {c.name for c in engine.containers()}
 
 
+def test_what_compose_run_made_is_no_container_of_the_service(
+    engine: DockerEngine, image: str, testbed_run: Scratch, tmp_path: Path
+) -> None:
+    project = testbed_run.name("once")
+    file = tmp_path / "compose.yaml"
+    file.write_text(f"services:\n  web: {{image: {image!r}, network_mode: none}}\n")
+    compose = ("compose", "--project-name", project, "--file", str(file))
+    try:
+        docker(*compose, "up", "--detach")
+        docker(*compose, "run", "--detach", "web")
+        assert len(docker("ps", "--quiet", "--filter", f"label=com.docker.compose.project={project}").split()) == 2
+        assert [c.name for c in engine.containers(project)] == [f"{project}-web-1"]
+        assert not [c.name for c in engine.containers() if "-run-" in c.name]
+    finally:
+        docker(*compose, "down", "--remove-orphans", "--timeout", "1")
+
+
 @pytest.mark.parametrize(("test", "health"), [("true", "healthy"), ("false", "unhealthy")])
 def test_health_is_read_from_the_list(
     engine: DockerEngine, image: str, testbed_run: Scratch, test: str, health: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -198,7 +199,7 @@ async def test_the_page_s_commands_put_it_into_the_lab(tmp_path: Path) -> None:
         with played("docs/installing.md", __file__) as play:
             init = play.beginning("docker compose run --rm homelab-mcp init")
             before = play.lines[: play.lines.index(init)]
-            token, up = play.lines[len(before) + 1 :]
+            token, up, access = play.lines[len(before) + 1 :]
             play.type(shell, *before)
             values = (folder / ".env").read_text("utf-8")
             (folder / ".env").write_text(values.replace("=/opt/stacks", f"={lab}"), "utf-8")
@@ -227,6 +228,24 @@ async def test_the_page_s_commands_put_it_into_the_lab(tmp_path: Path) -> None:
                 "try: print(u.urlopen(r).status)\nexcept u.HTTPError as e: print(e.code)"
             )
             assert int(docker("exec", box, "python", "-c", asks)) not in (401, 421)
+            # The page's lab has a log-in already; here it comes into the files alone.
+            secrets = lab / "core" / ".env"
+            secrets.parent.mkdir()
+            secrets.write_text("DUCKDNS_TOKEN=of-nobody\n", "utf-8")
+            # The page's person is the image's user; who tests is root.
+            for path in (lab, *lab.rglob("*")):
+                os.chown(path, 1000, 1000)
+            inside = "docker compose run --rm -T -e HOMELAB_FILES_ONLY=1 homelab-mcp"
+            for service in ("traefik", "authelia"):
+                planned = shell.type(f"{inside} add {service} --plan-only --json 2>/dev/null")
+                assert planned.code == 3, planned.said
+                plan_id = json.loads(planned.said)["plan_id"]
+                approved = shell.type(f"{inside} approve {plan_id} --apply --pin-file -", given=f"{PIN}\n")
+                assert approved.code == 0, approved.said
+            play.type(shell, access, replies=[("PIN", PIN)])
+            rules = (lab / "core/authelia/config/access-control.yml").read_text("utf-8")
+            assert "- domain: mcp.example.duckdns.org\n      policy: two_factor\n" in rules, rules
+            wait_until(lambda: docker(*state) == "healthy", "the server with its new labels to be healthy", within=120)
     finally:
         subprocess.run(["docker", "compose", "down", "--volumes"], cwd=folder, capture_output=True, check=False)
         subprocess.run(["docker", "network", "rm", "traefik-network"], capture_output=True, check=False)

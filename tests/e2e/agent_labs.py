@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from homelab_mcp.adapters.usage_log import JsonlUsageLog
 from homelab_mcp.bootstrap import LocalLab, open_lab
+from homelab_mcp.core.usage_series import LEAST_SAMPLES, Point, Sample
 from homelab_mcp.model.plan import Plan, PlanState, Requester
 from homelab_mcp.workflow.assembly import applier, approvals
 from homelab_mcp.workflow.init_lab import init_lab
@@ -16,9 +19,10 @@ from homelab_mcp.workflow.proposals import propose_add_service, propose_resolve_
 from homelab_mcp.workflow.propose_backup import propose_configure_backup
 from homelab_mcp.workflow.propose_setup import propose_core
 from testbed import Scratch, ensure_traefik, free_port, stand_in
-from testbed.definitions import definition
+from testbed.definitions import definition, provide
 from testbed.docker_engine import docker
 from testbed.storage import ensure_backup
+from tests.e2e.agent_stacks import STACKS
 from tests.e2e.server import PIN
 from tests.service_stand_in import ENTRY
 
@@ -136,11 +140,12 @@ class RunningLab:
 
     def __init__(self, folder: Path, scratch: Scratch) -> None:
         self.root = folder / "running"
-        self.names = {name: scratch.claim_project(f"{name}-{scratch.run_id}") for name in STACKS}
+        self.names = {name: scratch.claim_project(f"{name}-{scratch.run_id}") for name in (*STACKS, "watchers")}
+        provide(definition(name) for name in ("gatus", "prometheus", "grafana"))
         port, network = free_port(), scratch.network("routes")
         settings = {
             **SETTINGS, "bind_address": "127.0.0.1", "http_port": free_port(), "https_port": port,
-            "route_network": network, "internal_network": network, "media_network": network,
+            "route_network": network, "internal_network": scratch.network("internal"), "media_network": network,
             "media_dir": str(folder), "downloads_dir": str(folder), "sso_middleware": "",
         }  # fmt: skip
         traefik = ensure_traefik(definition("traefik").container.image.reference).reference
@@ -168,10 +173,23 @@ class RunningLab:
         with closing(sqlite3.connect(pad / "pages.db")) as db, db:
             db.execute("CREATE TABLE pages (name TEXT)")
         closed = self.root / self.names["media"] / "closed"
-        closed.mkdir(mode=0o700)
-        for stack in ("core", "media", "monitoring", "notes", "memos"):
+        # Others may look, and the service may not write.
+        closed.mkdir(mode=0o711)
+        (closed / "album").mkdir()
+        (closed / "album" / "song.txt").write_text("la la\n")
+        self._sampled()
+        for stack in ("core", "media", "monitoring", "notes", "memos", "sieve"):
             docker("compose", "--project-directory", str(self.root / self.names[stack]), "up", "--detach", "--no-build")
         self._back_up(folder / "repository", scratch)
+
+    def _sampled(self) -> None:
+        """What a server would have sampled two hours ago and since, one sample short of what a leak is told from."""
+        log, now = JsonlUsageLog(str(self.root)), time.time()
+        for n in range(LEAST_SAMPLES - 1):
+            grown = Point((12 + 5 * n) * 2**20, 0.0, 1, limit=256 * 2**20)
+            points = {"leaky": grown, "steady": Point(4 * 2**20, 0.0, 1)}
+            place = self.names["sieve"]
+            log.append(Sample(now - (LEAST_SAMPLES - 1 - n) * 720, {f"{place}/{k}": p for k, p in points.items()}))
 
     def _back_up(self, repository: Path, scratch: Scratch) -> None:
         """Let real restic look after the lab, in a container whose name no other lab has."""
@@ -180,101 +198,3 @@ class RunningLab:
         lab = open_lab(str(self.root))
         stack = scratch.claim_project(f"backup-{scratch.run_id}")
         _apply(lab, propose_configure_backup(lab, {"repository": str(repository)}, Requester("cli"), stack=stack))
-
-
-def routed(name: str, port: int = 80, middlewares: str = "") -> str:
-    """A service with a route; ``port`` is where Traefik is told that it listens."""
-    router = f"traefik.http.routers.{name}-@RUN@"
-    more = f"      {router}.middlewares: {middlewares}\n" if middlewares else ""
-    return f"""\
-  {name}:
-    image: @IMAGE@
-    stop_signal: KILL
-    networks: [routes]
-    labels:
-      lab: "@RUN@"
-      traefik.enable: "true"
-      {router}.rule: Host(`{name}.lab.test`)
-      {router}.entrypoints: websecure
-{more}      traefik.http.services.{name}-@RUN@.loadbalancer.server.port: "{port}"
-    HEALTH
-"""
-
-
-HEALTH = "healthcheck: {test: [CMD, /bin/sh, -c, 'true'], interval: 1s, retries: 3}"
-STACKS = {
-    "core": """\
-services:
-  traefik:
-    image: @TRAEFIK@
-    command:
-      - --providers.docker.exposedbydefault=false
-      - --providers.docker.constraints=Label(`lab`,`@RUN@`)
-      - --providers.docker.network=@NETWORK@
-      - --entrypoints.websecure.address=:443
-      - --entrypoints.websecure.http.tls=true
-      - --api=true
-    ports: ["127.0.0.1:@PORT@:443"]
-    volumes: ["/var/run/docker.sock:/var/run/docker.sock:ro"]
-    networks: [routes]
-    stop_signal: KILL
-    labels: {homelab.service: traefik}
-networks: {routes: {external: true, name: @NETWORK@}}
-""",
-    "media": "services:\n"
-    + routed("player")
-    + routed("misrouted", port=8099)
-    + routed("guarded", middlewares="login@docker")
-    + """\
-  downloader:
-    image: @IMAGE@
-    entrypoint: [/bin/sh, -c, 'echo x > /data/x || exit 1; exec sleep 1000']
-    user: "1234:1234"
-    volumes: ["./closed:/data"]
-    restart: always
-networks: {routes: {external: true, name: @NETWORK@}}
-""",
-    "monitoring": """\
-services:
-  watch:
-    image: @IMAGE@
-    entrypoint: [/bin/sh, -c, 'echo "INFO watching"; echo "ERROR cannot reach collector - connection refused";
-      exec sleep 1000']
-    stop_signal: KILL
-    HEALTH
-  looping:
-    image: @IMAGE@
-    entrypoint: [/bin/sh, -c, 'echo "FATAL config.yml line 3 is no setting"; exit 1']
-    restart: always
-""",
-    "notes": """\
-services:
-  pad:
-    image: @IMAGE@
-    stop_signal: KILL
-    volumes: ["./pad:/data"]
-    HEALTH
-""",
-    "memos": """\
-services:
-  memo:
-    image: @IMAGE@
-    entrypoint: [/bin/busybox, httpd, -f, -p, "8080", -h, /www]
-    stop_signal: KILL
-    labels: {homelab.service: memo}
-    volumes: ["./www:/www:ro"]
-    HEALTH
-  shelf:
-    image: @IMAGE@
-    stop_signal: KILL
-    healthcheck: {test: [CMD, /bin/sh, -c, 'test -e /shelf.sock'], interval: 1s, retries: 2}
-""",
-    "dash": """\
-services:
-  board:
-    image: @IMAGE@
-    stop_signal: KILL
-    HEALTH
-""",
-}
-STACKS = {name: text.replace("HEALTH", HEALTH) for name, text in STACKS.items()}

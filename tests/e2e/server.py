@@ -29,7 +29,11 @@ class LabOnDisk:
     environment: dict[str, str] = field(default_factory=dict)
 
     def env(self) -> dict[str, str]:
-        kept = {k: os.environ[k] for k in ("PATH", "HOME", "LANG", "DOCKER_HOST", "XDG_CONFIG_HOME") if k in os.environ}
+        kept = {
+            k: os.environ[k]
+            for k in ("PATH", "HOME", "LANG", "DOCKER_HOST", "XDG_CONFIG_HOME", "PYTHONPATH")
+            if k in os.environ
+        }
         return {**kept, "HOMELAB_ROOT": str(self.root), "HOMELAB_TOOLSETS": "all", **self.environment}
 
     def run(self, *arguments: str, stdin: str = "", timeout: float = 120) -> subprocess.CompletedProcess[str]:

@@ -13,6 +13,7 @@ from _pytest.mark import ParameterSet
 from anyio.from_thread import start_blocking_portal
 from mcp import Client, StdioServerParameters
 
+from homelab_mcp.adapters.processes import processes
 from homelab_mcp.bootstrap import LocalLab, open_lab
 from homelab_mcp.cli.agent_test import Lines, client_of, steps_of
 from homelab_mcp.core.agent_script import Script, parse_script
@@ -24,6 +25,10 @@ SCRIPTS = {
     path: parse_script(path.read_text(encoding="utf-8"), path.name)
     for path in sorted((Path(__file__).parents[1] / "agents").glob("*.yaml"))
 }
+
+
+LONG = 60
+"""Seconds that a step may wait by day."""
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +65,14 @@ def played_on(
 
 
 def dealt(paths: Iterable[Path], each: int) -> list[ParameterSet]:
-    """Every ``each``-th by day, all of them at night: together they take ten minutes."""
+    """Every ``each``-th by day, all of them at night: together they take ten minutes. Long waits are for the night."""
+
+    def late(n: int, path: Path) -> bool:
+        return n % each != 0 or any(step.within > LONG for step in SCRIPTS[path].steps)
+
     return [
-        pytest.param(path, id=path.stem, marks=pytest.mark.nightly if n % each else ()) for n, path in enumerate(paths)
+        pytest.param(path, id=path.stem, marks=pytest.mark.nightly if late(n, path) else ())
+        for n, path in enumerate(paths)
     ]
 
 
@@ -93,6 +103,26 @@ def test_the_command_says_which_step_did_not_hold(lab: LabOnDisk, tmp_path: Path
     assert "not -1" in answer["steps"][0]["problems"][0]
     script.write_text("says: x\nsteps:\n  - {tool: a, file: b}\n")
     assert lab.json("agent-test", str(script), code=1)["error"]["code"] == "bad_script"
+
+
+@pytest.mark.timeout(120)
+def test_what_a_script_starts_is_seen_and_ends_with_it_whether_it_holds_or_not(lab: LabOnDisk, tmp_path: Path) -> None:
+    script, mark = tmp_path / "beside.yaml", f"stand-in-{os.getpid()}-beside"
+    found = "  - {tool: host_health, with: {find: MARK}, expect: {found: WANTED}}\n".replace("MARK", mark)
+    begins = f"says: x\nsteps:\n  - start: \"sh -c 'sleep 600; :' {mark}\"\n"
+    # At first it may not be there yet: it is asked for again.
+    script.write_text(begins + found.replace("expect", "within: 20, expect").replace("WANTED", "1"))
+    assert lab.json("agent-test", str(script))["ok"] is True
+    script.write_text(begins + found.replace("WANTED", "-1"))
+    assert lab.json("agent-test", str(script), code=1)["ok"] is False
+    assert not [one for one in processes(Path("/proc"), find=mark, pause=0.0)[0] if one.state != "Z"]
+    script.write_text("says: x\nsteps:\n  - start: no-such-program-anywhere\n")
+    assert "does not start" in lab.json("agent-test", str(script), code=1)["steps"][0]["problems"][0]
+    file = "says: x\nsteps:\n  - {file: homelab.yaml, owner: WHOSE}\n"
+    script.write_text(file.replace("WHOSE", f'"{os.getuid()}:{os.getgid()}"'))
+    assert lab.json("agent-test", str(script))["ok"] is True
+    script.write_text(file.replace("WHOSE", '"4321:4321"'))
+    assert "not to 4321:4321" in lab.json("agent-test", str(script), code=1)["steps"][0]["problems"][0]
 
 
 def test_a_clients_file_is_written_after_a_yes_and_keeps_what_is_there(lab: LabOnDisk, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Two hundred secrets in a lab; every tool and command called every way; every byte that came out looked through."""
+"""Two hundred secrets in a lab; all tools, resources and commands called every way; every byte of it looked through."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from homelab_mcp.core.env_file import quote
 from homelab_mcp.core.redact import telling_values
 from tests.canaries import Hunt, make
 from tests.e2e.server import LabOnDisk, types_the_name, words
+from tests.resource_walk import every_page
 
 VALUES = make()
 STACKS = ("media", "photos", "tools", "data")
@@ -27,7 +28,13 @@ COMPOSE = """services:
     environment:
       PASSWORD: ${{{first}}}
       URL: http://app:${{{second}}}@db/
+      ADMIN_PASSWORD: {inline}
+      DATABASE_URL: postgres://app:{inline}url@db:5432/app
+    command: ["serve", "--token", "{inline}option"]
+    labels: {{traefik.http.middlewares.x.basicauth.users: "me:$$apr1$$q8eZFHjF$${inline}/ju5n/"}}
 """
+INLINE = {f"inline in {stack}": f"zQ{number}w8RkLmVx7Yt{number}bN4c" for number, stack in enumerate(STACKS)}
+"""Secrets that stand in the compose files themselves, where their place tells what they are."""
 
 
 def plant(lab: LabOnDisk) -> dict[str, str]:
@@ -38,8 +45,10 @@ def plant(lab: LabOnDisk) -> dict[str, str]:
         folder.mkdir(exist_ok=True)
         mine = names[number::4]
         (folder / ".env").write_text("TZ=Europe/Berlin\n" + "".join(f"{n}={quote(VALUES[n])}\n" for n in mine))
-        (folder / "compose.yaml").write_text(COMPOSE.format(name=stack, first=mine[0], second=mine[1]))
-    known = dict(VALUES)
+        (folder / "compose.yaml").write_text(
+            COMPOSE.format(name=stack, first=mine[0], second=mine[1], inline=INLINE[f"inline in {stack}"])
+        )
+    known = VALUES | INLINE
     for path in lab.root.glob("*/.env"):
         pairs = [line.split("=", 1) for line in path.read_text().splitlines() if "=" in line]
         if path.parent.name not in STACKS:
@@ -74,6 +83,19 @@ def calls(schema: dict[str, Any]) -> list[dict[str, Any]]:
     parts = schema.get("properties", {})
     base = {name: samples(parts[name], name, schema)[0] for name in wanted}
     return [base, {}] + [{**base, name: value} for name in parts for value in samples(parts[name], name, schema)]
+
+
+def words_of(lab: LabOnDisk) -> dict[str, list[str]]:
+    """What the addresses of resources are filled with: what is there, what is not, and a secret."""
+    secret = VALUES["C002_SECRET"]
+    return {
+        "stack": [*STACKS, "core", secret],
+        "service": ["media-app", "authelia", secret],
+        "plan_id": [*sorted(p.name for p in (lab.root / ".homelab/plans").iterdir() if p.is_dir()), secret],
+        "name": ["security", "rules", secret],
+        "part": ["2", secret],
+        "cursor": [secret],
+    }
 
 
 async def drive(lab: LabOnDisk, hunt: Hunt, errlog: Path) -> int:
@@ -126,6 +148,9 @@ async def drive(lab: LabOnDisk, hunt: Hunt, errlog: Path) -> int:
             await call("apply_plan", plan_id=stale["plan_id"])
             await call("rollback", plan_id=made["plan_id"])
             await call("history")
+            for address, text, is_page in await every_page(client, words_of(lab)):
+                count += is_page
+                hunt.look(address, text)
     hunt.look("elicitation", "\n".join(asked))
     assert asked
     return count
@@ -201,6 +226,9 @@ async def test_no_byte_of_any_secret_leaves(lab: LabOnDisk, tmp_path: Path) -> N
             hunt.look("/".join(parts), path.read_bytes())
     for path in lab.root.glob(".homelab/plans/*/status.json"):
         hunt.look("status.json", path.read_bytes())
-    hunt.look("git", git_objects(lab.root))
+    # Compose files are in the lab's git as their person wrote them, with what stands in them.
+    in_git = Hunt({name: value for name, value in known.items() if name not in INLINE})
+    in_git.look("git", git_objects(lab.root))
+    hunt.found += in_git.found
     assert hunt.bytes > 100_000
     assert not hunt.found, "\n".join(hunt.found[:20])

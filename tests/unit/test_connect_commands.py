@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -14,9 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 from homelab_mcp.cli.app import app
-from homelab_mcp.core.client_config import CLIENTS
+from homelab_mcp.core.client_config import CLIENTS, Way, entry, joined
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from tests.doc_cli import TREE, parse
+from tests.doc_pages import ROOT
 
 
 def shown(folder: Path, *words: str) -> dict[str, Any]:
@@ -33,6 +35,15 @@ def test_every_client_is_connected_by_its_name_alone(client: str, tmp_path: Path
     assert "homelab" in answer["config"]
     assert answer["next"]
     assert answer == shown(tmp_path, "connect-client", client)
+
+
+@pytest.mark.parametrize("client", [name for name in CLIENTS if name != "openwebui"])
+def test_the_page_shows_what_is_written_for_each_client(client: str) -> None:
+    page = (ROOT / "docs" / "connecting.md").read_text("utf-8")
+    listings = re.findall(r"^```(?:json|toml)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    way = Way(("/home/you/homelab-mcp/.venv/bin/homelab-mcp", "--root", "/opt/stacks", "serve"))
+    written = joined(CLIENTS[client], "", entry(CLIENTS[client], way, token=False))
+    assert "".join(written.split()) in ["".join(one.split()) for one in listings]
 
 
 def test_openwebui_is_shown_where_the_server_answers_unless_told(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mcp import Client
 from homelab_mcp.adapters.prompt_files import load_prompts
 from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.cli.app import app
-from homelab_mcp.core.agent_script import parse_script
+from homelab_mcp.core.agent_script import Step, parse_script
 from homelab_mcp.server import build
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +38,7 @@ def test_all_106_are_served_but_for_what_the_page_says() -> None:
     served = {number for script in SCRIPTS.values() for number in script.intents}
     assert served == asked.keys() - NOT_SERVED
     assert {number for number, row in asked.items() if row.get("not_served")} == NOT_SERVED
+    assert [path for row in asked.values() for path in row.get("deeper", ()) if not (ROOT / path).is_file()] == []
 
 
 def test_the_page_is_current() -> None:
@@ -55,7 +57,7 @@ async def test_scripts_call_tools_that_are_there_with_arguments_that_they_take(t
                 assert step.arguments.keys() <= known[step.tool].keys(), (name, step.tool)
             if step.prompt:
                 assert step.arguments.keys() <= prompts[step.prompt], (name, step.prompt)
-        checks = [s for s in script.steps if s.expect or s.contains or s.lacks or s.refused or s.apply]
+        checks = [s for s in script.steps if s.expect or s.contains or s.lacks or s.refused or s.apply or s.owner]
         assert checks, name
 
 
@@ -77,6 +79,62 @@ def test_plans_come_to_an_end_and_what_came_of_them_is_looked_at() -> None:
 
 
 LOOKS = ("tool", "file", "resource", "command")
+
+ITS_WORDS = {
+    "more-drives": "mount the disk there",
+    "renew": "Traefik gets a first certificate by itself",
+    "webhooks": "a page of its own, as of a webhook, a person enters",
+}
+"""Where no command is typed instead: what the server says of it, by script."""
+
+
+def test_what_a_person_does_instead_is_what_the_server_says() -> None:
+    """``instead`` is the page's word: without this a script could promise what no answer ever tells anybody."""
+    spoken_for = set()
+    for name, script in SCRIPTS.items():
+        if not script.instead:
+            continue
+        said = [words for step in script.steps for words in expected_of_the_server(step)]
+        called = {step.tool for step in script.steps}
+        quoted = re.findall(r"`([^`]+)`", script.instead)
+        typed = [words for words in quoted if words not in called]
+        for words in typed:
+            assert any(re.search(as_typed(words), one) for one in said), f"{name}: nobody expects to be told {words}"
+        if not typed:
+            assert any(ITS_WORDS[name] in one for one in said), f"{name}: nobody expects to be told"
+            spoken_for.add(name)
+    assert spoken_for == ITS_WORDS.keys()
+
+
+def as_typed(words: str) -> str:
+    """A pattern of a command: names in capitals stand for any word."""
+    return r"\s".join(r"[\w./-]+" if word.isupper() else re.escape(word) for word in words.split())
+
+
+def expected_of_the_server(step: Step) -> Iterator[str]:
+    """What a step wants to read in an answer, a refusal, a prompt or a page of the server; nothing of a file."""
+    if step.tool or step.prompt or step.resource:
+        yield from step.contains
+        yield from wanted(step.expect)
+
+
+def wanted(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name not in ("lacks", "some", "any"):
+                yield from wanted(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from wanted(inner)
+    elif isinstance(value, str):
+        yield value
+
+
+def test_the_rule_sees_a_word_that_nobody_looks_for() -> None:
+    quiet = parse_script("says: x\ninstead: do `kill PID`\nsteps: [{tool: a, expect: {b: {lacks: [kill 7]}}}]", "x")
+    assert list(expected_of_the_server(quiet.steps[0])) == []
+    told = parse_script("says: x\nsteps: [{tool: a, expect: {b: {has: {do: {contains: 'run kill 7'}}}}}]", "x")
+    assert [re.search(as_typed("kill PID"), one) is not None for one in expected_of_the_server(told.steps[0])] == [True]
 
 
 async def test_prompts_name_tools_words_and_commands_that_are_there(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from homelab_mcp.core.drift import ONE_OFF_LABEL
+from homelab_mcp.core.project_name import ONE_OFF_LABEL
 
 _ONE_OFF = f"{ONE_OFF_LABEL}="
 _LENT = ("network_mode", "ipc", "pid")

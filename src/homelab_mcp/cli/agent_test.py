@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -93,21 +94,53 @@ async def steps_of(client: Client, lab: Lab, script: Script, pin: str, known: Ma
         known: what stands for ``{name}`` from the start.
     """
     lines: Lines = []
-    saved = dict(known)
-    for step in script.steps:
-        step = step.model_validate(filled(step.model_dump(by_alias=True), saved))
-        problems = await _done(lab, client, step, saved, pin)
-        lines.append({"step": f"{step.kind} {getattr(step, step.kind)}", "ok": not problems, "problems": problems})
-        if problems:
-            break
+    saved: dict[str, Any] = dict(known)
+    async with AsyncExitStack() as beside:
+        for step in script.steps:
+            step = step.model_validate(filled(step.model_dump(by_alias=True), saved))
+            if step.kind == "start":
+                problems = await _started(beside, step.start, lab.root, saved)
+            else:
+                problems = await _done(lab, client, step, saved, pin)
+            lines.append({"step": f"{step.kind} {getattr(step, step.kind)}", "ok": not problems, "problems": problems})
+            if problems:
+                break
     return lines
 
 
-async def _done(lab: Lab, client: Client, step: Step, saved: dict[str, str], pin: str) -> list[str]:
+async def _started(beside: AsyncExitStack, command: str, folder: str, saved: dict[str, Any]) -> list[str]:
+    """Start a program that ends with ``beside``, with whatever it started itself; why it does not start."""
+    import os
+    import shlex
+    import signal
+    from subprocess import DEVNULL
+
+    import anyio
+
+    try:
+        # A session of its own, so that its children are ended with it.
+        program = await anyio.open_process(
+            shlex.split(command), cwd=folder, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True
+        )
+    except (OSError, ValueError) as error:
+        return [f"it does not start: {error}"]
+
+    async def end() -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+        with anyio.CancelScope(shield=True):
+            await program.wait()
+
+    beside.push_async_callback(end)
+    saved["pid"] = program.pid
+    return []
+
+
+async def _done(lab: Lab, client: Client, step: Step, saved: dict[str, Any], pin: str) -> list[str]:
     """Do one step; what did not hold."""
     match step.kind:
         case "file":
-            return astray(step, _read(lab, step.file), "the file")
+            return astray(step, _read(lab, step.file), "the file") + _owned(lab, step)
         case "prompt":
             prompt = await client.get_prompt(step.prompt, {name: str(v) for name, v in step.arguments.items()})
             return astray(step, "".join(getattr(m.content, "text", "") for m in prompt.messages), "the prompt")
@@ -131,14 +164,36 @@ async def _done(lab: Lab, client: Client, step: Step, saved: dict[str, str], pin
             )
             return problems or await _called(client, done, saved)
         case _:
-            return await _called(client, step, saved)
+            return await _in_time(client, step, saved)
     return []
+
+
+async def _in_time(client: Client, step: Step, saved: dict[str, Any]) -> list[str]:
+    """Call the step's tool, and again while it may still become what is expected."""
+    import anyio
+
+    end = anyio.current_time() + step.within
+    while (problems := await _called(client, step, saved)) and anyio.current_time() < end:
+        await anyio.sleep(1)
+    return problems
 
 
 def _read(lab: Lab, name: str) -> str:
     """A file of the lab; "" where there is none. Of a database what can be read of it."""
     path = Path(lab.root, name)
     return path.read_bytes().decode(errors="replace") if path.is_file() else ""
+
+
+def _owned(lab: Lab, step: Step) -> list[str]:
+    """Whether the file belongs to whom the step says; links are not followed."""
+    if not step.owner:
+        return []
+    try:
+        seen = Path(lab.root, step.file).lstat()
+    except OSError:
+        return ["the file is not there"]
+    owner = f"{seen.st_uid}:{seen.st_gid}"
+    return [] if owner == step.owner else [f"the file belongs to {owner}, not to {step.owner}"]
 
 
 async def _typed(lab: Lab, step: Step) -> list[str]:
@@ -159,7 +214,7 @@ def _own(lab: Lab) -> list[str]:
     return [sys.executable, "-m", "homelab_mcp", "--root", lab.root, *(["--files-only"] if lab.files_only else [])]
 
 
-async def _called(client: Client, step: Step, saved: dict[str, str]) -> list[str]:
+async def _called(client: Client, step: Step, saved: dict[str, Any]) -> list[str]:
     """Call the step's tool and keep what it saves; what did not hold."""
     result = await client.call_tool(step.tool, step.arguments)
     words = "".join(getattr(block, "text", "") for block in result.content)

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from homelab_mcp.model.errors import InvalidInput
 
-KINDS = ("tool", "approve", "decline", "apply", "file", "prompt", "resource", "write", "delete", "command")
+KINDS = ("tool", "approve", "decline", "apply", "file", "prompt", "resource", "write", "delete", "command", "start")
 
-CONDITIONS = {"contains", "lacks", "some", "any"}
+CONDITIONS = {"contains", "lacks", "some", "any", "above", "has"}
 
 
 class Step(BaseModel):
@@ -21,18 +21,23 @@ class Step(BaseModel):
 
     Args:
         tool: call it with ``with``; ``refused`` names the code of the error that must come instead of an answer.
+            ``within``: call it again for so many seconds at most, until it is as expected.
         approve: a person's yes to this plan, by the PIN.
         decline: a person's no.
         apply: a person's yes, then ``apply_plan`` until it is done.
-        file: a file of the lab, relative to its root, that must hold all of ``contains`` and none of ``lacks``.
+        file: a file of the lab, relative to its root, that must hold all of ``contains`` and none of ``lacks``, and
+            belong to ``owner`` (``UID:GID``).
         prompt: a prompt, filled in by ``with``; its text is judged like a file's.
         resource: a resource's address; its text is judged like a file's.
         write: a file of the lab that the person changes by hand: ``text`` is all of it, or ``append`` is added, or
             ``replace`` says what of it becomes what.
         delete: a file that the person deletes.
         command: what the person types after ``homelab-mcp``; its output is judged like a file's.
+        start: a program with its arguments that runs in the lab's folder until the script ends, so that there is
+            something to be seen; ``{pid}`` is its number from then on.
         expect: by path in the answer (``services.0.state``), a value that must be there, or a condition: ``contains``
-            (in the text of what is there), ``some`` (of these words are), ``lacks``, ``any`` (one of these values).
+            (in the text of what is there), ``some`` (of these words are), ``lacks``, ``any`` (one of these values),
+            ``above`` (a number that is greater), ``has`` (a list with an entry that holds all of these values).
         save: names for parts of the answer, by path, for ``{name}`` in later steps; ``{plan}`` is the last plan's id.
     """
 
@@ -50,6 +55,9 @@ class Step(BaseModel):
     write: str = ""
     delete: str = ""
     command: str = ""
+    start: str = ""
+    within: int = Field(0, ge=0, le=600)
+    owner: str = ""
     text: str = ""
     append: str = ""
     replace: dict[str, str] = {}
@@ -102,10 +110,15 @@ def parse_script(text: str, where: str) -> Script:
     raise InvalidInput(f"{where} is no script: {problem}.", hint="See docs/agent-test.md.", code="bad_script")
 
 
-def filled(value: Any, saved: Mapping[str, str]) -> Any:
-    """The value with each ``{name}`` that was saved in its place; others stay as they are."""
+def filled(value: Any, saved: Mapping[str, Any]) -> Any:
+    """The value with each ``{name}`` that was saved in its place; others stay as they are.
+
+    A value that is nothing but a name becomes what was saved, a number as a number.
+    """
     if isinstance(value, str):
-        return re.sub(r"\{(\w+)\}", lambda m: saved.get(m[1], m[0]), value)
+        if (whole := re.fullmatch(r"\{(\w+)\}", value)) and whole[1] in saved:
+            return saved[whole[1]]
+        return re.sub(r"\{(\w+)\}", lambda m: str(saved.get(m[1], m[0])), value)
     if isinstance(value, dict):
         return {key: filled(inner, saved) for key, inner in value.items()}
     if isinstance(value, list):
@@ -138,6 +151,10 @@ def unmet(step: Step, data: Any) -> list[str]:
                 found += [] if any(w in text for w in some) else [f"{path} holds none of {some!r}"]
             if "any" in wanted and is_there not in wanted["any"]:
                 found.append(f"{path} is {is_there!r}, none of {wanted['any']!r}")
+            if "above" in wanted and not (_is_number(is_there) and is_there > wanted["above"]):
+                found.append(f"{path} is {is_there!r}, not above {wanted['above']!r}")
+            if "has" in wanted and not _has(is_there, wanted["has"]):
+                found.append(f"{path} has no entry with {wanted['has']!r}: {str(is_there)[:300]}")
         elif is_there != wanted:
             found.append(f"{path} is {is_there!r}, not {wanted!r}")
     return found
@@ -157,6 +174,16 @@ def edited(step: Step, before: str) -> str:
             raise InvalidInput(f"{step.write} does not hold {old!r}.", hint="See what is there.", code="bad_script")
         after = after.replace(old, new)
     return before + step.append if step.append else after if step.replace else step.text
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _has(value: Any, wanted: Mapping[str, Any]) -> bool:
+    """Whether an entry of a list is as wanted; what is wanted of a part may be a condition."""
+    entry = Step.model_construct(tool="entry", expect=dict(wanted))
+    return isinstance(value, list) and any(not unmet(entry, one) for one in value)
 
 
 def _lines(value: Any) -> list[str]:

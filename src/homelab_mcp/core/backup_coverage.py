@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from homelab_mcp.core.backup_config import CLASS, BackupConfig, is_pattern, parse_config
 from homelab_mcp.core.backup_jobs import Find, Jobs, config_path, engine_of, jobs_of
-from homelab_mcp.core.operations.lab_view import Known, LabView, expand
+from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.core.operations.stack_paths import Root
-from homelab_mcp.core.operations.volume_edit import source_of
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.lab import LOCAL
 
 _UNHEARD = re.compile(r"[$\\\n]")
 """Patterns with these are not given to restic (see ``backup_jobs.excludes_text``)."""
@@ -67,14 +65,14 @@ def coverage_of(
     if config is None:
         return Coverage(f"What the backup covers is not known: {path} cannot be read.")
     jobs = jobs_of(view, config, engine.stack, find, host_paths, root=root)
-    words = {s.where: _words(s, engine, config, jobs, host_paths) for s in view.services}
+    words = {s.where: _words(s, engine, config, jobs) for s in view.services}
     everywhere = [p for p in config.exclude if p.startswith("*") and not _UNHEARD.search(p)]
     told = f"Backed up by {engine.where}, {config.schedule} (five cron fields, the lab's time zone)"
     told += f", everywhere but for {', '.join(f'`{p}`' for p in everywhere)}." if everywhere else "."
     return Coverage(f"{told} When a run last held is no part of this page: `homelab-mcp backups` tells.", words)
 
 
-def _words(one: Known, engine: Known, config: BackupConfig, jobs: Jobs, host_paths: Sequence[str]) -> str:
+def _words(one: Known, engine: Known, config: BackupConfig, jobs: Jobs) -> str:
     if one.stack == engine.stack:
         return "the backup itself"
     lacking = [f"not `{what}` ({why})" if what else why for where, what, why in jobs.uncovered if where == one.where]
@@ -83,19 +81,22 @@ def _words(one: Known, engine: Known, config: BackupConfig, jobs: Jobs, host_pat
         held += [f"as a {d.kind} dump" for d in jobs.dumps if f"{d.stack}/{d.service}" == one.where]
         for folder in dict.fromkeys(f for f, stack, name in jobs.owners if (stack, name) == (one.stack, one.name)):
             dump = next((d for d in jobs.dumps if any(_within(folder, f) for f in d.folders)), None)
-            by = [(p, how) for p in config.exclude if (how := _left_out(folder, p))]
-            whole = next((p for p, how in by if how == "whole"), "")
+            whole, parts = _said_of(f"/lab/{folder}", folder, config)
             if dump is not None:
                 # Its dump stands for it, whatever is left out of the files.
                 held.append("" if f"{dump.stack}/{dump.service}" == one.where else f"as the dump of {dump.service}")
             elif whole:
-                lacking.append(f"not `{folder}` (left out by `{whole}` in backup.yaml)")
-            elif any(_left_out(folder, p) == "whole" for p in jobs.excludes):
+                lacking.append(whole)
+            elif any(_left_out(f"/lab/{folder}", p) == "whole" for p in jobs.excludes):
                 caches.append(f"`{folder}` is left out, as it can be made anew")
             else:
                 held.append("")
-                lacking += [f"not `{p}` (left out in backup.yaml)" for p, _ in by]
-        held += ["" for path in _on_host(one) if any(_within(path, p) for p in host_paths)]
+                lacking += parts
+        for path in (p for where, p in jobs.reached if where == one.where):
+            # The container has it by the machine's own name.
+            whole, parts = _said_of(path, path, config)
+            held += [] if whole else [""]
+            lacking += [whole] if whole else parts
     if (one.stack, one.name) in {(stack, name) for stack, name, _ in jobs.saves} and held:
         held.append("after a SAVE")
     if not (held or lacking or caches):
@@ -105,32 +106,40 @@ def _words(one: Known, engine: Known, config: BackupConfig, jobs: Jobs, host_pat
     return f"{sure}: {details}" if details else sure
 
 
-def _on_host(one: Known) -> Iterator[str]:
-    """Paths of this machine that it mounts; what is of that name on another host is another folder."""
-    volumes = one.data.get("volumes") if one.host == LOCAL else None
-    for volume in volumes if isinstance(volumes, list) else ():
-        path = expand(source_of(volume) or "", one.env)
-        if path.startswith("/"):
-            yield path
-
-
 def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder.rstrip('/')}/")
 
 
-def _left_out(folder: str, pattern: str) -> str:
-    """What a pattern takes out of a folder of the lab: "whole", "part", or "" for nothing that can be told."""
+def _said_of(path: str, name: str, config: BackupConfig) -> tuple[str, list[str]]:
+    """What the settings leave out of a folder: a sentence for all of it, or else one for each part."""
+    by = [(p, how) for p in config.exclude if (how := _left_out(path, p))]
+    whole = next((p for p, how in by if how == "whole"), "")
+    parts = [f"not `{p}` (left out in backup.yaml)" for p, _ in by]
+    return (f"not `{name}` (left out by `{whole}` in backup.yaml)" if whole else ""), parts
+
+
+def _left_out(path: str, pattern: str) -> str:
+    """What a pattern takes out of a folder, as the backup's container has it: "whole", "part", or ""."""
     if _UNHEARD.search(pattern) or not is_pattern(pattern):
         return ""
     anywhere = pattern.startswith("*")
     pattern = posixpath.normpath(pattern if anywhere or pattern.startswith("/") else f"/lab/{pattern}")
-    path = f"/lab/{folder}"
     # All that is in a folder is the whole of it.
     for whole in (pattern, _CONTENT.sub("", pattern)):
         steps = "/".join(_step(step) for step in whole.split("/")).replace(_ANY, _STEPS)
         if re.match(f"{'(?:.*/)?' if anywhere else ''}{steps}(?:/|$)", path):
             return "whole"
-    return "part" if not anywhere and pattern.startswith(f"{path}/") else ""
+    return "part" if not anywhere and _goes_below(pattern.split("/"), path.split("/")) else ""
+
+
+def _goes_below(steps: Sequence[str], path: Sequence[str]) -> bool:
+    """Whether a pattern that begins at the root names something in a folder."""
+    for step, name in zip(steps, path, strict=False):
+        if step == "**":
+            return True
+        if not re.fullmatch(_step(step), name):
+            return False
+    return len(steps) > len(path)
 
 
 def _step(step: str) -> str:

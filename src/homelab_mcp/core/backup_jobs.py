@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from homelab_mcp.core.backup_config import CONFIG_FILE, ENGINE_LABEL, BackupConfig
-from homelab_mcp.core.database_folders import DataMounts, data_mounts
+from homelab_mcp.core.backup_reach import is_system, outside
+from homelab_mcp.core.database_folders import DataMounts, Paths, data_mounts, paths_of
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE
 from homelab_mcp.core.operations.data_places import places
 from homelab_mcp.core.operations.lab_view import Known, LabView, expand
@@ -114,6 +115,7 @@ class Jobs:
         owners: (folder, stack, service) for what may hold a database file.
         excludes: paths and globs.
         uncovered: (stack/service, what, why) that no backup holds.
+        reached: (stack/service, path) of what is mounted from a folder of the host that is backed up as well.
     """
 
     dumps: list[Dump] = field(default_factory=list)
@@ -121,6 +123,7 @@ class Jobs:
     owners: list[tuple[str, str, str]] = field(default_factory=list)
     excludes: list[str] = field(default_factory=list)
     uncovered: list[tuple[str, str, str]] = field(default_factory=list)
+    reached: list[tuple[str, str]] = field(default_factory=list)
 
 
 def engine_of(view: LabView) -> Known | None:
@@ -163,20 +166,23 @@ def jobs_of(
     jobs = Jobs(excludes=[f"{stack}/{name}" for name in own])
     # What this program keeps for a while by itself: thrown-away data and plans.
     jobs.excludes += [".homelab/trash", ".homelab/checks", ".homelab/plans", "*.homelab-tmp"]
+    paths = paths_of(view, root)
     for one in view.services:
         if one.stack == stack:
             continue
-        _service(view, one, config, find, jobs, host_paths, root)
+        _service(view, one, config, find, jobs, host_paths, paths)
     jobs.excludes += list(config.exclude)
     jobs.excludes = list(dict.fromkeys(jobs.excludes))
     return jobs
 
 
 def _service(
-    view: LabView, one: Known, config: BackupConfig, find: Find, jobs: Jobs, host_paths: tuple[str, ...], root: Root
+    view: LabView, one: Known, config: BackupConfig, find: Find, jobs: Jobs, host_paths: tuple[str, ...], paths: Paths
 ) -> None:
     siblings = {s.name: s.data for s in view.services if s.stack == one.stack}
-    found = places(one.stack, siblings, [one.name], one.env, lambda _: False, root=root)
+    near = paths.nears[one.stack]
+    root, declared = near.root, near.declared
+    found = places(one.stack, siblings, [one.name], one.env, lambda _: False, root=root, declared=declared)
     folders = [*found.missing, *found.shared]
     if one.where in config.skip:
         # What a service that is not skipped uses as well stays in the backup, for that one.
@@ -187,24 +193,25 @@ def _service(
         return
     if one.host != LOCAL:
         what = [*folders, *found.volumes, *(expand(p, one.env) for p in found.outside)]
-        if data := [p for p in what if not _covered(p, ())]:
+        if data := [p for p in what if not is_system(p)]:
             jobs.uncovered.append((one.where, ", ".join(data), f"on host {one.host}; the backup copies this machine's"))
         return
     jobs.owners += [(folder, one.stack, one.name) for folder in folders]
-    dumped = _store(view, one, folders, find, jobs)
+    dumped = _store(view, one, folders, find, jobs, paths)
     jobs.excludes += _left_out(one, find)
     for volume in found.volumes:
-        if volume not in dumped.volumes:
+        # One that is another name of a folder is told as that folder.
+        if volume not in dumped.volumes and not near.device(volume):
             jobs.uncovered.append((one.where, volume, "a named volume of Docker, outside of the lab's folder"))
-    # The lab's folder is in the backup, whoever's part of it is mounted.
-    inside = tuple(r for r in ((root,) if isinstance(root, str) else root) if r)
-    for place in found.outside:
-        path = expand(place, one.env)
-        if path.startswith("/") and not _covered(path, (*host_paths, *inside)):
-            jobs.uncovered.append((one.where, path, "a folder of the host; list it under backup_paths"))
+    dumped_there = {near.device(v) for v in dumped.volumes}
+    for path, why in outside(near, (s for s in found.outside if s not in dumped_there), host_paths):
+        if why:
+            jobs.uncovered.append((one.where, path, why))
+        else:
+            jobs.reached.append((one.where, path))
 
 
-def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs) -> DataMounts:
+def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs, paths: Paths) -> DataMounts:
     """Note what a database or store needs before the copy; what a dump stands for."""
     kind = kind_of(expand(str(one.data.get("image", "")), one.env))
     if kind == "redis":
@@ -220,7 +227,7 @@ def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs
             jobs.uncovered.append((one.where, ", ".join(folders), "a database that Swarm runs: no dump is made of it"))
     elif kind:
         ending, dump, load = ENGINES[kind]
-        given, data = _given(view, one, find), data_mounts(view, one, kind)
+        given, data = _given(view, one, find), data_mounts(view, one, kind, paths)
         others = _others(kind, given)
         jobs.dumps.append(Dump(one.stack, one.name, kind, ending, given or dump, load, data.folders, others))
         # The dump stands for what is in them; copied while it runs that would be worth nothing. The empty folder is
@@ -238,13 +245,6 @@ def _others(kind: str, given: str) -> str:
     if named is None:
         return OTHERS[kind]
     return _DB_OTHERS.replace("{0}", ", ".join(f"'{name.strip(_QUOTES)}'" for name in named[1].split()))
-
-
-def _covered(path: str, host_paths: tuple[str, ...]) -> bool:
-    system = ("/var/run/", "/run/", "/etc/localtime", "/etc/timezone", "/dev/", "/proc", "/sys")
-    if path.startswith(system) or path == "/":
-        return True
-    return any(path == p or path.startswith(f"{p.rstrip('/')}/") for p in host_paths)
 
 
 def _given(view: LabView, one: Known, find: Find) -> str:

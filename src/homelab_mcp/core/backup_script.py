@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from homelab_mcp.core.backup_script_check import CHECK_SH
 from homelab_mcp.core.backup_script_found import FOUND_SH
+from homelab_mcp.core.backup_script_links import LINKS_SH
 from homelab_mcp.core.backup_script_place import PLACE_SH
 
 _BEGIN = r"""#!/bin/sh
@@ -25,7 +26,8 @@ own=$(head -c 32 /lab/.homelab/id 2>/dev/null | tr -cd '0-9a-f') own=${own:+lab-
 
 _REST = r"""wrong() { echo "PROBLEM $*"; echo "$*" >>"$errors"; }
 container() {
-  docker ps -q --filter "label=com.docker.compose.project=$1" --filter "label=com.docker.compose.service=$2" | head -n 1
+  docker ps -q --filter "label=com.docker.compose.project=$1" --filter "label=com.docker.compose.service=$2" \
+    --filter "label=com.docker.compose.oneoff=False" | head -n 1
 }
 
 # dump PROJECT SERVICE FILE COMMAND [OTHERS]: a dump is kept only whole; OTHERS lists what else the server has.
@@ -84,9 +86,12 @@ sqlite_one() {
   for end in "" -wal -shm -journal; do echo "$file$end" | sed 's/[][*?\\]/[&]/g' >>/state/excludes; done
 }
 sqlite() {
-  : >/state/excludes
-  rm -rf /dumps/sqlite
-  find /lab -xdev -type f -size +0 \( -name '*.db' -o -name '*.sqlite' -o -name '*.sqlite3' -o -name '*.db3' \) \
+  : >/state/excludes; rm -rf /dumps/sqlite; set --
+  # On each disk that is mounted in the lab as well, as restic copies those; but not into what is left out as a whole.
+  while IFS= read -r path; do
+    case "$path" in *[][*?\\]*) ;; /*) set -- "$@" -path "$path" -prune -o ;; esac
+  done </backup/excludes
+  find /lab "$@" -type f -size +0 \( -name '*.db' -o -name '*.sqlite' -o -name '*.sqlite3' -o -name '*.db3' \) -print \
     >/state/found 2>/dev/null
   while IFS= read -r file; do
     if skipped "$file"; then continue; fi
@@ -137,6 +142,7 @@ backup() {
   sqlite
   # What a restore must know: which of what is here then was never in it.
   cp /backup/excludes /dumps/.excludes
+  links
   say "copying into the repository"
   eval "set -- /lab /dumps $ALSO"
   { restic backup --json --host lab --tag homelab ${own:+--tag "$own"} --exclude-file /backup/excludes \
@@ -270,5 +276,5 @@ case "${1:-}" in
 esac
 """
 
-RUN_SH = _BEGIN + PLACE_SH + FOUND_SH + _REST + CHECK_SH + _END
+RUN_SH = _BEGIN + PLACE_SH + LINKS_SH + FOUND_SH + _REST + CHECK_SH + _END
 """The whole script, as it lies in the backup's ``engine`` folder."""

@@ -179,7 +179,8 @@ class Catalog:
         listed = f"Did you mean {' or '.join(near)}? " if near else ""
         raise NotFound(
             f"No service called {name[:80]!r} is in the catalog.",
-            hint=f"{listed}Search the catalog for what it does.",
+            hint=f"{listed}Search the catalog for what it does. What nothing there does comes by its image "
+            "(`add_custom_service`) or its compose text (`import_service`).",
             code="unknown_service",
             details={"nearest": near},
         )

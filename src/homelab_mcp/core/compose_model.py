@@ -44,6 +44,18 @@ def is_open(value: object) -> bool:
     return type(value) is Text and bool(value.missing)
 
 
+def is_external(body: object) -> bool:
+    """True for a network, volume, secret or config that Compose takes as it is and never makes.
+
+    Compose 2.40 reads ``no``, ``off`` and ``n`` as false, with quotes or without, in any case.
+    """
+    said = body.get("external") if isinstance(body, dict) else None
+    return said.lower() not in _NOT if isinstance(said, str) else said not in (None, False)
+
+
+_NOT = frozenset({"false", "no", "off", "n", ""})
+
+
 @dataclass(frozen=True, slots=True)
 class MissingVariable:
     """A variable without value or default, and where it is used."""

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from homelab_mcp.core.operations.data_places import folders_of_volumes
 from homelab_mcp.core.operations.lab_view import Known, LabView, expand
+from homelab_mcp.core.operations.stack_paths import Declared, Near, Root, declared_by
 from homelab_mcp.core.operations.volume_edit import source_of, target_of, writes
 from homelab_mcp.core.service_facts import environment_of
 
@@ -36,7 +38,34 @@ class DataMounts:
     volumes: frozenset[str] = field(default_factory=frozenset)
 
 
-def data_mounts(view: LabView, one: Known, kind: str) -> DataMounts:
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where the mounts of a lab's services lead.
+
+    Args:
+        nears: stack -> where its services' paths begin.
+        volumes: Docker's name of a volume -> the folder of the lab that it is but another name of.
+    """
+
+    nears: Mapping[str, Near]
+    volumes: Mapping[str, str]
+
+    def folder(self, one: Known, mount: Any) -> str | None:
+        """A mount's source as a path of the lab; None where it is elsewhere, or a stack as a whole."""
+        near, source = self.nears[one.stack], source_of(mount)
+        name = near.declared.volume_name(source, one.env)
+        place = near.place(near.device(source) or source) or self.volumes.get(name, "")
+        return place if "/" in place and not place.startswith("../") else None
+
+
+def paths_of(view: LabView, root: Root = "") -> Paths:
+    """Where the mounts lead; with the lab's ``root`` an absolute path is known for one of the lab."""
+    declared = {s.name: declared_by(s) for s in view.stacks}
+    nears = {s.stack: Near(s.stack, s.env, root, declared.get(s.stack, Declared())) for s in view.services}
+    return Paths(nears, folders_of_volumes(nears.values()))
+
+
+def data_mounts(view: LabView, one: Known, kind: str, paths: Paths) -> DataMounts:
     """The mounts where this database has its data directory or a part of it, and nobody anything else.
 
     A folder that a service writes to at another place, or that holds another mount, is left out: it is not known to
@@ -46,17 +75,18 @@ def data_mounts(view: LabView, one: Known, kind: str) -> DataMounts:
         view: the lab.
         one: the database.
         kind: ``postgres`` or ``mariadb``.
+        paths: where the lab's mounts lead.
     """
     folders, volumes = list[str](), set[str]()
     for mount in _mounts(one):
         source, below = expand(source_of(mount), one.env), _data_below(one, kind, mount)
         if not source or below is None:
             continue
-        folder = _folder(one, source)
+        folder = paths.folder(one, mount)
         if folder is None:
             if not source.startswith(("/", ".", "~", "$")):
                 volumes.add(source)
-        elif _alone(view, one, kind, whole := posixpath.normpath(f"{folder}/{below}")):
+        elif _alone(view, one, kind, whole := posixpath.normpath(f"{folder}/{below}"), paths):
             folders.append(whole)
     return DataMounts(tuple(dict.fromkeys(folders)), frozenset(volumes))
 
@@ -87,10 +117,10 @@ def _place(one: Known, kind: str) -> str:
     return "/config/databases" if "linuxserver/" in image else ""
 
 
-def _alone(view: LabView, one: Known, kind: str, folder: str) -> bool:
+def _alone(view: LabView, one: Known, kind: str, folder: str, paths: Paths) -> bool:
     for other in (s for s in view.services if s.host == one.host):
         for mount in _mounts(other):
-            path = _folder(other, expand(source_of(mount), other.env))
+            path = paths.folder(other, mount)
             if path is None:
                 continue
             if other.where == one.where and _data_below(one, kind, mount) is not None:
@@ -106,11 +136,3 @@ def _alone(view: LabView, one: Known, kind: str, folder: str) -> bool:
 def _mounts(one: Known) -> Iterator[Any]:
     volumes = one.data.get("volumes")
     yield from volumes if isinstance(volumes, list) else ()
-
-
-def _folder(one: Known, source: str) -> str | None:
-    """A mount's source as a path of the lab; None where it is elsewhere."""
-    if not source.startswith("."):
-        return None
-    path = posixpath.normpath(f"{one.stack}/{source}")
-    return None if path.startswith("..") or path in (".", one.stack) else path

@@ -6,16 +6,19 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
+from homelab_mcp.core.operations.lab_view import expand
+from homelab_mcp.core.project_name import is_one_off
 from homelab_mcp.model.observed import ContainerMake, ContainerState, PublishedPort
 from homelab_mcp.model.plan import FileEdit
 
-ONE_OFF_LABEL = "com.docker.compose.oneoff"
 LAZY_LABEL = "sablier.enable"
 LAB = "."
 """Stands for the lab's own files (homelab.yaml, policy.yaml), where a stack is asked for."""
 
+_NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 _UP = frozenset({"running", "restarting"})
 _ENDED_WELL = re.compile(r"^Exited \(0\)")
 
@@ -72,12 +75,16 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class ContainerDrift:
-    """One service whose containers are not as its file says; ``what`` names the parts, never a variable's value."""
+    """One service whose containers are not as its file says; ``what`` names the parts, never a variable's value.
+
+    ``sure`` is False for an orphan that a file may know which nobody could read.
+    """
 
     stack: str
     service: str
     word: DriftWord
     what: tuple[str, ...] = ()
+    sure: bool = True
 
     def as_line(self) -> str:
         """One line for people."""
@@ -105,6 +112,7 @@ def drift_of(
     wanted: Collection[str],
     hashes: Mapping[str, str] | None,
     containers: Sequence[ContainerState],
+    env: Mapping[str, str] = _NO_VARIABLES,
 ) -> list[ContainerDrift]:
     """What of a stack's containers is not as its files say, without the details of ``differs``.
 
@@ -114,17 +122,20 @@ def drift_of(
         wanted: those that ``up`` starts (profiles that are not active are left out).
         hashes: service -> Compose's hash of it now, "" where nobody can tell; None where Compose was not asked.
         containers: the stack's containers, in any state.
+        env: the stack's variables.
     """
     by_service: dict[str, list[ContainerState]] = {}
     for one in containers:
-        if one.labels.get(ONE_OFF_LABEL, "False").lower() != "true":
+        if not is_one_off(one.labels):
             by_service.setdefault(one.service, []).append(one)
     found = []
     ending = _ending(declared)
     for name in declared:
         mine = by_service.pop(name, [])
         if not mine:
-            if name in wanted and _replicas(declared[name]) > 0:
+            # Whether its profile is active, only Compose tells.
+            asleep = hashes is None and bool(_data(declared[name]).get("profiles"))
+            if name in wanted and not asleep and _replicas(declared[name], env) > 0:
                 found.append(ContainerDrift(stack, name, DriftWord.MISSING, ("no container",)))
             continue
         moved = any(c.image.startswith("sha256:") for c in mine)
@@ -136,7 +147,8 @@ def drift_of(
             found.append(ContainerDrift(stack, name, DriftWord.STOPPED, (down[0].state,)))
     for name in sorted(by_service):
         names = ", ".join(c.name for c in by_service[name])
-        found.append(ContainerDrift(stack, name, DriftWord.ORPHAN, (f"container {names}, which no file knows",)))
+        what = f"container {names}, which no file knows"
+        found.append(ContainerDrift(stack, name, DriftWord.ORPHAN, (what,), sure=hashes is not None))
     return found
 
 
@@ -214,7 +226,7 @@ def _ending(declared: Mapping[str, Any]) -> set[str]:
 
 def _may_rest(service: Any, down: Sequence[ContainerState], *, ends: bool) -> bool:
     """Whether a service that is down is as it should be: it ran to its end, or is started on demand."""
-    data = service if isinstance(service, Mapping) else {}
+    data = _data(service)
     labels = data.get("labels") or {}
     pairs = labels.items() if isinstance(labels, Mapping) else (str(entry).split("=", 1) for entry in labels)
     if any(len(pair) == 2 and pair[0] == LAZY_LABEL and str(pair[1]).lower() == "true" for pair in map(tuple, pairs)):
@@ -223,8 +235,14 @@ def _may_rest(service: Any, down: Sequence[ContainerState], *, ends: bool) -> bo
     return ended_well and (ends or str(data.get("restart") or "no") == "no")
 
 
-def _replicas(service: Any) -> int:
-    data = service if isinstance(service, Mapping) else {}
+def _replicas(service: Any, env: Mapping[str, str]) -> int:
+    """How many containers are wanted; of a text that is no number, as one with a variable that is not set, none."""
+    data = _data(service)
     deploy = data.get("deploy")
     wanted = data.get("scale", deploy.get("replicas", 1) if isinstance(deploy, Mapping) else 1)
-    return wanted if isinstance(wanted, int) else 1
+    text = expand(str(1 if wanted is None else wanted), env).strip()
+    return int(text) if text.isdecimal() else 0
+
+
+def _data(service: Any) -> Mapping[str, Any]:
+    return service if isinstance(service, Mapping) else {}

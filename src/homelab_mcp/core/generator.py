@@ -255,7 +255,8 @@ def _main_networks(job: _Job) -> list[str]:
         names.append(job.settings.media_network)
     if job.companions:
         names.append(_private(job.name))
-    return names
+    # A lab may have one network for all of these.
+    return list(dict.fromkeys(names))
 
 
 def _networks(job: _Job) -> dict[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 _TOP_LEVEL_NAME = re.compile(r"""^(?:name|"name"|'name')\s*:\s*(?P<value>[^#\n]*)""", re.MULTILINE)
 _DROPPED = re.compile(r"[^a-z0-9_-]")
@@ -10,6 +11,12 @@ PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 FOLDER_LABEL = "com.docker.compose.project.working_dir"
 HASH_LABEL = "com.docker.compose.config-hash"
+ONE_OFF_LABEL = "com.docker.compose.oneoff"
+
+
+def is_one_off(labels: Mapping[str, str]) -> bool:
+    """Whether ``docker compose run`` made the container: it has a service's labels, and is none of its containers."""
+    return labels.get(ONE_OFF_LABEL, "False").lower() == "true"
 
 
 def folder_project(folder: str) -> str:

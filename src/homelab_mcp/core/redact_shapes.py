@@ -28,6 +28,18 @@ _TOKENS = re.compile(
     r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|pypi-[A-Za-z0-9_-]{40,}|\d{8,10}:AA[A-Za-z0-9_-]{33}|"
     r"AGE-SECRET-KEY-1[A-Z0-9]{50,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,})"
 )
+_HASH = re.compile(
+    r"\${1,2}(?:apr1|[156y]|2[abxy]|argon2(?:id|i|d)|scrypt|pbkdf2(?:-sha\d{1,3})?)\${1,2}[A-Za-z0-9./=,+$-]{20,1024}"
+)
+"""A password's hash as crypt(5) and its kin write it; in compose files each dollar sign is doubled."""
+_OPTION = re.compile(
+    r"(?P<name>(?<![\w-])--?(?:[a-z0-9]{1,20}-){0,4}(?:passw(?:or)?d|passphrase|secret|token|api-?key|private-?key|access-?key)"
+    r"(?:(?P<quote>[\"'])\s{0,3},\s{0,80}(?P=quote)|[\"']?\s{0,3}\n\s{0,40}-\s{1,3}[\"']?|\s{1,3}(?=\S{0,60}\d)))"
+    r"(?P<value>(?![-$])[^\s\"',\]]{4,4096})",
+    re.IGNORECASE,
+)
+"""An option and its value as two words: in a list's one notation or other, or in a line where the value has a digit,
+since "--token is" may be prose."""
 _ODD = re.compile(r"[A-Za-z0-9+/=_~.!@#%^*-]{20,}")
 _DIGEST = re.compile(
     r"(?:.*@)?sha(?:256|384|512)[:-].*|[A-Za-z0-9.-]+(?:/[A-Za-z0-9._-]+)+(?::[\w.-]+)?(?:@sha256:\S+)?"
@@ -63,11 +75,16 @@ def mask_shapes(text: str, *, named: bool = True) -> str:
         text = _URL_LOGIN.sub(rf"\1\2:{MASK}@", text)
     if any(hint in text for hint in _TOKEN_HINTS):
         text = _TOKENS.sub(MASK, text)
+    if "$" in text:
+        text = _HASH.sub(MASK, text)
     if not named:
         return text
     low = text.lower()
     if "bearer" in low or "basic" in low:
         text = _BEARER.sub(_mask_bearer, text)
+        low = text.lower()
+    if "--" in text:
+        text = _OPTION.sub(_mask_value, text)
         low = text.lower()
     if len(low) != len(text):
         return _ASSIGNED.sub(_mask_value, text)

@@ -121,6 +121,9 @@ def stand_ins(models: Iterable[ComposeFile]) -> dict[str, str]:
 
 
 def _value(name: str, path: Path, model: ComposeFile, number: int) -> tuple[int, str]:
+    if name == "COMPOSE_PROJECT_NAME":
+        # Compose takes the project's own name from it, wherever else it is used.
+        return 10, WORD
     inside = [step for step in path[2:] if isinstance(step, str)]
     last = inside[-1] if inside else ""
     if not _FREE.isdisjoint(inside):

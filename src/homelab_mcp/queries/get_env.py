@@ -15,8 +15,6 @@ from homelab_mcp.model.lab import SHARED_ENV
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import check_stack, read_stacks
 
-_MOST = 80
-
 
 def get_env(lab: Lab, stack: str = "", *, check: bool = False) -> dict[str, Any]:
     """What variables there are, and with ``check`` what is wrong with them. No value is in the answer.
@@ -43,9 +41,7 @@ def get_env(lab: Lab, stack: str = "", *, check: bool = False) -> dict[str, Any]
     if check:
         found = [p for p in env_problems(shared, stacks) if stack in ("", p.stack) or f" {stack}/" in p.text]
         told["counts"] = dict(Counter(p.level for p in found))
-        told["problems"] = [{k: v for k, v in asdict(p).items() if v} for p in found[:_MOST]]
-        if len(found) > _MOST:
-            told["more_problems"] = len(found) - _MOST
+        told["problems"] = [{k: v for k, v in asdict(p).items() if v} for p in found]
     return told
 
 

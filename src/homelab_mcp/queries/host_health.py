@@ -14,6 +14,10 @@ from homelab_mcp.ports import Lab
 REGISTRY = "registry-1.docker.io"
 """Where images without a registry in their name come from; who cannot resolve it can update nothing."""
 
+DAEMON_LOG = (
+    "Docker's daemon keeps it in the host's journal, which is not read from here: a person runs `journalctl -u docker`."
+)
+
 
 def host_health(lab: Lab, *, top: int = 8, find: str = "", disk: bool = True, host: str = "") -> dict[str, Any]:
     """Findings first, then figures; what cannot be seen is told with the reason.
@@ -71,6 +75,7 @@ def _docker(lab: Lab, *, disk: bool) -> tuple[dict[str, Any], dict[str, str]]:
             "version": info.version,
             "storage_driver": info.storage_driver,
             "containers_running": info.containers_running,
+            "its_own_log": DAEMON_LOG,
         }
         if disk:
             body["disk_gb"] = {
@@ -83,7 +88,7 @@ def _docker(lab: Lab, *, disk: bool) -> tuple[dict[str, Any], dict[str, str]]:
             )
         return body, names
     except HomelabError as error:
-        return {"error": error.as_text()}, {}
+        return {"error": error.as_text(), "its_own_log": DAEMON_LOG}, {}
 
 
 def _clean(value: Any) -> Any:

@@ -13,6 +13,8 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import UNREADABLE, read_stacks
 
 JOURNAL_ENTRIES = 50
+_WAY_ON = 200
+"""Characters kept free in a part for the word on how it goes on."""
 
 
 def catalog(lab: Lab) -> str:
@@ -59,12 +61,44 @@ def journal(lab: Lab) -> str:
     return json.dumps(lab.redactor.data(entries[::-1]), indent=1, ensure_ascii=False)
 
 
-def documentation(lab: Lab, name: str) -> str:
-    """A page of the documentation. Raises NotFound with the pages there are."""
+def documentation(lab: Lab, name: str, part: str = "1", *, size: int) -> str:
+    """A page of the documentation, or of a long one a part; at its end it says where it goes on.
+
+    Args:
+        lab: the lab.
+        name: the page's.
+        part: its number from 1, as the address has it.
+        size: characters of a part at most, the word on how it goes on among them.
+
+    Raises:
+        NotFound: with the pages, or the parts, that there are.
+    """
     pages = lab.docs
     if name not in pages:
-        raise NotFound(f"There is no page {name!r}.", hint=f"Pages: {', '.join(sorted(pages))}.", code="page_unknown")
-    return pages[name]
+        raise NotFound(
+            f"There is no page {name[:80]!r}.", hint=f"Pages: {', '.join(sorted(pages))}.", code="page_unknown"
+        )
+    if part == "1" and len(pages[name]) <= size:
+        return pages[name]
+    parts = _parts(pages[name], size - _WAY_ON)
+    if part not in (str(n) for n in range(1, len(parts) + 1)):
+        raise NotFound(
+            f"Page {name} has no part {part[:20]!r}.", hint=f"Its parts are 1 to {len(parts)}.", code="page_unknown"
+        )
+    number = int(part)
+    on = f"it goes on at homelab://docs/{name}/{number + 1}" if number < len(parts) else "this is its end"
+    return f"{parts[number - 1]}\n… part {number} of {len(parts)}; {on}\n"
+
+
+def _parts(text: str, size: int) -> list[str]:
+    """The text in pieces, each of whole lines where a line is no longer than a piece; nothing of it is left out."""
+    parts = [""]
+    for line in text.splitlines(keepends=True):
+        for piece in (line[at : at + size] for at in range(0, len(line), size)):
+            if len(parts[-1]) + len(piece) > size:
+                parts.append("")
+            parts[-1] += piece
+    return parts
 
 
 def stack_names(lab: Lab) -> list[str]:

@@ -24,13 +24,16 @@ from homelab_mcp.core.drift import (
     file_word,
     in_scope,
 )
+from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.core.new_findings import brought_in
+from homelab_mcp.core.operations.stack_as_one import services_as_one
 from homelab_mcp.core.redact import safe, secret_values
 from homelab_mcp.core.secret_files import ACME_STORES
 from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.core.stack_owner import owners
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError, InvalidInput, VaultLocked
 from homelab_mcp.model.finding import Finding
+from homelab_mcp.model.lab import SHARED_ENV
 from homelab_mcp.model.observed import ContainerState, StackFiles
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import check_stack, read_stacks
@@ -141,10 +144,12 @@ def _of_stack(
         hashes = lab.compose.hashes(stack.name)
     except HomelabError as error:
         notes.append(f"Compose does not read stack {stack.name}: {error.message}")
+        declared = services_as_one(stack)
     # Services that come by include: are known to Compose alone.
     known = {**declared, **{name: {} for name in hashes or () if name not in declared}}
     wanted = [n for n in known if n in hashes] if hashes is not None else list(known)
-    found = drift_of(stack.name, declared=known, wanted=wanted, hashes=hashes, containers=containers)
+    env = {**parse_or_empty(lab.files.read(SHARED_ENV) or ""), **parse_or_empty(stack.env_text)}
+    found = drift_of(stack.name, declared=known, wanted=wanted, hashes=hashes, containers=containers, env=env)
     if details and any(d.word is DriftWord.DIFFERS for d in found):
         return _with_details(lab, stack, found, containers, hashes or {})
     return found

@@ -17,6 +17,7 @@ from homelab_mcp.model.plan import Draft
 from homelab_mcp.ports import Lab, Place
 from homelab_mcp.queries.find import find_in, read_stacks
 
+MOST_ROWS = 40
 LOW_SHARE = 0.05
 LOW_BYTES = 2**30
 _DATABASES = ("postgres", "mariadb", "mysql", "mongo")
@@ -41,7 +42,7 @@ class Storage:
     rows: tuple[StorageRow, ...]
     problems: tuple[str, ...]
 
-    def as_dict(self, *, most: int = 40) -> dict[str, Any]:
+    def as_dict(self, *, most: int = MOST_ROWS) -> dict[str, Any]:
         """``problems`` first, then mounts, those with problems before others; at most ``most`` of each."""
         ordered = sorted(self.rows, key=lambda r: not r.problems)
         rows = [

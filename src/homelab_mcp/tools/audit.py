@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from mcp.server import MCPServer
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from homelab_mcp.core.audit.report import Report
 from homelab_mcp.ports import Lab
+from homelab_mcp.tools.bounded import fitting
 from homelab_mcp.tools.shape import guarded, in_thread, result
 
 
@@ -53,7 +55,8 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
     ) -> Annotated[CallToolResult, AuditOutput]:
         from homelab_mcp.queries.audit import audit as ask
 
-        return result(shown(await in_thread(ask, lab, what, stack), limit, offset))
+        report = await in_thread(ask, lab, what, stack)
+        return result(fitting(partial(shown, report, offset=offset), limit))
 
     server.add_tool(
         audit,

@@ -10,6 +10,7 @@ from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from homelab_mcp.ports import Lab
+from homelab_mcp.tools.bounded import fitting
 from homelab_mcp.tools.plan_result import PLAN_ONLY, PlanOutput, plan_result
 from homelab_mcp.tools.shape import guarded, in_thread, requester, result
 
@@ -199,10 +200,11 @@ def register_storage(server: MCPServer[Any], lab: Lab) -> None:
         service: Annotated[Short, Field(description="One service; empty: all.")] = "",
         stack: Annotated[Short, Field(description="One stack; empty: all.")] = "",
     ) -> Annotated[CallToolResult, StorageOutput]:
+        from homelab_mcp.queries.storage import MOST_ROWS
         from homelab_mcp.queries.storage import check_storage as look
 
         found = await in_thread(look, lab, service, stack)
-        return result(StorageOutput(**found.as_dict()))
+        return result(fitting(lambda most: StorageOutput(**found.as_dict(most=most)), MOST_ROWS))
 
     server.add_tool(
         check_storage,

@@ -9,13 +9,31 @@ from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from homelab_mcp.ports import Lab
+from homelab_mcp.tools.bounded import fitting
 from homelab_mcp.tools.shape import guarded, in_thread, result
 
 
 class EnvOutput(BaseModel):
-    """``variables`` of one stack or ``stacks`` with counts; ``problems`` with check. Never a value."""
+    """``variables`` of one stack or ``stacks`` with counts; ``problems`` with check; ``next_offset`` for more.
+
+    Never a value.
+    """
 
     model_config = ConfigDict(extra="allow")
+
+
+def page_of(found: dict[str, Any], offset: int) -> EnvOutput:
+    """The part of an answer that one result takes: what is wrong comes first, then stacks or variables."""
+    kind = "stacks" if "stacks" in found else "variables"
+    lists = [name for name in ("problems", kind) if name in found]
+    left = [(name, row) for name in lists for row in found[name]][offset:]
+
+    def page(count: int) -> EnvOutput:
+        shown = {name: [row for whose, row in left[:count] if whose == name] for name in lists}
+        more = {"next_offset": offset + count} if count < len(left) else {}
+        return EnvOutput.model_validate({**found, **shown, **more})
+
+    return fitting(page, len(left))
 
 
 def register(server: MCPServer[Any], lab: Lab) -> None:
@@ -25,10 +43,11 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
     async def get_env(
         stack: Annotated[str, Field(description="Empty: overview; '.': global.env.", max_length=80)] = "",
         check: Annotated[bool, Field(description="Also what is wrong.")] = False,
+        offset: Annotated[int, Field(description="next_offset of the page before.", ge=0, le=100_000)] = 0,
     ) -> Annotated[CallToolResult, EnvOutput]:
         from homelab_mcp.queries.get_env import get_env as ask
 
-        return result(EnvOutput.model_validate(await in_thread(ask, lab, stack, check=check)))
+        return result(page_of(await in_thread(ask, lab, stack, check=check), offset))
 
     server.add_tool(
         get_env,

@@ -10,6 +10,7 @@ from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from homelab_mcp.ports import Lab
+from homelab_mcp.tools.bounded import fitting, next_offset
 from homelab_mcp.tools.plan_result import PLAN_ONLY, PlanOutput, plan_result
 from homelab_mcp.tools.shape import guarded, in_thread, requester, result
 
@@ -44,9 +45,13 @@ def register_history(server: MCPServer[Any], lab: Lab) -> None:
         from homelab_mcp.queries.history import history as ask
 
         rows = await in_thread(ask, lab, limit + 1, offset)
-        more = offset + limit if len(rows) > limit else None
         applies = [Apply(**{**row, "when": int(row["when"])}) for row in rows[:limit]]
-        return result(HistoryOutput(applies=applies, next_offset=more))
+
+        def page(count: int) -> HistoryOutput:
+            more = next_offset(offset, count, offset + len(rows))
+            return HistoryOutput(applies=applies[:count], next_offset=more)
+
+        return result(fitting(page, len(applies)))
 
     server.add_tool(
         history,

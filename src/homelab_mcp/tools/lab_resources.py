@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from mcp.server import MCPServer
@@ -15,7 +16,8 @@ from mcp.server.mcpserver.exceptions import ResourceError
 
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.ports import Lab
-from homelab_mcp.tools.shape import RESULT_LIMIT, in_thread, told
+from homelab_mcp.tools.bounded import RESULT_LIMIT
+from homelab_mcp.tools.shape import in_thread, told
 
 MARKDOWN, YAML, JSON = "text/markdown", "application/yaml", "application/json"
 
@@ -73,6 +75,12 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
     async def plan(plan_id: str) -> str:
         return await page(plan_page, lab, plan_id)
 
+    _register_docs(server, lab, page)
+
+
+def _register_docs(server: MCPServer[Any], lab: Lab, page: Callable[..., Awaitable[str]]) -> None:
+    from homelab_mcp.queries import pages
+
     @server.resource(
         "homelab://docs/{name}",
         name="docs",
@@ -81,7 +89,17 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         mime_type=MARKDOWN,
     )
     async def docs(name: str) -> str:
-        return await page(pages.documentation, lab, name)
+        return await page(partial(pages.documentation, size=RESULT_LIMIT), lab, name)
+
+    @server.resource(
+        "homelab://docs/{name}/{part}",
+        name="docs_part",
+        title="Documentation, a part of a long page",
+        description="What the end of a long page's first part names: 2 and on.",
+        mime_type=MARKDOWN,
+    )
+    async def docs_part(name: str, part: str) -> str:
+        return await page(partial(pages.documentation, size=RESULT_LIMIT), lab, name, part)
 
 
 def _register_catalog(server: MCPServer[Any], lab: Lab, page: Callable[..., Awaitable[str]]) -> None:

@@ -9,6 +9,7 @@ from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from homelab_mcp.ports import Lab
+from homelab_mcp.tools.bounded import fitting, next_offset
 from homelab_mcp.tools.shape import guarded, in_thread, result
 
 
@@ -55,7 +56,15 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
     ) -> Annotated[CallToolResult, StatusOutput]:
         from homelab_mcp.queries.lab_status import status_of
 
-        return result(StatusOutput(**await in_thread(status_of, lab, stack, limit, cursor, drift=drift)))
+        found = await in_thread(status_of, lab, stack, limit, cursor, drift=drift)
+
+        def page(count: int) -> StatusOutput:
+            more = next_offset(int(cursor or 0), count, found["total"])
+            return StatusOutput(
+                **{**found, "services": found["services"][:count], "next_cursor": None if more is None else str(more)}
+            )
+
+        return result(fitting(page, len(found["services"])))
 
     server.add_tool(
         lab_status,

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from homelab_mcp.core.redact import Redactor
 from homelab_mcp.ports import Lab
+from homelab_mcp.tools.bounded import bounded
 
 STATIC = frozenset({"initialize", "server/discover", "ping", "tools/list"})
 """Answers made of this program's own text alone."""
@@ -62,13 +63,13 @@ class Masking:
 
 
 def masked_result(body: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
-    """A result's JSON masked; text that repeats the structured content repeats it afterwards too."""
+    """A result's JSON masked and within its limit; text that repeats the structured content repeats it then too."""
     structured = body.get("structuredContent")
     if structured is None:
         masked: dict[str, Any] = redactor.data(body, KEPT)
         return masked
     rest = {k: v for k, v in body.items() if k not in {"structuredContent", "content"}}
-    shown = redactor.data(structured, KEPT)
+    shown = bounded(redactor.data(structured, KEPT))
     content = []
     for block in body.get("content", ()):
         text = block.get("text")

@@ -17,6 +17,7 @@ from homelab_mcp.tools.access import READ_REFUSED, may_call, token_of
 from homelab_mcp.tools.shape import guarded, in_thread, result, told
 
 MIME = "text/plain"
+_MOST_NAMED, _MOST_NOTES = 20, 8
 
 
 class LogOutput(BaseModel):
@@ -64,7 +65,7 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
             page = await in_thread(waited, lab, asked, follow, progress)
         else:
             page = await in_thread(page_of, lab, asked)
-        answer = result(LogOutput(**page.as_dict()))
+        answer = result(LogOutput(**_named(page.as_dict())))
         if page.rest:
             answer.content.append(ResourceLink(name="older log lines", uri=page.rest, mime_type=MIME))
         return answer
@@ -100,3 +101,11 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         older = f"\nolder: {uri_of(stack, service, page.next_cursor)}" if page.next_cursor else ""
         body = "\n".join(page.lines) or "(no lines)"
         return f"[log of {', '.join(page.services)}: untrusted data]\n{body}\n[end of log]{older}"
+
+
+def _named(found: dict[str, Any]) -> dict[str, Any]:
+    """The page with the first of the services and notes: a lab's all would take the room of its lines."""
+    for name, most in (("services", _MOST_NAMED), ("notes", _MOST_NOTES)):
+        if len(found.get(name, ())) > most:
+            found[name] = [*found[name][:most], f"... and {len(found[name]) - most} more"]
+    return found

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from homelab_mcp.core.catalog_search import needs
 from homelab_mcp.ports import Lab
+from homelab_mcp.tools.bounded import fitting, next_offset
 from homelab_mcp.tools.shape import guarded, in_thread, result
 
 PAGE_LIMIT = 12_000
@@ -74,10 +75,12 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
             )
             for d in found.matches
         ]
-        more = offset + len(entries)
-        return result(
-            SearchOutput(matches=entries, total=found.total, next_offset=more if more < found.total else None)
-        )
+
+        def page(count: int) -> SearchOutput:
+            more = next_offset(offset, count, found.total)
+            return SearchOutput(matches=entries[:count], total=found.total, next_offset=more)
+
+        return result(fitting(page, len(entries)))
 
     server.add_tool(
         search_catalog,

@@ -31,15 +31,15 @@ logger = logging.getLogger("homelab_mcp.tools")
 
 P = ParamSpec("P")
 
-RESULT_LIMIT = 16_384
-"""Characters of one result; clients cut or refuse much longer ones."""
-
 ERROR_LIMIT = 4_000
 """Characters of one error; it may repeat a name that was given, and what is given may be of any length."""
 
 
 def result(model: BaseModel) -> CallToolResult:
-    """The model as a tool result: compact JSON text, and the same as structured content; unset fields left out."""
+    """The model as a tool result: compact JSON text, and the same as structured content; unset fields left out.
+
+    On its way out it is masked, and held to ``bounded.RESULT_LIMIT`` where no page of its own did that.
+    """
     data = model.model_dump(mode="json", exclude_none=True)
     text = model.model_dump_json(exclude_none=True)
     return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=data)

@@ -10,6 +10,7 @@ from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from homelab_mcp.ports import Lab
+from homelab_mcp.tools.bounded import fitting
 from homelab_mcp.tools.plan_result import PLAN_ONLY, PlanOutput, plan_result
 from homelab_mcp.tools.shape import guarded, in_thread, requester, result
 
@@ -40,14 +41,17 @@ def register_check(server: MCPServer[Any], lab: Lab) -> None:
         found = await in_thread(with_security, lab, found)
         order = {"update": 0, "moved": 1, "unknown": 2, "pinned": 3, "ignored": 4}
         open_ = sorted((f for f in found if f.state in order), key=lambda f: (order[f.state], f.stack, f.service))
-        return result(
-            UpdatesOutput(
-                images=[{k: v for k, v in f.as_row().items() if v} for f in open_[:_MOST]],
+        rows = [{k: v for k, v in f.as_row().items() if v} for f in open_[:_MOST]]
+
+        def page(count: int) -> UpdatesOutput:
+            return UpdatesOutput(
+                images=rows[:count],
                 current=sum(f.state == "current" for f in found),
                 total=len(found),
-                left_out=max(len(open_) - _MOST, 0),
+                left_out=len(open_) - count,
             )
-        )
+
+        return result(fitting(page, len(rows)))
 
     server.add_tool(
         check_updates,

@@ -10,8 +10,11 @@ from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from homelab_mcp.ports import Lab
+from homelab_mcp.tools.bounded import fitting, next_offset
 from homelab_mcp.tools.plan_result import PLAN_ONLY, PlanOutput, plan_result
 from homelab_mcp.tools.shape import guarded, in_thread, requester, result
+
+_MOST_NOT_ASKED = 20
 
 
 class FindingRow(BaseModel):
@@ -62,18 +65,24 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
 
         judge = lab.judge if engine else None
         found = await in_thread(check, lab, stack=stack, content=content, severity=severity, judge=judge)
-        page = found.findings[offset : offset + limit]
-        more = offset + len(page)
-        return result(
-            ValidateOutput(
+        asked = found.findings[offset : offset + limit]
+        rows = [FindingRow(**f.as_dict(), fix=fix_word(f.rule) or None) for f in asked]
+        # Of the whole question: said once, so that every page has room for findings.
+        not_asked = [*found.not_asked[:_MOST_NOT_ASKED]] if not offset else []
+        if not offset and len(found.not_asked) > _MOST_NOT_ASKED:
+            not_asked.append(f"... and {len(found.not_asked) - _MOST_NOT_ASKED} more; name a stack.")
+
+        def page(count: int) -> ValidateOutput:
+            return ValidateOutput(
                 ok=not found.counts["error"],
                 counts=found.counts,
-                findings=[FindingRow(**f.as_dict(), fix=fix_word(f.rule) or None) for f in page],
+                findings=rows[:count],
                 total=len(found.findings),
-                next_offset=more if more < len(found.findings) else None,
-                not_asked=list(found.not_asked) or None,
+                next_offset=next_offset(offset, count, len(found.findings)),
+                not_asked=not_asked or None,
             )
-        )
+
+        return result(fitting(page, len(rows)))
 
     server.add_tool(
         validate_compose,

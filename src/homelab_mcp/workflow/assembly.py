@@ -29,6 +29,7 @@ def planner(lab: Lab) -> Planner:
         compose=lab.compose if reach else None,
         policy=lab.policy,
         secret_line=lab.history.secret_line,
+        root=lab.roots,
     )
 
 

@@ -46,7 +46,7 @@ def with_derived(lab: Lab, draft: Draft, snapshot: Snapshot, derivations: Iterab
         except NotFound:
             return None
 
-    found = list(derive(LabAfter(after, settings, view(after), read, find, lab.root), derivations))
+    found = list(derive(LabAfter(after, settings, view(after), read, find, lab.roots), derivations))
     if not found:
         return draft
     edits = {e.path: e for e in draft.edits}

@@ -11,6 +11,8 @@ from homelab_mcp.core import fingerprint, plan_codec
 from homelab_mcp.core.data_at_stake import data_at_stake
 from homelab_mcp.core.diff import secrets_of
 from homelab_mcp.core.exposure import what_opens
+from homelab_mcp.core.operations.data_holders import refuse_held
+from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.core.plan_completion import completed
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
@@ -40,7 +42,7 @@ from homelab_mcp.workflow.stack_engine import StackEngine
 
 
 class Planner:
-    """Makes plans. ``engine`` and ``compose`` are None in files-only mode."""
+    """Makes plans. ``engine`` and ``compose`` are None in files-only mode; ``root``: the lab's names on its machine."""
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class Planner:
         compose: Compose | None,
         policy: Policy = DEFAULT_POLICY,
         secret_line: Callable[[str, str, str], int] | None = None,
+        root: Root = "",
     ) -> None:
         self._files = files
         self._plans = plans
@@ -62,6 +65,7 @@ class Planner:
         self._compose = compose
         self._secret_line = secret_line
         self._policy = policy
+        self._root = root
 
     def snapshot(self, *, containers: bool) -> Snapshot:
         """Read the lab once. An engine that does not answer leaves ``containers`` None and says why."""
@@ -81,13 +85,14 @@ class Planner:
 
         Raises:
             InvalidInput: nothing_to_do, lint_refused (details["findings"]), compose_refused, secret_in_public_file,
-                more_files, override_wins.
+                more_files, override_wins, data_in_use.
             PlanRefused: plan_stale, when a file changed since the snapshot; rollback_unsettled.
             JournalUnwritable: no plan without a journal.
         """
         draft = replace(draft, edits=tuple(e for e in draft.edits if e.before != e.after))
         after = stacks_with(self._files, snapshot.stacks, draft.edits)
         draft = completed(draft, snapshot, after)
+        refuse_held(draft, snapshot, root=self._root)
         if not (draft.edits or draft.actions or draft.adopts or draft.moves or draft.owners or draft.drops):
             raise InvalidInput(
                 "Nothing would change.", code="nothing_to_do", hint="The lab already is as asked; no plan is needed."

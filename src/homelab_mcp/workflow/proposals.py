@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -20,6 +21,7 @@ from homelab_mcp.core.swarm.handover import handed_over
 from homelab_mcp.core.unsearched import unsearched
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.finding import Finding
+from homelab_mcp.model.lab import TRASH
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester, Verification
 from homelab_mcp.ports import Lab
@@ -108,6 +110,7 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
 
     Raises NotFound, InvalidInput.
     """
+    from homelab_mcp.core.operations.data_holders import standing_still
     from homelab_mcp.core.operations.rollback import rollback
     from homelab_mcp.core.operations.rollback_to import Step, rollback_to
     from homelab_mcp.queries.history import applied, unrecorded
@@ -129,6 +132,8 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
     def there(path: str) -> bool:
         return lab.data.identity(path) is not None
 
+    now = datetime.fromtimestamp(lab.clock.now(), UTC)
+    trash = f"{TRASH}/{now:%Y%m%d-%H%M%S}-rollback-{plan_id[:6]}"
     if not to and plan.draft.call is not None:
         from homelab_mcp.workflow.propose_api import propose_call_back
 
@@ -141,8 +146,9 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
             stacks=snapshot.stacks,
             later=later,
             exists=there,
+            trash=trash,
         )
-        return plan_of(lab, draft, snapshot, requester)
+        return plan_of(lab, standing_still(draft, snapshot, [plan], root=lab.roots), snapshot, requester)
     steps = [Step(p, lab.plans.load_undo(p.id)) for p in (later if to == "after" else [plan, *later])]
     commit = lab.plans.status(plan_id).commit
     paths = {e.path for s in steps for e in (*s.plan.draft.edits, *s.plan.draft.adopts)}
@@ -158,10 +164,12 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
         stacks=snapshot.stacks,
         stack=stack,
         exists=there,
+        trash=trash,
     )
     if calls := [s.plan.draft.summary for s in steps if s.plan.draft.call is not None]:
         told = f"Not taken back, as each call of a service's API is taken back by itself: {'; '.join(calls[:5])}."
         draft = replace(draft, notes=(*draft.notes, told))
+    draft = standing_still(draft, snapshot, [s.plan for s in steps], root=lab.roots)
     return plan_of(lab, draft, snapshot, requester)
 
 

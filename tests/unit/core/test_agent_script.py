@@ -27,6 +27,13 @@ ANSWER = {"state": "done", "rows": [{"name": "it's", "n": 3}, {"name": "b", "on"
         ({"state": {"any": ["failed"]}}, 1),
         ({"rows.0.n": {"lacks": "null"}, "none": {"contains": "null"}, "absent": {"contains": "null"}}, 0),
         ({"rows": [{"name": "other"}]}, 1),
+        ({"rows.0.n": {"above": 2}}, 0),
+        ({"rows.0.n": {"above": 3}, "rows.1.on": {"above": 0}, "absent": {"above": 0}, "state": {"above": 0}}, 4),
+        ({"rows": {"has": {"name": "b", "on": True}}}, 0),
+        ({"rows": {"has": {"name": {"contains": "it"}, "n": {"above": 2}}}}, 0),
+        # Each is there, in no entry together.
+        ({"rows": {"has": {"name": "b", "n": 3}}}, 1),
+        ({"state": {"has": {"name": "b"}}, "absent": {"has": {"name": None}}}, 2),
     ],
 )
 def test_what_is_expected_is_told_where_it_does_not_hold(expect: dict[str, Any], problems: int) -> None:
@@ -36,6 +43,7 @@ def test_what_is_expected_is_told_where_it_does_not_hold(expect: dict[str, Any],
 
 def test_names_are_filled_in_and_others_stay() -> None:
     assert filled({"a": ["{plan}", "{other}"], "n": 1}, {"plan": "p1"}) == {"a": ["p1", "{other}"], "n": 1}
+    assert filled(["{pid}", "({pid})", "{pid}{plan}"], {"pid": 7, "plan": "p"}) == [7, "(7)", "7p"]
     assert at(ANSWER, "") is ANSWER
 
 
@@ -56,6 +64,8 @@ def test_texts_and_edits() -> None:
         "says: x\nsteps:\n  - {tool: a, file: b}\n",
         "says: x\nsteps:\n  - {expect: {a: b}}\n",
         "says: x\nsteps:\n  - {tool: a, wish: b}\n",
+        "says: x\nsteps:\n  - {tool: a, within: -1}\n",
+        "says: x\nsteps:\n  - {tool: a, start: sleep 1}\n",
         "says: [\n",
     ],
 )

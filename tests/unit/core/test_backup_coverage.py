@@ -68,7 +68,13 @@ def test_each_kind_of_data_is_told() -> None:
         ("apps/web", "no: not `apps/web/data` (left out by `apps/web` in backup.yaml); not `apps/web/cache` (left out"),
         ("/lab/apps/*/data", "in part: not `apps/web/data` (left out by"),
         ("apps/w?b/[cd]ata", "in part: not `apps/web/data` (left out by"),
-        ("apps/**/cache", "in part: not `apps/web/cache`"),
+        # It may leave something out of `data` too.
+        ("apps/**/cache", "in part: not `apps/**/cache` (left out in backup.yaml); not `apps/web/cache` (left out by"),
+        ("apps/*/data/thumbs", "in part: not `apps/*/data/thumbs` (left out in backup.yaml)"),
+        ("apps/we*/data/*.tmp", "in part: not `apps/we*/data/*.tmp` (left out in backup.yaml)"),
+        ("/*/*/web/data/up[lm]oad", "in part: not `/*/*/web/data/up[lm]oad`"),
+        ("apps/*/other/x", "yes"),
+        ("apps/bob*/data/x", "yes"),
         ("**/cache", "in part: not `apps/web/cache`"),
         ("*/web/cache", "in part: not `apps/web/cache`"),
         ("*cache", "in part: not `apps/web/cache`"),
@@ -104,6 +110,23 @@ def test_what_backup_yaml_leaves_out_is_told(pattern: str, told: str) -> None:
     assert engine is not None
     text = excludes_text(jobs_of(seen, parse_config(config), engine.stack, lambda _: None))
     assert (pattern in text) == ("$" not in pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("/mnt/photos", "no: not `/mnt/photos` (left out by `/mnt/photos` in backup.yaml)"),
+        ("/mnt/p*", "no: not `/mnt/photos` (left out by"),
+        ("/mnt/photos/*", "no: not `/mnt/photos` (left out by"),
+        ("**/photos", "no: not `/mnt/photos` (left out by"),
+        ("/mnt/*/raw", "in part: not `/mnt/*/raw` (left out in backup.yaml)"),
+        ("/mnt/films", "yes"),
+        ("mnt/photos", "yes"),
+    ],
+)
+def test_what_is_left_out_of_a_folder_of_the_host_is_told(pattern: str, told: str) -> None:
+    found = covered(f"{CONFIG}exclude:\n  - '{pattern}'\n", paths=("/mnt",)).services["apps/host"]
+    assert found == told if told == "yes" else found.startswith(told)
 
 
 def test_a_skipped_service_a_folder_of_any_name_and_everywhere() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from homelab_mcp.core.backup_jobs import ENGINES, OTHERS
 from homelab_mcp.core.backup_script import RUN_SH
 from homelab_mcp.core.backup_script_found import FOUND_SH
+from homelab_mcp.core.backup_script_links import LINKS_SH
 from homelab_mcp.core.backup_script_place import PLACE_SH
 
 pytestmark = pytest.mark.unit
@@ -344,7 +347,9 @@ def noted(folder: Path, *, ident: str, then: str, known: str = "none") -> list[s
     for name in ("dumps", "lab", "state", "backup", "restore"):
         script = script.replace(f"/{name}/", f"{folder}/{name}/")
     script = script.replace("find /dumps", f"find {folder}/dumps")
-    stubs = "".join(f"{name}() {{ :; }}\n" for name in ("dumps", "sqlite", "release", "repository", "finish", "why"))
+    stubs = "".join(
+        f"{name}() {{ :; }}\n" for name in ("dumps", "sqlite", "links", "release", "repository", "finish", "why")
+    )
     env = {"PATH": f"{folder}/bin:{os.environ['PATH']}", "NOTES": str(folder / "notes"), "KNOWN": known}
     done = subprocess.run(
         ["sh", "-c", f"{script}\n{stubs}ca=''\n{then}"], env=env, capture_output=True, text=True, check=False
@@ -367,3 +372,66 @@ def test_a_lab_marks_its_backups_and_lets_go_of_no_others(tmp_path: Path, ident:
 def test_a_check_compares_with_this_labs_newest_backup(tmp_path: Path, known: str, tags: str) -> None:
     calls = noted(tmp_path, ident=LAB, then="compared 3", known=known)
     assert next(c for c in calls if c.startswith("ls ")).startswith(f"ls latest --tag {tags} /lab")
+
+
+class Copies:
+    """A lab's folder, and the script's parts that look through it, told what they would write to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("lab/media/app", "lab/media/out", "state", "backup", "dumps", "also", "elsewhere"):
+            (folder / name).mkdir(parents=True)
+        (folder / "backup/excludes").write_text(f"{folder}/lab/media/out\n*.tmp\n")
+        text = LINKS_SH + RUN_SH[RUN_SH.index("# A database file is copied") : RUN_SH.index("finish() {")]
+        for name in ("lab", "state", "backup", "dumps"):
+            text = re.sub(rf"(?<![\w.}}])/{name}\b", f"{folder}/{name}", text)
+        stubs = 'say() { echo "$*"; }\nwrong() { echo "PROBLEM $*"; }\n'
+        owners = "owners() { owner media/app media app; owner media/app media other; owner media/out media out; }\n"
+        self.script = f"{stubs}{owners}{text}ALSO='{folder}/also'\n"
+
+    def run(self, then: str, *around: str) -> list[str]:
+        done = subprocess.run(
+            [*around, "sh", "-c", self.script + then], capture_output=True, text=True, check=True, timeout=60
+        )
+        return done.stdout.splitlines()
+
+    def database(self, path: str) -> None:
+        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        with sqlite3.connect(self.folder / path) as made:
+            made.execute("CREATE TABLE t (x)")
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> Copies:
+    return Copies(tmp_path)
+
+
+def test_databases_are_found_on_disks_that_are_mounted_in_the_lab_and_not_in_what_is_left_out(copies: Copies) -> None:
+    for path in ("media/app/a.db", "media/out/b.db", "media/out/c/d.db"):
+        copies.database(f"lab/{path}")
+    assert copies.run("sqlite") == ["copying media/app/a.db"]
+
+    copies.database("elsewhere/e.db")
+    inside = ("unshare", "--map-root-user", "--mount")
+    if subprocess.run([*inside, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    app = copies.folder / "lab/media/app"
+    mount = f"mount -t tmpfs none {app}\ncp {copies.folder}/elsewhere/e.db {app}\n"
+    assert copies.run(f"{mount}sqlite", *inside) == ["copying media/app/e.db"]
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [("elsewhere", True), ("gone", True), ("also", False), ("lab/media/data", False), ("", False)],
+)
+def test_a_folder_that_is_a_link_to_what_is_not_copied_is_told(copies: Copies, target: str, told: bool) -> None:
+    (copies.folder / "lab/media/data").mkdir()
+    if target:
+        (copies.folder / "lab/media/app").rmdir()
+        (copies.folder / "lab/media/app").symlink_to(copies.folder / target)
+    # What is left out anyway is no problem.
+    (copies.folder / "lab/media/out").rmdir()
+    (copies.folder / "lab/media/out").symlink_to(copies.folder / "elsewhere")
+
+    why = f"PROBLEM media/app lies behind a link to {copies.folder}/{target}, and what is there is not copied"
+    assert [line.partition(", but")[0] for line in copies.run("links")] == [why] * told

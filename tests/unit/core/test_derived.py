@@ -100,3 +100,18 @@ def test_a_roll_back_leaves_derived_files_to_the_derivation() -> None:
     plan = Plan("1" * 32, Draft("add_service", "Add", edits, ()), Risk.LOW, (), (), {}, Requester("cli"), 0.0, 1.0)
     back = rollback(plan, {"web/compose.yaml": (None, 0o644), "portal/names.txt": ("old", 0o644)}, read=lambda _: "new")
     assert [e.path for e in back.edits] == ["web/compose.yaml"]
+
+
+def test_a_backups_list_knows_the_lab_by_the_name_of_a_link_to_it(tmp_path: Path) -> None:
+    (tmp_path / "tank").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "tank")
+    made = open_lab(str(tmp_path / "link"), files_only=True)
+    init_lab(made, {"domain": "lab.test"}, "27182818")
+    engine = "services:\n  restic:\n    image: r\n    labels: {homelab.backup: engine}\n"
+    app = f"services:\n  app:\n    image: a\n    volumes: ['{tmp_path}/link/media/app:/data']\n"
+    for path, text in (("backup/compose.yaml", engine), ("backup/backup.yaml", "repository: /mnt/backup\n")):
+        made.files.write_atomic(path, text, 0o644)
+    made.files.write_atomic("media/compose.yaml", app, 0o644)
+    draft = with_derived(made, adding("web", "page"), snapshot(made))
+    (jobs,) = [e.after or "" for e in draft.edits if e.path == "backup/engine/jobs.sh"]
+    assert "owner media/app media app\n" in jobs

@@ -54,6 +54,13 @@ def make_real(name: str) -> Generated:
     )
 
 
+@pytest.mark.parametrize("name", ["jellyfin", "grafana", "vaultwarden"])
+def test_a_lab_with_one_network_for_all_names_it_once(name: str) -> None:
+    one = SETTINGS.model_copy(update=dict.fromkeys(("route_network", "internal_network", "media_network"), "lab"))
+    joined = make(REAL[name], one, env=asked_for(REAL[name])).services[name]["networks"]
+    assert list(joined) == ["lab"]
+
+
 @pytest.mark.parametrize("name", REAL)
 def test_every_definition_gives_a_document_that_reads_back_and_can_be_taken_out(name: str) -> None:
     made = make_real(name)

@@ -48,6 +48,12 @@ def test_the_longer_of_two_values_goes_first() -> None:
         ("Authorization: Bearer abcDEF123456", "abcDEF123456"),
         ("postgres://user:hunter2@db:5432/x", "hunter2"),
         ("token ghp_abcdefghijklmnopqrstuvwxyz012345", "ghp_"),
+        ('["serve", "--token", "hunter2x"]', "hunter2x"),
+        ("command:\n  - --admin-password\n  - hunterx\n", "hunterx"),
+        ("restic --password hunter2 check", "hunter2"),
+        ("users: me:$$apr1$$q8eZFHjF$$Fvmkk//V6Btlaf2i/ju5n/", "Fvmkk"),
+        ("me:$2y$05$iPGcI0PwxkDoOZUlGPkIFe31e47F5vewcjlhzhgf0EHo45H.dFyKW", "iPGcI0"),
+        ("password is $argon2id$v=19$m=65536,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$BBBBBBBBBBBBBBBBBBBBBB", "BBBB"),
         ("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", "MIIE"),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIE cut off", "MIIE"),
     ],
@@ -65,6 +71,10 @@ def test_what_looks_like_a_secret_goes(text: str, gone: str) -> None:
         "uses basic settings",
         "image: docker.io/library/nginx:1.27",
         "password: null",
+        "give it by --token, or in a file",
+        'command: ["--token-file", "/run/secrets/token"]',
+        'command: ["--token", "${TOKEN}"]',
+        "price: $1$2 and $5$$6",
     ],
 )
 def test_ordinary_text_stays(text: str) -> None:

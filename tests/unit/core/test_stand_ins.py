@@ -36,3 +36,10 @@ def test_each_value_fits_where_its_variable_is_used() -> None:
 
 def test_a_variable_with_a_default_needs_none() -> None:
     assert stand_ins([read_compose("services: {a: {image: 'x:${TAG:-1}'}}", {})]) == {}
+
+
+def test_the_project_s_name_is_a_name_in_a_path_too() -> None:
+    text = "services: {a: {image: x, volumes: ['${DATA}/${COMPOSE_PROJECT_NAME}:/d']}}"
+    values = stand_ins([read_compose(text, {})])
+    assert values["COMPOSE_PROJECT_NAME"].isalpha()
+    assert values["DATA"].startswith("/")

@@ -21,8 +21,9 @@ from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.follow_logs import waited
 from homelab_mcp.queries.read_logs import LogQuestion, page_of
+from homelab_mcp.tools.bounded import RESULT_LIMIT
 from homelab_mcp.tools.read_logs import LogOutput
-from homelab_mcp.tools.shape import RESULT_LIMIT, result
+from homelab_mcp.tools.shape import result
 
 CHANCE = random.Random(7)
 BEGUN = 1_770_000_000.0

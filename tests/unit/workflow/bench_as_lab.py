@@ -20,6 +20,8 @@ class BenchAsLab:
     def __init__(self, bench: BenchLab) -> None:
         self.bench = bench
         self.root = str(bench.root)
+        self.roots = (self.root,)
+        self.data = bench.data
         self.files, self.engine, self.compose = bench.files, bench.docker, bench.compose
         self.history, self.journal, self.plans = bench.history, bench.journal, bench.plans
         self.approver, self.lock, self.clock, self.probe = bench.approver, bench.lock, bench.clock, bench.probe

@@ -11,7 +11,7 @@ import pytest
 
 from homelab_mcp.adapters.vault import Vault
 from homelab_mcp.core.drift import ContainerDrift, DriftWord, FileWord, differences, drift_of
-from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
+from homelab_mcp.model.errors import EngineFailed, HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.observed import ContainerMake, ContainerState, PublishedPort
 from homelab_mcp.model.plan import FileEdit, PlanState, Risk
 from homelab_mcp.queries.review import Review, review
@@ -405,3 +405,40 @@ def test_adopting_never_removes_what_another_file_of_the_stack_names(lab: BenchA
     assert "app" not in {
         service for action in lab.resolve("media", "adopt").draft.actions for service in action.services
     }
+
+
+@pytest.mark.parametrize(
+    ("service", "asked", "word"),
+    [
+        ({"profiles": ["tools"]}, False, ""),
+        ({"profiles": ["tools"]}, True, "missing"),
+        ({"profiles": []}, False, "missing"),
+        ({"scale": "0"}, True, ""),
+        ({"scale": "2"}, True, "missing"),
+        ({"deploy": {"replicas": "${R:-0}"}}, True, ""),
+        ({"deploy": {"replicas": "${R:-1}"}}, True, "missing"),
+        ({"deploy": {"replicas": "${MANY}"}}, True, "missing"),
+        ({"deploy": {"replicas": "${NONE}"}}, True, ""),
+        ({"deploy": {"replicas": "${UNSET}"}}, True, ""),
+        ({"deploy": {"replicas": None}}, True, "missing"),
+        ({"deploy": {"mode": "global"}}, True, "missing"),
+        (None, True, "missing"),
+    ],
+)
+def test_a_service_is_missing_only_where_it_is_known_to_be_wanted(service: object, asked: bool, word: str) -> None:
+    hashes = {"a": "h"} if asked else None
+    env = {"MANY": "3", "NONE": "0"}
+    found = drift_of("m", declared={"a": service}, wanted=["a"], hashes=hashes, containers=[], env=env)
+    assert [str(d.word) for d in found] == [word] * bool(word)
+
+
+def test_adopting_starts_no_service_of_a_profile_while_compose_does_not_answer(
+    lab: BenchAsLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(stack: str) -> dict[str, str]:
+        raise EngineFailed("no such file")
+
+    lab.bench.compose_file.write_text(EDITED + "  tool:\n    image: tool:1\n    profiles: [tools]\n")
+    monkeypatch.setattr(lab.compose, "hashes", refuse)
+    assert "tool" not in {c.service for c in look(lab, "media").containers}
+    assert not any("tool" in a.services for a in lab.resolve("media", "adopt").draft.actions)

@@ -1,4 +1,4 @@
-"""Which networks the engine of a stack's host has, by the names that facts give them.
+"""Which networks the engine of a stack's host has, by the names that facts give them, and which a stack makes.
 
 This machine's are called as the engine calls them, those of a host that was asked ``host/name``, those that a Swarm
 makes on every node ``swarm/name``. Every engine has networks of its own, so a host without any was not asked.
@@ -6,9 +6,10 @@ makes on every node ``swarm/name``. Every engine has networks of its own, so a h
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from homelab_mcp.core.checks.view import StackView
+from homelab_mcp.core.compose_model import is_external
 from homelab_mcp.core.stack_host import SWARM
 from homelab_mcp.core.swarm.network import OVERLAY
 from homelab_mcp.model.lab import LOCAL
@@ -33,3 +34,16 @@ def has(known: Collection[str] | None, stack: StackView, real: str) -> bool:
     if f"{OVERLAY}{real}" in known:
         return True
     return stack.engine != SWARM and (real if stack.host == LOCAL else f"{stack.host}/{real}") in known
+
+
+def declares(stack: StackView) -> Iterator[str]:
+    """The engine's names of the networks of its own that a stack writes down."""
+    return (stack.real_network(k) for k, body in stack.section("networks").items() if not is_external(body))
+
+
+def makes(stack: StackView) -> Iterator[str]:
+    """Those, and the default network that Compose makes unasked for services that name none."""
+    yield from declares(stack)
+    on_it = any("default" in s.networks for s in stack.services)
+    if on_it and not is_external(stack.section("networks").get("default")):
+        yield stack.real_network("default")

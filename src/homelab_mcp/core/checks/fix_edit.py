@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from homelab_mcp.core import yaml_span
+from homelab_mcp.core.checks.alike import around
 from homelab_mcp.core.checks.fix_source import Slot, Source, source_of
 from homelab_mcp.core.checks.view import Entry, Lab, ServiceView, StackView
 from homelab_mcp.core.yaml12 import Path
@@ -212,7 +213,8 @@ def env_beside(file: str) -> str:
 
 def nearest(word: str, words: Iterable[str], cutoff: float = 0.75) -> str | None:
     """The one word that another can have meant; None where there is none, or two as near."""
-    scored = sorted(((SequenceMatcher(None, word.lower(), w.lower()).ratio(), w) for w in set(words)), reverse=True)
+    lower = word.lower()
+    scored = sorted(((SequenceMatcher(None, lower, w.lower()).ratio(), w) for w in around(words, word)), reverse=True)
     if not scored or scored[0][0] < cutoff or (len(scored) > 1 and scored[1][0] > scored[0][0] - 0.05):
         return None
     return scored[0][1]

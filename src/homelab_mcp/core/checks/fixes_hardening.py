@@ -7,7 +7,7 @@ import re
 from homelab_mcp.core.checks.fix_edit import Change, Spot
 from homelab_mcp.core.checks.fixes import fixer
 from homelab_mcp.core.checks.fixes_yaml import data_at
-from homelab_mcp.core.checks.images import is_database
+from homelab_mcp.core.checks.images import is_database, runs_server
 from homelab_mcp.core.checks.view import ServiceView
 
 _ROTATION = {"max-size": "10m", "max-file": "3"}
@@ -16,7 +16,7 @@ _SHORT = re.compile(r"(?:(?:0\.0\.0\.0|\[::\]|::):)?([0-9-]+:[0-9-]+(?:/[a-z]+)?
 
 @fixer("HL114")
 def no_restart(spot: Spot) -> Change | None:
-    """Safe for what plainly stays up (ports, routes, health check, database); unsafe else: a job would never end."""
+    """Safe for what plainly stays up (ports, routes, health check, a database's server); a job would never end."""
     if spot.service is None:
         return None
     edit = spot.edit.add(spot.home, "restart", "unless-stopped")
@@ -26,7 +26,7 @@ def no_restart(spot: Spot) -> Change | None:
 def _stays_up(service: ServiceView) -> bool:
     data = service.data
     serves = service.published or service.routed or data.get("expose") or data.get("healthcheck")
-    return bool(serves or is_database(service)) and not service.profiles
+    return bool(serves or runs_server(service)) and not service.profiles
 
 
 @fixer("HL115")

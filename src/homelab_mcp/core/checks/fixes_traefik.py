@@ -10,6 +10,7 @@ from homelab_mcp.core.checks.fix_edit import Change, Edit, Spot, entry_edit, nea
 from homelab_mcp.core.checks.fixes import fixer
 from homelab_mcp.core.checks.images import asks_for_login
 from homelab_mcp.core.checks.rule_repair import repaired
+from homelab_mcp.core.checks.rules_traefik_wiring import reaches_nobody
 from homelab_mcp.core.checks.view import Entry
 
 _MEANT = re.compile(r"Did you mean '([^']+)'\?\Z")
@@ -104,8 +105,9 @@ def _where(parts: list[str], message: str, wrong: str) -> tuple[int, int] | None
 
 @fixer("HL066")
 def unknown_service(spot: Spot) -> Change | None:
-    """Safe: Traefik drops the router as it is, and one Traefik service of the lab has nearly that name."""
+    """Safe for a slip in the name of one that the container's own labels define. Unsafe else: it opens another."""
     by_label = {name for s in spot.lab.services for name, _, _ in tl.http_labels(s, "services")}
+    beside = {name for name, _, _ in tl.http_labels(spot.service, "services")} if spot.service else set()
     for entry in _labels(spot, ".service"):
         name, at, provider = entry.raw.partition("@")
         if provider == "file":
@@ -114,8 +116,19 @@ def unknown_service(spot: Spot) -> Change | None:
             # Where not all labels are seen, another one may define the very name.
             known = by_label if spot.lab.labels_seen else ()
         near = nearest(name, known, 0.6)
-        return Change(f"Write {near}", _set(spot, entry, f"{near}{at}{provider}")) if near else None
+        safe = provider != "file" and near in beside and _is_slip(name, near or "")
+        if near is None or not (safe or nearest(name, [near])):
+            return None
+        return Change(f"Write {near}", _set(spot, entry, f"{near}{at}{provider}"), safe=safe)
     return None
+
+
+def _is_slip(written: str, meant: str) -> bool:
+    """True where each word is nearly the other's, or its letters in another order, and no number differs."""
+    one, other = (re.split(r"[-_.]+", text.lower()) for text in (written, meant))
+    if len(one) != len(other) or re.findall("[0-9]+", written) != re.findall("[0-9]+", meant):
+        return False
+    return all(sorted(a) == sorted(b) or nearest(a, [b]) for a, b in zip(one, other, strict=True))
 
 
 @fixer("HL068")
@@ -127,10 +140,10 @@ def unknown_middleware(spot: Spot) -> Change | None:
         wrong = told.group(1) if told else ""
         bare, at, provider = wrong.partition("@")
         near = nearest(bare, known)
-        names = [n.strip() for n in entry.raw.split(",")]
-        if near is None or wrong not in names:
+        parts = entry.raw.split(",")
+        if near is None or wrong not in (part.strip() for part in parts):
             return None
-        value = entry.raw.replace(wrong, f"{near}{at}{provider}", 1)
+        value = ",".join(p.replace(wrong, f"{near}{at}{provider}") if p.strip() == wrong else p for p in parts)
         return Change(f"Write {near}", _set(spot, entry, value))
     return None
 
@@ -147,10 +160,12 @@ def network_name(spot: Spot) -> Change | None:
 
 @fixer("HL070")
 def no_tls(spot: Spot) -> Change | None:
-    """Safe: an entry point for HTTPS answers nothing to a router without TLS, so nobody uses that route today."""
+    """Safe where only HTTPS comes to the router: nobody uses the route today. Unsafe else: with TLS it leaves HTTP."""
     for entry in _labels(spot, ".entrypoints"):
+        router = next((r for r in tl.all_routers(spot.lab) if r.options.get("entrypoints") is entry), None)
+        safe = router is not None and reaches_nobody(spot.lab, router)
         key = f"{entry.key.rpartition('.')[0]}.tls"
-        return Change("Switch TLS on for the router", add_label(spot, key, "true"))
+        return Change("Switch TLS on for the router", add_label(spot, key, "true"), safe=safe)
     return None
 
 

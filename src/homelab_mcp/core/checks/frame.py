@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from homelab_mcp.core.checks.asleep import Asleep
 from homelab_mcp.core.checks.guard import FAILED, Guard
 from homelab_mcp.core.checks.view import FileView, Lab, ServiceView, StackView
 from homelab_mcp.core.unsearched import unsearched
@@ -200,7 +201,7 @@ def _found(
     wanted = None if report is None else guard.made("Reading", lambda: _with_the_rest(lab, report), frozenset(report))
     silenced = {file: _silenced(text) for file, text in _texts(lab, guard) if text}
     found: dict[Finding, None] = {}
-    keys = lab.service_keys
+    keys, asleep = lab.service_keys, Asleep(lab)
     for each in rules:
         if each.needs and each.needs.isdisjoint(keys):
             continue
@@ -210,7 +211,7 @@ def _found(
                 continue
             places = {(finding.file, finding.line), context.silenced_at.get(finding, ("", 0))}
             if not any(finding.rule in silenced.get(file, {}).get(line, ()) for file, line in places):
-                found[finding] = None
+                found[asleep.told(finding)] = None
     result = _judged(found, settings)
     if fixes:
         from homelab_mcp.core.checks.fixes import fix_for

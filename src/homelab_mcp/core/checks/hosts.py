@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from homelab_mcp.core.checks.view import Entry, Lab, ServiceView
-from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.compose_model import is_external, is_open
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _HOST_WORDS = frozenset(
@@ -98,6 +98,6 @@ def outward(service: ServiceView) -> bool:
     """True where containers of other stacks, which nobody shows here, may be on its networks."""
     for key in service.networks:
         body = service.stack.section("networks").get(key)
-        if isinstance(body, dict) and (body.get("external") or body.get("name") or body.get("driver") == "macvlan"):
+        if isinstance(body, dict) and (is_external(body) or body.get("name") or body.get("driver") == "macvlan"):
             return True
     return False

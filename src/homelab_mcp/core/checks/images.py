@@ -158,6 +158,15 @@ def is_client(service: ServiceView) -> bool:
     return first in _SHELLS and "-c" in words[1:3] and not _SERVER.search(" ".join(words[1:]))
 
 
+def runs_server(service: ServiceView) -> bool:
+    """True when a database's image plainly runs its server: by itself, with options, or called by its name."""
+    if not is_database(service) or service.data.get("entrypoint") is not None or is_client(service):
+        return False
+    words = words_of(service, "command")
+    first = words[0] if words else "-"
+    return first.startswith("-") or first.endswith(".conf") or bool(_SERVER_WORD.search(" ".join(words)))
+
+
 _SHELLS = frozenset({"sh", "bash", "ash"})
 _TOOLS = frozenset(
     {"psql", "pg_dump", "pg_dumpall", "pg_restore", "pg_isready", "pg_basebackup", "createdb", "vacuumdb", "crond"}
@@ -167,6 +176,11 @@ _TOOLS = frozenset(
 _SERVER = re.compile(
     r"docker-entrypoint|mysqld|mariadbd|mongod\b|redis-server|valkey-server|pg_ctl|influxd|clickhouse-server"
     r"|(?:^|-c|exec|gosu \w+|&&|;)[\s\"']*(?:\S*/)?postgres\b|\.sh\b"
+)
+
+_SERVER_WORD = re.compile(
+    r"(?:^|-c |exec |&& |; |docker-entrypoint\.sh )[\"']?(?:\S*/)?(?:mysqld|mariadbd|mongod|redis-server|valkey-server"
+    r"|keydb-server|influxd|postgres|dragonfly|couchdb|cassandra|clickhouse-server|elasticsearch|opensearch|meilisearch|rethinkdb)(?![\w.-])"
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.view import ServiceView
-from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.compose_model import is_external, is_open
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -76,7 +76,7 @@ def _address_problem(service: ServiceView, key: str, address: str) -> str:
     except ValueError:
         return f"{address!r} is no address."
     body = service.stack.section("networks").get(key)
-    if not isinstance(body, dict) or body.get("external") or service.stack.partial:
+    if not isinstance(body, dict) or is_external(body) or service.stack.partial:
         return ""
     ipam = body.get("ipam")
     if body.get("driver") not in _BY_SUBNET or (isinstance(ipam, dict) and ipam.get("driver") not in (None, "default")):

@@ -179,7 +179,8 @@ def other_path(ctx: LintContext) -> Iterable[Finding]:
             if own is None:
                 continue
             ports, paths = own
-            path = "/" + entry.value.partition("://")[2].partition("/")[2].partition("?")[0].rstrip("/")
+            place = re.split("[?#]", entry.value.partition("://")[2])[0]
+            path = "/" + place.partition("/")[2].rstrip("/")
             endpoint = _ENDPOINT.fullmatch(path)
             named = _endpoints(ctx, asked) if endpoint else {}
             if endpoint and named:

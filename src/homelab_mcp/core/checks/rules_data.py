@@ -9,6 +9,7 @@ from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import CACHES, is_client, is_database
 from homelab_mcp.core.checks.rules_keeping import data_folder
 from homelab_mcp.core.checks.view import Mount, ServiceView
+from homelab_mcp.core.compose_model import is_external
 from homelab_mcp.model.finding import Finding, Severity
 
 HEAD = "services:\n  a:\n    image: mariadb:11.8\n    volumes: ['./db:/var/lib/mysql']\n  b:\n    image: mariadb:11.8\n"
@@ -54,5 +55,5 @@ def place_of(service: ServiceView, mount: Mount) -> str:
         return posixpath.normpath(posixpath.join("/", posixpath.dirname(service.stack.file), mount.source))
     body = service.stack.section("volumes").get(mount.source)
     named = body.get("name") if isinstance(body, dict) else None
-    external = isinstance(body, dict) and body.get("external")
+    external = is_external(body)
     return f"volume {named or (mount.source if external else f'{service.stack.project}_{mount.source}')}"

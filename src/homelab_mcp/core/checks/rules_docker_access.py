@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 
+from homelab_mcp.core.checks.alike import near_host
 from homelab_mcp.core.checks.app_folders import repository
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.hosts import OWN, host_in, meet
@@ -44,8 +45,8 @@ def without_docker(ctx: LintContext) -> Iterable[Finding]:
 def _nobody(ctx: LintContext, service: ServiceView, host: str, path: Path) -> Iterator[Finding]:
     known = ctx.lab.hosts.get(host, [])
     if not known and ctx.lab.whole and not _elsewhere(service):
-        near = difflib.get_close_matches(host, ctx.lab.hosts, n=1, cutoff=0.7)
-        tail = f" Did you mean {near[0]!r}?" if near else ""
+        near = near_host(ctx.lab, host, 0.7)
+        tail = f" Did you mean {near!r}?" if near else ""
         severity = Severity.ERROR if near else None
         yield ctx.on(service, path, f"No container is called {host!r}.{tail}", severity=severity)
     elif known and service.stack.services[1:] and not any(meet(service, k, ctx.lab) for k in known):

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TypeGuard
 
 from yaml.nodes import ScalarNode
 
@@ -15,7 +16,7 @@ from homelab_mcp.core.checks.images import is_database
 from homelab_mcp.core.checks.open_values import left_empty
 from homelab_mcp.core.checks.ports_syntax import PublishedInvalid, parse_port
 from homelab_mcp.core.checks.view import FileView, StackView
-from homelab_mcp.core.compose_model import BadInterpolation, MissingVariable, is_open
+from homelab_mcp.core.compose_model import BadInterpolation, MissingVariable, Text, is_open
 from homelab_mcp.core.yaml12 import Mark
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -84,7 +85,7 @@ def required_variable(ctx: LintContext) -> Iterable[Finding]:
     """A ``:?`` or ``?`` variable that is not in ``.env``."""
     for stack in ctx.lab.files:
         for missing in stack.model.missing if stack.model else ():
-            if missing.required:
+            if missing.required and missing.name not in _FROM_SHELL:
                 yield ctx.at(stack, missing.path, f"{missing.name} is required and has no value in .env.")
 
 
@@ -142,7 +143,7 @@ def breaking_variable(ctx: LintContext) -> Iterable[Finding]:
             yield ctx.on(service, path, "A variable in it has no value, and Compose refuses what is left.")
         volumes = service.data.get("volumes")
         for n, item in enumerate(volumes if isinstance(volumes, list) else ()):
-            if is_open(item) and item not in {":", "::"} and (not item or _EMPTY_PART.search(item)):
+            if _lacks(item) and item not in {":", "::"} and (not item or _EMPTY_PART.search(item)):
                 yield ctx.on(service, ("volumes", n), "A variable in it has no value, so that a part of it is empty.")
         ports = service.data.get("ports")
         for n, item in enumerate(ports if isinstance(ports, list) else ()):
@@ -157,6 +158,11 @@ def breaking_variable(ctx: LintContext) -> Iterable[Finding]:
 
 
 _EMPTY_PART = re.compile(r"^:|::|:$")
+
+
+def _lacks(item: object) -> TypeGuard[Text]:
+    """Whether a variable in it has no value, and none from the shell that Compose is started in."""
+    return isinstance(item, Text) and any(missing.name not in _FROM_SHELL for missing in item.missing)
 
 
 def _is_port(text: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.alike import near_host
 from homelab_mcp.core.checks.config_files import ConfigFile
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.homepage_words import LABELS, WIDGETS
@@ -130,8 +131,8 @@ def _docker(ctx: LintContext, service: ServiceView, file: ConfigFile, document: 
             message = f"Here stands the host alone, without {host.partition('://')[0]}://."
             yield _at(ctx, service, file, document, (name, "host"), message)
         if isinstance(host, str) and re.fullmatch(r"[A-Za-z][\w-]*", host) and not _known(ctx, service, host):
-            near = difflib.get_close_matches(host, ctx.lab.hosts, n=1, cutoff=0.6)
-            tail = f" Did you mean {near[0]!r}?" if near else ""
+            near = near_host(ctx.lab, host, 0.6)
+            tail = f" Did you mean {near!r}?" if near else ""
             yield _at(ctx, service, file, document, (name, "host"), f"No container is called {host!r}.{tail}")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from homelab_mcp.core.checks.alike import near_host
 from homelab_mcp.core.checks.config_files import ConfigFile
 from homelab_mcp.core.checks.db_settings import kind_of
 from homelab_mcp.core.checks.frame import LintContext, rule
@@ -84,20 +84,27 @@ def _is_int(entry: Entry) -> bool:
 def _nobody(ctx: LintContext, service: ServiceView, entry: Entry, host: str, port: int) -> Iterator[Finding]:
     if host in given_hosts(service) or "://" not in (entry.value or "") or entry.key == "DOCKER_HOST":
         return
-    near = difflib.get_close_matches(host, ctx.lab.hosts, n=1, cutoff=0.8)
-    if near:
+    if near_host(ctx.lab, host, 0.8):
         return  # HL237 speaks of it.
     others = [s for s in service.stack.services if s is not service and meet(service, s, ctx.lab)]
     fitting = [s for s in others if port not in _COMMON and (port == main_port(s) or port in container_ports(s))]
-    named = [s for s in others if host in s.image_name or s.name.lower().startswith(host) or host in s.name.lower()]
-    meant = (fitting if len(fitting) == 1 else []) or (named if len(named) == 1 else [])
+    named = [s for s in others if _says(s.name, host) or _says(s.image_name, host)]
+    sure = len(fitting) == 1
+    meant = fitting if sure else named if len(named) == 1 else []
     if meant and not is_database(meant[0]) and not kind_of(meant[0]):
         message = f"No container is called {host!r}. Did you mean {meant[0].name!r}?"
-        yield ctx.on(service, entry.path, f"{entry.key}: {message}", severity=Severity.ERROR)
+        # A name alone may be a machine's that the neighbour is about: nas beside nas-backup, pve beside pve-exporter.
+        yield ctx.on(service, entry.path, f"{entry.key}: {message}", severity=Severity.ERROR if sure else None)
     elif not meant and not outward(service):
         # The house's own name server may know it.
         message = f"{entry.key}: no container on its networks is called {host!r}."
         yield ctx.on(service, entry.path, message, severity=Severity.INFO)
+
+
+def _says(name: str, host: str) -> bool:
+    """True when a container's or an image's name has the host's among its words, or is the same but for dashes."""
+    words, wanted = (re.split(r"[-_.]+", text.lower()) for text in (name, host))
+    return "".join(words) == "".join(wanted) or f"-{'-'.join(wanted)}-" in f"-{'-'.join(words)}-"
 
 
 _COMMON = frozenset({0, 80, 443, 3000, 5000, 8000, 8080, 8081, 8443, 9000})
@@ -134,20 +141,12 @@ def files_host(ctx: LintContext) -> Iterable[Finding]:
                     place, mark = file.place(line, column)
                     yield replace(finding, file=place, line=mark.line, column=mark.column)
                 continue
-            near = _near(ctx, host) if ctx.lab.whole or not outward(service) else []
+            near = near_host(ctx.lab, host, 0.7) if ctx.lab.whole or not outward(service) else ""
             if near or not outward(service):
-                tail = f" Did you mean {near[0]!r}?" if near else ""
+                tail = f" Did you mean {near!r}?" if near else ""
                 finding = ctx.on(service, (), f"No container is called {host!r}.{tail}")
                 place, mark = file.place(line, column)
                 yield replace(finding, file=place, line=mark.line, column=mark.column)
-
-
-def _near(ctx: LintContext, host: str) -> list[str]:
-    """The host of the lab that a name is nearly, looked for once."""
-    asked: dict[str, list[str]] = ctx.lab.memo.setdefault("near hosts", {})
-    if host not in asked:
-        asked[host] = difflib.get_close_matches(host, ctx.lab.hosts, n=1, cutoff=0.7)
-    return asked[host]
 
 
 def _lenders(ctx: LintContext) -> set[str]:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from homelab_mcp.core.checks import traefik_labels as tl
-from homelab_mcp.core.checks.engine_networks import has, silent
+from homelab_mcp.core.checks.engine_networks import has, makes, silent
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.hosts import OWN, asked_hosts, host_in, meet, names_of, owner
 from homelab_mcp.core.checks.images import is_database
 from homelab_mcp.core.checks.rules_traefik import container_ports
 from homelab_mcp.core.checks.view import Entry, ServiceView
-from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.compose_model import is_external, is_open
 from homelab_mcp.model.finding import Finding, Severity
 
 NETWORKING = "https://docs.docker.com/compose/how-tos/networking/"
@@ -102,22 +102,18 @@ def network_key(ctx: LintContext) -> Iterable[Finding]:
     made: dict[tuple[str, str], tuple[str, str]] = {}
     real_names: set[tuple[str, str]] = set()
     for stack in ctx.lab.stacks:
+        real_names |= {(stack.host, name) for name in makes(stack)}
         for key, body in stack.section("networks").items():
-            if not _external(body):
-                real_names.add((stack.host, stack.real_network(key)))
+            if not is_external(body):
                 made.setdefault((stack.host, key), (stack.real_network(key), stack.file))
     for stack in (s for s in ctx.lab.stacks if not silent(known, s)):
         for key, body in stack.section("networks").items():
             real = stack.real_network(key)
             there = (stack.host, real) in real_names or has(known, stack, real)
-            if _external(body) and (stack.host, real) in made and not there and "$" not in real:
+            if is_external(body) and (stack.host, real) in made and not there and "$" not in real:
                 name, file = made[stack.host, real]
                 message = f"The network {real!r} in {file} is called {name!r}: give it 'name: {real}' there."
                 yield ctx.at(stack, ("networks", key), message, key=True)
-
-
-def _external(body: Any) -> bool:
-    return isinstance(body, dict) and body.get("external") not in (None, False, "false")
 
 
 @rule(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.alike import Words
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import SCHEDULERS, is_client, is_database, is_sign_on
 from homelab_mcp.core.checks.log_in import LogIn
@@ -75,6 +75,7 @@ def sablier_unused(ctx: LintContext) -> Iterable[Finding]:
     seen = whole and static is not None and static.complete
     # Where all routes are seen, a middleware that none goes through wakes nobody.
     groups, names = woken(ctx.lab, _gone_through(ctx.lab) if seen else None)
+    words = Words(groups)
     for service in ctx.services():
         routers = tl.routers(service)
         if not is_lazy(service) or (in_files and not routers):
@@ -88,7 +89,7 @@ def sablier_unused(ctx: LintContext) -> Iterable[Finding]:
             asked = _asked_by(routers, ctx.lab)
             if not asked and not ctx.lab.labels_seen:
                 continue  # What nobody could read may wake the group.
-            near = any(difflib.get_close_matches(g, groups, n=1) for g in mine)
+            near = any(words.near(g) for g in mine)
             # Where its own route wakes another group the label's group is wrong, elsewhere the middleware is missing.
             told = service.labels.get("sablier.group") if asked or near else None
             entry = told or service.labels["sablier.enable"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.view import ServiceView, StackView
-from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.compose_model import is_external, is_open
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -23,7 +23,7 @@ _LOCAL = (None, "", "bridge", "macvlan", "ipvlan")
 def own_networks(stack: StackView) -> Iterator[tuple[str, dict[str, Any]]]:
     """Networks that the stack itself makes."""
     for key, body in stack.section("networks").items():
-        if isinstance(body, dict) and body.get("external") in (None, False, "false"):
+        if isinstance(body, dict) and not is_external(body):
             yield key, body
 
 
@@ -91,8 +91,8 @@ def bad_network(ctx: LintContext) -> Iterable[Finding]:
 def _predefined(ctx: LintContext, stack: StackView) -> Iterator[Finding]:
     """An external network by the name ``default``, which the engine makes for nobody."""
     for key, body in stack.section("networks").items():
-        external = isinstance(body, dict) and body.get("external") not in (None, False, "false")
-        if external and stack.real_network(key) == "default" and any(key in s.networks for s in stack.services):
+        meant = is_external(body) and stack.real_network(key) == "default"
+        if meant and any(key in s.networks for s in stack.services):
             message = (
                 "No network of the engine's is called 'default', nor can be; say which one is meant: 'name: proxy'."
             )
@@ -226,7 +226,7 @@ def _without_v6(service: ServiceView, key: str) -> bool:
     ipam = body.get("ipam")
     config = ipam.get("config") if isinstance(ipam, dict) else None
     known = [subnet for item, _ in pools_of(body) if (subnet := _subnet(item.get("subnet")))]
-    own = body.get("external") in (None, False, "false")
+    own = not is_external(body)
     return own and isinstance(config, list) and len(known) == len(config) and all(n.version == 4 for n in known)
 
 
@@ -254,7 +254,7 @@ def _taken(service: ServiceView, key: str, address: ipaddress.IPv4Address | ipad
         return ""
     if not isinstance(body, dict):
         body = {}
-    if body.get("external") not in (None, False, "false") or body.get("driver") not in _LOCAL:
+    if is_external(body) or body.get("driver") not in _LOCAL:
         return ""
     ipam = body.get("ipam")
     if not isinstance(ipam, dict) or not ipam.get("config"):

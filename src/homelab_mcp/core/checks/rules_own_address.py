@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.alike import Words
 from homelab_mcp.core.checks.app_folders import repository
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.homepage_words import LABELS, WIDGETS
@@ -36,6 +37,7 @@ PAGE += "      traefik.http.routers.home.rule: Host(`home.example.org`)\n"
 def nearly_a_name(ctx: LintContext) -> Iterable[Finding]:
     """An address in a variable or a label of Homepage's whose host no container has, but nearly."""
     known = ctx.lab.hosts
+    names = Words(_plain_names(known))
     for service in ctx.services():
         if not ctx.lab.whole and (outward(service) or service.network_mode):
             continue
@@ -43,9 +45,9 @@ def nearly_a_name(ctx: LintContext) -> Iterable[Finding]:
             host = host_in((entry.value or "").strip())[0]
             if not host or "." in host or ":" in host or host in known or host in OWN or host.isdigit():
                 continue
-            near = difflib.get_close_matches(host, _plain_names(known), n=1, cutoff=0.8)
+            near = names.near(host, 0.8)
             if near and not service.partial and host not in given_hosts(service):
-                message = f"No container is called {host!r}. Did you mean {near[0]!r}?"
+                message = f"No container is called {host!r}. Did you mean {near!r}?"
                 yield ctx.on(service, entry.path, message)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from homelab_mcp.core.checks.engine_networks import asked, has, silent
+from homelab_mcp.core.checks.alike import Words
+from homelab_mcp.core.checks.engine_networks import asked, declares, has, makes, silent
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.view import ServiceView, StackView
-from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.compose_model import is_external, is_open
 from homelab_mcp.core.stack_host import SWARM
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
@@ -159,17 +158,12 @@ def external_network(ctx: LintContext) -> Iterable[Finding]:
     if known is None:
         return
     sure = None if ctx.lab.whole else Severity.WARNING
-    made = {
-        (s.host, s.real_network(k))
-        for s in ctx.lab.stacks
-        for k, b in s.section("networks").items()
-        if not _external(b)
-    }
+    made = {(s.host, name) for s in ctx.lab.stacks for name in makes(s)}
     for stack in ctx.lab.stacks:
         for key, body in stack.section("networks").items():
             real = stack.real_network(key)
             there = (stack.host, real) in made or has(known, stack, real)
-            if not _external(body) or there or is_open(body.get("name")):
+            if not is_external(body) or there or is_open(body.get("name")):
                 continue
             named = isinstance(body.get("name"), str)
             whole: Path = ("networks", key)
@@ -182,10 +176,6 @@ def external_network(ctx: LintContext) -> Iterable[Finding]:
                 made_by = f"make it{place} with 'docker network create {real}'"
                 message = f"The engine{whose} has no network {real!r}; {made_by}."
                 yield ctx.at(stack, path, message, key=not named, severity=sure, of=whole)
-
-
-def _external(body: Any) -> bool:
-    return isinstance(body, dict) and body.get("external") not in (None, False, "false")
 
 
 @rule(
@@ -209,19 +199,23 @@ def misnamed_network(ctx: LintContext) -> Iterable[Finding]:
     """
     known = ctx.lab.facts.networks
     made_on: dict[str, set[str]] = {}
+    declared_on: dict[str, set[str]] = {}
     for s in ctx.lab.stacks:
-        mine = made_on.setdefault(s.host, set())
-        mine |= {s.real_network(k) for k, b in s.section("networks").items() if not _external(b)}
+        made_on.setdefault(s.host, set()).update(makes(s))
+        declared_on.setdefault(s.host, set()).update(declares(s))
+    # Two default networks are alike by their ends already: of those only one with another dash is told.
+    words = {host: Words(names) for host, names in declared_on.items()}
+    by_letters = {host: {_letters(n): n for n in sorted(names, reverse=True)} for host, names in made_on.items()}
     for stack in (s for s in ctx.lab.stacks if not silent(known, s)):
         made = made_on[stack.host]
         for key, body in stack.section("networks").items():
             real = stack.real_network(key)
-            if not _external(body) or real in made or has(known, stack, real) or "$" in real:
+            if not is_external(body) or real in made or has(known, stack, real) or "$" in real:
                 continue
-            same = next((m for m in sorted(made) if _letters(m) == _letters(real)), "")
+            same = by_letters[stack.host].get(_letters(real), "")
             near = same
             if not same and ctx.lab.whole:
-                near = next(iter(difflib.get_close_matches(real, sorted(made), n=1, cutoff=0.9)), "")
+                near = words[stack.host].near(real, 0.9)
             if near:
                 message = f"No stack makes the network {real!r}. Did you mean {near!r}?"
                 severity = Severity.ERROR if same and ctx.lab.whole else None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Container, Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.alike import Words
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.hosts import host_in
 from homelab_mcp.core.checks.images import OPEN_ADMIN, words_of
@@ -48,10 +48,11 @@ def _options(ctx: LintContext, name: str) -> Iterator[tuple[ServiceView, Entry]]
 def empty_group(ctx: LintContext) -> Iterable[Finding]:
     """A middleware's group that no container with ``sablier.enable`` has."""
     groups = {group for s in ctx.services() if is_lazy(s) for group in groups_of(s)}
+    words = Words(groups)
     for service, entry in _options(ctx, "group") if ctx.lab.labels_seen else ():
         if entry.value and not entry.open and entry.value.lower() not in groups:
-            near = difflib.get_close_matches(entry.value.lower(), groups, n=1)
-            tail = f" Did you mean {near[0]!r}?" if near else ""
+            near = words.near(entry.value.lower())
+            tail = f" Did you mean {near!r}?" if near else ""
             message = f"No container of the lab is in the group {entry.value!r}.{tail}"
             yield ctx.on(service, entry.path, message, severity=Severity.ERROR if groups else None)
 

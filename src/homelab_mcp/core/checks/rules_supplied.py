@@ -9,10 +9,11 @@ from typing import Any
 
 from homelab_mcp.core import env_file
 from homelab_mcp.core.checks import env_texts
+from homelab_mcp.core.checks.asleep import sleeps
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.rules_operations import BY_SWARM
 from homelab_mcp.core.checks.view import ServiceView, StackView
-from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.compose_model import is_external, is_open
 from homelab_mcp.core.yaml12 import Mark
 from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.finding import Finding, Severity
@@ -87,11 +88,13 @@ def _trouble(stack: StackView, path: str) -> tuple[int, str] | None:
     needs="secrets configs",
 )
 def swarms_only(ctx: LintContext) -> Iterable[Finding]:
-    """An external secret or config that a service of a Compose stack uses."""
+    """An external secret or config that a service of a Compose stack uses; a warning where all such are in profiles."""
     for stack, section, name, body in _used(ctx):
-        if body.get("external") not in (None, False, "false", "") and stack.engine != "swarm":
+        if is_external(body) and stack.engine != "swarm":
             message = f"Compose takes no external {section}: the {section[:-1]} {name!r} needs a file."
-            severity = Severity.WARNING if _for_swarm(stack) else None
+            users = [s for s in stack.services if name in _names(s.data.get(section))]
+            # Compose asks for what is in a profile only when that is switched on.
+            severity = Severity.WARNING if all(map(sleeps, users)) or _for_swarm(stack) else None
             yield ctx.at(stack, (section, name, "external"), message, severity=severity)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.rules_container import texts
 from homelab_mcp.core.checks.rules_dependencies import dependencies
-from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.compose_model import is_external, is_open
 from homelab_mcp.model.finding import Finding, Severity
 
 DOCS = "https://docs.docker.com/reference/compose-file/"
@@ -29,8 +29,9 @@ def no_source(ctx: LintContext) -> Iterable[Finding]:
     for stack in ctx.lab.stacks:
         for section, words in _SOURCES.items():
             for name, body in stack.section(section).items():
-                given = [w for w in words if isinstance(body, dict) and body.get(w)]
-                extra = isinstance(body, dict) and ("driver" in body or "template_driver" in body)
+                told = isinstance(body, dict)
+                given = [w for w in words if told and (is_external(body) if w == "external" else body.get(w))]
+                extra = told and ("driver" in body or "template_driver" in body)
                 if len(given) > 1:
                     message = f"The {section[:-1]} {name!r} has two sources: {', '.join(given)}."
                     yield ctx.at(stack, (section, name), message, key=True)
@@ -52,7 +53,7 @@ def external_settings(ctx: LintContext) -> Iterable[Finding]:
     for stack in ctx.lab.stacks:
         for section in ("networks", "volumes"):
             for name, body in stack.section(section).items():
-                if not isinstance(body, dict) or body.get("external") in (None, False, "false"):
+                if not is_external(body):
                     continue
                 severity = Severity.ERROR if section == "volumes" else None
                 for key in body:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
 from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.alike import Words
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.listening import checked_ports, main_port, only_told, port_variables
 from homelab_mcp.core.checks.listening import label_problem as port_problem
 from homelab_mcp.core.checks.traefik_label_problem import drops_the_container, label_problem
+from homelab_mcp.core.checks.traefik_made_up import made_up_services
 from homelab_mcp.core.checks.traefik_regex import braces_problem, regex_problem
 from homelab_mcp.core.checks.traefik_rule import RuleInvalid, old_syntax_problem, value_problem, version_problem
 from homelab_mcp.core.checks.view import ServiceView
@@ -217,25 +218,24 @@ def unknown_service(ctx: LintContext) -> Iterable[Finding]:
     """``routers.x.service`` names no Traefik service of the lab's labels, or of its files where these are known."""
     in_files = ctx.lab.traefik_files.names("services")
     known = {name.lower() for s in ctx.lab.services for name, _, _ in tl.http_labels(s, "services")}
+    words, words_of_files = Words(known), Words(in_files or ())
     for router in tl.all_routers(ctx.lab):
         entry = router.options.get("service")
         name, _, provider = (entry.value or "").partition("@") if entry else ("", "", "")
         if entry and name and not entry.open and provider in {"", "docker"} and name.lower() not in known:
-            near = difflib.get_close_matches(name.lower(), known, n=1)
+            near = words.near(name.lower())
             if not ctx.lab.labels_seen:
                 beside = {n.lower() for n, _, _ in tl.http_labels(router.service, "services")}
-                if not beside.intersection(near):
+                if near not in beside:
                     continue  # What nobody sees may define it.
-            tail = f" Did you mean {near[0]!r}?" if near else ""
-            made_up = f"{router.service.name}-{router.service.stack.project}".lower()
-            own = name.lower() == "-".join(re.findall(r"[^\W_]+", made_up))
-            if not own:
+            tail = f" Did you mean {near!r}?" if near else ""
+            if name.lower() not in made_up_services(ctx.lab):
                 message = f"No label defines the Traefik service {name!r}.{tail}"
                 severity = None if ctx.lab.labels_seen else Severity.WARNING
                 yield ctx.on(router.service, entry.path, message, severity=severity)
         if entry and provider == "file" and not entry.open and in_files is not None and name not in in_files:
-            near = difflib.get_close_matches(name, in_files, n=1)
-            tail = f" Did you mean {near[0]!r}?" if near else ""
+            near = words_of_files.near(name)
+            tail = f" Did you mean {near!r}?" if near else ""
             yield ctx.on(router.service, entry.path, f"No file of Traefik's defines the service {name!r}.{tail}")
 
 

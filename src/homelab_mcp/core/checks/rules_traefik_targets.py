@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.alike import near_host
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.hosts import host_in
 from homelab_mcp.core.checks.traefik_files import FileService
@@ -62,6 +63,6 @@ def _host(ctx: LintContext, service: FileService, path: tuple[str | int, ...], u
     names = ctx.lab.hosts
     if not host or "." in host or host in names or host == "localhost" or not ctx.lab.whole:
         return
-    near = difflib.get_close_matches(host, names, n=1, cutoff=0.66)
+    near = near_host(ctx.lab, host, 0.66)
     if near:
-        yield ctx.at(service.source, path, f"No container is called {host!r}. Did you mean {near[0]!r}?")
+        yield ctx.at(service.source, path, f"No container is called {host!r}. Did you mean {near!r}?")

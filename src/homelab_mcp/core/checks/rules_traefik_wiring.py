@@ -6,10 +6,11 @@ import difflib
 from collections.abc import Iterable, Iterator
 
 from homelab_mcp.core.checks import traefik_labels as tl
+from homelab_mcp.core.checks.alike import Words
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.images import asks_for_login, is_sign_on
 from homelab_mcp.core.checks.traefik_static import StaticConfig
-from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.checks.view import Lab, ServiceView
 from homelab_mcp.model.finding import Finding, Severity
 
 DOCS = "https://doc.traefik.io/traefik/reference/routing-configuration/other-providers/docker/"
@@ -74,10 +75,9 @@ def _wrong_network(ctx: LintContext, service: ServiceView, name: str, *, works: 
 def no_tls(ctx: LintContext) -> Iterable[Finding]:
     """A router on ``websecure`` or ``https`` without any ``tls`` option, where the entry point sets none."""
     static = tl.static_config(ctx.lab)
-    answered = {(router.value("rule"), _has_tls(router)) for router in tl.all_routers(ctx.lab)}
     for router in tl.all_routers(ctx.lab):
         entry = router.options.get("entrypoints")
-        points = {p.strip().lower() for p in router.value("entrypoints").split(",")}
+        points = _points(router)
         secure = points & {"websecure", "https"}
         if entry and secure and not _has_tls(router):
             if static and (static.tls_entry_points & points or not static.complete):
@@ -85,8 +85,22 @@ def no_tls(ctx: LintContext) -> Iterable[Finding]:
             if static is None and not ctx.lab.labels_seen:
                 continue  # A Traefik that nobody sees may say it for its entry point.
             message = f"The router {router.name!r} has no tls; {sorted(secure)[0]} is for HTTPS."
-            alone = _https_alone(static, points) and (router.value("rule"), True) not in answered
-            yield ctx.on(router.service, entry.path, message, severity=Severity.ERROR if alone else None)
+            dead = reaches_nobody(ctx.lab, router)
+            yield ctx.on(router.service, entry.path, message, severity=Severity.ERROR if dead else None)
+
+
+def _points(router: tl.Router) -> set[str]:
+    return {p.strip().lower() for p in router.value("entrypoints").split(",")}
+
+
+def reaches_nobody(lab: Lab, router: tl.Router) -> bool:
+    """True for a router without TLS that only HTTPS comes to, where no other of its rule answers with TLS."""
+    if not _https_alone(tl.static_config(lab), _points(router)):
+        return False
+    known: set[tuple[str, bool]] | None = lab.memo.get("rules with tls")
+    if known is None:
+        known = lab.memo["rules with tls"] = {(r.value("rule"), _has_tls(r)) for r in tl.all_routers(lab)}
+    return (router.value("rule"), True) not in known
 
 
 def _has_tls(router: tl.Router) -> bool:
@@ -151,15 +165,14 @@ def unknown_middleware(ctx: LintContext) -> Iterable[Finding]:
     in_files = ctx.lab.traefik_files.names("middlewares") or frozenset()
     sure = Severity.ERROR if _all_seen(ctx) else None
     later = not any(map(is_sign_on, ctx.services()))
+    words = Words(known)
     for router in tl.all_routers(ctx.lab):
         entry = router.options.get("middlewares")
         for name in router.middlewares if entry and not entry.open else ():
             bare, _, provider = name.partition("@")
             if provider in {"", "docker"} and bare.lower() not in known:
-                near = difflib.get_close_matches(bare.lower(), known, n=1)
-                if bare in in_files:
-                    near = [f"{bare}@file"]
-                tail = f" Did you mean {near[0]!r}?" if near else ""
+                near = f"{bare}@file" if bare in in_files else words.near(bare.lower())
+                tail = f" Did you mean {near!r}?" if near else ""
                 message = f"No label defines {name!r}.{tail}"
                 # A lab whose log-in comes later: its protected routes are shut until then, which harms nobody.
                 severity = None if later and asks_for_login(bare) else sure

@@ -11,6 +11,7 @@ from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.listening import known_ports, main_port, only_told, own_port, port_variables
 from homelab_mcp.core.checks.rules_own_address import given_hosts
 from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.compose_model import is_external
 from homelab_mcp.model.finding import Finding, Severity
 
 BOOKS = "services:\n  books:\n    image: ghcr.io/advplyr/audiobookshelf:2.30.0\n"
@@ -129,7 +130,7 @@ def default_host(ctx: LintContext) -> Iterable[Finding]:
 def _outward(service: ServiceView) -> bool:
     """True where containers of other stacks may be on its networks."""
     bodies = [service.stack.section("networks").get(key) for key in service.networks]
-    return any(isinstance(b, dict) and (b.get("external") or b.get("name")) for b in bodies)
+    return any(isinstance(b, dict) and (is_external(b) or b.get("name")) for b in bodies)
 
 
 _DEFAULTS: dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {

@@ -11,7 +11,7 @@ from typing import Any
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.rules_container import texts
 from homelab_mcp.core.checks.view import ServiceView
-from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.compose_model import is_external, is_open
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -146,7 +146,7 @@ def bad_volume(ctx: LintContext) -> Iterable[Finding]:
     """A top-level volume with a name, a driver or driver options that the engine refuses."""
     for stack in ctx.lab.stacks:
         for key, body in stack.section("volumes").items():
-            if not isinstance(body, dict) or body.get("external"):
+            if not isinstance(body, dict) or is_external(body):
                 continue
             name, driver = body.get("name"), body.get("driver")
             if isinstance(name, str) and name and not is_open(name) and not _VOLUME.fullmatch(name):

@@ -13,7 +13,7 @@ from homelab_mcp.core.checks.images import CACHES, DATABASES, is_database, postg
 from homelab_mcp.core.checks.rules_db_setup import serves
 from homelab_mcp.core.checks.rules_dependencies import dependencies
 from homelab_mcp.core.checks.view import ServiceView, StackView
-from homelab_mcp.core.compose_model import is_open
+from homelab_mcp.core.compose_model import is_external, is_open
 from homelab_mcp.core.yaml12 import Path
 from homelab_mcp.model.finding import Finding, Severity
 
@@ -125,7 +125,7 @@ def _left_over(ctx: LintContext, stack: StackView) -> Iterable[Finding]:
 def _shared(ctx: LintContext, db: ServiceView) -> bool:
     """True when a service of another stack can reach it."""
     external = [b for k, b in db.stack.section("networks").items() if k in db.networks]
-    if any(isinstance(b, dict) and b.get("external") for b in external):
+    if any(is_external(b) for b in external):
         return True
     return any(s.stack is not db.stack and s.real_networks & db.real_networks for s in ctx.lab.services)
 
@@ -248,7 +248,7 @@ def _given_hosts(service: ServiceView) -> set[str]:
 
 def _external_network(service: ServiceView) -> bool:
     bodies = [b for k, b in service.stack.section("networks").items() if k in service.networks]
-    return any(isinstance(b, dict) and b.get("external") for b in bodies)
+    return any(is_external(b) for b in bodies)
 
 
 def _named(ctx: LintContext, stack: StackView, name: str) -> ServiceView | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from homelab_mcp.core.checks.schema import SchemaProblem, is_json, problems
 from homelab_mcp.core.checks.service_view import Entry, Mount, PortEntry, ServiceView
-from homelab_mcp.core.compose_model import ComposeFile, read_compose
+from homelab_mcp.core.compose_model import ComposeFile, is_external, read_compose
 from homelab_mcp.core.once import once
 from homelab_mcp.core.stack_host import engine_of, host_of
 from homelab_mcp.core.yaml12 import Mark, YamlRefused
@@ -189,7 +189,7 @@ class StackView:
                 return str(body["name"])
             if isinstance(external, dict) and external.get("name"):
                 return str(external["name"])
-            if external:
+            if is_external(body):
                 return key
         return f"{self.project}_{key}"
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from homelab_mcp.core.operations.lab_view import LabView
+from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import Snapshot
@@ -26,7 +27,7 @@ class LabAfter:
         view: its services.
         read: the text of any of its files, or None.
         find: a definition by id, None where the catalog has none.
-        root: its absolute path.
+        roots: its absolute path; all of its names where a link leads to it.
     """
 
     snapshot: Snapshot
@@ -34,7 +35,7 @@ class LabAfter:
     view: LabView
     read: Callable[[str], str | None]
     find: Callable[[str], ServiceDefinition | None]
-    root: str
+    roots: Root
 
 
 @dataclass(frozen=True, slots=True)

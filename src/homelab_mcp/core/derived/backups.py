@@ -23,7 +23,7 @@ def backups(lab: LabAfter) -> Iterator[DerivedFile]:
     except HomelabError:
         return
     paths = lab.settings.backup_paths
-    jobs = backup_jobs.jobs_of(lab.view, config, engine.stack, lab.find, paths, root=lab.root)
+    jobs = backup_jobs.jobs_of(lab.view, config, engine.stack, lab.find, paths, root=lab.roots)
     projects = {s.name: project_name(s.name, s.compose_text) for s in lab.snapshot.stacks}
     folder = f"{engine.stack}/engine"
     why = "The backup's list of databases and exceptions follows."

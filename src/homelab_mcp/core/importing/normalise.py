@@ -202,6 +202,7 @@ def _joined(work: _Work, old: str) -> list[str] | dict[str, Any]:
     name, settings = work.named.of[old], work.settings
     lab = [settings.route_network] if work.chosen[old].web else []
     lab += [settings.internal_network] if lab or name == work.named.main else []
+    lab = list(dict.fromkeys(lab))
     if len(work.parsed.services) == 1:
         return lab
     aliases = work.named.aliases(old, work.parsed.services[old])

@@ -9,6 +9,7 @@ from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.diff import secrets_of
 from homelab_mcp.core.drift import LAB, ContainerDrift, DriftWord, FileChange
 from homelab_mcp.core.operations.containers_back import all_services, containers_back
+from homelab_mcp.core.operations.stack_as_one import why_unseen
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES
 from homelab_mcp.model.observed import Snapshot, StackFiles
@@ -47,7 +48,7 @@ def adopt(
     then = all_services(_as_committed(snapshot, stack, files, committed)) if files else {}
     behind = [d.service for d in containers if d.word in (DriftWord.DIFFERS, DriftWord.MISSING)]
     orphans = [d for d in containers if d.word is DriftWord.ORPHAN and d.service not in declared]
-    dropped = [d.service for d in orphans if d.service in then]
+    dropped, unsure = _removable([d for d in orphans if d.service in then], (now,))
     left = [d for d in orphans if d.service not in then]
     stopped = [d.service for d in containers if d.word is DriftWord.STOPPED and d.service not in behind]
     actions = [*_bring_up(stack, [s for s in declared if s in behind], "The containers are not as the files say.")]
@@ -61,6 +62,7 @@ def adopt(
     unknown = [c.path for c in files if not c.known]
     if unknown:
         notes.append(f"What {', '.join(unknown)} held before is not known, so every variable shows as new.")
+    notes += _kept(unsure)
     if left:
         names = ", ".join(d.service for d in left)
         notes.append(f"{names}: no file ever had this; write it into the compose file, or choose undo to remove it.")
@@ -114,10 +116,12 @@ def discard(
         )
     back = [c for c in files if c.known and c.path != POLICY_FILE]
     edits = tuple(c.undone for c in back)
-    target = all_services(_as_committed(snapshot, stack, files, committed))
+    as_committed = _as_committed(snapshot, stack, files, committed)
+    target = all_services(as_committed)
     off = [d.service for d in containers if d.word is not DriftWord.ORPHAN]
     known = [d.service for d in containers if d.word is DriftWord.ORPHAN and d.service in target]
-    orphans = [d.service for d in containers if d.word is DriftWord.ORPHAN and d.service not in target]
+    unknown = [d for d in containers if d.word is DriftWord.ORPHAN and d.service not in target]
+    orphans, unsure = _removable(unknown, (snapshot.stack(stack), as_committed))
     follows, verifications = containers_back(edits, snapshot.stacks, read)
     # Who else takes one of these files.
     seen = tuple(v for v in verifications if v.stack != stack)
@@ -134,7 +138,8 @@ def discard(
         raise InvalidInput(
             f"Nothing of this can be taken back in {_named(stack)}.",
             code="nothing_to_do",
-            hint="What the files held before is not known; adopt them, or edit them by hand.",
+            hint=" ".join(_kept(unsure))
+            or "What the files held before is not known; adopt them, or edit them by hand.",
         )
     return Draft(
         operation="discard",
@@ -144,11 +149,24 @@ def discard(
         verification=verification,
         also_verify=seen,
         risks=(RiskReason(Risk.MEDIUM, "Takes back what a person changed by hand."), *_core(stack)),
-        notes=tuple(_discard_notes(files, edits, orphans)),
+        notes=(*_discard_notes(files, edits, orphans), *_kept(unsure)),
         undo="Roll this plan back: the hand-made state comes back, but for containers removed for good.",
         target=_target(stack),
         secrets=secrets_of(edits),
     )
+
+
+def _removable(orphans: Sequence[ContainerDrift], stacks: Sequence[StackFiles | None]) -> tuple[list[str], list[str]]:
+    """Orphans that are removed, and those that stay: a file that nobody could read may name them."""
+    unseen = any(s is not None and why_unseen(s) for s in stacks)
+    going = [d.service for d in orphans if d.sure and not unseen]
+    return going, [d.service for d in orphans if d.service not in going]
+
+
+def _kept(unsure: Sequence[str]) -> list[str]:
+    if not unsure:
+        return []
+    return [f"{', '.join(unsure)} stays: not all files of the stack could be read, and one of them may name it."]
 
 
 def _as_committed(

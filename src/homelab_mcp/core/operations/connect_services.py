@@ -208,6 +208,11 @@ def _draft(
     if "core" in stacks:
         risks.append(RiskReason(Risk.HIGH, "Touches the core stack, which every route depends on."))
     notes = [f"{reach}, over network {network}."]
+    if port and not request.variables:
+        notes.append(
+            f"{a.name} is told of no address by this. Where it keeps one on a page of its own, as of a webhook, a "
+            f"person enters http://{host}:{port} there; where its API is known, `call_service_api` plans it."
+        )
     if joining and not fresh:
         notes.append(f"Whatever else is on {network} reaches {', '.join(s.name for s in joining)} as well.")
     return Draft(

@@ -120,7 +120,7 @@ def used_elsewhere(
     declared = {s.name: declared_by(s) for s in snapshot.stacks if host_of(s.compose_text) == host}
     seen = view(snapshot).on(host).services
     nears = {s.stack: Near(s.stack, s.env, root, declared.get(s.stack, NOTHING)) for s in seen}
-    behind = _folders_of_volumes(nears.values())
+    behind = folders_of_volumes(nears.values())
     for other in (s for s in seen if s.stack != stack):
         near = nears[other.stack]
         for source in (*mounted(other.data), *(near.reads(other.data) if files else ())):
@@ -136,7 +136,7 @@ def used_elsewhere(
     return {place: list(dict.fromkeys(names)) for place, names in users.items()}
 
 
-def _folders_of_volumes(stacks: Iterable[Near]) -> dict[str, str]:
+def folders_of_volumes(stacks: Iterable[Near]) -> dict[str, str]:
     """Docker's name of a volume -> the folder of the lab that it is but another name of, for all who declare one.
 
     Any stack may mount it by that name (``external``, or ``name``), and says nothing of the folder.

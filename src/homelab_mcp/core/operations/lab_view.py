@@ -57,16 +57,17 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class LabView:
-    """Every readable service of the lab, and the stacks that could not be read."""
+    """Every readable service of the lab, the stacks that could not be read, and the files of all."""
 
     services: tuple[Known, ...]
     unreadable: tuple[str, ...]
+    stacks: tuple[StackFiles, ...] = ()
 
     def on(self, host: str) -> LabView:
         """What is on that Docker host: container names and published ports are taken there alone."""
         if all(s.host == host for s in self.services):
             return self
-        return LabView(tuple(s for s in self.services if s.host == host), self.unreadable)
+        return LabView(tuple(s for s in self.services if s.host == host), self.unreadable, self.stacks)
 
     def routed(self, host: str) -> Known | None:
         """Who answers to that host name."""
@@ -119,7 +120,7 @@ def view(snapshot: Snapshot) -> LabView:
             unreadable.append(stack.name)
         else:
             found += services
-    return LabView(tuple(found), tuple(unreadable))
+    return LabView(tuple(found), tuple(unreadable), tuple(snapshot.stacks))
 
 
 def forget() -> None:

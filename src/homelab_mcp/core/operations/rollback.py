@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.operations.containers_back import containers_back, services_in
+from homelab_mcp.core.operations.moves_back import moves_back
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import (
-    ActionKind,
-    DataMove,
     Draft,
     FileEdit,
     OwnerChange,
@@ -29,8 +28,11 @@ def rollback(
     stacks: Sequence[StackFiles] = (),
     later: Sequence[Plan] = (),
     exists: Callable[[str], bool] = lambda path: False,
+    trash: str = "",
 ) -> Draft:
     """A draft that puts the files of an applied plan back, and the containers with them.
+
+    Who stands still while data changes place, :func:`standing_still` tells: no file does.
 
     A file that was changed since is a conflict: it is put back all the same, but the draft says so, its risk is
     high, and its diff shows what would be lost; the person decides.
@@ -42,6 +44,7 @@ def rollback(
         stacks: the lab's, as they are: whose containers a file decides over.
         later: what was applied after it, oldest first, to name who changed a file since.
         exists: whether a path of the lab is there, for data that the plan moved.
+        trash: a new folder of the trash, for data in use that goes out of the way of what comes back.
 
     Raises InvalidInput (nothing_to_do) when every file is as it was before the plan.
     """
@@ -64,7 +67,7 @@ def rollback(
             conflicts.append(path)
         secret = path in meant and is_secret(meant[path])
         edits.append(FileEdit(path, now, text, mode, secret))
-    moves, stuck = moved_back([(m.target, m.source) for m in reversed(plan.draft.moves)], exists)
+    data = moves_back([plan], exists, trash=trash)
     owners = tuple(
         OwnerChange(o.path, o.was_uid, o.was_gid, o.uid, o.gid) for o in reversed(plan.draft.owners) if not o.whole
     )
@@ -74,9 +77,9 @@ def rollback(
             code="nothing_to_do",
             hint="The store as it was is in the encrypted snapshot of that plan: `homelab-mcp snapshot list`.",
         )
-    if not (edits or moves or owners):
+    if not (edits or data.moves or owners):
         raise InvalidInput(
-            "Every file is already as it was before that plan.",
+            " ".join(["Every file is already as it was before that plan.", *data.stuck]),
             code="nothing_to_do",
             hint="Pick a later plan from the history.",
         )
@@ -86,13 +89,9 @@ def rollback(
         for path in conflicts
     ]
     notes = cannot_undo(edits)
-    notes += stuck
+    notes += [*data.stuck, *data.notes]
     notes += [f"Conflict: {path} was edited after that plan; look at its diff." for path in conflicts]
     actions, verifications = containers_back(edits, stacks, read)
-    if plan.draft.operation == "restore_backup":
-        # No file tells: whoever stood still for the swap stands still for the way back.
-        actions = tuple(a for a in plan.draft.actions if a.kind in (ActionKind.REMOVE, ActionKind.UP))
-        verifications = plan.draft.verifications
     return Draft(
         operation="rollback",
         summary=f"Roll back: {plan.draft.summary}",
@@ -100,7 +99,7 @@ def rollback(
         actions=actions,
         verification=next(iter(verifications), Verification()),
         also_verify=verifications[1:],
-        moves=moves,
+        moves=data.moves,
         owners=owners,
         risks=tuple(risks),
         notes=tuple(notes),
@@ -108,22 +107,6 @@ def rollback(
         target=plan.draft.target,
         secrets=tuple(dict.fromkeys((*plan.draft.secrets, *secrets_of(edits)))),
     )
-
-
-def moved_back(
-    pairs: Sequence[tuple[str, str]], exists: Callable[[str], bool]
-) -> tuple[tuple[DataMove, ...], list[str]]:
-    """Moves of data to where it was, each (from, to); a sentence for each that cannot be."""
-    moves: list[DataMove] = []
-    stuck = []
-    for here, there in pairs:
-        if not exists(here):
-            stuck.append(f"The data that was in {there} is no longer at {here}, so it does not come back.")
-        elif exists(there) and there not in {m.source for m in moves}:
-            stuck.append(f"The data that was in {there} stays at {here}: something else is in its place by now.")
-        else:
-            moves.append(DataMove(here, there, "Moves the data back."))
-    return tuple(moves), stuck
 
 
 def cannot_undo(edits: Sequence[FileEdit]) -> list[str]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.drift import in_scope
 from homelab_mcp.core.operations.containers_back import containers_back
-from homelab_mcp.core.operations.rollback import cannot_undo, moved_back
+from homelab_mcp.core.operations.moves_back import moves_back
+from homelab_mcp.core.operations.rollback import cannot_undo
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Risk, RiskReason, Verification
@@ -46,6 +47,7 @@ def rollback_to(
     stacks: Sequence[StackFiles] = (),
     stack: str = "",
     exists: Callable[[str], bool] = lambda path: False,
+    trash: str = "",
 ) -> Draft:
     """A draft that takes these applies back at once.
 
@@ -59,6 +61,7 @@ def rollback_to(
         stacks: the lab's, as they are: whose containers a file decides over.
         stack: only this stack's files; "" all.
         exists: whether a path of the lab is there, for data that was moved.
+        trash: a new folder of the trash, for data in use that goes out of the way of what comes back.
 
     Raises InvalidInput (nothing_to_do) when every file is as it was.
     """
@@ -72,15 +75,15 @@ def rollback_to(
             conflicts.append(path)
         edits.append(FileEdit(path, now, target.text, target.mode, target.secret, target.derived))
     left = _left_of(stacks, stack, {p: t for p, t in targets.items() if read(p) != t.text})
-    moves, stuck = moved_back([p for p in _net_moves(steps) if in_scope(p[1], stack)], exists)
-    if not (edits or moves):
+    data = moves_back([s.plan for s in steps], exists, trash=trash, stack=stack)
+    if not (edits or data.moves):
         raise InvalidInput(
-            " ".join(["Every file is already as it was then.", *left]),
+            " ".join(["Every file is already as it was then.", *left, *data.stuck]),
             code="nothing_to_do",
             hint="Pick an earlier plan of the history.",
         )
-    touched = {e.path for e in edits}
-    taken = [s.plan for s in steps if touched & {e.path for e in (*s.plan.draft.edits, *s.plan.draft.adopts)}]
+    touched = {e.path for e in edits} | {p for m in data.moves for p in (m.source, m.target)}
+    taken = [s.plan for s in steps if touched & _paths(s.plan)]
     actions, verifications = containers_back([e for e in edits if not e.derived], stacks, read)
     what = f"stack {stack}" if stack else "the lab"
     return Draft(
@@ -90,13 +93,19 @@ def rollback_to(
         actions=actions,
         verification=next(iter(verifications), Verification()),
         also_verify=verifications[1:],
-        moves=moves,
+        moves=data.moves,
         risks=tuple(_risks(taken, conflicts, [p for p in by_hand if p in touched])),
-        notes=(*left, *stuck, *_notes(edits, taken, gone)),
+        notes=(*left, *data.stuck, *data.notes, *_notes(edits, taken, gone)),
         undo="Roll back this plan in turn.",
         target=stack or "lab",
         secrets=tuple(dict.fromkeys((*(v for p in taken for v in p.draft.secrets), *secrets_of(edits)))),
     )
+
+
+def _paths(plan: Plan) -> set[str]:
+    """What an apply wrote, adopted or moved."""
+    draft = plan.draft
+    return {e.path for e in (*draft.edits, *draft.adopts)} | {p for m in draft.moves for p in (m.source, m.target)}
 
 
 def _left_of(stacks: Sequence[StackFiles], stack: str, differing: Collection[str]) -> list[str]:
@@ -106,15 +115,6 @@ def _left_of(stacks: Sequence[StackFiles], stack: str, differing: Collection[str
     if not left:
         return []
     return [f"{', '.join(left)} of {stack} is not in its folder and stays as it is; it goes back with the whole lab."]
-
-
-def _net_moves(steps: Sequence[Step]) -> list[tuple[str, str]]:
-    """(where data is, where it was) after all moves of these applies, the last moved first."""
-    origins: dict[str, str] = {}
-    for step in steps:
-        for move in step.plan.draft.moves:
-            origins[move.target] = origins.pop(move.source, move.source)
-    return [(here, was) for here, was in reversed(origins.items()) if here != was]
 
 
 def _targets(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from homelab_mcp.core.compose_meaning import read
@@ -59,6 +60,12 @@ def declared_by(stack: StackFiles, *, files: bool = False) -> Declared:
 
     With ``files`` those beside the compose file are named too, for what would take folders from their place.
     """
+    return _declared_by(stack, files)
+
+
+@lru_cache(maxsize=1024)
+def _declared_by(stack: StackFiles, files: bool) -> Declared:
+    """Kept by what the files say: every plan asks it of each stack."""
     try:
         found = read(as_one_file(stack).compose_text)
     except HomelabError:

@@ -50,7 +50,6 @@ services:
     labels:
       - traefik.http.routers.web.rule=Host(`web.example.org`)
       - traefik.http.routers.web.entrypoints=websecure
-      - traefik.http.routers.web.tls=true
   db: {image: "postgres:17.2", environment: {POSTGRES_PASSWORD: hunter2hunter2}, volumes: ["./db:/var/lib/postgresql/data"], restart: unless-stopped}
 
 networks:

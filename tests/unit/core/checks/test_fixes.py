@@ -192,6 +192,13 @@ def test_a_variable_that_is_taken_is_not_overwritten() -> None:
             "services:\n  web:\n    image: nginx:1.29\n    depends_on: [db]\n  d1: {image: x}\n  d2: {image: x}\n",
         ),
         ("HL064", "services:\n  web:\n    image: nginx:1.29\n    labels: {traefik.http.routers.w.rule: '(((' }\n"),
+        (
+            "HL066",
+            "services:\n  web:\n    image: nginx:1.29\n    labels:\n"
+            "      traefik.http.routers.w.rule: Host(`photos.example.org`)\n"
+            "      traefik.http.routers.w.service: album\n"
+            "  ml: {image: x, labels: {traefik.http.services.album-faces.loadbalancer.server.port: '3003'}}\n",
+        ),
         ("HL110", "services:\n  web:\n    image: nginx:latest\n"),
         ("HL102", "x-a: &a\n  image: nginx:1.29\nservices:\n  web: *a\n"),
         ("HL001", "services:\n\tweb:\n"),
@@ -230,3 +237,27 @@ def test_every_fixer_says_how_safe_it_is_and_belongs_to_a_rule() -> None:
     for rule, function in all_fixers().items():
         assert rule in ids
         assert re.match(r"(?:Safe|Unsafe)\b", function.__doc__ or ""), rule
+
+
+@pytest.mark.parametrize(
+    ("image", "more", "stays"),
+    [
+        ("postgres:17.5", "", True),
+        ("postgres:17.5", "command: [postgres, -c, shared_buffers=1GB]", True),
+        ("mariadb:11.8", "command: --transaction-isolation=READ-COMMITTED --log-bin=binlog", True),
+        ("redis:8.2", "command: [docker-entrypoint.sh, redis-server, --appendonly, 'yes']", True),
+        ("redis:8.2", "command: [sh, -c, 'exec redis-server --requirepass \"$$PW\"']", True),
+        ("redis:8.2", "command: /etc/redis/redis.conf", True),
+        ("mariadb:11.8", "entrypoint: [sh, -c, 'mariadb-dump -h db --all-databases > /b/x.sql']", False),
+        ("mongo:8.0", "entrypoint: mongosh --host db --eval 'rs.initiate()'", False),
+        ("postgres:17.5", "command: [pg_dumpall, -h, db]", False),
+        ("redis:8.2", "command: redis-cli -h cache FLUSHALL", False),
+        ("influxdb:2.7", "command: influx setup", False),
+        ("mongo:8.0", "command: mongoimport --host db /seed/a.json", False),
+        ("postgres:17.5", "command: [bash, /seed/fill.sh]", False),
+        ("postgres:17.5", "command: [sh, -c, 'psql -h postgres -f /seed/postgres.sql']", False),
+    ],
+)
+def test_a_databases_tool_is_a_job_and_never_started_again_by_itself(image: str, more: str, stays: bool) -> None:
+    (finding,) = offered("HL114", stacks_of(f"services:\n  db:\n    image: {image}\n    {more}\n"))
+    assert finding.fix and finding.fix.safe is stays

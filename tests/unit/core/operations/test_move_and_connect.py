@@ -9,9 +9,10 @@ from homelab_mcp.core.operations.change_request import ConnectServicesRequest, M
 from homelab_mcp.core.operations.connect_services import connect_services
 from homelab_mcp.core.operations.fix_permissions import fix_permissions, own_folders, owner_of
 from homelab_mcp.core.operations.move_service import move_service
+from homelab_mcp.core.operations.moves_back import moved_back
 from homelab_mcp.core.operations.remove_service import remove_service
 from homelab_mcp.core.operations.request import RemoveServiceRequest
-from homelab_mcp.core.operations.rollback import moved_back, rollback
+from homelab_mcp.core.operations.rollback import rollback
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import ActionKind, DataMove, Draft, Plan, Requester, Risk

@@ -1,0 +1,127 @@
+"""Who holds the files and folders that a draft moves: those stand still meanwhile, whichever operation made it.
+
+A container holds the very folder that it was made with. One that is not made anew goes on with what was put aside, and
+writes there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from homelab_mcp.core.after import stacks_after
+from homelab_mcp.core.backup_jobs import engine_of
+from homelab_mcp.core.operations.containers_back import all_services
+from homelab_mcp.core.operations.data_places import used_elsewhere
+from homelab_mcp.core.operations.lab_view import view
+from homelab_mcp.core.operations.stack_paths import Root
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.lab import PRIVATE_FOLDER
+from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Plan, Verification
+
+_DOWN = frozenset({"exited", "created", "dead", "removing"})
+
+
+def holders(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> dict[str, tuple[str, ...]]:
+    """Stack -> its services that run on what the draft moves, and that it does not remove.
+
+    Who mounts more than a service's folder, as a file browser does, sees there what is put in its place. Where nobody
+    knows what runs, all that the files start count.
+    """
+    paths = [p for m in draft.moves for p in (m.source, m.target) if p.partition("/")[0] != PRIVATE_FOLDER]
+    if not paths:
+        return {}
+    seen = view(snapshot)
+    engine = engine_of(seen)
+    # It brings there what is moved from there, and has it open no more.
+    brought = f"{engine.stack}/restore" if engine else ""
+    users = {p: w for p, w in used_elsewhere(snapshot, "", paths, root=root, files=False).items() if p != brought}
+    removed = {(a.stack, s) for a in draft.actions if a.kind is ActionKind.REMOVE for s in a.services or ("",)}
+    found: dict[str, list[str]] = {}
+    for one in seen.services:
+        if {(one.stack, one.name), (one.stack, "")} & removed or not _runs(snapshot, one.stack, one.name, one.data):
+            continue
+        if any(one.where in w and _holds(place, paths, one.stack) for place, w in users.items()):
+            found.setdefault(one.stack, []).append(one.name)
+    return {stack: tuple(names) for stack, names in found.items()}
+
+
+def standing_still(draft: Draft, snapshot: Snapshot, taken: Sequence[Plan], *, root: Root = "") -> Draft:
+    """The draft with those who hold what it moves removed before, and made anew after.
+
+    Who stood still when that was moved by the applies that are ``taken`` back does so again, if it runs: they knew whom
+    it concerns, who only reads a file of it among them.
+    """
+    held = {stack: list(names) for stack, names in holders(draft, snapshot, root=root).items()}
+    for stack, name in _stood_still(draft, snapshot, taken):
+        if name not in held.setdefault(stack, []):
+            held[stack].append(name)
+    after = {s.name: all_services(s) for s in stacks_after(snapshot.stacks, draft.edits)}
+    stops, starts, looks = [], [], list(draft.verifications)
+    for stack, names in held.items():
+        stops.append(EngineAction(ActionKind.REMOVE, "Its data changes place.", stack, tuple(names)))
+        again = tuple(n for n in names if n in after.get(stack, {}))
+        missing = tuple(n for n in again if not _started(draft, stack, n))
+        if missing:
+            starts.append(EngineAction(ActionKind.UP, "It runs on the data that is there then.", stack, missing))
+        if again:
+            looks = list(_with_look(looks, stack, again))
+    first = next(iter(looks), Verification())
+    actions = (*stops, *draft.actions, *starts)
+    return replace(draft, actions=actions, verification=first, also_verify=tuple(looks[1:]))
+
+
+def _stood_still(draft: Draft, snapshot: Snapshot, taken: Sequence[Plan]) -> Iterator[tuple[str, str]]:
+    paths = {p for m in draft.moves for p in (m.source, m.target)}
+    gone = {(a.stack, s) for a in draft.actions if a.kind is ActionKind.REMOVE for s in a.services}
+    known = {(s.stack, s.name): s.data for s in view(snapshot).services}
+    for plan in taken:
+        if not any({m.source, m.target} & paths for m in plan.draft.moves):
+            continue
+        for action in (a for a in plan.draft.actions if a.kind is ActionKind.REMOVE):
+            for one in ((action.stack, s) for s in action.services):
+                if one in known and one not in gone and _runs(snapshot, *one, known[one]):
+                    yield one
+
+
+def refuse_held(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> None:
+    """Raise InvalidInput (``data_in_use``) where a running service would go on with a folder that is moved away."""
+    if snapshot.containers is None:
+        return
+    if held := holders(draft, snapshot, root=root):
+        names = ", ".join(f"{stack}/{name}" for stack, services in held.items() for name in services)
+        raise InvalidInput(
+            f"{names} runs on files that this plan moves, and the plan does not stop it.",
+            code="data_in_use",
+            hint="Stop it first, and start it again after the apply: its container is to be made anew then.",
+        )
+
+
+def _runs(snapshot: Snapshot, stack: str, service: str, data: Mapping[str, object]) -> bool:
+    if snapshot.containers is None:
+        return not data.get("profiles")
+    return any(
+        c.stack == stack and c.service == service and not c.host and c.state not in _DOWN for c in snapshot.containers
+    )
+
+
+def _holds(place: str, paths: Sequence[str], stack: str) -> bool:
+    """Whether a mount of that place is of what moves: it or a part of it; around it where the stack is its own."""
+    if any(place == p or place.startswith(f"{p}/") for p in paths):
+        return True
+    return "/" in place and place.startswith(f"{stack}/") and any(p.startswith(f"{place}/") for p in paths)
+
+
+def _started(draft: Draft, stack: str, service: str) -> bool:
+    ups = (a for a in draft.actions if a.kind is ActionKind.UP and a.stack == stack)
+    return any(not a.services or service in a.services for a in ups)
+
+
+def _with_look(looks: Sequence[Verification], stack: str, services: Sequence[str]) -> Iterator[Verification]:
+    """What is looked at, with these services too."""
+    if not any(v.stack == stack for v in looks):
+        yield Verification(stack, tuple(services))
+    for look in looks:
+        mine = look.stack == stack
+        yield replace(look, services=tuple(dict.fromkeys((*look.services, *services)))) if mine else look

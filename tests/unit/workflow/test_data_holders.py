@@ -1,0 +1,129 @@
+"""Data changes place only while nobody runs on it: a roll-back stops who does, and no other plan goes past one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from homelab_mcp.core.operations.data_holders import holders
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.observed import Snapshot, StackFiles
+from homelab_mcp.model.plan import ActionKind, DataMove, Draft, EngineAction, Plan, PlanState, Verification
+from tests.unit.workflow.bench_as_lab import BenchAsLab
+from tests.unit.workflow.bench_lab import BenchLab
+
+TRASH = ".homelab/trash/20260101-000000-restore-web"
+SIDE = "backup/restore/20260101-000000-abcd/lab/media/web/pages"
+COMPOSE = """\
+services:
+  web:
+    image: web:1
+    volumes: ['./web/pages:/pages', '{root}/media/web/pages/extra:/extra']
+  files:
+    image: files:1
+    volumes: ['.:/srv']
+"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> BenchAsLab:
+    bench = BenchLab(tmp_path / "lab", pin=True)
+    bench.compose_file.write_text(COMPOSE.replace("{root}", str(bench.root)))
+    for path, content in (("media/web/pages/1", b"old"), (f"{SIDE}/1", b"new")):
+        (bench.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (bench.root / path).write_bytes(content)
+    bench.compose.up("media", ())
+    found = BenchAsLab(bench)
+    found.commit_all()
+    return found
+
+
+def swap() -> Draft:
+    services = ("web",)
+    return Draft(
+        operation="restore_backup",
+        summary="Restore web",
+        edits=(),
+        actions=(
+            EngineAction(ActionKind.REMOVE, "swapped", "media", services),
+            EngineAction(ActionKind.UP, "runs", "media", services),
+        ),
+        verification=Verification("media", services),
+        moves=(DataMove("media/web/pages", f"{TRASH}/media/web/pages", ""), DataMove(SIDE, "media/web/pages", "")),
+        target="web",
+    )
+
+
+def about(plan: Plan) -> list[tuple[ActionKind, str, tuple[str, ...]]]:
+    return [(a.kind, a.stack, a.services) for a in plan.draft.actions]
+
+
+WEB_STANDS_STILL = [(ActionKind.REMOVE, "media", ("web",)), (ActionKind.UP, "media", ("web",))]
+
+
+def test_each_way_back_over_moved_data_stops_who_runs_on_it(lab: BenchAsLab) -> None:
+    page = lab.bench.root / "media/web/pages/1"
+    restored = lab.bench.plan(swap(), approve=False)
+    assert lab.apply(restored).state is PlanState.DONE
+    assert page.read_bytes() == b"new"
+
+    at_once = lab.rollback(restored.id, "before")
+    of_one_stack = lab.rollback(restored.id, "before", "media")
+    back = lab.rollback(restored.id)
+    for plan in (at_once, of_one_stack, back):
+        assert about(plan) == WEB_STANDS_STILL
+        assert plan.draft.verifications == (Verification("media", ("web",)),)
+    assert "Takes back 1 apply(s) at once." in at_once.reasons
+    assert lab.apply(back).state is PlanState.DONE
+    assert page.read_bytes() == b"old"
+
+    forth = lab.rollback(back.id)
+    assert about(forth) == WEB_STANDS_STILL
+    assert forth.draft.verification == Verification("media", ("web",))
+    assert lab.apply(forth).state is PlanState.DONE
+    assert page.read_bytes() == b"new"
+
+
+def test_who_stood_still_for_an_apply_does_so_when_it_is_taken_back(lab: BenchAsLab) -> None:
+    reader = COMPOSE.replace("{root}", lab.root) + "  reader:\n    image: reader:1\n    env_file: ./web/pages/1\n"
+    lab.bench.compose_file.write_text(reader)
+    lab.bench.compose.up("media", ())
+    lab.commit_all()
+    both = ("web", "reader")
+    actions = tuple(replace(a, services=both) for a in swap().actions)
+    plan = lab.bench.plan(replace(swap(), actions=actions), approve=False)
+    assert lab.apply(plan).state is PlanState.DONE
+
+    still = [(ActionKind.REMOVE, "media", both), (ActionKind.UP, "media", both)]
+    assert about(lab.rollback(plan.id)) == about(lab.rollback(plan.id, "before")) == still
+    lab.compose.stop("media", ["reader"])
+    assert about(lab.rollback(plan.id)) == WEB_STANDS_STILL
+
+
+def test_no_plan_moves_data_from_under_a_running_container(lab: BenchAsLab) -> None:
+    careless = replace(swap(), actions=(EngineAction(ActionKind.RESTART, "after", "media", ("web",)),))
+    with pytest.raises(InvalidInput) as caught:
+        lab.bench.plan(careless, approve=False)
+    assert caught.value.code == "data_in_use"
+    assert "media/web runs on files" in caught.value.message
+
+    lab.compose.stop("media", ["web"])
+    assert lab.bench.plan(careless, approve=False).draft.moves
+
+
+def test_other_stacks_count_where_they_mount_what_moves_and_no_more() -> None:
+    def stack(name: str, *mounts: str) -> StackFiles:
+        volumes = "".join(f"    volumes: ['{m}:/x']\n" for m in mounts)
+        return StackFiles(name, f"{name}/compose.yaml", f"services:\n  app:\n    image: x\n{volumes}")
+
+    engine = "services:\n  restic:\n    image: r\n    labels: {homelab.backup: engine}\n    volumes: ['./restore:/r']\n"
+    stacks = (
+        stack("tv", "../media/web/pages"),
+        stack("part", "../media/web/pages/one"),
+        stack("around", "../media/web"),
+        StackFiles("backup", "backup/compose.yaml", engine),
+    )
+    assert set(holders(swap(), Snapshot(stacks, None))) == {"tv", "part"}
+    assert holders(replace(swap(), moves=()), Snapshot(stacks, None)) == {}
