@@ -274,7 +274,8 @@ CONSTRAINT = "--providers.docker.constraints="
 @contextmanager
 def another_traefik(lab: RealLab) -> Iterator[None]:
     """Traefik without the catalog's word on containers of ``run``."""
-    core = Path(lab.root, "core", "compose.yaml")
+    stack, service = lab.stack("core"), lab.named("traefik")
+    core = Path(lab.root, stack, "compose.yaml")
     text = core.read_text("utf-8")
     lines = text.splitlines(keepends=True)
     kept = [line for line in lines if CONSTRAINT not in line]
@@ -282,7 +283,7 @@ def another_traefik(lab: RealLab) -> Iterator[None]:
     try:
         for written in ("".join(kept), text):
             core.write_text(written, "utf-8")
-            with lab.compose("core", "up", "--detach", "--no-deps", "--wait", "traefik") as started:
+            with lab.compose(stack, "up", "--detach", "--no-deps", "--wait", service) as started:
                 assert started.wait(120) == 0
             if written != text:
                 yield
