@@ -201,7 +201,7 @@ def _service(
     jobs.excludes += _left_out(one, find)
     for volume in found.volumes:
         # One that is another name of a folder is told as that folder.
-        if volume not in dumped.volumes and not near.device(volume):
+        if volume not in dumped.volumes and not near.device(volume) and not paths.behind(one, volume):
             jobs.uncovered.append((one.where, volume, "a named volume of Docker, outside of the lab's folder"))
     dumped_there = {near.device(v) for v in dumped.volumes}
     for path, why in outside(near, (s for s in found.outside if s not in dumped_there), host_paths):
