@@ -193,7 +193,7 @@ class Scratch:
 
     def name(self, what: str) -> str:
         """Return a name for an object of this run that no other object on the engine has."""
-        return f"{self.prefix}-{what}-{secrets.token_hex(2)}"
+        return f"{self.prefix}-{what}-{secrets.token_hex(4)}"
 
     def network(self, what: str = "net") -> str:
         """Make a bridge network, on RFC 2544's test addresses as Docker's own pools are few, and return its name."""

@@ -46,7 +46,7 @@ class RealLab:
     """A lab under ``folder``: loopback ports, domain ``<run>.lab.test``, every name with the run's id at its end.
 
     With ``dns`` (on the network ``routes``) it gets one wildcard certificate by DNS-01, else one a route by TLS-ALPN-01
-    or, with ``challenge`` "http", HTTP-01.
+    or, with ``challenge`` "http", HTTP-01. The log-in's middleware is the run's own, or ``login``.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class RealLab:
         routes: str = "",
         days: int = 0,
         challenge: str = "tls",
+        login: str = "",
     ) -> None:
         self.scratch = scratch
         self.run = scratch.run_id
@@ -68,7 +69,7 @@ class RealLab:
         self.media = scratch.network("media")
         # As any other user than root, files cannot be given away: then services run as who runs the tests.
         self.owner = (1234, 1235) if os.getuid() == 0 else (os.getuid(), os.getgid())
-        self.login = f"login-{self.run}@docker"
+        self.login = login or f"login-{self.run}@docker"
         ca = self.ca = start_acme_ca(scratch, self.routes, folder, dns=dns.address if dns else "", days=days)
         certificate = folder / "root.pem"
         certificate.write_text(ca.root_pem)

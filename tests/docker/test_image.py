@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -102,17 +103,17 @@ def docker_base(name: str) -> str:
     return imported(name, files, {}, {}, SEARCH_PATH)
 
 
-@pytest.fixture
-def image(testbed_run: Scratch, tmp_path: Path) -> Iterator[str]:
-    """The image, as docs/installing.md says to make it."""
-    names = {word: f"homelab-testbed/{word}:{testbed_run.run_id}" for word in ("python", "client", "server")}
-    (tmp_path / "dist").mkdir()
-    package(tmp_path / "dist")
+@contextmanager
+def built_image(run: str, folder: Path) -> Iterator[str]:
+    """The image, as docs/installing.md says to make it, until the end; its name. ``folder`` gets what it is made of."""
+    names = {word: f"homelab-testbed/{word}:{run}" for word in ("python", "client", "server")}
+    (folder / "dist").mkdir()
+    package(folder / "dist")
     try:
         bases = [f"--build-arg=PYTHON_IMAGE={python_base(names['python'])}"]
         bases += [f"--build-arg=DOCKER_IMAGE={docker_base(names['client'])}"]
         built = subprocess.run(
-            ["docker", "build", "-f", "deploy/Dockerfile", "-t", names["server"], *bases, str(tmp_path / "dist")],
+            ["docker", "build", "-f", "deploy/Dockerfile", "-t", names["server"], *bases, str(folder / "dist")],
             cwd=ROOT, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
@@ -120,6 +121,12 @@ def image(testbed_run: Scratch, tmp_path: Path) -> Iterator[str]:
     finally:
         for name in reversed(names.values()):
             subprocess.run(["docker", "image", "rm", "--force", name], capture_output=True, check=False)
+
+
+@pytest.fixture
+def image(testbed_run: Scratch, tmp_path: Path) -> Iterator[str]:
+    with built_image(testbed_run.run_id, tmp_path) as name:
+        yield name
 
 
 async def test_the_image_serves_as_no_root_and_is_healthy(image: str, testbed_run: Scratch, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from homelab_mcp import __version__
+from release.lock import needed_to_run, read_lock
 from release.package import SIGNED_AS, SUMS, package, sign
 from tests.doc_play import Shell, played
 from tests.e2e.protocol import PACKER, require, run
 from tests.e2e.published import ROOT, bare, cloned, environment_with, lend
-from tests.e2e.server import PIN, data
+from tests.e2e.server import PIN, LabOnDisk, data
 
 # All that is published is made first, in the time of whichever test comes first.
 pytestmark = pytest.mark.timeout(240)
@@ -194,13 +196,62 @@ def typing(folder: Path, *programs: Path, **more: str) -> Shell:
     return Shell(folder, {**bare(), **index, "HOME": str(folder / "home"), **more, "PATH": path})
 
 
+def tools_with(folder: Path, *packages: str) -> Path:
+    """The programs' folder of a new environment with these packages from the index."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    subprocess.run([str(folder / "bin" / "pip"), "install", "--quiet", *packages], check=True)
+    return folder / "bin"
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(590)
+async def test_the_bundle_starts_as_its_manifest_says(out: Path, tmp_path: Path) -> None:
+    """As an app that opened it does: unpacked, its person's answers filled in, and ``uv`` with an empty home."""
+    (bundle,) = out.glob("*.mcpb")
+    place = tmp_path / "bundle"
+    with zipfile.ZipFile(bundle) as opened:
+        opened.extractall(place)
+    shell = typing(tmp_path, tools_with(tmp_path / "tools", "uv"), HOMELAB_FILES_ONLY="1")
+    home = {"HOME": shell.env["HOME"], "XDG_CONFIG_HOME": f"{shell.env['HOME']}/.config"}
+    lab = LabOnDisk(tmp_path / "stacks", {"HOMELAB_FILES_ONLY": "1", **home})
+    lab.init()
+    manifest = json.loads((place / "manifest.json").read_text("utf-8"))
+    start = manifest["server"]["mcp_config"]
+    answers = {**{name: one["default"] for name, one in manifest["user_config"].items()}, "root": str(lab.root)}
+    known = {"${__dirname}": str(place), **{f"${{user_config.{name}}}": value for name, value in answers.items()}}
+
+    def filled(text: str) -> str:
+        for word, value in known.items():
+            text = text.replace(word, value)
+        assert "${" not in text, text
+        return text
+
+    server = StdioServerParameters(
+        command=filled(start["command"]),
+        args=[filled(argument) for argument in start["args"]],
+        env={**shell.env, **{name: filled(value) for name, value in start.get("env", {}).items()}},
+        cwd=tmp_path,
+    )
+    async with Client(server) as client:
+        assert {"lab_status", "add_service"} <= {tool.name for tool in (await client.list_tools()).tools}
+        planned = data(await client.call_tool("add_service", {"service": "uptime-kuma"}))
+    assert lab.json("plan", planned["plan_id"])["state"] == "pending", "the server is this lab's"
+
+    # Installed is what the lock has, and our own program from the wheel in the bundle.
+    (site,) = (place / ".venv" / "lib").glob("python3*/site-packages")
+    wanted = {
+        pin.name: pin.version for pin in needed_to_run(read_lock((ROOT / "requirements.lock").read_text())).values()
+    }
+    there = {one.name.lower().replace("_", "-"): one.version for one in distributions(path=[str(site)])}
+    assert there.pop("homelab-mcp-server") == __version__
+    assert {name: version for name, version in there.items() if wanted.get(name) != version} == {}
+
+
 @pytest.mark.nightly
 @pytest.mark.timeout(590)
 def test_uv_and_pipx_install_it_by_the_page_s_words(wheel: Path, tmp_path: Path) -> None:
     """With this wheel beside the index, where the released one is."""
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "tools")], check=True)
-    tools = tmp_path / "tools" / "bin"
-    subprocess.run([str(tools / "pip"), "install", "--quiet", "uv", "pipx"], check=True)
+    tools = tools_with(tmp_path / "tools", "uv", "pipx")
     links = " ".join(filter(None, [os.environ.get("PIP_FIND_LINKS"), str(wheel.parent)]))
     shell = typing(tmp_path, tools, UV_FIND_LINKS=str(wheel.parent), PIP_FIND_LINKS=links)
     installed = tmp_path / "home" / ".local" / "bin" / "homelab-mcp"

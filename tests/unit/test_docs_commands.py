@@ -24,7 +24,7 @@ from tests.doc_pages import (
 from tests.doc_play import not_asked_for
 
 PAGES = pages()
-OTHERS = {"--api-key", "--build-arg", "--entries", "--nightly", "--no-docker", "--no-remove"}
+OTHERS = {"--api-key", "--build-arg", "--entries", "--label", "--nightly", "--no-docker", "--no-remove"}
 """Options of other programs, which pages name by themselves."""
 
 OPTIONS = every_option() | OTHERS

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from homelab_mcp.adapters.files import LabFiles
 from homelab_mcp.model.errors import InvalidInput, StorageFailed, storage_failed
-from homelab_mcp.model.lab import TRASH
+from homelab_mcp.model.lab import DATABASE_ENDINGS, DATABASE_LOGS, TRASH
 from homelab_mcp.ports.data import Owned, Owners
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _THROWN = re.compile(r"[0-9]{8}-[0-9]{6}-")
+_SQLITE = b"SQLite format 3\0"
 _NOREPLACE = 1  # RENAME_NOREPLACE, renameat2(2)
 
 
@@ -49,6 +50,17 @@ class LabData(LabFiles):
                     os.fsync(old)
                 except OSError as error:
                     raise _unmoved(error, source, target) from error
+
+    def logs(self, path: str) -> list[str]:
+        """As the port says, by what the file begins with; by its name where that is encrypted, or may not be read."""
+        with self._parent(path) as (folder, name):
+            found = self._lstat(name, folder, path)
+            if folder is None or found is None or not stat.S_ISREG(found.st_mode):
+                return []
+            if not name.endswith(DATABASE_ENDINGS) and _beginning(name, folder) != _SQLITE:
+                return []
+            there = {end: self._lstat(f"{name}{end}", folder, f"{path}{end}") for end in DATABASE_LOGS}
+            return [end for end, one in there.items() if one is not None and stat.S_ISREG(one.st_mode)]
 
     def movable(self, source: str, target: str) -> bool:
         """Whether the source and the nearest folder of the target that exists share a device."""
@@ -121,6 +133,15 @@ class LabData(LabFiles):
             if stat.S_ISDIR(top.st_mode):
                 fd = os.open(name, _FOLDER, dir_fd=folder)
                 yield from _below(fd, path, top.st_dev)
+
+
+def _beginning(name: str, folder: int) -> bytes:
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return b""
+    with os.fdopen(fd, "rb") as file:
+        return file.read(len(_SQLITE))
 
 
 def _below(fd: int, path: str, device: int) -> Iterator[tuple[str, os.stat_result]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from homelab_mcp.adapters.standby_copy import Entry, Mark
 from homelab_mcp.adapters.standby_files import StandbyFiles
 from homelab_mcp.adapters.standby_order import WELL, fulfils, in_order, waits_for
+from homelab_mcp.core.compose_model import is_external
 from homelab_mcp.core.project_name import FOLDER_LABEL
 from homelab_mcp.model.errors import EngineFailed, HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.lab import LOCAL
@@ -270,7 +271,7 @@ class StandbyHosts:
         known = there.networks()
         for network in (model.get("networks") or {}).values():
             name = str((network or {}).get("name", ""))
-            if (network or {}).get("external") and name and name not in known:
+            if is_external(network) and name and name not in known:
                 there.create_network(name)
 
 

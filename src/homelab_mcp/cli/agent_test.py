@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from homelab_mcp.adapters.lab_paths import parts_of
 from homelab_mcp.cli.common import FAILED, JsonFlag, emit, lab_of, who
 from homelab_mcp.cli.plan_flow import PinFile, read_pin
 from homelab_mcp.core.agent_script import Script, Step, astray, at, edited, filled, parse_script, unmet
@@ -193,7 +192,10 @@ async def _in_time(client: Client, step: Step, saved: dict[str, Any]) -> list[st
 
 def _inside(lab: Lab, name: str) -> Path:
     """The place of a file of the lab. Raises InvalidInput (``path_refused``)."""
-    return Path(lab.root, *parts_of(name))
+    asked = Path(name)
+    if asked.is_absolute() or ".." in asked.parts:
+        raise InvalidInput(f"{name} is not inside the lab.", code="path_refused", hint="Give a path below its root.")
+    return Path(lab.root, asked)
 
 
 def _read(lab: Lab, name: str) -> str:

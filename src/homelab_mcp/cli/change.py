@@ -166,5 +166,7 @@ def storage(
         typer.echo(f"{'!' if row.problems else ' '} {row.service:30} {row.source} ({where})")
     for problem in found.problems:
         typer.echo(f"! {problem}")
+    for note in found.notes:
+        typer.echo(note)
     typer.echo(f"{len(found.rows)} mounts, {len(found.problems)} problems.")
     raise typer.Exit(1 if found.problems else 0)

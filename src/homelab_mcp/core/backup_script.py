@@ -6,6 +6,8 @@ the ``docker`` command, by which dumps run inside the databases' own containers.
 
 from __future__ import annotations
 
+from homelab_mcp.core.backup_script_check import CHECK_SH
+from homelab_mcp.core.backup_script_found import FOUND_SH
 from homelab_mcp.core.backup_script_links import LINKS_SH
 from homelab_mcp.core.backup_script_place import PLACE_SH
 
@@ -18,6 +20,8 @@ export RESTIC_CACHE_DIR=/state/cache
 export RESTIC_PROGRESS_FPS=0.5
 errors=/state/errors.now
 say() { echo "STEP $*"; }
+# Several labs may share a repository: each backup has its lab's id as a tag, where the lab has one.
+own=$(head -c 32 /lab/.homelab/id 2>/dev/null | tr -cd '0-9a-f') own=${own:+lab-$own}
 """
 
 _REST = r"""wrong() { echo "PROBLEM $*"; echo "$*" >>"$errors"; }
@@ -136,11 +140,14 @@ backup() {
   restic unlock >/dev/null 2>&1
   dumps
   sqlite
+  # What a restore must know: which of what is here then was never in it.
+  cp /backup/excludes /dumps/.excludes
   links
   say "copying into the repository"
   eval "set -- /lab /dumps $ALSO"
-  { restic backup --json --host lab --tag homelab --exclude-file /backup/excludes --exclude-file /state/excludes "$@" \
-      2>/state/said; echo $? >/state/code; } | tee /state/restic.out | grep '^{"message_type":"s'
+  { restic backup --json --host lab --tag homelab ${own:+--tag "$own"} --exclude-file /backup/excludes \
+      --exclude-file /state/excludes "$@" 2>/state/said; echo $? >/state/code; } | tee /state/restic.out |
+    grep '^{"message_type":"s'
   id=$(sed -n 's/.*"message_type":"summary".*"snapshot_id":"\([0-9a-f]*\)".*/\1/p' /state/restic.out | tail -n 1)
   if [ -z "$id" ]; then wrong "restic: $(why)"; finish failed ""; exit 1; fi
   wording() { { grep -m 1 -i error /state/said || head -n 1 /state/said; } | cut -c1-200; }
@@ -149,8 +156,9 @@ backup() {
   [ "$(cat /state/code)" = 0 ] || wrong "not all was read: $(wording)"
   if [ -n "$KEEP" ]; then
     say "letting go of old snapshots"
+    # Those without a lab's tag may be another's that has an older version: nobody lets go of them.
     # shellcheck disable=SC2086
-    restic forget --quiet --tag homelab --group-by tags $KEEP --prune >/state/said 2>&1 ||
+    restic forget --quiet --tag "homelab${own:+,$own}" --group-by tags $KEEP --prune >/state/said 2>&1 ||
       wrong "old snapshots stay: $(why)"
   fi
   finish ok "$id"
@@ -165,7 +173,7 @@ fetch() {
   snapshot=$1 into=$2; shift 2
   for one in "$@"; do shift; set -- "$@" --include "$(plainly "$one")"; done
   # Without a lock, as a check holds one for hours, and who needs data back cannot wait.
-  restic restore "$snapshot" --no-lock --target "$into" "$@" >/state/said 2>&1 </dev/null
+  restic restore "$snapshot" ${whose:+--tag "$whose"} --no-lock --target "$into" "$@" >/state/said 2>&1 </dev/null
 }
 # restore SNAPSHOT ID PATH...: below /restore/ID; a database file comes from its copy.
 restore() {
@@ -173,12 +181,22 @@ restore() {
   find /restore -mindepth 1 -maxdepth 1 -mtime +2 -exec rm -rf {} \;
   rm -rf "$to"; mkdir -p "$to"
   for path in "$@"; do say "restoring $path"; done
-  both() { for path in "$@"; do shift; set -- "$@" "/lab/$path" "/dumps/sqlite/$path"; done; fetch "$from" "$to" "$@"; }
+  both() {
+    for path in "$@"; do
+      shift
+      set -- "$@" "/lab/$path" "/dumps/sqlite/$path"
+      # One file of a database comes with its log.
+      [ -d "/lab/$path" ] || for end in -wal -journal; do
+        set -- "$@" "/lab/$path$end" "/dumps/sqlite/$path$end"
+      done
+    done
+    fetch "$from" "$to" "$@" /dumps/.excludes
+  }
   both "$@" || { echo "PROBLEM $(why)"; exit 1; }
   if [ -d "$to/dumps/sqlite" ]; then (cd "$to/dumps/sqlite" && find . -type f) | while IFS= read -r one; do
     mkdir -p "$to/lab/${one%/*}"; mv "$to/dumps/sqlite/$one" "$to/lab/$one"
   done; fi
-  for path in "$@"; do if [ -e "$to/lab/$path" ]; then echo "FOUND $path"; else echo "MISSING $path"; fi; done
+  for path in "$@"; do told "$path"; done
 }
 # Whether all came but for owners, which a file server's share may not let even root set: restic tells each thing that
 # it could not do, and at last how many those were.
@@ -206,6 +224,8 @@ dumped() {
   done
   [ -z "$ownerless" ] || echo "PROBLEM an owner could not be set, so the database may not start there: $ownerless"
   echo "FOUND $file"
+  # Where its database did not run it is that of an earlier run.
+  echo "DATED $(stat -c %Y "$to/dumps/$file") $file"
 }
 # load STACK/SERVICE FILE: a file below /restore, into a database that has just begun.
 load() {
@@ -221,50 +241,9 @@ load() {
   docker exec -i "$c" sh -c "$3" <"$dumpfile" >/state/said 2>&1 ||
     { echo "PROBLEM $(tail -n 3 /state/said | cut -c1-300)"; exit 1; }
 }
+"""
 
-# verify COUNT: as compared() says; /state/checked holds what the last one told that came to its end.
-verify() {
-  exec 7>/state/checking
-  # Whoever asks whether one is at work holds it for an instant.
-  if ! { flock -n 7 || { sleep 1; flock -n 7; }; }; then echo "PROBLEM another check is at work"; exit 75; fi
-  if ! flock -s -n /state/lock true; then echo "PROBLEM a backup is at work"; exit 75; fi
-  begun=$(date +%s)
-  echo 1 >/state/checking.code
-  (compared "$@" && echo 0 >/state/checking.code) | tee /state/checked.part
-  rm -rf /restore/verify
-  code=$(cat /state/checking.code)
-  grep -v "^STEP " /state/checked.part >/state/checked.told
-  { echo "CHECKED $begun $(date +%s) $code"; cat /state/checked.told; } >/state/checked.part
-  mv /state/checked.part /state/checked
-  rm -f /state/checked.told
-  return "$code"
-}
-# What is restored to be compared lies on the lab's own disk.
-small() { [ -f "$1" ] && [ "$(stat -c %s "$1" 2>/dev/null || echo 99999999)" -lt 20000000 ]; }
-# compared COUNT: the repository's own check, and a sample restored and compared with what is here.
-compared() {
-  . /backup/jobs.sh
-  say "checking the repository"
-  # Whoever waits for its end, a night's backup among them, must not wait for a place that no longer answers.
-  timeout 43200 restic ${ca:+--cacert "$ca"} check --read-data-subset="${2:-5}%" >/state/checking.said 2>&1 ||
-    { echo "PROBLEM $(why /state/checking.said)"; return 1; }
-  rm -rf /restore/verify; mkdir -p /restore/verify
-  { restic ls latest /lab --recursive 2>/dev/null || restic ls latest /lab; } >/state/listed 2>/dev/null
-  { grep '^/lab/' /state/listed | shuf | while IFS= read -r f; do ! small "$f" || echo "$f"; done | head -n "$1"
-    find /dumps -type f -size -20000k | head -n 20; } >/state/sample
-  set --
-  while IFS= read -r f; do set -- "$@" "$f"; done </state/sample
-  say "restoring $# files to compare"
-  [ $# = 0 ] || fetch latest /restore/verify "$@"
-  while IFS= read -r f; do
-    say "comparing $f"
-    if [ ! -f "/restore/verify$f" ]; then echo "DIFFERS $f (not restored)"
-    elif cmp -s "$f" "/restore/verify$f"; then echo "SAME $f"
-    elif [ "$(stat -c %Y "$f")" -gt "$(stat -c %Y "/restore/verify$f")" ]; then echo "NEWER $f"
-    else echo "DIFFERS $f"; fi
-  done </state/sample
-}
-
+_END = r"""
 keys
 case "${1:-}" in
   schedule)
@@ -297,5 +276,5 @@ case "${1:-}" in
 esac
 """
 
-RUN_SH = _BEGIN + PLACE_SH + LINKS_SH + _REST
+RUN_SH = _BEGIN + PLACE_SH + LINKS_SH + FOUND_SH + _REST + CHECK_SH + _END
 """The whole script, as it lies in the backup's ``engine`` folder."""

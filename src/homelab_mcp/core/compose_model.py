@@ -49,7 +49,7 @@ def is_external(body: object) -> bool:
 
     Compose 2.40 reads ``no``, ``off`` and ``n`` as false, with quotes or without, in any case.
     """
-    said = body.get("external") if isinstance(body, dict) else None
+    said = body.get("external") if isinstance(body, Mapping) else None
     return said.lower() not in _NOT if isinstance(said, str) else said not in (None, False)
 
 

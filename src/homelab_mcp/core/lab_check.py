@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,7 +63,7 @@ class Checked:
 class Answer:
     """What a route answered: HTTP status (0: none, ``error`` says why) and its certificate.
 
-    ``expires`` is Unix time, 0 where no certificate was seen.
+    ``expires`` is Unix time, 0 where no certificate was seen. ``place`` is the other Docker host it leads to, or "".
     """
 
     host: str
@@ -71,6 +71,7 @@ class Answer:
     error: str = ""
     verified: bool = False
     expires: float = 0.0
+    place: str = ""
 
 
 def services(
@@ -107,10 +108,18 @@ def _job(data: Mapping[str, Any], status: str) -> bool:
     return status.startswith("Exited (0)") and str(data.get("restart", "")).lower().partition(":")[0] in _ENDS
 
 
-def routes(answers: Iterable[Answer], *, now: float, days: int) -> Iterator[Trouble]:
-    """Routes that do not answer, and certificates that are not trusted or end within ``days``."""
+def routes(
+    answers: Iterable[Answer], *, now: float, days: int, silent: Collection[str] = frozenset()
+) -> Iterator[Trouble]:
+    """Routes that do not answer, and certificates that are not trusted or end within ``days``.
+
+    Those that do not answer and lead to one of the ``silent`` Docker hosts are one trouble a host.
+    """
+    gone: dict[str, list[str]] = {}
     for one in answers:
-        if one.status == 0:
+        if one.place in silent and one.status in _NOBODY:
+            gone.setdefault(one.place, []).append(one.host)
+        elif one.status == 0:
             yield Trouble("routes", one.host, f"no answer: {one.error or 'unknown'}.")
         elif one.status in _WHY:
             yield Trouble("routes", one.host, f"Traefik answers {one.status}: {_WHY[one.status]}.")
@@ -124,8 +133,14 @@ def routes(answers: Iterable[Answer], *, now: float, days: int) -> Iterator[Trou
                 )
         if one.status and not one.verified and not (one.expires and one.expires <= now):
             yield Trouble("certificates", one.host, "its certificate is not trusted.")
+    for place, hosts in gone.items():
+        more = f" and {len(hosts) - _NAMED} more" if len(hosts) > _NAMED else ""
+        told = f"its Docker does not answer, and neither do routes that lead there: {', '.join(hosts[:_NAMED])}{more}."
+        yield Trouble("routes", f"host {place}", told)
 
 
+_NAMED = 5
+_NOBODY = frozenset({0, 502, 503, 504})
 _WHY = {
     404: "no router of that name, or the page at / is not there",
     500: "the service fails, or it or the log-in is not healthy",

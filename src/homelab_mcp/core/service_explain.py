@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from homelab_mcp.core.compose_model import is_external
 from homelab_mcp.core.operations.lab_view import Known, expand
 from homelab_mcp.core.operations.volume_edit import source_of, target_of, writes
 
@@ -85,7 +86,7 @@ def networks_of(service: Known, lab: Sequence[Known], declared: Mapping[str, Any
     found = []
     for name in mine:
         spec = declared.get(name)
-        outside = isinstance(spec, Mapping) and bool(spec.get("external") or spec.get("name"))
+        outside = isinstance(spec, Mapping) and bool(is_external(spec) or spec.get("name"))
         given = str(spec.get("name") or name) if isinstance(spec, Mapping) else name
         real = expand(given, service.env)
         sharers = [

@@ -32,6 +32,13 @@ TRASH = f"{PRIVATE_FOLDER}/trash"
 
 TRASH_DAYS = 30
 
+DATABASE_ENDINGS = (".db", ".sqlite", ".sqlite3", ".db3")
+"""What files of SQLite are mostly called."""
+
+DATABASE_LOGS = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside such a file while it is at work, and after a crash (sqlite.org, "Temporary Files Used By
+SQLite"): the one without the other is another database, or a broken one."""
+
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """File names in the order Compose itself looks for them (compose-go, ``DefaultFileNames``)."""
 

@@ -47,6 +47,10 @@ class Data(Protocol):
         """
         ...
 
+    def logs(self, path: str) -> list[str]:
+        """The endings (of ``DATABASE_LOGS``) of files beside a database of SQLite that are of it; none for another."""
+        ...
+
     def movable(self, source: str, target: str) -> bool:
         """Whether both places are on one file system, so that ``move`` is one step."""
         ...

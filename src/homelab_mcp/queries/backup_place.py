@@ -18,12 +18,16 @@ from homelab_mcp.queries.find import read_stacks
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The backup's stack and service, its settings and its work."""
+    """The backup's stack and service, its settings and its work.
+
+    ``remade`` are patterns of what it leaves out whatever its settings say: services make it anew.
+    """
 
     stack: str
     service: str
     config: BackupConfig
     jobs: Jobs
+    remade: tuple[str, ...] = ()
 
 
 def backup_place(lab: Lab) -> Place:
@@ -46,7 +50,10 @@ def backup_place(lab: Lab) -> Place:
 
     config = parse_config(text)
     jobs = backup_jobs.jobs_of(seen, config, engine.stack, find, lab.settings.backup_paths, root=lab.roots)
-    return Place(engine.stack, engine.name, config, jobs)
+    plain = backup_jobs.jobs_of(seen, BackupConfig(repository="/"), engine.stack, find, root=lab.roots)
+    emptied = {f"{folder}/*" for dump in plain.dumps for folder in dump.folders}
+    remade = tuple(e for e in plain.excludes if e not in emptied)
+    return Place(engine.stack, engine.name, config, jobs, remade)
 
 
 def backup_container(lab: Lab) -> str:

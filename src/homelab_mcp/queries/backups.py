@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
+from homelab_mcp.model.lab import PRIVATE_FOLDER
 from homelab_mcp.ports import Lab, Restic
 from homelab_mcp.queries.backup_place import backup_place
 
@@ -100,16 +101,37 @@ def report(lab: Lab, *, most: int = 10) -> Report:
 
 
 def snapshots(lab: Lab) -> tuple[Backup, ...]:
-    """Every backup of the repository, the newest first. Raises as ``Restic`` does."""
-    return snapshots_of(lab.restic)
+    """Every backup of this lab, the newest first, as :func:`listed` has it. Raises as ``Restic`` does."""
+    return listed(lab)[1]
+
+
+def listed(lab: Lab) -> tuple[Backup | None, tuple[Backup, ...]]:
+    """The newest backup that is known to be this lab's, and all that may be, the newest first.
+
+    Those of older versions do not say whose they are. Where none is known to be this lab's, as on a new machine, it may
+    be any of the repository. Raises as ``Restic`` does.
+    """
+    raw, own = _raw(lab.restic), f"lab-{(lab.files.read(f'{PRIVATE_FOLDER}/id') or '').strip()}"
+    labs = [(s, {str(t) for t in s.get("tags") or () if str(t).startswith("lab-")}) for s in raw]
+    ours = [s for s, names in labs if own in names]
+    there = _sorted([s for s, names in labs if own in names or not names] if ours else raw)
+    return next(iter(_sorted(ours) or there), None), there
 
 
 def snapshots_of(restic: Restic) -> tuple[Backup, ...]:
-    """The same, by the container alone."""
+    """Every backup of the repository, the newest first, by the container alone."""
+    return _sorted(_raw(restic))
+
+
+def _raw(restic: Restic) -> list[dict[str, Any]]:
     try:
-        raw = json.loads(restic.read(["snapshots"], seconds=READ_SECONDS) or "null") or []
+        found = json.loads(restic.read(["snapshots"], seconds=READ_SECONDS) or "null") or []
     except ValueError:
         raise EngineFailed("restic's list of backups cannot be read.", code="backup_failed") from None
+    return [s for s in found if isinstance(s, dict)]
+
+
+def _sorted(raw: list[dict[str, Any]]) -> tuple[Backup, ...]:
     found = [Backup(str(s.get("short_id") or str(s.get("id", ""))[:8]), _utc(str(s.get("time", "")))) for s in raw]
     return tuple(sorted(found, key=lambda b: b.time, reverse=True))
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 
-from homelab_mcp.core import lab_check
+from homelab_mcp.core import host_routes, lab_check
 from homelab_mcp.core.access import all_routes
 from homelab_mcp.core.host_findings import judged
+from homelab_mcp.core.hosts import private_addresses
 from homelab_mcp.core.lab_check import AREAS, ASKED_FOR, CERT_DAYS, Answer, Checked, Trouble
 from homelab_mcp.core.open_applies import failed_applies, open_applies
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.redact import safe
 from homelab_mcp.core.stack_owner import owners
-from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
-from homelab_mcp.model.lab import LOCAL, SETTINGS_FILE
+from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError, InvalidInput, NotFound
+from homelab_mcp.model.lab import HOSTS_FILE, LOCAL, SETTINGS_FILE, LabSettings
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import read_stacks
@@ -64,10 +66,9 @@ def check_lab(
     found: list[Trouble] = []
     looked: dict[str, int] = {}
     unseen: list[str] = []
-    here = seen.on(LOCAL)
     steps: tuple[tuple[str, Callable[[], Iterator[Trouble]]], ...] = (
         ("services", lambda: _services(lab, seen, looked)),
-        ("routes", lambda: _routes(lab, [r.host for r in all_routes(here, settings)], cert_days, skip, looked)),
+        ("routes", lambda: _routes(lab, _led(lab, seen, settings, unseen), cert_days, skip, looked)),
         ("certificates", lambda: _certificates(lab, cert_days)),
         ("backups", lambda: _backups(lab, looked)),
         ("host", lambda: _host(lab, unseen, looked)),
@@ -103,18 +104,54 @@ def _services(lab: Lab, seen: LabView, looked: dict[str, int]) -> Iterator[Troub
     yield from lab_check.services(rows, seen, ended)
 
 
-def _routes(lab: Lab, hosts: list[str], days: int, skip: Collection[str], looked: dict[str, int]) -> Iterator[Trouble]:
+def _led(lab: Lab, seen: LabView, settings: LabSettings, unseen: list[str]) -> list[tuple[str, str, str]]:
+    """(host name, the other Docker host it leads to or "", why nothing leads there) of each route to be asked.
+
+    Another host's go through this machine's Traefik, by the file that plans write from their labels.
+    """
+    here = [r.host for r in all_routes(seen.on(LOCAL), settings)]
+    found = [(host, "", "") for host in here]
+    away = [r for r in all_routes(seen, settings) if r.host not in here]
+    if not away:
+        return found
+    folder = host_routes.core_folder(seen)
+    ours = folder and (lab.files.read(f"{folder}/{host_routes.FILE}") or "").startswith(host_routes.HEAD)
+    known: dict[str, list[host_routes.HostRoute]] = {}
+    for one in host_routes.host_routes(seen, private_addresses(lab.files.read(HOSTS_FILE))) if ours else ():
+        for name in one.hosts:
+            known.setdefault(name, []).append(one)
+    for route in away:
+        ways = known.get(route.host, ())
+        if ways:
+            way = next((w for w in ways if w.url), ways[0])
+            found.append((route.host, way.service.host, way.why))
+        else:
+            unseen.append(f"{route.host}: not asked, as this machine's Traefik does not serve it.")
+    return found
+
+
+def _routes(
+    lab: Lab, led: list[tuple[str, str, str]], days: int, skip: Collection[str], looked: dict[str, int]
+) -> Iterator[Trouble]:
     if lab.files_only:
         return
 
-    def ask(host: str) -> Answer:
-        got = lab.probe.get(host, timeout=PROBE_SECONDS)
-        return Answer(host, got.status, safe(got.error), got.verified, got.expires)
+    def ask(route: tuple[str, str, str]) -> Answer:
+        got = lab.probe.get(route[0], timeout=PROBE_SECONDS)
+        return Answer(route[0], got.status, safe(got.error), got.verified, got.expires, route[1])
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = list(pool.map(ask, hosts[:MOST_ROUTES]))
+        answers = list(pool.map(ask, [r for r in led if not r[2]][:MOST_ROUTES]))
     looked |= {area: len(answers) for area in ("routes", "certificates") if area not in skip}
-    yield from (t for t in lab_check.routes(answers, now=lab.clock.now(), days=days) if t.area not in skip)
+    silent: Collection[str] = ()
+    if any(one.place for one in answers):
+        with suppress(EngineUnavailable, EngineFailed):
+            if "services" not in looked:
+                lab.engine.containers()
+            silent = lab.engine.silent()
+    told = [Trouble("routes", host, f"nothing leads there: {why}.") for host, _, why in led if why]
+    told += lab_check.routes(answers, now=lab.clock.now(), days=days, silent=silent)
+    yield from (t for t in told if t.area not in skip)
 
 
 def _certificates(lab: Lab, days: int) -> Iterator[Trouble]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -20,6 +20,7 @@ from homelab_mcp.core.lazy_needs import definition_of
 from homelab_mcp.core.operations.lab_view import Known, expand, view
 from homelab_mcp.core.release_notes import changelog
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError, InvalidInput, NotFound
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import nearest, read_stacks
@@ -83,6 +84,9 @@ def check_updates(
 
     What was not answered within ``seconds`` is unknown, and says so. With ``most`` (patch, minor) a larger step is
     told as ``beyond``, as where a service's label says so.
+
+    What a tag names is compared with the image on the service's own host. Hosts are asked at once, each within its
+    time; of one that does not answer the registry's word alone is told.
     """
     wanted = set(services)
     seen = view(Snapshot(read_stacks(lab.files), None)).services
@@ -96,9 +100,12 @@ def check_updates(
         raise NotFound(f"There is no service {word[:80]!r}{where}.", hint=nearest(word, known, "Services"))
     if stack and not mine:
         raise NotFound(f"There is no stack {stack[:80]!r}.", hint=nearest(stack, {s.stack for s in seen}, "Stacks"))
+    silent = _silent(lab, {s.host for s in mine if s.host != LOCAL})
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="registry")
     try:
-        asked: dict[Future[ImageUpdate], Known] = {pool.submit(_one, lab, one, most): one for one in mine}
+        asked: dict[Future[ImageUpdate], Known] = {
+            pool.submit(_one, lab, one, most, silent.get(one.host, "")): one for one in mine
+        }
         done, _ = wait(asked, timeout=seconds)
         found = [f.result() if f in done else _late(one, seconds) for f, one in asked.items()]
     finally:
@@ -111,7 +118,19 @@ def _late(one: Known, seconds: float) -> ImageUpdate:
     return ImageUpdate(one.stack, one.name, image, "unknown", why=f"not answered within {seconds:g} seconds")
 
 
-def _one(lab: Lab, one: Known, most: str) -> ImageUpdate:
+def _silent(lab: Lab, hosts: set[str]) -> Mapping[str, str]:
+    """Which of these do not answer, and why: asked once, so that none of their services waits for it."""
+    if lab.files_only or not hosts:
+        return {}
+    try:
+        known = sorted(hosts & set(lab.hosts.settings.hosts))
+        return {look.name: look.error for look in lab.hosts.looks(tuple(known)) if look.error} if known else {}
+    except HomelabError:
+        # A hosts.yaml that cannot be read is told of each service that it matters for.
+        return {}
+
+
+def _one(lab: Lab, one: Known, most: str, silent: str = "") -> ImageUpdate:
     reference = expand(str(one.data.get("image", "")), one.env)
     rule = one.labels.get(UPDATE_LABEL, "")
     limit = rule if rule in ("patch", "minor") else ""
@@ -127,7 +146,7 @@ def _one(lab: Lab, one: Known, most: str) -> ImageUpdate:
         start = replace(start, changelog=changelog(definition.links.upstream))
     try:
         image = image_name(reference)
-        found = _asked(lab, image, reference, rule, start, most)
+        found = _asked(lab, image, _Place(one.host, reference, silent), rule, start, most)
     except (InvalidInput, NotFound, EngineUnavailable, EngineFailed) as error:
         return replace(start, why=error.message)
     except HomelabError as error:  # pragma: no cover - whatever else fails must not hide the other services
@@ -140,7 +159,22 @@ def _last(repository: str) -> str:
     return repository.rpartition("/")[2]
 
 
-def _asked(lab: Lab, image: ImageName, reference: str, rule: str, start: ImageUpdate, most: str) -> ImageUpdate:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an image is meant to be: the service's host, and why it does not answer, "" where it may."""
+
+    host: str
+    reference: str
+    silent: str
+
+    @property
+    def lacks(self) -> str:
+        """A sentence's part on an image that is not there."""
+        where = "this machine" if self.host == LOCAL else f"host {self.host}"
+        return self.silent or f"its image is not on {where}"
+
+
+def _asked(lab: Lab, image: ImageName, place: _Place, rule: str, start: ImageUpdate, most: str) -> ImageUpdate:
     if image.digest and not image.tag:
         return replace(start, state="pinned", why="its file names a digest and no tag")
     tags = lab.registry.tags(image) if numbers(image.tag) else ()
@@ -159,22 +193,25 @@ def _asked(lab: Lab, image: ImageName, reference: str, rule: str, start: ImageUp
             beyond=beyond if beyond != best else "",
         )
     now = lab.registry.digest(image)
-    here = frozenset({image.digest}) if image.digest else _here(lab, reference)
+    here = frozenset({image.digest}) if image.digest else _here(lab, place)
     beyond = beyond if most else ""
     if now and here and now not in here:
         why = start.why or "the tag names another image by now"
         return replace(start, state="moved", level="moved", digest=now, beyond=beyond, why=why)
     if not here and not numbers(image.tag):
-        return replace(start, why="its tag moves, and its image is not on this machine")
+        return replace(start, why=f"its tag moves, and {place.lacks}" if not place.silent else place.silent)
     if not here:
-        return replace(start, state="current", beyond=beyond, why=start.why or "its image is not on this machine")
+        return replace(start, state="current", beyond=beyond, why=start.why or place.lacks)
     return replace(start, state="current", beyond=beyond)
 
 
-def _here(lab: Lab, reference: str) -> frozenset[str]:
-    if lab.files_only:
+def _here(lab: Lab, place: _Place) -> frozenset[str]:
+    """What the image is called on the service's own host; another host's may be newer or older."""
+    if lab.files_only or place.silent:
         return frozenset()
     try:
-        return lab.engine.image_digests(reference)
+        # All of several hosts as one engine would tell of an image that any of them has.
+        engine = lab.hosts.engine(place.host) if place.host != LOCAL or lab.hosts.settings.hosts else lab.engine
+        return engine.image_digests(place.reference)
     except (EngineUnavailable, EngineFailed):
         return frozenset()

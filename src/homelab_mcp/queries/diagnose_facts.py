@@ -12,7 +12,7 @@ from homelab_mcp.core.checks import lint
 from homelab_mcp.core.checks.service_view import ServiceView
 from homelab_mcp.core.checks.view import Lab as LintedLab
 from homelab_mcp.core.checks.view import StackView
-from homelab_mcp.core.compose_model import Text
+from homelab_mcp.core.compose_model import Text, is_external
 from homelab_mcp.core.diagnosis.known_lines import LENGTH, LINES, may_last, settled_since
 from homelab_mcp.core.fingerprint import touched_stacks
 from homelab_mcp.core.operations.container_edit import image_parts
@@ -203,7 +203,7 @@ def _external(mine: ServiceView, section: str, keys: list[str]) -> Iterator[str]
     """The engine's names of those parts of the file that are to be there already."""
     for key in keys:
         body = mine.stack.section(section).get(key)
-        if isinstance(body, dict) and body.get("external"):
+        if isinstance(body, dict) and is_external(body):
             yield str(body.get("name") or key)
 
 

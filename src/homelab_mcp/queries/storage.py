@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from homelab_mcp.queries.find import find_in, read_stacks
 MOST_ROWS = 40
 LOW_SHARE = 0.05
 LOW_BYTES = 2**30
+_TOLD = 10
 _DATABASES = ("postgres", "mariadb", "mysql", "mongo")
 _NETWORK = ("nfs", "cifs", "smb", "fuse.sshfs", "9p")
 
@@ -37,10 +38,14 @@ class StorageRow:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Every mount that was looked at, with its problems, and what is wrong with the lab's shared folders."""
+    """Every mount that was looked at, with its problems, and what is wrong with the lab's shared folders.
+
+    ``notes`` are sentences on what is on other hosts, whose disks cannot be seen from here.
+    """
 
     rows: tuple[StorageRow, ...]
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def as_dict(self, *, most: int = MOST_ROWS) -> dict[str, Any]:
         """``problems`` first, then mounts, those with problems before others; at most ``most`` of each."""
@@ -61,6 +66,8 @@ class Storage:
         found: dict[str, Any] = {"problems": list(self.problems[:most]), "mounts": rows, "total": len(self.rows)}
         if len(self.problems) > most:
             found["problems"].append(f"… and {len(self.problems) - most} more; name a stack or a service.")
+        if self.notes:
+            found["notes"] = list(self.notes)
         return found | ({"more": len(ordered) - most} if len(ordered) > most else {})
 
 
@@ -74,12 +81,15 @@ def check_storage(lab: Lab, service: str = "", stack: str = "") -> Storage:
         known = tuple(k for k in known if (k.stack, k.name) == pair)
     elif stack:
         known = tuple(k for k in known if k.stack == stack)
-    rows = [row for one in known for row in _rows(lab, settings, one)]
+    rows = [row for one in known if one.host == LOCAL for row in _rows(lab, settings, one)]
+    away = [(one, sources) for one in known if one.host != LOCAL and (sources := list(_folders_of(one)))]
+    # A variable without a value is one on every machine.
+    rows += [_unset(one, volume) for one, sources in away for volume, path in sources if "$" in path]
     shared = [
         f"{name}: {why}" for name, path in _shared(settings) for why in _of_shared(lab.hardware.place(path), settings)
     ]
     told = [f"{r.service}, {r.source}: {p}" for r in rows for p in r.problems]
-    return Storage(tuple(rows), (*shared, *told))
+    return Storage(tuple(rows), (*shared, *told), tuple(_unseen(away)))
 
 
 def with_storage_notes(lab: Lab, draft: Draft) -> Draft:
@@ -125,14 +135,38 @@ def _room(place: Place) -> Iterator[str]:
         yield f"only {place.free / 2**30:.1f} GiB of {place.total / 2**30:.0f} GiB are free."
 
 
-def _rows(lab: Lab, settings: LabSettings, one: Known) -> Iterator[StorageRow]:
+def _folders_of(one: Known) -> Iterator[tuple[Any, str]]:
+    """Each mount of a folder, and its path with variables filled in, as far as they have a value."""
     volumes = one.data.get("volumes")
     for volume in volumes if isinstance(volumes, list) else ():
+        path = expand(source_of(volume), one.env)
+        if "$" in path or path.startswith(("/", ".")):
+            yield volume, path
+
+
+def _unset(one: Known, volume: Any) -> StorageRow:
+    source = source_of(volume)
+    return StorageRow(
+        one.where, source, target_of(volume), Place(expand(source, one.env)), ("its variable has no value.",)
+    )
+
+
+def _unseen(away: Sequence[tuple[Known, Sequence[tuple[Any, str]]]]) -> Iterator[str]:
+    """A sentence a host: a folder of that path on this machine is another one, and says nothing of it."""
+    for host in sorted({one.host for one, _ in away}):
+        told = [f"{one.where} ({', '.join(path for _, path in sources)})" for one, sources in away if one.host == host]
+        more = f" and {len(told) - _TOLD} more services" if len(told) > _TOLD else ""
+        yield (
+            f"Not looked at, as they are on host {host}, whose disks cannot be seen from here: "
+            f"{'; '.join(told[:_TOLD])}{more}. Look there: `ls -ld` and `df -h` of each."
+        )
+
+
+def _rows(lab: Lab, settings: LabSettings, one: Known) -> Iterator[StorageRow]:
+    for volume, path in _folders_of(one):
         source, target = source_of(volume), target_of(volume)
-        path = expand(source, one.env)
         if "$" in path:
-            yield StorageRow(one.where, source, target, Place(path), ("its variable has no value.",))
-        if not path.startswith(("/", ".")):
+            yield _unset(one, volume)
             continue
         whole = path if path.startswith("/") else posixpath.normpath(f"{lab.root}/{one.stack}/{path}")
         place = lab.hardware.place(whole)

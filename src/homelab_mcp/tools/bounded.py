@@ -64,7 +64,9 @@ def bounded(body: dict[str, Any], limit: int = RESULT_LIMIT) -> dict[str, Any]:
     if weight(body) <= limit:
         return body
     found, gone = copy.deepcopy(body), dict[str, int]()
-    while (over := weight(found) - limit + _NOTE) > 0:
+    left = weight(body) + 1
+    while (now := weight(found)) < left and (over := now - limit + _NOTE) > 0:
+        left = now
         _lighten(found, over, gone)
     told = ", ".join(f"{name} {count:,}" for name, count in list(gone.items())[:8])
     found["cut"] = f"Left out to fit (rows, or characters of a text): {told}. Ask for less at once."

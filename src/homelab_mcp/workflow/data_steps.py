@@ -19,8 +19,10 @@ def remember(data: Data | None, plan: Plan) -> list[list[str]]:
     The identity tells later, after a kill at any moment, on which side of its rename a folder stands.
 
     Raises:
-        PlanRefused: data is not where the plan saw it (``plan_stale``).
+        PlanRefused: data is not where the plan saw it (``plan_stale``), or two of the moves are of one place
+            (``moves_overlap``).
     """
+    _refuse_overlap([(m.source, m.target) for m in plan.draft.moves])
     found = []
     freed: set[str] = set()
     for move in plan.draft.moves:
@@ -36,12 +38,19 @@ def remember(data: Data | None, plan: Plan) -> list[list[str]]:
 
 
 def carry_out(data: Data | None, plan: Plan, moves: Sequence[Sequence[str]], step: Callable[[str], None]) -> None:
-    """Move what is to be moved, then give away what is to be given away. Raises InvalidInput, StorageFailed."""
+    """Move what is to be moved, then give away what is to be given away. Raises InvalidInput, StorageFailed.
+
+    A database's file goes first and takes its logs along: after a kill between them they are put together again.
+    """
+    named = {source for source, _, _ in moves}
     for source, target, identity in moves:
         step(f"moving {source} to {target}")
         if _there(data).identity(source) != identity:
             raise PlanRefused(f"{source} was replaced while the apply was at work.", code="plan_stale")
+        logs = [end for end in _there(data).logs(source) if source + end not in named]
         _there(data).move(source, target)
+        for end in logs:
+            _there(data).move(source + end, target + end)
     if plan.draft.owners:
         step("changing owners")
     for change in plan.draft.owners:
@@ -93,15 +102,47 @@ def put_back(data: Data | None, plan: Plan, moves: Sequence[Sequence[str]]) -> l
             given += 1
     if given:
         seen.append(Evidence(f"{given} owners put back", ok=True))
-    for source, target, identity in reversed(moves):
-        if _there(data).identity(target) != identity:
+    named = {target for _, target, _ in moves}
+    for number, (source, target, identity) in reversed(list(enumerate(moves))):
+        if _there(data).identity(target) != identity or _taken_along(source, target, moves[:number]):
             continue
         try:
+            # Its logs before it: whoever is killed between them begins here again. And they may have come since.
+            for end in _there(data).logs(target):
+                if target + end not in named:
+                    _there(data).move(target + end, source + end)
             _there(data).move(target, source)
             seen.append(Evidence(f"{source} moved back", ok=True))
         except HomelabError as error:
             seen.append(Evidence(f"{source} is not moved back: it is at {target}", ok=False, detail=error.message))
     return seen
+
+
+def _refuse_overlap(moves: Sequence[tuple[str, str]]) -> None:
+    """Raise PlanRefused where what is to move is another thing by then, or its place is not free.
+
+    A part may move before the folder around it, and the very place that an earlier move has left may be filled.
+    """
+    for number, (source, target) in enumerate(moves):
+        free = target in (s for s, _ in moves[:number])
+        for from_, to in moves[:number]:
+            gone = _within(source, from_) or _within(source, to)
+            taken = _within(target, to) or (_within(to, target) and not free)
+            if gone or taken or (target != from_ and _within(target, from_)):
+                raise PlanRefused(
+                    f"{from_} to {to} and {source} to {target} are moves of one place, and would mix what is there.",
+                    code="moves_overlap",
+                    hint="Ask for the plan again; data that lies inside other data moves with that.",
+                )
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
+def _taken_along(source: str, target: str, before: Sequence[Sequence[str]]) -> bool:
+    """Whether an earlier move has brought it there inside of a folder, so that this one was never carried out."""
+    return any(source.startswith(f"{s}/") and target == t + source.removeprefix(s) for s, t, _ in before)
 
 
 def _there(data: Data | None) -> Data:

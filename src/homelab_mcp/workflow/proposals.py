@@ -148,7 +148,8 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
             exists=there,
             trash=trash,
         )
-        return plan_of(lab, standing_still(draft, snapshot, [plan], root=lab.roots), snapshot, requester)
+        draft = standing_still(draft, snapshot, [plan], root=lab.roots, later=later)
+        return plan_of(lab, draft, snapshot, requester)
     steps = [Step(p, lab.plans.load_undo(p.id)) for p in (later if to == "after" else [plan, *later])]
     commit = lab.plans.status(plan_id).commit
     paths = {e.path for s in steps for e in (*s.plan.draft.edits, *s.plan.draft.adopts)}

@@ -21,7 +21,7 @@ from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import ActionKind, DataMove, Draft, EngineAction, FileEdit, Plan, Requester
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.backup_place import backup_container, backup_place
-from homelab_mcp.queries.backups import progress, snapshots
+from homelab_mcp.queries.backups import listed, progress, snapshots_of
 from homelab_mcp.queries.find import find_service, read_stacks
 from homelab_mcp.queries.machine import host_of
 from homelab_mcp.workflow.assembly import planner
@@ -193,6 +193,7 @@ def propose_restore_backup(
     Raises NotFound, InvalidInput, EngineFailed, EngineUnavailable.
     """
     from homelab_mcp.core.operations.restore_backup import restore_backup, wanted
+    from homelab_mcp.core.operations.restore_found import found_of
 
     place = backup_place(lab)
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
@@ -210,16 +211,16 @@ def propose_restore_backup(
     calls = [["restore", chosen[0], mark, *what.paths]]
     calls += [["dumped", chosen[0], mark, d.file, *what.emptied(d)] for d in what.dumps]
     lines = [line for words in calls for line in _restored(lab, words, on_step)]
-    found = [line.removeprefix("FOUND ") for line in lines if line.startswith("FOUND ")]
-    problems = [f"Of the backup: {line.removeprefix('PROBLEM ')}" for line in lines if line.startswith("PROBLEM ")]
+    found = found_of(lines)
     draft = restore_backup(
         snapshot,
-        replace(what, left=(*what.left, *problems)),
+        replace(what, left=(*what.left, *found.problems)),
         found=found,
         side=f"{place.stack}/restore/{mark}",
         trash=f"{TRASH}/{mark[:15]}-restore-{service or stack}",
         exists=lambda p: lab.data.identity(p) is not None,
         when=chosen[1],
+        remade=place.remade,
     )
     for move in draft.moves:
         if not move.source.startswith(f"{place.stack}/restore/"):
@@ -255,12 +256,14 @@ def _target(lab: Lab, snapshot: Snapshot, target: str, path: str) -> tuple[str, 
 
 def _chosen(lab: Lab, backup: str) -> tuple[str, str]:
     """(id, time) of the snapshot that is meant."""
-    there = snapshots(lab)
-    if not there:
+    latest, there = listed(lab)
+    if latest is None:
         raise NotFound("There is no backup yet.", hint="Plan one with run_backup.", code="no_backup")
     if backup in ("", "latest"):
-        return there[0].id, there[0].time
-    found = [b for b in there if b.id.startswith(backup) or backup.startswith(b.id)]
+        return latest.id, latest.time
+    # One that is named may be another lab's: of this one too, before it got another id.
+    found = [b for b in (*there, *snapshots_of(lab.restic)) if b.id.startswith(backup) or backup.startswith(b.id)]
+    found = list(dict.fromkeys(found))
     if len(found) != 1:
         near = ", ".join(f"{b.id} ({b.time})" for b in there[:5])
         raise NotFound(f"There is no backup {backup[:20]!r}.", hint=f"The newest: {near}.", code="backup_unknown")

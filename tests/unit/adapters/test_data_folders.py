@@ -106,3 +106,18 @@ def test_the_trash_is_emptied_by_age_and_never_past_a_link(data: LabData, tmp_pa
             data.drop_trash(name)
     assert data.names(".homelab/trash") == ["20260301-000000-new/", "mine/"]
     assert (outside / "kept").exists() and data.identity("apps/wiki")
+
+
+def test_the_logs_of_a_database_are_known_by_what_it_begins_with_or_is_called(data: LabData) -> None:
+    wiki = Path(data.root, "apps/wiki")
+    for name, content in (("store", b"SQLite format 3\0..."), ("secret.db", b"\x8f\x03"), ("page", b"text")):
+        (wiki / name).write_bytes(content)
+        (wiki / f"{name}-wal").touch()
+        (wiki / f"{name}-journal").mkdir()
+    assert [data.logs(f"apps/wiki/{name}") for name in ("store", "secret.db", "page", "none.db")] == [
+        ["-wal"],
+        ["-wal"],
+        [],
+        [],
+    ]
+    assert data.logs("apps/wiki") == []

@@ -1,6 +1,7 @@
 """What a backup of a lab consists of, and what its settings may be."""
 
 import subprocess
+from datetime import datetime
 
 import pytest
 
@@ -11,8 +12,9 @@ from homelab_mcp.core.backup_script import RUN_SH
 from homelab_mcp.core.derived.backups import _names
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.operations.restore_backup import Wanted, restore_backup, wanted
+from homelab_mcp.core.operations.restore_found import Found, found_of
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.observed import Snapshot, StackFiles
+from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft
 
 pytestmark = pytest.mark.unit
@@ -144,10 +146,10 @@ def test_a_restore_swaps_and_lets_a_database_begin_anew_before_its_service() -> 
     draft = restore_backup(
         SNAPSHOT,
         what,
-        found=["apps/wiki/data", "apps/db.sql"],
+        found=Found(("apps/wiki/data", "apps/db.sql")),
         side="backup/restore/x",
         trash=".homelab/trash/y",
-        exists=lambda path: path != "apps/db/database",
+        exists=lambda path: not path.startswith("apps/db/database"),
         when="then",
     )
     assert [(m.source, m.target) for m in draft.moves] == [
@@ -253,7 +255,13 @@ def around() -> tuple[Snapshot, Wanted]:
 
 def restored(snapshot: Snapshot, what: Wanted, found: list[str]) -> Draft:
     return restore_backup(
-        snapshot, what, found=found, side="side", trash=".homelab/trash/y", exists=lambda _: False, when="then"
+        snapshot,
+        what,
+        found=Found(tuple(found)),
+        side="side",
+        trash=".homelab/trash/y",
+        exists=lambda _: False,
+        when="then",
     )
 
 
@@ -374,3 +382,237 @@ def test_a_catalog_dump_of_the_whole_server_is_asked_for_no_others() -> None:
 def test_what_a_dump_leaves_out_is_asked_by_its_kind(kind: str, dump: str, left_out: str) -> None:
     asked = _others(kind, dump)
     assert asked == left_out if left_out in ("", *OTHERS.values()) else left_out in asked
+
+
+def asked(text: str, service: str = "") -> Wanted:
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", text),), None)
+    return wanted(snapshot, jobs_of(view(snapshot), CONFIG, "backup", lambda _: None).dumps, "s", service, "")
+
+
+@pytest.mark.parametrize(
+    ("volumes", "others", "paths"),
+    [
+        ("'./app:/config', './app/data/up:/up'", "", ("app",)),
+        ("'./app/data/up:/up', './app:/config'", "", ("app",)),
+        ("'./app:/config', './app:/again:ro'", "", ("app",)),
+        (
+            "'./one:/c', './films:/f'",
+            "  b: {image: 'x:1', volumes: ['./films:/f', './two:/c']}\n",
+            ("one", "films", "two"),
+        ),
+    ],
+)
+def test_a_folder_is_swapped_once_with_all_that_is_in_it(volumes: str, others: str, paths: tuple[str, ...]) -> None:
+    what = asked(f"services:\n  a: {{image: 'x:1', volumes: [{volumes}]}}\n{others}")
+    assert what.paths == tuple(f"s/{p}" for p in paths)
+
+
+def test_folders_of_databases_inside_each_other_are_swapped_once() -> None:
+    mounts = "['./db:/var/lib/postgresql', './db/data:/var/lib/postgresql/data']"
+    what = asked(f"services:\n  db: {{image: 'postgres:17', volumes: {mounts}}}\n", "db")
+    assert [what.emptied(d) for d in what.dumps] == [("s/db",)]
+    draft = restore_backup(
+        SNAPSHOT, what, found=Found(("s/db.sql",)), side="side", trash="t", exists=lambda _: True, when="then"
+    )
+    assert [(m.source, m.target) for m in draft.moves] == [("s/db", "t/s/db"), ("side/empty/s/db", "s/db")]
+
+
+def test_services_that_share_a_folder_come_back_with_it_as_a_stack() -> None:
+    text = "services:\n" + APP + "  other: {image: 'x:1', volumes: ['./shared:/s']}\n"
+    with pytest.raises(InvalidInput) as refused:
+        asked(text, "other")
+    assert refused.value.hint == "Restore the whole stack."
+    draft = restored(SNAPSHOT, asked(text), ["s/shared", "s/in"])
+    assert [m.target for m in draft.moves] == ["s/shared", "s/in"]
+
+
+PHOTOS = (
+    "services:\n  immich: {image: 'x:1', volumes: ['./immich/upload:/up', './immich/cfg:/c']}\n"
+    "  db: {image: 'mariadb:11', volumes: ['./data:/var/lib/mysql']}\n"
+)
+
+
+def lacking(*lines: str, service: str = "immich", remade: tuple[str, ...] = (), skipped: str = "") -> Draft:
+    """The plan of what the script said, once restored."""
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", PHOTOS),), None)
+    config = BackupConfig(repository="/b", skip=(skipped,) if skipped else ())
+    what = wanted(snapshot, jobs_of(view(snapshot), config, "backup", lambda _: None).dumps, "s", service, "")
+    return restore_backup(
+        snapshot, what, found=found_of(lines), side="side", trash="t", exists=lambda _: True, when="then", remade=remade
+    )
+
+
+def test_a_folder_that_the_backup_left_empty_takes_no_full_ones_place() -> None:
+    left_out = ("EMPTY s/immich/upload", "LACKS s/immich/upload\t/lab/s/immich/upload/*\ts/immich/upload/a.jpg")
+    draft = lacking(*left_out, "FOUND s/immich/cfg")
+    assert [m.target for m in draft.moves] == ["t/s/immich/cfg", "s/immich/cfg"]
+    (told,) = [n for n in draft.notes if n.startswith("s/immich/upload stays as it is")]
+    assert "`s/immich/upload/*`" in told
+    with pytest.raises(InvalidInput) as refused:
+        lacking(*left_out, "MISSING s/immich/cfg")
+    assert (refused.value.code, "s/immich/upload" in refused.value.message) == ("left_out", True)
+
+
+def test_nothing_is_put_in_the_place_of_a_database_that_is_skipped_since() -> None:
+    said = ("EMPTY s/data", "LACKS s/data\t/lab/s/data/*\ts/data/base")
+    with pytest.raises(InvalidInput) as refused:
+        lacking(*said, service="db", skipped="s/db")
+    assert refused.value.code == "left_out"
+    assert [str(a.kind) for a in lacking(*said, "FOUND s/db.sql", service="db").actions] == ["remove", "up", "load"]
+
+
+def test_what_the_backup_left_out_of_a_folder_is_told_as_high() -> None:
+    said = ("FOUND s/immich/upload", "LACKS s/immich/upload\t*.mkv\ts/immich/upload/film.mkv", "FOUND s/immich/cfg")
+    told = [r for r in lacking(*said).risks if "*.mkv" in r.reason]
+    assert [r.risk.word for r in told] == ["high"]
+    assert "s/immich/upload/film.mkv" in told[0].reason
+    assert lacking(*said, remade=("*.mkv",)).risks == lacking(said[0], said[2]).risks
+
+
+def test_a_folder_with_one_in_it_that_would_come_back_empty_stays() -> None:
+    lack = "LACKS s/immich/upload\t/lab/s/immich/upload/library/*\ts/immich/upload/library/a.jpg"
+    draft = lacking("FOUND s/immich/upload", lack, "FOUND s/immich/cfg")
+    assert [m.target for m in draft.moves] == ["t/s/immich/cfg", "s/immich/cfg"]
+    remade = lacking("FOUND s/immich/upload", lack, remade=("s/immich/upload/library/*",))
+    assert "s/immich/upload" in [m.target for m in remade.moves]
+
+
+def test_a_databases_log_is_asked_for_by_its_file_and_one_that_is_left_alone_is_put_aside() -> None:
+    text = "services:\n  app: {image: 'x:1', volumes: ['./app:/app']}\n"
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", text),), None)
+    what = wanted(snapshot, (), "s", "", "s/app/a.db-wal")
+    assert what.paths == ("s/app/a.db",)
+    assert wanted(snapshot, (), "s", "", "s/app/notes-journal").paths == ("s/app/notes-journal",)
+    there = {"s/app/a.db-wal"}
+    draft = restore_backup(
+        snapshot, what, found=Found(what.paths), side="side", trash="t", exists=there.__contains__, when="then"
+    )
+    assert [(m.source, m.target) for m in draft.moves] == [
+        ("s/app/a.db-wal", "t/s/app/a.db-wal"),
+        ("side/lab/s/app/a.db", "s/app/a.db"),
+    ]
+
+
+INCLUDED = StackFiles(
+    "s",
+    "s/compose.yaml",
+    "include: [app/stack.yml]\nservices:\n"
+    "  web: {image: 'x:1', volumes: ['./web:/w'], env_file: ./web/keys/vars.env}\n",
+    named=(("s/app/stack.yml", "services:\n  app: {image: 'x:1', volumes: ['.:/d']}\n"),),
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("s/app/stack.yml", "s/app/stack.yml"),
+        ("s/app", "s/app/stack.yml"),
+        ("s/web", "s/web/keys/vars.env"),
+        ("s/web/keys", "s/web/keys/vars.env"),
+        ("s/web/keys/vars.env", "s/web/keys/vars.env"),
+        ("s/else/compose.yaml", "s/else/compose.yaml"),
+        ("s/shared", "s/shared/t.yml"),
+    ],
+)
+def test_what_stacks_are_written_in_does_not_come_back_as_data(path: str, named: str) -> None:
+    text = "include: [../s/shared/t.yml]\nservices: {}\n"
+    other = StackFiles("t", "t/compose.yaml", text, named=(("s/shared/t.yml", "services: {}\n"),))
+    with pytest.raises(InvalidInput) as refused:
+        wanted(Snapshot((INCLUDED, other), None), (), "s", "", path)
+    assert (refused.value.code, named in refused.value.message) == ("not_data", True)
+    assert "rollback" in refused.value.hint
+
+
+def test_a_service_whose_folder_has_a_file_of_the_stack_in_it_is_restored_with_a_high_risk() -> None:
+    snapshot = Snapshot((INCLUDED,), None)
+    what = wanted(snapshot, (), "s", "", "")
+    assert (what.paths, what.written) == (("s/app", "s/web"), ("s/app/stack.yml", "s/web/keys/vars.env"))
+    told = [r.reason for r in restored(snapshot, what, ["s/app"]).risks]
+    assert any("s/app/stack.yml" in reason for reason in told)
+    assert not any("vars.env" in reason for reason in told)
+    assert wanted(snapshot, (), "s", "", "s/web/data").paths == ("s/web/data",)
+
+
+GIVEN = """services:
+  other:
+    image: x:1
+    configs: [c]
+    secrets: [{source: s}]
+    env_file: ./other/vars
+    build: ./other/src
+  apart: {image: 'x:1', volumes: ['./apart:/d']}
+configs: {c: {file: ./other/c.yml}}
+secrets: {s: {file: ./other/s.txt}}
+"""
+
+
+@pytest.mark.parametrize("path", ["other", "other/c.yml", "other/s.txt", "other/vars", "other/src/a", "other/none"])
+def test_who_is_given_a_file_that_is_restored_stands_still_and_begins_again_with_it(path: str) -> None:
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", GIVEN),), None)
+    users = () if path.endswith("none") else ("other",)
+    assert wanted(snapshot, (), "s", "", f"s/{path}").services == users
+
+
+SLEEPS = """services:
+  app: {image: 'x:1', volumes: ['./app:/d']}
+  reset: {image: 'x:1', profiles: [manual], command: reset-everything, volumes: ['./app/x:/d']}
+  debug: {image: 'x:1', profiles: [more], volumes: ['./more:/d']}
+  db: {image: 'postgres:17', volumes: ['./db:/var/lib/postgresql/data']}
+"""
+
+
+def sleeping(states: str, service: str = "", path: str = "", env: str = "") -> tuple[Wanted, list[tuple[str, str]]]:
+    """What is wanted, and the plan's actions, where containers are so (``app:running db:exited``)."""
+    containers = tuple(
+        ContainerState(name, name, "x:1", state, stack="s", service=name)
+        for name, state in (pair.split(":") for pair in states.split())
+    )
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", SLEEPS, env),), None, containers=containers)
+    what = wanted(snapshot, jobs_of(view(snapshot), CONFIG, "backup", lambda _: None).dumps, "s", service, path)
+    draft = restored(snapshot, what, [*what.paths, *(d.file for d in what.dumps)])
+    return what, [(str(a.kind), " ".join(a.services)) for a in draft.actions]
+
+
+def test_a_restore_brings_up_what_ran_before_and_a_database_for_its_dump() -> None:
+    what, actions = sleeping("app:running debug:paused reset:exited db:exited")
+    assert actions == [("remove", "app debug db"), ("up", "db"), ("load", "db"), ("up", "app debug")]
+    assert any(told == "reset did not run, so it is not started." for told in what.left)
+    assert sleeping("app:exited db:running")[1] == [("remove", "db"), ("up", "db"), ("load", "db")]
+    assert sleeping("app:exited reset:running", path="s/app/x")[1] == [("remove", "reset"), ("up", "reset")]
+    assert sleeping("app:exited", path="s/app/x")[1] == []
+    assert sleeping("app:exited", "app", "s/app/x")[1] == [("remove", "app"), ("up", "app")]
+
+
+def test_who_is_named_is_brought_up_and_on_a_new_machine_all_but_sleeping_profiles() -> None:
+    assert sleeping("app:exited", service="debug")[1] == [("remove", "debug"), ("up", "debug")]
+    assert sleeping("", env="COMPOSE_PROFILES=more,other\n")[1][-1] == ("up", "app debug")
+    assert sleeping("")[1] == [("remove", "app db"), ("up", "db"), ("load", "db"), ("up", "app")]
+
+
+@pytest.mark.parametrize(
+    ("made", "rows", "told"),
+    [
+        ("2026-03-10T03:10:00Z", "2026-03-10T03:10:00Z", ""),
+        ("2026-03-01T03:10:00Z", "2026-03-01T03:10:00Z", "9 days older"),
+        ("2026-03-09T03:10:00Z", "2026-03-09T03:10:00Z", "24 hours older"),
+        ("", "2026-03-10T03:15:00Z", ""),
+    ],
+)
+def test_a_dump_of_an_earlier_run_is_told_with_its_own_time(made: str, rows: str, told: str) -> None:
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", PHOTOS),), None)
+    dumps = jobs_of(view(snapshot), CONFIG, "backup", lambda _: None).dumps
+    seconds = int(datetime.fromisoformat(made).timestamp()) if made else 0
+    found = found_of(["FOUND s/db.sql", *([f"DATED {seconds} s/db.sql"] if made else [])])
+    draft = restore_backup(
+        snapshot,
+        wanted(snapshot, dumps, "s", "db", ""),
+        found=found,
+        side="side",
+        trash="t",
+        exists=lambda _: False,
+        when="2026-03-10T03:15:00Z",
+    )
+    assert [a.why for a in draft.actions if str(a.kind) == "load"] == [f"Its rows are those of {rows}."]
+    high = [r.reason for r in draft.risks if "older than the backup" in r.reason]
+    assert len(high) == bool(told)
+    assert all(told in reason for reason in high)

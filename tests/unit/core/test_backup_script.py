@@ -13,6 +13,7 @@ import pytest
 from homelab_mcp.core.backup_config import BackupConfig
 from homelab_mcp.core.backup_jobs import ENGINES, OTHERS, Jobs, jobs_text
 from homelab_mcp.core.backup_script import RUN_SH
+from homelab_mcp.core.backup_script_found import FOUND_SH
 from homelab_mcp.core.backup_script_links import LINKS_SH
 from homelab_mcp.core.backup_script_place import PLACE_SH
 
@@ -161,7 +162,8 @@ mkdir -p "$into$HERE/dumps/apps" "$into$HERE/lab/apps/db"
 )
 def test_a_dump_that_was_not_fetched_whole_is_none(tmp_path: Path, held: str, code: int, says: str) -> None:
     done = dumped(tmp_path, held, code)
-    assert (done.stdout.strip(), done.returncode) == (says, code), done.stderr
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("DATED ")]
+    assert (lines, done.returncode) == ([says], code), done.stderr
 
 
 NO_OWNER = "ignoring error for /lab/apps/db: {}lchown /restore/1/raw/lab/apps/db: operation not permitted\n"
@@ -171,12 +173,13 @@ TORN = "ignoring error for /dumps/apps/db.sql: ciphertext verification failed\n"
 @pytest.mark.parametrize("restic", ["", "Lchown: "])
 def test_a_whole_dump_beside_folders_that_no_owner_can_be_set_of_is_one(tmp_path: Path, restic: str) -> None:
     done = dumped(tmp_path, "all of it", 1, f"{NO_OWNER.format(restic)}Fatal: There were 1 errors\n")
-    problem, found = done.stdout.splitlines()
+    problem, found, dated = done.stdout.splitlines()
     assert problem.startswith("PROBLEM an owner could not be set")
     assert "/lab/apps/db" in problem
     assert (found, done.returncode) == ("FOUND apps/db.sql", 0)
     (dump,) = (tmp_path / "restore/1").rglob("db.sql")
     assert dump.read_text() == "all of it\n"
+    assert dated == f"DATED {int(dump.stat().st_mtime)} apps/db.sql"
     assert list((tmp_path / "restore/1").rglob("empty/**/apps/db"))
 
 
@@ -208,6 +211,168 @@ def dumped(tmp_path: Path, held: str, code: int, said: str = "") -> subprocess.C
     path["SAID"] = said
     argv = ["sh", "-c", f"say() {{ :; }}\n{script}\ndumped abc 1 apps/db.sql apps/db"]
     return subprocess.run(argv, env=path, capture_output=True, text=True, check=False)
+
+
+RESTIC_OF_FILES = """#!/bin/sh
+into=""
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --target) into=$2 ;;
+    --include) [ ! -e "$STORE$2" ] || { mkdir -p "$into${2%/*}"; cp -a "$STORE$2" "$into${2%/*}/"; } ;;
+  esac
+  shift
+done
+"""
+
+
+class Restores:
+    """A lab, a backup of it, and what the script restores of that."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.lab = folder, folder / "lab"
+        self.store = Path(f"{folder}/store{folder}")
+        self.side = Path(f"{folder}/restore/1{folder}/lab")
+        for name in ("state", "restore", "backup", "bin", "lab"):
+            (folder / name).mkdir()
+        (folder / "backup/excludes").touch()
+        (folder / "bin/restic").write_text(RESTIC_OF_FILES)
+        (folder / "bin/restic").chmod(0o755)
+        script = PLACE_SH + FOUND_SH + RUN_SH[RUN_SH.index("plainly() {") : RUN_SH.index("# load STACK")]
+        for name in ("dumps", "lab", "restore", "state", "backup"):
+            script = script.replace(f"/{name}/", f"{folder}/{name}/")
+        self.script = script.replace("find /restore", f"find {folder}/restore")
+
+    def now(self, *files: str) -> None:
+        put(self.lab, files)
+
+    def then(self, *files: str, dumps: tuple[str, ...] = ()) -> None:
+        put(self.store / "lab", files)
+        put(self.store / "dumps", dumps)
+
+    def excludes(self, *patterns: str, then: bool = False) -> None:
+        file = self.store / "dumps/.excludes" if then else self.folder / "backup/excludes"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(f"{p.replace('/lab/', f'{self.lab}/')}\n" for p in patterns))
+
+    def run(self, *paths: str) -> list[str]:
+        """What it says, with the folder's own name taken out."""
+        argv = ["sh", "-c", f'say() {{ :; }}\n{self.script}\nrestore abc 1 "$@"', "sh", *paths]
+        env = {"PATH": f"{self.folder}/bin:{os.environ['PATH']}", "STORE": f"{self.folder}/store"}
+        done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.replace(str(self.folder), "").splitlines()
+
+
+def put(folder: Path, files: tuple[str, ...]) -> None:
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).mkdir(exist_ok=True) if name.endswith("/") else (folder / name).write_text(str(folder))
+
+
+@pytest.fixture
+def restores(tmp_path: Path) -> Restores:
+    return Restores(tmp_path)
+
+
+def test_a_folder_that_comes_back_with_no_file_in_it_is_told_where_there_are_some_now(restores: Restores) -> None:
+    restores.now("s/full/a/1", "s/empty/", "s/held/1")
+    restores.then("s/full/a/", "s/empty/", "s/held/1", "s/gone/")
+    assert restores.run("s/full", "s/empty", "s/held", "s/gone", "s/none") == [
+        "EMPTY s/full",
+        "FOUND s/empty",
+        "FOUND s/held",
+        "FOUND s/gone",
+        "MISSING s/none",
+    ]
+
+
+@pytest.mark.parametrize("then", [True, False])
+def test_what_was_left_out_and_is_there_now_is_told_by_the_settings_of_then(restores: Restores, then: bool) -> None:
+    restores.now("s/my films/a.mkv", "s/my films/list", "s/up/lib/1.jpg", "s/up/x", "s/other/1", "s/cfg/cache/1")
+    restores.then("s/my films/list", "s/up/lib/", "s/up/x", "s/cfg/")
+    patterns = ("*.mkv", "/lab/s/up/lib/*", "/lab/s/o[t]her/*", "cfg/cache", "*.homelab-tmp", "/lab/s/up/x/*")
+    if then:
+        # Of today's settings nothing is said: that run had others.
+        restores.excludes("/lab/s/up/x")
+    restores.excludes(*patterns, then=then)
+    assert restores.run("s/my films", "s/up", "s/cfg") == [
+        "FOUND s/my films",
+        "LACKS s/my films\t*.mkv\ts/my films/a.mkv",
+        "FOUND s/up",
+        "LACKS s/up\t/lab/s/up/lib/*\ts/up/lib/1.jpg",
+        "EMPTY s/cfg",
+        "LACKS s/cfg\tcfg/cache\ts/cfg/cache",
+    ]
+
+
+def test_what_is_in_the_backup_all_the_same_is_no_lack(restores: Restores) -> None:
+    restores.now("s/up/a.mkv", "s/up/b.mkv")
+    restores.then("s/up/a.mkv", "s/up/b.mkv")
+    restores.excludes("*.mkv")
+    assert restores.run("s/up") == ["FOUND s/up"]
+
+
+def test_one_file_of_a_database_comes_with_its_log(restores: Restores) -> None:
+    restores.now("s/app.db", "s/app.db-wal", "s/app.db-shm", "s/folder/x", "s/folder-journal/x")
+    restores.then("s/folder/x", "s/folder-journal/x", dumps=("sqlite/s/app.db", "sqlite/s/app.db-wal"))
+    assert restores.run("s/app.db", "s/folder") == ["FOUND s/app.db", "FOUND s/folder"]
+    assert sorted(str(p.relative_to(restores.side)) for p in restores.side.rglob("*") if p.is_file()) == [
+        "s/app.db",
+        "s/app.db-wal",
+        "s/folder/x",
+    ]
+
+
+RESTIC_THAT_NOTES = """#!/bin/sh
+echo "$*" >>"$NOTES"
+case "$1" in
+  backup) echo '{"message_type":"summary","snapshot_id":"abc123"}' ;;
+  snapshots) case "$*" in *"$KNOWN"*) echo '[{"time":"2026-01-01T00:00:00Z"}]' ;; *) echo '[]' ;; esac ;;
+esac
+"""
+LAB = "0123456789abcdef0123456789abcdef"
+
+
+def noted(folder: Path, *, ident: str, then: str, known: str = "none") -> list[str]:
+    """What restic is called with, where the lab has that id."""
+    for name in ("lab/.homelab", "state", "dumps", "backup", "bin", "restore"):
+        (folder / name).mkdir(parents=True)
+    if ident:
+        (folder / "lab/.homelab/id").write_text(f"{ident}\n")
+    (folder / "backup/jobs.sh").write_text("KEEP='--keep-last 3'\nALSO=''\n")
+    (folder / "backup/excludes").touch()
+    (folder / "bin/restic").write_text(RESTIC_THAT_NOTES)
+    (folder / "bin/restic").chmod(0o755)
+    begin = RUN_SH[RUN_SH.index("export RESTIC_PROGRESS_FPS") : RUN_SH.index("# SSH takes no files")]
+    script = begin + RUN_SH[RUN_SH.index("backup() {") : RUN_SH.index("keys\ncase")]
+    for name in ("dumps", "lab", "state", "backup", "restore"):
+        script = script.replace(f"/{name}/", f"{folder}/{name}/")
+    script = script.replace("find /dumps", f"find {folder}/dumps")
+    stubs = "".join(
+        f"{name}() {{ :; }}\n" for name in ("dumps", "sqlite", "links", "release", "repository", "finish", "why")
+    )
+    env = {"PATH": f"{folder}/bin:{os.environ['PATH']}", "NOTES": str(folder / "notes"), "KNOWN": known}
+    done = subprocess.run(
+        ["sh", "-c", f"{script}\n{stubs}ca=''\n{then}"], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return (folder / "notes").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("ident", "made", "let_go"),
+    [(LAB, f"--tag homelab --tag lab-{LAB} ", f"homelab,lab-{LAB}"), ("", "--tag homelab ", "homelab")],
+)
+def test_a_lab_marks_its_backups_and_lets_go_of_no_others(tmp_path: Path, ident: str, made: str, let_go: str) -> None:
+    _, backup, forget = noted(tmp_path, ident=ident, then="backup")
+    assert f"--host lab {made}--exclude-file" in backup
+    assert f" --tag {let_go} --group-by tags" in forget
+
+
+@pytest.mark.parametrize(("known", "tags"), [(f"lab-{LAB}", f"homelab,lab-{LAB}"), ("none", "homelab")])
+def test_a_check_compares_with_this_labs_newest_backup(tmp_path: Path, known: str, tags: str) -> None:
+    calls = noted(tmp_path, ident=LAB, then="compared 3", known=known)
+    assert next(c for c in calls if c.startswith("ls ")).startswith(f"ls latest --tag {tags} /lab")
 
 
 class Copies:

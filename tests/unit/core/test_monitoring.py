@@ -122,6 +122,43 @@ def test_what_comes_and_goes_later_is_followed(bench: Bench) -> None:
     assert all(e["client"]["ignore-redirect"] for e in endpoints), "a log-in in front is an answer too"
 
 
+def test_what_is_on_another_host_is_asked_by_its_published_port_or_not_at_all(bench: Bench) -> None:
+    bench.setup("uptime", "metrics")
+    before = addresses(bench)
+    bench.texts["hosts.yaml"] = (
+        "hosts:\n  nas: {address: 'ssh://root@nas.lan', private: 192.168.1.20}\n  far: {address: 'ssh://f'}\n"
+    )
+    bench.service("keycloak", "there")
+    path = "there/compose.yaml"
+    text = bench.texts[path]
+
+    def with_ports(host: str, ports: str) -> set[str]:
+        moved = f"x-homelab: {{host: {host}}}\n" + text.replace(
+            "  keycloak:\n", f"  keycloak:\n    ports: [{ports}]\n", 1
+        )
+        bench.take(Draft("x", "x", (FileEdit(path, bench.texts[path], moved),), ()))
+        return addresses(bench) - before
+
+    file = "monitoring/prometheus/config/homelab-targets.yml"
+    assert with_ports("nas", "'192.168.1.20:19000:9000'") == {"192.168.1.20:19000"}
+    assert "# " not in bench.texts[file].partition("\n")[2]
+    assert with_ports("nas", "'127.0.0.1:19000:9000'") == set()
+    assert "# there/keycloak is not asked: it is on host nas, and port 9000" in bench.texts[file]
+    assert with_ports("far", "'192.168.1.20:19000:9000'") == set()
+    assert "no private address of host far is known" in bench.texts[file]
+
+
+def test_alerts_go_to_no_name_of_another_host(bench: Bench) -> None:
+    bench.setup(*ALL, notify_url=URL)
+    path = "monitoring/compose.yaml"
+    text = bench.texts[path]
+    start = text.index("  alertmanager:")
+    one = text[start : text.index("\n\n", start)] if "\n\n" in text[start:] else text[start:]
+    other = "x-homelab: {host: nas}\nservices:\n" + one.replace("container_name: alertmanager", "container_name: other")
+    bench.take(Draft("x", "x", (FileEdit("away/compose.yaml", None, other),), ()))
+    assert bench.data("monitoring/prometheus/config/homelab-alertmanager.yml") == [{"targets": ["alertmanager:9093"]}]
+
+
 def gatus_folder(bench: Bench) -> dict[str, str]:
     start = "monitoring/gatus/config/"
     return {path.removeprefix(start): text for path, text in bench.texts.items() if path.startswith(start)}

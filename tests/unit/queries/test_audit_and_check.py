@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from homelab_mcp.bootstrap import LocalLab, open_lab, tell
 from homelab_mcp.cli.app import app
 from homelab_mcp.cli.audit import command_of
+from homelab_mcp.core import host_routes
 from homelab_mcp.core.audit.facts import Remedy
 from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
@@ -185,6 +186,86 @@ def test_a_check_tells_what_is_not_well_and_no_more(lab: LocalLab) -> None:
         "host: /srv (ext4) has 1.0 GB of 100.0 GB left.",
     ]
     assert found.looked_at == {"services": 2, "routes": 1, "certificates": 1, "host": 1}
+
+
+CORE = """services:
+  traefik:
+    image: traefik:v3.7.13
+    command: [--providers.file.directory=/dynamic]
+    volumes: ["./traefik/dynamic:/dynamic:ro"]
+"""
+AWAY = """x-homelab: {{host: {host}}}
+services:
+  {name}:
+    image: x:1
+    ports: ["{at}:8080:80"]
+    labels:
+      traefik.enable: "true"
+      traefik.http.routers.{name}.rule: Host(`{name}.lab.test`)
+      traefik.http.services.{name}.loadbalancer.server.port: "80"
+"""
+
+
+class TwoHosts(MadeUpEngine):
+    """``nas`` answers, and ``far`` does where it is not among the silent."""
+
+    def __init__(self, *silent: str) -> None:
+        self.gone = silent
+
+    def silent(self) -> dict[str, str]:
+        return dict.fromkeys(self.gone, "It does not answer.")
+
+
+@pytest.fixture
+def spread(lab: LocalLab, root: Path, monkeypatch: pytest.MonkeyPatch) -> LocalLab:
+    """A lab with routes to two more hosts; nothing is behind those to ``far``."""
+    nas, far = "{address: 'ssh://nas', private: 10.0.0.2}", "{address: 'ssh://far', private: 10.0.0.3}"
+    (root / "hosts.yaml").write_text(f"hosts:\n  nas: {nas}\n  far: {far}\n")
+    (root / "core/traefik/dynamic").mkdir(parents=True)
+    (root / "core/compose.yaml").write_text(CORE)
+    (root / "core/traefik/dynamic/other-hosts.yaml").write_text(host_routes.HEAD)
+    places = {"near": ("nas", "10.0.0.2"), "lost": ("nas", "127.0.0.1"), "one": ("far", "10.0.0.3")}
+    for name, (host, at) in (places | {"two": ("far", "10.0.0.3")}).items():
+        (root / name).mkdir()
+        (root / name / "compose.yaml").write_text(AWAY.format(name=name, host=host, at=at))
+
+    def get(host: str, path: str = "/", *, timeout: float = 5.0) -> ProbeResult:
+        status = 502 if host in ("one.lab.test", "two.lab.test") else 200
+        return ProbeResult(f"https://{host}/", status, verified=True, expires=4_000_000_000.0)
+
+    monkeypatch.setattr(lab.probe, "get", get)
+    return lab
+
+
+def test_routes_to_other_hosts_are_asked_like_others(spread: LocalLab) -> None:
+    spread.__dict__["engine"] = TwoHosts()
+    found = check_lab(spread, skip=["services", "drift", "host", "backups", "certificates"])
+
+    assert [t.as_line() for t in found.troubles if t.area == "routes"] == [
+        "routes lost.lab.test: nothing leads there: port 80 of the container is not published on 10.0.0.2.",
+        "routes one.lab.test: Traefik answers 502: the service does not answer it.",
+        "routes two.lab.test: Traefik answers 502: the service does not answer it.",
+    ]
+    assert found.looked_at["routes"] == 4
+
+
+@pytest.mark.parametrize("skip", [["services"], []])
+def test_the_routes_of_a_silent_host_are_one_trouble(spread: LocalLab, skip: list[str]) -> None:
+    spread.__dict__["engine"] = TwoHosts("far")
+    found = check_lab(spread, skip=[*skip, "drift", "host", "backups", "certificates"])
+
+    told = "its Docker does not answer, and neither do routes that lead there: one.lab.test, two.lab.test."
+    assert f"routes host far: {told}" in [t.as_line() for t in found.troubles]
+    assert [t.what for t in found.troubles if t.area == "routes"] == ["host far", "lost.lab.test"]
+
+
+def test_routes_that_this_machines_traefik_does_not_serve_are_not_asked(spread: LocalLab, root: Path) -> None:
+    spread.__dict__["engine"] = TwoHosts()
+    (root / "core/traefik/dynamic/other-hosts.yaml").write_text("http: {}\n")
+    found = check_lab(spread, skip=["services", "drift", "host", "backups", "certificates"])
+
+    assert found.looked_at["routes"] == 1
+    assert "near.lab.test: not asked, as this machine's Traefik does not serve it." in found.unseen
 
 
 def test_what_an_interrupted_apply_left_is_told(lab: LocalLab) -> None:

@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from homelab_mcp.bootstrap import LocalLab
+from homelab_mcp.cli.app import app
 from homelab_mcp.model.plan import Draft, FileEdit
 from homelab_mcp.ports import Place
 from homelab_mcp.queries.storage import check_storage, with_storage_notes
@@ -82,6 +84,24 @@ def test_files_of_another_owner_are_counted(lab: LocalLab) -> None:
 
     row = next(r for r in check_storage(lab, "app").rows if r.source == "./app/config")
     assert row.problems == ("2 entries belong to others than 4000:4000 (fix_permissions gives them to it).",)
+
+
+def test_what_is_on_another_host_is_told_as_not_looked_at(lab: LocalLab) -> None:
+    there = Path(lab.root) / "away"
+    there.mkdir()
+    volumes = "[./x:/x, /mnt/media:/m, '${NOWHERE}:/n', named:/v]"
+    (there / "compose.yaml").write_text(
+        f"x-homelab: {{host: nas}}\nservices:\n  far: {{image: 'far:1', volumes: {volumes}}}\n"
+    )
+
+    found = check_storage(lab, "far")
+    assert [(row.source, row.problems) for row in found.rows] == [("${NOWHERE}", ("its variable has no value.",))]
+    assert not [p for p in found.problems if "not there" in p and p.startswith("away/far")]
+    (note,) = found.as_dict()["notes"]
+    assert "on host nas" in note and "away/far (./x, /mnt/media, ${NOWHERE})" in note
+    assert "notes" not in check_storage(lab, "app").as_dict()
+    shown = CliRunner().invoke(app, ["--root", lab.root, "--files-only", "storage", "far"])
+    assert "on host nas" in shown.output
 
 
 def test_a_plan_that_mounts_a_folder_says_what_is_wrong_with_it(lab: LocalLab) -> None:

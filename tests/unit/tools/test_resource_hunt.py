@@ -13,7 +13,7 @@ from homelab_mcp.bootstrap import LocalLab, open_lab
 from homelab_mcp.core.env_file import quote
 from homelab_mcp.model.plan import Requester
 from homelab_mcp.server import build
-from homelab_mcp.tools.shape import RESULT_LIMIT
+from homelab_mcp.tools.bounded import RESULT_LIMIT
 from homelab_mcp.workflow.assembly import applier, approvals
 from homelab_mcp.workflow.init_lab import init_lab
 from homelab_mcp.workflow.proposals import propose_add_service

@@ -366,3 +366,8 @@ def test_what_is_cut_is_masked_before_so_that_no_half_of_a_secret_is_left() -> N
         found = masked_result(body, Redactor([secret]))
         assert "geheim" not in json.dumps(found)
         assert json.loads(found["content"][0]["text"]) == found["structuredContent"]
+
+
+def test_what_cannot_be_cut_ends_too() -> None:
+    for odd in ({"x" * 2 * RESULT_LIMIT: 1}, {"a": {"x" * 2 * RESULT_LIMIT: 1}}, {"a": [{"x" * 2 * RESULT_LIMIT: 1}]}):
+        assert bounded(odd)["cut"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -15,10 +17,11 @@ from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.plan import Plan, PlanState, Requester
 from homelab_mcp.queries.backups import progress, report
 from homelab_mcp.queries.check_updates import check_updates
+from homelab_mcp.workflow import propose_backup
 from homelab_mcp.workflow.assembly import applier, approvals
 from homelab_mcp.workflow.init_lab import init_lab
 from homelab_mcp.workflow.proposals import propose_add_service
-from homelab_mcp.workflow.propose_backup import propose_configure_backup
+from homelab_mcp.workflow.propose_backup import propose_configure_backup, propose_restore_backup
 from homelab_mcp.workflow.propose_updates import propose_updates
 
 pytestmark = pytest.mark.unit
@@ -214,3 +217,56 @@ def test_a_folder_that_was_known_by_its_name_inside_is_told_so_and_another_one_i
     assert "HOMELAB_REPOSITORY_NOTED" not in planned(repository="/mnt/other")
     compose.write_text(now)
     assert "HOMELAB_REPOSITORY_NOTED" not in planned(repository="/mnt/third")
+
+
+class Script:
+    """Stands in for the backup's container: what it says, and what it restores of what is here."""
+
+    def __init__(self, root: Path, said: dict[str, list[str]], listed: list[dict[str, object]]) -> None:
+        self.root, self.said, self.listed, self.calls = root, said, listed, list[list[str]]()
+
+    def read(self, words: list[str], *, seconds: float) -> str:
+        return json.dumps(self.listed)
+
+    def run(
+        self, words: list[str], *, seconds: float, on_line: Callable[[str], None] | None = None
+    ) -> tuple[int, list[str]]:
+        self.calls.append(words)
+        for path in words[3:] if words[0] == "restore" else ():
+            there = self.root / f"backup/restore/{words[2]}/lab/{path}"
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.write_text("old")
+        return 0, self.said[words[0]]
+
+
+def test_a_restore_is_planned_by_what_the_script_says(lab: LocalLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    apply(lab, propose_configure_backup(lab, {"repository": "/mnt/backup", "exclude": ["*.mkv"]}, MODEL))
+    root = Path(lab.root)
+    (root / "s/app").mkdir(parents=True)
+    (root / "s/compose.yaml").write_text("services:\n  app: {image: 'x:1', volumes: ['./app/a:/a', './app/b:/b']}\n")
+    for name in "ab":
+        (root / f"s/app/{name}").write_text("now")
+    lacks = ["LACKS s/app/a\t*.mkv\ts/app/a/film.mkv", "LACKS s/app/a\t*.homelab-tmp\ts/app/a/.x.homelab-tmp"]
+    said = {"restore": ["FOUND s/app/a", *lacks, "EMPTY s/app/b", "PROBLEM one was slow"]}
+    mine = f"lab-{(root / '.homelab/id').read_text().strip()}"
+    listed: list[dict[str, object]] = [
+        {"short_id": "theirs", "time": "2026-01-03T00:00:00Z", "tags": ["homelab", "lab-0"]},
+        {"short_id": "mine", "time": "2026-01-02T00:00:00Z", "tags": ["homelab", mine]},
+        {"short_id": "before", "time": "2026-01-01T00:00:00Z", "tags": ["homelab"]},
+    ]
+    script = Script(root, said, listed)
+    monkeypatch.setattr(LocalLab, "restic", script)
+    # Without Docker no plan moves data.
+    monkeypatch.setattr(propose_backup, "plan_of", lambda lab, draft, *rest: SimpleNamespace(draft=draft))
+    plan = propose_restore_backup(lab, "s", MODEL)
+    assert script.calls[0][:2] == ["restore", "mine"]
+    assert [m.target for m in plan.draft.moves][1:] == ["s/app/a"]
+    assert [r.reason for r in plan.draft.risks if "left out" in r.reason and "*.mkv" in r.reason]
+    assert not any("homelab-tmp" in r.reason for r in plan.draft.risks)
+    assert any(n.startswith("s/app/b stays as it is") for n in plan.draft.notes)
+    assert any("one was slow" in n for n in plan.draft.notes)
+    for named in ("before", "theirs"):
+        propose_restore_backup(lab, "s", MODEL, backup=named)
+        assert script.calls[-1][1] == named
+    with pytest.raises(NotFound):
+        propose_restore_backup(lab, "s", MODEL, backup="none")

@@ -106,6 +106,34 @@ def test_who_stood_still_for_an_apply_does_so_when_it_is_taken_back(lab: BenchAs
     assert about(lab.rollback(plan.id)) == WEB_STANDS_STILL
 
 
+def test_who_ended_over_what_a_restore_brought_is_started_again(lab: BenchAsLab) -> None:
+    restored = lab.bench.plan(swap(), approve=False)
+    assert lab.apply(restored).state is PlanState.DONE
+    # As a container that ends by itself: no plan stopped it.
+    lab.compose.stop("media", ["web"])
+    back = lab.rollback(restored.id)
+    for plan in (back, lab.rollback(restored.id, "before")):
+        assert about(plan) == WEB_STANDS_STILL
+        assert plan.draft.verifications == (Verification("media", ("web",)),)
+        assert "media/web ended since and is started on the data that is there then." in plan.draft.notes
+
+    draft = Draft(
+        "control_service", "Stop web", (), (EngineAction(ActionKind.STOP, "meant", "media", ("web",)),), target="web"
+    )
+    assert lab.apply(lab.bench.plan(draft, approve=False)).state is PlanState.DONE
+    assert about(lab.rollback(restored.id)) == about(lab.rollback(restored.id, "before")) == []
+
+    started = (EngineAction(ActionKind.START, "again", "media", ("web",)),)
+    assert lab.apply(lab.bench.plan(replace(draft, actions=started), approve=False)).state is PlanState.DONE
+    lab.compose.stop("media", ["web"])
+    assert about(lab.rollback(restored.id)) == WEB_STANDS_STILL
+    sleeping = lab.bench.compose_file.read_text().replace(
+        "image: web:1", "image: web:1\n    labels: ['sablier.enable=true']"
+    )
+    lab.bench.compose_file.write_text(sleeping)
+    assert about(lab.rollback(restored.id)) == []
+
+
 def test_no_plan_moves_data_from_under_a_running_container(lab: BenchAsLab) -> None:
     careless = replace(swap(), actions=(EngineAction(ActionKind.RESTART, "after", "media", ("web",)),))
     with pytest.raises(InvalidInput) as caught:

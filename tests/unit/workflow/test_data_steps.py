@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from homelab_mcp.model.plan import (
     PlanState,
     Verification,
 )
+from homelab_mcp.workflow import data_steps
 from homelab_mcp.workflow.applier import Applier
 from homelab_mcp.workflow.plan_view import data_lines
 from homelab_mcp.workflow.verifier import Verifier
@@ -296,3 +300,151 @@ def test_a_death_at_any_point_of_a_swap_leaves_the_old_or_the_new_data_whole(tmp
             assert everything(lab.root) == before, point
         assert lab.docker.running().keys() == {"web"}, point
     assert ended[PlanState.DONE] and ended[PlanState.ROLLED_BACK] > 8, ended
+
+
+def nested_draft(lab: BenchLab, *moves: tuple[str, str]) -> Draft:
+    """Swaps a folder, and a part of it by itself."""
+    for path, content in (
+        ("media/web/cfg", "now"),
+        ("media/web/up/pic", "now"),
+        ("media/side/web/cfg", "old"),
+        ("media/side/web/up/pic", "old"),
+        ("media/side/up/pic", "old"),
+    ):
+        (lab.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (lab.root / path).write_text(content)
+    return replace(swapping_draft(lab), moves=tuple(DataMove(source, target, "swapped") for source, target in moves))
+
+
+NESTED = (
+    ("media/web", f"{TRASH}/web"),
+    ("media/side/web", "media/web"),
+    ("media/web/up", f"{TRASH}/web/up"),
+    ("media/side/up", "media/web/up"),
+)
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        NESTED,
+        # Twice the same, and into what has just moved.
+        (*NESTED[:2], ("media/web", f"{TRASH}/again")),
+        (NESTED[0], ("media/side/web", f"{TRASH}/web/side")),
+        (NESTED[0], ("media/side/up", "media/web/up")),
+    ],
+)
+def test_moves_of_one_place_are_refused_before_anything_is_touched(
+    tmp_path: Path, moves: tuple[tuple[str, str], ...]
+) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    draft = nested_draft(lab, *moves)
+    before = everything(lab.root)
+    with pytest.raises(PlanRefused) as caught:
+        data_steps.remember(lab.data, lab.plan(draft))
+    assert caught.value.code == "moves_overlap"
+    assert everything(lab.root) == before
+
+
+def test_a_part_may_move_before_the_folder_around_it_and_a_place_that_was_left_be_filled(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    part = (("media/web/up", f"{TRASH}/up"), ("media/side/up", "media/web/up"))
+    plan = lab.plan(nested_draft(lab, *part, *NESTED[:2]))
+    before = everything(lab.root)
+    moves = data_steps.remember(lab.data, plan)
+    data_steps.carry_out(lab.data, plan, moves, lambda _: None)
+    assert (lab.root / TRASH / "web/up/pic").read_text() == (lab.root / "media/web/up/pic").read_text() == "old"
+    assert all(e.ok for e in data_steps.put_back(lab.data, plan, moves))
+    assert everything(lab.root) == before
+
+
+def test_what_came_along_with_a_folder_is_not_put_back_by_itself(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    plan = lab.plan(nested_draft(lab, *NESTED))
+    before = everything(lab.root)
+    # As an apply began them that did not look for this yet.
+    moves = [[s, t, str(lab.data.identity(s))] for s, t in NESTED]
+    with pytest.raises(PlanRefused):
+        data_steps.carry_out(lab.data, plan, moves, lambda _: None)
+    assert all(e.ok for e in data_steps.put_back(lab.data, plan, moves))
+    assert everything(lab.root) == before
+
+
+def database(path: Path, *values: int) -> None:
+    """A database as a crash leaves it: its rows are in its log alone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    work = path.with_name(f"work-{path.name}")
+    db = sqlite3.connect(work)
+    db.executescript("PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; CREATE TABLE t (x)")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.executemany("INSERT INTO t VALUES (?)", [(value,) for value in values])
+    db.commit()
+    for end in ("", "-wal", "-shm"):
+        shutil.copy(f"{work}{end}", f"{path}{end}")
+    db.close()
+    work.unlink()
+
+
+def rows(path: Path) -> list[int]:
+    with closing(sqlite3.connect(path)) as db:
+        return [row[0] for row in db.execute("SELECT x FROM t")]
+
+
+def logged(lab: BenchLab) -> Draft:
+    database(lab.root / "media/web/a.db", 1, 2, 3)
+    database(lab.root / "media/side/a.db", 4, 5)
+    # Restored without the file that only those share who use it now.
+    (lab.root / "media/side/a.db-shm").unlink()
+    draft = swapping_draft(lab)
+    moves = (DataMove("media/web/a.db", f"{TRASH}/a.db", "kept"), DataMove("media/side/a.db", "media/web/a.db", "old"))
+    return replace(draft, moves=moves)
+
+
+def test_a_database_takes_its_log_along(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    assert lab.apply(logged(lab)).state is PlanState.DONE
+    assert not (lab.root / "media/web/a.db-shm").exists()
+    assert rows(lab.root / "media/web/a.db") == [4, 5]
+    assert rows(lab.root / TRASH / "a.db") == [1, 2, 3]
+
+
+@pytest.mark.parametrize("since", [False, True])
+def test_a_database_comes_back_with_its_log_and_without_that_of_another(tmp_path: Path, since: bool) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    plan = lab.plan(logged(lab))
+    moves = data_steps.remember(lab.data, plan)
+    data_steps.carry_out(lab.data, plan, moves, lambda _: None)
+    if since:
+        # Its service wrote to what was restored, and crashed.
+        for end in ("", "-wal", "-shm"):
+            (lab.root / f"media/web/a.db{end}").unlink(missing_ok=True)
+        database(lab.root / "media/web/other.db", 6)
+        for end in ("-wal", "-shm"):
+            (lab.root / f"media/web/other.db{end}").rename(lab.root / f"media/web/a.db{end}")
+        (lab.root / "media/web/other.db").rename(lab.root / "media/web/a.db")
+        moves[1][2] = str(lab.data.identity("media/web/a.db"))
+    assert all(e.ok for e in data_steps.put_back(lab.data, plan, moves))
+    assert rows(lab.root / "media/web/a.db") == [1, 2, 3]
+    assert rows(lab.root / "media/side/a.db") == ([6] if since else [4, 5])
+
+
+def test_a_death_between_a_database_and_its_log_leaves_them_together(tmp_path: Path) -> None:
+    first, seen = BenchLab(tmp_path / "first"), list[str]()
+    assert pointed(first, seen.append).run(first.plan(logged(first)).id).state is PlanState.DONE
+    at = [p for p in seen if "data." in p]
+    assert len(at) == 2 * 5
+    for number, point in enumerate(at):
+        lab = BenchLab(tmp_path / str(number))
+        plan = lab.plan(logged(lab))
+
+        def die(here: str, point: str = point) -> None:
+            if here == point:
+                raise Died
+
+        with pytest.raises(Died):
+            pointed(lab, die).run(plan.id)
+        lab.clock.wall += 3600
+        lab.recovery.recover()
+        assert lab.plans.status(plan.id).state is PlanState.ROLLED_BACK
+        assert rows(lab.root / "media/web/a.db") == [1, 2, 3], point
+        assert rows(lab.root / "media/side/a.db") == [4, 5], point

@@ -23,13 +23,13 @@ class Asleep:
     """Tells findings of sleeping services as what they are: nothing fails until their profile is started."""
 
     def __init__(self, lab: Lab) -> None:
-        self._services = {
-            (file, service.name)
-            for stack in lab.stacks
-            for service in stack.services
-            if sleeps(service)
-            for file in {stack.file, *(f.file for f in stack.files)}
-        }
+        places: dict[bool, set[tuple[str, str]]] = {True: set(), False: set()}
+        for stack in lab.stacks:
+            files = {stack.file, *(f.file for f in stack.files)}
+            for service in stack.services:
+                places[sleeps(service)] |= {(file, service.name) for file in files}
+        # A file that several stacks include is judged by the one that starts its service.
+        self._services = places[True] - places[False]
 
     def told(self, finding: Finding) -> Finding:
         """The finding, or the warning that it is of a sleeping service."""

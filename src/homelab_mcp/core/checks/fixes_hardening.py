@@ -9,6 +9,7 @@ from homelab_mcp.core.checks.fixes import fixer
 from homelab_mcp.core.checks.fixes_yaml import data_at
 from homelab_mcp.core.checks.images import is_database, runs_server
 from homelab_mcp.core.checks.view import ServiceView
+from homelab_mcp.core.compose_model import is_open
 
 _ROTATION = {"max-size": "10m", "max-file": "3"}
 _SHORT = re.compile(r"(?:(?:0\.0\.0\.0|\[::\]|::):)?([0-9-]+:[0-9-]+(?:/[a-z]+)?)\Z")
@@ -16,7 +17,7 @@ _SHORT = re.compile(r"(?:(?:0\.0\.0\.0|\[::\]|::):)?([0-9-]+:[0-9-]+(?:/[a-z]+)?
 
 @fixer("HL114")
 def no_restart(spot: Spot) -> Change | None:
-    """Safe for what plainly stays up (ports, routes, health check, a database's server); a job would never end."""
+    """Safe for what plainly stays up (ports, routes, health check, a database's server), no job, not 'scale: 0'."""
     if spot.service is None:
         return None
     edit = spot.edit.add(spot.home, "restart", "unless-stopped")
@@ -26,7 +27,14 @@ def no_restart(spot: Spot) -> Change | None:
 def _stays_up(service: ServiceView) -> bool:
     data = service.data
     serves = service.published or service.routed or data.get("expose") or data.get("healthcheck")
-    return bool(serves or runs_server(service)) and not service.profiles
+    return bool(serves or runs_server(service)) and not service.profiles and not _may_be_none(service)
+
+
+def _may_be_none(service: ServiceView) -> bool:
+    """Whether no container of it is made by itself: who starts one by hand may want it to end."""
+    deploy = service.data.get("deploy")
+    counts = (service.data.get("scale"), deploy.get("replicas") if isinstance(deploy, dict) else None)
+    return any(is_open(count) or str(count).strip() == "0" for count in counts)
 
 
 @fixer("HL115")

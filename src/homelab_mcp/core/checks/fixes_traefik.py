@@ -133,7 +133,7 @@ def _is_slip(written: str, meant: str) -> bool:
 
 @fixer("HL068")
 def unknown_middleware(spot: Spot) -> Change | None:
-    """Safe: Traefik refuses the router as it is, and one middleware of the lab has nearly that name."""
+    """Safe for a slip of letters: Traefik refuses the router as it is. Unsafe else: it may ask less of who comes."""
     known = {name for s in spot.lab.services for name, _, _ in tl.http_labels(s, "middlewares")}
     told = re.search(r"No label defines '([^']+)'", spot.finding.message)
     for entry in _labels(spot, "middlewares") if told and spot.lab.labels_seen else ():
@@ -144,7 +144,9 @@ def unknown_middleware(spot: Spot) -> Change | None:
         if near is None or wrong not in (part.strip() for part in parts):
             return None
         value = ",".join(p.replace(wrong, f"{near}{at}{provider}") if p.strip() == wrong else p for p in parts)
-        return Change(f"Write {near}", _set(spot, entry, value))
+        # One of Traefik's files has the very name: then its provider was forgotten.
+        in_files = bare in (spot.lab.traefik_files.names("middlewares") or ())
+        return Change(f"Write {near}", _set(spot, entry, value), safe=_is_slip(bare, near) and not in_files)
     return None
 
 

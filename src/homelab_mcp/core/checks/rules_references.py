@@ -132,6 +132,9 @@ def unused(ctx: LintContext) -> Iterable[Finding]:
                     yield ctx.at(stack, (section, name), f"No service uses the {section[:-1]} {name!r}.", key=True)
 
 
+_GIVEN = frozenset({"bridge", "host", "none"})
+"""Networks that every engine has of itself, Swarm's nodes as well; Docker refuses to make one of that name."""
+_NEVER = "Docker makes none of that name, so name another"
 _OVERLAY_MADE = "docker network create --driver overlay --attachable"
 
 
@@ -163,18 +166,19 @@ def external_network(ctx: LintContext) -> Iterable[Finding]:
         for key, body in stack.section("networks").items():
             real = stack.real_network(key)
             there = (stack.host, real) in made or has(known, stack, real)
-            if not is_external(body) or there or is_open(body.get("name")):
+            if not is_external(body) or there or is_open(body.get("name")) or real in _GIVEN:
                 continue
             named = isinstance(body.get("name"), str)
             whole: Path = ("networks", key)
             path: Path = (*whole, "name") if named else whole
             if stack.engine == SWARM:
-                message = f"The Swarm has no network {real!r}; make it with '{_OVERLAY_MADE} {real}'."
+                made_by = f"make it with '{_OVERLAY_MADE} {real}'"
+                message = f"The Swarm has no network {real!r}; {_NEVER if real == 'default' else made_by}."
                 yield ctx.at(stack, path, message, key=not named, severity=sure, of=whole)
             elif asked(known, stack):
                 whose, place = ("", "") if stack.host == LOCAL else (f" of host {stack.host!r}", " there")
                 made_by = f"make it{place} with 'docker network create {real}'"
-                message = f"The engine{whose} has no network {real!r}; {made_by}."
+                message = f"The engine{whose} has no network {real!r}; {_NEVER if real == 'default' else made_by}."
                 yield ctx.at(stack, path, message, key=not named, severity=sure, of=whole)
 
 

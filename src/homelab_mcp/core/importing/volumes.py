@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from homelab_mcp.core.compose_model import is_external
 from homelab_mcp.core.importing.mounts import Place, place_of, shared
 from homelab_mcp.core.references import literal
 from homelab_mcp.model.lab import LabSettings
@@ -75,8 +76,8 @@ class Mounts:
 
     def _named(self, service: str, name: str, end: str, as_root: bool) -> str:
         options = self.declared.get(name)
-        special = isinstance(options, Mapping) and any(
-            k in options for k in ("external", "driver", "driver_opts", "name")
+        special = is_external(options) or (
+            isinstance(options, Mapping) and any(k in options for k in ("driver", "driver_opts", "name"))
         )
         if self.keep or special or not as_root:
             self._judge_declared(service, name, options)
@@ -105,7 +106,7 @@ class Mounts:
         if device.startswith("/") or "$" in device:
             place_of(device, self.settings, self.root)
             self.outside.append(f"{service} sees {device} of the host, by the volume {name}.")
-        if part.get("external") or part.get("name"):
+        if is_external(part) or part.get("name"):
             self.outside.append(f"{service} uses the volume {name}, which may be another stack's.")
 
     def _beside(self, service: str, path: str, source: str, end: str) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection
 
 from homelab_mcp.core import compose_edit, env_file
+from homelab_mcp.core.compose_model import is_external
 from homelab_mcp.core.generator import Generated, generate
 from homelab_mcp.core.operations.add_notes import made_from, notes_of, waits_for_login
 from homelab_mcp.core.operations.elsewhere import reached
@@ -191,7 +192,7 @@ def _route_works(
 
 def _actions(generated: Generated, stack: str) -> tuple[EngineAction, ...]:
     names = tuple(generated.services)
-    networks = [n for n, spec in generated.networks.items() if spec.get("external")]
+    networks = [n for n, spec in generated.networks.items() if is_external(spec)]
     return (
         *(
             EngineAction(ActionKind.CREATE_NETWORK, f"{generated.name} joins it; only made where missing.", name=n)

@@ -13,6 +13,7 @@ from typing import Any
 
 from homelab_mcp.core.after import reader_after, stacks_after
 from homelab_mcp.core.compose_meaning import same
+from homelab_mcp.core.compose_model import is_external
 from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.core.env_report import uses
 from homelab_mcp.core.operations.stack_as_one import services_as_one
@@ -179,7 +180,7 @@ def _networks_back(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Engin
     """Shared networks that only the restored files name: whoever left them last may have taken them away."""
     now, names = _mapping(old, "networks"), []
     for key, spec in _mapping(new, "networks").items():
-        if key not in now and isinstance(spec, dict) and spec.get("external"):
+        if key not in now and isinstance(spec, dict) and is_external(spec):
             names.append(str(spec.get("name") or key))
     why = "Only made where it is missing."
     return [EngineAction(ActionKind.CREATE_NETWORK, why, name=n) for n in names if "$" not in n]

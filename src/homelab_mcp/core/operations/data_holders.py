@@ -7,12 +7,13 @@ writes there. The files say who will hold what; who holds it now Docker alone kn
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.backup_jobs import engine_of
 from homelab_mcp.core.database_folders import paths_of
+from homelab_mcp.core.lazy import ENABLE
 from homelab_mcp.core.operations.containers_back import all_services
 from homelab_mcp.core.operations.data_places import used_elsewhere
 from homelab_mcp.core.operations.lab_view import LabView, view
@@ -24,13 +25,17 @@ from homelab_mcp.model.observed import ContainerState, Snapshot
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Plan, Verification
 
 _DOWN = frozenset({"exited", "created", "dead", "removing"})
+_STOPS = frozenset({ActionKind.STOP, ActionKind.REMOVE})
+_STARTS = frozenset({ActionKind.UP, ActionKind.START, ActionKind.RESTART, ActionKind.RECREATE})
 
 
-def holders(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> dict[str, tuple[str, ...]]:
+def holders(
+    draft: Draft, snapshot: Snapshot, *, root: Root = "", down: Collection[tuple[str, str]] = ()
+) -> dict[str, tuple[str, ...]]:
     """Stack -> its services that run on what the draft moves, and that it does not remove.
 
     Who mounts more than a service's folder, as a file browser does, sees there what is put in its place. Where nobody
-    knows what runs, all that the files start count.
+    knows what runs, all that the files start count. Those that are ``down`` count as if they ran.
     """
     paths = _moved(draft)
     if not paths:
@@ -42,7 +47,9 @@ def holders(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> dict[str, t
     removed = _removed(draft)
     found: dict[str, list[str]] = {}
     for one in seen.services:
-        if {(one.stack, one.name), (one.stack, "")} & removed or not _runs(snapshot, one.stack, one.name, one.data):
+        if {(one.stack, one.name), (one.stack, "")} & removed:
+            continue
+        if (one.stack, one.name) not in down and not _runs(snapshot, one.stack, one.name, one.data):
             continue
         named = any(one.where in w and _holds(place, paths, one.stack) for place, w in users.items())
         if named or (one.stack, one.name) in told:
@@ -107,13 +114,18 @@ def _brought(seen: LabView) -> str:
     return f"{engine.stack}/restore" if engine else ""
 
 
-def standing_still(draft: Draft, snapshot: Snapshot, taken: Sequence[Plan], *, root: Root = "") -> Draft:
+def standing_still(
+    draft: Draft, snapshot: Snapshot, taken: Sequence[Plan], *, root: Root = "", later: Sequence[Plan] = ()
+) -> Draft:
     """The draft with those who hold what it moves removed before, and made anew after.
 
     Who stood still when that was moved by the applies that are ``taken`` back does so again, if it runs: they knew whom
-    it concerns, who only reads a file of it among them.
+    it concerns, who only reads a file of it among them. Who runs on it, was started by those applies and ended
+    since is started too, as it may have ended over what they brought; no apply, nor one ``later``, stopped it.
     """
-    held = {stack: list(names) for stack, names in holders(draft, snapshot, root=root).items()}
+    down = _ended(draft, snapshot, taken, later)
+    held = {stack: list(names) for stack, names in holders(draft, snapshot, root=root, down=down).items()}
+    ended = [f"{stack}/{n}" for stack, names in held.items() for n in names if (stack, n) in down]
     for stack, name in _stood_still(draft, snapshot, taken):
         if name not in held.setdefault(stack, []):
             held[stack].append(name)
@@ -129,20 +141,48 @@ def standing_still(draft: Draft, snapshot: Snapshot, taken: Sequence[Plan], *, r
             looks = list(_with_look(looks, stack, again))
     first = next(iter(looks), Verification())
     actions = (*stops, *draft.actions, *starts)
-    return replace(draft, actions=actions, verification=first, also_verify=tuple(looks[1:]))
+    told = (f"{', '.join(ended)} ended since and is started on the data that is there then.",) if ended else ()
+    notes = (*draft.notes, *told)
+    return replace(draft, actions=actions, verification=first, also_verify=tuple(looks[1:]), notes=notes)
 
 
 def _stood_still(draft: Draft, snapshot: Snapshot, taken: Sequence[Plan]) -> Iterator[tuple[str, str]]:
-    paths = {p for m in draft.moves for p in (m.source, m.target)}
     gone = {(a.stack, s) for a in draft.actions if a.kind is ActionKind.REMOVE for s in a.services}
     known = {(s.stack, s.name): s.data for s in view(snapshot).services}
-    for plan in taken:
-        if not any({m.source, m.target} & paths for m in plan.draft.moves):
-            continue
+    for plan in _movers(draft, taken):
         for action in (a for a in plan.draft.actions if a.kind is ActionKind.REMOVE):
             for one in ((action.stack, s) for s in action.services):
                 if one in known and one not in gone and _runs(snapshot, *one, known[one]):
                     yield one
+
+
+def _movers(draft: Draft, taken: Sequence[Plan]) -> list[Plan]:
+    """Those of the applies that moved what the draft moves."""
+    paths = {p for m in draft.moves for p in (m.source, m.target)}
+    return [p for p in taken if any({m.source, m.target} & paths for m in p.draft.moves)]
+
+
+def _ended(
+    draft: Draft, snapshot: Snapshot, taken: Sequence[Plan], later: Sequence[Plan]
+) -> frozenset[tuple[str, str]]:
+    """Services whose containers are there and down, started by the applies that moved what the draft moves.
+
+    Whom a plan stopped since is meant to be down, and so is one that sleeps until somebody visits it.
+    """
+    names = {(c.stack, c.service) for c in snapshot.containers or () if not c.host and c.state in _DOWN}
+    awake = {(s.stack, s.name): s.data for s in view(snapshot).services if s.labels.get(ENABLE, "").lower() != "true"}
+    down = {one for one in names if one in awake and not _runs(snapshot, *one, awake[one])}
+    movers = {p.id for p in _movers(draft, taken)}
+    started, stopped = set[tuple[str, str]](), set[tuple[str, str]]()
+    for plan in (*taken, *later):
+        for action in plan.draft.actions:
+            mine = {(s, n) for s, n in down if s == action.stack and (not action.services or n in action.services)}
+            if action.kind in _STOPS:
+                stopped |= mine
+            elif action.kind in _STARTS:
+                stopped -= mine
+                started |= mine if plan.id in movers else set()
+    return frozenset(started - stopped)
 
 
 def refuse_held(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> None:

@@ -29,7 +29,7 @@ class Places:
         outside: mounts of the host that are not in the stack's folder, as written.
         volumes: named volumes.
         whole: services that mount the stack's folder itself.
-        missing: files and folders of theirs alone that are not there (yet).
+        missing: files and folders of theirs alone that are not there (yet); none twice, and none inside another.
         bound: named volumes of theirs that are but another name of a folder of the stack -> that folder.
         fixed: files and folders of the stack that they name by a path from the machine's root.
     """
@@ -94,12 +94,17 @@ def places(
         found.fixed += [p for s in named if near.filled(s).startswith("/") and (p := near.own(s))]
         found.volumes += sorted(named_volumes(services[name]))
         found.bound |= {v: p for v in sorted(named_volumes(services[name])) if (p := near.own(near.device(v)))}
-    # A folder takes what is in it along.
-    distinct = sorted(dict.fromkeys(found.own))
-    found.own = [p for p in distinct if not any(p.startswith(f"{o}/") for o in distinct)]
+    found.own = folded(sorted(found.own))
+    found.missing = folded(found.missing)
     found.volumes = list(dict.fromkeys(found.volumes))
     found.outside = [s for s in dict.fromkeys(found.outside) if s not in found.volumes]
     return found
+
+
+def folded(paths: Iterable[str]) -> list[str]:
+    """The paths without those that are told twice or lie inside another: a folder takes what is in it along."""
+    distinct = list(dict.fromkeys(paths))
+    return [p for p in distinct if not any(p.startswith(f"{o}/") for o in distinct)]
 
 
 def used_elsewhere(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from homelab_mcp.core.compose_model import is_external
 from homelab_mcp.core.env_file import parse, parse_or_empty
 from homelab_mcp.core.labels import labels_of
 from homelab_mcp.core.labels import made_from as own_definition
@@ -142,7 +143,7 @@ def _services(stack: StackFiles, shared: str) -> tuple[Known, ...] | None:
 
 def known_name(spec: Any, key: str, env: Mapping[str, str]) -> str:
     """The engine's name of a declared network that several stacks may mean; "" for a stack's own, or an unknown one."""
-    if not isinstance(spec, Mapping) or not (spec.get("external") or spec.get("name")):
+    if not isinstance(spec, Mapping) or not (is_external(spec) or spec.get("name")):
         return ""
     name = expand(str(spec.get("name") or key), env)
     return "" if "$" in name else name

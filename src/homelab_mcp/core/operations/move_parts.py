@@ -8,6 +8,7 @@ from typing import Any
 
 from homelab_mcp.core import env_file
 from homelab_mcp.core.compose_meaning import DOCKGE, names_in, read, record_of, services_of, volumes_used
+from homelab_mcp.core.compose_model import is_external
 from homelab_mcp.core.diff import is_env
 from homelab_mcp.core.env_report import names_beside_services, used_names
 from homelab_mcp.core.labels import COMPANION_OF, labels_of
@@ -191,7 +192,7 @@ def networks(move: Move) -> tuple[dict[str, Any], list[str]]:
             spec = declared.get(network)
             if network != "default" or spec:
                 wanted[network] = spec if spec is not None else {}
-            private = not (isinstance(spec, Mapping) and (spec.get("external") or spec.get("name")))
+            private = not (isinstance(spec, Mapping) and (is_external(spec) or spec.get("name")))
             if private:
                 left += [
                     n
@@ -212,7 +213,7 @@ def volumes(move: Move) -> tuple[dict[str, Any], list[str]]:
         spec = declared.get(name) or {}
         if name in used:
             notes.append(f"Volume {name} is used by both stacks from then on.")
-        if spec.get("external") or spec.get("name"):
+        if is_external(spec) or spec.get("name"):
             found[name] = dict(spec)
             continue
         if spec.get("driver_opts"):

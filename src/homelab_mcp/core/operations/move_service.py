@@ -8,6 +8,7 @@ from typing import Any
 
 from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.compose_meaning import RECORD, read, services_of
+from homelab_mcp.core.compose_model import is_external
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.change_request import MoveServiceRequest
 from homelab_mcp.core.operations.data_places import places, refuse_used_elsewhere, told_of_unseen
@@ -140,7 +141,7 @@ def _draft(move: Move, settings: LabSettings, lab: LabView) -> Draft:
     rest = None if not move.rest else compose_edit.remove_services(source.compose_text, move.group)
     env_edits, env_notes = variables(move, settings)
     moves = tuple(DataMove(p, target_of(move, p), f"The data of {move.name} goes with it.") for p in move.data.own)
-    external = [n for n, spec in nets.items() if isinstance(spec, Mapping) and spec.get("external")]
+    external = [n for n, spec in nets.items() if is_external(spec)]
     names = [str((nets[n] or {}).get("name") or n) for n in external]
     env = {**env_file.parse(target.env_text), **{n: move.env[n] for n in used_by(move) if n in move.env}}
     risks = [RiskReason(Risk.MEDIUM, f"Stops {', '.join(move.group)}, moves its data, and starts it in {target.name}.")]

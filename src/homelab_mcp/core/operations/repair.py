@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from homelab_mcp.core.compose_model import is_external
 from homelab_mcp.core.operations import volume_edit
 from homelab_mcp.core.resources import size_of
 from homelab_mcp.core.service_edit import ServiceEdit
@@ -165,7 +166,7 @@ def _make_network(edit: ServiceEdit, network: str) -> Repaired:
     sections: Any = edit.document.get("networks") or {}
     for key in edit.names("networks") or ["default"]:
         body = sections.get(key)
-        if isinstance(body, Mapping) and body.get("external") and str(body.get("name") or key) == network:
+        if isinstance(body, Mapping) and is_external(body) and str(body.get("name") or key) == network:
             return Repaired(f"with the network {network}", network=network)
     raise _absent(edit, f"network {network[:80]} of another")
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Collection
 
-from homelab_mcp.core import env_file
 from homelab_mcp.core.backup_jobs import Dump
-from homelab_mcp.core.compose_meaning import read, services_of
-from homelab_mcp.core.operations import service_parts
-from homelab_mcp.core.operations.data_places import places, used_elsewhere
-from homelab_mcp.core.operations.stack_as_one import as_one_file
-from homelab_mcp.core.operations.stack_paths import Root, declared_by
-from homelab_mcp.core.secret_files import is_secret_file
+from homelab_mcp.core.operations.data_places import folded
+from homelab_mcp.core.operations.restore_found import Found
+from homelab_mcp.core.operations.restore_wanted import Wanted, wanted
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.lab import COMPOSE_NAMES, OVERRIDE_NAMES, TRASH_DAYS
-from homelab_mcp.model.observed import Snapshot, StackFiles
+from homelab_mcp.model.lab import DATABASE_LOGS, TRASH_DAYS
+from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import (
     ActionKind,
     DataMove,
@@ -28,185 +21,79 @@ from homelab_mcp.model.plan import (
     Verification,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be restored.
-
-    Args:
-        stack: of these services.
-        services: those that stand still while their data is swapped.
-        paths: files and folders relative to the lab's root.
-        dumps: databases that begin anew.
-        left: sentences on what cannot be restored here.
-    """
-
-    stack: str
-    services: tuple[str, ...]
-    paths: tuple[str, ...]
-    dumps: tuple[Dump, ...]
-    left: tuple[str, ...] = ()
-
-    def emptied(self, dump: Dump) -> tuple[str, ...]:
-        """Folders that a dump's database begins anew in, but for those that come (empty) with a folder around them."""
-        return tuple(f for f in dump.folders if not any(f.startswith(f"{p}/") for p in self.paths))
-
-
-def wanted(
-    snapshot: Snapshot, dumps: Sequence[Dump], stack_name: str, service: str, path: str, *, root: Root = ""
-) -> Wanted:
-    """What a service (with its companions), a whole stack (``service`` "") or one path of a service comes to.
-
-    With the lab's ``root`` on its machine an absolute path is known for one of the lab.
-
-    Raises NotFound; InvalidInput: a path that is no service's, no data but what others of the stack use
-    (``data_shared``), or files of a database that only its dump holds (``data_in_dump``).
-    """
-    stack = as_one_file(service_parts.stack_of(snapshot, stack_name))
-    services = service_parts.services_in(stack, service) if service else services_of(read(stack.compose_text))
-    these = [service, *service_parts.companions(services, service)] if service else list(services)
-    env = {**env_file.parse_or_empty(snapshot.shared_env), **env_file.parse(stack.env_text)}
-    mine = [d for d in dumps if d.stack == stack_name and d.service in these]
-    if path:
-        return _with_others_told(snapshot, _one_path(stack, services, env, path, dumps, root), root)
-    found = places(stack_name, services, these, env, lambda _: False, root=root, declared=declared_by(stack))
-    # What others use stays as it is and is told; one who asks for a service's own data gets that.
-    if found.shared and not found.missing:
-        shared, users = next(iter(found.shared.items()))
-        raise InvalidInput(
-            f"{shared} is used by {', '.join(users)} as well.", code="data_shared", hint="Restore the whole stack."
-        )
-    inside = {f for d in mine for f in d.folders}
-    left = [
-        f"{path} stays as it is, as {', '.join(users)} uses it as well: restore the whole stack for it."
-        for path, users in found.shared.items()
-    ]
-    left += [
-        f"{v} is a named volume of Docker, which this backup does not hold."
-        for v in found.volumes
-        if v not in found.bound
-    ]
-    for dump in mine:
-        if not dump.folders:
-            raise InvalidInput(
-                f"{dump.service} keeps its data in a named volume, or in no folder that is known to be its own "
-                "alone, which cannot be put aside by a rename.",
-                code="data_in_volume",
-                hint=f"Mount ./{dump.service}/database there instead; or load its dump by hand.",
-            )
-    # What is below a database's own folder is its dump's business; a folder around it comes back with that one empty.
-    paths = tuple(p for p in found.missing if not any(p == f or p.startswith(f"{f}/") for f in inside))
-    return _with_others_told(snapshot, Wanted(stack_name, tuple(these), paths, tuple(mine), tuple(left)), root)
-
-
-def _with_others_told(snapshot: Snapshot, what: Wanted, root: Root) -> Wanted:
-    """With a sentence on services of other stacks that mount what is swapped: nothing here stops those.
-
-    Who mounts a folder around it sees there what is put in its place.
-    """
-    folders = (*what.paths, *(f for d in what.dumps for f in d.folders))
-    users = used_elsewhere(snapshot, what.stack, folders, root=root, files=False)
-    told = (
-        f"{', '.join(names)} mounts {place} too and is not stopped: stop it before, and make it anew "
-        "after, or it goes on with what is put aside."
-        for place, names in users.items()
-        if any(place == f or place.startswith(f"{f}/") for f in folders)
-    )
-    return replace(what, left=(*what.left, *told))
-
-
-def _touch(one: str, other: str) -> bool:
-    """Whether one is the other, or in it."""
-    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
-
-
-def _one_path(
-    of: StackFiles, services: Mapping[str, Any], env: Mapping[str, str], path: str, dumps: Sequence[Dump], root: Root
-) -> Wanted:
-    stack, declared = of.name, declared_by(of)
-    clean = path.strip("/")
-    if posixpath.normpath(clean) != clean or not clean.startswith(f"{stack}/"):
-        raise InvalidInput(
-            f"{path!r} is no path of stack {stack}.", code="bad_path", hint=f"For example {stack}/service/data/file."
-        )
-    name = clean.rpartition("/")[2]
-    if name in (*COMPOSE_NAMES, *OVERRIDE_NAMES) or is_secret_file(clean):
-        raise InvalidInput(
-            f"{clean} is no data: it comes back by a plan that shows what it says.",
-            code="not_data",
-            hint="Use rollback, or `homelab-mcp snapshot restore` for secret files.",
-        )
-    around = [d for d in dumps if any(_touch(clean, f) for f in d.folders)]
-    for dump in around:
-        # The backup holds an empty folder in its place; and what is another stack's is not stopped here.
-        if dump.stack != stack or any(_touch(clean, f) and not f.startswith(f"{clean}/") for f in dump.folders):
-            raise InvalidInput(
-                f"{clean} is data of the database {dump.stack}/{dump.service}, which the backup holds as a dump.",
-                code="data_in_dump",
-                hint=f"Restore {dump.stack}/{dump.service} itself: its dump is loaded.",
-            )
-    users = []
-    for name in services:
-        own = places(stack, services, [name], env, lambda _: False, root=root, declared=declared)
-        # One that mounts a part of it stands still too: its container holds the very folder that is put aside.
-        if any(_touch(clean, p) for p in (*own.missing, *own.shared)):
-            users.append(name)
-    return Wanted(stack, tuple(users), (clean,), tuple(around))
+__all__ = ["Wanted", "restore_backup", "wanted"]
 
 
 def restore_backup(
     snapshot: Snapshot,
     what: Wanted,
     *,
-    found: Sequence[str],
+    found: Found,
     side: str,
     trash: str,
     exists: Callable[[str], bool],
     when: str,
+    remade: Collection[str] = (),
 ) -> Draft:
     """A draft that swaps what was restored into place.
 
     Args:
         snapshot: the lab as it is.
         what: what was asked for.
-        found: the paths, and the files of dumps, that the backup held.
+        found: what the backup held.
         side: the folder of the lab that it was restored to.
         trash: where the present data goes.
         exists: whether a path of the lab is there.
         when: the backup's time, for people.
+        remade: patterns of what a backup leaves out as services make it anew.
 
-    Raises InvalidInput (``not_in_backup``) when the backup holds none of it.
+    Raises InvalidInput where the backup holds none of it (``not_in_backup``), or nothing but folders that it was told
+    to leave empty (``left_out``).
     """
     moves: list[DataMove] = []
+    stays = found.stays(what.dumps, remade)
+    held = [f for f in found.held if f not in stays]
 
     def begins_anew(dump: Dump) -> bool:
         around = (p for p in what.paths if any(f.startswith(f"{p}/") for f in dump.folders))
-        return dump.file in found and all(p in found for p in around)
+        return dump.file in held and all(p in held for p in around)
 
-    loads = [d for d in what.dumps if begins_anew(d)]
+    begin = [d for d in what.dumps if begins_anew(d)]
+    # One inside another's folder begins anew with that one, or not at all.
+    outer = [f for d in what.dumps if d not in begin for f in d.folders]
+    loads = [d for d in begin if not any(f.startswith(f"{o}/") for f in d.folders for o in outer)]
     # A folder around a database whose dump is not there would put the database away with nothing to load.
     kept = {f for d in what.dumps if d not in loads for f in d.folders}
     around = [p for p in what.paths if any(f.startswith(f"{p}/") for f in kept)]
-    for path in (p for p in what.paths if p in found and p not in around):
-        moves += _swap(path, f"{side}/lab/{path}", trash, exists)
-    for dump in loads:
-        for folder in what.emptied(dump):
-            moves += _swap(folder, f"{side}/empty/{folder}", trash, exists)
+    sources = {p: f"{side}/lab/{p}" for p in what.paths if p in held and p not in around}
+    for folder in (f for d in loads for f in what.emptied(d)):
+        sources.setdefault(folder, f"{side}/empty/{folder}")
+    # One move takes along what is inside: a second one of that would mix the old with the new.
+    for path in folded(sources):
+        moves += _swap(path, sources[path], trash, exists)
+    if not moves and stays:
+        raise InvalidInput(
+            f"{'; '.join(f'{p}: {why}' for p, why in stays.items())}, and it is full now.",
+            code="left_out",
+            hint="Restore files and folders beside what was left out, one by one (--path).",
+        )
     if not moves:
         raise InvalidInput(
             "That backup holds nothing of it.", code="not_in_backup", hint="List the backups and take another."
         )
     bases = tuple(d.service for d in loads)
-    missing = [p for p in (*what.paths, *(d.file for d in what.dumps)) if p not in found]
+    missing = [p for p in (*what.paths, *(d.file for d in what.dumps)) if p not in found.held]
     up = tuple(s for s in what.services if s not in bases)
+    # A database that did not run must, to load its dump.
+    still = (*what.services, *(b for b in bases if b not in what.services))
     stack = what.stack
     actions = []
-    if what.services:
-        actions.append(EngineAction(ActionKind.REMOVE, "Its data is swapped.", stack, what.services))
+    if still:
+        actions.append(EngineAction(ActionKind.REMOVE, "Its data is swapped.", stack, still))
     if bases:
         actions.append(EngineAction(ActionKind.UP, "It begins with an empty folder.", stack, bases))
     for dump in loads:
-        why = f"Its rows are those of {when}."
+        why = f"Its rows are those of {found.rows_of(dump, when)}."
         actions.append(EngineAction(ActionKind.LOAD, why, stack, (dump.service,), name=f"{side}/dumps/{dump.file}"))
     if up:
         actions.append(EngineAction(ActionKind.UP, "It runs on the restored data.", stack, up))
@@ -217,16 +104,25 @@ def restore_backup(
         edits=(),
         actions=tuple(actions),
         moves=tuple(moves),
-        verification=Verification(stack, what.services) if what.services else Verification(),
-        risks=(RiskReason(Risk.HIGH, f"Everything written since {when} is put aside."),),
+        verification=Verification(stack, still) if still else Verification(),
+        risks=(
+            RiskReason(Risk.HIGH, f"Everything written since {when} is put aside."),
+            *(
+                RiskReason(Risk.HIGH, f"{file} comes back too, as it was then and unseen: it is no data.")
+                for file in what.written
+                if any(file == p or file.startswith(f"{p}/") for p in sources)
+            ),
+            *(RiskReason(Risk.HIGH, told) for told in (*found.goes(what.dumps, remade), *found.older(loads, when))),
+        ),
         notes=(
             f"What is there now is kept in {trash} for {TRASH_DAYS} days.",
             *(f"The backup does not hold {m}; it stays as it is." for m in missing),
-            *(f"{p} stays as it is: a database is in it, and no dump of that." for p in around if p not in missing),
+            *(f"{p} stays as it is: {why}, and it is full now." for p, why in stays.items()),
+            *(f"{p} stays as it is: a database is in it, and no dump of that." for p in around if p in held),
             *what.left,
         ),
         undo="Roll this plan back: the present data is put back from the trash, as long as that is kept.",
-        target=what.services[0] if len(what.services) == 1 else stack,
+        target=still[0] if len(still) == 1 else stack,
     )
 
 
@@ -234,4 +130,8 @@ def _swap(path: str, source: str, trash: str, exists: Callable[[str], bool]) -> 
     moves = [DataMove(source, path, "The restored data.")]
     if exists(path):
         moves.insert(0, DataMove(path, f"{trash}/{path}", "Kept, in case the backup is not what was wanted."))
+    else:
+        # Of a database that is gone: beside the restored one it would be taken for its own.
+        logs = [f"{path}{end}" for end in DATABASE_LOGS if exists(f"{path}{end}")]
+        moves[:0] = [DataMove(log, f"{trash}/{log}", "The log of a database that is gone.") for log in logs]
     return moves

@@ -42,11 +42,11 @@ def rollback(
         undo: what its files were before it: path -> (text or None, mode). Empty: taken from the plan's own edits.
         read: a file's text now.
         stacks: the lab's, as they are: whose containers a file decides over.
-        later: what was applied after it, oldest first, to name who changed a file since.
+        later: what was applied after it, oldest first, to name who changed a file or moved its data on since.
         exists: whether a path of the lab is there, for data that the plan moved.
         trash: a new folder of the trash, for data in use that goes out of the way of what comes back.
 
-    Raises InvalidInput (nothing_to_do) when every file is as it was before the plan.
+    Raises InvalidInput: every file is as it was before the plan (nothing_to_do); data_in_the_way, as of moves_back.
     """
     stores = {d.store for d in plan.draft.drops}
     before = {path: kept for path, kept in undo.items() if path not in stores} or {
@@ -67,7 +67,7 @@ def rollback(
             conflicts.append(path)
         secret = path in meant and is_secret(meant[path])
         edits.append(FileEdit(path, now, text, mode, secret))
-    data = moves_back([plan], exists, trash=trash)
+    data = moves_back([plan], exists, trash=trash, later=later)
     owners = tuple(
         OwnerChange(o.path, o.was_uid, o.was_gid, o.uid, o.gid) for o in reversed(plan.draft.owners) if not o.whole
     )
@@ -88,6 +88,7 @@ def rollback(
         RiskReason(Risk.HIGH, f"{path} was changed since{_by(path, later)}, and that change would be lost.")
         for path in conflicts
     ]
+    risks += data.risks
     notes = cannot_undo(edits)
     notes += [*data.stuck, *data.notes]
     notes += [f"Conflict: {path} was edited after that plan; look at its diff." for path in conflicts]

@@ -63,7 +63,7 @@ def rollback_to(
         exists: whether a path of the lab is there, for data that was moved.
         trash: a new folder of the trash, for data in use that goes out of the way of what comes back.
 
-    Raises InvalidInput (nothing_to_do) when every file is as it was.
+    Raises InvalidInput: every file is as it was (nothing_to_do); data_in_the_way, as of moves_back.
     """
     targets, by_hand = _targets(steps, then, gone)
     edits, conflicts = [], []
@@ -94,7 +94,7 @@ def rollback_to(
         verification=next(iter(verifications), Verification()),
         also_verify=verifications[1:],
         moves=data.moves,
-        risks=tuple(_risks(taken, conflicts, [p for p in by_hand if p in touched])),
+        risks=(*_risks(taken, conflicts, [p for p in by_hand if p in touched]), *data.risks),
         notes=(*left, *data.stuck, *data.notes, *_notes(edits, taken, gone)),
         undo="Roll back this plan in turn.",
         target=stack or "lab",

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from homelab_mcp.core.compose_meaning import read
+from homelab_mcp.core.compose_model import is_external
 from homelab_mcp.core.operations.lab_view import expand
 from homelab_mcp.core.operations.stack_as_one import as_one_file
 from homelab_mcp.core.operations.volume_edit import source_of
@@ -50,7 +51,7 @@ class Declared:
         external = spec.get("external")
         # The old form has the name below it.
         older = external.get("name") if isinstance(external, Mapping) else None
-        said = spec.get("name") or older or (volume if external else f"{self.project}_{volume}")
+        said = spec.get("name") or older or (volume if is_external(spec) else f"{self.project}_{volume}")
         name = expand(str(said), env)
         return "" if "$" in name else name
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core.compose_meaning import read, services_of
+from homelab_mcp.core.compose_model import is_external
 from homelab_mcp.core.fingerprint import touched_stacks
 from homelab_mcp.core.stack_host import SWARM, engine_of
 from homelab_mcp.core.swarm.network import OVERLAY
@@ -76,5 +77,5 @@ def _external(text: str) -> set[str]:
         declared = read(text).get("networks") or {}
     except HomelabError:
         return set()
-    specs = {str(k): s for k, s in declared.items() if isinstance(s, Mapping) and s.get("external")}
+    specs = {str(k): s for k, s in declared.items() if isinstance(s, Mapping) and is_external(s)}
     return {str(s.get("name") or k) for k, s in specs.items()}

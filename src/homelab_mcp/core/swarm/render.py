@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from homelab_mcp.core.compose_model import is_external
 from homelab_mcp.core.swarm.keys import CARRIED, IMPOSSIBLE
 from homelab_mcp.model.errors import InvalidInput
 
@@ -200,7 +201,7 @@ def _joined(spec: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def _network(spec: Mapping[str, Any]) -> dict[str, Any]:
     name = {"name": spec["name"]} if spec.get("name") else {}
-    if spec.get("external"):
+    if is_external(spec):
         return {**name, "external": True}
     found: dict[str, Any] = {**name, "driver": "overlay"}
     for key in ("driver_opts", "attachable", "internal", "labels"):
@@ -212,14 +213,15 @@ def _network(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _volume(spec: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: spec[k] for k in ("name", "external", "driver", "driver_opts", "labels") if spec.get(k)}
+    external = {"external": True} if is_external(spec) else {}
+    return {**external, **{k: spec[k] for k in ("name", "driver", "driver_opts", "labels") if spec.get(k)}}
 
 
 def _objects(part: str, named: Mapping[str, Any], digest: Callable[[str], str]) -> Iterator[tuple[str, dict[str, Any]]]:
     for key, raw in named.items():
         spec = raw or {}
         name = str(spec.get("name") or key)
-        if spec.get("external"):
+        if is_external(spec):
             yield key, {"name": name, "external": True}
         elif spec.get("file"):
             ending = f"-{digest(str(spec['file']))[:12]}"

@@ -41,3 +41,17 @@ def test_what_compose_reads_of_every_service_stays_an_error() -> None:
     text = TEXT.replace("    networks: [gone]\n", "    mem_limit: 3 megs\n").replace("    depends_on: [nobody]\n", "")
     (found,) = [f for f in lint([LintStack("s", "s/compose.yaml", text, {})]) if f.rule == "HL017"]
     assert found.severity is Severity.ERROR
+
+
+def test_a_file_of_two_stacks_is_judged_by_the_one_that_starts_it() -> None:
+    text = TEXT.replace("  web: {image: nginx:1.29}\n", "")
+    shared = {"shared.yaml": text}
+
+    def stack(name: str, **env: str) -> LintStack:
+        including = "include: [../shared.yaml]\n"
+        return LintStack(name, f"{name}/compose.yaml", including, env, lambda path: path in shared, (), shared.get)
+
+    for order in ([stack("a", COMPOSE_PROFILES="PROFILE"), stack("b")], [stack("b"), stack("a", COMPOSE_PROFILES="*")]):
+        found = [f for f in lint(order) if f.rule == "HL020"]
+        assert {f.severity for f in found} == {Severity.ERROR}, found
+    assert {f.severity for f in lint([stack("b")]) if f.rule == "HL020"} == {Severity.WARNING}

@@ -240,6 +240,45 @@ def test_every_fixer_says_how_safe_it_is_and_belongs_to_a_rule() -> None:
 
 
 @pytest.mark.parametrize(
+    ("more", "safe"),
+    [
+        ("scale: 1", True),
+        ("deploy: {replicas: 2}", True),
+        ("scale: 0", False),
+        ("scale: '0'", False),
+        ("scale: '${N:-0}'", False),
+        ("scale: '${N}'", False),
+        ("deploy: {replicas: 0}", False),
+    ],
+)
+def test_what_runs_only_when_somebody_starts_it_is_not_started_for_ever_unasked(more: str, safe: bool) -> None:
+    text = f"services:\n  db:\n    image: nginx:1.29\n    ports: ['80:80']\n    {more}\n"
+    (finding,) = offered("HL114", stacks_of(text))
+    assert finding.fix and finding.fix.safe is safe
+
+
+@pytest.mark.parametrize(
+    ("written", "meant", "safe"),
+    [
+        ("auht", "auth", True),
+        ("limit", "limits", True),
+        ("chain_auth", "chain-auth", True),
+        ("auth", "auth-x", False),
+        ("lan-only", "lan-only2", False),
+        ("admin-auth", "admins-auth-x", False),
+    ],
+)
+def test_another_middleware_is_not_taken_for_a_slip(written: str, meant: str, safe: bool) -> None:
+    text = (
+        "services:\n  traefik: {image: 'traefik:v3.6.1'}\n  web:\n    image: nginx:1.29\n    labels:\n"
+        f"      traefik.http.middlewares.{meant}.basicauth.users: x\n"
+        f"      traefik.http.routers.web.middlewares: {written}\n"
+    )
+    (finding,) = offered("HL068", stacks_of(text))
+    assert finding.fix and finding.fix.safe is safe
+
+
+@pytest.mark.parametrize(
     ("image", "more", "stays"),
     [
         ("postgres:17.5", "", True),

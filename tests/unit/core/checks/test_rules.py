@@ -252,6 +252,15 @@ def test_an_external_network_that_another_stack_or_the_engine_has_is_there() -> 
     assert found("HL025", text, f"x-homelab: {{host: nas}}\n{maker}", networks=set())
 
 
+@pytest.mark.parametrize("name", ["host", "none", "bridge"])
+@pytest.mark.parametrize("engine", ["", "x-homelab: {engine: swarm}\n"])
+def test_a_network_that_every_engine_has_is_not_to_be_made(name: str, engine: str) -> None:
+    text = f"{engine}{WEB}    networks: [front]\nnetworks: {{front: {{external: true, name: {name}}}}}\n"
+    assert not found("HL025", text, networks=set())
+    (told,) = found("HL025", text.replace(f"name: {name}", "name: default"), networks=set())
+    assert "create" not in told.message
+
+
 def test_variables_from_env_are_put_in_before_rules_look() -> None:
     text = f"{WEB}    ports: ['${{PORT}}:80']\n"
     assert found("HL041", text, f"{WEB}    ports: ['80:80']\n", env={"PORT": "80"})
