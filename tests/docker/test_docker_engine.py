@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from homelab_mcp.adapters.docker_engine import DockerEngine
-from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
+from homelab_mcp.core.operations.data_holders import refuse_held
+from homelab_mcp.core.stack_owner import parted
+from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput
+from homelab_mcp.model.observed import Snapshot, StackFiles
+from homelab_mcp.model.plan import ActionKind, DataMove, Draft, EngineAction
 from testbed import LocalImage, Scratch
 from testbed.docker_engine import docker, wait_until
 
@@ -81,6 +85,43 @@ def test_what_compose_run_made_is_no_container_of_the_service(
         assert not [c.name for c in engine.containers() if "-run-" in c.name]
     finally:
         docker(*compose, "down", "--remove-orphans", "--timeout", "1")
+
+
+def test_no_plan_moves_what_compose_run_holds(
+    engine: DockerEngine, image: str, testbed_run: Scratch, tmp_path: Path
+) -> None:
+    stack = testbed_run.name("holds")
+    (tmp_path / stack / "bound").mkdir(parents=True)
+    text = (
+        f"services:\n  db: {{image: {image!r}, network_mode: none, volumes: ['./data:/data', 'named:/named']}}\n"
+        f"volumes: {{named: {{driver_opts: {{type: none, o: bind, device: {tmp_path}/{stack}/bound}}}}}}\n"
+    )
+    file = tmp_path / stack / "compose.yaml"
+    file.write_text(text)
+    compose = ("compose", "--project-name", stack, "--file", str(file))
+    remove = (EngineAction(ActionKind.REMOVE, "", stack, ("db",)),)
+
+    def held(folder: str) -> bool:
+        mine, others = parted(engine.containers(besides=True))
+        found = Snapshot((StackFiles(stack, f"{stack}/compose.yaml", text),), None, mine, besides=others)
+        moves = (DataMove(f"{stack}/{folder}", f".homelab/trash/1/{folder}", ""),)
+        try:
+            refuse_held(Draft("restore_backup", "", (), remove, moves=moves), found, root=str(tmp_path))
+        except InvalidInput as error:
+            assert "-db-run-" in error.message
+            return True
+        return False
+
+    try:
+        docker(*compose, "up", "--detach")
+        assert not held("data"), "the plan removes the service's own"
+        docker(*compose, "run", "--detach", "db")
+        docker(*compose, "rm", "--stop", "--force", "db")
+        assert len(docker("ps", "--quiet", "--filter", f"label=com.docker.compose.project={stack}").split()) == 1
+        assert (held("data"), held("data/one"), held("bound"), held("other")) == (True, True, True, False)
+    finally:
+        docker(*compose, "down", "--remove-orphans", "--volumes", "--timeout", "1")
+    assert not held("data")
 
 
 @pytest.mark.parametrize(("test", "health"), [("true", "healthy"), ("false", "unhealthy")])

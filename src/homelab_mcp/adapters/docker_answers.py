@@ -37,7 +37,13 @@ def listed(raw: dict[str, Any]) -> ContainerState:
         ports=tuple(sorted(_listed_ports(raw.get("Ports") or []), key=_place)),
         networks=tuple(sorted((raw.get("NetworkSettings") or {}).get("Networks") or {})),
         image_id=str(raw.get("ImageID") or ""),
+        mounts=tuple(sorted(filter(None, map(_mounted, raw.get("Mounts") or ())))),
     )
+
+
+def _mounted(mount: Mapping[str, Any]) -> str:
+    # A volume may be but another name of a folder, and its own place says nothing of that.
+    return str(mount.get("Name" if mount.get("Type") == "volume" else "Source") or "")
 
 
 def inspected(raw: dict[str, Any]) -> ContainerState:

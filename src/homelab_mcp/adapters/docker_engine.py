@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from homelab_mcp.adapters import container_facts, docker_answers, docker_logs
 from homelab_mcp.adapters.docker_connection import connected, knock
 from homelab_mcp.adapters.docker_errors import endpoint, translated
-from homelab_mcp.core.project_name import PROJECT_LABEL, is_one_off
+from homelab_mcp.core.project_name import PROJECT_LABEL, of_a_service
 from homelab_mcp.core.resources import Usage
 from homelab_mcp.model.diagnosis import ContainerFacts
 from homelab_mcp.model.errors import EngineFailed
@@ -85,11 +85,12 @@ class DockerEngine:
             known = self._memory = self.info().memory, time.monotonic()
         return known[0]
 
-    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
-        """Containers of services that Compose made, in one request; sorted by name."""
+    def containers(self, stack: str | None = None, *, besides: bool = False) -> tuple[ContainerState, ...]:
+        """Containers of services that Compose made, or all of them, in one request; sorted by name."""
         label = PROJECT_LABEL if stack is None else f"{PROJECT_LABEL}={stack}"
-        raw = self._ask(lambda c: c.containers(all=True, filters={"label": [label]}))
-        found = (docker_answers.listed(one) for one in raw if not is_one_off(one.get("Labels") or {}))
+        filters = {} if besides and stack is None else {"label": [label]}
+        raw = self._ask(lambda c: c.containers(all=True, filters=filters))
+        found = (docker_answers.listed(one) for one in raw if besides or of_a_service(one.get("Labels") or {}))
         return tuple(sorted(found, key=lambda c: c.name))
 
     def rollouts(self, stack: str) -> tuple[Rollout, ...]:

@@ -73,12 +73,12 @@ class HostsEngine:
         """This machine's."""
         return self._hosts.engine(LOCAL).memory()
 
-    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
+    def containers(self, stack: str | None = None, *, besides: bool = False) -> tuple[ContainerState, ...]:
         """Of one stack from its host, which must answer; of all from every host that does."""
         if stack is not None:
             host = self._hosts.home(stack)
-            return self._placed(host, self._at(host).containers(stack), {stack: host})
-        found = self.everywhere(lambda engine: engine.containers())
+            return self._placed(host, self._at(host).containers(stack, besides=besides), {stack: host})
+        found = self.everywhere(lambda engine: engine.containers(besides=besides))
         homes = self._hosts.homes()
         return tuple(c for host, seen in found.items() for c in self._placed(host, seen, homes))
 
@@ -95,7 +95,9 @@ class HostsEngine:
         if home == host:
             return replace(container, host=name)
         labels = {k: v for k, v in container.labels.items() if k != FOLDER_LABEL}
-        return replace(container, host=name, stack=f"{host}:{container.stack}", labels=labels)
+        # One that Compose did not make is of no stack anywhere.
+        stack = container.stack and f"{host}:{container.stack}"
+        return replace(container, host=name, stack=stack, labels=labels)
 
     def rollouts(self, stack: str) -> tuple[Rollout, ...]:
         """From the stack's host."""

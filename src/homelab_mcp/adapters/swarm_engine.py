@@ -41,9 +41,9 @@ class SwarmEngine(DockerEngine):
         self._files = files
         self._known: dict[str, tuple[tuple[int, int, int], str]] = {}
 
-    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
+    def containers(self, stack: str | None = None, *, besides: bool = False) -> tuple[ContainerState, ...]:
         """As ``DockerEngine``, with the tasks of stacks that Swarm runs."""
-        found = super().containers(stack)
+        found = super().containers(stack, besides=besides)
         mine = self._projects() if stack is None else self._projects() & {stack}
         if not mine:
             return found
@@ -55,6 +55,8 @@ class SwarmEngine(DockerEngine):
                 raise
             return found
         tasks = [c for c in swarm_answers.states(cluster) if c.stack in mine]
+        # A task stands for the container that it has here.
+        found = tuple(c for c in found if c.labels.get(NAMESPACE) not in mine)
         return tuple(sorted((*found, *tasks), key=lambda c: c.name))
 
     def rollouts(self, stack: str) -> tuple[Rollout, ...]:

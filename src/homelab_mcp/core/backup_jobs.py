@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from homelab_mcp.core.backup_config import CONFIG_FILE, ENGINE_LABEL, BackupConfig
@@ -201,7 +201,7 @@ def _service(
     jobs.excludes += _left_out(one, find)
     for volume in found.volumes:
         # One that is another name of a folder is told as that folder.
-        if volume not in dumped.volumes and not near.device(volume):
+        if volume not in dumped.volumes and not near.device(volume) and not paths.behind(one, volume):
             jobs.uncovered.append((one.where, volume, "a named volume of Docker, outside of the lab's folder"))
     dumped_there = {near.device(v) for v in dumped.volumes}
     for path, why in outside(near, (s for s in found.outside if s not in dumped_there), host_paths):
@@ -272,7 +272,9 @@ def _left_out(one: Known, find: Find) -> Iterator[str]:
             yield f"{one.stack}/{one.name}/{volume.name or volume.kind}"
 
 
-def jobs_text(jobs: Jobs, config: BackupConfig, projects: dict[str, str], host_paths: tuple[str, ...]) -> str:
+def jobs_text(
+    jobs: Jobs, config: BackupConfig, projects: dict[str, str], host_paths: tuple[str, ...], roots: Sequence[str] = ()
+) -> str:
     """``jobs.sh``: read by the backup's script at each run.
 
     Args:
@@ -280,6 +282,7 @@ def jobs_text(jobs: Jobs, config: BackupConfig, projects: dict[str, str], host_p
         config: the backup's settings.
         projects: stack -> the project name that Compose labels its containers with.
         host_paths: folders of the host that are backed up as well.
+        roots: the lab's names on its machine, by which a link may lead into it.
     """
     q = shlex.quote
     lines = ["# Written by homelab-mcp from what the lab is; every plan keeps it so.", "dumps() {"]
@@ -295,8 +298,9 @@ def jobs_text(jobs: Jobs, config: BackupConfig, projects: dict[str, str], host_p
     lines += ["    *) return 1 ;;", "  esac", "}", "owners() {"]
     for folder, stack, service in jobs.owners:
         lines.append(f"  owner {q(folder)} {q(projects.get(stack, stack))} {q(service)}")
-    lines += ["  :", "}", f"KEEP={q(config.keep.arguments)}", f"ALSO={q(' '.join(map(q, host_paths)))}", ""]
-    return "\n".join(lines)
+    lines += ["  :", "}", f"KEEP={q(config.keep.arguments)}"]
+    lines += [f"{name}={q(' '.join(map(q, paths)))}" for name, paths in (("ALSO", host_paths), ("LABS", roots))]
+    return "\n".join([*lines, ""])
 
 
 def excludes_text(jobs: Jobs) -> str:

@@ -15,20 +15,15 @@ OF_THE_HOST = "a folder of the host; list it under backup_paths"
 UNKNOWN = "where that is cannot be told here; write its path out"
 
 _SYSTEM = re.compile(r"/|/(dev|proc|sys)(/.*)?|/etc/(localtime|timezone)")
-_RUN = re.compile(r"(?:/var)?/run(/.*)?")
-_OF_PROGRAMS = re.compile(
-    r"|/.*\.(sock|socket|pid|lock)"
-    r"|/(avahi-daemon|containerd|cups|dbus|docker|lock|log|netns|pcscd|podman|pulse|systemd|udev|user|utmp)(/.*)?"
-)
-"""Below ``/run`` what programs keep while they run, gone with each start of the machine (file-hierarchy(7)). Disks that
-people plug in are below it too (udisks(8): ``/run/media``)."""
+_RUN = re.compile(r"(?:/var)?/run(?!/(?:media|mount)(?:/|$))(?:/.*)?")
+"""What programs keep while they run (sockets above all), gone with each start of the machine (file-hierarchy(7)). Disks
+that people plug in are below it too (udisks(8): ``/run/media``)."""
 
 
 def is_system(path: str) -> bool:
     """Whether an absolute path is the machine's own, and no data of anybody."""
     clean = _clean(path)
-    run = _RUN.fullmatch(clean)
-    return bool(_OF_PROGRAMS.fullmatch(run[1] or "") if run else _SYSTEM.fullmatch(clean))
+    return bool(_SYSTEM.fullmatch(clean) or _RUN.fullmatch(clean))
 
 
 def outside(near: Near, sources: Iterable[str], host_paths: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -44,17 +44,23 @@ class Paths:
 
     Args:
         nears: stack -> where its services' paths begin.
-        volumes: Docker's name of a volume -> the folder of the lab that it is but another name of.
+        volumes: host -> Docker's name of a volume there -> the folder of the lab that it is but another name of.
     """
 
     nears: Mapping[str, Near]
-    volumes: Mapping[str, str]
+    volumes: Mapping[str, Mapping[str, str]]
+
+    def behind(self, one: Known, volume: str) -> str:
+        """The folder of the lab that a service's named volume is but another name of; "" for one that is none."""
+        near = self.nears[one.stack]
+        known = self.volumes.get(one.host, {}).get(near.declared.volume_name(volume, one.env), "")
+        place = near.place(near.device(volume)) or known
+        return "" if place == ".." or place.startswith("../") else place
 
     def folder(self, one: Known, mount: Any) -> str | None:
         """A mount's source as a path of the lab; None where it is elsewhere, or a stack as a whole."""
-        near, source = self.nears[one.stack], source_of(mount)
-        name = near.declared.volume_name(source, one.env)
-        place = near.place(near.device(source) or source) or self.volumes.get(name, "")
+        source = source_of(mount)
+        place = self.nears[one.stack].place(source) or self.behind(one, source)
         return place if "/" in place and not place.startswith("../") else None
 
 
@@ -62,7 +68,10 @@ def paths_of(view: LabView, root: Root = "") -> Paths:
     """Where the mounts lead; with the lab's ``root`` an absolute path is known for one of the lab."""
     declared = {s.name: declared_by(s) for s in view.stacks}
     nears = {s.stack: Near(s.stack, s.env, root, declared.get(s.stack, Declared())) for s in view.services}
-    return Paths(nears, folders_of_volumes(nears.values()))
+    # Each host has volumes and disks of its own.
+    hosts = {s.stack: s.host for s in view.services}
+    there = {host: [n for n in nears.values() if hosts[n.stack] == host] for host in hosts.values()}
+    return Paths(nears, {host: folders_of_volumes(mine) for host, mine in there.items()})
 
 
 def data_mounts(view: LabView, one: Known, kind: str, paths: Paths) -> DataMounts:

@@ -19,6 +19,11 @@ def is_one_off(labels: Mapping[str, str]) -> bool:
     return labels.get(ONE_OFF_LABEL, "False").lower() == "true"
 
 
+def of_a_service(labels: Mapping[str, str]) -> bool:
+    """Whether Compose made the container as one of a service's."""
+    return PROJECT_LABEL in labels and not is_one_off(labels)
+
+
 def folder_project(folder: str) -> str:
     """The project name Compose itself derives from a folder: lower case, other characters dropped.
 

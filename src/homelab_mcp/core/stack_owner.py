@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from homelab_mcp.core.project_name import FOLDER_LABEL, folder_project, project_name
+from homelab_mcp.core.project_name import FOLDER_LABEL, folder_project, is_one_off, project_name
 from homelab_mcp.model.observed import ContainerState, StackFiles
 
 
@@ -30,3 +30,13 @@ def owners(stacks: Sequence[StackFiles], root: str) -> Callable[[ContainerState]
         return projects.get(container.stack, container.stack)
 
     return of
+
+
+def parted(
+    containers: Iterable[ContainerState],
+) -> tuple[tuple[ContainerState, ...], tuple[ContainerState, ...]]:
+    """Those of services, and the others: of ``docker compose run``, and what neither Compose nor Swarm made."""
+    mine, others = list[ContainerState](), list[ContainerState]()
+    for one in containers:
+        (mine if one.stack and not is_one_off(one.labels) else others).append(one)
+    return tuple(mine), tuple(others)

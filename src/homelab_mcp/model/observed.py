@@ -46,6 +46,7 @@ class ContainerState:
     ``state`` is Docker's word (created, running, paused, restarting, removing, exited, dead). ``health`` is
     healthy, unhealthy, starting, or "" where the image and the compose file have no health check. ``host`` is "" for
     the lab's own machine. ``stop_seconds`` is how long a stop waits before it kills; only an inspection tells it.
+    ``mounts`` are the paths of the host that it was made with, and the names of its volumes; only a list tells them.
     """
 
     id: str
@@ -66,6 +67,7 @@ class ContainerState:
     image_id: str = ""
     host: str = ""
     stop_seconds: float = 10.0
+    mounts: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,8 @@ class Snapshot:
 
     ``shared_env`` is the text of ``global.env``, Dockge's variables of every stack. ``containers`` is None when the
     engine was not asked or did not answer; ``engine_error`` then says why. ``silent`` are the hosts of several that
-    did not answer, and why: containers there are not among these.
+    did not answer, and why: containers there are not among these. ``besides`` are the other containers, of no service:
+    what ``docker compose run`` made, and what Compose did not make.
     """
 
     stacks: tuple[StackFiles, ...]
@@ -136,6 +139,12 @@ class Snapshot:
     engine_error: str = ""
     shared_env: str = field(default="", repr=False)
     silent: Mapping[str, str] = field(default_factory=dict)
+    besides: tuple[ContainerState, ...] = ()
+
+    @property
+    def every_container(self) -> tuple[ContainerState, ...]:
+        """Every container, whoever made it: each has a name, may publish ports, and holds what it mounts."""
+        return (*(self.containers or ()), *self.besides)
 
     def stack(self, name: str) -> StackFiles | None:
         """The stack of that name, or None."""

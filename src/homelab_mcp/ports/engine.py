@@ -45,8 +45,11 @@ class Engine(Protocol):
         """Of several hosts: those that did not answer when all were asked last, and why. Of one engine: none."""
         ...
 
-    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
-        """Containers that Compose made (any state), of one stack or all, in one request; sorted by name.
+    def containers(self, stack: str | None = None, *, besides: bool = False) -> tuple[ContainerState, ...]:
+        """Containers of services that Compose made (any state), of one stack or all, in one request; sorted by name.
+
+        With ``besides`` also those that are no service's (``docker compose run``), and of all stacks every container
+        that the engine has: those have names, ports and mounts as well.
 
         Of a stack that Swarm runs they are its tasks, wherever they run, with a task's id in place of a container's.
 

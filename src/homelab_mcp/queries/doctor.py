@@ -151,14 +151,15 @@ def machine(lab: Lab, settings: LabSettings) -> Iterator[Check]:
         yield from (c for c in check_host(facts, settings, lab.root, {}) if not c.name.startswith("port_"))
         return
     try:
-        owners = _publishers(lab.engine.containers())
+        owners = _publishers(lab.engine.containers(besides=True))
     except HomelabError:
         owners = {}  # said by the check of Docker itself
     yield from check_host(facts, settings, lab.root, owners)
 
 
 def _publishers(containers: tuple[ContainerState, ...]) -> dict[int, str]:
-    return {p.host_port: c.name for c in containers for p in c.ports if p.protocol == "tcp"}
+    mine = (c for c in containers if c.stack and not c.host)
+    return {p.host_port: c.name for c in mine for p in c.ports if p.protocol == "tcp"}
 
 
 def _journal(lab: Lab) -> Iterator[Check]:

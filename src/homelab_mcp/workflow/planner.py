@@ -18,6 +18,7 @@ from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
 from homelab_mcp.core.redact import clean, safe
 from homelab_mcp.core.shadowed import told_of_others
 from homelab_mcp.core.stack_host import host_of
+from homelab_mcp.core.stack_owner import parted
 from homelab_mcp.core.stack_texts import refuse_half_a_stack
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, InvalidInput, PlanRefused
 from homelab_mcp.model.finding import Finding, Severity
@@ -73,9 +74,11 @@ class Planner:
         if not containers or self._engine is None:
             return files
         try:
-            return replace(files, containers=self._engine.containers(), silent=self._engine.silent())
+            found = self._engine.containers(besides=True)
         except (EngineUnavailable, EngineFailed) as error:
             return replace(files, engine_error=error.message)
+        mine, others = parted(found)
+        return replace(files, containers=mine, silent=self._engine.silent(), besides=others)
 
     def make(self, draft: Draft, snapshot: Snapshot, requester: Requester, lint: Lint) -> Plan:
         """A stored plan of this draft.

@@ -33,13 +33,14 @@ class StackEngine:
         self._engine = engine
         self._files = files
 
-    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
+    def containers(self, stack: str | None = None, *, besides: bool = False) -> tuple[ContainerState, ...]:
         """As the engine's, with ``stack`` the folder's name."""
         if stack is not None:
-            found = self._engine.containers(self._projects().get(stack, folder_project(stack)))
+            found = self._engine.containers(self._projects().get(stack, folder_project(stack)), besides=besides)
             return tuple(replace(c, stack=stack) for c in found)
         folders = {project: folder for folder, project in self._projects().items()}
-        return tuple(replace(c, stack=folders.get(c.stack, c.stack)) for c in self._engine.containers())
+        found = self._engine.containers(besides=besides)
+        return tuple(replace(c, stack=folders.get(c.stack, c.stack)) for c in found)
 
     def rollouts(self, stack: str) -> tuple[Rollout, ...]:
         """As the engine's."""

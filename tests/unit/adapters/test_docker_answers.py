@@ -49,6 +49,17 @@ def test_bare_answers_are_read() -> None:
     assert inspected({"Id": "1", "State": {"Status": "exited", "ExitCode": 137, "OOMKilled": True}}).status
 
 
+def test_a_list_says_what_of_the_host_a_container_was_made_with() -> None:
+    mounts = [
+        {"Type": "bind", "Source": "/srv/lab/media/db", "Destination": "/data"},
+        {"Type": "volume", "Name": "media_cache", "Source": "/var/lib/docker/volumes/media_cache/_data"},
+        {"Type": "tmpfs", "Destination": "/tmp"},
+    ]
+    one = listed({"Id": "1", "Mounts": mounts})
+    assert one.mounts == ("/srv/lab/media/db", "media_cache")
+    assert one == listed({"Id": "1"}), "a mount is no change of state"
+
+
 def test_an_image_says_how_it_is_run() -> None:
     raw = {
         "Config": {

@@ -31,7 +31,7 @@ class MadeUpEngine:
         self.name, self.asked, self.had = name, list[str](), networks
         self.here = tuple(ContainerState(f"{name}-{s}", f"{s}-web", "nginx", "running", stack=s) for s in stacks)
 
-    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
+    def containers(self, stack: str | None = None, *, besides: bool = False) -> tuple[ContainerState, ...]:
         self.asked.append(f"containers {stack or '*'}")
         return tuple(c for c in self.here if stack in (None, c.stack))
 
@@ -113,6 +113,14 @@ def test_a_host_that_is_not_there_is_told_and_slows_nothing(hosts: HostSet, tmp_
     assert asked(hosts, "nas") == []
 
 
+def test_what_compose_did_not_make_is_of_no_stack_on_any_host(hosts: HostSet) -> None:
+    for name in ("local", "nas"):
+        engine = cast("MadeUpEngine", hosts.engine(name))
+        engine.here = (*engine.here, ContainerState(f"{name}-own", "own", "x", "running"))
+    found = [c for c in HostsEngine(hosts).containers(besides=True) if c.name == "own"]
+    assert [(c.stack, c.host) for c in found] == [("", ""), ("", "nas")]
+
+
 def test_an_engine_that_hangs_is_left_behind_after_its_time(
     hosts: HostSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,7 +128,7 @@ def test_an_engine_that_hangs_is_left_behind_after_its_time(
     (tmp_path / "hosts.yaml").write_text(text.replace("timeout: 1", "timeout: 0.5"))
     monkeypatch.setattr(HostSet, "patience", lambda _self, name: 0.5 if name == "nas" else 0.2)
     nas = cast("MadeUpEngine", hosts.engine("nas"))
-    monkeypatch.setattr(nas, "containers", lambda _stack=None: time.sleep(30), raising=False)
+    monkeypatch.setattr(nas, "containers", lambda _stack=None, **_: time.sleep(30), raising=False)
     begun = time.monotonic()
     engine = HostsEngine(hosts)
     assert [c.stack for c in engine.containers()] == ["core"]

@@ -44,7 +44,7 @@ class Machine:
         self.containers_[service] = replace(self.containers_[service], state=state)
 
     # The engine.
-    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
+    def containers(self, stack: str | None = None, *, besides: bool = False) -> tuple[ContainerState, ...]:
         return tuple(self.containers_.values())
 
     def asked(self, call: Callable[[Any], Any], seconds: float = 0.0) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from homelab_mcp.adapters.swarm_answers import Cluster, rollouts, states
+from homelab_mcp.adapters.swarm_engine import SwarmEngine
 
 FORM = {"homelab.swarm.hash": "abc", "com.docker.stack.namespace": "pages", "traefik.enable": "true"}
 
@@ -89,3 +91,28 @@ def test_after_a_roll_back_the_error_is_that_of_what_was_taken_back() -> None:
     )  # fmt: skip
     assert (found.running, found.failed, found.update) == (2, 0, "rollback_completed")
     assert found.error == "No such image: page:2"
+
+
+class Manager(SwarmEngine):
+    """An engine that has these containers, and of whose stacks Swarm runs ``pages``."""
+
+    def __init__(self, *containers: dict[str, Any]) -> None:
+        self.listed = list(containers)
+
+    def _ask(self, call: Callable[[Any], Any]) -> Any:
+        return self.listed
+
+    def _projects(self) -> frozenset[str]:
+        return frozenset({"pages"})
+
+    def cluster(self, stack: str | None, *, everything: bool = False) -> Cluster:
+        return cluster(task("t1", 1, "running", "2026-01-01T00:00:00Z"))
+
+
+def test_a_task_stands_for_the_container_that_it_has_here() -> None:
+    own = {"Id": "1", "Names": ["/pages_web.1.t1"], "Labels": {"com.docker.stack.namespace": "pages"}}
+    other = {"Id": "2", "Names": ["/mine"], "Labels": {"com.docker.stack.namespace": "others"}}
+    engine = Manager(own, other)
+
+    assert [c.name for c in engine.containers()] == ["pages_web.1"]
+    assert {c.name for c in engine.containers(besides=True)} == {"pages_web.1", "mine"}

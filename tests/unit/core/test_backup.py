@@ -9,6 +9,7 @@ from homelab_mcp.adapters.catalog_files import packaged_definitions
 from homelab_mcp.core.backup_config import BackupConfig, check_config, config_text, parse_config
 from homelab_mcp.core.backup_jobs import OTHERS, Jobs, _others, excludes_text, jobs_of, jobs_text, kind_of
 from homelab_mcp.core.backup_script import RUN_SH
+from homelab_mcp.core.derived.backups import _names
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.operations.restore_backup import Wanted, restore_backup, wanted
 from homelab_mcp.core.operations.restore_found import Found, found_of
@@ -124,6 +125,18 @@ def test_the_script_and_its_jobs_are_shell_that_says_nothing_else() -> None:
     assert done.stdout.strip().endswith("1/mnt/a b")
     assert "[d$(touch x)b]" in done.stdout
     assert "/lab/backup/repository\n" in excludes_text(jobs)
+
+
+def test_the_names_of_the_lab_stay_known_whichever_it_is_opened_by() -> None:
+    def names(roots: tuple[str, ...], before: str) -> str:
+        text = jobs_text(Jobs(), CONFIG, {}, (), _names(roots, before))
+        return next(line for line in text.splitlines() if line.startswith("LABS="))
+
+    both = names(("/srv/my lab", "/home/me/lab"), "")
+    assert both == """LABS=''"'"'/srv/my lab'"'"' /home/me/lab'"""
+    assert names(("/srv/my lab",), both) == both
+    assert names(("/mnt/lab",), both) == "LABS=/mnt/lab", "one that has moved"
+    assert names(("/mnt/lab",), "LABS='") == "LABS=/mnt/lab"
 
 
 def test_a_restore_swaps_and_lets_a_database_begin_anew_before_its_service() -> None:

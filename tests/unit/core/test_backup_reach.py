@@ -75,6 +75,34 @@ def test_a_volume_that_is_a_folder_is_told_as_that_folder_and_one_that_a_dump_st
     assert uncovered(db, "/srv/data") == []
 
 
+SHARED = "volumes: {shared: {external: true}}\n"
+
+
+def test_a_volume_that_another_stack_declares_as_a_folder_of_the_lab_is_in_the_backup() -> None:
+    named = "volumes: {d: {name: shared, driver_opts: {type: none, o: bind, device: DEVICE}}}\n"
+    made = f"services:\n  app:\n    image: a\n    volumes: ['d:/x']\n{named}"
+    user = f"services:\n  app:\n    image: a\n    volumes: ['shared:/x']\n{SHARED}"
+
+    def uncovered(head: str, device: str) -> list[tuple[str, str]]:
+        found = jobs(lab(made=head + made.replace("DEVICE", device), user=user)).uncovered
+        return [(where, what) for where, what, _ in found if where == "user/app"]
+
+    assert uncovered("", "/opt/lab/made/data") == []
+    assert uncovered("", "/srv/data") == [("user/app", "shared")]
+    assert uncovered("x-homelab: {host: nas}\n", "/opt/lab/made/data") == [("user/app", "shared")], "of another host"
+
+
+def test_a_volume_of_another_host_is_no_folder_of_this_machine() -> None:
+    named = "volumes: {d: {name: shared, driver_opts: {type: none, o: bind, device: /opt/lab/far/data}}}\n"
+    far = f"x-homelab: {{host: nas}}\nservices:\n  app:\n    image: a\n    volumes: ['d:/x']\n{named}"
+    mount = "['shared:/var/lib/postgresql/data']"
+    here = f"services:\n  db:\n    image: postgres:17\n    volumes: {mount}\n{SHARED}"
+    found = jobs(lab(far=far, media=here))
+
+    assert [d.folders for d in found.dumps] == [()]
+    assert "far/data/*" not in found.excludes
+
+
 @pytest.mark.parametrize(
     ("source", "told"),
     [
@@ -88,6 +116,7 @@ def test_a_volume_that_is_a_folder_is_told_as_that_folder_and_one_that_a_dump_st
         ("/opt/laboratory", "/opt/laboratory"),
         ("//srv/x", "/srv/x"),
         ("/run/media/me/disk", "/run/media/me/disk"),
+        ("/run/mount/disk", "/run/mount/disk"),
         ("/var/run/media/disk", "/var/run/media/disk"),
         ("/system/x", "/system/x"),
         ("/sysvol/x", "/sysvol/x"),
@@ -112,6 +141,9 @@ def test_what_is_mounted_from_outside_and_not_known_to_be_in_the_backup_is_told(
         "/run/docker.sock",
         "/var/run/docker.sock",
         "/run/dbus",
+        "/run/tailscale",
+        "/run/postgresql",
+        "/var/run/crowdsec",
         "/run/user/1000/pulse",
         "/run/udev",
         "/opt/lab/../lab/other/x",

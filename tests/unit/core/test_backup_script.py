@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from homelab_mcp.core.backup_jobs import ENGINES, OTHERS
+from homelab_mcp.core.backup_config import BackupConfig
+from homelab_mcp.core.backup_jobs import ENGINES, OTHERS, Jobs, jobs_text
 from homelab_mcp.core.backup_script import RUN_SH
 from homelab_mcp.core.backup_script_found import FOUND_SH
 from homelab_mcp.core.backup_script_links import LINKS_SH
@@ -435,3 +436,30 @@ def test_a_folder_that_is_a_link_to_what_is_not_copied_is_told(copies: Copies, t
 
     why = f"PROBLEM media/app lies behind a link to {copies.folder}/{target}, and what is there is not copied"
     assert [line.partition(", but")[0] for line in copies.run("links")] == [why] * told
+
+
+@pytest.mark.parametrize(
+    ("links", "told"),
+    [
+        ({"media/app": "/srv/my lab/media/data"}, ""),
+        ({"media/app": "/home/me/lab/media/data"}, ""),
+        ({"media/app": "more/./../data"}, ""),
+        ({"media/app": "way", "media/way": "/srv/my lab/other/data", "other": "/home/me/lab/media"}, ""),
+        ({"media/app": "/srv/my lab/media/gone"}, "/srv/my lab/media/gone"),
+        ({"media/app": "/srv/my laboratory/media/data"}, "/srv/my laboratory/media/data"),
+        ({"media/app": "way", "media/way": "ELSEWHERE"}, "way"),
+        ({"media/app": "way", "media/way": "app"}, "way"),
+    ],
+)
+def test_a_link_may_name_the_lab_as_its_machine_does(copies: Copies, links: dict[str, str], told: str) -> None:
+    lab = copies.folder / "lab"
+    (lab / "media/data").mkdir()
+    (lab / "media/more").mkdir()
+    (lab / "media/app").rmdir()
+    for name, target in links.items():
+        (lab / name).symlink_to(target.replace("ELSEWHERE", f"{copies.folder}/elsewhere"))
+    names = jobs_text(Jobs(), BackupConfig(repository="/r"), {}, (), ["/srv/my lab", "/home/me/lab"])
+    line = next(line for line in names.splitlines() if line.startswith("LABS="))
+
+    why = f"PROBLEM media/app lies behind a link to {told}, and what is there is not copied, but the link alone"
+    assert copies.run(f"{line}\nlinks") == [why] * bool(told)

@@ -150,9 +150,9 @@ def find(name: str) -> Any:
     return CATALOG[name]
 
 
-def add(address: str, *, core: bool = True, host: str = "nas") -> Draft:
+def add(address: str, *, core: bool = True, host: str = "nas", once: bool = False) -> Draft:
     taken = ContainerState("1", "x", "x", "running", host=host, ports=(PublishedPort("", 10080, 80),))
-    lab = snapshot(containers=(taken,))
+    lab = snapshot(containers=(), besides=(taken,)) if once else snapshot(containers=(taken,))
     lab = lab if core else Snapshot((), "domain: lab.test\n", ())
     request = AddServiceRequest(
         service="web", stack="more", options=ServiceOptions(name="mine", subdomain="mine"), host=host
@@ -161,6 +161,13 @@ def add(address: str, *, core: bool = True, host: str = "nas") -> Draft:
         lab, SETTINGS, request,
         find=find, secrets=lambda *_: "s", argon2=lambda v: v, root="/lab", read=lambda _: None, address=address,
     )  # fmt: skip
+
+
+def test_a_port_that_a_container_of_no_service_has_there_is_taken_too() -> None:
+    def ports(draft: Draft) -> object:
+        return yaml12.load(draft.edits[0].after or "")["services"]["mine"]["ports"]
+
+    assert ports(add("10.0.0.2", once=True)) == ports(add("10.0.0.2"))
 
 
 def test_a_service_added_elsewhere_is_published_checked_through_traefik_and_says_who_else_gets_in() -> None:

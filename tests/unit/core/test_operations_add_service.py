@@ -10,10 +10,11 @@ from homelab_mcp.core.catalog_index import record_of
 from homelab_mcp.core.env_file import parse
 from homelab_mcp.core.operations.add_service import add_service
 from homelab_mcp.core.operations.request import AddServiceRequest, ServiceOptions
+from homelab_mcp.core.project_name import ONE_OFF_LABEL, PROJECT_LABEL
 from homelab_mcp.core.resources import Host
 from homelab_mcp.core.service_page import service_page
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.observed import ContainerState, Snapshot
+from homelab_mcp.model.observed import ContainerState, PublishedPort, Snapshot
 from homelab_mcp.model.plan import ActionKind, Draft, Risk
 from tests.unit.core.operation_parts import CORE, SETTINGS, argon2, find, lab, secret
 
@@ -157,6 +158,21 @@ def test_what_is_taken_is_refused_with_who_has_it() -> None:
     assert propose(named, "web", name="web2").target == "web2"
 
 
+def test_what_a_container_of_no_service_has_is_taken_too() -> None:
+    once = {PROJECT_LABEL: "apps", ONE_OFF_LABEL: "True"}
+    ours = ContainerState("1", "web", "x", "running", stack="apps", service="b", labels=once)
+    port = (PublishedPort("127.0.0.1", 53, 5353),)
+    somebodys = ContainerState("2", "mine", "x", "running", ports=port)
+    there = replace(lab(), containers=(), besides=(ours, somebodys))
+
+    assert refusal(there, "web").code == "container_name_taken"
+    assert "`docker compose run` made" in refusal(there, "web").message
+    assert propose(there, "web", name="web2").target == "web2"
+    assert (refusal(there, "dns").code, "container mine has" in refusal(there, "dns").message) == ("port_taken", True)
+    udp = replace(somebodys, ports=(PublishedPort("", 53, 53, "udp"),))
+    assert propose(replace(there, besides=(udp, replace(somebodys, host="nas"))), "dns").target == "dns"
+
+
 def test_without_a_log_in_service_a_protected_route_says_so_and_a_bypass_needs_a_reason() -> None:
     bare = Snapshot((), None)
 
@@ -198,6 +214,9 @@ def test_a_second_gateway_takes_a_name_of_its_own() -> None:
     assert list(compose_of(propose(other, "torrent"))["services"]) == ["torrent-tunnel", "torrent"]
     elsewhere = replace(lab(), containers=(ContainerState("1", "tunnel", "y", "running", stack="someone-elses"),))
     assert list(compose_of(propose(elsewhere, "torrent"))["services"]) == ["torrent-tunnel", "torrent"]
+    once = ContainerState("1", "tunnel", "y", "running", stack="apps", labels={ONE_OFF_LABEL: "True"})
+    besides = replace(lab(), containers=(), besides=(once,))
+    assert list(compose_of(propose(besides, "torrent"))["services"]) == ["torrent-tunnel", "torrent"]
     own = replace(lab(), containers=(ContainerState("1", "tunnel", "y", "exited", stack="apps"),))
     assert list(compose_of(propose(own, "torrent"))["services"]) == ["tunnel", "torrent"]
 

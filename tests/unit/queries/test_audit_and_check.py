@@ -56,7 +56,7 @@ class MadeUpEngine:
     def silent(self) -> dict[str, str]:
         return {}
 
-    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
+    def containers(self, stack: str | None = None, *, besides: bool = False) -> tuple[ContainerState, ...]:
         ports = (PublishedPort("0.0.0.0", 8080, 80),)
         return (
             ContainerState(

@@ -1,13 +1,18 @@
 """What doctor says of HTTP tokens, and of roll-backs that failed."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from homelab_mcp.bootstrap import open_lab
+from homelab_mcp.core.project_name import ONE_OFF_LABEL
 from homelab_mcp.model.host import Check
+from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.model.observed import ContainerState, PublishedPort
 from homelab_mcp.model.token import Scope
-from homelab_mcp.queries.doctor import doctor
+from homelab_mcp.queries.doctor import doctor, machine
 from homelab_mcp.workflow.assembly import recovery
 
 
@@ -56,6 +61,28 @@ def test_a_failed_roll_back_is_told_with_both_ways_out_until_it_is_settled(tmp_p
     for number in (1, 2, 3):
         recovery(lab).accept(f"plan{number}", "test")
     assert said().ok
+
+
+def test_a_port_of_compose_run_is_published_by_that_and_one_of_a_stranger_or_another_host_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of(name: str, port: int, **more: Any) -> ContainerState:
+        return ContainerState(name, name, "x", "running", ports=(PublishedPort("", port, 80),), **more)
+
+    found = (
+        of("core-traefik-run-1", 80, stack="core", service="traefik", labels={ONE_OFF_LABEL: "True"}),
+        of("somebodys", 443),
+        of("there", 443, stack="core", service="traefik", host="nas"),
+    )
+
+    def containers(*, besides: bool = False) -> tuple[ContainerState, ...]:
+        return found if besides else found[2:]
+
+    lab = open_lab(str(tmp_path))
+    monkeypatch.setattr(lab, "engine", SimpleNamespace(containers=containers))
+    told = {c.name: c.sentence for c in machine(lab, LabSettings(domain="lab.test"))}
+    assert told["port_80"] == "Port 80 is published by core-traefik-run-1."
+    assert "published" not in told["port_443"]
 
 
 @pytest.mark.parametrize("there", [False, True])

@@ -84,6 +84,7 @@ class BenchLab:
             clock=self.clock,
             engine=self.docker,
             compose=self.compose,
+            root=str(root),
         )
         self.approvals = Approvals(plans=self.plans, journal=self.journal, approver=self.approver, clock=self.clock)
         self.applier = Applier(

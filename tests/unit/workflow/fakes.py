@@ -58,6 +58,7 @@ class FakeDocker:
     """The engine; ``calls`` is what was asked of it and of Compose, in order."""
 
     containers_now: dict[str, FakeContainer] = field(default_factory=dict)
+    besides_now: list[ContainerState] = field(default_factory=list)
     networks_now: set[str] = field(default_factory=lambda: {"bridge"})
     calls: list[str] = field(default_factory=list)
     log_line: str = "listening"
@@ -79,10 +80,11 @@ class FakeDocker:
     def memory(self) -> int:
         return self.info().memory
 
-    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
+    def containers(self, stack: str | None = None, *, besides: bool = False) -> tuple[ContainerState, ...]:
         self.ask()
         found = [c for c in self.containers_now.values() if stack in (None, c.stack)]
-        return tuple(self.state_of(c) for c in sorted(found, key=lambda c: c.id))
+        mine = tuple(self.state_of(c) for c in sorted(found, key=lambda c: c.id))
+        return (*mine, *(c for c in self.besides_now if besides and stack in (None, c.stack)))
 
     def state_of(self, one: FakeContainer) -> ContainerState:
         health = "" if "steady" in one.image or "crash" in one.image else "healthy"

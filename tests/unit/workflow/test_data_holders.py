@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from homelab_mcp.core.operations.data_holders import holders
-from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.observed import Snapshot, StackFiles
+from homelab_mcp.core.operations.data_holders import holders, refuse_held, standing_still
+from homelab_mcp.core.project_name import ONE_OFF_LABEL, PROJECT_LABEL
+from homelab_mcp.core.stack_owner import parted
+from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
+from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, DataMove, Draft, EngineAction, Plan, PlanState, Verification
-from tests.unit.workflow.bench_as_lab import BenchAsLab
+from homelab_mcp.workflow import propose_backup
+from tests.unit.workflow.bench_as_lab import CLI, BenchAsLab
 from tests.unit.workflow.bench_lab import BenchLab
 
 TRASH = ".homelab/trash/20260101-000000-restore-web"
@@ -155,3 +159,124 @@ def test_other_stacks_count_where_they_mount_what_moves_and_no_more() -> None:
     )
     assert set(holders(swap(), Snapshot(stacks, None))) == {"tv", "part"}
     assert holders(replace(swap(), moves=()), Snapshot(stacks, None)) == {}
+
+
+def running(name: str, *mounts: str, stack: str = "", service: str = "", **more: Any) -> ContainerState:
+    return ContainerState(name, name, "x:1", "running", stack=stack, service=service, mounts=mounts, **more)
+
+
+def once(name: str, *mounts: str, stack: str = "media", service: str = "web", **more: Any) -> ContainerState:
+    """As ``docker compose run`` makes it."""
+    labels = {PROJECT_LABEL: stack, ONE_OFF_LABEL: "True"}
+    return running(name, *mounts, stack=stack, service=service, labels=labels, **more)
+
+
+HOLD = (
+    once("media-web-run-1", "/lab/media/web/pages"),
+    once("in", "/lab/media/web/pages/one"),
+    once("around", "/lab/media/web"),
+    once("by_a_link", "/home/me/lab/media/web/pages/"),
+    once("of_another_stack", "/lab/media/web", stack="tv"),
+    once("by_a_volume", "media_pages"),
+    running("nobodys", "/lab/media/web/pages"),
+    running("renamed", "/lab/media/web/pages", stack="media", service="old"),
+    running("projects_elsewhere", "/lab/media/web/pages", stack="mine", service="web"),
+)
+LOOK_ON = (
+    once("server", "/lab", "/var/run/docker.sock"),
+    once("whole_machine", "/"),
+    once("whole_disk", "/lab/.."),
+    once("whole_stack", "/lab/media"),
+    once("beside", "/lab/media/web/pages2", "/elsewhere/lab/media/web/pages", "pages"),
+    once("backup", "/lab", "/lab/backup/restore", stack="backup", service="restic"),
+    running("node-exporter", "/", "/sys", "/lab"),
+    running("its_service", "/lab/media/web/pages", stack="media", service="web"),
+    running("browser", "/lab/media/web", stack="tv", service="app"),
+    once("there", "/lab/media/web/pages", host="nas"),
+    replace(once("ended", "/lab/media/web/pages"), state="exited"),
+)
+STACKS = (
+    StackFiles(
+        "media",
+        "media/compose.yaml",
+        "services:\n  web:\n    image: w\n    volumes: ['pages:/p']\n"
+        "volumes: {pages: {driver_opts: {type: none, o: bind, device: /lab/media/web/pages}}}\n",
+    ),
+    StackFiles("tv", "tv/compose.yaml", "services:\n  app:\n    image: x\n    volumes: ['../media/web:/x']\n"),
+    StackFiles(
+        "backup",
+        "backup/compose.yaml",
+        "services:\n  restic:\n    image: r\n    labels: {homelab.backup: engine}\n"
+        "    volumes: ['..:/lab', './restore:/r']\n",
+    ),
+)
+
+
+def seen(*containers: ContainerState, stacks: tuple[StackFiles, ...] = STACKS) -> Snapshot:
+    mine, others = parted(containers)
+    return Snapshot(stacks, None, mine, besides=others)
+
+
+@pytest.mark.parametrize("one", HOLD, ids=lambda c: c.name)
+def test_whoever_docker_says_holds_what_moves_is_in_the_way_of_it(one: ContainerState) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        refuse_held(swap(), seen(one), root=("/lab", "/home/me/lab"))
+    assert caught.value.code == "data_in_use"
+    assert f"container {one.name} runs on files" in caught.value.message
+
+
+@pytest.mark.parametrize("one", LOOK_ON, ids=lambda c: c.name)
+def test_who_looks_on_or_is_removed_is_not(one: ContainerState) -> None:
+    refuse_held(swap(), seen(one), root=("/lab", "/home/me/lab"))
+
+
+def test_a_service_that_has_the_mounts_of_another_is_known_and_stands_still() -> None:
+    text = "services:\n  web:\n    image: w\n    volumes: ['./web/pages:/p']\n"
+    text += "  job:\n    image: j\n    volumes_from: [web]\n"
+    stacks = (StackFiles("media", "media/compose.yaml", text),)
+    both = [running(n, "/lab/media/web/pages", stack="media", service=n) for n in ("web", "job")]
+
+    with pytest.raises(InvalidInput) as caught:
+        refuse_held(swap(), seen(*both, stacks=stacks), root="/lab")
+    assert caught.value.message.startswith("media/job runs on files")
+    still = standing_still(replace(swap(), actions=()), seen(*both, stacks=stacks), [], root="/lab")
+    assert [(a.kind, set(a.services)) for a in still.actions] == [
+        (ActionKind.REMOVE, {"web", "job"}),
+        (ActionKind.UP, {"web", "job"}),
+    ]
+
+
+def test_a_plan_looks_at_every_container(lab: BenchAsLab) -> None:
+    held = once("media-web-run-1", f"{lab.root}/media/web/pages")
+    lab.bench.docker.besides_now.append(held)
+    with pytest.raises(InvalidInput) as caught:
+        lab.bench.plan(swap(), approve=False)
+    assert caught.value.code == "data_in_use"
+    assert lab.bench.planner.snapshot(containers=True).besides == (held,)
+
+    lab.bench.docker.besides_now[:] = [replace(held, state="exited")]
+    assert lab.bench.plan(swap(), approve=False).draft.moves
+
+
+def test_a_restore_is_refused_before_anything_is_restored(lab: BenchAsLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = "services:\n  restic:\n    image: r:1\n    labels: {homelab.backup: engine}\n"
+    for path, text in (("backup/compose.yaml", engine), ("backup/backup.yaml", "repository: /mnt/backup\n")):
+        (lab.bench.root / path).write_text(text)
+    asked: list[str] = []
+
+    def chosen(_lab: object, backup: str) -> tuple[str, str]:
+        asked.append(backup)
+        raise NotFound("None.", code="no_backup")
+
+    monkeypatch.setattr(propose_backup, "_chosen", chosen)
+    monkeypatch.setattr(lab, "catalog", None, raising=False)
+
+    def refused() -> str:
+        with pytest.raises(HomelabError) as caught:
+            propose_backup.propose_restore_backup(lab, "media/web", CLI)  # type: ignore[arg-type] # as bench_as_lab
+        return caught.value.code
+
+    lab.bench.docker.besides_now.append(once("media-web-run-1", f"{lab.root}/media/web/pages"))
+    assert (refused(), asked) == ("data_in_use", [])
+    lab.bench.docker.besides_now.clear()
+    assert (refused(), asked) == ("no_backup", ["latest"])

@@ -70,9 +70,11 @@ class Restarting(Falling):
         since = self.clock.passed % (self.every + self.SLOW) - self.every
         return self.SLOW - since if since >= 0 else 0.0
 
-    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
+    def containers(self, stack: str | None = None, *, besides: bool = False) -> tuple[ContainerState, ...]:
         word = "restarting" if self.held() else "running"
-        return tuple(replace(c, state=word, status="Restarting (3)") for c in super().containers(stack))
+        return tuple(
+            replace(c, state=word, status="Restarting (3)") for c in super().containers(stack, besides=besides)
+        )
 
     def inspect(self, container_id: str) -> ContainerState:
         self.clock.sleep(self.held())
@@ -264,8 +266,8 @@ class FakeDockerWhoseTagsMoved(FakeDocker):
     def silent(self) -> dict[str, str]:
         return {}
 
-    def containers(self, stack: str | None = None) -> tuple[ContainerState, ...]:
-        return tuple(replace(one, image="sha256:" + "0" * 64) for one in super().containers(stack))
+    def containers(self, stack: str | None = None, *, besides: bool = False) -> tuple[ContainerState, ...]:
+        return tuple(replace(one, image="sha256:" + "0" * 64) for one in super().containers(stack, besides=besides))
 
 
 def test_traefik_is_still_found_after_its_tag_moved_on() -> None:

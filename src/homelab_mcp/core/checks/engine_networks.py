@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from homelab_mcp.core.checks.asleep import sleeps
 from homelab_mcp.core.checks.view import StackView
 from homelab_mcp.core.compose_model import is_external
 from homelab_mcp.core.stack_host import SWARM
 from homelab_mcp.core.swarm.network import OVERLAY
 from homelab_mcp.model.lab import LOCAL
+
+_DEFAULT = "default"
 
 
 def asked(known: Collection[str] | None, stack: StackView) -> bool:
@@ -37,13 +40,19 @@ def has(known: Collection[str] | None, stack: StackView, real: str) -> bool:
 
 
 def declares(stack: StackView) -> Iterator[str]:
-    """The engine's names of the networks of its own that a stack writes down."""
-    return (stack.real_network(k) for k, body in stack.section("networks").items() if not is_external(body))
+    """The engine's names of the networks of its own that a stack writes down; the default one where it is made."""
+    for key, body in stack.section("networks").items():
+        if not is_external(body) and (key != _DEFAULT or _on_default(stack)):
+            yield stack.real_network(key)
 
 
 def makes(stack: StackView) -> Iterator[str]:
     """Those, and the default network that Compose makes unasked for services that name none."""
     yield from declares(stack)
-    on_it = any("default" in s.networks for s in stack.services)
-    if on_it and not is_external(stack.section("networks").get("default")):
-        yield stack.real_network("default")
+    if _DEFAULT not in stack.section("networks") and _on_default(stack):
+        yield stack.real_network(_DEFAULT)
+
+
+def _on_default(stack: StackView) -> bool:
+    """Whether a service that is started is on the default network: without one Compose does not make it."""
+    return any(_DEFAULT in s.networks and not sleeps(s) for s in stack.services)

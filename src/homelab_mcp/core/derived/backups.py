@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from homelab_mcp.core import backup_jobs
 from homelab_mcp.core.backup_config import parse_config
 from homelab_mcp.core.backup_script import RUN_SH
 from homelab_mcp.core.derived import DerivedFile, LabAfter
+from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.core.project_name import project_name
 from homelab_mcp.model.errors import HomelabError
 
@@ -27,9 +29,25 @@ def backups(lab: LabAfter) -> Iterator[DerivedFile]:
     projects = {s.name: project_name(s.name, s.compose_text) for s in lab.snapshot.stacks}
     folder = f"{engine.stack}/engine"
     why = "The backup's list of databases and exceptions follows."
-    yield DerivedFile(f"{folder}/jobs.sh", backup_jobs.jobs_text(jobs, config, projects, paths), why)
+    jobs_file = f"{folder}/jobs.sh"
+    names = _names(lab.roots, lab.read(jobs_file) or "")
+    yield DerivedFile(jobs_file, backup_jobs.jobs_text(jobs, config, projects, paths, names), why)
     yield DerivedFile(f"{folder}/excludes", backup_jobs.excludes_text(jobs), why)
     me = ((engine.stack, engine.name),)
     yield DerivedFile(f"{folder}/run.sh", RUN_SH, "The backup's script is this version's.", 0o755, restart=me)
     clock = f"{config.schedule} sh /backup/run.sh backup\n"
     yield DerivedFile(f"{folder}/crontab", clock, "The backup's clock follows.", restart=me)
+
+
+def _names(roots: Root, before: str) -> list[str]:
+    """The lab's names: that of its folder, and those of links by which it was opened once.
+
+    Who opens it by its own name knows of no link, and the file would change with every other plan.
+    """
+    now = [r for r in ((roots,) if isinstance(roots, str) else roots) if r]
+    known = next((line for line in before.splitlines() if line.startswith("LABS=")), "")
+    try:
+        then = [name for word in shlex.split(known)[:1] for name in shlex.split(word.removeprefix("LABS="))]
+    except ValueError:
+        return now
+    return list(dict.fromkeys((*now, *then))) if now[:1] == then[:1] else now

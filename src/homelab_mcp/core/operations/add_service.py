@@ -13,6 +13,7 @@ from homelab_mcp.core.operations.elsewhere import reached
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.request import AddServiceRequest
 from homelab_mcp.core.operations.taken import refuse_taken
+from homelab_mcp.core.project_name import is_one_off
 from homelab_mcp.core.resources import Host, overbooked, too_small
 from homelab_mcp.core.stack_host import host_of, with_host
 from homelab_mcp.core.traefik import gives_certificates
@@ -164,7 +165,9 @@ def _gateway_name(gateway: ServiceDefinition, main: str, stack: str, lab: LabVie
     """The gateway's own name where nothing in the lab or on the engine has it, else one that says whose it is."""
     in_files = lab.container(gateway.id) or next((s for s in lab.services if s.name == gateway.id), None)
     # Another name is the person's only way out, and they cannot choose the gateway's.
-    elsewhere = any(c.name == gateway.id and c.stack != stack for c in snapshot.containers or ())
+    elsewhere = any(
+        c.name == gateway.id and (c.stack != stack or is_one_off(c.labels)) for c in snapshot.every_container
+    )
     return f"{main}-{gateway.id}" if in_files or elsewhere else gateway.id
 
 

@@ -1,7 +1,8 @@
 """Who holds the files and folders that a draft moves: those stand still meanwhile, whichever operation made it.
 
 A container holds the very folder that it was made with. One that is not made anew goes on with what was put aside, and
-writes there.
+writes there. The files say who will hold what; who holds it now Docker alone knows (``docker compose run``,
+``volumes_from``, a service that the file calls otherwise since).
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from dataclasses import replace
 
 from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.backup_jobs import engine_of
+from homelab_mcp.core.database_folders import paths_of
 from homelab_mcp.core.lazy import ENABLE
 from homelab_mcp.core.operations.containers_back import all_services
 from homelab_mcp.core.operations.data_places import used_elsewhere
-from homelab_mcp.core.operations.lab_view import view
+from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.stack_paths import Root
+from homelab_mcp.core.project_name import is_one_off
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.lab import PRIVATE_FOLDER
-from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.lab import LOCAL, PRIVATE_FOLDER
+from homelab_mcp.model.observed import ContainerState, Snapshot
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Plan, Verification
 
 _DOWN = frozenset({"exited", "created", "dead", "removing"})
@@ -34,24 +37,81 @@ def holders(
     Who mounts more than a service's folder, as a file browser does, sees there what is put in its place. Where nobody
     knows what runs, all that the files start count. Those that are ``down`` count as if they ran.
     """
-    paths = [p for m in draft.moves for p in (m.source, m.target) if p.partition("/")[0] != PRIVATE_FOLDER]
+    paths = _moved(draft)
     if not paths:
         return {}
     seen = view(snapshot)
-    engine = engine_of(seen)
-    # It brings there what is moved from there, and has it open no more.
-    brought = f"{engine.stack}/restore" if engine else ""
+    brought = _brought(seen)
     users = {p: w for p, w in used_elsewhere(snapshot, "", paths, root=root, files=False).items() if p != brought}
-    removed = {(a.stack, s) for a in draft.actions if a.kind is ActionKind.REMOVE for s in a.services or ("",)}
+    told = {(c.stack, c.service) for c in _told(draft, snapshot, seen, root) if not is_one_off(c.labels)}
+    removed = _removed(draft)
     found: dict[str, list[str]] = {}
     for one in seen.services:
         if {(one.stack, one.name), (one.stack, "")} & removed:
             continue
         if (one.stack, one.name) not in down and not _runs(snapshot, one.stack, one.name, one.data):
             continue
-        if any(one.where in w and _holds(place, paths, one.stack) for place, w in users.items()):
+        named = any(one.where in w and _holds(place, paths, one.stack) for place, w in users.items())
+        if named or (one.stack, one.name) in told:
             found.setdefault(one.stack, []).append(one.name)
     return {stack: tuple(names) for stack, names in found.items()}
+
+
+def strangers(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> tuple[str, ...]:
+    """Containers that run on what the draft moves and are of no service that the files know: no REMOVE takes them."""
+    seen = view(snapshot)
+    known = {(s.stack, s.name) for s in seen.services}
+    told = _told(draft, snapshot, seen, root)
+    return tuple(c.name for c in told if is_one_off(c.labels) or (c.stack, c.service) not in known)
+
+
+def _told(draft: Draft, snapshot: Snapshot, seen: LabView, root: Root) -> list[ContainerState]:
+    """Running containers of this machine that hold what moves, by what Docker says they mount, and are not removed."""
+    paths, roots = _moved(draft), [r.rstrip("/") for r in ((root,) if isinstance(root, str) else root) if r]
+    if not paths or not roots:
+        return []
+    behind = paths_of(seen, root).volumes.get(LOCAL, {})
+    removed, brought = _removed(draft), _brought(seen)
+    found = []
+    for one in snapshot.every_container:
+        if one.host or one.state in _DOWN:
+            continue
+        # `docker compose rm` leaves those of `docker compose run` alone.
+        if not is_one_off(one.labels) and {(one.stack, one.service), (one.stack, "")} & removed:
+            continue
+        places = {behind.get(m, "") or _in_lab(m, roots) for m in one.mounts} - {brought}
+        if any(place and _holds(place, paths, _own(one, place)) for place in places):
+            found.append(one)
+    return found
+
+
+def _own(one: ContainerState, place: str) -> str:
+    """Of which stack's folders what a container mounts around them counts.
+
+    A service of another stack that looks on sees there what is put in its place. A container that somebody made for
+    one piece of work has files open.
+    """
+    service = bool(one.stack) and not is_one_off(one.labels)
+    return one.stack if service else place.partition("/")[0]
+
+
+def _in_lab(path: str, roots: Sequence[str]) -> str:
+    """A path of the machine as one of the lab; "" for the lab as a whole, and what is elsewhere or around it."""
+    return next((path[len(r) + 1 :].rstrip("/") for r in roots if path.startswith(f"{r}/")), "")
+
+
+def _moved(draft: Draft) -> list[str]:
+    return [p for m in draft.moves for p in (m.source, m.target) if p.partition("/")[0] != PRIVATE_FOLDER]
+
+
+def _removed(draft: Draft) -> set[tuple[str, str]]:
+    return {(a.stack, s) for a in draft.actions if a.kind is ActionKind.REMOVE for s in a.services or ("",)}
+
+
+def _brought(seen: LabView) -> str:
+    """Where the backup brings what is moved from there, and has it open no more."""
+    engine = engine_of(seen)
+    return f"{engine.stack}/restore" if engine else ""
 
 
 def standing_still(
@@ -126,13 +186,14 @@ def _ended(
 
 
 def refuse_held(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> None:
-    """Raise InvalidInput (``data_in_use``) where a running service would go on with a folder that is moved away."""
-    if snapshot.containers is None:
+    """Raise InvalidInput (``data_in_use``) where a running container would go on with a folder that is moved away."""
+    if snapshot.containers is None or not draft.moves:
         return
-    if held := holders(draft, snapshot, root=root):
-        names = ", ".join(f"{stack}/{name}" for stack, services in held.items() for name in services)
+    names = [f"{stack}/{name}" for stack, names in holders(draft, snapshot, root=root).items() for name in names]
+    names += [f"container {name}" for name in strangers(draft, snapshot, root=root)]
+    if names:
         raise InvalidInput(
-            f"{names} runs on files that this plan moves, and the plan does not stop it.",
+            f"{', '.join(names)} runs on files that this plan moves, and the plan does not stop it.",
             code="data_in_use",
             hint="Stop it first, and start it again after the apply: its container is to be made anew then.",
         )

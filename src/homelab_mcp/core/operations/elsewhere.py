@@ -37,7 +37,7 @@ def reached(generated: Generated, place: str, address: str, lab: LabView, snapsh
         )
         return replace(generated, route=None, notes=(*generated.notes, note))
     taken = {port for s in lab.on(place).services for port, _ in s.published()}
-    taken |= {p.host_port for c in snapshot.containers or () if c.host == place for p in c.ports}
+    taken |= {p.host_port for c in snapshot.every_container if c.host == place for p in c.ports}
     services = published(generated.services, address, taken)
     if host_routes.core_folder(lab):
         note = (

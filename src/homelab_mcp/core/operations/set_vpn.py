@@ -140,7 +140,7 @@ def _new_gateway(work: _Work, name: str, root: str) -> str:
     definition = work.find(vpn.GATEWAY)
     choice = _choice(work)
     _refuse_missing(work, choice)
-    taken = {s.name for s in work.lab.services} | {c.name for c in work.snapshot.containers or ()}
+    taken = {s.name for s in work.lab.services} | {c.name for c in work.snapshot.every_container}
     gateway = f"{name}-{vpn.GATEWAY}" if vpn.GATEWAY in taken else vpn.GATEWAY
     made = gateway_for(
         definition,

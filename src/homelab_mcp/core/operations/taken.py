@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from homelab_mcp.core.generator import Generated
 from homelab_mcp.core.operations.lab_view import LabView
+from homelab_mcp.core.project_name import is_one_off
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LOCAL, LabSettings
-from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.observed import ContainerState, Snapshot
 
 
 def refuse_taken(
@@ -28,16 +31,16 @@ def refuse_taken(
                 code="service_exists",
             )
         holder = here.container(name)
-        around = (c for c in snapshot.containers or () if c.host == there)
-        running = next((c for c in around if c.name == name and c.stack != stack), None)
+        around = [c for c in snapshot.every_container if c.host == there]
+        running = next((c for c in around if c.name == name and (c.stack != stack or is_one_off(c.labels))), None)
         if holder or running:
-            where = holder.where if holder else "a container outside this stack"
+            where = holder.where if holder else _where(running, stack)
             raise InvalidInput(
                 f"The container name {name} is taken by {where}.",
                 hint="Give another 'name'.",
                 code="container_name_taken",
             )
-        _refuse_ports(name, block.get("ports", []), here)
+        _refuse_ports(name, block.get("ports", []), here, [c for c in snapshot.besides if c.host == there])
     if generated.route:
         refuse_host(generated.route.host, lab, settings)
 
@@ -53,7 +56,12 @@ def refuse_host(host: str, lab: LabView, settings: LabSettings, *, but: str = ""
         raise InvalidInput(f"{host} already leads to {holder}.", hint="Give another 'subdomain'.", code="host_taken")
 
 
-def _refuse_ports(name: str, ports: list[str], lab: LabView) -> None:
+def _where(running: ContainerState | None, stack: str) -> str:
+    outside = running is None or running.stack != stack
+    return "a container outside this stack" if outside else "a container that `docker compose run` made"
+
+
+def _refuse_ports(name: str, ports: list[str], lab: LabView, besides: Sequence[ContainerState]) -> None:
     for port in ports:
         body, _, protocol = port.partition("/")
         first, _, last = body.rsplit(":", 2)[-2].partition("-")
@@ -66,3 +74,10 @@ def _refuse_ports(name: str, ports: list[str], lab: LabView) -> None:
                 hint=f"Free it first, by removing or changing {holder.where}.",
                 code="port_taken",
             )
+        for one in besides:
+            if at := next((p for p in one.ports if p.host_port in numbers and p.protocol == (protocol or "tcp")), None):
+                raise InvalidInput(
+                    f"{name} would publish port {at.host_port}, which the container {one.name} has.",
+                    hint="Stop that container first; no service of the lab made it.",
+                    code="port_taken",
+                )

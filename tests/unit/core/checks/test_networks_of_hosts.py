@@ -46,6 +46,24 @@ def test_what_another_hosts_stack_makes_is_not_meant(rule: str) -> None:
     assert not found(rule, FRONT, f"{NAS}{maker}", networks=ASKED)
 
 
+@pytest.mark.parametrize(
+    ("more", "made"),
+    [
+        ("", True),
+        ("    networks: [default]\nnetworks: {default: {}}\n", True),
+        ("    network_mode: host\n", False),
+        ("    network_mode: host\nnetworks: {default: {}}\n", False),
+        ("    profiles: [now and then]\n", False),
+        ("    profiles: [now and then]\nnetworks: {default: {}}\n", False),
+    ],
+)
+def test_a_default_network_is_made_with_a_service_on_it_that_is_started(more: str, made: bool) -> None:
+    head = "services:\n  web:\n    image: nginx:1.29\n"
+    user = f"{head}    networks: [other]\nnetworks: {{other: {{external: true, name: s1_default}}}}\n"
+    assert bool(found("HL025", user, head + more, networks={"bridge"})) is not made
+    assert not found("HL293", user, head + more, networks={"bridge"})
+
+
 def test_a_missing_network_is_told_with_the_host_that_lacks_it() -> None:
     (told,) = found("HL025", f"{NAS}{FRONT}", networks=ASKED)
     assert told.message == (
