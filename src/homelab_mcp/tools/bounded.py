@@ -151,7 +151,14 @@ def _lighter(value: Any, heavy: int, room: int, gone: dict[str, int], name: str)
         # At most by half where others stand beside it: each keeps its beginning.
         now -= shorten(most, max(room - (heavy - weights[most]), room // 2))
     while now > room and len(found) > 1:
-        last = keys.pop()
+        last = keys[-1]
+        rest = now - weights[last]
+        if room - rest > room // 4:
+            # Without this one much of the room would be empty.
+            now -= shorten(last, room - rest)
+            if now <= room:
+                break
+        keys.pop()
         del found[last]
         now -= weights[last] + names[last]
         _count(gone, name, 1)

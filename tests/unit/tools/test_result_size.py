@@ -384,6 +384,12 @@ def test_the_short_fields_of_a_wide_answer_stay() -> None:
     assert "fields" in found["cut"]
 
 
+def test_what_room_there_is_is_used() -> None:
+    for rows in (["a", *["x" * 20_000] * 3], [{"n": 1}, *[{"t": "x" * 15_000, "u": "y" * 9_000}] * 4]):
+        for body in ({"rows": rows}, {"rows": {str(n): row for n, row in enumerate(rows)}}):
+            assert RESULT_LIMIT * 0.9 < weight(bounded(body)) <= RESULT_LIMIT
+
+
 def test_long_names_do_not_make_the_word_on_the_cut_longer_than_its_room() -> None:
     found = bounded({f"{n}{'é' * 300}": "x" * 4_000 for n in range(9)})
     assert weight(found) <= RESULT_LIMIT
