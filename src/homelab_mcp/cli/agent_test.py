@@ -118,9 +118,12 @@ async def _started(beside: AsyncExitStack, command: str, folder: str, saved: dic
     import anyio
 
     try:
+        words = shlex.split(command)
+        if not words:
+            return ["it does not start: there is no command in it"]
         # A session of its own, so that its children are ended with it.
         program = await anyio.open_process(
-            shlex.split(command), cwd=folder, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True
+            words, cwd=folder, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True
         )
     except (OSError, ValueError) as error:
         return [f"it does not start: {error}"]

@@ -28,18 +28,44 @@ _TOKENS = re.compile(
     r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|pypi-[A-Za-z0-9_-]{40,}|\d{8,10}:AA[A-Za-z0-9_-]{33}|"
     r"AGE-SECRET-KEY-1[A-Z0-9]{50,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,})"
 )
+_D = r"\${1,2}"
 _HASH = re.compile(
-    r"\${1,2}(?:apr1|[156y]|2[abxy]|argon2(?:id|i|d)|scrypt|pbkdf2(?:-sha\d{1,3})?)\${1,2}[A-Za-z0-9./=,+$-]{20,1024}"
+    rf"{_D}1{_D}[./0-9A-Za-z]{{1,16}}{_D}[./0-9A-Za-z]{{22}}(?![./0-9A-Za-z])|"
+    rf"{_D}[56]{_D}(?:rounds=\d{{1,9}}{_D})?[./0-9A-Za-z]{{1,16}}{_D}[./0-9A-Za-z]{{22,1024}}|"
+    rf"{_D}2[abxy]{_D}\d\d{_D}[./0-9A-Za-z]{{20,1024}}|"
+    rf"{_D}g?y{_D}[./0-9A-Za-z]{{1,16}}{_D}[./0-9A-Za-z]{{1,86}}{_D}[./0-9A-Za-z]{{20,1024}}|"
+    rf"{_D}(?:apr1|argon2(?:id|i|d)|scrypt|pbkdf2(?:-sha\d{{1,3}})?){_D}[A-Za-z0-9./=,+$-]{{20,1024}}"
 )
-"""A password's hash as crypt(5) and its kin write it; in compose files each dollar sign is doubled."""
+"""A password's hash as crypt(5) and its kin write it; in compose files each dollar sign is doubled.
+
+By its whole form: ``$1$request_uri/...`` in a proxy's rule is two groups of an address.
+"""
+_FLAG = (
+    r"(?<![\w-])--?(?:(?!(?:no|disable|without|skip)-)[a-z0-9]{1,20}-){0,4}(?:requirepass|passw(?:or)?d|passphrase|pass|"
+    r"secret|token|api[_-]?key|auth[_-]?key|private[_-]?key|access[_-]?key)"
+)
+_QUOTED = r"(?:(?P<double>\")|(?P<single>'))"
+_IN_QUOTES = r"(?(double)(?:[^\"\\\n]|\\[^\n]){1,4096}+|(?(single)(?:[^'\n]|''){1,4096}+|"
 _OPTION = re.compile(
-    r"(?P<name>(?<![\w-])--?(?:[a-z0-9]{1,20}-){0,4}(?:passw(?:or)?d|passphrase|secret|token|api-?key|private-?key|access-?key)"
-    r"(?:(?P<quote>[\"'])\s{0,3},\s{0,80}(?P=quote)|[\"']?\s{0,3}\n\s{0,40}-\s{1,3}[\"']?|\s{1,3}(?=\S{0,60}\d)))"
-    r"(?P<value>(?![-$])[^\s\"',\]]{4,4096})",
+    rf"(?P<name>{_FLAG}(?:[\"'](?:\s{{0,3}},\s{{0,80}}|[ \t]{{1,3}})(?=[\"'])|[ \t]{{1,3}}(?=[\"'])|"
+    rf"=|\s{{1,3}}(?=[^\s\"'])(?=\S{{0,60}}\d)){_QUOTED}?)"
+    rf"(?P<value>(?![-$]){_IN_QUOTES}[^\s\"',\]]{{4,4096}})))",
     re.IGNORECASE,
 )
-"""An option and its value as two words: in a list's one notation or other, or in a line where the value has a digit,
+"""An option and its value as two words of a list or a line; without quotes in a line only where the value has a digit,
 since "--token is" may be prose."""
+_NOTED = (
+    r"(?:[+-]?[ \t]{0,40}+(?:#[^\n]{0,200}+)?\n|"
+    rf"-[ \t]{{0,40}}+-[ \t]{{1,3}}[\"']?{re.escape(MASK)}[\"']?[ \t]{{0,3}}\n){{0,5}}+"
+)
+_ITEM = re.compile(
+    rf"(?P<name>-[ \t]{{1,3}}[\"']?{_FLAG}[\"']?[ \t]{{0,3}}(?:#[^\n]{{0,200}}+)?\n{_NOTED}"
+    rf"[+-]?[ \t]{{0,40}}-[ \t]{{1,3}}{_QUOTED}?)"
+    rf"(?P<value>(?![-$]){_IN_QUOTES}(?=[^\n]{{4}})(?:[^\n\"'#]|(?<=\S)[\"'#]){{1,4096}}+)))",
+    re.IGNORECASE,
+)
+"""The same as two items of a list, each on its line, in a diff too; comments may stand between them, and in a diff the
+value before."""
 _ODD = re.compile(r"[A-Za-z0-9+/=_~.!@#%^*-]{20,}")
 _DIGEST = re.compile(
     r"(?:.*@)?sha(?:256|384|512)[:-].*|[A-Za-z0-9.-]+(?:/[A-Za-z0-9._-]+)+(?::[\w.-]+)?(?:@sha256:\S+)?"
@@ -52,6 +78,7 @@ _TOKEN_HINTS = (
     *("sk-", "AIza", "npm_", "dckr_pat_", "tskey-", "hvs.", "SG.", "pypi-", ":AA", "AGE-SECRET-KEY-1", "eyJ"),
 )
 _NAME_HINTS = ("passw", "passphrase", "secret", "token", "api", "private", "access", "credential")
+_FLAG_HINTS = ("pass", "secret", "token", "key")
 _KEY_LINE = re.compile(r"\s*(?:\}⟦[0-9a-f]{1,32}:\d{1,9}⟧)?\s*[A-Za-z0-9+/=]{1,100}\s*")
 _KEY_LINES = 400
 
@@ -83,8 +110,10 @@ def mask_shapes(text: str, *, named: bool = True) -> str:
     if "bearer" in low or "basic" in low:
         text = _BEARER.sub(_mask_bearer, text)
         low = text.lower()
-    if "--" in text:
-        text = _OPTION.sub(_mask_value, text)
+    if "-" in text and any(hint in low for hint in _FLAG_HINTS):
+        text = _ITEM.sub(_mask_value, _OPTION.sub(_mask_value, text))
+        if "\n+" in text:
+            text = _ITEM.sub(_mask_value, text)
         low = text.lower()
     if len(low) != len(text):
         return _ASSIGNED.sub(_mask_value, text)

@@ -14,7 +14,7 @@ from homelab_mcp.queries.find import UNREADABLE, read_stacks
 
 JOURNAL_ENTRIES = 50
 _WAY_ON = 200
-"""Characters kept free in a part for the word on how it goes on."""
+"""Bytes kept free in a part for the word on how it goes on."""
 
 
 def catalog(lab: Lab) -> str:
@@ -68,7 +68,7 @@ def documentation(lab: Lab, name: str, part: str = "1", *, size: int) -> str:
         lab: the lab.
         name: the page's.
         part: its number from 1, as the address has it.
-        size: characters of a part at most, the word on how it goes on among them.
+        size: bytes of a part at most, the word on how it goes on among them.
 
     Raises:
         NotFound: with the pages, or the parts, that there are.
@@ -78,9 +78,11 @@ def documentation(lab: Lab, name: str, part: str = "1", *, size: int) -> str:
         raise NotFound(
             f"There is no page {name[:80]!r}.", hint=f"Pages: {', '.join(sorted(pages))}.", code="page_unknown"
         )
-    if part == "1" and len(pages[name]) <= size:
-        return pages[name]
-    parts = _parts(pages[name], size - _WAY_ON)
+    # Masked before it is parted, as whatever leaves: a mask may be longer than what it stands for.
+    text = lab.redactor.redact(pages[name], named=False)
+    if part == "1" and len(text.encode()) <= size:
+        return text
+    parts = _parts(text, size - _WAY_ON)
     if part not in (str(n) for n in range(1, len(parts) + 1)):
         raise NotFound(
             f"Page {name} has no part {part[:20]!r}.", hint=f"Its parts are 1 to {len(parts)}.", code="page_unknown"
@@ -91,14 +93,25 @@ def documentation(lab: Lab, name: str, part: str = "1", *, size: int) -> str:
 
 
 def _parts(text: str, size: int) -> list[str]:
-    """The text in pieces, each of whole lines where a line is no longer than a piece; nothing of it is left out."""
-    parts = [""]
+    """The text in pieces of so many bytes, of whole lines where a line is no longer than one; nothing is left out."""
+    parts, filled = [""], 0
     for line in text.splitlines(keepends=True):
-        for piece in (line[at : at + size] for at in range(0, len(line), size)):
-            if len(parts[-1]) + len(piece) > size:
+        for piece in _pieces(line, size):
+            heavy = len(piece.encode())
+            if filled + heavy > size:
                 parts.append("")
+                filled = 0
             parts[-1] += piece
+            filled += heavy
     return parts
+
+
+def _pieces(line: str, size: int) -> list[str]:
+    """The line in pieces of so many bytes at most; most lines are one."""
+    if len(line.encode()) <= size:
+        return [line]
+    most = size // 4
+    return [line[at : at + most] for at in range(0, len(line), most)]
 
 
 def stack_names(lab: Lab) -> list[str]:

@@ -23,10 +23,16 @@ class EnvOutput(BaseModel):
 
 
 def page_of(found: dict[str, Any], offset: int) -> EnvOutput:
-    """The part of an answer that one result takes: what is wrong comes first, then stacks or variables."""
+    """The part of an answer that one result takes: what is wrong comes first, then stacks or variables.
+
+    A page after the last problem has no word on problems: an empty list would say that there are none.
+    """
     kind = "stacks" if "stacks" in found else "variables"
     lists = [name for name in ("problems", kind) if name in found]
     left = [(name, row) for name in lists for row in found[name]][offset:]
+    if offset and offset >= len(found.get("problems", ())):
+        found = {name: value for name, value in found.items() if name != "problems"}
+        lists = [kind]
 
     def page(count: int) -> EnvOutput:
         shown = {name: [row for whose, row in left[:count] if whose == name] for name in lists}

@@ -31,7 +31,8 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
             text: str = await in_thread(make, *arguments)
         except HomelabError as error:
             raise ResourceError(told(error)) from error
-        return text if len(text) <= RESULT_LIMIT else f"{text[:RESULT_LIMIT]}\n… cut after {RESULT_LIMIT} characters\n"
+        # Masked before it is cut: half a secret would not be known as one.
+        return cut(await in_thread(lambda: lab.redactor.redact(text, named=False)))
 
     _register_catalog(server, lab, page)
 
@@ -76,6 +77,15 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
         return await page(plan_page, lab, plan_id)
 
     _register_docs(server, lab, page)
+
+
+def cut(text: str) -> str:
+    """The page within the bytes of a result; what is cut off is said at its end."""
+    raw = text.encode("utf-8", "replace")
+    if len(raw) <= RESULT_LIMIT:
+        return text
+    note = f"\n… cut after {RESULT_LIMIT} bytes\n"
+    return raw[: RESULT_LIMIT - len(note.encode())].decode(errors="ignore") + note
 
 
 def _register_docs(server: MCPServer[Any], lab: Lab, page: Callable[..., Awaitable[str]]) -> None:

@@ -69,7 +69,7 @@ def masked_result(body: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]
         masked: dict[str, Any] = redactor.data(body, KEPT)
         return masked
     rest = {k: v for k, v in body.items() if k not in {"structuredContent", "content"}}
-    shown = bounded(redactor.data(structured, KEPT))
+    shown = bounded(redactor.data(structured, KEPT), keep=KEPT)
     content = []
     for block in body.get("content", ()):
         text = block.get("text")

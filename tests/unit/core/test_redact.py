@@ -51,6 +51,24 @@ def test_the_longer_of_two_values_goes_first() -> None:
         ('["serve", "--token", "hunter2x"]', "hunter2x"),
         ("command:\n  - --admin-password\n  - hunterx\n", "hunterx"),
         ("restic --password hunter2 check", "hunter2"),
+        ('server --password "hunter" --port 80', "hunter"),
+        ("server --password 'hunter two'", "two"),
+        ('server --password "hun\\"ter"', "ter"),
+        ("server --password 'hun''ter'", "ter"),
+        ('["--password", "hunter twox"]', "twox"),
+        ("""['--token', "s3cr"]""", "s3cr"),
+        ("""'--token' "hunterx" """, "hunterx"),
+        ("command:\n  - --token\n  # by hand\n\n  - hunterx\n", "hunterx"),
+        ("command:\n  - '--token'  # by hand\n  - hunter two\n", "two"),
+        ("@@ -1 +1 @@\n     - --token\n-    - hunterx\n+    - huntery\n", "hunter"),
+        ("redis-server --requirepass hunter2", "hunter2"),
+        ("redis-server --requirepass=hunterx", "hunterx"),
+        ("unlock --pass hunter2", "hunter2"),
+        ("tailscale up --auth-key hunter2 --authkey hunter2", "hunter2"),
+        ("unlock -password hunter2", "hunter2"),
+        ("me:$6$rounds=5000$saltsalt$Svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjlO", "Svn8"),
+        ("me:$1$saltsalt$qjXMvbEw8oaL.CzflDtaK/", "qjXM"),
+        ("me:$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7", "X3DX"),
         ("users: me:$$apr1$$q8eZFHjF$$Fvmkk//V6Btlaf2i/ju5n/", "Fvmkk"),
         ("me:$2y$05$iPGcI0PwxkDoOZUlGPkIFe31e47F5vewcjlhzhgf0EHo45H.dFyKW", "iPGcI0"),
         ("password is $argon2id$v=19$m=65536,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$BBBBBBBBBBBBBBBBBBBBBB", "BBBB"),
@@ -75,6 +93,16 @@ def test_what_looks_like_a_secret_goes(text: str, gone: str) -> None:
         'command: ["--token-file", "/run/secrets/token"]',
         'command: ["--token", "${TOKEN}"]',
         "price: $1$2 and $5$$6",
+        "command:\n - --disable-password\n - server\n",
+        'command: ["--no-api-key", "server"]',
+        "serve --skip-token 'a word' --without-secret 12345",
+        "- Use --no-password\n- Then restart the service\n",
+        "Use --no-password\nThen restart in 2026",
+        "- Use --password\n- Then restart the service\n",
+        'server --password "${PASSWORD}"',
+        "rewrite ^(.*)$ https://$1$request-uri/abcdefghijkl permanent;",
+        'replacement: "/$1$2/abcdefghijklmnopqrstuvwxyz"',
+        'replacement: "/$$1$$2$$3/abcdefghijklmnopqrstuvwxyz"',
     ],
 )
 def test_ordinary_text_stays(text: str) -> None:
@@ -97,6 +125,32 @@ def test_masking_a_megabyte_takes_no_longer_than_it_should() -> None:
     for text in ("a" * 1_000_000, "password" * 125_000, "eyJ" * 300_000, "a://" * 250_000, "-----BEGIN " * 90_000):
         safe(text, ["hunter2hunter2"])
     assert time.process_time() - begun < 8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--a-b-c-d-token ",
+        '--token "',
+        '--token "\\',
+        "--token' ",
+        "--token ",
+        "- --token\n",
+        "- --token\n#",
+        "- --token # ",
+        "- --token\n- '",
+        "--token 'aaaaaaaa",
+        "$1$abcdefgh",
+        "$$6$$rounds=1",
+        "$y$a$",
+        "--no-",
+    ],
+)
+def test_a_megabyte_of_what_is_nearly_an_option_takes_no_longer(text: str) -> None:
+    begun = time.process_time()
+    for hostile in (text * (1_000_000 // len(text)), text + text[-1] * 1_000_000, text + " \n" * 500_000):
+        redact(hostile)
+    assert time.process_time() - begun < 4
 
 
 def test_env_values_count_as_secret_unless_their_name_says_otherwise() -> None:

@@ -15,6 +15,7 @@ from homelab_mcp.cli.app import app
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.plan import Requester
 from homelab_mcp.server import build
+from homelab_mcp.tools.get_env import page_of
 from homelab_mcp.workflow.init_lab import init_lab
 from homelab_mcp.workflow.propose_env import propose_rotate
 from tests.unit.core.certs_made import KEY_CANARY, NOW, entry, store
@@ -88,6 +89,25 @@ async def test_variables_are_listed_by_name_and_checked(root: Path) -> None:
     assert rows["DB_PASSWORD"] == {"name": "DB_PASSWORD", "state": "set", "secret": True, "used_by": ["db"]}
     assert {(p["kind"], p["name"]) for p in one["problems"]} == {("unset", "TZ"), ("unused", "GONE")}
     assert (await call(root, "get_env", stack="nope"))["error"]
+
+
+def test_a_page_after_the_last_problem_does_not_say_that_there_are_none() -> None:
+    found = {
+        "stack": "data",
+        "variables": [{"name": f"V{n}", "used_by": ["x" * 60]} for n in range(400)],
+        "problems": [{"name": "w" * 100, "kind": "unset"} for _ in range(150)],
+    }
+    told, offset = [], 0
+    while True:
+        page = page_of(found, offset).model_dump()
+        told.append("problems" in page)
+        assert bool(page.get("problems")) is (offset < 150) is told[-1]
+        if not (offset := page.get("next_offset", 0)):
+            break
+    assert told[:2] == [True, True]
+    assert told[-1] is False
+    assert page_of({**found, "problems": []}, 0).model_dump()["problems"] == []
+    assert "problems" not in page_of({"stack": "data", "variables": found["variables"]}, 0).model_dump()
 
 
 async def test_the_whole_labs_variables_are_set_by_a_plan(root: Path) -> None:

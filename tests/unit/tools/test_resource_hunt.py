@@ -12,7 +12,9 @@ from mcp.shared.exceptions import MCPError
 from homelab_mcp.bootstrap import LocalLab, open_lab
 from homelab_mcp.core.env_file import quote
 from homelab_mcp.model.plan import Requester
+from homelab_mcp.queries.pages import _parts
 from homelab_mcp.server import build
+from homelab_mcp.tools import lab_resources
 from homelab_mcp.tools.bounded import RESULT_LIMIT
 from homelab_mcp.workflow.assembly import applier, approvals
 from homelab_mcp.workflow.init_lab import init_lab
@@ -130,6 +132,29 @@ async def test_a_plan_and_what_happened_are_read_as_pages(lab: LocalLab) -> None
         assert done in json.dumps(journal)
 
 
+async def test_a_page_is_masked_before_it_is_cut(lab: LocalLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = max((value for value in IN_ENV.values() if value.isalnum()), key=len)
+    told = {"text": ""}
+    monkeypatch.setattr(lab_resources, "plan_page", lambda *_: told["text"])
+    async with Client(build(lab)) as client:
+        for before in range(RESULT_LIMIT - len(secret) - 60, RESULT_LIMIT, 3):
+            told["text"] = f"{'.' * before}{secret}{'é.' * 900}"
+            page = (await client.read_resource("homelab://plans/a")).contents[0].text  # type: ignore[union-attr]
+            assert secret[:3] not in page
+            assert len(page.encode()) <= RESULT_LIMIT
+            assert page.endswith(f"… cut after {RESULT_LIMIT} bytes\n")
+        told["text"] = "é" * (RESULT_LIMIT - 10)
+        page = (await client.read_resource("homelab://plans/a")).contents[0].text  # type: ignore[union-attr]
+        assert RESULT_LIMIT - 4 < len(page.encode()) <= RESULT_LIMIT
+
+
+def test_parts_of_a_page_are_counted_in_bytes_and_nothing_is_left_out() -> None:
+    for text in ("größe " * 900 + "\n" + "é" * 9_000, "é\n" * 5_000, "🙂" * 3_000, ""):
+        parts = _parts(text, 1_000)
+        assert "".join(parts) == text
+        assert all(len(part.encode()) <= 1_000 for part in parts)
+
+
 async def test_a_long_page_of_the_docs_goes_on_where_it_says(lab: LocalLab) -> None:
     long = {name: text for name, text in lab.docs.items() if len(text) > RESULT_LIMIT}
     assert len(long["rules"]) > 5 * RESULT_LIMIT
@@ -139,7 +164,7 @@ async def test_a_long_page_of_the_docs_goes_on_where_it_says(lab: LocalLab) -> N
             address, read, seen = f"homelab://docs/{name}", "", 0
             while address:
                 text = (await client.read_resource(address)).contents[0].text  # type: ignore[union-attr]
-                assert len(text) <= RESULT_LIMIT
+                assert len(text.encode()) <= RESULT_LIMIT
                 part, _, end = text.rpartition("\n… part ")
                 read, seen = read + part, seen + 1
                 assert end.startswith(f"{seen} of "), end

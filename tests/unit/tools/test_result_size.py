@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -298,7 +299,7 @@ async def test_pages_give_everything_once(
             found, text = await asked(client, tool, arguments | place)
             assert found, text
             assert "cut" not in found
-            rows += [f"{kind} {json.dumps(row, sort_keys=True)}" for kind in kinds for row in found[kind]]
+            rows += [f"{kind} {json.dumps(row, sort_keys=True)}" for kind in kinds for row in found.get(kind, ())]
             pages += 1
             more = {"cursor": found.get("next_cursor"), "offset": found.get("next_offset")}
             place = {name: value for name, value in more.items() if value is not None}
@@ -355,6 +356,45 @@ def test_what_has_no_pages_is_cut_and_says_so(body: dict[str, Any]) -> None:
     assert found["next"] == "go on"
     assert found["cut"].startswith("Left out to fit")
     assert bounded({"a": 1}) == {"a": 1}
+
+
+def test_a_wide_answer_is_cut_in_a_moment() -> None:
+    begun = time.process_time()
+    for body in (
+        {f"k{n}": "é\n" * 1_000 for n in range(2_000)},
+        {"rows": [{"a": ["x" * 40] * 10} for _ in range(10_000)]},
+        {"rows": {f"k{n}": "x" * 400 for n in range(10_000)}},
+        {"text": '"' * 4_000_000},
+    ):
+        assert weight(bounded(body)) <= RESULT_LIMIT
+    assert time.process_time() - begun < 4
+
+
+def test_the_short_fields_of_a_wide_answer_stay() -> None:
+    plan = "f" * 32
+    wide = {f"k{n}": "v" * 40 for n in range(400)}
+    found = bounded({"plan_id": plan, **wide, "state": "done", "count": 7}, keep={"plan_id"})
+    assert weight(found) <= RESULT_LIMIT
+    assert (found["plan_id"], found["state"], found["count"]) == (plan, "done", 7)
+    assert wide.keys() < found.keys()
+    # Where not even the names fit, the long ones go.
+    found = bounded({"plan_id": plan, **{f"k{n}": "v" * 400 for n in range(4_000)}, "state": "done"}, keep={"plan_id"})
+    assert weight(found) <= RESULT_LIMIT
+    assert (found["plan_id"], found["state"]) == (plan, "done")
+    assert "fields" in found["cut"]
+
+
+def test_what_room_there_is_is_used() -> None:
+    for rows in (["a", *["x" * 20_000] * 3], [{"n": 1}, *[{"t": "x" * 15_000, "u": "y" * 9_000}] * 4]):
+        for body in ({"rows": rows}, {"rows": {str(n): row for n, row in enumerate(rows)}}):
+            assert RESULT_LIMIT * 0.9 < weight(bounded(body)) <= RESULT_LIMIT
+
+
+def test_long_names_do_not_make_the_word_on_the_cut_longer_than_its_room() -> None:
+    found = bounded({f"{n}{'é' * 300}": "x" * 4_000 for n in range(9)})
+    assert weight(found) <= RESULT_LIMIT
+    assert weight(found["cut"]) <= 600
+    assert "é" * 61 not in found["cut"]
 
 
 def test_what_is_cut_is_masked_before_so_that_no_half_of_a_secret_is_left() -> None:
