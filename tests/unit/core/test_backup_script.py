@@ -326,7 +326,10 @@ RESTIC_THAT_NOTES = """#!/bin/sh
 echo "$*" >>"$NOTES"
 case "$1" in
   backup) echo '{"message_type":"summary","snapshot_id":"abc123"}' ;;
-  snapshots) case "$*" in *"$KNOWN"*) echo '[{"time":"2026-01-01T00:00:00Z"}]' ;; *) echo '[]' ;; esac ;;
+  snapshots)
+    [ "$KNOWN" != unasked ] || exit 1
+    [ "$*" != "snapshots --no-lock --json --tag homelab" ] || { echo '["homelab","'"$KNOWN"'"]'; exit; }
+    case "$*" in *"$KNOWN"*) echo '[{"time":"2026-01-01T00:00:00Z"}]' ;; *) echo '[]' ;; esac ;;
 esac
 """
 LAB = "0123456789abcdef0123456789abcdef"
@@ -350,6 +353,7 @@ def noted(folder: Path, *, ident: str, then: str, known: str = "none") -> list[s
     stubs = "".join(
         f"{name}() {{ :; }}\n" for name in ("dumps", "sqlite", "links", "release", "repository", "finish", "why")
     )
+    stubs += 'wrong() { echo "$*" >>"$errors"; }\n'
     env = {"PATH": f"{folder}/bin:{os.environ['PATH']}", "NOTES": str(folder / "notes"), "KNOWN": known}
     done = subprocess.run(
         ["sh", "-c", f"{script}\n{stubs}ca=''\n{then}"], env=env, capture_output=True, text=True, check=False
@@ -363,9 +367,21 @@ def noted(folder: Path, *, ident: str, then: str, known: str = "none") -> list[s
     [(LAB, f"--tag homelab --tag lab-{LAB} ", f"homelab,lab-{LAB}"), ("", "--tag homelab ", "homelab")],
 )
 def test_a_lab_marks_its_backups_and_lets_go_of_no_others(tmp_path: Path, ident: str, made: str, let_go: str) -> None:
-    _, backup, forget = noted(tmp_path, ident=ident, then="backup")
+    *_, backup, forget = [c for c in noted(tmp_path, ident=ident, then="backup") if not c.startswith("snapshots")]
     assert f"--host lab {made}--exclude-file" in backup
     assert f" --tag {let_go} --group-by tags" in forget
+
+
+@pytest.mark.parametrize(("known", "told"), [(f"lab-{LAB}", "this lab has no id"), ("unasked", "cannot be asked")])
+def test_a_lab_without_an_id_lets_go_of_nothing_where_another_has_one(tmp_path: Path, known: str, told: str) -> None:
+    calls = noted(tmp_path, ident="", then="backup", known=known)
+    assert not [c for c in calls if c.startswith("forget")]
+    assert told in (tmp_path / "state/errors.now").read_text()
+
+
+def test_an_id_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    noted(tmp_path, ident="-", then="backup")
+    assert "cannot be read" in (tmp_path / "state/errors.now").read_text()
 
 
 @pytest.mark.parametrize(("known", "tags"), [(f"lab-{LAB}", f"homelab,lab-{LAB}"), ("none", "homelab")])
