@@ -191,6 +191,7 @@ fetch() {
 }
 # restore SNAPSHOT ID PATH...: below /restore/ID; a database file comes from its copy.
 restore() {
+  newest "$1"
   from=$1 to=/restore/$2; shift 2
   find /restore -mindepth 1 -maxdepth 1 -mtime +2 -exec rm -rf {} \;
   rm -rf "$to"; mkdir -p "$to"
@@ -221,6 +222,7 @@ only_owners() {
 }
 # dumped SNAPSHOT ID FILE FOLDER...: a dump, and empty folders for the database to begin anew in.
 dumped() {
+  newest "$1"
   from=$1 to=/restore/$2 file=$3; shift 3
   mkdir -p "$to/dumps/${file%/*}"
   # The backup holds each empty folder, with its owner.

@@ -328,7 +328,7 @@ case "$1" in
   backup) echo '{"message_type":"summary","snapshot_id":"abc123"}' ;;
   snapshots)
     [ "$KNOWN" != unasked ] || exit 1
-    [ "$*" != "snapshots --no-lock --json --tag homelab" ] || { echo '["homelab","'"$KNOWN"'"]'; exit; }
+    [ "$*" != "snapshots --no-lock --json --tag homelab" ] || { echo "[{${KNOWN#other }}]"; exit; }
     case "$*" in *"$KNOWN"*) echo '[{"time":"2026-01-01T00:00:00Z"}]' ;; *) echo '[]' ;; esac ;;
 esac
 """
@@ -346,10 +346,11 @@ def noted(folder: Path, *, ident: str, then: str, known: str = "none") -> list[s
     (folder / "bin/restic").write_text(RESTIC_THAT_NOTES)
     (folder / "bin/restic").chmod(0o755)
     begin = RUN_SH[RUN_SH.index("export RESTIC_PROGRESS_FPS") : RUN_SH.index("# SSH takes no files")]
+    begin += PLACE_SH[PLACE_SH.index("# newest") :] + FOUND_SH
     script = begin + RUN_SH[RUN_SH.index("backup() {") : RUN_SH.index("keys\ncase")]
     for name in ("dumps", "lab", "state", "backup", "restore"):
         script = script.replace(f"/{name}/", f"{folder}/{name}/")
-    script = script.replace("find /dumps", f"find {folder}/dumps")
+    script = script.replace("find /dumps", f"find {folder}/dumps").replace("find /restore", f"find {folder}/restore")
     stubs = "".join(
         f"{name}() {{ :; }}\n" for name in ("dumps", "sqlite", "links", "release", "repository", "finish", "why")
     )
@@ -372,7 +373,7 @@ def test_a_lab_marks_its_backups_and_lets_go_of_no_others(tmp_path: Path, ident:
     assert f" --tag {let_go} --group-by tags" in forget
 
 
-@pytest.mark.parametrize(("known", "told"), [(f"lab-{LAB}", "this lab has no id"), ("unasked", "cannot be asked")])
+@pytest.mark.parametrize(("known", "told"), [(f'"lab-{LAB}"', "this lab has no id"), ("unasked", "cannot be asked")])
 def test_a_lab_without_an_id_lets_go_of_nothing_where_another_has_one(tmp_path: Path, known: str, told: str) -> None:
     calls = noted(tmp_path, ident="", then="backup", known=known)
     assert not [c for c in calls if c.startswith("forget")]
@@ -388,6 +389,30 @@ def test_an_id_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 def test_a_check_compares_with_this_labs_newest_backup(tmp_path: Path, known: str, tags: str) -> None:
     calls = noted(tmp_path, ident=LAB, then="compared 3", known=known)
     assert next(c for c in calls if c.startswith("ls ")).startswith(f"ls latest --tag {tags} /lab")
+
+
+OURS, OLD, ONE, TWO = f"lab-{LAB}", '"tags":["homelab"]', '"tags":["homelab","lab-a"]', '"tags":["homelab","lab-b"]'
+
+
+@pytest.mark.parametrize("command", ["restore latest 1 s/app", "dumped latest 1 s/db.sql s/db"])
+@pytest.mark.parametrize(
+    ("ident", "known", "tags"),
+    [
+        (LAB, OURS, f"homelab,{OURS}"),
+        # A new machine, or a lab that never marked its own.
+        (LAB, f"{ONE},{OLD}", "homelab"),
+        (LAB, f"{ONE},{TWO}", ""),
+        ("", ONE, "homelab"),
+        ("", OLD, "homelab"),
+        ("", f"{ONE},{OLD}", ""),
+        ("", f"{ONE},{TWO}", ""),
+    ],
+)
+def test_the_latest_backup_is_this_labs_or_nobodys(
+    tmp_path: Path, command: str, ident: str, known: str, tags: str
+) -> None:
+    calls = [c for c in noted(tmp_path, ident=ident, then=command, known=known) if c.startswith("restore")]
+    assert [c.partition(" --no-lock")[0] for c in calls] == ([f"restore latest --tag {tags}"] if tags else [])
 
 
 class Copies:

@@ -34,6 +34,7 @@ def restore_backup(
     exists: Callable[[str], bool],
     when: str,
     remade: Collection[str] = (),
+    elsewhere: str = "",
 ) -> Draft:
     """A draft that swaps what was restored into place.
 
@@ -46,6 +47,7 @@ def restore_backup(
         exists: whether a path of the lab is there.
         when: the backup's time, for people.
         remade: patterns of what a backup leaves out as services make it anew.
+        elsewhere: a sentence on backups that another id has, for a hint; it begins with a space.
 
     Raises InvalidInput where the backup holds none of it (``not_in_backup``), or nothing but folders that it was told
     to leave empty (``left_out``).
@@ -79,7 +81,9 @@ def restore_backup(
         )
     if not moves:
         raise InvalidInput(
-            "That backup holds nothing of it.", code="not_in_backup", hint="List the backups and take another."
+            "That backup holds nothing of it.",
+            code="not_in_backup",
+            hint=f"List the backups and take another.{elsewhere}",
         )
     bases = tuple(d.service for d in loads)
     missing = [p for p in (*what.paths, *(d.file for d in what.dumps)) if p not in found.held]
