@@ -464,6 +464,19 @@ def test_a_folder_with_one_in_it_that_would_come_back_empty_stays() -> None:
     assert "s/immich/upload" in [m.target for m in remade.moves]
 
 
+@pytest.mark.parametrize(
+    "lack",
+    [
+        "LACKS s/immich/upload\t/lab/s/immich/upload/library/*\ts/immich/upload/library/a\tb.jpg",
+        "LACKS s/immich/upload\t/lab/s/immich/upload/library/*",
+        "LACKS s/immich/upl",
+    ],
+)
+def test_what_the_script_says_with_a_tab_too_many_or_too_few_protects_all_the_same(lack: str) -> None:
+    draft = lacking("FOUND s/immich/upload", lack, "FOUND s/immich/cfg")
+    assert [m.target for m in draft.moves] == ["t/s/immich/cfg", "s/immich/cfg"]
+
+
 def test_a_databases_log_is_asked_for_by_its_file_and_one_that_is_left_alone_is_put_aside() -> None:
     text = "services:\n  app: {image: 'x:1', volumes: ['./app:/app']}\n"
     snapshot = Snapshot((StackFiles("s", "s/compose.yaml", text),), None)

@@ -42,6 +42,7 @@ class Found:
         held: what the backup holds.
         empty: of that, folders without a file in them whose place has files now.
         lacks: what is here now and the backup left out, by settings of then.
+        unread: paths of which the script told something that cannot be read.
         problems: what went wrong, in sentences.
         dated: a dump's file -> when it was made, in seconds since 1970.
     """
@@ -49,6 +50,7 @@ class Found:
     held: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
     lacks: tuple[Lack, ...] = ()
+    unread: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     dated: Mapping[str, int] = field(default_factory=dict)
 
@@ -86,6 +88,8 @@ class Found:
             if not any(f == path or f.startswith(f"{path}/") for f in anew):
                 by = [f"`{lack.pattern}`" for lack in lacks if lack.path == path]
                 why[path] = f"the backup holds it empty{f' (left out by {by[0]})' if by else ''}"
+        for path in self.unread:
+            why.setdefault(path, "what the backup left out of it cannot be told")
         for lack in lacks:
             if lack.emptied and lack.path not in why:
                 why[lack.path] = f"the backup holds {lack.emptied} in it empty (left out by `{lack.pattern}`)"
@@ -119,13 +123,25 @@ def found_of(lines: Sequence[str]) -> Found:
     def rest(word: str) -> list[str]:
         return [line.removeprefix(f"{word} ") for line in lines if line.startswith(f"{word} ")]
 
-    lacks = [parts for text in rest("LACKS") if len(parts := text.split("\t")) == 3]
     empty = rest("EMPTY")
+    held = (*rest("FOUND"), *empty)
+    lacks, unread = list[Lack](), list[str]()
+    for text in rest("LACKS"):
+        # A file's name may have a tab in it, and so may a folder's.
+        path = max((h for h in held if text.startswith(f"{h}\t")), key=len, default="")
+        pattern, tab, example = text.removeprefix(f"{path}\t").partition("\t")
+        if path and tab:
+            lacks.append(Lack(path, pattern.removeprefix("/lab/"), example))
+            continue
+        # Half a line protects what it may be of, rather than nothing.
+        begun = text.partition("\t")[0]
+        unread += [h for h in held if h.startswith(begun) or text.startswith(h)] or held
     dated = [text.partition(" ") for text in rest("DATED")]
     return Found(
-        held=(*rest("FOUND"), *empty),
+        held=held,
         empty=tuple(empty),
-        lacks=tuple(Lack(path, pattern.removeprefix("/lab/"), example) for path, pattern, example in lacks),
+        lacks=tuple(lacks),
+        unread=tuple(dict.fromkeys(unread)),
         problems=tuple(f"Of the backup: {text}" for text in rest("PROBLEM")),
         dated={file: int(made) for made, _, file in dated if made.isdigit()},
     )
