@@ -7,7 +7,8 @@ emptier() {
   [ -d "$to/lab/$1" ] && [ -z "$(find "$to/lab/$1" ! -type d | head -n 1)" ] &&
     [ -n "$(find "/lab/$1" ! -type d 2>/dev/null | head -n 1)" ]
 }
-# lacks PATH: by which patterns the backup left out what is there now, and one such thing for each.
+# lacks PATH: by which patterns the backup left out what is there now, and one such thing for each:
+# a folder with files in it has a slash at its end.
 lacks() {
   # Those of the run that made it; a run of an older version kept none.
   excludes=$to/dumps/.excludes
@@ -26,6 +27,7 @@ lacks() {
     esac
     find "/lab/$1" "$2" "$3" 2>/dev/null | while IFS= read -r here; do
       [ ! -e "$to$here" ] || continue
+      [ ! -d "$here" ] || [ -z "$(find "$here" ! -type d 2>/dev/null | head -n 1)" ] || here=$here/
       printf 'LACKS %s\t%s\t%s\n' "$1" "$pattern" "${here#/lab/}"
       break
     done

@@ -433,8 +433,8 @@ def test_a_folder_that_the_backup_left_empty_takes_no_full_ones_place() -> None:
     left_out = ("EMPTY s/immich/upload", "LACKS s/immich/upload\t/lab/s/immich/upload/*\ts/immich/upload/a.jpg")
     draft = lacking(*left_out, "FOUND s/immich/cfg")
     assert [m.target for m in draft.moves] == ["t/s/immich/cfg", "s/immich/cfg"]
-    (told,) = [n for n in draft.notes if n.startswith("s/immich/upload stays as it is")]
-    assert "`s/immich/upload/*`" in told
+    (told,) = [r for r in draft.risks if r.reason.startswith("s/immich/upload stays as it is")]
+    assert ("`s/immich/upload/*`" in told.reason, told.risk.word) == (True, "high")
     with pytest.raises(InvalidInput) as refused:
         lacking(*left_out, "MISSING s/immich/cfg")
     assert (refused.value.code, "s/immich/upload" in refused.value.message) == ("left_out", True)
@@ -456,12 +456,29 @@ def test_what_the_backup_left_out_of_a_folder_is_told_as_high() -> None:
     assert lacking(*said, remade=("*.mkv",)).risks == lacking(said[0], said[2]).risks
 
 
-def test_a_folder_with_one_in_it_that_would_come_back_empty_stays() -> None:
-    lack = "LACKS s/immich/upload\t/lab/s/immich/upload/library/*\ts/immich/upload/library/a.jpg"
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "/lab/s/immich/upload/library/*\ts/immich/upload/library/a.jpg",
+        "/lab/s/immich/upload/library\ts/immich/upload/library/",
+        "upload/library\ts/immich/upload/library/",
+    ],
+)
+def test_a_folder_with_one_in_it_that_would_come_back_empty_stays(pattern: str) -> None:
+    lack = f"LACKS s/immich/upload\t{pattern}"
     draft = lacking("FOUND s/immich/upload", lack, "FOUND s/immich/cfg")
     assert [m.target for m in draft.moves] == ["t/s/immich/cfg", "s/immich/cfg"]
-    remade = lacking("FOUND s/immich/upload", lack, remade=("s/immich/upload/library/*",))
+    assert any(r.reason.startswith("s/immich/upload stays as it is") for r in draft.risks)
+    plain = pattern.partition("\t")[0].removeprefix("/lab/")
+    remade = lacking("FOUND s/immich/upload", lack, remade=(plain,))
     assert "s/immich/upload" in [m.target for m in remade.moves]
+
+
+def test_a_file_or_an_empty_folder_that_is_left_out_keeps_nothing_back() -> None:
+    lack = "LACKS s/immich/upload\t/lab/s/immich/upload/list\ts/immich/upload/list"
+    draft = lacking("FOUND s/immich/upload", lack, "FOUND s/immich/cfg")
+    assert "s/immich/upload" in [m.target for m in draft.moves]
+    assert any("s/immich/upload/list" in r.reason for r in draft.risks)
 
 
 @pytest.mark.parametrize(

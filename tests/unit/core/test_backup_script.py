@@ -300,7 +300,18 @@ def test_what_was_left_out_and_is_there_now_is_told_by_the_settings_of_then(rest
         "FOUND s/up",
         "LACKS s/up\t/lab/s/up/lib/*\ts/up/lib/1.jpg",
         "EMPTY s/cfg",
-        "LACKS s/cfg\tcfg/cache\ts/cfg/cache",
+        "LACKS s/cfg\tcfg/cache\ts/cfg/cache/",
+    ]
+
+
+def test_an_empty_folder_that_was_left_out_is_told_as_none_with_files(restores: Restores) -> None:
+    restores.now("s/up/x", "s/up/cache/", "s/up/lib/a/b")
+    restores.then("s/up/x")
+    restores.excludes("/lab/s/up/cache", "/lab/s/up/lib/")
+    assert restores.run("s/up") == [
+        "FOUND s/up",
+        "LACKS s/up\t/lab/s/up/cache\ts/up/cache",
+        "LACKS s/up\t/lab/s/up/lib/\ts/up/lib/",
     ]
 
 

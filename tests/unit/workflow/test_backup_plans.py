@@ -263,7 +263,7 @@ def test_a_restore_is_planned_by_what_the_script_says(lab: LocalLab, monkeypatch
     assert [m.target for m in plan.draft.moves][1:] == ["s/app/a"]
     assert [r.reason for r in plan.draft.risks if "left out" in r.reason and "*.mkv" in r.reason]
     assert not any("homelab-tmp" in r.reason for r in plan.draft.risks)
-    assert any(n.startswith("s/app/b stays as it is") for n in plan.draft.notes)
+    assert any(r.reason.startswith("s/app/b stays as it is") for r in plan.draft.risks)
     assert any("one was slow" in n for n in plan.draft.notes)
     for named in ("before", "theirs"):
         propose_restore_backup(lab, "s", MODEL, backup=named)

@@ -116,12 +116,16 @@ def restore_backup(
                 for file in what.written
                 if any(file == p or file.startswith(f"{p}/") for p in sources)
             ),
+            # Beside what is of then, it stays as it is now: rows may name files that are not there, or have others.
+            *(
+                RiskReason(Risk.HIGH, f"{p} stays as it is now, beside what comes back: {why}, and it is full now.")
+                for p, why in stays.items()
+            ),
             *(RiskReason(Risk.HIGH, told) for told in (*found.goes(what.dumps, remade), *found.older(loads, when))),
         ),
         notes=(
             f"What is there now is kept in {trash} for {TRASH_DAYS} days.",
             *(f"The backup does not hold {m}; it stays as it is." for m in missing),
-            *(f"{p} stays as it is: {why}, and it is full now." for p, why in stays.items()),
             *(f"{p} stays as it is: a database is in it, and no dump of that." for p in around if p in held),
             *what.left,
         ),

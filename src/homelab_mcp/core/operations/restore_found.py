@@ -20,7 +20,7 @@ class Lack:
     Args:
         path: of what was asked for, that it is in.
         pattern: as the script's list of exceptions has it.
-        example: one such file or folder.
+        example: one such file or folder; a folder that has files in it ends with a slash.
     """
 
     path: str
@@ -29,9 +29,13 @@ class Lack:
 
     @property
     def emptied(self) -> str:
-        """The folder that comes back with nothing in it, where the pattern says so in plain words; else ""."""
+        """The folder that comes back with nothing in it, or not at all, where the pattern says so in plain words."""
         folder = self.pattern.removesuffix("/*")
-        return "" if folder == self.pattern or set("*?[") & set(folder) else folder
+        if set("*?[") & set(folder):
+            return ""
+        if folder != self.pattern:
+            return folder
+        return self.example.removesuffix("/") if self.example.endswith("/") else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class Found:
             why.setdefault(path, "what the backup left out of it cannot be told")
         for lack in lacks:
             if lack.emptied and lack.path not in why:
-                why[lack.path] = f"the backup holds {lack.emptied} in it empty (left out by `{lack.pattern}`)"
+                why[lack.path] = f"the backup holds nothing of {lack.emptied} in it (left out by `{lack.pattern}`)"
         return why
 
     def goes(self, dumps: Sequence[Dump], remade: Collection[str]) -> list[str]:
