@@ -510,6 +510,17 @@ def test_a_databases_log_is_asked_for_by_its_file_and_one_that_is_left_alone_is_
     ]
 
 
+@pytest.mark.parametrize(("path", "told"), [("${X}/a.yaml", True), ("a.yaml", True), ("", False)])
+def test_a_stack_with_files_that_cannot_be_seen_says_what_it_does_not_restore(path: str, told: bool) -> None:
+    text = f"{f'include: [{path!r}]' if path else ''}\nservices:\n  app: {{image: 'x:1', volumes: ['./app:/d']}}\n"
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", text),), None)
+    left = wanted(snapshot, (), "s", "", "").left
+    assert [w.startswith("Services in files of s that cannot be seen are not restored: ") for w in left] == [
+        True
+    ] * told
+    assert wanted(snapshot, (), "s", "app", "").left == ()
+
+
 INCLUDED = StackFiles(
     "s",
     "s/compose.yaml",

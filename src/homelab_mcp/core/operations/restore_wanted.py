@@ -12,7 +12,7 @@ from homelab_mcp.core.backup_jobs import Dump
 from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.data_places import folded, places, used_elsewhere
-from homelab_mcp.core.operations.stack_as_one import as_one_file
+from homelab_mcp.core.operations.stack_as_one import as_one_file, why_unseen
 from homelab_mcp.core.operations.stack_paths import Near, Root, declared_by, files_beside
 from homelab_mcp.core.secret_files import is_secret_file
 from homelab_mcp.model.errors import InvalidInput
@@ -58,7 +58,8 @@ def wanted(
     Raises NotFound; InvalidInput: a path that is no service's, no data but what others of the stack use
     (``data_shared``), or files of a database that only its dump holds (``data_in_dump``).
     """
-    stack = as_one_file(service_parts.stack_of(snapshot, stack_name))
+    written_so = service_parts.stack_of(snapshot, stack_name)
+    stack = as_one_file(written_so)
     services = service_parts.services_in(stack, service) if service else services_of(read(stack.compose_text))
     these = [service, *service_parts.companions(services, service)] if service else list(services)
     env = {**env_file.parse_or_empty(snapshot.shared_env), **env_file.parse(stack.env_text)}
@@ -82,6 +83,8 @@ def wanted(
         for v in found.volumes
         if v not in found.bound
     ]
+    if not service and (why := why_unseen(written_so)):
+        left.append(f"Services in files of {stack_name} that cannot be seen are not restored: {why}")
     for dump in mine:
         if not dump.folders:
             raise InvalidInput(
