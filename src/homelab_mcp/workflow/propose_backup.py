@@ -219,6 +219,7 @@ def propose_restore_backup(
         when=chosen[1],
         remade=place.remade,
         elsewhere=_elsewhere(seen),
+        is_database=lab.data.is_database,
     )
     for move in draft.moves:
         if not move.source.startswith(f"{place.stack}/restore/"):

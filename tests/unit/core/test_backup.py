@@ -510,6 +510,27 @@ def test_a_databases_log_is_asked_for_by_its_file_and_one_that_is_left_alone_is_
     ]
 
 
+@pytest.mark.parametrize("databases", [("side/lab/s/app/store",), ("side/lab/s/app/store", "s/app/store"), ()])
+def test_the_log_of_a_database_whose_head_is_broken_is_put_aside_by_name(databases: tuple[str, ...]) -> None:
+    text = "services:\n  app: {image: 'x:1', volumes: ['./app:/app']}\n"
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", text),), None)
+    what = wanted(snapshot, (), "s", "", "s/app/store")
+    there = {"s/app/store", "s/app/store-wal"}
+    draft = restore_backup(
+        snapshot,
+        what,
+        found=Found(what.paths),
+        side="side",
+        trash="t",
+        exists=there.__contains__,
+        when="then",
+        is_database=databases.__contains__,
+    )
+    # One that is whole takes its log along; and what is no database has none.
+    logs = ["s/app/store-wal"] if len(databases) == 1 else []
+    assert [m.source for m in draft.moves] == ["s/app/store", *logs, "side/lab/s/app/store"]
+
+
 @pytest.mark.parametrize(("path", "told"), [("${X}/a.yaml", True), ("a.yaml", True), ("", False)])
 def test_a_stack_with_files_that_cannot_be_seen_says_what_it_does_not_restore(path: str, told: bool) -> None:
     text = f"{f'include: [{path!r}]' if path else ''}\nservices:\n  app: {{image: 'x:1', volumes: ['./app:/d']}}\n"

@@ -35,6 +35,7 @@ def restore_backup(
     when: str,
     remade: Collection[str] = (),
     elsewhere: str = "",
+    is_database: Callable[[str], bool] = lambda _: False,
 ) -> Draft:
     """A draft that swaps what was restored into place.
 
@@ -48,6 +49,7 @@ def restore_backup(
         when: the backup's time, for people.
         remade: patterns of what a backup leaves out as services make it anew.
         elsewhere: a sentence on backups that another id has, for a hint; it begins with a space.
+        is_database: whether a path of the lab is a file of SQLite.
 
     Raises InvalidInput where the backup holds none of it (``not_in_backup``), or nothing but folders that it was told
     to leave empty (``left_out``).
@@ -72,7 +74,7 @@ def restore_backup(
         sources.setdefault(folder, f"{side}/empty/{folder}")
     # One move takes along what is inside: a second one of that would mix the old with the new.
     for path in folded(sources):
-        moves += _swap(path, sources[path], trash, exists)
+        moves += _swap(path, sources[path], trash, exists, is_database)
     if not moves and stays:
         raise InvalidInput(
             f"{'; '.join(f'{p}: {why}' for p, why in stays.items())}, and it is full now.",
@@ -134,12 +136,21 @@ def restore_backup(
     )
 
 
-def _swap(path: str, source: str, trash: str, exists: Callable[[str], bool]) -> list[DataMove]:
+def _swap(
+    path: str,
+    source: str,
+    trash: str,
+    exists: Callable[[str], bool],
+    is_database: Callable[[str], bool],
+) -> list[DataMove]:
     moves = [DataMove(source, path, "The restored data.")]
-    if exists(path):
-        moves.insert(0, DataMove(path, f"{trash}/{path}", "Kept, in case the backup is not what was wanted."))
-    else:
-        # Of a database that is gone: beside the restored one it would be taken for its own.
+    there = exists(path)
+    # A database takes its own logs along. Beside a restored one, those of one that is gone, or that is not known for a
+    # database any more (its head is broken), would be taken for its own.
+    if not there or (is_database(source) and not is_database(path)):
         logs = [f"{path}{end}" for end in DATABASE_LOGS if exists(f"{path}{end}")]
-        moves[:0] = [DataMove(log, f"{trash}/{log}", "The log of a database that is gone.") for log in logs]
+        why = f"The log of a database that is {'broken' if there else 'gone'}."
+        moves[:0] = [DataMove(log, f"{trash}/{log}", why) for log in logs]
+    if there:
+        moves.insert(0, DataMove(path, f"{trash}/{path}", "Kept, in case the backup is not what was wanted."))
     return moves
