@@ -315,6 +315,18 @@ def test_an_empty_folder_that_was_left_out_is_told_as_none_with_files(restores: 
     ]
 
 
+@pytest.mark.parametrize("pattern", ["/lab/s/up/**/*.jpg", "/lab/s/**/**/up/**/*.jpg", "*/s/**/up/**/*.jpg"])
+@pytest.mark.parametrize("there", ["s/up/1.jpg", "s/up/a/b/1.jpg"])
+def test_two_asterisks_stand_for_any_number_of_folders(restores: Restores, pattern: str, there: str) -> None:
+    if "b" in there and pattern.count("**") > 1:
+        there = f"s/x/{there.removeprefix('s/')}"
+    top = "/".join(there.split("/")[:2])
+    restores.now(there, f"{top}/x")
+    restores.then(f"{top}/x")
+    restores.excludes(pattern)
+    assert restores.run(top) == [f"FOUND {top}", f"LACKS {top}\t{pattern}\t{there}"]
+
+
 def test_what_is_in_the_backup_all_the_same_is_no_lack(restores: Restores) -> None:
     restores.now("s/up/a.mkv", "s/up/b.mkv")
     restores.then("s/up/a.mkv", "s/up/b.mkv")
