@@ -239,8 +239,11 @@ def _target(lab: Lab, snapshot: Snapshot, target: str, path: str) -> tuple[str, 
         target = path.partition("/")[0]
     if target in names:
         return target, ""
-    stack, service = find_service(lab.files, target)
-    return stack, service
+    try:
+        return find_service(lab.files, target)
+    except NotFound as error:
+        hint = f"{error.hint} Where it was removed: roll the removal back first, then restore."
+        raise NotFound(error.message, hint=hint.strip(), code=error.code) from error
 
 
 def _chosen(lab: Lab, seen: Listing, backup: str) -> tuple[str, str]:

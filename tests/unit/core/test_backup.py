@@ -572,6 +572,32 @@ def test_what_stacks_are_written_in_does_not_come_back_as_data(path: str, named:
     assert "rollback" in refused.value.hint
 
 
+@pytest.mark.parametrize(
+    ("path", "data", "include"),
+    [
+        ("s/app/data/compose/1/docker-compose.yml", True, ""),
+        ("s/app/data/compose/1/.env", True, ""),
+        ("s/app/compose/docker-compose.yml", False, ""),
+        # A secret that is known, what lies beside a file of the stack, and one that may be included.
+        ("s/app/data/acme.json", False, ""),
+        ("s/app/data/.env", False, "app/data/part.yml"),
+        ("s/app/data/compose/1/docker-compose.yml", False, "${X}/docker-compose.yml"),
+        ("s/.env", False, ""),
+    ],
+)
+def test_a_file_that_a_service_keeps_by_the_name_of_a_stacks_is_data(path: str, data: bool, include: str) -> None:
+    text = "services:\n  app: {image: 'x:1', volumes: ['./app/data:/data', './:/all']}\n"
+    named = ((f"s/{include}", "services: {}\n"),) if include.startswith("app") else ()
+    written = f"include: [{include!r}]\n{text}" if include else text
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", written, named=named),), None)
+    if data:
+        assert wanted(snapshot, (), "s", "", path).paths == (path,)
+        return
+    with pytest.raises(InvalidInput) as refused:
+        wanted(snapshot, (), "s", "", path)
+    assert refused.value.code == "not_data"
+
+
 def test_a_service_whose_folder_has_a_file_of_the_stack_in_it_is_restored_with_a_high_risk() -> None:
     snapshot = Snapshot((INCLUDED,), None)
     what = wanted(snapshot, (), "s", "", "")

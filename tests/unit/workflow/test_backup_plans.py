@@ -297,6 +297,9 @@ def test_the_backups_of_other_labs_are_named_by_their_ids_and_never_taken_for_th
         propose_restore_backup(lab, "s", MODEL, backup="none")
     assert (nothing.value.code, unknown.value.code) == ("not_in_backup", "backup_unknown")
     assert all("second (2026-01-02T00:00:00Z, lab-b" in e.value.hint for e in (nothing, unknown))
+    with pytest.raises(NotFound) as removed:
+        propose_restore_backup(lab, "gone", MODEL)
+    assert removed.value.hint.endswith("roll the removal back first, then restore.")
     assert [(o.tag, o.total, o.newest.id) for o in report(lab).others] == [
         ("lab-b", 1, "second"),
         ("lab-a", 1, "first"),
