@@ -85,8 +85,8 @@ newest() {
   [ "$1" = latest ] || return 0
   whose
   [ "$whose" = homelab ] || return 0
-  # A lab without an id never marked its own: those without a lab's tag are not another's older ones.
-  marks='"lab-[^"]*"' && [ -n "$own" ] || marks="$marks|\"tags\":\\[\"homelab\"]"
+  # Those without a lab's tag may be of yet another lab, which has no id.
+  marks='"lab-[^"]*"|"tags":\["homelab"]'
   restic snapshots --no-lock --json --tag homelab >/state/listing.newest 2>/state/said ||
     { echo "PROBLEM $(why)"; exit 1; }
   [ "$(grep -oE "$marks" /state/listing.newest | sort -u | grep -c .)" -gt 1 ] || return 0

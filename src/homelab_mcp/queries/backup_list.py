@@ -48,7 +48,7 @@ class Listing:
         backups: all that may be this lab's, the newest first. Those of older versions do not say whose they are. Where
             none is known to be this lab's, as on a new machine, it may be any of the repository.
         others: what has another lab's id and is not among them.
-        doubtful: of which labs, where none is known to be this one's and they are several: "latest" is nobody's then.
+        doubtful: whose they are, where none is known to be this lab's and they are several's: no "latest" then.
     """
 
     newest: Backup | None
@@ -59,8 +59,7 @@ class Listing:
 
 def listing(lab: Lab) -> Listing:
     """What the lab's repository holds. Raises as ``Restic`` does."""
-    raw, ident = _raw(lab.restic), (lab.files.read(f"{PRIVATE_FOLDER}/id") or "").strip()
-    own = f"lab-{ident}"
+    raw, own = _raw(lab.restic), f"lab-{(lab.files.read(f'{PRIVATE_FOLDER}/id') or '').strip()}"
     labs = [(s, sorted({str(t) for t in s.get("tags") or () if str(t).startswith("lab-")})) for s in raw]
     ours = [s for s, names in labs if own in names]
     theirs = _by_tag((names[0] if names else "", s) for s, names in labs if own not in names)
@@ -68,9 +67,8 @@ def listing(lab: Lab) -> Listing:
         there = _sorted([s for s, names in labs if own in names or not names])
         return Listing(_sorted(ours)[0], there, tuple(o for o in theirs if o.tag))
     there = _sorted(raw)
-    # A lab without an id never marked its own: those without a tag are not another's older ones.
-    several = theirs if len([o for o in theirs if o.tag or not ident]) > 1 else ()
-    return Listing(next(iter(there), None), there, doubtful=several)
+    # Those without a tag may be of yet another lab, which has no id.
+    return Listing(next(iter(there), None), there, doubtful=theirs if len(theirs) > 1 else ())
 
 
 def snapshots(lab: Lab) -> tuple[Backup, ...]:

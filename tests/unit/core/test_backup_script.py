@@ -423,7 +423,8 @@ OURS, OLD, ONE, TWO = f"lab-{LAB}", '"tags":["homelab"]', '"tags":["homelab","la
     [
         (LAB, OURS, f"homelab,{OURS}"),
         # A new machine, or a lab that never marked its own.
-        (LAB, f"{ONE},{OLD}", "homelab"),
+        (LAB, f"{ONE},{ONE}", "homelab"),
+        (LAB, f"{ONE},{OLD}", ""),
         (LAB, f"{ONE},{TWO}", ""),
         ("", ONE, "homelab"),
         ("", OLD, "homelab"),

@@ -60,7 +60,8 @@ def test_the_backups_of_another_lab_are_none_of_this(
     ("ident", "rows", "doubtful", "others"),
     [
         # A new machine.
-        (MINE, [("a", "1", ""), ("b", "2", THEIRS)], "", ""),
+        (MINE, [("a", "1", THEIRS), ("b", "2", THEIRS)], "", ""),
+        (MINE, [("a", "1", THEIRS), ("b", "2", "")], "ba", ""),
         (MINE, [("a", "1", THIRD), ("b", "2", THEIRS), ("c", "3", "")], "cba", ""),
         ("", [("a", "1", "")], "", ""),
         ("", [("a", "1", ""), ("b", "2", THEIRS)], "ba", ""),
