@@ -14,7 +14,8 @@ import pytest
 from mcp import Client
 
 from homelab_mcp.bootstrap import open_lab
-from homelab_mcp.queries.backups import report, run_backup, snapshots
+from homelab_mcp.queries.backup_list import snapshots
+from homelab_mcp.queries.backups import report, run_backup
 from homelab_mcp.server import Offer, build
 from homelab_mcp.tools import backup as backup_tools
 from homelab_mcp.workflow.assembly import approvals

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from homelab_mcp.model.plan import PlanState
-from homelab_mcp.queries.backups import report, run_backup, snapshots, verify_backup
+from homelab_mcp.queries.backup_list import snapshots
+from homelab_mcp.queries.backups import report, run_backup, verify_backup
 from homelab_mcp.workflow.proposals import propose_rollback
 from homelab_mcp.workflow.propose_backup import propose_configure_backup, propose_restore_backup
 from testbed import LocalImage, Scratch

@@ -51,14 +51,19 @@ class LabData(LabFiles):
                 except OSError as error:
                     raise _unmoved(error, source, target) from error
 
-    def logs(self, path: str) -> list[str]:
+    def is_database(self, path: str) -> bool:
         """As the port says, by what the file begins with; by its name where that is encrypted, or may not be read."""
         with self._parent(path) as (folder, name):
             found = self._lstat(name, folder, path)
             if folder is None or found is None or not stat.S_ISREG(found.st_mode):
-                return []
-            if not name.endswith(DATABASE_ENDINGS) and _beginning(name, folder) != _SQLITE:
-                return []
+                return False
+            return name.endswith(DATABASE_ENDINGS) or _beginning(name, folder) == _SQLITE
+
+    def logs(self, path: str) -> list[str]:
+        """As the port says."""
+        if not self.is_database(path):
+            return []
+        with self._parent(path) as (folder, name):
             there = {end: self._lstat(f"{name}{end}", folder, f"{path}{end}") for end in DATABASE_LOGS}
             return [end for end, one in there.items() if one is not None and stat.S_ISREG(one.st_mode)]
 

@@ -52,6 +52,10 @@ def backups(
             out.print(f"At work    a {found.at_work}")
         for title, lines in (
             (f"Backups ({found.total})", [f"{b.id}  {b.time}" for b in found.backups]),
+            (
+                "By another lab's id",
+                [f"{o.newest.id}  {o.newest.time}  {o.tag}, {o.total} in all" for o in found.others],
+            ),
             ("Databases dumped", found.databases),
             ("Not covered", found.uncovered),
             ("Look at", found.problems),

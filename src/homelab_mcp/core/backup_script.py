@@ -140,6 +140,8 @@ backup() {
   restic unlock >/dev/null 2>&1
   dumps
   sqlite
+  [ -n "$own" ] || [ ! -e /lab/.homelab/id ] ||
+    wrong "the lab's id (.homelab/id) cannot be read, so this backup is not marked as this lab's"
   # What a restore must know: which of what is here then was never in it.
   cp /backup/excludes /dumps/.excludes
   links
@@ -156,12 +158,24 @@ backup() {
   [ "$(cat /state/code)" = 0 ] || wrong "not all was read: $(wording)"
   if [ -n "$KEEP" ]; then
     say "letting go of old snapshots"
-    # Those without a lab's tag may be another's that has an older version: nobody lets go of them.
-    # shellcheck disable=SC2086
-    restic forget --quiet --tag "homelab${own:+,$own}" --group-by tags $KEEP --prune >/state/said 2>&1 ||
-      wrong "old snapshots stay: $(why)"
+    let_go
   fi
   finish ok "$id"
+}
+let_go() {
+  # A tag that is asked for is found among others too: without an id of its own a lab would let go of every lab's.
+  if [ -z "$own" ]; then
+    restic snapshots --no-lock --json --tag homelab >/state/listing.own 2>/state/said ||
+      { wrong "old snapshots stay, as whose they are cannot be asked: $(why)"; return; }
+    if grep -q '"lab-' /state/listing.own; then
+      wrong "old snapshots stay: this lab has no id (.homelab/id), and labs that have one keep theirs in the repository"
+      return
+    fi
+  fi
+  # Those without a lab's tag may be another's that has an older version: nobody lets go of them.
+  # shellcheck disable=SC2086
+  restic forget --quiet --tag "homelab${own:+,$own}" --group-by tags $KEEP --prune >/state/said 2>&1 ||
+    wrong "old snapshots stay: $(why)"
 }
 
 # A path as restic's filters take it: what is a pattern's sign there stands for itself.
@@ -177,6 +191,7 @@ fetch() {
 }
 # restore SNAPSHOT ID PATH...: below /restore/ID; a database file comes from its copy.
 restore() {
+  newest "$1"
   from=$1 to=/restore/$2; shift 2
   find /restore -mindepth 1 -maxdepth 1 -mtime +2 -exec rm -rf {} \;
   rm -rf "$to"; mkdir -p "$to"
@@ -207,6 +222,7 @@ only_owners() {
 }
 # dumped SNAPSHOT ID FILE FOLDER...: a dump, and empty folders for the database to begin anew in.
 dumped() {
+  newest "$1"
   from=$1 to=/restore/$2 file=$3; shift 3
   mkdir -p "$to/dumps/${file%/*}"
   # The backup holds each empty folder, with its owner.

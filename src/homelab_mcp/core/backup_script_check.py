@@ -54,4 +54,4 @@ compared() {
   done </state/sample
 }
 """
-"""Shell functions ``verify``, ``small`` and ``compared``; they use ``say``, ``why`` and ``fetch``."""
+"""Shell functions ``verify``, ``small``, ``whose`` and ``compared``; they use ``say``, ``why`` and ``fetch``."""

@@ -7,7 +7,17 @@ emptier() {
   [ -d "$to/lab/$1" ] && [ -z "$(find "$to/lab/$1" ! -type d | head -n 1)" ] &&
     [ -n "$(find "/lab/$1" ! -type d 2>/dev/null | head -n 1)" ]
 }
-# lacks PATH: by which patterns the backup left out what is there now, and one such thing for each.
+# ways BEGUN PATTERN: as find takes it, for restic's /**/ may stand for no folder at all, and find's for one at least.
+ways() {
+  case "$2" in
+    */\*\*/*)
+      ways "$1${2%%/\*\*/*}/**" "/${2#*/\*\*/}"
+      ways "$1${2%%/\*\*/*}" "/${2#*/\*\*/}" ;;
+    *) printf '%s\n' "$1$2" ;;
+  esac
+}
+# lacks PATH: by which patterns the backup left out what is there now, and one such thing for each:
+# a folder with files in it has a slash at its end.
 lacks() {
   # Those of the run that made it; a run of an older version kept none.
   excludes=$to/dumps/.excludes
@@ -24,8 +34,9 @@ lacks() {
       */*) set -- "$1" -path "*/$one" ;;
       *) set -- "$1" -name "$one" ;;
     esac
-    find "/lab/$1" "$2" "$3" 2>/dev/null | while IFS= read -r here; do
+    ways "" "$3" | while IFS= read -r one; do find "/lab/$1" "$2" "$one" 2>/dev/null; done | while IFS= read -r here; do
       [ ! -e "$to$here" ] || continue
+      [ ! -d "$here" ] || [ -z "$(find "$here" ! -type d 2>/dev/null | head -n 1)" ] || here=$here/
       printf 'LACKS %s\t%s\t%s\n' "$1" "$pattern" "${here#/lab/}"
       break
     done
@@ -38,4 +49,6 @@ told() {
   lacks "$1" </dev/null
 }
 """
-"""Shell functions ``emptier``, ``lacks`` and ``told``; ``$to`` is the side folder with ``lab`` and ``dumps`` in it."""
+"""Shell functions ``emptier``, ``ways``, ``lacks`` and ``told``; ``$to`` is the side folder with ``lab`` and ``dumps``
+in it.
+"""

@@ -80,9 +80,22 @@ repository() {
   say "making the repository"
   restic init >/state/said 2>&1 && note
 }
+# newest SNAPSHOT: "latest" is this lab's. Where none is known to be, it is nobody's among several labs'.
+newest() {
+  [ "$1" = latest ] || return 0
+  whose
+  [ "$whose" = homelab ] || return 0
+  # Those without a lab's tag may be of yet another lab, which has no id.
+  marks='"lab-[^"]*"|"tags":\["homelab"]'
+  restic snapshots --no-lock --json --tag homelab >/state/listing.newest 2>/state/said ||
+    { echo "PROBLEM $(why)"; exit 1; }
+  [ "$(grep -oE "$marks" /state/listing.newest | sort -u | grep -c .)" -gt 1 ] || return 0
+  echo "PROBLEM none of the backups is known to be this lab's, and they are of several: name one by its id"
+  exit 1
+}
 """
-"""Shell functions ``keys``, ``authority``, ``restic``, ``ssh_says``, ``why`` and ``repository``, for BusyBox's shell;
-they use ``say``.
+"""Shell functions ``keys``, ``authority``, ``restic``, ``ssh_says``, ``why``, ``repository`` and ``newest``, for
+BusyBox's shell; they use ``say`` and ``whose``.
 
 ``/state/repository`` holds each place that was reached, one a line. It was the last one alone once, with
 ``/repository`` for every local folder.

@@ -47,6 +47,10 @@ class Data(Protocol):
         """
         ...
 
+    def is_database(self, path: str) -> bool:
+        """Whether it is a file of SQLite, or is called like one."""
+        ...
+
     def logs(self, path: str) -> list[str]:
         """The endings (of ``DATABASE_LOGS``) of files beside a database of SQLite that are of it; none for another."""
         ...

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
-from homelab_mcp.model.lab import PRIVATE_FOLDER
 from homelab_mcp.ports import Lab, Restic
+from homelab_mcp.queries.backup_list import READ_SECONDS, Backup, Others, listing
 from homelab_mcp.queries.backup_place import backup_place
 
-READ_SECONDS = 120.0
 RUN_SECONDS = 12 * 3600.0
 VERIFY_SECONDS = 3600.0
 BUSY = 75
 """The script's exit code while another run of it is at work."""
 _LATE_HOURS = {"day": 36, "week": 8 * 24, "month": 32 * 24}
 """When a backup is late: by how often the schedule runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Backup:
-    """One snapshot of the repository: its short id, when (RFC 3339, UTC), and how many bytes where it is known."""
-
-    id: str
-    time: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +38,8 @@ class Report:
         last_check: the last check that came to its end, as ``verify_backup`` returns it, with ended (RFC 3339); None
             before the first, and where the container has the script of a version before.
         at_work: ``backup`` or ``check`` while one is at work, else "".
+        others: backups in the repository that are not counted here, as they have another lab's id; this lab's of before
+            it came to another machine may be among them.
     """
 
     repository: str
@@ -61,6 +53,7 @@ class Report:
     problems: tuple[str, ...]
     last_check: dict[str, Any] | None = None
     at_work: str = ""
+    others: tuple[Others, ...] = ()
 
 
 def report(lab: Lab, *, most: int = 10) -> Report:
@@ -71,13 +64,14 @@ def report(lab: Lab, *, most: int = 10) -> Report:
     place = backup_place(lab)
     problems: list[str] = []
     backups: tuple[Backup, ...] = ()
+    others: tuple[Others, ...] = ()
     last: dict[str, Any] | None = None
     last_ok: dict[str, Any] | None = None
     lines: list[str] = []
     try:
         lines = lab.restic.read(["status"], seconds=READ_SECONDS).splitlines()
         last, last_ok = (_json(line) for line in (*lines, "null", "null")[:2])
-        backups = snapshots(lab)
+        backups, others = (found := listing(lab)).backups, found.others
     except (EngineFailed, EngineUnavailable) as error:
         problems.append(f"{error.message} {error.hint}".strip())
     problems += _judged(lab.clock.now(), place.config.schedule, last, last_ok)
@@ -97,43 +91,8 @@ def report(lab: Lab, *, most: int = 10) -> Report:
         tuple(problems),
         checked,
         next((line[6:] for line in lines if line.startswith("WORKS ")), ""),
+        others,
     )
-
-
-def snapshots(lab: Lab) -> tuple[Backup, ...]:
-    """Every backup of this lab, the newest first, as :func:`listed` has it. Raises as ``Restic`` does."""
-    return listed(lab)[1]
-
-
-def listed(lab: Lab) -> tuple[Backup | None, tuple[Backup, ...]]:
-    """The newest backup that is known to be this lab's, and all that may be, the newest first.
-
-    Those of older versions do not say whose they are. Where none is known to be this lab's, as on a new machine, it may
-    be any of the repository. Raises as ``Restic`` does.
-    """
-    raw, own = _raw(lab.restic), f"lab-{(lab.files.read(f'{PRIVATE_FOLDER}/id') or '').strip()}"
-    labs = [(s, {str(t) for t in s.get("tags") or () if str(t).startswith("lab-")}) for s in raw]
-    ours = [s for s, names in labs if own in names]
-    there = _sorted([s for s, names in labs if own in names or not names] if ours else raw)
-    return next(iter(_sorted(ours) or there), None), there
-
-
-def snapshots_of(restic: Restic) -> tuple[Backup, ...]:
-    """Every backup of the repository, the newest first, by the container alone."""
-    return _sorted(_raw(restic))
-
-
-def _raw(restic: Restic) -> list[dict[str, Any]]:
-    try:
-        found = json.loads(restic.read(["snapshots"], seconds=READ_SECONDS) or "null") or []
-    except ValueError:
-        raise EngineFailed("restic's list of backups cannot be read.", code="backup_failed") from None
-    return [s for s in found if isinstance(s, dict)]
-
-
-def _sorted(raw: list[dict[str, Any]]) -> tuple[Backup, ...]:
-    found = [Backup(str(s.get("short_id") or str(s.get("id", ""))[:8]), _utc(str(s.get("time", "")))) for s in raw]
-    return tuple(sorted(found, key=lambda b: b.time, reverse=True))
 
 
 def run_backup(lab: Lab, on_step: Callable[[str], None] | None = None) -> dict[str, Any]:
@@ -275,15 +234,6 @@ def _json(text: str) -> dict[str, Any] | None:
 
 def _when(seconds: Any) -> str:
     return datetime.fromtimestamp(float(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else ""
-
-
-def _utc(text: str) -> str:
-    """Restic's time, with nanoseconds and a zone, to the second in UTC."""
-    plain = re.sub(r"\.[0-9]+", "", text)
-    try:
-        return datetime.fromisoformat(plain.replace("Z", "+00:00")).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except ValueError:
-        return text
 
 
 def _size(count: Any) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.plan import Evidence
 from homelab_mcp.ports import Restic
-from homelab_mcp.queries.backups import made_now, snapshots_of
+from homelab_mcp.queries.backup_list import snapshots_of
+from homelab_mcp.queries.backups import made_now
 from homelab_mcp.workflow.apply_ends import NotVerified
 
 

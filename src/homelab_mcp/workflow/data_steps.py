@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from homelab_mcp.model.errors import HomelabError, InvalidInput, PlanRefused, StorageFailed
+from homelab_mcp.model.lab import DATABASE_LOGS
 from homelab_mcp.model.plan import Evidence, Plan
 from homelab_mcp.ports import Data, Files
 from homelab_mcp.workflow.plan_facts import folders_of, owners_of
@@ -24,14 +25,20 @@ def remember(data: Data | None, plan: Plan) -> list[list[str]]:
     """
     _refuse_overlap([(m.source, m.target) for m in plan.draft.moves])
     found = []
+    named = {m.source for m in plan.draft.moves}
     freed: set[str] = set()
     for move in plan.draft.moves:
         here = _there(data).identity(move.source)
-        in_the_way = move.target not in freed and _there(data).identity(move.target) is not None
-        # What an earlier move takes away is out of the way by then.
-        freed.add(move.source)
+        places = [move.target]
+        if _there(data).is_database(move.source):
+            # Where its logs go, and where one that is none of its own would be taken for it.
+            places += [f"{move.target}{end}" for end in DATABASE_LOGS]
+        in_the_way = next((p for p in places if p not in freed and _there(data).identity(p) is not None), "")
+        # What an earlier move takes away is out of the way by then, and so are logs that go with it.
+        along = {f"{move.source}{end}" for end in _there(data).logs(move.source)}
+        freed |= {move.source} | (along - named)
         if here is None or in_the_way:
-            wrong = f"{move.source} is gone" if here is None else f"something is at {move.target} by now"
+            wrong = f"{move.source} is gone" if here is None else f"something is at {in_the_way} by now"
             raise PlanRefused(f"Since the plan was made: {wrong}.", code="plan_stale", hint="Ask for the plan again.")
         found.append([move.source, move.target, here])
     return found

@@ -20,8 +20,9 @@ from homelab_mcp.model.lab import TRASH
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import ActionKind, DataMove, Draft, EngineAction, FileEdit, Plan, Requester
 from homelab_mcp.ports import Lab
+from homelab_mcp.queries.backup_list import Listing, listing, snapshots_of, told_of
 from homelab_mcp.queries.backup_place import backup_container, backup_place
-from homelab_mcp.queries.backups import listed, progress, snapshots_of
+from homelab_mcp.queries.backups import progress
 from homelab_mcp.queries.find import find_service, read_stacks
 from homelab_mcp.queries.machine import host_of
 from homelab_mcp.workflow.assembly import planner
@@ -206,7 +207,8 @@ def propose_restore_backup(
         )
     what = wanted(snapshot, place.jobs.dumps, stack, service, path, root=lab.roots)
     _refuse_in_use(lab, snapshot, what)
-    chosen = _chosen(lab, backup)
+    seen = listing(lab)
+    chosen = _chosen(lab, seen, backup)
     mark = f"{datetime.fromtimestamp(lab.clock.now(), UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     calls = [["restore", chosen[0], mark, *what.paths]]
     calls += [["dumped", chosen[0], mark, d.file, *what.emptied(d)] for d in what.dumps]
@@ -221,6 +223,8 @@ def propose_restore_backup(
         exists=lambda p: lab.data.identity(p) is not None,
         when=chosen[1],
         remade=place.remade,
+        elsewhere=_elsewhere(seen),
+        is_database=lab.data.is_database,
     )
     for move in draft.moves:
         if not move.source.startswith(f"{place.stack}/restore/"):
@@ -250,24 +254,40 @@ def _target(lab: Lab, snapshot: Snapshot, target: str, path: str) -> tuple[str, 
         target = path.partition("/")[0]
     if target in names:
         return target, ""
-    stack, service = find_service(lab.files, target)
-    return stack, service
+    try:
+        return find_service(lab.files, target)
+    except NotFound as error:
+        hint = f"{error.hint} Where it was removed: roll the removal back first, then restore."
+        raise NotFound(error.message, hint=hint.strip(), code=error.code) from error
 
 
-def _chosen(lab: Lab, backup: str) -> tuple[str, str]:
+def _chosen(lab: Lab, seen: Listing, backup: str) -> tuple[str, str]:
     """(id, time) of the snapshot that is meant."""
-    latest, there = listed(lab)
-    if latest is None:
+    if seen.newest is None:
         raise NotFound("There is no backup yet.", hint="Plan one with run_backup.", code="no_backup")
     if backup in ("", "latest"):
-        return latest.id, latest.time
+        if seen.doubtful:
+            raise InvalidInput(
+                "None of the repository's backups is known to be this lab's, and they are of several labs.",
+                code="backup_whose",
+                hint=f"Name one by its id. The newest of each: {told_of(seen.doubtful)}.",
+            )
+        return seen.newest.id, seen.newest.time
     # One that is named may be another lab's: of this one too, before it got another id.
-    found = [b for b in (*there, *snapshots_of(lab.restic)) if b.id.startswith(backup) or backup.startswith(b.id)]
+    found = [
+        b for b in (*seen.backups, *snapshots_of(lab.restic)) if b.id.startswith(backup) or backup.startswith(b.id)
+    ]
     found = list(dict.fromkeys(found))
     if len(found) != 1:
-        near = ", ".join(f"{b.id} ({b.time})" for b in there[:5])
-        raise NotFound(f"There is no backup {backup[:20]!r}.", hint=f"The newest: {near}.", code="backup_unknown")
+        near = ", ".join(f"{b.id} ({b.time})" for b in seen.backups[:5])
+        hint = f"The newest: {near}.{_elsewhere(seen)}"
+        raise NotFound(f"There is no backup {backup[:20]!r}.", hint=hint, code="backup_unknown")
     return found[0].id, found[0].time
+
+
+def _elsewhere(seen: Listing) -> str:
+    """A sentence on backups under another id: after a new machine's first backup, the old one's are among those."""
+    return f" Of other labs, or of this one by another id: {told_of(seen.others)}." if seen.others else ""
 
 
 def _restored(lab: Lab, words: list[str], on_step: Callable[[str], None] | None) -> Sequence[str]:

@@ -446,8 +446,8 @@ def test_a_folder_that_the_backup_left_empty_takes_no_full_ones_place() -> None:
     left_out = ("EMPTY s/immich/upload", "LACKS s/immich/upload\t/lab/s/immich/upload/*\ts/immich/upload/a.jpg")
     draft = lacking(*left_out, "FOUND s/immich/cfg")
     assert [m.target for m in draft.moves] == ["t/s/immich/cfg", "s/immich/cfg"]
-    (told,) = [n for n in draft.notes if n.startswith("s/immich/upload stays as it is")]
-    assert "`s/immich/upload/*`" in told
+    (told,) = [r for r in draft.risks if r.reason.startswith("s/immich/upload stays as it is")]
+    assert ("`s/immich/upload/*`" in told.reason, told.risk.word) == (True, "high")
     with pytest.raises(InvalidInput) as refused:
         lacking(*left_out, "MISSING s/immich/cfg")
     assert (refused.value.code, "s/immich/upload" in refused.value.message) == ("left_out", True)
@@ -469,12 +469,42 @@ def test_what_the_backup_left_out_of_a_folder_is_told_as_high() -> None:
     assert lacking(*said, remade=("*.mkv",)).risks == lacking(said[0], said[2]).risks
 
 
-def test_a_folder_with_one_in_it_that_would_come_back_empty_stays() -> None:
-    lack = "LACKS s/immich/upload\t/lab/s/immich/upload/library/*\ts/immich/upload/library/a.jpg"
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "/lab/s/immich/upload/library/*\ts/immich/upload/library/a.jpg",
+        "/lab/s/immich/upload/library\ts/immich/upload/library/",
+        "upload/library\ts/immich/upload/library/",
+    ],
+)
+def test_a_folder_with_one_in_it_that_would_come_back_empty_stays(pattern: str) -> None:
+    lack = f"LACKS s/immich/upload\t{pattern}"
     draft = lacking("FOUND s/immich/upload", lack, "FOUND s/immich/cfg")
     assert [m.target for m in draft.moves] == ["t/s/immich/cfg", "s/immich/cfg"]
-    remade = lacking("FOUND s/immich/upload", lack, remade=("s/immich/upload/library/*",))
+    assert any(r.reason.startswith("s/immich/upload stays as it is") for r in draft.risks)
+    plain = pattern.partition("\t")[0].removeprefix("/lab/")
+    remade = lacking("FOUND s/immich/upload", lack, remade=(plain,))
     assert "s/immich/upload" in [m.target for m in remade.moves]
+
+
+def test_a_file_or_an_empty_folder_that_is_left_out_keeps_nothing_back() -> None:
+    lack = "LACKS s/immich/upload\t/lab/s/immich/upload/list\ts/immich/upload/list"
+    draft = lacking("FOUND s/immich/upload", lack, "FOUND s/immich/cfg")
+    assert "s/immich/upload" in [m.target for m in draft.moves]
+    assert any("s/immich/upload/list" in r.reason for r in draft.risks)
+
+
+@pytest.mark.parametrize(
+    "lack",
+    [
+        "LACKS s/immich/upload\t/lab/s/immich/upload/library/*\ts/immich/upload/library/a\tb.jpg",
+        "LACKS s/immich/upload\t/lab/s/immich/upload/library/*",
+        "LACKS s/immich/upl",
+    ],
+)
+def test_what_the_script_says_with_a_tab_too_many_or_too_few_protects_all_the_same(lack: str) -> None:
+    draft = lacking("FOUND s/immich/upload", lack, "FOUND s/immich/cfg")
+    assert [m.target for m in draft.moves] == ["t/s/immich/cfg", "s/immich/cfg"]
 
 
 def test_a_databases_log_is_asked_for_by_its_file_and_one_that_is_left_alone_is_put_aside() -> None:
@@ -491,6 +521,38 @@ def test_a_databases_log_is_asked_for_by_its_file_and_one_that_is_left_alone_is_
         ("s/app/a.db-wal", "t/s/app/a.db-wal"),
         ("side/lab/s/app/a.db", "s/app/a.db"),
     ]
+
+
+@pytest.mark.parametrize("databases", [("side/lab/s/app/store",), ("side/lab/s/app/store", "s/app/store"), ()])
+def test_the_log_of_a_database_whose_head_is_broken_is_put_aside_by_name(databases: tuple[str, ...]) -> None:
+    text = "services:\n  app: {image: 'x:1', volumes: ['./app:/app']}\n"
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", text),), None)
+    what = wanted(snapshot, (), "s", "", "s/app/store")
+    there = {"s/app/store", "s/app/store-wal"}
+    draft = restore_backup(
+        snapshot,
+        what,
+        found=Found(what.paths),
+        side="side",
+        trash="t",
+        exists=there.__contains__,
+        when="then",
+        is_database=databases.__contains__,
+    )
+    # One that is whole takes its log along; and what is no database has none.
+    logs = ["s/app/store-wal"] if len(databases) == 1 else []
+    assert [m.source for m in draft.moves] == ["s/app/store", *logs, "side/lab/s/app/store"]
+
+
+@pytest.mark.parametrize(("path", "told"), [("${X}/a.yaml", True), ("a.yaml", True), ("", False)])
+def test_a_stack_with_files_that_cannot_be_seen_says_what_it_does_not_restore(path: str, told: bool) -> None:
+    text = f"{f'include: [{path!r}]' if path else ''}\nservices:\n  app: {{image: 'x:1', volumes: ['./app:/d']}}\n"
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", text),), None)
+    left = wanted(snapshot, (), "s", "", "").left
+    assert [w.startswith("Services in files of s that cannot be seen are not restored: ") for w in left] == [
+        True
+    ] * told
+    assert wanted(snapshot, (), "s", "app", "").left == ()
 
 
 INCLUDED = StackFiles(
@@ -521,6 +583,32 @@ def test_what_stacks_are_written_in_does_not_come_back_as_data(path: str, named:
         wanted(Snapshot((INCLUDED, other), None), (), "s", "", path)
     assert (refused.value.code, named in refused.value.message) == ("not_data", True)
     assert "rollback" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "include"),
+    [
+        ("s/app/data/compose/1/docker-compose.yml", True, ""),
+        ("s/app/data/compose/1/.env", True, ""),
+        ("s/app/compose/docker-compose.yml", False, ""),
+        # A secret that is known, what lies beside a file of the stack, and one that may be included.
+        ("s/app/data/acme.json", False, ""),
+        ("s/app/data/.env", False, "app/data/part.yml"),
+        ("s/app/data/compose/1/docker-compose.yml", False, "${X}/docker-compose.yml"),
+        ("s/.env", False, ""),
+    ],
+)
+def test_a_file_that_a_service_keeps_by_the_name_of_a_stacks_is_data(path: str, data: bool, include: str) -> None:
+    text = "services:\n  app: {image: 'x:1', volumes: ['./app/data:/data', './:/all']}\n"
+    named = ((f"s/{include}", "services: {}\n"),) if include.startswith("app") else ()
+    written = f"include: [{include!r}]\n{text}" if include else text
+    snapshot = Snapshot((StackFiles("s", "s/compose.yaml", written, named=named),), None)
+    if data:
+        assert wanted(snapshot, (), "s", "", path).paths == (path,)
+        return
+    with pytest.raises(InvalidInput) as refused:
+        wanted(snapshot, (), "s", "", path)
+    assert refused.value.code == "not_data"
 
 
 def test_a_service_whose_folder_has_a_file_of_the_stack_in_it_is_restored_with_a_high_risk() -> None:

@@ -301,8 +301,31 @@ def test_what_was_left_out_and_is_there_now_is_told_by_the_settings_of_then(rest
         "FOUND s/up",
         "LACKS s/up\t/lab/s/up/lib/*\ts/up/lib/1.jpg",
         "EMPTY s/cfg",
-        "LACKS s/cfg\tcfg/cache\ts/cfg/cache",
+        "LACKS s/cfg\tcfg/cache\ts/cfg/cache/",
     ]
+
+
+def test_an_empty_folder_that_was_left_out_is_told_as_none_with_files(restores: Restores) -> None:
+    restores.now("s/up/x", "s/up/cache/", "s/up/lib/a/b")
+    restores.then("s/up/x")
+    restores.excludes("/lab/s/up/cache", "/lab/s/up/lib/")
+    assert restores.run("s/up") == [
+        "FOUND s/up",
+        "LACKS s/up\t/lab/s/up/cache\ts/up/cache",
+        "LACKS s/up\t/lab/s/up/lib/\ts/up/lib/",
+    ]
+
+
+@pytest.mark.parametrize("pattern", ["/lab/s/up/**/*.jpg", "/lab/s/**/**/up/**/*.jpg", "*/s/**/up/**/*.jpg"])
+@pytest.mark.parametrize("there", ["s/up/1.jpg", "s/up/a/b/1.jpg"])
+def test_two_asterisks_stand_for_any_number_of_folders(restores: Restores, pattern: str, there: str) -> None:
+    if "b" in there and pattern.count("**") > 1:
+        there = f"s/x/{there.removeprefix('s/')}"
+    top = "/".join(there.split("/")[:2])
+    restores.now(there, f"{top}/x")
+    restores.then(f"{top}/x")
+    restores.excludes(pattern)
+    assert restores.run(top) == [f"FOUND {top}", f"LACKS {top}\t{pattern}\t{there}"]
 
 
 def test_what_is_in_the_backup_all_the_same_is_no_lack(restores: Restores) -> None:
@@ -327,7 +350,10 @@ RESTIC_THAT_NOTES = """#!/bin/sh
 echo "$*" >>"$NOTES"
 case "$1" in
   backup) echo '{"message_type":"summary","snapshot_id":"abc123"}' ;;
-  snapshots) case "$*" in *"$KNOWN"*) echo '[{"time":"2026-01-01T00:00:00Z"}]' ;; *) echo '[]' ;; esac ;;
+  snapshots)
+    [ "$KNOWN" != unasked ] || exit 1
+    [ "$*" != "snapshots --no-lock --json --tag homelab" ] || { echo "[{${KNOWN#other }}]"; exit; }
+    case "$*" in *"$KNOWN"*) echo '[{"time":"2026-01-01T00:00:00Z"}]' ;; *) echo '[]' ;; esac ;;
 esac
 """
 LAB = "0123456789abcdef0123456789abcdef"
@@ -344,13 +370,15 @@ def noted(folder: Path, *, ident: str, then: str, known: str = "none") -> list[s
     (folder / "bin/restic").write_text(RESTIC_THAT_NOTES)
     (folder / "bin/restic").chmod(0o755)
     begin = RUN_SH[RUN_SH.index("export RESTIC_PROGRESS_FPS") : RUN_SH.index("# SSH takes no files")]
+    begin += PLACE_SH[PLACE_SH.index("# newest") :] + FOUND_SH
     script = begin + RUN_SH[RUN_SH.index("backup() {") : RUN_SH.index("keys\ncase")]
     for name in ("dumps", "lab", "state", "backup", "restore"):
         script = script.replace(f"/{name}/", f"{folder}/{name}/")
-    script = script.replace("find /dumps", f"find {folder}/dumps")
+    script = script.replace("find /dumps", f"find {folder}/dumps").replace("find /restore", f"find {folder}/restore")
     stubs = "".join(
         f"{name}() {{ :; }}\n" for name in ("dumps", "sqlite", "links", "release", "repository", "finish", "why")
     )
+    stubs += 'wrong() { echo "$*" >>"$errors"; }\n'
     env = {"PATH": f"{folder}/bin:{os.environ['PATH']}", "NOTES": str(folder / "notes"), "KNOWN": known}
     done = subprocess.run(
         ["sh", "-c", f"{script}\n{stubs}ca=''\n{then}"], env=env, capture_output=True, text=True, check=False
@@ -364,15 +392,52 @@ def noted(folder: Path, *, ident: str, then: str, known: str = "none") -> list[s
     [(LAB, f"--tag homelab --tag lab-{LAB} ", f"homelab,lab-{LAB}"), ("", "--tag homelab ", "homelab")],
 )
 def test_a_lab_marks_its_backups_and_lets_go_of_no_others(tmp_path: Path, ident: str, made: str, let_go: str) -> None:
-    _, backup, forget = noted(tmp_path, ident=ident, then="backup")
+    *_, backup, forget = [c for c in noted(tmp_path, ident=ident, then="backup") if not c.startswith("snapshots")]
     assert f"--host lab {made}--exclude-file" in backup
     assert f" --tag {let_go} --group-by tags" in forget
+
+
+@pytest.mark.parametrize(("known", "told"), [(f'"lab-{LAB}"', "this lab has no id"), ("unasked", "cannot be asked")])
+def test_a_lab_without_an_id_lets_go_of_nothing_where_another_has_one(tmp_path: Path, known: str, told: str) -> None:
+    calls = noted(tmp_path, ident="", then="backup", known=known)
+    assert not [c for c in calls if c.startswith("forget")]
+    assert told in (tmp_path / "state/errors.now").read_text()
+
+
+def test_an_id_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    noted(tmp_path, ident="-", then="backup")
+    assert "cannot be read" in (tmp_path / "state/errors.now").read_text()
 
 
 @pytest.mark.parametrize(("known", "tags"), [(f"lab-{LAB}", f"homelab,lab-{LAB}"), ("none", "homelab")])
 def test_a_check_compares_with_this_labs_newest_backup(tmp_path: Path, known: str, tags: str) -> None:
     calls = noted(tmp_path, ident=LAB, then="compared 3", known=known)
     assert next(c for c in calls if c.startswith("ls ")).startswith(f"ls latest --tag {tags} /lab")
+
+
+OURS, OLD, ONE, TWO = f"lab-{LAB}", '"tags":["homelab"]', '"tags":["homelab","lab-a"]', '"tags":["homelab","lab-b"]'
+
+
+@pytest.mark.parametrize("command", ["restore latest 1 s/app", "dumped latest 1 s/db.sql s/db"])
+@pytest.mark.parametrize(
+    ("ident", "known", "tags"),
+    [
+        (LAB, OURS, f"homelab,{OURS}"),
+        # A new machine, or a lab that never marked its own.
+        (LAB, f"{ONE},{ONE}", "homelab"),
+        (LAB, f"{ONE},{OLD}", ""),
+        (LAB, f"{ONE},{TWO}", ""),
+        ("", ONE, "homelab"),
+        ("", OLD, "homelab"),
+        ("", f"{ONE},{OLD}", ""),
+        ("", f"{ONE},{TWO}", ""),
+    ],
+)
+def test_the_latest_backup_is_this_labs_or_nobodys(
+    tmp_path: Path, command: str, ident: str, known: str, tags: str
+) -> None:
+    calls = [c for c in noted(tmp_path, ident=ident, then=command, known=known) if c.startswith("restore")]
+    assert [c.partition(" --no-lock")[0] for c in calls] == ([f"restore latest --tag {tags}"] if tags else [])
 
 
 class Copies:

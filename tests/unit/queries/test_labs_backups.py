@@ -11,11 +11,11 @@ import pytest
 
 from homelab_mcp.adapters.files import LabFiles
 from homelab_mcp.ports import Lab
-from homelab_mcp.queries.backups import listed, snapshots
+from homelab_mcp.queries.backup_list import listing, snapshots
 
 pytestmark = pytest.mark.unit
 
-MINE, THEIRS = "1" * 32, "2" * 32
+MINE, THEIRS, THIRD = "1" * 32, "2" * 32, "3" * 32
 
 
 def lab(folder: Path, ident: str, *rows: tuple[str, str, str]) -> Lab:
@@ -51,6 +51,28 @@ def test_the_backups_of_another_lab_are_none_of_this(
     tmp_path: Path, ident: str, rows: list[tuple[str, str, str]], newest: str, all_: str
 ) -> None:
     seen = lab(tmp_path, ident, *rows)
-    first, every = listed(seen)
+    first, every = listing(seen).newest, listing(seen).backups
     assert ((first.id if first else ""), "".join(b.id for b in every)) == (newest, all_)
     assert snapshots(seen) == every
+
+
+@pytest.mark.parametrize(
+    ("ident", "rows", "doubtful", "others"),
+    [
+        # A new machine.
+        (MINE, [("a", "1", THEIRS), ("b", "2", THEIRS)], "", ""),
+        (MINE, [("a", "1", THEIRS), ("b", "2", "")], "ba", ""),
+        (MINE, [("a", "1", THIRD), ("b", "2", THEIRS), ("c", "3", "")], "cba", ""),
+        ("", [("a", "1", "")], "", ""),
+        ("", [("a", "1", ""), ("b", "2", THEIRS)], "ba", ""),
+        # After its first own backup.
+        (MINE, [("a", "1", THIRD), ("b", "2", THEIRS), ("d", "3", THEIRS), ("c", "4", MINE), ("e", "5", "")], "", "da"),
+    ],
+)
+def test_where_none_is_known_to_be_this_labs_the_latest_of_several_labs_is_nobodys(
+    tmp_path: Path, ident: str, rows: list[tuple[str, str, str]], doubtful: str, others: str
+) -> None:
+    seen = listing(lab(tmp_path, ident, *rows))
+    assert "".join(o.newest.id for o in seen.doubtful) == doubtful
+    assert "".join(o.newest.id for o in seen.others) == others
+    assert all(o.total == (2 if o.newest.id == "d" else 1) for o in seen.others)

@@ -263,10 +263,44 @@ def test_a_restore_is_planned_by_what_the_script_says(lab: LocalLab, monkeypatch
     assert [m.target for m in plan.draft.moves][1:] == ["s/app/a"]
     assert [r.reason for r in plan.draft.risks if "left out" in r.reason and "*.mkv" in r.reason]
     assert not any("homelab-tmp" in r.reason for r in plan.draft.risks)
-    assert any(n.startswith("s/app/b stays as it is") for n in plan.draft.notes)
+    assert any(r.reason.startswith("s/app/b stays as it is") for r in plan.draft.risks)
     assert any("one was slow" in n for n in plan.draft.notes)
     for named in ("before", "theirs"):
         propose_restore_backup(lab, "s", MODEL, backup=named)
         assert script.calls[-1][1] == named
     with pytest.raises(NotFound):
         propose_restore_backup(lab, "s", MODEL, backup="none")
+
+
+def test_the_backups_of_other_labs_are_named_by_their_ids_and_never_taken_for_the_latest(
+    lab: LocalLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(lab, propose_configure_backup(lab, {"repository": "/mnt/backup"}, MODEL))
+    root = Path(lab.root)
+    (root / "s").mkdir()
+    (root / "s/compose.yaml").write_text("services:\n  app: {image: 'x:1', volumes: ['./app/a:/a']}\n")
+    mine = f"lab-{(root / '.homelab/id').read_text().strip()}"
+    listed: list[dict[str, object]] = [
+        {"short_id": "first", "time": "2026-01-01T00:00:00Z", "tags": ["homelab", "lab-a"]},
+        {"short_id": "second", "time": "2026-01-02T00:00:00Z", "tags": ["homelab", "lab-b"]},
+    ]
+    script = Script(root, {"restore": ["MISSING s/app/a"]}, listed)
+    monkeypatch.setattr(LocalLab, "restic", script)
+    with pytest.raises(InvalidInput) as refused:
+        propose_restore_backup(lab, "s", MODEL)
+    assert (refused.value.code, script.calls) == ("backup_whose", [])
+    assert "second (2026-01-02T00:00:00Z, lab-b, 1 in all), first" in refused.value.hint
+    listed.append({"short_id": "mine", "time": "2026-01-03T00:00:00Z", "tags": ["homelab", mine]})
+    with pytest.raises(InvalidInput) as nothing:
+        propose_restore_backup(lab, "s", MODEL)
+    with pytest.raises(NotFound) as unknown:
+        propose_restore_backup(lab, "s", MODEL, backup="none")
+    assert (nothing.value.code, unknown.value.code) == ("not_in_backup", "backup_unknown")
+    assert all("second (2026-01-02T00:00:00Z, lab-b" in e.value.hint for e in (nothing, unknown))
+    with pytest.raises(NotFound) as removed:
+        propose_restore_backup(lab, "gone", MODEL)
+    assert removed.value.hint.endswith("roll the removal back first, then restore.")
+    assert [(o.tag, o.total, o.newest.id) for o in report(lab).others] == [
+        ("lab-b", 1, "second"),
+        ("lab-a", 1, "first"),
+    ]

@@ -408,6 +408,40 @@ def test_a_database_takes_its_log_along(tmp_path: Path) -> None:
     assert rows(lab.root / TRASH / "a.db") == [1, 2, 3]
 
 
+@pytest.mark.parametrize("with_log", [False, True])
+def test_a_log_that_nobody_takes_along_makes_a_plan_stale_before_anything_is_touched(
+    tmp_path: Path, with_log: bool
+) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    database(lab.root / "media/side/store", 4, 5)
+    for end in ("-wal", "-shm") if not with_log else ():
+        (lab.root / f"media/side/store{end}").unlink()
+    # Its head is broken, so nothing says that it is a database, and its log one's.
+    for end in ("", "-wal"):
+        (lab.root / f"media/web/store{end}").parent.mkdir(exist_ok=True)
+        (lab.root / f"media/web/store{end}").write_bytes(bytes(100))
+    swap = (
+        DataMove("media/web/store", f"{TRASH}/store", "kept"),
+        DataMove("media/web/store-wal", f"{TRASH}/store-wal", "kept"),
+        DataMove("media/side/store", "media/web/store", "old"),
+    )
+    draft = swapping_draft(lab)
+    before = everything(lab.root)
+    with pytest.raises(PlanRefused) as caught:
+        data_steps.remember(lab.data, lab.plan(replace(draft, moves=(swap[0], swap[2]))))
+    assert (caught.value.code, "store-wal" in caught.value.message) == ("plan_stale", True)
+    plan = lab.plan(replace(draft, moves=swap))
+    moves = data_steps.remember(lab.data, plan)
+    data_steps.carry_out(lab.data, plan, moves, lambda _: None)
+    assert (lab.root / TRASH / "store-wal").read_bytes() == bytes(100)
+    assert rows(lab.root / "media/web/store") == ([4, 5] if with_log else [])
+    (lab.root / "media/web/store-shm").unlink(missing_ok=True)
+    if with_log:
+        return
+    assert all(e.ok for e in data_steps.put_back(lab.data, plan, moves))
+    assert everything(lab.root) == before
+
+
 @pytest.mark.parametrize("since", [False, True])
 def test_a_database_comes_back_with_its_log_and_without_that_of_another(tmp_path: Path, since: bool) -> None:
     lab = BenchLab(tmp_path / "lab")

@@ -34,6 +34,8 @@ def restore_backup(
     exists: Callable[[str], bool],
     when: str,
     remade: Collection[str] = (),
+    elsewhere: str = "",
+    is_database: Callable[[str], bool] = lambda _: False,
 ) -> Draft:
     """A draft that swaps what was restored into place.
 
@@ -46,6 +48,8 @@ def restore_backup(
         exists: whether a path of the lab is there.
         when: the backup's time, for people.
         remade: patterns of what a backup leaves out as services make it anew.
+        elsewhere: a sentence on backups that another id has, for a hint; it begins with a space.
+        is_database: whether a path of the lab is a file of SQLite.
 
     Raises InvalidInput where the backup holds none of it (``not_in_backup``), or nothing but folders that it was told
     to leave empty (``left_out``).
@@ -70,7 +74,7 @@ def restore_backup(
         sources.setdefault(folder, f"{side}/empty/{folder}")
     # One move takes along what is inside: a second one of that would mix the old with the new.
     for path in folded(sources):
-        moves += _swap(path, sources[path], trash, exists)
+        moves += _swap(path, sources[path], trash, exists, is_database)
     if not moves and stays:
         raise InvalidInput(
             f"{'; '.join(f'{p}: {why}' for p, why in stays.items())}, and it is full now.",
@@ -79,7 +83,9 @@ def restore_backup(
         )
     if not moves:
         raise InvalidInput(
-            "That backup holds nothing of it.", code="not_in_backup", hint="List the backups and take another."
+            "That backup holds nothing of it.",
+            code="not_in_backup",
+            hint=f"List the backups and take another.{elsewhere}",
         )
     bases = tuple(d.service for d in loads)
     missing = [p for p in (*what.paths, *(d.file for d in what.dumps)) if p not in found.held]
@@ -112,12 +118,16 @@ def restore_backup(
                 for file in what.written
                 if any(file == p or file.startswith(f"{p}/") for p in sources)
             ),
+            # Beside what is of then, it stays as it is now: rows may name files that are not there, or have others.
+            *(
+                RiskReason(Risk.HIGH, f"{p} stays as it is now, beside what comes back: {why}, and it is full now.")
+                for p, why in stays.items()
+            ),
             *(RiskReason(Risk.HIGH, told) for told in (*found.goes(what.dumps, remade), *found.older(loads, when))),
         ),
         notes=(
             f"What is there now is kept in {trash} for {TRASH_DAYS} days.",
             *(f"The backup does not hold {m}; it stays as it is." for m in missing),
-            *(f"{p} stays as it is: {why}, and it is full now." for p, why in stays.items()),
             *(f"{p} stays as it is: a database is in it, and no dump of that." for p in around if p in held),
             *what.left,
         ),
@@ -126,12 +136,21 @@ def restore_backup(
     )
 
 
-def _swap(path: str, source: str, trash: str, exists: Callable[[str], bool]) -> list[DataMove]:
+def _swap(
+    path: str,
+    source: str,
+    trash: str,
+    exists: Callable[[str], bool],
+    is_database: Callable[[str], bool],
+) -> list[DataMove]:
     moves = [DataMove(source, path, "The restored data.")]
-    if exists(path):
-        moves.insert(0, DataMove(path, f"{trash}/{path}", "Kept, in case the backup is not what was wanted."))
-    else:
-        # Of a database that is gone: beside the restored one it would be taken for its own.
+    there = exists(path)
+    # A database takes its own logs along. Beside a restored one, those of one that is gone, or that is not known for a
+    # database any more (its head is broken), would be taken for its own.
+    if not there or (is_database(source) and not is_database(path)):
         logs = [f"{path}{end}" for end in DATABASE_LOGS if exists(f"{path}{end}")]
-        moves[:0] = [DataMove(log, f"{trash}/{log}", "The log of a database that is gone.") for log in logs]
+        why = f"The log of a database that is {'broken' if there else 'gone'}."
+        moves[:0] = [DataMove(log, f"{trash}/{log}", why) for log in logs]
+    if there:
+        moves.insert(0, DataMove(path, f"{trash}/{path}", "Kept, in case the backup is not what was wanted."))
     return moves

@@ -20,7 +20,7 @@ class Lack:
     Args:
         path: of what was asked for, that it is in.
         pattern: as the script's list of exceptions has it.
-        example: one such file or folder.
+        example: one such file or folder; a folder that has files in it ends with a slash.
     """
 
     path: str
@@ -29,9 +29,13 @@ class Lack:
 
     @property
     def emptied(self) -> str:
-        """The folder that comes back with nothing in it, where the pattern says so in plain words; else ""."""
+        """The folder that comes back with nothing in it, or not at all, where the pattern says so in plain words."""
         folder = self.pattern.removesuffix("/*")
-        return "" if folder == self.pattern or set("*?[") & set(folder) else folder
+        if set("*?[") & set(folder):
+            return ""
+        if folder != self.pattern:
+            return folder
+        return self.example.removesuffix("/") if self.example.endswith("/") else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Found:
         held: what the backup holds.
         empty: of that, folders without a file in them whose place has files now.
         lacks: what is here now and the backup left out, by settings of then.
+        unread: paths of which the script told something that cannot be read.
         problems: what went wrong, in sentences.
         dated: a dump's file -> when it was made, in seconds since 1970.
     """
@@ -49,6 +54,7 @@ class Found:
     held: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
     lacks: tuple[Lack, ...] = ()
+    unread: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     dated: Mapping[str, int] = field(default_factory=dict)
 
@@ -86,9 +92,11 @@ class Found:
             if not any(f == path or f.startswith(f"{path}/") for f in anew):
                 by = [f"`{lack.pattern}`" for lack in lacks if lack.path == path]
                 why[path] = f"the backup holds it empty{f' (left out by {by[0]})' if by else ''}"
+        for path in self.unread:
+            why.setdefault(path, "what the backup left out of it cannot be told")
         for lack in lacks:
             if lack.emptied and lack.path not in why:
-                why[lack.path] = f"the backup holds {lack.emptied} in it empty (left out by `{lack.pattern}`)"
+                why[lack.path] = f"the backup holds nothing of {lack.emptied} in it (left out by `{lack.pattern}`)"
         return why
 
     def goes(self, dumps: Sequence[Dump], remade: Collection[str]) -> list[str]:
@@ -119,13 +127,25 @@ def found_of(lines: Sequence[str]) -> Found:
     def rest(word: str) -> list[str]:
         return [line.removeprefix(f"{word} ") for line in lines if line.startswith(f"{word} ")]
 
-    lacks = [parts for text in rest("LACKS") if len(parts := text.split("\t")) == 3]
     empty = rest("EMPTY")
+    held = (*rest("FOUND"), *empty)
+    lacks, unread = list[Lack](), list[str]()
+    for text in rest("LACKS"):
+        # A file's name may have a tab in it, and so may a folder's.
+        path = max((h for h in held if text.startswith(f"{h}\t")), key=len, default="")
+        pattern, tab, example = text.removeprefix(f"{path}\t").partition("\t")
+        if path and tab:
+            lacks.append(Lack(path, pattern.removeprefix("/lab/"), example))
+            continue
+        # Half a line protects what it may be of, rather than nothing.
+        begun = text.partition("\t")[0]
+        unread += [h for h in held if h.startswith(begun) or text.startswith(h)] or held
     dated = [text.partition(" ") for text in rest("DATED")]
     return Found(
-        held=(*rest("FOUND"), *empty),
+        held=held,
         empty=tuple(empty),
-        lacks=tuple(Lack(path, pattern.removeprefix("/lab/"), example) for path, pattern, example in lacks),
+        lacks=tuple(lacks),
+        unread=tuple(dict.fromkeys(unread)),
         problems=tuple(f"Of the backup: {text}" for text in rest("PROBLEM")),
         dated={file: int(made) for made, _, file in dated if made.isdigit()},
     )

@@ -12,9 +12,9 @@ from homelab_mcp.core.backup_jobs import Dump
 from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.operations import service_parts
 from homelab_mcp.core.operations.data_places import folded, places, used_elsewhere
-from homelab_mcp.core.operations.stack_as_one import as_one_file
+from homelab_mcp.core.operations.stack_as_one import as_one_file, why_unseen
 from homelab_mcp.core.operations.stack_paths import Near, Root, declared_by, files_beside
-from homelab_mcp.core.secret_files import is_secret_file
+from homelab_mcp.core.secret_files import SECRET_NAMES, is_secret_file
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES, DATABASE_ENDINGS, DATABASE_LOGS, OVERRIDE_NAMES
 from homelab_mcp.model.observed import Snapshot, StackFiles
@@ -58,7 +58,8 @@ def wanted(
     Raises NotFound; InvalidInput: a path that is no service's, no data but what others of the stack use
     (``data_shared``), or files of a database that only its dump holds (``data_in_dump``).
     """
-    stack = as_one_file(service_parts.stack_of(snapshot, stack_name))
+    written_so = service_parts.stack_of(snapshot, stack_name)
+    stack = as_one_file(written_so)
     services = service_parts.services_in(stack, service) if service else services_of(read(stack.compose_text))
     these = [service, *service_parts.companions(services, service)] if service else list(services)
     env = {**env_file.parse_or_empty(snapshot.shared_env), **env_file.parse(stack.env_text)}
@@ -82,6 +83,8 @@ def wanted(
         for v in found.volumes
         if v not in found.bound
     ]
+    if not service and (why := why_unseen(written_so)):
+        left.append(f"Services in files of {stack_name} that cannot be seen are not restored: {why}")
     for dump in mine:
         if not dump.folders:
             raise InvalidInput(
@@ -160,6 +163,20 @@ def _no_data(
     return list(dict.fromkeys((*written, *(path for path in read_ if is_secret_file(path)))))
 
 
+def _by_name(path: str, of: StackFiles, no_data: Sequence[str], mounted: Sequence[str]) -> bool:
+    """Whether a file is called as one that a stack is written in, or that holds secrets, and may be one.
+
+    What a service keeps by such a name in its data is its own business (Portainer's stacks): but for secret files that
+    this program knows, and for what lies beside files of the stack, or where not all of those are seen.
+    """
+    folder, _, name = path.rpartition("/")
+    if name in SECRET_NAMES:
+        return True
+    called = name in (*COMPOSE_NAMES, *OVERRIDE_NAMES) or is_secret_file(path)
+    own = folder in {f.rpartition("/")[0] for f in no_data} or not any(_within(path, m) for m in mounted)
+    return called and (own or bool(why_unseen(of)))
+
+
 def _one_path(
     snapshot: Snapshot,
     of: StackFiles,
@@ -179,15 +196,15 @@ def _one_path(
     # A database's log by itself is worth nothing: the file comes with it.
     base = next((clean.removesuffix(end) for end in DATABASE_LOGS if clean.endswith(end)), "")
     clean = base if base.endswith(DATABASE_ENDINGS) else clean
-    name = clean.rpartition("/")[2]
-    known = name in (*COMPOSE_NAMES, *OVERRIDE_NAMES) or is_secret_file(clean)
-    if known or clean in _no_data(snapshot, of, services, env, root):
+    no_data = _no_data(snapshot, of, services, env, root)
+    mounted = places(stack, services, list(services), env, lambda _: False, root=root, declared=declared)
+    if clean in no_data or _by_name(clean, of, no_data, [*mounted.missing, *mounted.shared]):
         raise InvalidInput(
             f"{clean} is no data: it comes back by a plan that shows what it says.",
             code="not_data",
             hint="Use rollback, or `homelab-mcp snapshot restore` for secret files.",
         )
-    if inside := next((f for f in _no_data(snapshot, of, services, env, root) if f.startswith(f"{clean}/")), ""):
+    if inside := next((f for f in no_data if f.startswith(f"{clean}/")), ""):
         raise InvalidInput(
             f"{clean} holds {inside}, which is no data: it comes back by a plan that shows what it says.",
             code="not_data",

@@ -1,0 +1,119 @@
+"""Which backups a repository holds, and whose they are: several labs may share one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from homelab_mcp.model.errors import EngineFailed
+from homelab_mcp.model.lab import PRIVATE_FOLDER
+from homelab_mcp.ports import Lab, Restic
+
+READ_SECONDS = 120.0
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """One snapshot of the repository: its short id, when (RFC 3339, UTC), and how many bytes where it is known."""
+
+    id: str
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Backups of one other lab: its tag ("" for those that do not say whose they are), how many, the newest."""
+
+    tag: str
+    total: int
+    newest: Backup
+
+    @property
+    def told(self) -> str:
+        """In words, with the id by which the newest can be restored."""
+        return f"{self.newest.id} ({self.newest.time}, {self.tag or 'no tag'}, {self.total} in all)"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a repository holds, as one lab sees it.
+
+    Args:
+        newest: the newest that is known to be this lab's; where none is, the newest of all.
+        backups: all that may be this lab's, the newest first. Those of older versions do not say whose they are. Where
+            none is known to be this lab's, as on a new machine, it may be any of the repository.
+        others: what has another lab's id and is not among them.
+        doubtful: whose they are, where none is known to be this lab's and they are several's: no "latest" then.
+    """
+
+    newest: Backup | None
+    backups: tuple[Backup, ...]
+    others: tuple[Others, ...] = ()
+    doubtful: tuple[Others, ...] = ()
+
+
+def listing(lab: Lab) -> Listing:
+    """What the lab's repository holds. Raises as ``Restic`` does."""
+    raw, own = _raw(lab.restic), f"lab-{(lab.files.read(f'{PRIVATE_FOLDER}/id') or '').strip()}"
+    labs = [(s, sorted({str(t) for t in s.get("tags") or () if str(t).startswith("lab-")})) for s in raw]
+    ours = [s for s, names in labs if own in names]
+    theirs = _by_tag((names[0] if names else "", s) for s, names in labs if own not in names)
+    if ours:
+        there = _sorted([s for s, names in labs if own in names or not names])
+        return Listing(_sorted(ours)[0], there, tuple(o for o in theirs if o.tag))
+    there = _sorted(raw)
+    # Those without a tag may be of yet another lab, which has no id.
+    return Listing(next(iter(there), None), there, doubtful=theirs if len(theirs) > 1 else ())
+
+
+def snapshots(lab: Lab) -> tuple[Backup, ...]:
+    """Every backup of this lab, the newest first, as :func:`listing` has it. Raises as ``Restic`` does."""
+    return listing(lab).backups
+
+
+def snapshots_of(restic: Restic) -> tuple[Backup, ...]:
+    """Every backup of the repository, the newest first, by the container alone."""
+    return _sorted(_raw(restic))
+
+
+def told_of(others: Iterable[Others]) -> str:
+    """The newest of each, in words."""
+    every = list(others)
+    more = f", and of {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
+    return f"{', '.join(o.told for o in every[:_SHOWN])}{more}"
+
+
+def _by_tag(marked: Iterable[tuple[str, dict[str, Any]]]) -> tuple[Others, ...]:
+    """The newest first."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for tag, snapshot in marked:
+        found.setdefault(tag, []).append(snapshot)
+    every = [Others(tag, len(raw), _sorted(raw)[0]) for tag, raw in found.items()]
+    return tuple(sorted(every, key=lambda o: o.newest.time, reverse=True))
+
+
+def _raw(restic: Restic) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(restic.read(["snapshots"], seconds=READ_SECONDS) or "null") or []
+    except ValueError:
+        raise EngineFailed("restic's list of backups cannot be read.", code="backup_failed") from None
+    return [s for s in found if isinstance(s, dict)]
+
+
+def _sorted(raw: list[dict[str, Any]]) -> tuple[Backup, ...]:
+    found = [Backup(str(s.get("short_id") or str(s.get("id", ""))[:8]), _utc(str(s.get("time", "")))) for s in raw]
+    return tuple(sorted(found, key=lambda b: b.time, reverse=True))
+
+
+def _utc(text: str) -> str:
+    """Restic's time, with nanoseconds and a zone, to the second in UTC."""
+    plain = re.sub(r"\.[0-9]+", "", text)
+    try:
+        return datetime.fromisoformat(plain.replace("Z", "+00:00")).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except ValueError:
+        return text
