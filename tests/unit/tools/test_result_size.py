@@ -21,7 +21,8 @@ from homelab_mcp.model.host import HostFacts, HostHealth, HostQuestion, MountUse
 from homelab_mcp.model.observed import ContainerState
 from homelab_mcp.model.plan import Draft, Evidence, FileEdit, Plan, PlanState, PlanStatus, Requester, Risk
 from homelab_mcp.ports.meter import DiskClass, Ending, Use
-from homelab_mcp.queries.backups import Backup, Report
+from homelab_mcp.queries.backup_list import Backup
+from homelab_mcp.queries.backups import Report
 from homelab_mcp.queries.check_updates import ImageUpdate
 from homelab_mcp.server import build
 from homelab_mcp.tools.access import SCOPES
