@@ -280,3 +280,58 @@ def test_a_restore_is_refused_before_anything_is_restored(lab: BenchAsLab, monke
     assert (refused(), asked) == ("data_in_use", [])
     lab.bench.docker.besides_now.clear()
     assert (refused(), asked) == ("no_backup", ["latest"])
+
+
+APART = """\
+services:
+  jellyfin:
+    image: j:1
+    volumes: ['./jellyfin/config:/config', './data:/data']
+  db:
+    image: postgres:17
+    volumes: ['./db:/var/lib/postgresql/data']
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "target", "path", "code"),
+    [
+        # The chosen backup may hold but the settings, on which nobody else runs.
+        ("", "media/jellyfin", "", "no_backup"),
+        ("", "media", "", "no_backup"),
+        ("", "media", "media/data", "data_in_use"),
+        ("exclude: ['media/data']\n", "media", "media/data", "no_backup"),
+        ("exclude: ['media/data/*']\n", "media", "media/data", "no_backup"),
+        ("exclude: ['media/data/films/*']\n", "media", "media/data", "no_backup"),
+        ("skip: [media/jellyfin]\n", "media", "media/data", "no_backup"),
+        # Whether a database is put away is told by its dump.
+        ("", "media/db", "", "no_backup"),
+    ],
+)
+def test_a_restore_is_refused_at_once_only_for_what_it_would_move_for_sure(
+    lab: BenchAsLab, monkeypatch: pytest.MonkeyPatch, settings: str, target: str, path: str, code: str
+) -> None:
+    engine = "services:\n  restic:\n    image: r:1\n    labels: {homelab.backup: engine}\n"
+    tv = "services:\n  sonarr:\n    image: s:1\n    volumes: ['../media/data:/data']\n"
+    for name, text in (
+        ("media/compose.yaml", APART),
+        ("media/jellyfin/config/x", "x"),
+        ("media/data/x", "x"),
+        ("media/db/x", "x"),
+        ("tv/compose.yaml", tv),
+        ("backup/compose.yaml", engine),
+        ("backup/backup.yaml", f"repository: /mnt/backup\n{settings}"),
+    ):
+        (lab.bench.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (lab.bench.root / name).write_text(text)
+    lab.bench.compose.up("tv", ())
+    lab.bench.docker.besides_now.append(running("psql", f"{lab.root}/media/db"))
+
+    def chosen(_lab: object, _backup: str) -> tuple[str, str]:
+        raise NotFound("None.", code="no_backup")
+
+    monkeypatch.setattr(propose_backup, "_chosen", chosen)
+    monkeypatch.setattr(lab, "catalog", None, raising=False)
+    with pytest.raises(HomelabError) as caught:
+        propose_backup.propose_restore_backup(lab, target, CLI, path=path)  # type: ignore[arg-type] # as bench_as_lab
+    assert caught.value.code == code
