@@ -181,6 +181,9 @@ HOLD = (
     running("nobodys", "/lab/media/web/pages"),
     running("renamed", "/lab/media/web/pages", stack="media", service="old"),
     running("projects_elsewhere", "/lab/media/web/pages", stack="mine", service="web"),
+    running("own_reader", "/lab/media/web/pages", stack="media", service="old", only_read=("/lab/media/web/pages",)),
+    once("once_reader", "/lab/media/web/pages", stack="tv", only_read=("/lab/media/web/pages",)),
+    running("reads_and_writes", "/lab/media/web/pages", "media_pages", only_read=("/lab/media/web/pages",)),
 )
 LOOK_ON = (
     once("server", "/lab", "/var/run/docker.sock"),
@@ -192,6 +195,10 @@ LOOK_ON = (
     running("node-exporter", "/", "/sys", "/lab"),
     running("its_service", "/lab/media/web/pages", stack="media", service="web"),
     running("browser", "/lab/media/web", stack="tv", service="app"),
+    running("backrest", "/lab/media/web"),
+    running("reader", "/lab/media/web/pages/log", only_read=("/lab/media/web/pages/log",)),
+    running("logs", "/lab/media/web/pages", stack="mine", service="logs", only_read=("/lab/media/web/pages",)),
+    running("promtail", "/lab/media/web/pages", stack="logs", service="promtail", only_read=("/lab/media/web/pages",)),
     once("there", "/lab/media/web/pages", host="nas"),
     replace(once("ended", "/lab/media/web/pages"), state="exited"),
 )
@@ -203,6 +210,11 @@ STACKS = (
         "volumes: {pages: {driver_opts: {type: none, o: bind, device: /lab/media/web/pages}}}\n",
     ),
     StackFiles("tv", "tv/compose.yaml", "services:\n  app:\n    image: x\n    volumes: ['../media/web:/x']\n"),
+    StackFiles(
+        "logs",
+        "logs/compose.yaml",
+        "services:\n  promtail:\n    image: p\n    volumes: ['../media/web/pages:/x:ro']\n",
+    ),
     StackFiles(
         "backup",
         "backup/compose.yaml",
