@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from homelab_mcp.core.operations.data_holders import holders, refuse_held, standing_still
-from homelab_mcp.core.project_name import ONE_OFF_LABEL, PROJECT_LABEL
+from homelab_mcp.core.project_name import FOLDER_LABEL, ONE_OFF_LABEL, PROJECT_LABEL
 from homelab_mcp.core.stack_owner import parted
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
@@ -256,6 +256,30 @@ def test_a_service_that_has_the_mounts_of_another_is_known_and_stands_still() ->
         (ActionKind.REMOVE, {"web", "job"}),
         (ActionKind.UP, {"web", "job"}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "env"), [('name: "home-${ENV}"\n', "ENV=prod\n"), ("", "COMPOSE_PROJECT_NAME=home-prod\n")]
+)
+@pytest.mark.parametrize("root", ["/lab", ("/srv/lab", "/lab/")])
+def test_a_stack_whose_project_its_file_does_not_tell_is_known_by_its_folder(
+    name: str, env: str, root: str | tuple[str, ...]
+) -> None:
+    text = f"{name}services:\n  web:\n    image: w\n    volumes: ['./web/pages:/p']\n"
+    stacks = (StackFiles("media", "media/compose.yaml", text, env_text=env),)
+    labels = {PROJECT_LABEL: "home-prod", FOLDER_LABEL: "/lab/media"}
+    web = running("home-prod-web-1", "/lab/media/web/pages", stack="home-prod", service="web", labels=labels)
+    refuse_held(swap(), seen(web, stacks=stacks), root=root)
+
+    with pytest.raises(InvalidInput) as caught:
+        refuse_held(replace(swap(), actions=()), seen(web, stacks=stacks), root=root)
+    assert caught.value.message.startswith("media/web runs on files")
+    still = standing_still(replace(swap(), actions=()), seen(web, stacks=stacks), [], root=root)
+    assert [(a.kind, a.stack, a.services) for a in still.actions] == WEB_STANDS_STILL
+    # Compose would not find it by what the file says: no plan takes it away.
+    told = (replace(stacks[0], compose_text=text.removeprefix(name), env_text=""),)
+    with pytest.raises(InvalidInput):
+        refuse_held(swap(), seen(web, stacks=told), root=root)
 
 
 def test_a_plan_looks_at_every_container(lab: BenchAsLab) -> None:

@@ -19,6 +19,7 @@ from homelab_mcp.core.operations.data_places import used_elsewhere
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.core.project_name import is_one_off
+from homelab_mcp.core.stack_owner import by_folder
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LOCAL, PRIVATE_FOLDER
 from homelab_mcp.model.observed import ContainerState, Snapshot
@@ -40,6 +41,7 @@ def holders(
     paths = _moved(draft)
     if not paths:
         return {}
+    snapshot = by_folder(snapshot, _roots(root))
     seen = view(snapshot)
     brought = _brought(seen)
     users = {p: w for p, w in used_elsewhere(snapshot, "", paths, root=root, files=False).items() if p != brought}
@@ -59,6 +61,7 @@ def holders(
 
 def strangers(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> tuple[str, ...]:
     """Containers that run on what the draft moves and are of no service that the files know: no REMOVE takes them."""
+    snapshot = by_folder(snapshot, _roots(root))
     seen = view(snapshot)
     known = {(s.stack, s.name) for s in seen.services}
     told = [c for c, looks in _told(draft, snapshot, seen, root) if not looks]
@@ -76,7 +79,7 @@ def _told(draft: Draft, snapshot: Snapshot, seen: LabView, root: Root) -> list[t
 
     And of each whether it only looks in from elsewhere, as who reads the logs of others does.
     """
-    paths, roots = _moved(draft), [r.rstrip("/") for r in ((root,) if isinstance(root, str) else root) if r]
+    paths, roots = _moved(draft), _roots(root)
     if not paths or not roots:
         return []
     behind = paths_of(seen, root).volumes.get(LOCAL, {})
@@ -110,6 +113,10 @@ def _in_lab(path: str, roots: Sequence[str]) -> str:
     return next((path[len(r) + 1 :].rstrip("/") for r in roots if path.startswith(f"{r}/")), "")
 
 
+def _roots(root: Root) -> list[str]:
+    return [r.rstrip("/") for r in ((root,) if isinstance(root, str) else root) if r]
+
+
 def _moved(draft: Draft) -> list[str]:
     return [p for m in draft.moves for p in (m.source, m.target) if p.partition("/")[0] != PRIVATE_FOLDER]
 
@@ -133,6 +140,7 @@ def standing_still(
     it concerns, who only reads a file of it among them. Who runs on it, was started by those applies and ended
     since is started too, as it may have ended over what they brought; no apply, nor one ``later``, stopped it.
     """
+    snapshot = by_folder(snapshot, _roots(root))
     down = _ended(draft, snapshot, taken, later)
     held = {stack: list(names) for stack, names in holders(draft, snapshot, root=root, down=down).items()}
     ended = [f"{stack}/{n}" for stack, names in held.items() for n in names if (stack, n) in down]
@@ -199,6 +207,7 @@ def refuse_held(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> None:
     """Raise InvalidInput (``data_in_use``) where a running container would go on with a folder that is moved away."""
     if snapshot.containers is None or not draft.moves:
         return
+    snapshot = by_folder(snapshot, _roots(root))
     lookers = _lookers(draft, snapshot, root)
     held = holders(draft, snapshot, root=root).items()
     names = [f"{stack}/{name}" for stack, names in held for name in names if (stack, name) not in lookers]
