@@ -23,6 +23,9 @@ def listed(raw: dict[str, Any]) -> ContainerState:
     status = str(raw.get("Status") or "")
     found = _HEALTH.search(status)
     names = raw.get("Names") or [""]
+    mounts = raw.get("Mounts") or ()
+    written = set(map(_mounted, (m for m in mounts if m.get("RW") is not False)))
+    all_mounts = tuple(sorted(filter(None, map(_mounted, mounts))))
     return ContainerState(
         id=str(raw.get("Id", "")),
         name=str(names[0]).lstrip("/"),
@@ -37,7 +40,8 @@ def listed(raw: dict[str, Any]) -> ContainerState:
         ports=tuple(sorted(_listed_ports(raw.get("Ports") or []), key=_place)),
         networks=tuple(sorted((raw.get("NetworkSettings") or {}).get("Networks") or {})),
         image_id=str(raw.get("ImageID") or ""),
-        mounts=tuple(sorted(filter(None, map(_mounted, raw.get("Mounts") or ())))),
+        mounts=all_mounts,
+        only_read=tuple(m for m in all_mounts if m not in written),
     )
 
 

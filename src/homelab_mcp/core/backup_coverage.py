@@ -87,7 +87,7 @@ def _words(one: Known, engine: Known, config: BackupConfig, jobs: Jobs) -> str:
                 held.append("" if f"{dump.stack}/{dump.service}" == one.where else f"as the dump of {dump.service}")
             elif whole:
                 lacking.append(whole)
-            elif any(_left_out(f"/lab/{folder}", p) == "whole" for p in jobs.excludes):
+            elif any(left_out(f"/lab/{folder}", p) == "whole" for p in jobs.excludes):
                 caches.append(f"`{folder}` is left out, as it can be made anew")
             else:
                 held.append("")
@@ -112,13 +112,13 @@ def _within(path: str, folder: str) -> bool:
 
 def _said_of(path: str, name: str, config: BackupConfig) -> tuple[str, list[str]]:
     """What the settings leave out of a folder: a sentence for all of it, or else one for each part."""
-    by = [(p, how) for p in config.exclude if (how := _left_out(path, p))]
+    by = [(p, how) for p in config.exclude if (how := left_out(path, p))]
     whole = next((p for p, how in by if how == "whole"), "")
     parts = [f"not `{p}` (left out in backup.yaml)" for p, _ in by]
     return (f"not `{name}` (left out by `{whole}` in backup.yaml)" if whole else ""), parts
 
 
-def _left_out(path: str, pattern: str) -> str:
+def left_out(path: str, pattern: str) -> str:
     """What a pattern takes out of a folder, as the backup's container has it: "whole", "part", or ""."""
     if _UNHEARD.search(pattern) or not is_pattern(pattern):
         return ""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from homelab_mcp.core.project_name import FOLDER_LABEL, folder_project, is_one_off, project_name
-from homelab_mcp.model.observed import ContainerState, StackFiles
+from homelab_mcp.core.project_name import FOLDER_LABEL, folder_project, is_one_off, project_name, written_name
+from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
+
+_NAME = "COMPOSE_PROJECT_NAME"
 
 
 def owner(container: ContainerState, stacks: Sequence[StackFiles], root: str) -> str:
@@ -30,6 +33,23 @@ def owners(stacks: Sequence[StackFiles], root: str) -> Callable[[ContainerState]
         return projects.get(container.stack, container.stack)
 
     return of
+
+
+def by_folder(snapshot: Snapshot, roots: Sequence[str]) -> Snapshot:
+    """The snapshot with those containers in their stack whose project's name its compose file alone does not tell.
+
+    Where it is told, the project counts: what was started there by another name (``-p``) goes with no plan for it.
+    """
+    unsure = [s for s in snapshot.stacks if "$" in (written_name(s.compose_text) or "") or _NAME in s.env_text]
+    folders = {f"{root.rstrip('/')}/{s.name}": s.name for root in roots if root for s in unsure}
+    if not folders:
+        return snapshot
+
+    def placed(found: Iterable[ContainerState]) -> tuple[ContainerState, ...]:
+        return tuple(replace(c, stack=folders.get(c.labels.get(FOLDER_LABEL, ""), c.stack)) for c in found)
+
+    containers = None if snapshot.containers is None else placed(snapshot.containers)
+    return replace(snapshot, containers=containers, besides=placed(snapshot.besides))
 
 
 def parted(

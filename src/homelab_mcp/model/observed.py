@@ -46,7 +46,8 @@ class ContainerState:
     ``state`` is Docker's word (created, running, paused, restarting, removing, exited, dead). ``health`` is
     healthy, unhealthy, starting, or "" where the image and the compose file have no health check. ``host`` is "" for
     the lab's own machine. ``stop_seconds`` is how long a stop waits before it kills; only an inspection tells it.
-    ``mounts`` are the paths of the host that it was made with, and the names of its volumes; only a list tells them.
+    ``mounts`` are the paths of the host that it was made with, and the names of its volumes, ``only_read`` those of
+    them that it may not write to; only a list tells them.
     """
 
     id: str
@@ -68,6 +69,7 @@ class ContainerState:
     host: str = ""
     stop_seconds: float = 10.0
     mounts: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    only_read: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from homelab_mcp.core.operations.moves_played import mixed_with
 from homelab_mcp.model.errors import HomelabError, InvalidInput, PlanRefused, StorageFailed
 from homelab_mcp.model.lab import DATABASE_LOGS
 from homelab_mcp.model.plan import Evidence, Plan
@@ -126,25 +127,15 @@ def put_back(data: Data | None, plan: Plan, moves: Sequence[Sequence[str]]) -> l
 
 
 def _refuse_overlap(moves: Sequence[tuple[str, str]]) -> None:
-    """Raise PlanRefused where what is to move is another thing by then, or its place is not free.
-
-    A part may move before the folder around it, and the very place that an earlier move has left may be filled.
-    """
+    """Raise PlanRefused where what is to move is another thing by then, or its place is not free."""
     for number, (source, target) in enumerate(moves):
-        free = target in (s for s, _ in moves[:number])
-        for from_, to in moves[:number]:
-            gone = _within(source, from_) or _within(source, to)
-            taken = _within(target, to) or (_within(to, target) and not free)
-            if gone or taken or (target != from_ and _within(target, from_)):
-                raise PlanRefused(
-                    f"{from_} to {to} and {source} to {target} are moves of one place, and would mix what is there.",
-                    code="moves_overlap",
-                    hint="Ask for the plan again; data that lies inside other data moves with that.",
-                )
-
-
-def _within(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder}/")
+        if earlier := mixed_with((source, target), moves[:number]):
+            raise PlanRefused(
+                f"{earlier[0]} to {earlier[1]} and {source} to {target} are moves of one place, and would mix what is "
+                "there.",
+                code="moves_overlap",
+                hint="Ask for the plan again; data that lies inside other data moves with that.",
+            )
 
 
 def _taken_along(source: str, target: str, before: Sequence[Sequence[str]]) -> bool:

@@ -6,19 +6,18 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from homelab_mcp.core import env_file
 from homelab_mcp.core.backup_config import BackupConfig, Keep, check_config, parse_config
 from homelab_mcp.core.backup_jobs import config_path, engine_of
-from homelab_mcp.core.operations.data_holders import refuse_held
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.references import literal
 from homelab_mcp.core.secret_files import BACKUP_STACK
 from homelab_mcp.model.errors import EngineFailed, InvalidInput, NotFound
 from homelab_mcp.model.lab import TRASH
 from homelab_mcp.model.observed import Snapshot
-from homelab_mcp.model.plan import ActionKind, DataMove, Draft, EngineAction, FileEdit, Plan, Requester
+from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.backup_list import Listing, listing, snapshots_of, told_of
 from homelab_mcp.queries.backup_place import backup_container, backup_place
@@ -27,9 +26,7 @@ from homelab_mcp.queries.find import find_service, read_stacks
 from homelab_mcp.queries.machine import host_of
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.proposals import plan_of
-
-if TYPE_CHECKING:
-    from homelab_mcp.core.operations.restore_backup import Wanted
+from homelab_mcp.workflow.restore_in_use import refuse_in_use
 
 RESTORE_SECONDS = 12 * 3600.0
 
@@ -206,7 +203,7 @@ def propose_restore_backup(
             hint="Set it up again with configure_backup.",
         )
     what = wanted(snapshot, place.jobs.dumps, stack, service, path, root=lab.roots)
-    _refuse_in_use(lab, snapshot, what)
+    refuse_in_use(lab, snapshot, place, what)
     seen = listing(lab)
     chosen = _chosen(lab, seen, backup)
     mark = f"{datetime.fromtimestamp(lab.clock.now(), UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
@@ -236,16 +233,6 @@ def propose_restore_backup(
                 hint=f"It is restored below {place.stack}/restore/{mark}: stop the service and copy it by hand.",
             )
     return plan_of(lab, draft, snapshot, requester)
-
-
-def _refuse_in_use(lab: Lab, snapshot: Snapshot, what: Wanted) -> None:
-    """Raise InvalidInput (``data_in_use``) as the plan would be, before hours of restoring to the side."""
-    folders = (*what.paths, *(f for d in what.dumps for f in d.folders))
-    there = (f for f in dict.fromkeys(folders) if lab.data.identity(f) is not None)
-    still = tuple(dict.fromkeys((*what.services, *(d.service for d in what.dumps))))
-    actions = (EngineAction(ActionKind.REMOVE, "", what.stack, still),) if still else ()
-    moves = tuple(DataMove(f, f"{TRASH}/{f}", "") for f in there)
-    refuse_held(Draft("restore_backup", "", (), actions, moves=moves), snapshot, root=lab.roots)
 
 
 def _target(lab: Lab, snapshot: Snapshot, target: str, path: str) -> tuple[str, str]:

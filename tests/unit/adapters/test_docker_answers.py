@@ -60,6 +60,13 @@ def test_a_list_says_what_of_the_host_a_container_was_made_with() -> None:
     assert one == listed({"Id": "1"}), "a mount is no change of state"
 
 
+def test_a_list_tells_what_a_container_may_only_read() -> None:
+    paths = (("/logs", False), ("/data", True), ("/both", False), ("/both", True))
+    mounts: list[dict[str, object]] = [{"Type": "bind", "Source": path, "RW": written} for path, written in paths]
+    mounts += [{"Type": "volume", "Name": "pages", "RW": False}, {"Type": "bind", "Source": "/untold"}]
+    assert listed({"Id": "1", "Mounts": mounts}).only_read == ("/logs", "pages")
+
+
 def test_an_image_says_how_it_is_run() -> None:
     raw = {
         "Config": {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from homelab_mcp.core.operations.data_holders import holders, refuse_held, standing_still
-from homelab_mcp.core.project_name import ONE_OFF_LABEL, PROJECT_LABEL
+from homelab_mcp.core.project_name import FOLDER_LABEL, ONE_OFF_LABEL, PROJECT_LABEL
 from homelab_mcp.core.stack_owner import parted
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
@@ -181,6 +181,9 @@ HOLD = (
     running("nobodys", "/lab/media/web/pages"),
     running("renamed", "/lab/media/web/pages", stack="media", service="old"),
     running("projects_elsewhere", "/lab/media/web/pages", stack="mine", service="web"),
+    running("own_reader", "/lab/media/web/pages", stack="media", service="old", only_read=("/lab/media/web/pages",)),
+    once("once_reader", "/lab/media/web/pages", stack="tv", only_read=("/lab/media/web/pages",)),
+    running("reads_and_writes", "/lab/media/web/pages", "media_pages", only_read=("/lab/media/web/pages",)),
 )
 LOOK_ON = (
     once("server", "/lab", "/var/run/docker.sock"),
@@ -192,6 +195,10 @@ LOOK_ON = (
     running("node-exporter", "/", "/sys", "/lab"),
     running("its_service", "/lab/media/web/pages", stack="media", service="web"),
     running("browser", "/lab/media/web", stack="tv", service="app"),
+    running("backrest", "/lab/media/web"),
+    running("reader", "/lab/media/web/pages/log", only_read=("/lab/media/web/pages/log",)),
+    running("logs", "/lab/media/web/pages", stack="mine", service="logs", only_read=("/lab/media/web/pages",)),
+    running("promtail", "/lab/media/web/pages", stack="logs", service="promtail", only_read=("/lab/media/web/pages",)),
     once("there", "/lab/media/web/pages", host="nas"),
     replace(once("ended", "/lab/media/web/pages"), state="exited"),
 )
@@ -203,6 +210,11 @@ STACKS = (
         "volumes: {pages: {driver_opts: {type: none, o: bind, device: /lab/media/web/pages}}}\n",
     ),
     StackFiles("tv", "tv/compose.yaml", "services:\n  app:\n    image: x\n    volumes: ['../media/web:/x']\n"),
+    StackFiles(
+        "logs",
+        "logs/compose.yaml",
+        "services:\n  promtail:\n    image: p\n    volumes: ['../media/web/pages:/x:ro']\n",
+    ),
     StackFiles(
         "backup",
         "backup/compose.yaml",
@@ -246,6 +258,30 @@ def test_a_service_that_has_the_mounts_of_another_is_known_and_stands_still() ->
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "env"), [('name: "home-${ENV}"\n', "ENV=prod\n"), ("", "COMPOSE_PROJECT_NAME=home-prod\n")]
+)
+@pytest.mark.parametrize("root", ["/lab", ("/srv/lab", "/lab/")])
+def test_a_stack_whose_project_its_file_does_not_tell_is_known_by_its_folder(
+    name: str, env: str, root: str | tuple[str, ...]
+) -> None:
+    text = f"{name}services:\n  web:\n    image: w\n    volumes: ['./web/pages:/p']\n"
+    stacks = (StackFiles("media", "media/compose.yaml", text, env_text=env),)
+    labels = {PROJECT_LABEL: "home-prod", FOLDER_LABEL: "/lab/media"}
+    web = running("home-prod-web-1", "/lab/media/web/pages", stack="home-prod", service="web", labels=labels)
+    refuse_held(swap(), seen(web, stacks=stacks), root=root)
+
+    with pytest.raises(InvalidInput) as caught:
+        refuse_held(replace(swap(), actions=()), seen(web, stacks=stacks), root=root)
+    assert caught.value.message.startswith("media/web runs on files")
+    still = standing_still(replace(swap(), actions=()), seen(web, stacks=stacks), [], root=root)
+    assert [(a.kind, a.stack, a.services) for a in still.actions] == WEB_STANDS_STILL
+    # Compose would not find it by what the file says: no plan takes it away.
+    told = (replace(stacks[0], compose_text=text.removeprefix(name), env_text=""),)
+    with pytest.raises(InvalidInput):
+        refuse_held(swap(), seen(web, stacks=told), root=root)
+
+
 def test_a_plan_looks_at_every_container(lab: BenchAsLab) -> None:
     held = once("media-web-run-1", f"{lab.root}/media/web/pages")
     lab.bench.docker.besides_now.append(held)
@@ -264,11 +300,12 @@ def test_a_restore_is_refused_before_anything_is_restored(lab: BenchAsLab, monke
         (lab.bench.root / path).write_text(text)
     asked: list[str] = []
 
-    def chosen(_lab: object, backup: str) -> tuple[str, str]:
+    def chosen(_lab: object, _seen: object, backup: str) -> tuple[str, str]:
         asked.append(backup)
         raise NotFound("None.", code="no_backup")
 
     monkeypatch.setattr(propose_backup, "_chosen", chosen)
+    monkeypatch.setattr(propose_backup, "listing", lambda _lab: None)
     monkeypatch.setattr(lab, "catalog", None, raising=False)
 
     def refused() -> str:
@@ -280,3 +317,59 @@ def test_a_restore_is_refused_before_anything_is_restored(lab: BenchAsLab, monke
     assert (refused(), asked) == ("data_in_use", [])
     lab.bench.docker.besides_now.clear()
     assert (refused(), asked) == ("no_backup", ["latest"])
+
+
+APART = """\
+services:
+  jellyfin:
+    image: j:1
+    volumes: ['./jellyfin/config:/config', './data:/data']
+  db:
+    image: postgres:17
+    volumes: ['./db:/var/lib/postgresql/data']
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "target", "path", "code"),
+    [
+        # The chosen backup may hold but the settings, on which nobody else runs.
+        ("", "media/jellyfin", "", "no_backup"),
+        ("", "media", "", "no_backup"),
+        ("", "media", "media/data", "data_in_use"),
+        ("exclude: ['media/data']\n", "media", "media/data", "no_backup"),
+        ("exclude: ['media/data/*']\n", "media", "media/data", "no_backup"),
+        ("exclude: ['media/data/films/*']\n", "media", "media/data", "no_backup"),
+        ("skip: [media/jellyfin]\n", "media", "media/data", "no_backup"),
+        # Whether a database is put away is told by its dump.
+        ("", "media/db", "", "no_backup"),
+    ],
+)
+def test_a_restore_is_refused_at_once_only_for_what_it_would_move_for_sure(
+    lab: BenchAsLab, monkeypatch: pytest.MonkeyPatch, settings: str, target: str, path: str, code: str
+) -> None:
+    engine = "services:\n  restic:\n    image: r:1\n    labels: {homelab.backup: engine}\n"
+    tv = "services:\n  sonarr:\n    image: s:1\n    volumes: ['../media/data:/data']\n"
+    for name, text in (
+        ("media/compose.yaml", APART),
+        ("media/jellyfin/config/x", "x"),
+        ("media/data/x", "x"),
+        ("media/db/x", "x"),
+        ("tv/compose.yaml", tv),
+        ("backup/compose.yaml", engine),
+        ("backup/backup.yaml", f"repository: /mnt/backup\n{settings}"),
+    ):
+        (lab.bench.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (lab.bench.root / name).write_text(text)
+    lab.bench.compose.up("tv", ())
+    lab.bench.docker.besides_now.append(running("psql", f"{lab.root}/media/db"))
+
+    def chosen(_lab: object, _backup: str) -> tuple[str, str]:
+        raise NotFound("None.", code="no_backup")
+
+    monkeypatch.setattr(propose_backup, "_chosen", chosen)
+    monkeypatch.setattr(propose_backup, "listing", lambda _lab: None)
+    monkeypatch.setattr(lab, "catalog", None, raising=False)
+    with pytest.raises(HomelabError) as caught:
+        propose_backup.propose_restore_backup(lab, target, CLI, path=path)  # type: ignore[arg-type] # as bench_as_lab
+    assert caught.value.code == code

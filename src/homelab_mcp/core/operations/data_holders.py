@@ -19,6 +19,7 @@ from homelab_mcp.core.operations.data_places import used_elsewhere
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.core.project_name import is_one_off
+from homelab_mcp.core.stack_owner import by_folder
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LOCAL, PRIVATE_FOLDER
 from homelab_mcp.model.observed import ContainerState, Snapshot
@@ -40,10 +41,11 @@ def holders(
     paths = _moved(draft)
     if not paths:
         return {}
+    snapshot = by_folder(snapshot, _roots(root))
     seen = view(snapshot)
     brought = _brought(seen)
     users = {p: w for p, w in used_elsewhere(snapshot, "", paths, root=root, files=False).items() if p != brought}
-    told = {(c.stack, c.service) for c in _told(draft, snapshot, seen, root) if not is_one_off(c.labels)}
+    told = {(c.stack, c.service) for c, _ in _told(draft, snapshot, seen, root) if not is_one_off(c.labels)}
     removed = _removed(draft)
     found: dict[str, list[str]] = {}
     for one in seen.services:
@@ -59,15 +61,25 @@ def holders(
 
 def strangers(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> tuple[str, ...]:
     """Containers that run on what the draft moves and are of no service that the files know: no REMOVE takes them."""
+    snapshot = by_folder(snapshot, _roots(root))
     seen = view(snapshot)
     known = {(s.stack, s.name) for s in seen.services}
-    told = _told(draft, snapshot, seen, root)
+    told = [c for c, looks in _told(draft, snapshot, seen, root) if not looks]
     return tuple(c.name for c in told if is_one_off(c.labels) or (c.stack, c.service) not in known)
 
 
-def _told(draft: Draft, snapshot: Snapshot, seen: LabView, root: Root) -> list[ContainerState]:
-    """Running containers of this machine that hold what moves, by what Docker says they mount, and are not removed."""
-    paths, roots = _moved(draft), [r.rstrip("/") for r in ((root,) if isinstance(root, str) else root) if r]
+def _lookers(draft: Draft, snapshot: Snapshot, root: Root) -> set[tuple[str, str]]:
+    """(stack, service) of those who hold it by Docker's word, and only look in, with each of their containers."""
+    told = [(c.stack, c.service, looks) for c, looks in _told(draft, snapshot, view(snapshot), root)]
+    return {(stack, name) for stack, name, looks in told if looks and (stack, name, False) not in told}
+
+
+def _told(draft: Draft, snapshot: Snapshot, seen: LabView, root: Root) -> list[tuple[ContainerState, bool]]:
+    """Running containers of this machine that hold what moves, by what Docker says they mount, and are not removed.
+
+    And of each whether it only looks in from elsewhere, as who reads the logs of others does.
+    """
+    paths, roots = _moved(draft), _roots(root)
     if not paths or not roots:
         return []
     behind = paths_of(seen, root).volumes.get(LOCAL, {})
@@ -79,25 +91,30 @@ def _told(draft: Draft, snapshot: Snapshot, seen: LabView, root: Root) -> list[C
         # `docker compose rm` leaves those of `docker compose run` alone.
         if not is_one_off(one.labels) and {(one.stack, one.service), (one.stack, "")} & removed:
             continue
-        places = {behind.get(m, "") or _in_lab(m, roots) for m in one.mounts} - {brought}
-        if any(place and _holds(place, paths, _own(one, place)) for place in places):
-            found.append(one)
+        places = {m: behind.get(m, "") or _in_lab(m, roots) for m in one.mounts}
+        held = {m: p for m, p in places.items() if p not in ("", brought) and _holds(p, paths, _own(one, p))}
+        if held:
+            looks = all(m in one.only_read and not p.startswith(f"{_own(one, p)}/") for m, p in held.items())
+            found.append((one, looks))
     return found
 
 
 def _own(one: ContainerState, place: str) -> str:
-    """Of which stack's folders what a container mounts around them counts.
+    """Of which stack's folders what a container mounts around them counts; "" for none.
 
-    A service of another stack that looks on sees there what is put in its place. A container that somebody made for
-    one piece of work has files open.
+    Who looks on from elsewhere (another stack, a container without one: a file browser, a backup) sees there what is
+    put in its place. A container of ``docker compose run`` does one piece of work, and has files open.
     """
-    service = bool(one.stack) and not is_one_off(one.labels)
-    return one.stack if service else place.partition("/")[0]
+    return place.partition("/")[0] if is_one_off(one.labels) else one.stack
 
 
 def _in_lab(path: str, roots: Sequence[str]) -> str:
     """A path of the machine as one of the lab; "" for the lab as a whole, and what is elsewhere or around it."""
     return next((path[len(r) + 1 :].rstrip("/") for r in roots if path.startswith(f"{r}/")), "")
+
+
+def _roots(root: Root) -> list[str]:
+    return [r.rstrip("/") for r in ((root,) if isinstance(root, str) else root) if r]
 
 
 def _moved(draft: Draft) -> list[str]:
@@ -123,6 +140,7 @@ def standing_still(
     it concerns, who only reads a file of it among them. Who runs on it, was started by those applies and ended
     since is started too, as it may have ended over what they brought; no apply, nor one ``later``, stopped it.
     """
+    snapshot = by_folder(snapshot, _roots(root))
     down = _ended(draft, snapshot, taken, later)
     held = {stack: list(names) for stack, names in holders(draft, snapshot, root=root, down=down).items()}
     ended = [f"{stack}/{n}" for stack, names in held.items() for n in names if (stack, n) in down]
@@ -189,7 +207,10 @@ def refuse_held(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> None:
     """Raise InvalidInput (``data_in_use``) where a running container would go on with a folder that is moved away."""
     if snapshot.containers is None or not draft.moves:
         return
-    names = [f"{stack}/{name}" for stack, names in holders(draft, snapshot, root=root).items() for name in names]
+    snapshot = by_folder(snapshot, _roots(root))
+    lookers = _lookers(draft, snapshot, root)
+    held = holders(draft, snapshot, root=root).items()
+    names = [f"{stack}/{name}" for stack, names in held for name in names if (stack, name) not in lookers]
     names += [f"container {name}" for name in strangers(draft, snapshot, root=root)]
     if names:
         raise InvalidInput(

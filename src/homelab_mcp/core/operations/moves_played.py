@@ -37,7 +37,29 @@ def around(one: str, other: str) -> bool:
     return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
 
 
+def mixed_with(pair: Pair, before: Sequence[Pair]) -> Pair | None:
+    """That of the earlier moves which this one would mix with: no apply makes both.
+
+    A part may move before the folder around it, and the very place that an earlier move has left may be filled.
+    """
+    source, target = pair
+    free = any(target == from_ for from_, _ in before)
+    for from_, to in before:
+        gone = _within(source, from_) or _within(source, to)
+        taken = _within(target, to) or (_within(to, target) and not free)
+        if gone or taken or (target != from_ and _within(target, from_)):
+            return from_, to
+    return None
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
 def _can_be(here: str, there: str, done: Sequence[Pair], exists: Callable[[str], bool]) -> bool:
+    # Nothing moves into itself.
+    if there.startswith(f"{here}/") or mixed_with((here, there), done):
+        return False
     if _origin(here, done) != here or not exists(here) or _holds_brought(there, done):
         return False
     origin = _origin(there, done)

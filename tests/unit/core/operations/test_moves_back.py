@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import product
+
 import pytest
 
 from homelab_mcp.core.operations.moves_back import MovesBack, moves_back
@@ -9,6 +12,7 @@ from homelab_mcp.core.operations.rollback import rollback
 from homelab_mcp.core.operations.rollback_to import Step, rollback_to
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.plan import DataMove, Draft, Plan, Requester, Risk
+from homelab_mcp.workflow.data_steps import remember
 
 T = ".homelab/trash/"
 NEW = f"{T}rb"
@@ -24,6 +28,9 @@ class Disk:
 
     def exists(self, path: str) -> bool:
         return any(f == path or f.startswith(f"{path}/") for f in self.now)
+
+    def identity(self, path: str) -> str | None:
+        return path if self.exists(path) else None
 
     def move(self, source: str, target: str) -> None:
         assert self.exists(source), source
@@ -42,13 +49,11 @@ class Disk:
         return list(plans)
 
     def back(self, plans: list[Plan], later: list[Plan] | None = None) -> MovesBack:
-        """Plans the way back, and makes its moves as an apply does: each source and target is looked at before all."""
+        """Plans the way back, and makes its moves as an apply does, which looks at all of them before the first."""
         found = moves_back(plans, self.exists, trash=NEW, later=later or [])
-        freed = set[str]()
-        for move in found.moves:
-            assert self.exists(move.source)
-            assert move.target in freed or not self.exists(move.target)
-            freed.add(move.source)
+        if found.moves:
+            back = _plan("rollback", *((m.source, m.target) for m in found.moves))
+            assert len(remember(self, back)) == len(found.moves)  # type: ignore[arg-type] # what it asks for
         for move in found.moves:
             self.move(move.source, move.target)
         return found
@@ -188,3 +193,46 @@ def test_data_put_aside_is_told_as_such_and_at_high_risk() -> None:
         assert [m.why for m in draft.moves] == ["Kept, as it was written since.", "Moves the data back."]
         told = [r.reason for r in draft.risks if r.risk is Risk.HIGH]
         assert told == ["What was written in a/x/data since is put aside."]
+
+
+def _remove(path: str, number: int) -> Plan:
+    return _plan("remove_service", (path, f"{T}{number}/{path}"))
+
+
+def test_data_that_lay_in_what_was_removed_later_goes_back_after_it() -> None:
+    disk = Disk("media/app/db/rows", "media/app/config")
+    removed = disk.did(_remove("media/app/db", 1), _remove("media/app", 2))
+
+    at_once = disk.back(removed)
+    assert [m.target for m in at_once.moves] == ["media/app"]
+    (told,) = at_once.stuck
+    assert told.startswith(f"The data that was in media/app/db stays at {T}1/media/app/db:")
+    assert "remove_service .homelab/trash/2/media/app' moved what lies in it or around it" in told
+    assert told.endswith("Roll that back by itself first.")
+
+    disk.move("media/app", f"{T}2/media/app")
+    last = disk.back([removed[1]])
+    taken = _plan("rollback", *((m.source, m.target) for m in last.moves))
+    assert disk.back([removed[0]], [removed[1], taken]).stuck == ()
+    assert disk.now == {f: f for f in disk.files}
+
+
+PARTS = ("a/x", "a/x/data", "a/x/data/f", "b/y")
+
+
+@pytest.mark.parametrize("kinds", list(product("rdm", repeat=3)), ids="".join)
+def test_an_apply_makes_every_way_back_that_is_planned(kinds: tuple[str, ...]) -> None:
+    for paths in product(PARTS, repeat=3):
+        disk = Disk("a/x/data/f/1", "a/x/data/2", "a/x/3", "b/y/4")
+        plans: list[Plan] = []
+        for number, (path, kind) in enumerate(zip(paths, kinds, strict=True), 1):
+            if not disk.exists(path):
+                continue
+            if kind == "r":
+                disk.now[f"{SIDE}{number}/lab/{path}/new"] = f"{SIDE}{number}"
+            made = {"r": _restore(path, number), "d": _remove(path, number), "m": _move(path, f"c/{number}")}
+            plans += disk.did(made[kind])
+        before = sorted(disk.now.values())
+        with suppress(InvalidInput):
+            disk.back(plans)
+        assert sorted(disk.now.values()) == before
