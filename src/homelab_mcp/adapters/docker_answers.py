@@ -23,7 +23,8 @@ def listed(raw: dict[str, Any]) -> ContainerState:
     status = str(raw.get("Status") or "")
     found = _HEALTH.search(status)
     names = raw.get("Names") or [""]
-    mounts = raw.get("Mounts") or ()
+    # Engines that are none of Docker's list them as mere texts: what they say of status is told all the same.
+    mounts = [mount for mount in raw.get("Mounts") or () if isinstance(mount, Mapping)]
     written = set(map(_mounted, (m for m in mounts if m.get("RW") is not False)))
     all_mounts = tuple(sorted(filter(None, map(_mounted, mounts))))
     return ContainerState(

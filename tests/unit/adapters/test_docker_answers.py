@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,3 +87,8 @@ def test_an_image_says_how_it_is_run() -> None:
     assert image_facts({"Config": {"Healthcheck": {"Test": ["NONE"]}}}).is_root
     assert not image_facts({"Config": {"Healthcheck": {"Test": ["NONE"]}}}).health
     assert image_facts({}).ports == ()
+
+
+@pytest.mark.parametrize("mounts", [None, [], ["/a"], [None], [{}], [{"Source": None}]])
+def test_odd_mounts_take_no_list_down(mounts: object) -> None:
+    assert listed({"Id": "1", "Names": ["/web"], "Mounts": mounts}).mounts == ()

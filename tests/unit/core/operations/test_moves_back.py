@@ -32,6 +32,12 @@ class Disk:
     def identity(self, path: str) -> str | None:
         return path if self.exists(path) else None
 
+    def is_database(self, path: str) -> bool:
+        return False
+
+    def logs(self, path: str) -> list[str]:
+        return []
+
     def move(self, source: str, target: str) -> None:
         assert self.exists(source), source
         assert not self.exists(target), target
