@@ -44,8 +44,9 @@ _FLAG = (
     r"(?<![\w-])--?(?:(?!(?:no|disable|without|skip)-)[a-z0-9]{1,20}-){0,4}(?:requirepass|passw(?:or)?d|passphrase|pass|"
     r"secret|token|api[_-]?key|auth[_-]?key|private[_-]?key|access[_-]?key)"
 )
+# No possessive quantifier of a group: Python before 3.11.5 matches those wrongly (its issue 106052).
 _QUOTED = r"(?:(?P<double>\")|(?P<single>'))"
-_IN_QUOTES = r"(?(double)(?:[^\"\\\n]|\\[^\n]){1,4096}+|(?(single)(?:[^'\n]|''){1,4096}+|"
+_IN_QUOTES = r"(?(double)(?:[^\"\\\n]|\\[^\n]){1,4096}|(?(single)(?:[^'\n]|''){1,4096}|"
 _OPTION = re.compile(
     rf"(?P<name>{_FLAG}(?:[\"'](?:\s{{0,3}},\s{{0,80}}|[ \t]{{1,3}})(?=[\"'])|[ \t]{{1,3}}(?=[\"'])|"
     rf"=|\s{{1,3}}(?=[^\s\"'])(?=\S{{0,60}}\d)){_QUOTED}?)"
@@ -56,12 +57,12 @@ _OPTION = re.compile(
 since "--token is" may be prose."""
 _NOTED = (
     r"(?:[+-]?[ \t]{0,40}+(?:#[^\n]{0,200}+)?\n|"
-    rf"-[ \t]{{0,40}}+-[ \t]{{1,3}}[\"']?{re.escape(MASK)}[\"']?[ \t]{{0,3}}\n){{0,5}}+"
+    rf"-[ \t]{{0,40}}+-[ \t]{{1,3}}[\"']?{re.escape(MASK)}[\"']?[ \t]{{0,3}}\n){{0,5}}"
 )
 _ITEM = re.compile(
     rf"(?P<name>-[ \t]{{1,3}}[\"']?{_FLAG}[\"']?[ \t]{{0,3}}(?:#[^\n]{{0,200}}+)?\n{_NOTED}"
     rf"[+-]?[ \t]{{0,40}}-[ \t]{{1,3}}{_QUOTED}?)"
-    rf"(?P<value>(?![-$]){_IN_QUOTES}(?=[^\n]{{4}})(?:[^\n\"'#]|(?<=\S)[\"'#]){{1,4096}}+)))",
+    rf"(?P<value>(?![-$]){_IN_QUOTES}(?=[^\n]{{4}})(?:[^\n\"'#]|(?<=\S)[\"'#]){{1,4096}})))",
     re.IGNORECASE,
 )
 """The same as two items of a list, each on its line, in a diff too; comments may stand between them, and in a diff the
