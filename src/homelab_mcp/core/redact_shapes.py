@@ -30,10 +30,10 @@ _TOKENS = re.compile(
 )
 _D = r"\${1,2}"
 _HASH = re.compile(
-    rf"{_D}1{_D}[./0-9A-Za-z]{{1,16}}{_D}[./0-9A-Za-z]{{22}}(?![./0-9A-Za-z])|"
-    rf"{_D}[56]{_D}(?:rounds=\d{{1,9}}{_D})?[./0-9A-Za-z]{{1,16}}{_D}[./0-9A-Za-z]{{22,1024}}|"
+    rf"{_D}1{_D}[./0-9A-Za-z]{{0,16}}{_D}[./0-9A-Za-z]{{22}}(?![0-9A-Za-z])|"
+    rf"{_D}[56]{_D}(?:rounds=\d{{1,9}}{_D})?[^$\s:]{{0,16}}{_D}[./0-9A-Za-z]{{22,1024}}|"
     rf"{_D}2[abxy]{_D}\d\d{_D}[./0-9A-Za-z]{{20,1024}}|"
-    rf"{_D}g?y{_D}[./0-9A-Za-z]{{1,16}}{_D}[./0-9A-Za-z]{{1,86}}{_D}[./0-9A-Za-z]{{20,1024}}|"
+    rf"{_D}g?y{_D}[./0-9A-Za-z]{{1,16}}{_D}[./0-9A-Za-z]{{0,86}}{_D}[./0-9A-Za-z]{{20,1024}}|"
     rf"{_D}(?:apr1|argon2(?:id|i|d)|scrypt|pbkdf2(?:-sha\d{{1,3}})?){_D}[A-Za-z0-9./=,+$-]{{20,1024}}"
 )
 """A password's hash as crypt(5) and its kin write it; in compose files each dollar sign is doubled.
@@ -56,11 +56,11 @@ _OPTION = re.compile(
 """An option and its value as two words of a list or a line; without quotes in a line only where the value has a digit,
 since "--token is" may be prose."""
 _NOTED = (
-    r"(?:[+-]?[ \t]{0,40}+(?:#[^\n]{0,200}+)?\n|"
-    rf"-[ \t]{{0,40}}+-[ \t]{{1,3}}[\"']?{re.escape(MASK)}[\"']?[ \t]{{0,3}}\n){{0,5}}"
+    r"(?:[+-]?[ \t\r]{0,40}+(?:#[^\n]{0,200}+)?\n|"
+    rf"-[ \t]{{0,40}}+-[ \t]{{1,3}}[\"']?{re.escape(MASK)}[\"']?[ \t\r]{{0,3}}\n){{0,5}}"
 )
 _ITEM = re.compile(
-    rf"(?P<name>-[ \t]{{1,3}}[\"']?{_FLAG}[\"']?[ \t]{{0,3}}(?:#[^\n]{{0,200}}+)?\n{_NOTED}"
+    rf"(?P<name>-[ \t]{{1,3}}[\"']?{_FLAG}[\"']?[ \t\r]{{0,3}}(?:#[^\n]{{0,200}}+)?\n{_NOTED}"
     rf"[+-]?[ \t]{{0,40}}-[ \t]{{1,3}}{_QUOTED}?)"
     rf"(?P<value>(?![-$]){_IN_QUOTES}(?=[^\n]{{4}})(?:[^\n\"'#]|(?<=\S)[\"'#]){{1,4096}})))",
     re.IGNORECASE,

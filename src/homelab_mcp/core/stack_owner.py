@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from homelab_mcp.core.project_name import FOLDER_LABEL, folder_project, is_one_off, project_name, written_name
+from homelab_mcp.core import env_file
+from homelab_mcp.core.operations.lab_view import expand
+from homelab_mcp.core.project_name import (
+    FOLDER_LABEL,
+    PROJECT_LABEL,
+    folder_project,
+    is_one_off,
+    project_name,
+    written_name,
+)
 from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
 
 _NAME = "COMPOSE_PROJECT_NAME"
@@ -35,18 +44,37 @@ def owners(stacks: Sequence[StackFiles], root: str) -> Callable[[ContainerState]
     return of
 
 
+def project_of(stack: StackFiles, shared_env: str = "") -> str:
+    """The project that Compose makes of a stack's files: ``COMPOSE_PROJECT_NAME``, the file's ``name``, the folder.
+
+    Source: https://docs.docker.com/compose/how-tos/project-name/
+    """
+    env = {**env_file.parse_or_empty(shared_env), **env_file.parse_or_empty(stack.env_text)}
+    return env.get(_NAME) or expand(written_name(stack.compose_text) or "", env) or folder_project(stack.name)
+
+
 def by_folder(snapshot: Snapshot, roots: Sequence[str]) -> Snapshot:
     """The snapshot with those containers in their stack whose project's name its compose file alone does not tell.
 
-    Where it is told, the project counts: what was started there by another name (``-p``) goes with no plan for it.
+    What was started in a stack's folder by another name (``-p``, an earlier value) is of no stack: it goes with no
+    plan for it.
     """
     unsure = [s for s in snapshot.stacks if "$" in (written_name(s.compose_text) or "") or _NAME in s.env_text]
-    folders = {f"{root.rstrip('/')}/{s.name}": s.name for root in roots if root for s in unsure}
+    folders = {
+        f"{root.rstrip('/')}/{s.name}": (s.name, project_of(s, snapshot.shared_env))
+        for root in roots
+        if root
+        for s in unsure
+    }
     if not folders:
         return snapshot
 
+    def stack_of(container: ContainerState) -> str:
+        name, project = folders.get(container.labels.get(FOLDER_LABEL, ""), (container.stack, ""))
+        return name if not project or container.labels.get(PROJECT_LABEL, project) == project else ""
+
     def placed(found: Iterable[ContainerState]) -> tuple[ContainerState, ...]:
-        return tuple(replace(c, stack=folders.get(c.labels.get(FOLDER_LABEL, ""), c.stack)) for c in found)
+        return tuple(replace(c, stack=stack_of(c)) for c in found)
 
     containers = None if snapshot.containers is None else placed(snapshot.containers)
     return replace(snapshot, containers=containers, besides=placed(snapshot.besides))

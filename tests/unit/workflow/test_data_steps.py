@@ -442,6 +442,26 @@ def test_a_log_that_nobody_takes_along_makes_a_plan_stale_before_anything_is_tou
     assert everything(lab.root) == before
 
 
+def test_a_log_that_its_service_took_away_when_it_stopped_is_not_waited_for(tmp_path: Path) -> None:
+    lab = BenchLab(tmp_path / "lab")
+    database(lab.root / "media/side/store", 4, 5)
+    (lab.root / "media/web").mkdir(exist_ok=True)
+    (lab.root / "media/web/store").write_bytes(b"now")
+    (lab.root / "media/web/store-wal").write_bytes(b"log")
+    swap = (
+        DataMove("media/web/store", f"{TRASH}/store", "kept"),
+        DataMove("media/web/store-wal", f"{TRASH}/store-wal", "kept"),
+        DataMove("media/side/store", "media/web/store", "old"),
+    )
+    plan = lab.plan(replace(swapping_draft(lab), moves=swap))
+    moves = data_steps.remember(lab.data, plan)
+    (lab.root / "media/web/store-wal").unlink()
+    data_steps.carry_out(lab.data, plan, moves, lambda _: None)
+    assert (lab.root / TRASH / "store").read_bytes() == b"now"
+    assert all(e.ok for e in data_steps.put_back(lab.data, plan, moves))
+    assert (lab.root / "media/web/store").read_bytes() == b"now"
+
+
 @pytest.mark.parametrize("since", [False, True])
 def test_a_database_comes_back_with_its_log_and_without_that_of_another(tmp_path: Path, since: bool) -> None:
     lab = BenchLab(tmp_path / "lab")

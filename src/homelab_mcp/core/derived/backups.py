@@ -10,7 +10,7 @@ from homelab_mcp.core.backup_config import parse_config
 from homelab_mcp.core.backup_script import RUN_SH
 from homelab_mcp.core.derived import DerivedFile, LabAfter
 from homelab_mcp.core.operations.stack_paths import Root
-from homelab_mcp.core.project_name import project_name
+from homelab_mcp.core.stack_owner import project_of
 from homelab_mcp.model.errors import HomelabError
 
 
@@ -26,7 +26,7 @@ def backups(lab: LabAfter) -> Iterator[DerivedFile]:
         return
     paths = lab.settings.backup_paths
     jobs = backup_jobs.jobs_of(lab.view, config, engine.stack, lab.find, paths, root=lab.roots)
-    projects = {s.name: project_name(s.name, s.compose_text) for s in lab.snapshot.stacks}
+    projects = {s.name: project_of(s, lab.snapshot.shared_env) for s in lab.snapshot.stacks}
     folder = f"{engine.stack}/engine"
     why = "The backup's list of databases and exceptions follows."
     jobs_file = f"{folder}/jobs.sh"
