@@ -49,12 +49,14 @@ class Listing:
             none is known to be this lab's, as on a new machine, it may be any of the repository.
         others: what has another lab's id and is not among them.
         doubtful: whose they are, where none is known to be this lab's and they are several's: no "latest" then.
+        foreign: the other lab's tag, where they are all of that one, as on a new machine.
     """
 
     newest: Backup | None
     backups: tuple[Backup, ...]
     others: tuple[Others, ...] = ()
     doubtful: tuple[Others, ...] = ()
+    foreign: str = ""
 
 
 def listing(lab: Lab) -> Listing:
@@ -68,7 +70,9 @@ def listing(lab: Lab) -> Listing:
         return Listing(_sorted(ours)[0], there, tuple(o for o in theirs if o.tag))
     there = _sorted(raw)
     # Those without a tag may be of yet another lab, which has no id.
-    return Listing(next(iter(there), None), there, doubtful=theirs if len(theirs) > 1 else ())
+    several = len(theirs) > 1
+    foreign = "" if several else next((o.tag for o in theirs), "")
+    return Listing(next(iter(there), None), there, doubtful=theirs if several else (), foreign=foreign)
 
 
 def snapshots(lab: Lab) -> tuple[Backup, ...]:

@@ -213,7 +213,7 @@ def propose_restore_backup(
     found = found_of(lines)
     draft = restore_backup(
         snapshot,
-        replace(what, left=(*what.left, *found.problems)),
+        replace(what, left=(*what.left, *found.problems, *_of_another(seen))),
         found=found,
         side=f"{place.stack}/restore/{mark}",
         trash=f"{TRASH}/{mark[:15]}-restore-{service or stack}",
@@ -270,6 +270,11 @@ def _chosen(lab: Lab, seen: Listing, backup: str) -> tuple[str, str]:
         hint = f"The newest: {near}.{_elsewhere(seen)}"
         raise NotFound(f"There is no backup {backup[:20]!r}.", hint=hint, code="backup_unknown")
     return found[0].id, found[0].time
+
+
+def _of_another(seen: Listing) -> tuple[str, ...]:
+    """What is told of a backup that another lab made: on a new machine it is meant, beside another lab it is not."""
+    return (f"No backup is known to be this lab's: this one is of {seen.foreign}.",) if seen.foreign else ()
 
 
 def _elsewhere(seen: Listing) -> str:

@@ -76,3 +76,17 @@ def test_where_none_is_known_to_be_this_labs_the_latest_of_several_labs_is_nobod
     assert "".join(o.newest.id for o in seen.doubtful) == doubtful
     assert "".join(o.newest.id for o in seen.others) == others
     assert all(o.total == (2 if o.newest.id == "d" else 1) for o in seen.others)
+
+
+@pytest.mark.parametrize(
+    ("rows", "foreign"),
+    [
+        ([("a", "1", THEIRS), ("b", "2", THEIRS)], f"lab-{THEIRS}"),
+        ([("a", "1", THEIRS), ("b", "2", MINE)], ""),
+        ([("a", "1", ""), ("b", "2", "")], ""),
+        ([("a", "1", THEIRS), ("b", "2", THIRD)], ""),
+        ([], ""),
+    ],
+)
+def test_that_all_are_of_another_lab_is_told(tmp_path: Path, rows: list[tuple[str, str, str]], foreign: str) -> None:
+    assert listing(lab(tmp_path, MINE, *rows)).foreign == foreign
