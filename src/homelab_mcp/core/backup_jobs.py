@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from homelab_mcp.core.backup_config import CONFIG_FILE, ENGINE_LABEL, BackupConfig
@@ -114,6 +114,8 @@ class Jobs:
         saves: (stack, service, command) of stores that write their own file when told to.
         owners: (folder, stack, service) for what may hold a database file.
         excludes: paths and globs.
+        settings: of those, what a restore must not lose: a person's, and databases that a dump stands for. The others a
+            service makes anew.
         uncovered: (stack/service, what, why) that no backup holds.
         reached: (stack/service, path) of what is mounted from a folder of the host that is backed up as well.
     """
@@ -122,6 +124,7 @@ class Jobs:
     saves: list[tuple[str, str, str]] = field(default_factory=list)
     owners: list[tuple[str, str, str]] = field(default_factory=list)
     excludes: list[str] = field(default_factory=list)
+    settings: list[str] = field(default_factory=list)
     uncovered: list[tuple[str, str, str]] = field(default_factory=list)
     reached: list[tuple[str, str]] = field(default_factory=list)
 
@@ -171,8 +174,9 @@ def jobs_of(
         if one.stack == stack:
             continue
         _service(view, one, config, find, jobs, host_paths, paths)
-    jobs.excludes += list(config.exclude)
-    jobs.excludes = list(dict.fromkeys(jobs.excludes))
+    anew = [e for e in dict.fromkeys(jobs.excludes) if e not in jobs.settings]
+    jobs.settings = [e for e in dict.fromkeys([*jobs.settings, *config.exclude]) if e not in anew]
+    jobs.excludes = [*anew, *jobs.settings]
     return jobs
 
 
@@ -188,7 +192,7 @@ def _service(
         # What a service that is not skipped uses as well stays in the backup, for that one.
         shared = {f for f, users in found.shared.items() if any(f"{one.stack}/{u}" not in config.skip for u in users)}
         out = [f for f in folders if f not in shared]
-        jobs.excludes += out
+        jobs.settings += out
         jobs.uncovered.append((one.where, ", ".join(out) or "it", "left out by backup.yaml"))
         return
     if one.host != LOCAL:
@@ -232,7 +236,7 @@ def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs
         jobs.dumps.append(Dump(one.stack, one.name, kind, ending, given or dump, load, data.folders, others))
         # The dump stands for what is in them; copied while it runs that would be worth nothing. The empty folder is
         # kept, for its owner. Its other folders (settings, what it shares) are in no dump.
-        jobs.excludes += [f"{folder}/*" for folder in data.folders]
+        jobs.settings += [f"{folder}/*" for folder in data.folders]
         return data
     return DataMounts()
 
@@ -304,6 +308,14 @@ def jobs_text(
 
 
 def excludes_text(jobs: Jobs) -> str:
-    """``excludes``: a file for ``restic backup --exclude-file``, where dollars and backslashes mean something."""
-    kept = [e for e in jobs.excludes if not re.search(r"[$\\\n]", e)]
-    return "".join(f"{e}\n" if e.startswith(("*", "/")) else f"/lab/{e}\n" for e in kept)
+    """``excludes``: a file for ``restic backup --exclude-file``, where dollars and backslashes mean something.
+
+    What services make anew comes before a line that restic reads as a comment: each backup keeps the file, for the
+    catalog of the day of a restore may call other things so.
+    """
+
+    def lines(found: Iterable[str]) -> str:
+        kept = [e for e in found if not re.search(r"[$\\\n]", e)]
+        return "".join(f"{e}\n" if e.startswith(("*", "/")) else f"/lab/{e}\n" for e in kept)
+
+    return f"{lines(e for e in jobs.excludes if e not in jobs.settings)}# settings\n{lines(jobs.settings)}"
