@@ -7,7 +7,8 @@ import pytest
 
 from homelab_mcp.adapters.catalog_files import packaged_definitions
 from homelab_mcp.core.backup_config import BackupConfig, check_config, config_text, parse_config
-from homelab_mcp.core.backup_jobs import OTHERS, Jobs, _others, excludes_text, jobs_of, jobs_text, kind_of
+from homelab_mcp.core.backup_databases import OTHERS, kind_of, others_of
+from homelab_mcp.core.backup_jobs import Jobs, excludes_text, jobs_of, jobs_text
 from homelab_mcp.core.backup_script import RUN_SH
 from homelab_mcp.core.derived.backups import _names
 from homelab_mcp.core.operations.lab_view import view
@@ -363,7 +364,7 @@ def test_only_a_dump_of_the_whole_server_leaves_nothing_to_be_told() -> None:
 
 def test_a_catalog_dump_of_the_whole_server_is_asked_for_no_others() -> None:
     said = {d.id: words for d in packaged_definitions() if (words := " ".join(d.backup.dump or ()))}
-    asked = {ident: _others("postgres" if "pg_dump" in words else "mariadb", words) for ident, words in said.items()}
+    asked = {ident: others_of("postgres" if "pg_dump" in words else "mariadb", words) for ident, words in said.items()}
     assert {"postgres", "mariadb"} <= {ident for ident, words in asked.items() if not words}
     assert "DATABASE()" not in asked["seafile"]
     assert "'seafile_db'" in asked["seafile"]
@@ -398,7 +399,7 @@ def test_a_catalog_dump_of_the_whole_server_is_asked_for_no_others() -> None:
     ],
 )
 def test_what_a_dump_leaves_out_is_asked_by_its_kind(kind: str, dump: str, left_out: str) -> None:
-    asked = _others(kind, dump)
+    asked = others_of(kind, dump)
     assert asked == left_out if left_out in ("", *OTHERS.values()) else left_out in asked
 
 

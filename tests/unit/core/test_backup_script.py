@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from homelab_mcp.core.backup_config import BackupConfig
-from homelab_mcp.core.backup_jobs import ENGINES, OTHERS, Jobs, jobs_text
+from homelab_mcp.core.backup_databases import ENGINES, OTHERS
+from homelab_mcp.core.backup_jobs import Jobs, jobs_text
 from homelab_mcp.core.backup_script import RUN_SH
 from homelab_mcp.core.backup_script_found import FOUND_SH
 from homelab_mcp.core.backup_script_links import LINKS_SH
