@@ -59,6 +59,7 @@ def backups(
             ("Databases dumped", found.databases),
             ("Not covered", found.uncovered),
             ("Look at", found.problems),
+            ("Note", (found.note,) if found.note else ()),
         ):
             if lines:
                 out.print(title, style="bold")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from homelab_mcp.core.backup_config import CONFIG_FILE, ENGINE_LABEL, BackupConfig
+from homelab_mcp.core.backup_databases import ENGINES, REDIS, kind_of, others_of
 from homelab_mcp.core.backup_reach import is_system, outside
 from homelab_mcp.core.database_folders import DataMounts, Paths, data_mounts, paths_of
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE
@@ -20,67 +21,6 @@ from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.lab import LOCAL
 
 Find = Callable[[str], ServiceDefinition | None]
-
-_AS_WHOM = 'export MYSQL_PWD="${MARIADB_ROOT_PASSWORD:-${MYSQL_ROOT_PASSWORD:-${MARIADB_PASSWORD:-$MYSQL_PASSWORD}}}"; '
-_WHO = (
-    'if [ -n "${MARIADB_ROOT_PASSWORD:-$MYSQL_ROOT_PASSWORD}" ]; then u=root; '
-    'else u="${MARIADB_USER:-$MYSQL_USER}"; fi; '
-)
-_MARIA = "b=$(command -v {0} || command -v {1}); "
-_DB = '"${MARIADB_DATABASE:-$MYSQL_DATABASE}"'
-_PG = '-U "${POSTGRES_USER:-postgres}"'
-_PG_DB = '"${POSTGRES_DB:-${POSTGRES_USER:-postgres}}"'
-
-ENGINES: dict[str, tuple[str, str, str]] = {
-    "postgres": (
-        "sql",
-        f"exec pg_dump --clean --if-exists {_PG} {_PG_DB}",
-        # Over TCP, where the image's own first start does not listen yet.
-        f"exec psql -q -v ON_ERROR_STOP=1 -h 127.0.0.1 {_PG} -d {_PG_DB}",
-    ),
-    "mariadb": (
-        "sql",
-        _AS_WHOM
-        + _WHO
-        + _MARIA.format("mariadb-dump", "mysqldump")
-        + f'exec "$b" --single-transaction --routines --triggers --user="$u" {_DB}',
-        _AS_WHOM
-        + _WHO
-        + _MARIA.format("mariadb", "mysql")
-        + f'exec "$b" --protocol=tcp -h 127.0.0.1 --user="$u" {_DB}',
-    ),
-}
-"""Kind -> (file ending, dump, load): shell commands that run in the database's own container, with its variables."""
-
-_PG_ELSE = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname NOT IN ('postgres', current_database())"
-_DB_ELSE = (
-    "SELECT DISTINCT table_schema FROM information_schema.tables "
-    "WHERE table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema', {0})"
-)
-_DB_OTHERS = f"{_AS_WHOM}{_WHO}{_MARIA.format('mariadb', 'mysql')}" + f'exec "$b" -N --user="$u" -e "{_DB_ELSE}" {_DB}'
-OTHERS: dict[str, str] = {
-    "postgres": f'exec psql -At {_PG} -d {_PG_DB} -c "{_PG_ELSE}"',
-    "mariadb": _DB_OTHERS.replace("{0}", "DATABASE()"),
-}
-"""Kind -> the command that lists what else is in the server: a dump is of one database, and the folder is left out."""
-
-_IMAGES = (
-    ("postgres", re.compile(r"(.*/)?(postgres|postgresql|pgvector|postgis|timescaledb|timescaledb-ha|pgvecto-rs)")),
-    ("mariadb", re.compile(r"(.*/)?(mariadb|mysql|percona)")),
-    ("mongo", re.compile(r"(.*/)?(mongo|mongodb)")),
-    ("redis", re.compile(r"(.*/)?(redis|valkey)")),
-)
-_ALL = {
-    "postgres": re.compile(r"\bpg_dumpall\b"),
-    "mariadb": re.compile(r"(?:^|\s)(?:--all-databases|-A)(?=\s|$)"),
-}
-"""In a definition's own command: the whole server. ``pg_dump -B`` is another thing than ``mariadb-dump -B``."""
-_BRACED = r"\$\{\w+(?::?-[\w.$-]*)?\}"
-_NAME = rf"[\"']?(?:[\w$]|{_BRACED})(?:[\w$-]|{_BRACED})*[\"']?"
-_NAMED = re.compile(rf"(?:^|\s)(?:--databases|-B)((?:\s+{_NAME}(?=[\s;|]|$))+)")
-"""The databases that ``mariadb-dump`` is told to take; a variable is filled in by the container's own shell."""
-_QUOTES = "\"'"
-_REDIS = 'export REDISCLI_AUTH="$REDIS_PASSWORD"; b=$(command -v redis-cli || command -v valkey-cli); exec "$b" SAVE'
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +54,8 @@ class Jobs:
         saves: (stack, service, command) of stores that write their own file when told to.
         owners: (folder, stack, service) for what may hold a database file.
         excludes: paths and globs.
+        settings: of those, what a restore must not lose: a person's, and databases that a dump stands for. The others a
+            service makes anew.
         uncovered: (stack/service, what, why) that no backup holds.
         reached: (stack/service, path) of what is mounted from a folder of the host that is backed up as well.
     """
@@ -122,6 +64,7 @@ class Jobs:
     saves: list[tuple[str, str, str]] = field(default_factory=list)
     owners: list[tuple[str, str, str]] = field(default_factory=list)
     excludes: list[str] = field(default_factory=list)
+    settings: list[str] = field(default_factory=list)
     uncovered: list[tuple[str, str, str]] = field(default_factory=list)
     reached: list[tuple[str, str]] = field(default_factory=list)
 
@@ -134,13 +77,6 @@ def engine_of(view: LabView) -> Known | None:
 def config_path(stack: str) -> str:
     """Where that stack's ``backup.yaml`` is."""
     return f"{stack}/{CONFIG_FILE}"
-
-
-def kind_of(image: str) -> str:
-    """postgres, mariadb, mongo, redis, or "" for what is none of them."""
-    name = image.partition("@")[0]
-    name = name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name
-    return next((kind for kind, pattern in _IMAGES if pattern.fullmatch(name)), "")
 
 
 def jobs_of(
@@ -171,8 +107,9 @@ def jobs_of(
         if one.stack == stack:
             continue
         _service(view, one, config, find, jobs, host_paths, paths)
-    jobs.excludes += list(config.exclude)
-    jobs.excludes = list(dict.fromkeys(jobs.excludes))
+    anew = [e for e in dict.fromkeys(jobs.excludes) if e not in jobs.settings]
+    jobs.settings = [e for e in dict.fromkeys([*jobs.settings, *config.exclude]) if e not in anew]
+    jobs.excludes = [*anew, *jobs.settings]
     return jobs
 
 
@@ -188,7 +125,7 @@ def _service(
         # What a service that is not skipped uses as well stays in the backup, for that one.
         shared = {f for f, users in found.shared.items() if any(f"{one.stack}/{u}" not in config.skip for u in users)}
         out = [f for f in folders if f not in shared]
-        jobs.excludes += out
+        jobs.settings += out
         jobs.uncovered.append((one.where, ", ".join(out) or "it", "left out by backup.yaml"))
         return
     if one.host != LOCAL:
@@ -216,7 +153,7 @@ def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs
     kind = kind_of(expand(str(one.data.get("image", "")), one.env))
     if kind == "redis":
         if one.engine == COMPOSE:
-            jobs.saves.append((one.stack, one.name, _REDIS))
+            jobs.saves.append((one.stack, one.name, REDIS))
     elif kind == "mongo":
         jobs.uncovered.append(
             (one.where, ", ".join(folders), "a MongoDB, copied while it runs: dump it by its own tool")
@@ -228,23 +165,13 @@ def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs
     elif kind:
         ending, dump, load = ENGINES[kind]
         given, data = _given(view, one, find), data_mounts(view, one, kind, paths)
-        others = _others(kind, given)
+        others = others_of(kind, given)
         jobs.dumps.append(Dump(one.stack, one.name, kind, ending, given or dump, load, data.folders, others))
         # The dump stands for what is in them; copied while it runs that would be worth nothing. The empty folder is
         # kept, for its owner. Its other folders (settings, what it shares) are in no dump.
-        jobs.excludes += [f"{folder}/*" for folder in data.folders]
+        jobs.settings += [f"{folder}/*" for folder in data.folders]
         return data
     return DataMounts()
-
-
-def _others(kind: str, given: str) -> str:
-    """The command that lists what the definition's own dump, or that of its kind where it gives none, leaves out."""
-    if _ALL[kind].search(given):
-        return ""
-    named = _NAMED.search(given) if kind == "mariadb" else None
-    if named is None:
-        return OTHERS[kind]
-    return _DB_OTHERS.replace("{0}", ", ".join(f"'{name.strip(_QUOTES)}'" for name in named[1].split()))
 
 
 def _given(view: LabView, one: Known, find: Find) -> str:
@@ -304,6 +231,14 @@ def jobs_text(
 
 
 def excludes_text(jobs: Jobs) -> str:
-    """``excludes``: a file for ``restic backup --exclude-file``, where dollars and backslashes mean something."""
-    kept = [e for e in jobs.excludes if not re.search(r"[$\\\n]", e)]
-    return "".join(f"{e}\n" if e.startswith(("*", "/")) else f"/lab/{e}\n" for e in kept)
+    """``excludes``: a file for ``restic backup --exclude-file``, where dollars and backslashes mean something.
+
+    What services make anew comes before a line that restic reads as a comment: each backup keeps the file, for the
+    catalog of the day of a restore may call other things so.
+    """
+
+    def lines(found: Iterable[str]) -> str:
+        kept = [e for e in found if not re.search(r"[$\\\n]", e)]
+        return "".join(f"{e}\n" if e.startswith(("*", "/")) else f"/lab/{e}\n" for e in kept)
+
+    return f"{lines(e for e in jobs.excludes if e not in jobs.settings)}# settings\n{lines(jobs.settings)}"

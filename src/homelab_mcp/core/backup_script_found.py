@@ -17,14 +17,18 @@ ways() {
   esac
 }
 # lacks PATH: by which patterns the backup left out what is there now, and one such thing for each:
-# a folder with files in it has a slash at its end.
+# a folder with files in it has a slash at its end. CACHE is what services of then made anew, and keeps nothing back.
 lacks() {
   # Those of the run that made it; a run of an older version kept none.
   excludes=$to/dumps/.excludes
   [ -f "$excludes" ] || excludes=/backup/excludes
+  # What services make anew comes before that line; a list of an older version has none, and tells all alike.
+  who=LACKS
+  ! grep -qx '# settings' "$excludes" || who=CACHE
   while IFS= read -r pattern; do
     one=${pattern%/}
     case "$one" in
+      "# settings") who=LACKS; continue ;;
       "" | \#* | "*.homelab-tmp") continue ;;
       /*)
         # Up to its first sign it is a plain path: most are of other folders.
@@ -37,7 +41,7 @@ lacks() {
     ways "" "$3" | while IFS= read -r one; do find "/lab/$1" "$2" "$one" 2>/dev/null; done | while IFS= read -r here; do
       [ ! -e "$to$here" ] || continue
       [ ! -d "$here" ] || [ -z "$(find "$here" ! -type d 2>/dev/null | head -n 1)" ] || here=$here/
-      printf 'LACKS %s\t%s\t%s\n' "$1" "$pattern" "${here#/lab/}"
+      printf '%s %s\t%s\t%s\n' "$who" "$1" "$pattern" "${here#/lab/}"
       break
     done
   done <"$excludes"

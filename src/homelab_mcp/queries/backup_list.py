@@ -48,6 +48,7 @@ class Listing:
         backups: all that may be this lab's, the newest first. Those of older versions do not say whose they are. Where
             none is known to be this lab's, as on a new machine, it may be any of the repository.
         others: what has another lab's id and is not among them.
+        untagged: how many of an older version are among them beside this lab's own; no run lets go of those.
         doubtful: whose they are, where none is known to be this lab's and they are several's: no "latest" then.
         foreign: the other lab's tag, where they are all of that one, as on a new machine.
     """
@@ -57,6 +58,22 @@ class Listing:
     others: tuple[Others, ...] = ()
     doubtful: tuple[Others, ...] = ()
     foreign: str = ""
+    untagged: int = 0
+
+    @property
+    def note(self) -> str | None:
+        """What to do about those without a tag; None where there are none."""
+        if not self.untagged:
+            return None
+        if self.untagged == 1:
+            return (
+                "1 backup of an older version has no lab's tag and is never let go of: remove it by id with "
+                "restic forget ID."
+            )
+        return (
+            f"{self.untagged} backups of older versions have no lab's tag and are never let go of: remove them by id "
+            "with restic forget ID."
+        )
 
 
 def listing(lab: Lab) -> Listing:
@@ -67,7 +84,7 @@ def listing(lab: Lab) -> Listing:
     theirs = _by_tag((names[0] if names else "", s) for s, names in labs if own not in names)
     if ours:
         there = _sorted([s for s, names in labs if own in names or not names])
-        return Listing(_sorted(ours)[0], there, tuple(o for o in theirs if o.tag))
+        return Listing(_sorted(ours)[0], there, tuple(o for o in theirs if o.tag), untagged=len(there) - len(ours))
     there = _sorted(raw)
     # Those without a tag may be of yet another lab, which has no id.
     several = len(theirs) > 1

@@ -51,8 +51,7 @@ def backup_place(lab: Lab) -> Place:
     config = parse_config(text)
     jobs = backup_jobs.jobs_of(seen, config, engine.stack, find, lab.settings.backup_paths, root=lab.roots)
     plain = backup_jobs.jobs_of(seen, BackupConfig(repository="/"), engine.stack, find, root=lab.roots)
-    emptied = {f"{folder}/*" for dump in plain.dumps for folder in dump.folders}
-    remade = tuple(e for e in plain.excludes if e not in emptied)
+    remade = tuple(e for e in plain.excludes if e not in plain.settings)
     return Place(engine.stack, engine.name, config, jobs, remade)
 
 

@@ -40,6 +40,7 @@ class Report:
         at_work: ``backup`` or ``check`` while one is at work, else "".
         others: backups in the repository that are not counted here, as they have another lab's id; this lab's of before
             it came to another machine may be among them.
+        note: a sentence on what is as it should be and may be tidied by hand; None where there is nothing.
     """
 
     repository: str
@@ -54,6 +55,7 @@ class Report:
     last_check: dict[str, Any] | None = None
     at_work: str = ""
     others: tuple[Others, ...] = ()
+    note: str | None = None
 
 
 def report(lab: Lab, *, most: int = 10) -> Report:
@@ -65,13 +67,14 @@ def report(lab: Lab, *, most: int = 10) -> Report:
     problems: list[str] = []
     backups: tuple[Backup, ...] = ()
     others: tuple[Others, ...] = ()
+    note: str | None = None
     last: dict[str, Any] | None = None
     last_ok: dict[str, Any] | None = None
     lines: list[str] = []
     try:
         lines = lab.restic.read(["status"], seconds=READ_SECONDS).splitlines()
         last, last_ok = (_json(line) for line in (*lines, "null", "null")[:2])
-        backups, others = (found := listing(lab)).backups, found.others
+        backups, others, note = (found := listing(lab)).backups, found.others, found.note
     except (EngineFailed, EngineUnavailable) as error:
         problems.append(f"{error.message} {error.hint}".strip())
     problems += _judged(lab.clock.now(), place.config.schedule, last, last_ok)
@@ -92,6 +95,7 @@ def report(lab: Lab, *, most: int = 10) -> Report:
         checked,
         next((line[6:] for line in lines if line.startswith("WORKS ")), ""),
         others,
+        note,
     )
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from homelab_mcp.adapters.catalog_files import packaged_definitions
 from homelab_mcp.core.backup_config import BackupConfig, check_config, config_text, parse_config
-from homelab_mcp.core.backup_jobs import OTHERS, Jobs, _others, excludes_text, jobs_of, jobs_text, kind_of
+from homelab_mcp.core.backup_databases import OTHERS, kind_of, others_of
+from homelab_mcp.core.backup_jobs import Jobs, excludes_text, jobs_of, jobs_text
 from homelab_mcp.core.backup_script import RUN_SH
 from homelab_mcp.core.derived.backups import _names
 from homelab_mcp.core.operations.lab_view import view
@@ -229,6 +230,24 @@ def test_who_only_reads_a_databases_folder_or_has_one_around_it_keeps_nothing_th
     assert of_database("mariadb:11", "./db:/var/lib/mysql", also=reads).excludes[-1] == "s/db/*"
 
 
+def test_the_list_says_which_lines_are_a_persons_and_which_a_service_makes_anew() -> None:
+    catalog = {d.id: d for d in packaged_definitions()}
+    one = next(d for d in catalog.values() if d.backup.exclude)
+    text = (
+        f"services:\n  {one.id}: {{image: 'x:1', labels: {{homelab.service: {one.id}}}, volumes: ['./{one.id}:/c']}}\n"
+        "  db: {image: 'mariadb:11', volumes: ['./db:/var/lib/mysql']}\n  old: {image: 'x:1', volumes: ['./old:/o']}\n"
+    )
+    cache = f"s/{one.id}/{one.backup.exclude[0]}"
+    config = BackupConfig(repository="/b", skip=("s/old",), exclude=("*.mkv", cache, "s/$x"))
+    seen = view(Snapshot((StackFiles("s", "s/compose.yaml", text),), None))
+    anew, settings = excludes_text(jobs_of(seen, config, "backup", catalog.get)).split("# settings\n")
+    # What both say is made anew all the same.
+    assert settings.splitlines() == ["/lab/s/db/*", "/lab/s/old", "*.mkv"]
+    assert {f"/lab/{cache}", "/lab/backup/dumps", "*.homelab-tmp"} <= set(anew.splitlines())
+    # Without any setting too, or a backup would be taken for one of an older version.
+    assert excludes_text(Jobs()) == "# settings\n"
+
+
 def test_named_volumes_beside_the_database_are_told() -> None:
     jobs = of_database("mariadb:11", "data:/var/lib/mysql", "more:/shared")
     assert [(where, what) for where, what, _ in jobs.uncovered] == [("s/db", "more")]
@@ -345,7 +364,7 @@ def test_only_a_dump_of_the_whole_server_leaves_nothing_to_be_told() -> None:
 
 def test_a_catalog_dump_of_the_whole_server_is_asked_for_no_others() -> None:
     said = {d.id: words for d in packaged_definitions() if (words := " ".join(d.backup.dump or ()))}
-    asked = {ident: _others("postgres" if "pg_dump" in words else "mariadb", words) for ident, words in said.items()}
+    asked = {ident: others_of("postgres" if "pg_dump" in words else "mariadb", words) for ident, words in said.items()}
     assert {"postgres", "mariadb"} <= {ident for ident, words in asked.items() if not words}
     assert "DATABASE()" not in asked["seafile"]
     assert "'seafile_db'" in asked["seafile"]
@@ -380,7 +399,7 @@ def test_a_catalog_dump_of_the_whole_server_is_asked_for_no_others() -> None:
     ],
 )
 def test_what_a_dump_leaves_out_is_asked_by_its_kind(kind: str, dump: str, left_out: str) -> None:
-    asked = _others(kind, dump)
+    asked = others_of(kind, dump)
     assert asked == left_out if left_out in ("", *OTHERS.values()) else left_out in asked
 
 
@@ -485,6 +504,16 @@ def test_a_folder_with_one_in_it_that_would_come_back_empty_stays(pattern: str) 
     plain = pattern.partition("\t")[0].removeprefix("/lab/")
     remade = lacking("FOUND s/immich/upload", lack, remade=(plain,))
     assert "s/immich/upload" in [m.target for m in remade.moves]
+
+
+def test_what_the_catalog_of_the_backups_day_left_out_keeps_nothing_back_whatever_it_says_now() -> None:
+    cache = "s/immich/upload\t/lab/s/immich/upload/log\ts/immich/upload/log/"
+    said = ("FOUND s/immich/upload", f"CACHE {cache}", "FOUND s/immich/cfg")
+    draft = lacking(*said, remade=("s/immich/upload/logs",))
+    assert "s/immich/upload" in [m.target for m in draft.moves]
+    assert draft.risks == lacking(said[0], said[2]).risks
+    stays = lacking(said[0], f"LACKS {cache}", said[2], remade=("s/immich/upload/logs",))
+    assert "s/immich/upload" not in [m.target for m in stays.moves]
 
 
 def test_a_file_or_an_empty_folder_that_is_left_out_keeps_nothing_back() -> None:

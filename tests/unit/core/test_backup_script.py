@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from homelab_mcp.core.backup_config import BackupConfig
-from homelab_mcp.core.backup_jobs import ENGINES, OTHERS, Jobs, jobs_text
+from homelab_mcp.core.backup_databases import ENGINES, OTHERS
+from homelab_mcp.core.backup_jobs import Jobs, jobs_text
 from homelab_mcp.core.backup_script import RUN_SH
 from homelab_mcp.core.backup_script_found import FOUND_SH
 from homelab_mcp.core.backup_script_links import LINKS_SH
@@ -303,6 +304,20 @@ def test_what_was_left_out_and_is_there_now_is_told_by_the_settings_of_then(rest
         "EMPTY s/cfg",
         "LACKS s/cfg\tcfg/cache\ts/cfg/cache/",
     ]
+
+
+def test_what_a_service_of_then_made_anew_is_told_apart_where_the_list_says_so(restores: Restores) -> None:
+    restores.now("s/app/data/log/1", "s/app/data/films/1", "s/app/data/# settings", "s/app/data/x")
+    restores.then("s/app/data/x")
+    restores.excludes("/lab/s/app/data/logs")
+    restores.excludes("/lab/s/app/data/log", "# settings", "/lab/s/app/data/films", then=True)
+    assert restores.run("s/app/data") == [
+        "FOUND s/app/data",
+        "CACHE s/app/data\t/lab/s/app/data/log\ts/app/data/log/",
+        "LACKS s/app/data\t/lab/s/app/data/films\ts/app/data/films/",
+    ]
+    restores.excludes("/lab/s/app/data/log", "/lab/s/app/data/# settings", then=True)
+    assert [line.partition(" ")[0] for line in restores.run("s/app/data")] == ["FOUND", "LACKS", "LACKS"]
 
 
 def test_an_empty_folder_that_was_left_out_is_told_as_none_with_files(restores: Restores) -> None:

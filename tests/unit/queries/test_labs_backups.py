@@ -56,6 +56,19 @@ def test_the_backups_of_another_lab_are_none_of_this(
     assert snapshots(seen) == every
 
 
+def test_backups_without_a_labs_tag_are_told_beside_own_ones(tmp_path: Path) -> None:
+    def note(name: str, *whose: str) -> str | None:
+        (tmp_path / name).mkdir()
+        return listing(lab(tmp_path / name, MINE, *((str(n), "1", one) for n, one in enumerate(whose)))).note
+
+    assert note("several", MINE, "", "", THEIRS) == (
+        "2 backups of older versions have no lab's tag and are never let go of: remove them by id "
+        "with restic forget ID."
+    )
+    assert str(note("one", MINE, "")).startswith("1 backup of an older version has no lab's tag and is never let go of")
+    assert [note("own", MINE, THEIRS), note("before", "", ""), note("new", "", THEIRS)] == [None, None, None]
+
+
 @pytest.mark.parametrize(
     ("ident", "rows", "doubtful", "others"),
     [

@@ -304,3 +304,8 @@ def test_the_backups_of_other_labs_are_named_by_their_ids_and_never_taken_for_th
         ("lab-b", 1, "second"),
         ("lab-a", 1, "first"),
     ]
+    assert report(lab).note is None
+    listed.append({"short_id": "old", "time": "2026-01-01T00:00:00Z", "tags": ["homelab"]})
+    told = report(lab)
+    assert str(told.note).startswith("1 backup of an older version has no lab's tag")
+    assert not any("tag" in problem for problem in told.problems)

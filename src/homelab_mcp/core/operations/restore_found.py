@@ -83,7 +83,7 @@ class Found:
         """Paths that must stay as they are, with why: an empty folder would take the place of a full one.
 
         A database's folder is empty there by purpose: it begins anew in it from its dump. So is what its service makes
-        anew (``remade``: patterns).
+        anew (``remade``: patterns, by the catalog of now; of a backup that knows those of then the script tells none).
         """
         anew = {f for d in dumps if d.file in self.held for f in d.folders}
         lacks = list(self._lacking(anew, remade))
@@ -122,7 +122,10 @@ def _span(hours: float) -> str:
 
 
 def found_of(lines: Sequence[str]) -> Found:
-    """What lines of the script tell. One of a version before tells less."""
+    """What lines of the script tell. One of a version before tells less.
+
+    CACHE lines name what services of then made anew: nothing is lost with it.
+    """
 
     def rest(word: str) -> list[str]:
         return [line.removeprefix(f"{word} ") for line in lines if line.startswith(f"{word} ")]
