@@ -119,6 +119,8 @@ def test_who_uses_anothers_network_is_as_its_file_says_until_that_one_is_made_an
     image = rig.images["good"]
     rig.file.write_text(
         f"services:\n  gate:\n    image: {image}\n{KEPT}  client:\n    image: {image}\n{KEPT}"
+        # It may not listen where the gateway does: then it ends, and is started again ever more seldom.
+        "    entrypoint: [/bin/busybox, sleep, '600']\n"
         "    network_mode: service:gate\n    depends_on: {gate: {condition: service_started, restart: true}}\n"
         f"  reader:\n    image: {image}\n{KEPT}    volumes_from: [gate]\n"
     )

@@ -18,6 +18,7 @@ import pytest
 
 from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.model.plan import PlanState
+from homelab_mcp.queries.validate_lab import check
 from homelab_mcp.workflow.assembly import applier, approvals
 from homelab_mcp.workflow.change_hosts import added, write_hosts
 from homelab_mcp.workflow.init_lab import init_lab
@@ -138,7 +139,7 @@ def test_what_is_plain_what_is_named_and_what_is_a_packet_arrive_on_the_other_ho
         lab.compose.up(far, ())
 
         plan = propose_env(lab, far, {"ANY": "1"}, REQUESTER)
-        told = [f.message for f in plan.findings if f.rule == "HL270"]
+        told = [f.message for f in check(lab).findings if f.rule == "HL270"]
         assert len(told) == 1, told
         assert "second on shed" in told[0]
         assert f"entry point db leads to {far}/plain already" in told[0]
