@@ -22,6 +22,7 @@ from homelab_mcp.model.plan import (
     EngineAction,
     FileEdit,
     OwnerChange,
+    Plan,
     PlanState,
     Verification,
 )
@@ -101,6 +102,19 @@ def points_of(root: Path) -> list[str]:
     return seen
 
 
+def dies(lab: BenchLab, plan: Plan, point: str) -> None:
+    """An apply that dies at that point, and the recovery after it."""
+
+    def die(here: str) -> None:
+        if here == point:
+            raise Died
+
+    with pytest.raises(Died):
+        pointed(lab, die).run(plan.id)
+    lab.clock.wall += 3600
+    lab.recovery.recover()
+
+
 @pytest.mark.parametrize("part", range(3))
 def test_a_death_at_any_point_leaves_data_in_one_place(tmp_path: Path, part: int) -> None:
     ended: Counter[str] = Counter()
@@ -109,15 +123,7 @@ def test_a_death_at_any_point_leaves_data_in_one_place(tmp_path: Path, part: int
         draft = moving_draft(lab)
         before = everything(lab.root)
         plan = lab.plan(draft)
-
-        def die(here: str, point: str = point) -> None:
-            if here == point:
-                raise Died
-
-        with pytest.raises(Died):
-            pointed(lab, die).run(plan.id)
-        lab.clock.wall += 3600
-        lab.recovery.recover()
+        dies(lab, plan, point)
         state = lab.plans.status(plan.id).state
         ended[state] += 1
         if state is PlanState.DONE:
@@ -490,15 +496,7 @@ def test_a_death_between_a_database_and_its_log_leaves_them_together(tmp_path: P
     for number, point in enumerate(at):
         lab = BenchLab(tmp_path / str(number))
         plan = lab.plan(logged(lab))
-
-        def die(here: str, point: str = point) -> None:
-            if here == point:
-                raise Died
-
-        with pytest.raises(Died):
-            pointed(lab, die).run(plan.id)
-        lab.clock.wall += 3600
-        lab.recovery.recover()
+        dies(lab, plan, point)
         assert lab.plans.status(plan.id).state is PlanState.ROLLED_BACK
         assert rows(lab.root / "media/web/a.db") == [1, 2, 3], point
         assert rows(lab.root / "media/side/a.db") == [4, 5], point
