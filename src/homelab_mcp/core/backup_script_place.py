@@ -29,6 +29,8 @@ authority() {
   export RCLONE_CA_CERT="$ca"
 }
 restic() { command restic ${ca:+--cacert "$ca"} "$@"; }
+# Another host's run may have the repository for itself meanwhile; restic waits for that since version 0.16.
+waiting() { ! command restic help backup 2>/dev/null | grep -q -e --retry-lock || echo "--retry-lock 2h"; }
 # What SSH itself says when it is asked: restic ends before it has passed that on, or passes on a greeting alone.
 ssh_says() {
   place=${RESTIC_REPOSITORY#sftp:}
@@ -87,15 +89,15 @@ newest() {
   [ "$whose" = homelab ] || return 0
   # Those without a lab's tag may be of yet another lab, which has no id.
   marks='"lab-[^"]*"|"tags":\["homelab"]'
-  restic snapshots --no-lock --json --tag homelab >/state/listing.newest 2>/state/said ||
+  restic snapshots --no-lock --json --tag homelab --host "$origin" >/state/listing.newest 2>/state/said ||
     { echo "PROBLEM $(why)"; exit 1; }
   [ "$(grep -oE "$marks" /state/listing.newest | sort -u | grep -c .)" -gt 1 ] || return 0
   echo "PROBLEM none of the backups is known to be this lab's, and they are of several: name one by its id"
   exit 1
 }
 """
-"""Shell functions ``keys``, ``authority``, ``restic``, ``ssh_says``, ``why``, ``repository`` and ``newest``, for
-BusyBox's shell; they use ``say`` and ``whose``.
+"""Shell functions ``keys``, ``authority``, ``restic``, ``waiting``, ``ssh_says``, ``why``, ``repository`` and
+``newest``, for BusyBox's shell; they use ``say`` and ``whose``.
 
 ``/state/repository`` holds each place that was reached, one a line. It was the last one alone once, with
 ``/repository`` for every local folder.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from homelab_mcp.core.backup_jobs import engines_of
 from homelab_mcp.core.fingerprint import touched_stacks
 from homelab_mcp.core.host_routes import core_folder, host_routes
 from homelab_mcp.core.operations.lab_view import view
+from homelab_mcp.core.secret_files import BACKUP_FILE
 from homelab_mcp.core.stack_host import host_of, refuse_silent, refuse_swarm, require
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES, LOCAL, OVERRIDE_NAMES
@@ -67,7 +69,8 @@ def settled(lab: Lab, draft: Draft, snapshot: Snapshot) -> Draft:
         acted = {homes.get(stack, LOCAL) for stack in {a.stack for a in draft.actions if a.stack}}
         refuse_silent(snapshot.silent, acted)
     away = {name: host for name, host in homes.items() if host != LOCAL}
-    _refuse_disk(draft, away, {path for s in (*snapshot.stacks, *after) for path, _ in s.named})
+    makers = set(engines_of(view(snapshot)))
+    _refuse_disk(draft, away, {path for s in (*snapshot.stacks, *after) for path, _ in s.named}, makers)
     served = _served(lab, draft, snapshot)
     return replace(
         draft,
@@ -78,17 +81,20 @@ def settled(lab: Lab, draft: Draft, snapshot: Snapshot) -> Draft:
     )
 
 
-def _refuse_disk(draft: Draft, away: Mapping[str, str], read_here: Collection[str]) -> None:
+def _refuse_disk(draft: Draft, away: Mapping[str, str], read_here: Collection[str], makers: Collection[str]) -> None:
     """Files that containers read and data folders are on the host's own disk, which nothing here reaches.
 
-    Compose files are read here, also those (``read_here``) that others include or extend.
+    Compose files are read here, also those (``read_here``) that others include or extend. Data changes place by what
+    makes backups there, on the hosts (``makers``) that have it.
     """
-    named = (*COMPOSE_NAMES, *OVERRIDE_NAMES, ".env")
+    named = (*COMPOSE_NAMES, *OVERRIDE_NAMES, ".env", BACKUP_FILE)
     paths = [e.path for e in draft.edits if e.after is not None]
     paths = [p for p in paths if p.partition("/")[2] not in named and not p.endswith(".env") and p not in read_here]
-    paths += [p for m in draft.moves for p in (m.source, m.target)] + [o.path for o in draft.owners]
-    for path in paths:
-        if host := away.get(path.partition("/")[0]):
+    paths += [o.path for o in draft.owners]
+    moved = [p for m in draft.moves for p in (m.source, m.target)]
+    for path in (*paths, *moved):
+        host = away.get(path.partition("/")[0])
+        if host and (path in paths or host not in makers):
             raise InvalidInput(
                 f"{path} would be needed on host {host}, and only compose and .env files reach another host.",
                 hint="Put it into a stack of this machine, or bring the file to that host by hand.",

@@ -14,7 +14,7 @@ from homelab_mcp.core.stack_owner import parted
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, DataMove, Draft, EngineAction, Plan, PlanState, Verification
-from homelab_mcp.workflow import propose_backup
+from homelab_mcp.workflow import propose_restore
 from tests.unit.workflow.bench_as_lab import CLI, BenchAsLab
 from tests.unit.workflow.bench_lab import BenchLab
 
@@ -300,17 +300,17 @@ def test_a_restore_is_refused_before_anything_is_restored(lab: BenchAsLab, monke
         (lab.bench.root / path).write_text(text)
     asked: list[str] = []
 
-    def chosen(_lab: object, _seen: object, backup: str) -> tuple[str, str]:
+    def chosen(_seen: object, backup: str) -> tuple[str, str]:
         asked.append(backup)
         raise NotFound("None.", code="no_backup")
 
-    monkeypatch.setattr(propose_backup, "_chosen", chosen)
-    monkeypatch.setattr(propose_backup, "listing", lambda _lab: None)
+    monkeypatch.setattr(propose_restore, "_chosen", chosen)
+    monkeypatch.setattr(propose_restore, "listing", lambda _lab, _host: None)
     monkeypatch.setattr(lab, "catalog", None, raising=False)
 
     def refused() -> str:
         with pytest.raises(HomelabError) as caught:
-            propose_backup.propose_restore_backup(lab, "media/web", CLI)  # type: ignore[arg-type] # as bench_as_lab
+            propose_restore.propose_restore_backup(lab, "media/web", CLI)  # type: ignore[arg-type] # as bench_as_lab
         return caught.value.code
 
     lab.bench.docker.besides_now.append(once("media-web-run-1", f"{lab.root}/media/web/pages"))
@@ -367,9 +367,9 @@ def test_a_restore_is_refused_at_once_only_for_what_it_would_move_for_sure(
     def chosen(_lab: object, _seen: object, _backup: str) -> tuple[str, str]:
         raise NotFound("None.", code="no_backup")
 
-    monkeypatch.setattr(propose_backup, "_chosen", chosen)
-    monkeypatch.setattr(propose_backup, "listing", lambda _lab: None)
+    monkeypatch.setattr(propose_restore, "_chosen", chosen)
+    monkeypatch.setattr(propose_restore, "listing", lambda _lab, _host: None)
     monkeypatch.setattr(lab, "catalog", None, raising=False)
     with pytest.raises(HomelabError) as caught:
-        propose_backup.propose_restore_backup(lab, target, CLI, path=path)  # type: ignore[arg-type] # as bench_as_lab
+        propose_restore.propose_restore_backup(lab, target, CLI, path=path)  # type: ignore[arg-type] # as bench_as_lab
     assert caught.value.code == code

@@ -7,7 +7,7 @@ writes there. The files say who will hold what; who holds it now Docker alone kn
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core.after import stacks_after
@@ -16,9 +16,10 @@ from homelab_mcp.core.database_folders import paths_of
 from homelab_mcp.core.lazy import ENABLE
 from homelab_mcp.core.operations.containers_back import all_services
 from homelab_mcp.core.operations.data_places import used_elsewhere
-from homelab_mcp.core.operations.lab_view import LabView, view
+from homelab_mcp.core.operations.lab_view import Known, LabView, view
 from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.core.project_name import is_one_off
+from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.core.stack_owner import by_folder
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LOCAL, PRIVATE_FOLDER
@@ -38,22 +39,22 @@ def holders(
     Who mounts more than a service's folder, as a file browser does, sees there what is put in its place. Where nobody
     knows what runs, all that the files start count. Those that are ``down`` count as if they ran.
     """
-    paths = _moved(draft)
-    if not paths:
+    moved = _moved(draft, snapshot)
+    if not moved:
         return {}
     snapshot = by_folder(snapshot, _roots(root))
     seen = view(snapshot)
-    brought = _brought(seen)
-    users = {p: w for p, w in used_elsewhere(snapshot, "", paths, root=root, files=False).items() if p != brought}
+    users = {h: _users(snapshot, paths, _brought(seen, h), root) for h, paths in moved.items()}
     told = {(c.stack, c.service) for c, _ in _told(draft, snapshot, seen, root) if not is_one_off(c.labels)}
     removed = _removed(draft)
     found: dict[str, list[str]] = {}
     for one in seen.services:
-        if {(one.stack, one.name), (one.stack, "")} & removed:
+        if one.host not in moved or {(one.stack, one.name), (one.stack, "")} & removed:
             continue
-        if (one.stack, one.name) not in down and not _runs(snapshot, one.stack, one.name, one.data):
+        if (one.stack, one.name) not in down and not _runs(snapshot, one):
             continue
-        named = any(one.where in w and _holds(place, paths, one.stack) for place, w in users.items())
+        paths = moved[one.host]
+        named = any(one.where in w and _holds(place, paths, one.stack) for place, w in users[one.host].items())
         if named or (one.stack, one.name) in told:
             found.setdefault(one.stack, []).append(one.name)
     return {stack: tuple(names) for stack, names in found.items()}
@@ -75,19 +76,20 @@ def _lookers(draft: Draft, snapshot: Snapshot, root: Root) -> set[tuple[str, str
 
 
 def _told(draft: Draft, snapshot: Snapshot, seen: LabView, root: Root) -> list[tuple[ContainerState, bool]]:
-    """Running containers of this machine that hold what moves, by what Docker says they mount, and are not removed.
+    """Running containers that hold what moves on their host, by what Docker says they mount, and are not removed.
 
     And of each whether it only looks in from elsewhere, as who reads the logs of others does.
     """
-    paths, roots = _moved(draft), _roots(root)
-    if not paths or not roots:
+    moved, roots = _moved(draft, snapshot), _roots(root)
+    if not moved or not roots:
         return []
-    behind = paths_of(seen, root).volumes.get(LOCAL, {})
-    removed, brought = _removed(draft), _brought(seen)
+    volumes, removed = paths_of(seen, root).volumes, _removed(draft)
     found = []
     for one in snapshot.every_container:
-        if one.host or one.state in _DOWN:
+        host = one.host or LOCAL
+        if host not in moved or one.state in _DOWN:
             continue
+        paths, behind, brought = moved[host], volumes.get(host, {}), _brought(seen, host)
         # `docker compose rm` leaves those of `docker compose run` alone.
         if not is_one_off(one.labels) and {(one.stack, one.service), (one.stack, "")} & removed:
             continue
@@ -117,17 +119,28 @@ def _roots(root: Root) -> list[str]:
     return [r.rstrip("/") for r in ((root,) if isinstance(root, str) else root) if r]
 
 
-def _moved(draft: Draft) -> list[str]:
-    return [p for m in draft.moves for p in (m.source, m.target) if p.partition("/")[0] != PRIVATE_FOLDER]
+def _moved(draft: Draft, snapshot: Snapshot) -> dict[str, list[str]]:
+    """Docker host -> what moves on its disk; the trash is nobody's. Each host has the lab's folder of its own."""
+    homes = {s.name: host_of(s.compose_text) for s in snapshot.stacks}
+    found: dict[str, list[str]] = {}
+    for path in (p for m in draft.moves for p in (m.source, m.target)):
+        if (stack := path.partition("/")[0]) != PRIVATE_FOLDER:
+            found.setdefault(homes.get(stack, LOCAL), []).append(path)
+    return found
+
+
+def _users(snapshot: Snapshot, paths: Sequence[str], brought: str, root: Root) -> dict[str, tuple[str, ...]]:
+    found = used_elsewhere(snapshot, "", paths, root=root, files=False)
+    return {p: tuple(users) for p, users in found.items() if p != brought}
 
 
 def _removed(draft: Draft) -> set[tuple[str, str]]:
     return {(a.stack, s) for a in draft.actions if a.kind is ActionKind.REMOVE for s in a.services or ("",)}
 
 
-def _brought(seen: LabView) -> str:
-    """Where the backup brings what is moved from there, and has it open no more."""
-    engine = engine_of(seen)
+def _brought(seen: LabView, host: str) -> str:
+    """Where a host's backup brings what is moved from there, and has it open no more."""
+    engine = engine_of(seen, host)
     return f"{engine.stack}/restore" if engine else ""
 
 
@@ -166,11 +179,11 @@ def standing_still(
 
 def _stood_still(draft: Draft, snapshot: Snapshot, taken: Sequence[Plan]) -> Iterator[tuple[str, str]]:
     gone = {(a.stack, s) for a in draft.actions if a.kind is ActionKind.REMOVE for s in a.services}
-    known = {(s.stack, s.name): s.data for s in view(snapshot).services}
+    known = {(s.stack, s.name): s for s in view(snapshot).services}
     for plan in _movers(draft, taken):
         for action in (a for a in plan.draft.actions if a.kind is ActionKind.REMOVE):
             for one in ((action.stack, s) for s in action.services):
-                if one in known and one not in gone and _runs(snapshot, *one, known[one]):
+                if one in known and one not in gone and _runs(snapshot, known[one]):
                     yield one
 
 
@@ -187,9 +200,13 @@ def _ended(
 
     Whom a plan stopped since is meant to be down, and so is one that sleeps until somebody visits it.
     """
-    names = {(c.stack, c.service) for c in snapshot.containers or () if not c.host and c.state in _DOWN}
-    awake = {(s.stack, s.name): s.data for s in view(snapshot).services if s.labels.get(ENABLE, "").lower() != "true"}
-    down = {one for one in names if one in awake and not _runs(snapshot, *one, awake[one])}
+    names = {(c.stack, c.service): c.host for c in snapshot.containers or () if c.state in _DOWN}
+    awake = {(s.stack, s.name): s for s in view(snapshot).services if s.labels.get(ENABLE, "").lower() != "true"}
+    down = {
+        one
+        for one, host in names.items()
+        if one in awake and awake[one].host == (host or LOCAL) and not _runs(snapshot, awake[one])
+    }
     movers = {p.id for p in _movers(draft, taken)}
     started, stopped = set[tuple[str, str]](), set[tuple[str, str]]()
     for plan in (*taken, *later):
@@ -220,11 +237,12 @@ def refuse_held(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> None:
         )
 
 
-def _runs(snapshot: Snapshot, stack: str, service: str, data: Mapping[str, object]) -> bool:
+def _runs(snapshot: Snapshot, one: Known) -> bool:
     if snapshot.containers is None:
-        return not data.get("profiles")
+        return not one.data.get("profiles")
     return any(
-        c.stack == stack and c.service == service and not c.host and c.state not in _DOWN for c in snapshot.containers
+        (c.stack, c.service, c.host or LOCAL) == (one.stack, one.name, one.host) and c.state not in _DOWN
+        for c in snapshot.containers
     )
 
 
