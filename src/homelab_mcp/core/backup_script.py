@@ -149,9 +149,8 @@ backup() {
   links
   say "copying into the repository"
   eval "set -- /lab /dumps $ALSO"
-  # shellcheck disable=SC2046
-  { restic $(waiting) backup --json --host "$origin" --tag homelab ${own:+--tag "$own"} \
-      --exclude-file /backup/excludes --exclude-file /state/excludes "$@" 2>/state/said; echo $? >/state/code; } |
+  { patient restic backup --json --host "$origin" --tag homelab ${own:+--tag "$own"} \
+      --exclude-file /backup/excludes --exclude-file /state/excludes "$@"; echo $? >/state/code; } |
     tee /state/restic.out | grep '^{"message_type":"s'
   id=$(sed -n 's/.*"message_type":"summary".*"snapshot_id":"\([0-9a-f]*\)".*/\1/p' /state/restic.out | tail -n 1)
   if [ -z "$id" ]; then wrong "restic: $(why)"; finish failed ""; exit 1; fi
@@ -176,9 +175,9 @@ let_go() {
     fi
   fi
   # Those without a lab's tag may be another's that has an older version: nobody lets go of them.
-  # shellcheck disable=SC2046,SC2086
-  restic $(waiting) forget --quiet --host "$origin" --tag "homelab${own:+,$own}" --group-by tags $KEEP --prune \
-    >/state/said 2>&1 || wrong "old snapshots stay: $(why)"
+  # shellcheck disable=SC2086
+  patient restic forget --quiet --host "$origin" --tag "homelab${own:+,$own}" --group-by tags $KEEP --prune \
+    >/dev/null || wrong "old snapshots stay: $(why)"
 }
 
 # A path as restic's filters take it: what is a pattern's sign there stands for itself.

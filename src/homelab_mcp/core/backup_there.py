@@ -1,4 +1,6 @@
-"""How a backup's files come to another Docker host: within a compose file, for no file of the lab is on its disk.
+"""Backups on another Docker host: how their files come there, and who shares a repository.
+
+They come within a compose file, for no file of the lab is on that host's disk.
 
 Compose puts a config with ``content`` into the container itself when it makes it, whichever host that is on (Compose
 2.23.1 and newer; Compose Specification, "configs"). A ``file`` would be looked for on the host's own disk.
@@ -6,10 +8,15 @@ Compose puts a config with ``content`` into the container itself when it makes i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
+from homelab_mcp.core.backup_config import BackupConfig, parse_config
+from homelab_mcp.core.backup_jobs import config_path, engines_of
+from homelab_mcp.core.operations.lab_view import LabView
 from homelab_mcp.core.references import literal
 from homelab_mcp.core.yaml_emit import scalar
+from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import OVERRIDE_NAMES
 
 _HEAD = "# Written by homelab-mcp from what the lab is; every plan keeps it so. What you add here is lost.\n"
@@ -39,6 +46,24 @@ def brought_text(service: str, files: Mapping[str, str], environment: Mapping[st
     for name, text in files.items():
         lines += [f"  {_key(name)}:", *_content(literal(text))]
     return "\n".join(lines) + "\n"
+
+
+def sharers_of(view: LabView, config: BackupConfig, host: str, read: Callable[[str], str | None]) -> list[str]:
+    """Hosts before this one whose backups go to the same repository, the lab's machine first.
+
+    A folder is never the same: each host has disks of its own.
+    """
+    if config.kind == "local":
+        return []
+    found = []
+    for name, engine in engines_of(view).items():
+        if name == host:
+            break
+        with suppress(HomelabError):
+            text = read(config_path(engine.stack))
+            if text is not None and parse_config(text).repository == config.repository:
+                found.append(name)
+    return found
 
 
 def _key(name: str) -> str:

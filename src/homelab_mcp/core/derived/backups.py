@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from homelab_mcp.core import backup_jobs
 from homelab_mcp.core.backup_config import BackupConfig, parse_config
 from homelab_mcp.core.backup_script import RUN_SH
-from homelab_mcp.core.backup_there import brought_text, override_path
+from homelab_mcp.core.backup_there import brought_text, override_path, sharers_of
 from homelab_mcp.core.derived import DerivedFile, LabAfter
 from homelab_mcp.core.operations.lab_view import Known
 from homelab_mcp.core.operations.stack_paths import Root
@@ -49,7 +49,11 @@ def _there(lab: LabAfter, engine: Known, config: BackupConfig, host: str) -> Ite
     path = override_path(engine.stack)
     jobs, excludes = _work(lab, engine, config, _names(lab.roots, ""))
     files = {"run.sh": RUN_SH, "jobs.sh": jobs, "excludes": excludes, "crontab": _clock(config)}
-    marks = {"HOMELAB_HOST": host, "HOMELAB_LAB": (lab.read(f"{PRIVATE_FOLDER}/id") or "").strip()}
+    marks = {
+        "HOMELAB_HOST": host,
+        "HOMELAB_LAB": (lab.read(f"{PRIVATE_FOLDER}/id") or "").strip(),
+        "HOMELAB_SHARED": _maker(lab, config, host),
+    }
     text = brought_text(engine.name, files, {k: v for k, v in marks.items() if v})
     yield DerivedFile(
         path,
@@ -65,6 +69,13 @@ def _work(lab: LabAfter, engine: Known, config: BackupConfig, names: list[str]) 
     projects = {s.name: project_of(s, lab.snapshot.shared_env) for s in lab.snapshot.stacks}
     also = paths if engine.host == LOCAL else ()
     return backup_jobs.jobs_text(jobs, config, projects, also, names), backup_jobs.excludes_text(jobs)
+
+
+def _maker(lab: LabAfter, config: BackupConfig, host: str) -> str:
+    """Who makes the repository, where an earlier host has the same; "" where this one does."""
+    for name in sharers_of(lab.view, config, host, lab.read):
+        return "the lab's machine" if name == LOCAL else name
+    return ""
 
 
 def _clock(config: BackupConfig) -> str:

@@ -13,9 +13,9 @@ from homelab_mcp.core.backup_config import (
     PLACE,
     BackupConfig,
     config_text,
-    parse_config,
 )
 from homelab_mcp.core.backup_jobs import config_path, engine_of
+from homelab_mcp.core.backup_there import sharers_of
 from homelab_mcp.core.operations.backup_block import engine_block
 from homelab_mcp.core.operations.lab_view import Known, LabView, view
 from homelab_mcp.core.references import literal
@@ -141,15 +141,10 @@ def _whose(place: str) -> str:
 
 
 def known_here(seen: LabView, config: BackupConfig, place: str, read: Callable[[str], str | None]) -> dict[str, str]:
-    """Variables that the lab's own backup has for the same repository: a host that shares it needs them too.
-
-    A folder is never the same: each host has disks of its own. Raises InvalidInput (``bad_backup_config``).
-    """
-    mine = engine_of(seen) if place != LOCAL and config.kind != "local" else None
-    text = read(config_path(mine.stack)) if mine else None
-    if mine is None or text is None or parse_config(text).repository != config.repository:
-        return {}
-    env = env_file.parse(read(f"{mine.stack}/.env") or "")
+    """Variables that an earlier host has for the same repository: one that shares it needs them too."""
+    sharers = sharers_of(seen, config, place, read)
+    mine = engine_of(seen, sharers[0]) if sharers else None
+    env = env_file.parse((read(f"{mine.stack}/.env") if mine else None) or "")
     return {n: env[n] for n in (PASSWORD, *config.secrets, *config.optional) if env.get(n)}
 
 
