@@ -9,7 +9,7 @@ from homelab_mcp.core.backup_config import BackupConfig, parse_config
 from homelab_mcp.core.backup_jobs import Jobs
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.project_name import project_name
-from homelab_mcp.core.stack_host import host_of
+from homelab_mcp.core.stack_host import host_of, require
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import EngineFailed, NotFound
 from homelab_mcp.model.lab import LOCAL
@@ -43,7 +43,7 @@ def backup_place(lab: Lab, host: str = LOCAL) -> Place:
     engine = backup_jobs.engine_of(seen, host)
     text = lab.files.read(backup_jobs.config_path(engine.stack)) if engine else None
     if engine is None or text is None:
-        raise _none(host)
+        raise _none(lab, host)
 
     def find(name: str) -> ServiceDefinition | None:
         try:
@@ -73,7 +73,7 @@ def backup_container(lab: Lab, host: str = LOCAL) -> str:
     stacks = read_stacks(lab.files)
     engine = backup_jobs.engine_of(view(Snapshot(stacks, None)), host)
     if engine is None:
-        raise _none(host)
+        raise _none(lab, host)
     text = next(s.compose_text for s in stacks if s.name == engine.stack)
     for one in lab.engine.containers(project_name(engine.stack, text)):
         if one.service == engine.name and one.state == "running":
@@ -85,7 +85,10 @@ def backup_container(lab: Lab, host: str = LOCAL) -> str:
     )
 
 
-def _none(host: str) -> NotFound:
+def _none(lab: Lab, host: str) -> NotFound:
+    """Raises NotFound (``host_unknown``) for a host that there is not."""
+    if host != LOCAL:
+        require(host, lab.hosts.settings.hosts)
     if host == LOCAL:
         return NotFound(
             "This lab has no backup yet.",

@@ -91,8 +91,8 @@ def configure_backup(
     if missing:
         raise InvalidInput(
             f"The repository needs {', '.join(missing)} in {stack_name}/.env.",
-            hint=f"A person runs `homelab-mcp backup configure {shlex.quote(config.repository)}`, which asks for them, "
-            f"or `homelab-mcp env set {stack_name} {' '.join(missing)}` first.",
+            hint=f"A person runs `homelab-mcp backup configure {shlex.quote(config.repository)}{_at(place)}`, which asks "
+            f"for them, or `homelab-mcp env set {stack_name} {' '.join(missing)}` first.",
             code="missing_input",
             details=asks(stack_name, missing),
         )
@@ -134,6 +134,10 @@ def configure_backup(
         target=name,
         secrets=(*made.values(), *(v for n, v in given.items() if n in (*config.secrets, PASSWORD))),
     )
+
+
+def _at(place: str) -> str:
+    return "" if place == LOCAL else f" --host {place}"
 
 
 def _whose(place: str) -> str:
@@ -214,8 +218,6 @@ def _notes(config: BackupConfig, stack: str, made: bool, root: str, place: str) 
         notes.append(
             f"A person puts {what} into {stack}/{folder}{on} (docs: backups); until then a run fails and says so."
         )
-    at = "" if place == LOCAL else f" --host {place}"
-    notes.append(
-        f"Nothing is backed up yet: `homelab-mcp backup run{at}` makes the first, `backup verify{at}` proves it."
-    )
+    run, verify = (f"`homelab-mcp backup {word}{_at(place)}`" for word in ("run", "verify"))
+    notes.append(f"Nothing is backed up yet: {run} makes the first, and {verify} proves it.")
     return notes
