@@ -13,7 +13,7 @@ from homelab_mcp.core.survival_standby import Failure
 from homelab_mcp.core.survival_swarm import in_swarm
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import HomelabError, NotFound
-from homelab_mcp.model.lab import HOSTS_FILE, LOCAL
+from homelab_mcp.model.lab import HOSTS_FILE
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.standby import StandbySeen
 from homelab_mcp.model.swarm import Node
@@ -61,6 +61,7 @@ def failures(lab: Lab, known: LabView) -> list[Failure]:
         uncovered=uncovered,
         nodes=_nodes(lab, known),
         standbys=_standbys(lab, known),
+        backed=tuple(backup_jobs.engines_of(known)),
     )
 
 
@@ -103,9 +104,6 @@ def _uncovered(lab: Lab, known: LabView) -> set[str] | None:
             return None
 
     found, paths = set[str](), lab.settings.backup_paths
-    if LOCAL not in engines:
-        # Nothing tells what this machine and those without a backup have.
-        found = {s.where for s in known.services if s.host not in engines}
     for stack, text in texts.items():
         if text is None:
             return None

@@ -91,8 +91,8 @@ def configure_backup(
     if missing:
         raise InvalidInput(
             f"The repository needs {', '.join(missing)} in {stack_name}/.env.",
-            hint=f"A person runs `homelab-mcp backup configure {shlex.quote(config.repository)}{_at(place)}`, which asks "
-            f"for them, or `homelab-mcp env set {stack_name} {' '.join(missing)}` first.",
+            hint=f"A person runs `homelab-mcp backup configure{_at(place)} {shlex.quote(config.repository)}`, which "
+            f"asks for them, or `homelab-mcp env set {stack_name} {' '.join(missing)}` first.",
             code="missing_input",
             details=asks(stack_name, missing),
         )
