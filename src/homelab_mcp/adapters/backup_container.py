@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 
+from homelab_mcp.adapters.compose_program import ENGINE_VARIABLES
 from homelab_mcp.adapters.process import Finished, read, run
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
 
@@ -84,7 +85,10 @@ class BackupContainer:
 
     def _environment(self) -> Mapping[str, str] | None:
         reach = self._reach()
-        return {**os.environ, **reach} if reach else None
+        if not reach:
+            return None
+        # Another host's address must not meet certificates or a context of this machine's.
+        return {**{k: v for k, v in os.environ.items() if k not in ENGINE_VARIABLES}, **reach}
 
     def _argv(self, words: Sequence[str]) -> list[str]:
         return ["docker", "exec", self._container(), "/bin/sh", "/backup/run.sh", *words]
