@@ -128,6 +128,22 @@ def test_a_sablier_stays_while_somebody_sleeps_on_its_host_and_no_longer() -> No
     assert remove(lab(), "lazy-nas", "naps").edits
 
 
+def test_the_linter_says_of_a_sleeper_that_nobody_wakes_it() -> None:
+    slept = after(lab(), ask(lab()))
+
+    def told(server: str) -> list[str]:
+        stacks = [s for s in slept.stacks if s.name != "lazy-nas"]
+        stacks += [StackFiles("lazy-nas", "lazy-nas/compose.yaml", server)] if server else []
+        linted = [LintStack(s.name, s.compose_path, s.compose_text, {}) for s in stacks]
+        return [f.message for f in lint(linted, facts=LabFacts(hosts={"nas": "10.0.0.2"})) if f.rule == "HL270"]
+
+    sleeps = "No route leads to wiki on nas: it sleeps, and the Sablier of nas cannot wake it: "
+    assert told(SERVER) == []
+    assert told("") == [f"{sleeps}there is none."]
+    (unpublished,) = told(SERVER.replace("10.0.0.2:", ""))
+    assert unpublished.startswith(f"{sleeps}it is on host nas, and port 10000")
+
+
 def test_the_linter_asks_for_no_label_that_keeps_a_route_which_is_in_a_file() -> None:
     def found(snapshot: Snapshot) -> set[str]:
         stacks = [LintStack(s.name, s.compose_path, s.compose_text, {}) for s in snapshot.stacks]

@@ -35,7 +35,8 @@ def reached(generated: Generated, place: str, address: str, lab: LabView, snapsh
         return replace(generated, route=None, notes=(*generated.notes, note))
     if not address:
         note = (
-            f"No route leads to it: host {place} has no private address that Traefik could reach it at. Say it first: "
+            f"{'Traefik cannot ask it' if asked else 'No route leads to it'}: host {place} has no private address that "
+            "Traefik could reach it at. Say it first: "
             f"`homelab-mcp host add {place} ADDRESS --private 192.168.1.20`."
         )
         return replace(generated, route=None, notes=(*generated.notes, note))
