@@ -28,7 +28,7 @@ def coming(lab: Lab, snapshot: Snapshot, request: LazyRequest) -> Draft | None:
     Raises NotFound, EngineUnavailable (``host_silent``), InvalidInput (its name is taken there).
     """
     seen = view(snapshot)
-    service = _service(seen, request)
+    service = _service(seen, request.stack, request.service)
     if service is None or service.host == LOCAL or lazy_hosts.server_on(seen, service.host):
         return None
     stack, name = lazy_hosts.stack_for(service.host), f"{lazy.SABLIER}-{service.host}"
@@ -57,11 +57,13 @@ def coming(lab: Lab, snapshot: Snapshot, request: LazyRequest) -> Draft | None:
     return replace(draft, edits=(replace(compose, after=marked), *others), notes=told)
 
 
-def going(lab: Lab, before: Snapshot, after: Snapshot, request: LazyRequest) -> Draft | None:
-    """The removal of a Sablier that came with sleepers and has none any more; None where it stays."""
+def going(lab: Lab, before: Snapshot, after: Snapshot, stack: str, name: str) -> Draft | None:
+    """The removal of a Sablier that came with sleepers, of whom that service was the last; None where it stays."""
     seen = view(after)
-    service = _service(view(before), request)
-    server = lazy_hosts.server_on(seen, service.host) if service and service.host != LOCAL else None
+    service = _service(view(before), stack, name)
+    if service is None or service.host == LOCAL or lazy.lazy_of(service) is None:
+        return None
+    server = lazy_hosts.server_on(seen, service.host)
     if server is None or not lazy_hosts.came_with_sleepers(server) or lazy.sleepers(seen.on(server.host)):
         return None
     asked = RemoveServiceRequest(stack=server.stack, service=server.name)
@@ -94,5 +96,5 @@ def _without_env(made: Generated, timezone: str) -> Generated:
     return replace(made, services=services, env={k: v for k, v in made.env.items() if k != "TZ"})
 
 
-def _service(lab: LabView, request: LazyRequest) -> Known | None:
-    return next((s for s in lab.services if (s.stack, s.name) == (request.stack, request.service)), None)
+def _service(lab: LabView, stack: str, name: str) -> Known | None:
+    return next((s for s in lab.services if (s.stack, s.name) == (stack, name)), None)

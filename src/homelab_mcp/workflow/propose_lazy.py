@@ -67,9 +67,18 @@ def _draft(lab: Lab, snapshot: Snapshot, request: LazyRequest, done: Draft | Non
     if request.on and (server := coming(lab, snapshot, request)):
         return joined(asked(_after(snapshot, server)), server, first=server)
     draft = asked(snapshot)
-    if not request.on and (server := going(lab, snapshot, _after(snapshot, draft), request)):
+    if server := going(lab, snapshot, _after(snapshot, draft), request.stack, request.service):
         return joined(draft, server, first=draft)
     return draft
+
+
+def without_sleeper(lab: Lab, draft: Draft, snapshot: Snapshot, stack: str, service: str) -> Draft:
+    """The draft of a removal, with that of the Sablier which came for the service and has nobody else."""
+    from homelab_mcp.core.drafts import then
+    from homelab_mcp.workflow.lazy_server import going
+
+    server = going(lab, snapshot, _after(snapshot, draft), stack, service)
+    return then(draft, server) if server else draft
 
 
 def _after(snapshot: Snapshot, draft: Draft) -> Snapshot:

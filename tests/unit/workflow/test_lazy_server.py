@@ -73,6 +73,16 @@ def test_a_roll_back_takes_it_along(root: str) -> None:
     assert texts(root) == start
 
 
+def test_it_goes_with_the_last_sleeper_that_is_removed(root: str) -> None:
+    apply(root, sleep(root, "it-tools"))
+    apply(root, sleep(root, "cyberchef"))
+    apply(root, propose_remove_service(lab_at(root), "it-tools", "", PERSON))
+    assert COMPOSE in texts(root)
+    last = apply(root, propose_remove_service(lab_at(root), "cyberchef", "", PERSON))
+    assert last.draft.summary == "Remove cyberchef from stack cyberchef-nas"
+    assert {COMPOSE, SABLIER} & set(texts(root)) == set()
+
+
 def test_one_plan_adds_a_service_there_asleep(root: str) -> None:
     plan = apply(root, add(root, "omni-tools", lazy=True))
     assert plan.draft.summary.startswith("Add omni-tools")
