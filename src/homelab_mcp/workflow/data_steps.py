@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from homelab_mcp.core.operations.moves_played import mixed_with
-from homelab_mcp.model.errors import HomelabError, InvalidInput, PlanRefused, StorageFailed
+from homelab_mcp.model.errors import EngineUnavailable, HomelabError, InvalidInput, PlanRefused, StorageFailed
 from homelab_mcp.model.lab import DATABASE_LOGS
 from homelab_mcp.model.plan import Evidence, Plan
 from homelab_mcp.ports import Data, Files
@@ -105,7 +105,11 @@ def make_folders(files: Files, data: Data | None, plan: Plan) -> tuple[Evidence,
 
 
 def put_back(data: Data | None, plan: Plan, moves: Sequence[Sequence[str]]) -> list[Evidence]:
-    """Undo what was done of it, the last first."""
+    """Undo what was done of it, the last first.
+
+    Raises EngineUnavailable: a host whose data was moved does not answer, so nobody can tell what was done there. What
+    is put back already stays so, and is not done twice.
+    """
     seen: list[Evidence] = []
     given = 0
     for change in reversed(plan.draft.owners):
@@ -125,6 +129,8 @@ def put_back(data: Data | None, plan: Plan, moves: Sequence[Sequence[str]]) -> l
                     _there(data).move(target + end, source + end)
             _there(data).move(target, source)
             seen.append(Evidence(f"{source} moved back", ok=True))
+        except EngineUnavailable:
+            raise
         except HomelabError as error:
             seen.append(Evidence(f"{source} is not moved back: it is at {target}", ok=False, detail=error.message))
     return seen
