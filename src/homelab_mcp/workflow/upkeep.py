@@ -9,7 +9,7 @@ import logging
 import threading
 from datetime import UTC, datetime
 
-from homelab_mcp.model.errors import EngineUnavailable, HomelabError, JournalUnwritable
+from homelab_mcp.model.errors import EngineUnavailable, HomelabError, JournalUnwritable, StorageFailed
 from homelab_mcp.model.lab import TRASH_DAYS
 from homelab_mcp.ports import Data, Lab
 from homelab_mcp.workflow.approver_trust import ApproverTrust
@@ -36,16 +36,18 @@ def upkeep(lab: Lab) -> int:
 def empty_trash(lab: Lab) -> list[str]:
     """Delete for good what went to the trash more than ``TRASH_DAYS`` ago; its names. Without any it takes no lock.
 
-    Raises LabLocked while an apply is at work, StorageFailed, JournalUnwritable.
+    What cannot be deleted stays and is told in the log: it keeps nobody from the rest of a start.
+
+    Raises LabLocked while an apply is at work, JournalUnwritable.
     """
     old = lab.data.trash(_long_ago(lab))
     if not old:
         return []
     with lab.lock.hold("emptying the trash"):
-        for name in old:
-            lab.data.drop_trash(name)
-    lab.journal.append("trash_emptied", {"names": old})
-    return old
+        gone = [name for name in old if _dropped(lab.data, name)]
+    if gone:
+        lab.journal.append("trash_emptied", {"names": gone})
+    return gone
 
 
 def empty_trash_elsewhere(lab: Lab) -> list[threading.Thread]:
@@ -71,9 +73,7 @@ def empty_trash_elsewhere(lab: Lab) -> list[threading.Thread]:
 def _empty(lab: Lab, host: str, data: Data) -> None:
     gone: list[str] = []
     try:
-        for name in data.trash(_long_ago(lab)):
-            data.drop_trash(name)
-            gone.append(name)
+        gone += (name for name in data.trash(_long_ago(lab)) if _dropped(data, name))
     except EngineUnavailable as error:
         _LOG.info("the trash of host %s is not emptied: %s", host, error.as_text())
     except (HomelabError, OSError) as error:
@@ -83,6 +83,15 @@ def _empty(lab: Lab, host: str, data: Data) -> None:
             lab.journal.append("trash_emptied", {"names": gone})
         except JournalUnwritable as error:
             _LOG.warning("%s", error.as_text())
+
+
+def _dropped(data: Data, name: str) -> bool:
+    try:
+        data.drop_trash(name)
+    except StorageFailed as error:
+        _LOG.warning("%s stays in the trash: %s", name, error.as_text())
+        return False
+    return True
 
 
 def _long_ago(lab: Lab) -> str:

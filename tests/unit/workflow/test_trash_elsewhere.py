@@ -6,6 +6,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from homelab_mcp.bootstrap import LocalLab
 from homelab_mcp.model.errors import EngineUnavailable, StorageFailed
 from homelab_mcp.workflow.upkeep import empty_trash, empty_trash_elsewhere
@@ -35,7 +37,7 @@ def test_each_host_is_emptied_on_its_own(tmp_path: Path) -> None:
     (tmp_path / ".homelab/trash/20200101-000000-here").mkdir(parents=True)
     never = threading.Event()
     bins = {
-        "nas": Bin("20200101-000000-a@nas", "20200101-000001-stuck@nas", "20990101-000000-b@nas"),
+        "nas": Bin("20200101-000001-stuck@nas", "20200101-000002-a@nas", "20990101-000000-b@nas"),
         "dead": Bin(wrong=EngineUnavailable("Host dead does not answer.", code="host_silent", hint="Look.")),
         "hangs": Bin("20200101-000000-c@hangs", hangs=never),
         "pi": Bin("20200101-000000-d@pi"),
@@ -55,7 +57,7 @@ def test_each_host_is_emptied_on_its_own(tmp_path: Path) -> None:
     assert bins["nas"].names == ["20200101-000001-stuck@nas", "20990101-000000-b@nas"] and bins["pi"].names == []
     assert threads["hangs"].is_alive() and threads["hangs"].daemon
     told = {name for e in lab.journal.entries() if e["event"] == "trash_emptied" for name in e["data"]["names"]}
-    assert told == {"20200101-000000-here", "20200101-000000-a@nas", "20200101-000000-d@pi"}
+    assert told == {"20200101-000000-here", "20200101-000002-a@nas", "20200101-000000-d@pi"}
     never.set()
     threads["hangs"].join(10)
     assert bins["hangs"].names == []
@@ -64,3 +66,10 @@ def test_each_host_is_emptied_on_its_own(tmp_path: Path) -> None:
 def test_hosts_that_cannot_be_read_keep_no_server_from_starting(tmp_path: Path) -> None:
     (tmp_path / "hosts.yaml").write_text("hosts: 3\n")
     assert empty_trash_elsewhere(LocalLab(str(tmp_path))) == []
+
+
+def test_what_cannot_be_deleted_keeps_nobody_from_the_rest(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lab = LocalLab(str(tmp_path))
+    lab.__dict__["data"] = Bin("20200101-000000-stuck", "20200101-000001-b")
+    assert empty_trash(lab) == ["20200101-000001-b"]
+    assert "20200101-000000-stuck stays in the trash" in caplog.text
