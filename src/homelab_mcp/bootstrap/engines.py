@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from homelab_mcp.bootstrap.on_disk import LabOnDisk
 from homelab_mcp.bootstrap.outside import compose_judge
+from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import HOSTS_FILE, LOCAL
 from homelab_mcp.ports import (
     Compose,
@@ -121,8 +122,11 @@ class LabEngines(LabOnDisk):
     def _stack_host(self, folder: str) -> str:
         from homelab_mcp.core.stack_host import host_of
 
-        path = None if self.files.read(HOSTS_FILE) is None else dict(self.files.stack_folders()).get(folder)
-        return host_of(self.files.read(path) or "") if path else LOCAL
+        try:
+            path = None if self.files.read(HOSTS_FILE) is None else dict(self.files.stack_folders()).get(folder)
+            return host_of(self.files.read(path) or "") if path else LOCAL
+        except HomelabError:
+            return LOCAL
 
     def _data_there(self, host: str) -> Data | None:
         from homelab_mcp.adapters.data_there import DataThere

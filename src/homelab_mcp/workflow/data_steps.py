@@ -120,7 +120,11 @@ def put_back(data: Data | None, plan: Plan, moves: Sequence[Sequence[str]]) -> l
         seen.append(Evidence(f"{given} owners put back", ok=True))
     named = {target for _, target, _ in moves}
     for number, (source, target, identity) in reversed(list(enumerate(moves))):
-        if _there(data).identity(target) != identity or _taken_along(source, target, moves[:number]):
+        here = _there(data).identity(target)
+        if here != identity or _taken_along(source, target, moves[:number]):
+            if here is None and not source.endswith(DATABASE_LOGS) and _lost(data, source, target, moves[:number]):
+                # Its stack says another host by now, or somebody took it: that is for a person to see.
+                seen.append(Evidence(f"{source} is neither there nor at {target}", ok=False))
             continue
         try:
             # Its logs before it: whoever is killed between them begins here again. And they may have come since.
@@ -146,6 +150,12 @@ def _refuse_overlap(moves: Sequence[tuple[str, str]]) -> None:
                 code="moves_overlap",
                 hint="Ask for the plan again; data that lies inside other data moves with that.",
             )
+
+
+def _lost(data: Data | None, source: str, target: str, before: Sequence[Sequence[str]]) -> bool:
+    """Whether it is nowhere; what lies in a folder that an earlier move brought away is there."""
+    inside = any(source.startswith(f"{s}/") for s, _, _ in before)
+    return not inside and not _taken_along(source, target, before) and _there(data).identity(source) is None
 
 
 def _taken_along(source: str, target: str, before: Sequence[Sequence[str]]) -> bool:

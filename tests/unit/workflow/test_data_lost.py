@@ -10,7 +10,7 @@ import pytest
 
 from homelab_mcp.adapters.data_folders import LabData
 from homelab_mcp.model.errors import EngineUnavailable
-from homelab_mcp.model.plan import PlanState
+from homelab_mcp.model.plan import PlanState, PlanStatus
 from homelab_mcp.workflow.applier import Applier
 from homelab_mcp.workflow.approvals import UNKNOWN
 from homelab_mcp.workflow.recovery import Recovery
@@ -111,3 +111,20 @@ def test_a_connection_that_is_back_soon_is_waited_for(tmp_path: Path) -> None:
         before = everything(lab.root)
         assert applier.run(lab.plan(draft).id).state is PlanState.ROLLED_BACK
         assert everything(lab.root) == before
+
+
+def test_data_that_is_on_neither_side_is_told_and_not_taken_for_put_back(tmp_path: Path) -> None:
+    """As of a stack whose file says another host by now, where nobody finds what was moved."""
+    lab = BenchLab(tmp_path)
+    applier, _ = machines(lab, Far(lab.data))
+    draft = moving_draft(lab)
+    plan = lab.plan(draft)
+
+    def lose(status: PlanStatus) -> None:
+        if status.step == "writing files":
+            (lab.root / "pages/web/pages").rename(tmp_path / "elsewhere")
+            raise RuntimeError("something else went wrong")
+
+    status = applier.run(plan.id, lose)
+    assert status.state is PlanState.FAILED
+    assert "media/web/pages is neither there nor at pages/web/pages" in [e.what for e in status.evidence if not e.ok]
