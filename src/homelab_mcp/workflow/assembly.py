@@ -60,7 +60,7 @@ def applier(lab: Lab, patience: Patience | None = None) -> Applier:
     watched = (patience or _patience(lab)) if reach else None
     return Applier(
         files=lab.files,
-        data=lab.data,
+        data=lab.placed_data,
         history=lab.history,
         journal=lab.journal,
         plans=lab.plans,

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from homelab_mcp.core.trash import trash_folder
 from homelab_mcp.model.errors import EngineFailed, InvalidInput, NotFound
-from homelab_mcp.model.lab import LOCAL, TRASH
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import Plan, Requester
 from homelab_mcp.ports import Lab, Restic
@@ -71,17 +72,17 @@ def propose_restore_backup(
         replace(what, left=(*what.left, *found.problems, *_of_another(seen), *_of_host(seen, chosen[0], host))),
         found=found,
         side=f"{place.stack}/restore/{mark}",
-        trash=f"{TRASH}/{mark[:15]}-restore-{service or stack}{'' if host == LOCAL else f'@{host}'}",
-        exists=lambda p: lab.data.identity(p) is not None,
+        trash=trash_folder(f"{mark[:15]}-restore-{service or stack}", host),
+        exists=lambda p: lab.placed_data.identity(p) is not None,
         when=chosen[1],
         remade=place.remade,
         elsewhere=_elsewhere(seen),
-        is_database=lab.data.is_database,
+        is_database=lab.placed_data.is_database,
     )
     for move in draft.moves:
         if not move.source.startswith(f"{place.stack}/restore/"):
             continue
-        if not lab.data.movable(move.source, move.target):
+        if not lab.placed_data.movable(move.source, move.target):
             raise InvalidInput(
                 f"{move.source} and {move.target} are on different file systems.",
                 code="other_file_system",

@@ -7,16 +7,16 @@ writes there. The files say who will hold what; who holds it now Docker alone kn
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core.after import stacks_after
-from homelab_mcp.core.backup_jobs import engine_of
+from homelab_mcp.core.backup_config import ENGINE_LABEL
 from homelab_mcp.core.database_folders import paths_of
 from homelab_mcp.core.lazy import ENABLE
 from homelab_mcp.core.operations.containers_back import all_services
 from homelab_mcp.core.operations.data_places import used_elsewhere
-from homelab_mcp.core.operations.lab_view import Known, LabView, view
+from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.core.project_name import is_one_off
 from homelab_mcp.core.stack_host import host_of
@@ -39,22 +39,27 @@ def holders(
     Who mounts more than a service's folder, as a file browser does, sees there what is put in its place. Where nobody
     knows what runs, all that the files start count. Those that are ``down`` count as if they ran.
     """
-    moved = _moved(draft, snapshot)
-    if not moved:
+    homes = _homes(draft, snapshot)
+    if not homes:
         return {}
     snapshot = by_folder(snapshot, _roots(root))
     seen = view(snapshot)
-    users = {h: _users(snapshot, paths, _brought(seen, h), root) for h, paths in moved.items()}
+    brought = _brought(seen)
+    users = [
+        (place, who, paths)
+        for host, paths in homes.items()
+        for place, who in used_elsewhere(snapshot, "", paths, root=root, files=False, host=host).items()
+        if place not in brought
+    ]
     told = {(c.stack, c.service) for c, _ in _told(draft, snapshot, seen, root) if not is_one_off(c.labels)}
     removed = _removed(draft)
     found: dict[str, list[str]] = {}
     for one in seen.services:
-        if one.host not in moved or {(one.stack, one.name), (one.stack, "")} & removed:
+        if {(one.stack, one.name), (one.stack, "")} & removed:
             continue
-        if (one.stack, one.name) not in down and not _runs(snapshot, one):
+        if (one.stack, one.name) not in down and not _runs(snapshot, one.stack, one.name, one.data):
             continue
-        paths = moved[one.host]
-        named = any(one.where in w and _holds(place, paths, one.stack) for place, w in users[one.host].items())
+        named = any(one.where in who and _holds(place, paths, one.stack) for place, who, paths in users)
         if named or (one.stack, one.name) in told:
             found.setdefault(one.stack, []).append(one.name)
     return {stack: tuple(names) for stack, names in found.items()}
@@ -80,21 +85,21 @@ def _told(draft: Draft, snapshot: Snapshot, seen: LabView, root: Root) -> list[t
 
     And of each whether it only looks in from elsewhere, as who reads the logs of others does.
     """
-    moved, roots = _moved(draft, snapshot), _roots(root)
-    if not moved or not roots:
+    homes, roots = _homes(draft, snapshot), _roots(root)
+    if not homes or not roots:
         return []
-    volumes, removed = paths_of(seen, root).volumes, _removed(draft)
+    volumes = paths_of(seen, root).volumes
+    removed, brought = _removed(draft), _brought(seen)
     found = []
     for one in snapshot.every_container:
-        host = one.host or LOCAL
-        if host not in moved or one.state in _DOWN:
+        paths, behind = homes.get(one.host or LOCAL, []), volumes.get(one.host or LOCAL, {})
+        if not paths or one.state in _DOWN:
             continue
-        paths, behind, brought = moved[host], volumes.get(host, {}), _brought(seen, host)
         # `docker compose rm` leaves those of `docker compose run` alone.
         if not is_one_off(one.labels) and {(one.stack, one.service), (one.stack, "")} & removed:
             continue
         places = {m: behind.get(m, "") or _in_lab(m, roots) for m in one.mounts}
-        held = {m: p for m, p in places.items() if p not in ("", brought) and _holds(p, paths, _own(one, p))}
+        held = {m: p for m, p in places.items() if p not in {"", *brought} and _holds(p, paths, _own(one, p))}
         if held:
             looks = all(m in one.only_read and not p.startswith(f"{_own(one, p)}/") for m, p in held.items())
             found.append((one, looks))
@@ -119,29 +124,26 @@ def _roots(root: Root) -> list[str]:
     return [r.rstrip("/") for r in ((root,) if isinstance(root, str) else root) if r]
 
 
-def _moved(draft: Draft, snapshot: Snapshot) -> dict[str, list[str]]:
-    """Docker host -> what moves on its disk; the trash is nobody's. Each host has the lab's folder of its own."""
-    homes = {s.name: host_of(s.compose_text) for s in snapshot.stacks}
+def _moved(draft: Draft) -> list[str]:
+    return [p for m in draft.moves for p in (m.source, m.target) if p.partition("/")[0] != PRIVATE_FOLDER]
+
+
+def _homes(draft: Draft, snapshot: Snapshot) -> dict[str, list[str]]:
+    """Host -> what moves there: each has a disk of its own, and the same paths on it."""
+    hosts = {s.name: host_of(s.compose_text) for s in snapshot.stacks}
     found: dict[str, list[str]] = {}
-    for path in (p for m in draft.moves for p in (m.source, m.target)):
-        if (stack := path.partition("/")[0]) != PRIVATE_FOLDER:
-            found.setdefault(homes.get(stack, LOCAL), []).append(path)
+    for path in _moved(draft):
+        found.setdefault(hosts.get(path.partition("/")[0], LOCAL), []).append(path)
     return found
-
-
-def _users(snapshot: Snapshot, paths: Sequence[str], brought: str, root: Root) -> dict[str, tuple[str, ...]]:
-    found = used_elsewhere(snapshot, "", paths, root=root, files=False)
-    return {p: tuple(users) for p, users in found.items() if p != brought}
 
 
 def _removed(draft: Draft) -> set[tuple[str, str]]:
     return {(a.stack, s) for a in draft.actions if a.kind is ActionKind.REMOVE for s in a.services or ("",)}
 
 
-def _brought(seen: LabView, host: str) -> str:
-    """Where a host's backup brings what is moved from there, and has it open no more."""
-    engine = engine_of(seen, host)
-    return f"{engine.stack}/restore" if engine else ""
+def _brought(seen: LabView) -> frozenset[str]:
+    """Where the backup of each host brings what is moved from there, and has it open no more."""
+    return frozenset(f"{s.stack}/restore" for s in seen.services if s.labels.get(ENGINE_LABEL) == "engine")
 
 
 def standing_still(
@@ -179,11 +181,11 @@ def standing_still(
 
 def _stood_still(draft: Draft, snapshot: Snapshot, taken: Sequence[Plan]) -> Iterator[tuple[str, str]]:
     gone = {(a.stack, s) for a in draft.actions if a.kind is ActionKind.REMOVE for s in a.services}
-    known = {(s.stack, s.name): s for s in view(snapshot).services}
+    known = {(s.stack, s.name): s.data for s in view(snapshot).services}
     for plan in _movers(draft, taken):
         for action in (a for a in plan.draft.actions if a.kind is ActionKind.REMOVE):
             for one in ((action.stack, s) for s in action.services):
-                if one in known and one not in gone and _runs(snapshot, known[one]):
+                if one in known and one not in gone and _runs(snapshot, *one, known[one]):
                     yield one
 
 
@@ -200,13 +202,11 @@ def _ended(
 
     Whom a plan stopped since is meant to be down, and so is one that sleeps until somebody visits it.
     """
-    names = {(c.stack, c.service): c.host for c in snapshot.containers or () if c.state in _DOWN}
-    awake = {(s.stack, s.name): s for s in view(snapshot).services if s.labels.get(ENABLE, "").lower() != "true"}
-    down = {
-        one
-        for one, host in names.items()
-        if one in awake and awake[one].host == (host or LOCAL) and not _runs(snapshot, awake[one])
-    }
+    homes = _homes(draft, snapshot)
+    here = [c for c in snapshot.containers or () if (c.host or LOCAL) in homes]
+    names = {(c.stack, c.service) for c in here if c.state in _DOWN}
+    awake = {(s.stack, s.name): s.data for s in view(snapshot).services if s.labels.get(ENABLE, "").lower() != "true"}
+    down = {one for one in names if one in awake and not _runs(snapshot, *one, awake[one])}
     movers = {p.id for p in _movers(draft, taken)}
     started, stopped = set[tuple[str, str]](), set[tuple[str, str]]()
     for plan in (*taken, *later):
@@ -237,13 +237,11 @@ def refuse_held(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> None:
         )
 
 
-def _runs(snapshot: Snapshot, one: Known) -> bool:
+def _runs(snapshot: Snapshot, stack: str, service: str, data: Mapping[str, object]) -> bool:
     if snapshot.containers is None:
-        return not one.data.get("profiles")
-    return any(
-        (c.stack, c.service, c.host or LOCAL) == (one.stack, one.name, one.host) and c.state not in _DOWN
-        for c in snapshot.containers
-    )
+        return not data.get("profiles")
+    # Of a stack are those on its own host alone.
+    return any(c.stack == stack and c.service == service and c.state not in _DOWN for c in snapshot.containers)
 
 
 def _holds(place: str, paths: Sequence[str], stack: str) -> bool:
