@@ -20,13 +20,17 @@ import pytest
 
 from homelab_mcp.bootstrap import LocalLab, open_lab
 from homelab_mcp.core import env_file
-from homelab_mcp.model.plan import Plan, PlanState, PlanStatus
+from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.plan import ActionKind, Plan, PlanState, PlanStatus
 from homelab_mcp.queries.backup_everywhere import hosts_meant, reports, runs
 from homelab_mcp.queries.backups import verify_backup
 from homelab_mcp.workflow.assembly import applier, approvals
 from homelab_mcp.workflow.change_hosts import added, make_tls, write_hosts
 from homelab_mcp.workflow.init_lab import init_lab
+from homelab_mcp.workflow.proposals import propose_rollback
+from homelab_mcp.workflow.propose_any import propose_custom
 from homelab_mcp.workflow.propose_backup import propose_configure_backup, propose_run_backup
+from homelab_mcp.workflow.propose_restore import propose_restore_backup
 from testbed import LocalImage, Scratch
 from testbed.definitions import definition
 from testbed.docker_engine import docker, wait_until
@@ -102,8 +106,12 @@ class Rig:
         return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False).stdout.strip()
 
     def restic(self, host: str, *words: str) -> str:
+        return self.maker(host, "restic", *words)
+
+    def maker(self, host: str, *words: str) -> str:
+        """What a program says in the container that makes a host's backups."""
         engine = ["-H", self.machines[host].socket] if host in self.machines else []
-        argv = ["docker", *engine, "exec", self.makers[host], "restic", *words]
+        argv = ["docker", *engine, "exec", self.makers[host], *words]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -217,6 +225,35 @@ def test_each_host_makes_backups_of_what_it_has_and_a_lost_one_holds_up_nobody(r
     assert sorted(s["hostname"] for s in after) == ["lab", "lab/shed"]
     assert {s["id"] for s in after if s["hostname"] == "lab"} == {s["id"] for s in shared if s["hostname"] == "lab"}
     assert verify_backup(rig.open(), sample=3, host="shed")["ok"]
+
+    # A service's files, its SQLite and PostgreSQL come back there, and the way back puts all of today's in place again.
+    stack = rig.stacks["shed"]
+    rows = "SELECT count(*) FROM people"
+    rig.sql("DELETE FROM people WHERE name > 'p2'")
+    rig.sh("shed", "echo later >/place/wiki/data/notes.txt; echo more >/place/wiki/data/more.txt")
+    now = rig.sql(rows)
+    assert now != "500"
+    plan = propose_restore_backup(rig.open(), stack, REQUESTER)
+    assert [m.target for m in plan.draft.moves if "@shed/" in m.target]
+    assert rig.apply(plan).state is PlanState.DONE
+    assert rig.sql(rows) == "500"
+    assert rig.sh("shed", "cat /place/wiki/data/notes.txt; ls /place/wiki/data") == "notes of shed\nnotes.txt"
+    assert not (rig.root / stack / "wiki").exists(), "nothing of it is on this machine"
+    assert rig.apply(propose_rollback(rig.open(), plan.id, REQUESTER)).state is PlanState.DONE
+    wait_until(lambda: rig.sql(rows) == now, "today's rows again", within=60)
+    assert rig.sh("shed", "cat /place/wiki/data/notes.txt; ls /place/wiki/data") == "later\nmore.txt\nnotes.txt"
+    # A backup that another host made is told as such, and holds nothing of it.
+    of_local = next(s["short_id"] for s in after if s["hostname"] == "lab")
+    with pytest.raises(InvalidInput) as other:
+        propose_restore_backup(rig.open(), stack, REQUESTER, backup=of_local)
+    assert other.value.code == "not_in_backup"
+
+    # What comes to a host comes into the list of its backup, by the same plan.
+    wish = {"name": f"second-{rig.run}", "image": rig.image, "stack": stack, "volumes": ["/data"]}
+    more = propose_custom(rig.open(), wish, REQUESTER)
+    assert any(a.stack == rig.makers["shed"] and a.kind is ActionKind.UP for a in more.draft.actions)
+    assert rig.apply(more).state is PlanState.DONE
+    assert f"owner {stack}/second-{rig.run}/data " in rig.maker("shed", "cat", "/backup/jobs.sh")
 
     usual = _took(lambda: reports(rig.open()))
     rig.machines["attic"].pull_the_cable()

@@ -8,6 +8,7 @@ Compose puts a config with ``content`` into the container itself when it makes i
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
@@ -37,8 +38,10 @@ def brought_text(service: str, files: Mapping[str, str], environment: Mapping[st
         environment: variables that it gets besides.
     """
     lines = [_HEAD + "services:", f"  {service}:"]
-    if environment:
-        lines += ["    environment:", *(f"      {k}: {scalar(literal(v))}" for k, v in environment.items())]
+    # Compose makes a container anew when its service says something else, and does not look into a config's content.
+    digest = hashlib.sha256("\0".join(f"{n}\0{t}" for n, t in files.items()).encode()).hexdigest()[:16]
+    marks = {**environment, "HOMELAB_FILES": f"sha256-{digest}"}
+    lines += ["    environment:", *(f"      {k}: {scalar(literal(v))}" for k, v in marks.items())]
     lines.append("    configs:")
     for name in files:
         lines += [f"      - source: {_key(name)}", f"        target: {_FOLDER}/{name}"]

@@ -76,6 +76,8 @@ def test_another_host_gets_a_backup_of_its_own_with_files_that_come_by_compose(l
     assert not [p for p in edits(plan) if p.startswith("backup-nas/engine")], "no file of the lab is on that disk"
     marks, files = script(plan, "backup-nas")
     ident = (Path(lab.root) / ".homelab/id").read_text().strip()
+    digest = marks.pop("HOMELAB_FILES")
+    assert digest.startswith("sha256-")
     assert marks == {"HOMELAB_HOST": "nas", "HOMELAB_LAB": ident}
     assert "dump far db far/db.sql" in files["jobs.sh"]
     assert "here" not in files["jobs.sh"]
@@ -131,6 +133,9 @@ def test_a_new_database_there_comes_into_the_list_and_the_container_is_made_anew
     assert "dump more db more/db.sql" in files["jobs.sh"]
     assert files["crontab"] == "1 2 * * * sh /backup/run.sh backup\n"
     assert "What the backup of nas reads follows; its container is made anew for that." in plan.draft.notes
+    now = yaml12.load((Path(lab.root) / "backup-nas/compose.override.yml").read_text())
+    before = now["services"]["backup-nas"]["environment"]["HOMELAB_FILES"]
+    assert script(plan, "backup-nas")[0]["HOMELAB_FILES"] != before, "Compose does not look into what a config holds"
 
 
 @pytest.mark.parametrize(
