@@ -172,15 +172,15 @@ def _certificates(lab: Lab, days: int) -> Iterator[Trouble]:
 
 
 def _backups(lab: Lab, looked: dict[str, int]) -> Iterator[Trouble]:
-    """The lab's own backup, where it has one: that there is none is an audit's business."""
-    from homelab_mcp.queries.backups import report
+    """The lab's own backups, where it has any: that there is none is an audit's business."""
+    from homelab_mcp.queries.backup_everywhere import reports
 
     try:
-        found = report(lab)
+        found = reports(lab)
     except NotFound:
         return
-    looked["backups"] = found.total
-    yield from (Trouble("backups", "", said) for said in found.problems)
+    looked["backups"] = found.main.total + sum(one.total for one in found.hosts.values() if one)
+    yield from (Trouble("backups", "", said) for said in found.main.problems)
 
 
 def _host(lab: Lab, unseen: list[str], looked: dict[str, int]) -> Iterator[Trouble]:

@@ -364,7 +364,7 @@ def test_newer_images_are_asked_for_only_when_wanted(lab: LocalLab, monkeypatch:
 
 def test_a_backup_that_is_late_is_told(lab: LocalLab, monkeypatch: pytest.MonkeyPatch) -> None:
     late = Report("/srv/backup", "0 3 * * *", None, "", (), 0, (), ("apps/web: ./x (left out)",), ("It is late.",))
-    monkeypatch.setattr("homelab_mcp.queries.backups.report", lambda lab: late)
+    monkeypatch.setattr("homelab_mcp.queries.backup_everywhere.report", lambda lab, most: late)
 
     found = check_lab(lab, skip=["services", "routes", "certificates", "host", "drift"])
 
