@@ -25,6 +25,7 @@ from homelab_mcp.server import KEEP_PLANS_SECONDS
 
 PAGE = 20
 
+
 def lines_of(folder: Path, pattern: str) -> int:
     """Every line of these files, parsed as JSON."""
     found = 0

@@ -15,7 +15,7 @@ from homelab_mcp.adapters.plan_order import newest
 from homelab_mcp.adapters.private import overwrite, private_folder, sync_folder, write_private
 from homelab_mcp.adapters.vault import Vault
 from homelab_mcp.core import plan_codec, plan_record
-from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound, VaultLocked, storage_failed
+from homelab_mcp.model.errors import InvalidInput, NotFound, VaultLocked, storage_failed
 from homelab_mcp.model.lab import PRIVATE_FOLDER
 from homelab_mcp.model.plan import APPLY_ENDED, FINAL_STATES, Approval, Plan, PlanState, PlanStatus
 
@@ -65,18 +65,6 @@ class FilePlanStore:
         """The plan without what is sealed; needs no key. Raises NotFound; InvalidInput (plan_corrupt)."""
         return _own(plan_record.outline_from(self._read(plan_id, "plan.json")), plan_id)
 
-    def list(self, limit: int = 50, *, since: float = 0.0, outline: bool = False) -> list[tuple[Plan, PlanStatus]]:
-        """The newest plans (with ``since``: touched after that Unix time) with their status.
-
-        Those that are not readable are left out; without their key, or when asked, they are outlines.
-        """
-
-        def read(name: str) -> tuple[Plan, PlanStatus]:
-            return self.outline(name) if outline else self._best(name), self.status(name)
-
-        dated = [pair for pair in self._dated() if pair[0] >= since]
-        return newest(dated, read, lambda row: row[0].created, limit)
-
     def ended(self, limit: int = 50) -> list[tuple[Plan, PlanStatus]]:
         """Outlines of the plans whose apply ended last, the last first; what is not readable is left out."""
 
@@ -96,6 +84,18 @@ class FilePlanStore:
                     with contextlib.suppress(FileNotFoundError):
                         found.append((one.stat().st_mtime, one.name))
         return sorted(found, reverse=True)
+
+    def list(self, limit: int = 50, *, since: float = 0.0, outline: bool = False) -> list[tuple[Plan, PlanStatus]]:
+        """The newest plans (with ``since``: touched after that Unix time) with their status.
+
+        Those that are not readable are left out; without their key, or when asked, they are outlines.
+        """
+
+        def read(name: str) -> tuple[Plan, PlanStatus]:
+            return self.outline(name) if outline else self._best(name), self.status(name)
+
+        dated = [pair for pair in self._dated() if pair[0] >= since]
+        return newest(dated, read, lambda row: row[0].created, limit)
 
     def status(self, plan_id: str) -> PlanStatus:
         """The plan's last status. Raises NotFound."""

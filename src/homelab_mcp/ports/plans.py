@@ -21,15 +21,15 @@ class PlanStore(Protocol):
         """The plan without what is kept encrypted; needs no key. For lists and states, never to apply or approve."""
         ...
 
+    def ended(self, limit: int = 50) -> list[tuple[Plan, PlanStatus]]:
+        """Outlines of the plans whose apply ended last, well or not, the last first."""
+        ...
+
     def list(self, limit: int = 50, *, since: float = 0.0, outline: bool = False) -> list[tuple[Plan, PlanStatus]]:
         """Newest first; with ``since`` those whose record changed after that Unix time.
 
         With ``outline``, and where the key is missing, each is as ``outline`` has it.
         """
-        ...
-
-    def ended(self, limit: int = 50) -> list[tuple[Plan, PlanStatus]]:
-        """Outlines of the plans whose apply ended last, well or not, the last first."""
         ...
 
     def status(self, plan_id: str) -> PlanStatus: ...

@@ -45,7 +45,10 @@ def test_it_is_what_reading_all_and_sorting_gives(seed: int) -> None:
 
     # Touched later than it says, as by a copy or a newer record; or some time before, by a file server's clock.
     dated = sorted(
-        ((when + chance.choice((-SLACK, 0.0, 50.0, 90 * SLACK)) * chance.random(), name) for name, when in rows.items()),
+        (
+            (when + chance.choice((-SLACK, 0.0, 50.0, 90 * SLACK)) * chance.random(), name)
+            for name, when in rows.items()
+        ),
         reverse=True,
     )
     whole = sorted((row for name in rows if name not in gone and (row := read(name))), key=lambda row: -row[1])
@@ -71,9 +74,14 @@ def test_history_reads_the_records_of_its_page_alone(tmp_path: Path, monkeypatch
     states = [PlanState.DONE, PlanState.DECLINED, PlanState.ROLLED_BACK, PlanState.PENDING, PlanState.FAILED]
     made = [stored(store, n, states[n % 5]) for n in range(50)]
     ended = [f"{n:032x}" for n in reversed(range(50)) if n % 5 in (0, 2, 4)]
-    read = []
+    read: list[str] = []
     status = FilePlanStore.status
-    monkeypatch.setattr(FilePlanStore, "status", lambda self, plan_id: (read.append(plan_id), status(self, plan_id))[1])
+
+    def noted(store: FilePlanStore, plan_id: str) -> PlanStatus:
+        read.append(plan_id)
+        return status(store, plan_id)
+
+    monkeypatch.setattr(FilePlanStore, "status", noted)
     assert [row["plan_id"] for row in history(lab, 6)] == ended[:6]
     assert len(read) <= 11, "of six that ended and of those between them"
     assert [row["plan_id"] for row in history(lab, 6, 3)] == ended[3:9]
