@@ -2,8 +2,8 @@
 
 Only shares that a compose file declares are seen: what the machine itself mounts looks like any other folder.
 
-Facts: Docker's documentation, "Volumes" (``type=nfs`` and ``type=cifs`` of the driver ``local``, mounted when a container
-starts); nfs(5), ``hard``, the default: a program that reads waits until the server is back.
+Facts: Docker's documentation, "Volumes" (``type=nfs`` and ``type=cifs`` of the driver ``local``, mounted when a
+container starts); nfs(5), ``hard``, the default: a program that reads waits until the server is back.
 """
 
 from __future__ import annotations
