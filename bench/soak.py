@@ -1,9 +1,10 @@
 """A day's traffic in one go, over HTTP, and what the server keeps of it.
 
 The day has 2,880 half minutes. In each, a client that stays connected all day asks one thing: eleven kinds of reads by
-turns, and no text comes twice. Each quarter of an hour another client comes, lists the tools, looks at the status and
-leaves: of the two versions of the protocol by turns, and three times a day without a word, which leaves its session to
-the server. Each hour such a visitor plans a service and its person says no, and a person edits a compose file.
+turns, and what is searched for or checked never comes twice. Each quarter of an hour another client comes, lists the
+tools, looks at the status and leaves: of the two versions of the protocol by turns, and three times a day without a
+word, which leaves its session to the server. Each hour such a visitor plans a service and its person says no, and a
+person edits a compose file.
 
 The floor is the same server after the first tenth, when all is imported and every cache is full. Time is not
 simulated: what depends on the clock (sessions and tokens that expire, samples every five minutes) is not in it, nor are
@@ -47,7 +48,7 @@ Read = tuple[str, dict[str, Any]]
 
 
 def read(number: int) -> Read:
-    """The tool and the arguments of a read; ``resource`` is no tool. The texts never come twice."""
+    """The tool and the arguments of a read; ``resource`` is no tool."""
     kinds: tuple[Read, ...] = (
         ("lab_status", {}),
         ("lab_status", {"stack": f"s{number % 5}"}),
