@@ -23,13 +23,16 @@ _IN_DEVICE = re.compile(r"(?://|\\\\)([^/\\]+)[/\\]|([^:/]+):/")
 _NOTE = "What mounts by NFS waits until it is back, and Docker starts none of them anew before that."
 
 
-def shares_lost(lab: LabView, services: Sequence[Known], uncovered: Collection[str] | None) -> Iterator[Failure]:
+def shares_lost(
+    lab: LabView, services: Sequence[Known], uncovered: Collection[str] | None, backed: Collection[str]
+) -> Iterator[Failure]:
     """The loss of each file server that a declared volume names, by its address as it is written there.
 
     Args:
         lab: with the stacks' files, which declare the volumes.
         services: those that are judged.
-        uncovered: ``stack/service`` with data that the lab's backup does not hold; None: the lab makes none.
+        uncovered: ``stack/service`` with data that the lab's backups do not hold; None: the lab makes none.
+        backed: Docker hosts that make backups.
     """
     volumes = {stack.name: declared_by(stack).volumes for stack in lab.stacks}
     down: dict[str, dict[str, str]] = {}
@@ -37,12 +40,13 @@ def shares_lost(lab: LabView, services: Sequence[Known], uncovered: Collection[s
         for server, target in _mounted(service, volumes.get(service.stack, {})):
             down.setdefault(server, {}).setdefault(service.where, f"its {target} is on it")
     for server, those in sorted(down.items()):
-        keeping = {s.where for s in services if s.where in those and keeps_data(s)}
+        keeping = [s for s in services if s.where in those and keeps_data(s)]
+        gone = [s.where for s in keeping if uncovered is None or s.host not in backed or s.where in uncovered]
         yield Failure(
             f"The file server {server} is lost",
             tuple(s.where for s in services if s.where not in those),
             those,
-            tuple(where for where in those if where in keeping and (uncovered is None or where in uncovered)),
+            tuple(gone),
             f"{_NOTE} The lab makes no backup." if uncovered is None else _NOTE,
         )
 
