@@ -8,14 +8,12 @@ from homelab_mcp.model.plan import Plan, PlanState
 from homelab_mcp.ports import Lab
 
 _MOST = 10_000
-_ENDED = frozenset({PlanState.DONE, PlanState.ROLLED_BACK, PlanState.FAILED})
 
 
 def history(lab: Lab, limit: int, offset: int = 0) -> list[dict[str, Any]]:
     """Applies, newest first: plan_id, when (Unix seconds), state, summary, asked_by, approved_by, commit, seen."""
     rows = []
-    ended = [row for row in lab.plans.list(_MOST, outline=True) if row[1].state in _ENDED]
-    for plan, status in sorted(ended, key=lambda row: -row[1].updated)[offset : offset + limit]:
+    for plan, status in lab.plans.ended(offset + limit)[offset:]:
         approval = lab.plans.approval(plan.id)
         rows.append(
             {
