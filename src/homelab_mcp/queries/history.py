@@ -12,9 +12,16 @@ _ENDED = frozenset({PlanState.DONE, PlanState.ROLLED_BACK, PlanState.FAILED})
 
 
 def history(lab: Lab, limit: int, offset: int = 0) -> list[dict[str, Any]]:
-    """Applies, newest first: plan_id, when (Unix seconds), state, summary, asked_by, approved_by, commit, seen."""
+    """Applies, newest first: plan_id, when (Unix seconds), state, summary, asked_by, approved_by, commit, seen.
+
+    Of a lab that is seen through one host, those that changed something there.
+    """
     rows = []
     ended = [row for row in lab.plans.list(_MOST, outline=True) if row[1].state in _ENDED]
+    if lab.seen:
+        from homelab_mcp.queries.on_host import changed_here
+
+        ended = [row for row in ended if changed_here(lab, row[0])]
     for plan, status in sorted(ended, key=lambda row: -row[1].updated)[offset : offset + limit]:
         approval = lab.plans.approval(plan.id)
         rows.append(
