@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import sys
@@ -92,7 +91,7 @@ class HomelabServer(MCPServer[Any]):
             raise no_such_tool(name, [one.name for one in self._tool_manager.list_tools()])
         around = context or Context(mcp_server=self, subscriptions=self._subscriptions)
         try:
-            run = functools.partial(*await self.hosts.bound(tool, arguments), around, convert_result=True)
+            run = await self.hosts.bound(tool, arguments, around)
             return await (self.person.call(run, context) if self.person and context else run())
         except ToolError as error:
             raise own_words(error, name) from error.__cause__

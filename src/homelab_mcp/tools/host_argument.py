@@ -6,18 +6,23 @@ be there, and the plan is made from the whole lab.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
+from mcp_types import CallToolResult, InputRequiredResult
 from mcp_types import Tool as ListedTool
 
-from homelab_mcp.model.errors import HomelabError, InvalidInput
+from homelab_mcp.model.errors import HomelabError, InvalidInput, storage_failed
+from homelab_mcp.model.token import Scope
 from homelab_mcp.ports import Lab
-from homelab_mcp.tools.shape import in_thread, misnamed, told
+from homelab_mcp.tools.access import SCOPES
+from homelab_mcp.tools.shape import in_thread, misnamed, told, unforeseen
 
 ARGUMENT = "host"
 
@@ -31,9 +36,7 @@ class Takes:
 
     Args:
         stacks, services, plan, groups: as ``queries.on_host.Named`` has them.
-        through: whether the tool is given the lab seen through the host; else the whole lab.
-        unnamed: that only where nothing is named: what is named is known to be there then.
-        plans: whether it is a tool that plans.
+        through: whether it is given the lab seen through the host; else the whole lab, once what is named is there.
     """
 
     stacks: tuple[str, ...] = ()
@@ -41,59 +44,48 @@ class Takes:
     plan: str = ""
     groups: bool = False
     through: bool = False
-    unnamed: bool = False
-    plans: bool = False
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """The argument's."""
-        return {"type": "string", "description": PLANS if self.plans else READS}
 
 
-def _reads(stacks: str = "", services: str = "", *, through: bool = True, unnamed: bool = False) -> Takes:
-    return Takes(tuple(stacks.split()), tuple(services.split()), through=through, unnamed=unnamed)
+def _through(*stacks: str, services: str = "") -> Takes:
+    return Takes(stacks, (services,) if services else (), through=True)
 
 
-def _plans(
-    stacks: str = "", services: str = "", *, unnamed: bool = False, plan: str = "", groups: bool = False
-) -> Takes:
-    named = tuple(stacks.split()), tuple(services.split())
-    return Takes(*named, plan, groups, through=unnamed, unnamed=unnamed, plans=True)
-
+_STACK = Takes(("stack",))
+_SERVICE = Takes(("stack",), ("service",))
 
 TAKES: Mapping[str, Takes] = {
-    "search_catalog": _reads(),
-    "lab_status": _reads("stack"),
-    "read_logs": _reads("stack", "services"),
-    "validate_compose": _reads("stack"),
+    "search_catalog": _through(),
+    "lab_status": _through("stack"),
+    "read_logs": _through("stack", services="services"),
+    "validate_compose": _through("stack"),
+    "resource_usage": _through("stack"),
+    "history": _through(),
+    "review_changes": _through("stack"),
+    "audit": _through("stack"),
+    "check_certs": _through(),
+    "get_env": _through("stack"),
+    "check_updates": _through("stack", services="services"),
+    "check_vpn": _through("stack"),
+    "check_storage": _through("stack", services="service"),
+    "show_platform": _through(),
+    "call_service_api": _through("stack", services="service"),
+    "fix_compose": _through("stack"),
+    "update_images": _through("stack", services="services"),
+    "set_vpn": _through("stack", services="service"),
     # Of one service everything is told, also what it shares with others.
-    "diagnose": _reads(services="service", through=False),
-    "service_details": _reads("stack", "service", through=False),
-    "resource_usage": _reads("stack"),
-    "history": _reads(),
-    "review_changes": _reads("stack"),
-    "audit": _reads("stack"),
-    "check_certs": _reads(),
-    "get_env": _reads("stack"),
-    "check_updates": _reads("stack", "services"),
-    "check_vpn": _reads("stack"),
-    "check_storage": _reads("stack", "service"),
-    "show_platform": _reads(),
-    "call_service_api": _reads("stack", "service", unnamed=True),
-    "remove_service": _plans("stack", "service"),
-    "set_env": _plans("stack"),
-    "control_service": _plans("stack", "service"),
-    "fix_compose": _plans("stack", unnamed=True),
-    "rollback": _plans("stack", plan="plan_id"),
-    "resolve_drift": _plans("stack"),
-    "update_images": _plans("stack", "services", unnamed=True),
-    "set_lazy_loading": _plans("stack", "service"),
-    "set_vpn": _plans("stack", "service", unnamed=True),
-    "update_service": _plans("stack", "service"),
-    "move_service": _plans("stack to", "service"),
-    "connect_services": _plans(services="a b"),
-    "fix_permissions": _plans("stack", "service"),
-    "set_access_policy": _plans(services="services", groups=True),
+    "diagnose": Takes(services=("service",)),
+    "service_details": _SERVICE,
+    "remove_service": _SERVICE,
+    "control_service": _SERVICE,
+    "set_lazy_loading": _SERVICE,
+    "update_service": _SERVICE,
+    "fix_permissions": _SERVICE,
+    "move_service": Takes(("stack", "to"), ("service",)),
+    "set_env": _STACK,
+    "resolve_drift": _STACK,
+    "rollback": Takes(("stack",), plan="plan_id"),
+    "connect_services": Takes(services=("a", "b")),
+    "set_access_policy": Takes(services=("services",), groups=True),
 }
 """The tools that take ``host`` once the lab has another."""
 
@@ -114,13 +106,13 @@ OF_THEIR_OWN = frozenset(
 WITHOUT: Mapping[str, str] = {
     "get_plan": "a plan says itself what is where",
     "apply_plan": "a plan says itself what is where",
-    "renew_certs": "certificates are the one Traefik's, whose names lead to any host",
+    "renew_certs": "one Traefik gets the certificates for all hosts",
     "pull_lab": "the repository holds the whole lab",
     "trial_service": "trials run on the lab's own machine",
     "setup_monitoring": "one Prometheus watches all hosts",
     "setup_lab": "settings and core are the whole lab's",
-    "change_swarm": "a Swarm has nodes of its own",
-    "external_route": "it leads to devices that are no Docker host of the lab",
+    "change_swarm": "the one Swarm has nodes of its own",
+    "external_route": "such a route leads to what is no Docker host of the lab",
     "set_homepage": "there is one start page",
     "set_sign_on": "there is one log-in",
     "manage_user": "there is one log-in",
@@ -128,6 +120,7 @@ WITHOUT: Mapping[str, str] = {
 """The tools that do not take it, each with why."""
 
 Register = Callable[[MCPServer[Any], Lab], None]
+Run = Callable[[], Awaitable[CallToolResult | InputRequiredResult]]
 
 
 class HostArgument:
@@ -149,25 +142,32 @@ class HostArgument:
             return list(listed)
         return [_with_host(tool) if tool.name in TAKES else tool for tool in listed]
 
-    async def bound(self, tool: Tool, arguments: Mapping[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
-        """What runs the tool, and its arguments, for the host that is asked for, if one is.
+    async def bound(self, tool: Tool, arguments: Mapping[str, Any], context: Context[Any, Any]) -> Run:
+        """What runs the tool with these arguments, for the host that is asked for, if one is.
 
         Raises:
             ToolError: an argument that the tool does not have, no such host, or what is named is on another.
         """
         given, takes = dict(arguments), tool.name in TAKES
+        if ARGUMENT in given and (why := WITHOUT.get(tool.name)):
+            raise ToolError(f"{tool.name} takes no host, as {why}. Leave it out. [invalid_arguments]")
         known = tool.parameters.get("properties", {})
         if wrong := misnamed(tool.name, given, [*known, ARGUMENT] if takes else known):
             raise wrong
         if not takes or not (host := given.pop(ARGUMENT, "")):
-            return tool.run, given
+            return partial(tool.run, given, context, convert_result=True)
         if not isinstance(host, str):
             raise ToolError(f"These arguments do not fit: {ARGUMENT}: not a text. [invalid_arguments]")
         try:
             found, given = await in_thread(self._bound, tool, host, given)
         except HomelabError as error:
             raise ToolError(told(error)) from error
-        return found.run, given
+        except OSError as error:
+            raise ToolError(told(storage_failed(error, "A file of the lab"))) from error
+        except Exception as error:
+            # As for a tool itself: the text of what nobody foresaw goes to the log alone.
+            raise unforeseen(tool.name) from error
+        return partial(found.run, given, context, convert_result=True)
 
     def _bound(self, tool: Tool, host: str, given: dict[str, Any]) -> tuple[Tool, dict[str, Any]]:
         from homelab_mcp.queries.on_host import Named, lab_on, placed
@@ -184,7 +184,7 @@ class HostArgument:
                 code="invalid_input",
             )
         found = placed(seen, named, given)
-        if not takes.through or (takes.unnamed and named.any_in(given)):
+        if not takes.through:
             return tool, found
         return tool.model_copy(update={"fn": self._function(tool.name, seen)}), found
 
@@ -196,8 +196,8 @@ class HostArgument:
 
 
 def _with_host(tool: ListedTool) -> ListedTool:
-    schema = dict(tool.input_schema)
-    schema["properties"] = {**schema.get("properties", {}), ARGUMENT: TAKES[tool.name].schema}
+    schema, told_of = dict(tool.input_schema), READS if SCOPES[tool.name] is Scope.READ else PLANS
+    schema["properties"] = {**schema.get("properties", {}), ARGUMENT: {"type": "string", "description": told_of}}
     return tool.model_copy(update={"input_schema": schema})
 
 
