@@ -56,7 +56,7 @@ def audit(lab: Lab, what: Subject, stack: str = "", *, old_days: int = OLD_DAYS)
     facts = AuditFacts(
         lab=seen,
         settings=settings,
-        lint=check(lab.whole).findings,
+        lint=check(lab).findings,
         routes=tuple(all_routes(seen, settings)),
         secrets={s.name: dict(_secrets(s)) for s in stacks},
         running=running,

@@ -105,7 +105,7 @@ def review(lab: Lab, stack: str = "") -> Review:
     texts += [c.before or "" for c in files if is_env(c.path)]
     secrets = tuple(dict.fromkeys(v for text in texts for v in secret_values(text)))
     containers = () if stack == LAB else container_drift(mine, read_stacks(mine.files), stack, notes)
-    found = _new_findings(lab, stacks, held, files) if files else ()
+    found = _new_findings(mine, stacks, held, files) if files else ()
     shown = tuple(f for f in found if in_scope(f.file, "" if stack == LAB else stack) and seen(f.file))
     return Review(tuple(sorted(files, key=lambda c: c.path)), shown, tuple(containers), secrets, tuple(notes))
 

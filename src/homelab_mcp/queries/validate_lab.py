@@ -73,7 +73,7 @@ def check(
         if place.endswith(_YAML) and not any(place in _paths(s) for s in there):
             there = _with_file(lab, there, place)
         stacks = lint_stacks(lab.files, there)
-        found = lint(stacks, facts=lab_facts(lab.whole), settings=settings, fixes=fixes)
+        found = lint(stacks, facts=lab_facts(lab), settings=settings, fixes=fixes)
         # What a stack includes lies in its folder too.
         findings = tuple(f for f in found if not place or f.file == place or f.file.startswith(f"{place}/"))
         findings = tuple(f for f in findings if seen(f.file))
