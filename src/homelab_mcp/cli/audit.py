@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from homelab_mcp.cli.common import FAILED, OK, HostOption, JsonFlag, console, emit, seen
+from homelab_mcp.cli.common import FAILED, OK, HostOption, JsonFlag, console, emit, lab_of, seen
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
         """What could be better, worst first, each with its fix; exit code 1 where an error is among them."""
         from homelab_mcp.queries.audit import audit as ask
 
-        lab, _ = seen(ctx, host, stack=stack)
+        lab, _ = seen(lab_of(ctx), host, stack=stack)
         report = ask(lab, what.value, stack, old_days=old_days)
         if plan or plan_only:
             from homelab_mcp.model.errors import InvalidInput

@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
         """
         from homelab_mcp.queries.check_certs import check_certs
 
-        lab, _ = seen(ctx, host)
+        lab, _ = seen(lab_of(ctx), host)
         found = check_certs(lab, hosts or (), days)
         emit(found, as_json, lambda: _show(found))
         if found["verdict"] == "bad" or found.get("expiring"):

@@ -157,7 +157,7 @@ def storage(
     """Check the folders that services mount: there, on which disk, with room, owned by who writes them."""
     from homelab_mcp.queries.storage import check_storage
 
-    lab, named = seen(ctx, host, stack=stack, service=service)
+    lab, named = seen(lab_of(ctx), host, stack=stack, service=service)
     found = check_storage(lab, named["service"], named["stack"])
     if as_json:
         typer.echo(json.dumps(found.as_dict(most=1000), ensure_ascii=False))

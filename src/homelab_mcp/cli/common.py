@@ -70,11 +70,11 @@ def lab_of(ctx: typer.Context, *, protocol: bool = False) -> Lab:
     return options.lab
 
 
-def seen(ctx: typer.Context, host: str, **named: Any) -> tuple[Lab, dict[str, Any]]:
+def seen(lab: Lab, host: str, **named: Any) -> tuple[Lab, dict[str, Any]]:
     """The lab seen through that host ("" is all of it), and what is named, which must be there.
 
     Args:
-        ctx: the command's.
+        lab: the whole lab.
         host: from ``--host``.
         **named: ``stack``, and ``service`` or ``services``.
 
@@ -82,7 +82,6 @@ def seen(ctx: typer.Context, host: str, **named: Any) -> tuple[Lab, dict[str, An
         NotFound: no such host (``host_unknown``).
         InvalidInput: something is on another host (``other_host``).
     """
-    lab = lab_of(ctx)
     if not host:
         return lab, named
     from homelab_mcp.queries.on_host import Named, lab_on, placed

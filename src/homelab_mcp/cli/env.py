@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
         """Names of variables, whether each has a value, and who uses it."""
         from homelab_mcp.queries.get_env import get_env
 
-        lab, _ = seen(ctx, host, stack=stack)
+        lab, _ = seen(lab_of(ctx), host, stack=stack)
         found = get_env(lab, stack)
         emit({"stack": stack, **found}, as_json, lambda: _show(found))
 
@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
         """Say what is missing, empty, unused, malformed, weak or used twice; exit code 1 for errors."""
         from homelab_mcp.queries.get_env import get_env
 
-        lab, _ = seen(ctx, host, stack=stack)
+        lab, _ = seen(lab_of(ctx), host, stack=stack)
         found = get_env(lab, stack, check=True)
         emit({"stack": stack, **found}, as_json, lambda: _show_problems(found))
         raise typer.Exit(FAILED if found["counts"].get("error") else OK)

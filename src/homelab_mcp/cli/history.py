@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
         """What was applied, when, and what was seen then."""
         from homelab_mcp.queries.history import history as ask
 
-        lab, _ = seen(ctx, host)
+        lab, _ = seen(lab_of(ctx), host)
         rows = ask(lab, limit)
 
         def show() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from homelab_mcp.cli.common import HostOption, JsonFlag, console, emit, seen
+from homelab_mcp.cli.common import HostOption, JsonFlag, console, emit, lab_of, seen
 
 if TYPE_CHECKING:
     from homelab_mcp.ports import Lab
@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
         """Logs of services, a stack or the whole lab, merged by time, secrets masked."""
         from homelab_mcp.queries.read_logs import LogQuestion, page_of
 
-        lab, named = seen(ctx, host, stack=stack, services=services or [])
+        lab, named = seen(lab_of(ctx), host, stack=stack, services=services or [])
         asked = LogQuestion(
             named["services"],
             named["stack"],

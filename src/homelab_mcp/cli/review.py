@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from homelab_mcp.cli.common import HostOption, JsonFlag, console, emit, seen
+from homelab_mcp.cli.common import HostOption, JsonFlag, console, emit, lab_of, seen
 from homelab_mcp.cli.diffs import diff_text
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
 
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
         from homelab_mcp.model.errors import InvalidInput
         from homelab_mcp.queries.review import review as ask
 
-        lab, _ = seen(ctx, host, stack=stack)
+        lab, _ = seen(lab_of(ctx), host, stack=stack)
         if adopt and undo:
             raise InvalidInput("--adopt and --undo exclude each other.", hint="Choose one.")
         if adopt or undo:

@@ -61,7 +61,7 @@ def _usage(app: typer.Typer) -> None:
             taken = sample_now(lab_of(ctx))
             emit({"sampled": len(taken.points)}, as_json, lambda: console().print(f"{len(taken.points)} services"))
             return
-        lab, _ = seen(ctx, host, stack=stack)
+        lab, _ = seen(lab_of(ctx), host, stack=stack)
         found = resource_usage(lab, stack=stack, sort=sort, top=top, hours=hours)
 
         def show() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from homelab_mcp.cli.common import HostOption, JsonFlag, console, emit, seen
+from homelab_mcp.cli.common import HostOption, JsonFlag, console, emit, lab_of, seen
 from homelab_mcp.cli.tables import fits, print_table, table_of
 
 ALWAYS = ("stack", "service", "state", "health")
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
         """Every stack's services: state, health, restarts, uptime, URL."""
         from homelab_mcp.queries.lab_status import status_of
 
-        lab, named = seen(ctx, host, stack=stack)
+        lab, named = seen(lab_of(ctx), host, stack=stack)
         found = status_of(lab, named["stack"], limit, "", drift=drift)
 
         def show() -> None:

@@ -35,7 +35,7 @@ def updates(
     from homelab_mcp.queries.check_updates import check_updates
     from homelab_mcp.queries.security_notes import with_security
 
-    lab, named = seen(ctx, host, stack=stack, services=services or [])
+    lab, named = seen(lab_of(ctx), host, stack=stack, services=services or [])
     found = check_updates(lab, named["stack"], named["services"])
     found = with_security(lab, found) if notes else found
     shown = [f for f in found if show_all or f.state != "current"]

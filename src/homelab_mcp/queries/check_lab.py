@@ -22,6 +22,7 @@ from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import read_stacks
 from homelab_mcp.queries.lab_status import lab_status
+from homelab_mcp.queries.on_host import in_view, own_machine
 
 AT_ONCE = 8
 MOST_ROUTES = 200
@@ -39,7 +40,8 @@ def check_lab(
 ) -> Checked:
     """Look at services, routes, certificates, backups, the machine and drift; at newer images where asked.
 
-    What does not answer is told and stops nothing.
+    What does not answer is told and stops nothing. Of a lab that is seen through one host that host's are looked at;
+    backups and the machine are the lab's own.
 
     Args:
         lab: the lab.
@@ -60,7 +62,8 @@ def check_lab(
                 code="area_unknown",
             )
     settings = lab.settings
-    stacks = read_stacks(lab.files)
+    # A host's routes lead through the core, which may be elsewhere.
+    stacks = read_stacks(lab.whole.files)
     text = lab.files.read(SETTINGS_FILE)
     seen = view(Snapshot(stacks, text, shared_env=lab.files.read("global.env") or ""))
     found: list[Trouble] = []
@@ -78,6 +81,8 @@ def check_lab(
     )
     for area, step in steps:
         if area in ASKED_FOR and area not in also:
+            continue
+        if area in ("backups", "host") and not own_machine(lab):
             continue
         if area in skip and not (area == "routes" and "certificates" not in skip):
             continue
@@ -109,9 +114,11 @@ def _led(lab: Lab, seen: LabView, settings: LabSettings, unseen: list[str]) -> l
 
     Another host's go through this machine's Traefik, by the file that plans write from their labels.
     """
-    here = [r.host for r in all_routes(seen.on(LOCAL), settings)]
-    found = [(host, "", "") for host in here]
-    away = [r for r in all_routes(seen, settings) if r.host not in here]
+    mine = in_view(lab)
+    near = list(all_routes(seen.on(LOCAL), settings))
+    here = [r.host for r in near]
+    found = [(r.host, "", "") for r in near if mine(r.where)]
+    away = [r for r in all_routes(seen, settings) if r.host not in here and mine(r.where)]
     if not away:
         return found
     folder = host_routes.core_folder(seen)
