@@ -257,7 +257,7 @@ def _recover_in_background(lab: Lab) -> None:
     def look() -> None:
         from homelab_mcp.queries.private_state import loose_state
         from homelab_mcp.workflow.assembly import recovery
-        from homelab_mcp.workflow.upkeep import empty_trash, upkeep
+        from homelab_mcp.workflow.upkeep import empty_trash, empty_trash_elsewhere, upkeep
 
         try:
             if lab.files.read(SETTINGS_FILE) is not None:
@@ -266,6 +266,8 @@ def _recover_in_background(lab: Lab) -> None:
                     machine.recover()
                 upkeep(lab)
                 empty_trash(lab)
+                if not lab.files_only:
+                    empty_trash_elsewhere(lab)
                 for trouble in loose_state(lab):
                     logging.getLogger("homelab_mcp").warning("%s", trouble)
                 lab.plans.purge(lab.clock.now() - KEEP_PLANS_SECONDS)

@@ -18,7 +18,8 @@ from homelab_mcp.model.plan import Plan, PlanState, PlanStatus, Requester
 from homelab_mcp.queries.backup_list import snapshots
 from homelab_mcp.queries.backups import report, run_backup, verify_backup
 from homelab_mcp.workflow.assembly import applier, approvals
-from homelab_mcp.workflow.propose_backup import propose_configure_backup, propose_restore_backup
+from homelab_mcp.workflow.propose_backup import propose_configure_backup
+from homelab_mcp.workflow.propose_restore import propose_restore_backup
 from homelab_mcp.workflow.verifier import Patience
 from testbed import LocalImage, Scratch
 from testbed.definitions import definition

@@ -14,7 +14,8 @@ from homelab_mcp.model.plan import PlanState
 from homelab_mcp.queries.backup_list import snapshots
 from homelab_mcp.queries.backups import report, run_backup, verify_backup
 from homelab_mcp.workflow.proposals import propose_rollback
-from homelab_mcp.workflow.propose_backup import propose_configure_backup, propose_restore_backup
+from homelab_mcp.workflow.propose_backup import propose_configure_backup
+from homelab_mcp.workflow.propose_restore import propose_restore_backup
 from testbed import LocalImage, Scratch
 from testbed.docker_engine import wait_until
 from tests.doc_play import played, shell_of

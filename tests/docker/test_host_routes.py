@@ -15,14 +15,13 @@ import pytest
 from homelab_mcp.adapters.catalog_files import packaged_definitions
 from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.core.host_routes import FILE
-from homelab_mcp.model.errors import HomelabError, InvalidInput
+from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.plan import Plan, PlanState, PlanStatus
 from homelab_mcp.workflow.assembly import applier, approvals, recovery
 from homelab_mcp.workflow.change_hosts import added, write_hosts
 from homelab_mcp.workflow.init_lab import init_lab
 from homelab_mcp.workflow.propose_any import propose_custom
 from homelab_mcp.workflow.propose_changes import propose_remove_service
-from homelab_mcp.workflow.propose_lazy import propose_lazy_loading
 from testbed import Scratch, stand_in
 from testbed.definitions import provide
 from testbed.docker_engine import wait_until
@@ -88,11 +87,6 @@ def test_a_service_elsewhere_is_live_by_https_behind_the_log_in_and_goes_without
     assert two.shed.published(name) == {(two.shed.address, "3000")}
     rules = [p.read_text() for p in lab.root.rglob("access-control.yml")]
     assert any(host in text for text in rules)
-
-    with pytest.raises(InvalidInput) as refused:
-        propose_lazy_loading(lab.open(files_only=False), name, "", on=True, options={}, requester=REQUESTER)
-    assert refused.value.code == "lazy_refused"
-    assert "this machine alone" in refused.value.message
 
     gone = two.apply(propose_remove_service(lab.open(files_only=False), name, "", REQUESTER))
     assert gone.state is PlanState.DONE, gone

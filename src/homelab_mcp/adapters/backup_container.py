@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 
+from homelab_mcp.adapters.compose_program import ENGINE_VARIABLES
 from homelab_mcp.adapters.process import Finished, read, run
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
 
@@ -16,10 +18,13 @@ class BackupContainer:
 
     Args:
         container: tells the container's id; raises where there is none that runs.
+        reach: what the ``docker`` command needs in its environment to reach the host that the container is on, and
+            whether that is there; nothing for this machine.
     """
 
-    def __init__(self, container: Callable[[], str]) -> None:
+    def __init__(self, container: Callable[[], str], reach: Callable[[], Mapping[str, str]] = dict) -> None:
         self._container = container
+        self._reach = reach
 
     def run(
         self, words: Sequence[str], *, seconds: float, on_line: Callable[[str], None] | None = None
@@ -33,7 +38,7 @@ class BackupContainer:
             if on_line is not None:
                 on_line(line)
 
-        done = _docker(lambda: run(self._argv(words), timeout=seconds, on_line=take))
+        done = _docker(lambda: run(self._argv(words), timeout=seconds, on_line=take, env=self._environment()))
         if done.timed_out:
             raise EngineFailed(
                 f"The backup's script took longer than {seconds:g} seconds.",
@@ -48,7 +53,7 @@ class BackupContainer:
 
         def ask() -> Finished:
             nonlocal out
-            done, out = read(self._argv(words), timeout=seconds)
+            done, out = read(self._argv(words), timeout=seconds, env=self._environment())
             return done
 
         done = _docker(ask)
@@ -60,6 +65,10 @@ class BackupContainer:
                 code="backup_failed",
             )
         return out.decode("utf-8", "replace")
+
+    def knock(self) -> None:
+        """As the port says."""
+        self._reach()
 
     def load(self, service: str, file: str) -> None:
         """As the port says."""
@@ -73,6 +82,13 @@ class BackupContainer:
                 code="load_failed",
                 details={"output": "\n".join(told[-10:])},
             )
+
+    def _environment(self) -> Mapping[str, str] | None:
+        reach = self._reach()
+        if not reach:
+            return None
+        # Another host's address must not meet certificates or a context of this machine's.
+        return {**{k: v for k, v in os.environ.items() if k not in ENGINE_VARIABLES}, **reach}
 
     def _argv(self, words: Sequence[str]) -> list[str]:
         return ["docker", "exec", self._container(), "/bin/sh", "/backup/run.sh", *words]

@@ -19,7 +19,7 @@ from homelab_mcp.adapters.compose_files import (
     written_texts,
 )
 from homelab_mcp.adapters.compose_lent import ids_of, joined, lenders, unknown
-from homelab_mcp.adapters.compose_program import compose_environment, find_compose
+from homelab_mcp.adapters.compose_program import ENGINE_VARIABLES, compose_environment, find_compose
 from homelab_mcp.adapters.compose_scratch import laid_out
 from homelab_mcp.adapters.process import Finished, Limits, read, run
 from homelab_mcp.core.project_name import project_name
@@ -33,7 +33,6 @@ PULL_SECONDS = 3600.0
 _CHECK_LIMITS = Limits(cpu_seconds=20, memory=512 * 1024 * 1024)
 _STACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_ENGINE_VARIABLES = frozenset({"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"})
 _INDIRECT = re.compile(r"env_file|include|extends|service:|volumes_from|\b(?:network_mode|ipc|pid)\b[^\n]*\$")
 
 
@@ -297,7 +296,7 @@ class ComposeCli:
 
     def _reaching(self, reach: Mapping[str, str] | None) -> dict[str, str]:
         # Another host's address must not meet certificates or a context of this machine's.
-        other = {k: v for k, v in self._environment().items() if not (reach and k in _ENGINE_VARIABLES)}
+        other = {k: v for k, v in self._environment().items() if not (reach and k in ENGINE_VARIABLES)}
         return {**other, **(reach or {})}
 
     def _environment(self) -> dict[str, str]:

@@ -22,6 +22,9 @@ _KEPT = re.compile(
 )
 """What Compose gets of this process's environment: any other variable there would win over the stack's ``.env``."""
 
+ENGINE_VARIABLES = frozenset({"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"})
+"""Of those, what tells the docker command which engine to ask."""
+
 
 def compose_environment() -> dict[str, str]:
     """The part of this process's environment that Compose gets."""

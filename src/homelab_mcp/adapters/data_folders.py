@@ -6,19 +6,19 @@ import contextlib
 import ctypes
 import errno
 import os
-import re
 import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from homelab_mcp.adapters.data_errors import in_the_way, missing, mounted_inside, other_file_system
 from homelab_mcp.adapters.files import LabFiles
-from homelab_mcp.model.errors import InvalidInput, StorageFailed, storage_failed
+from homelab_mcp.core.trash import thrown
+from homelab_mcp.model.errors import StorageFailed, storage_failed
 from homelab_mcp.model.lab import DATABASE_ENDINGS, DATABASE_LOGS, TRASH
 from homelab_mcp.ports.data import Owned, Owners
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_THROWN = re.compile(r"[0-9]{8}-[0-9]{6}-")
 _SQLITE = b"SQLite format 3\0"
 _NOREPLACE = 1  # RENAME_NOREPLACE, renameat2(2)
 
@@ -36,14 +36,10 @@ class LabData(LabFiles):
         """As the port says; the folders of both places are flushed to disk."""
         with self._parent(source) as (old, name):
             if old is None or self._lstat(name, old, source) is None:
-                raise InvalidInput(f"{source} is not there.", code="data_missing", hint="Ask for a new plan.")
+                raise missing(source)
             with self._parent(target, make=True) as (new, called):
                 if new is None or self._lstat(called, new, target) is not None:
-                    raise InvalidInput(
-                        f"{target} is there already, and data is never put over other data.",
-                        code="data_in_the_way",
-                        hint="Move it away first, then ask for a new plan.",
-                    )
+                    raise in_the_way(target)
                 try:
                     _rename(old, name, new, called)
                     os.fsync(new)
@@ -117,13 +113,15 @@ class LabData(LabFiles):
     def trash(self, before: str) -> list[str]:
         """By their names alone, which begin with when they were thrown away."""
         names = self.names(TRASH) or []
-        return [n.rstrip("/") for n in names if _THROWN.match(n) and n[:15] < before]
+        return [n.rstrip("/") for n in names if "" < thrown(n) < before]
 
     def drop_trash(self, name: str) -> None:
-        """The whole folder, by open folders (``shutil.rmtree`` follows no link)."""
+        """The whole folder, by open folders (``shutil.rmtree`` follows no link), unless something is mounted in it."""
         with self._parent(f"{TRASH}/{name}") as (folder, last):
-            if folder is None or not _THROWN.match(name):
+            if folder is None or not thrown(name):
                 return
+            if _mounts(f"{self.root}/{TRASH}/{name}"):
+                raise mounted_inside(f"{TRASH}/{name}")
             try:
                 shutil.rmtree(last, dir_fd=folder)
             except OSError as error:
@@ -173,6 +171,17 @@ def _ours(seen: os.stat_result) -> bool:
     return stat.S_ISDIR(seen.st_mode) or (not stat.S_ISLNK(seen.st_mode) and seen.st_nlink == 1)
 
 
+def _mounts(path: str) -> bool:
+    """Whether something is mounted there or below, by proc(5)'s mountinfo, where such signs stand in octal."""
+    mine = "".join(f"\\{ord(c):03o}" if c in " \t\n\\" else c for c in path)
+    try:
+        text = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+    except OSError:
+        return False
+    points = (line.split(" ")[4] for line in text.splitlines())
+    return any(p == mine or p.startswith(f"{mine}/") for p in points)
+
+
 def _rename(old: int, name: str, new: int, called: str) -> None:
     """Rename that replaces nothing; where the kernel or file system knows no such call, the check before must do."""
     call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
@@ -187,9 +196,5 @@ def _rename(old: int, name: str, new: int, called: str) -> None:
 
 def _unmoved(error: OSError, source: str, target: str) -> StorageFailed:
     if error.errno == errno.EXDEV:
-        return StorageFailed(
-            f"{source} and {target} are on different file systems, so that data cannot be moved in one step.",
-            code="other_file_system",
-            hint="Copy it by hand while the service is stopped, or leave the service where it is.",
-        )
+        return other_file_system(source, target)
     return storage_failed(error, target)

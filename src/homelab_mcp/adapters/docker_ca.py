@@ -60,7 +60,7 @@ class DockerCa:
         if not self._names() or self._ending():
             return tuple(CaHost(name, CaStage.DONE) for name in self._names())
         old, new = self._authority(CURRENT), self._authority(NEXT)
-        from homelab_mcp.adapters.hosts import at_once
+        from homelab_mcp.core.at_once import at_once
 
         known = {name: hosts.get((self._base / name / "client").resolve()) for name in self._names()}
         calls = {name: (lambda n=name, h=host: self._stage(n, h, old, new)) for name, host in known.items()}

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from homelab_mcp.adapters.docker_engine import DockerEngine
+from homelab_mcp.core.at_once import at_once
 from homelab_mcp.core.hosts import parse_hosts
 from homelab_mcp.core.project_name import folder_project, project_name
 from homelab_mcp.core.stack_host import host_of, require
@@ -26,8 +24,6 @@ KNOCK_SECONDS = 0.7
 
 SILENCE_SECONDS = 3.0
 """For so long a host that did not answer is not tried again, so that the parts of one question ask once."""
-
-T = TypeVar("T")
 
 
 class HostSet:
@@ -247,36 +243,6 @@ class HostSet:
         return tuple(
             one if isinstance(one := found[name], HostLook) else HostLook(name, "", str(one)) for name in wanted
         )
-
-
-def at_once(calls: Mapping[str, Callable[[], T]], seconds: float) -> dict[str, T | Exception]:
-    """Every call in a thread of its own; what it gave, what it raised, or TimeoutError after that many seconds.
-
-    Threads that are late are left behind and keep no program from ending.
-    """
-    done: SimpleQueue[tuple[str, T | Exception]] = SimpleQueue()
-
-    def run(name: str, call: Callable[[], T]) -> None:
-        try:
-            done.put((name, call()))
-        except Exception as error:  # noqa: BLE001 - handed to whoever asked
-            done.put((name, error))
-
-    if len(calls) == 1:
-        (only,) = calls.items()
-        run(*only)
-    else:
-        for name, call in calls.items():
-            threading.Thread(target=run, args=(name, call), name=f"host {name}", daemon=True).start()
-    found: dict[str, T | Exception] = {}
-    deadline = time.monotonic() + seconds
-    while len(found) < len(calls):
-        try:
-            name, result = done.get(timeout=max(deadline - time.monotonic(), 0.0))
-        except Empty:
-            break
-        found[name] = result
-    return {name: found.get(name, TimeoutError(f"no answer within {seconds:g} s")) for name in calls}
 
 
 def _path(given: str) -> Path | None:

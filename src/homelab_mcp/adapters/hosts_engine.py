@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from homelab_mcp.adapters.docker_engine import DockerEngine
-from homelab_mcp.adapters.hosts import KNOCK_SECONDS, HostSet, at_once
+from homelab_mcp.adapters.hosts import KNOCK_SECONDS, HostSet
+from homelab_mcp.core.at_once import at_once
 from homelab_mcp.core.project_name import FOLDER_LABEL
 from homelab_mcp.core.resources import Usage
 from homelab_mcp.core.swarm.network import OVERLAY

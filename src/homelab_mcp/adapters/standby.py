@@ -52,7 +52,7 @@ class StandbyHosts:
 
     def seen(self, stacks: Sequence[str], *, compared: bool = True) -> tuple[StandbySeen, ...]:
         """As the port's."""
-        from homelab_mcp.adapters.hosts import at_once
+        from homelab_mcp.core.at_once import at_once
 
         hosts = self._hosts()
         names = [n for n in hosts.names if n != LOCAL]

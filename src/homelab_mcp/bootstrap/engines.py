@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, cast
 from homelab_mcp.bootstrap.on_disk import LabOnDisk
 from homelab_mcp.bootstrap.outside import compose_judge
 from homelab_mcp.core.stack_host import require
-from homelab_mcp.model.lab import HOSTS_FILE
+from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.lab import HOSTS_FILE, LOCAL
 from homelab_mcp.ports import (
     Compose,
+    Data,
     Engine,
     Hardware,
     Host,
@@ -20,6 +22,7 @@ from homelab_mcp.ports import (
     Judge,
     Lab,
     Meter,
+    PlacedData,
     Probe,
     Registry,
     Releases,
@@ -130,6 +133,37 @@ class LabEngines(LabOnDisk):
         if self.files.read(HOSTS_FILE) is None:
             return {}
         return self._host_set.reach(self._host_set.home(stack))
+
+    @cached_property
+    def placed_data(self) -> PlacedData:
+        """The services' data, each stack's on its host."""
+        from homelab_mcp.adapters.data_hosts import DataHosts
+
+        return DataHosts(
+            self.data, self._stack_host, self._data_there, lambda: tuple(sorted(self._host_set.settings.hosts))
+        )
+
+    def _stack_host(self, folder: str) -> str:
+        from homelab_mcp.core.stack_host import host_of
+
+        try:
+            path = None if self.files.read(HOSTS_FILE) is None else dict(self.files.stack_folders()).get(folder)
+            return host_of(self.files.read(path) or "") if path else LOCAL
+        except HomelabError:
+            return LOCAL
+
+    def _data_there(self, host: str) -> Data | None:
+        from homelab_mcp.adapters.data_there import DataThere
+        from homelab_mcp.adapters.data_way import BackupWay, backup_project
+
+        if host not in self._host_set.settings.hosts or backup_project(self.files, host) is None:
+            return None
+        way = BackupWay(host, self.roots, self.files, self._host_set, files_only=self.files_only)
+        return self._ways.setdefault(host, DataThere(host, way))
+
+    @cached_property
+    def _ways(self) -> dict[str, Data]:
+        return {}
 
     @cached_property
     def meter(self) -> Meter:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from homelab_mcp.bootstrap.engines import LabEngines
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.ports import (
     Approver,
     Clock,
@@ -63,13 +64,15 @@ class LocalLab(LabEngines):
         secrets.learn_new_plans(self._private / "plans", self._plain_plans.list)
         return secrets.redactor()
 
-    @cached_property
-    def restic(self) -> Restic:
-        """The lab's backup container."""
+    def restic_at(self, host: str) -> Restic:
+        """The container that makes a host's backups."""
         from homelab_mcp.adapters.backup_container import BackupContainer
         from homelab_mcp.queries.backup_place import backup_container
 
-        return BackupContainer(lambda: backup_container(self))
+        def reach() -> Mapping[str, str]:
+            return {} if host == LOCAL else self._host_set.reach(host)
+
+        return BackupContainer(lambda: backup_container(self, host), reach)
 
     @cached_property
     def history(self) -> History:

@@ -7,14 +7,18 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from homelab_mcp.cli.common import FAILED, OK, JsonFlag, console, emit, lab_of
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
 
+if TYPE_CHECKING:
+    from homelab_mcp.queries.backups import Report
+
 Many = list[str] | None
+OnHost = Annotated[str, typer.Option("--host", help="Of this Docker host alone; else of all that make backups.")]
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
@@ -32,42 +36,57 @@ def register(app: typer.Typer) -> None:
 def backups(
     ctx: typer.Context,
     limit: Annotated[int, typer.Option(help="How many to list.", min=1, max=200)] = 10,
+    host: OnHost = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Tell how the backup stands: the last run, what there is, what no backup covers. Exit code 1 with a problem."""
+    from homelab_mcp.queries.backup_everywhere import Everywhere, reports
     from homelab_mcp.queries.backups import report
 
-    found = report(lab_of(ctx), most=limit)
+    lab = lab_of(ctx)
+    found = Everywhere(report(lab, most=limit, host=host), {}) if host else reports(lab, most=limit)
 
     def show() -> None:
-        out = console()
-        out.print(f"Repository {found.repository}, by the clock at {found.schedule}")
-        if found.last:
-            out.print(f"Last run   {found.last['result']}, ended {found.last['ended']}")
-        out.print(f"Last good  {found.last_ok or 'never'}")
-        if found.last_check:
-            passed = "passed" if found.last_check["ok"] else "did not pass"
-            out.print(f"Last check {passed}, ended {found.last_check['ended']}")
-        if found.at_work:
-            out.print(f"At work    a {found.at_work}")
-        for title, lines in (
-            (f"Backups ({found.total})", [f"{b.id}  {b.time}" for b in found.backups]),
-            (
-                "By another lab's id",
-                [f"{o.newest.id}  {o.newest.time}  {o.tag}, {o.total} in all" for o in found.others],
-            ),
-            ("Databases dumped", found.databases),
-            ("Not covered", found.uncovered),
-            ("Look at", found.problems),
-            ("Note", (found.note,) if found.note else ()),
-        ):
-            if lines:
-                out.print(title, style="bold")
-                for line in lines:
-                    out.print(f"  {line}", markup=False)
+        _show(found.main, title=bool(found.hosts or host))
+        for name, one in found.hosts.items():
+            if one is None:
+                console().print(f"\nHost {name}: not known", style="bold")
+            else:
+                _show(one, title=True)
 
-    emit(dataclasses.asdict(found), as_json, show)
-    raise typer.Exit(FAILED if found.problems else OK)
+    hosts = {name: one and dataclasses.asdict(one) for name, one in found.hosts.items()}
+    emit({**dataclasses.asdict(found.main), **({"hosts": hosts} if hosts else {})}, as_json, show)
+    raise typer.Exit(FAILED if found.main.problems else OK)
+
+
+def _show(found: Report, *, title: bool) -> None:
+    out = console()
+    if title:
+        out.print(f"\nHost {found.host}", style="bold")
+    out.print(f"Repository {found.repository}, by the clock at {found.schedule}")
+    if found.last:
+        out.print(f"Last run   {found.last['result']}, ended {found.last['ended']}")
+    out.print(f"Last good  {found.last_ok or 'never'}")
+    if found.last_check:
+        passed = "passed" if found.last_check["ok"] else "did not pass"
+        out.print(f"Last check {passed}, ended {found.last_check['ended']}")
+    if found.at_work:
+        out.print(f"At work    a {found.at_work}")
+    for heading, lines in (
+        (f"Backups ({found.total})", [f"{b.id}  {b.time}" for b in found.backups]),
+        (
+            "By another lab's id",
+            [f"{o.newest.id}  {o.newest.time}  {o.tag}, {o.total} in all" for o in found.others],
+        ),
+        ("Databases dumped", found.databases),
+        ("Not covered", found.uncovered),
+        ("Look at", found.problems),
+        ("Note", (found.note,) if found.note else ()),
+    ):
+        if lines:
+            out.print(heading, style="bold")
+            for line in lines:
+                out.print(f"  {line}", markup=False)
 
 
 def configure(
@@ -84,6 +103,9 @@ def configure(
     skip: Annotated[Many, typer.Option("--skip", metavar="STACK/SERVICE", help="A service to leave out.")] = None,
     ui: Annotated[bool, typer.Option("--ui", help="Also add Backrest, to look into the repository.")] = False,
     stack: Annotated[str, typer.Option(help="The stack it goes to, at first.")] = "",
+    host: Annotated[
+        str, typer.Option(help="The Docker host whose data is to be backed up, by a container there.")
+    ] = "local",
     keys_file: Annotated[
         str,
         typer.Option(help="File with the repository's keys as NAME=VALUE lines; - reads stdin. Else they are asked."),
@@ -110,9 +132,9 @@ def configure(
     lab = lab_of(ctx)
     keys = _keys(keys_file) if keys_file else {}
     if sys.stdin.isatty() and keys_file != "-":
-        names = [n for n in missing_keys(lab, changes, stack=stack) if n not in keys]
+        names = [n for n in missing_keys(lab, changes, stack=stack, host=host) if n not in keys]
         keys |= {n: typer.prompt(n, hide_input=True, err=True) for n in names}
-    plan = propose_configure_backup(lab, changes, Requester("cli"), stack=stack, ui=ui, keys=keys)
+    plan = propose_configure_backup(lab, changes, Requester("cli"), stack=stack, ui=ui, keys=keys, host=host)
     raise typer.Exit(proposed(lab, plan, as_json=as_json, plan_only=plan_only))
 
 
@@ -144,23 +166,26 @@ def _keys(file: str) -> dict[str, str]:
     return keys
 
 
-def run(ctx: typer.Context, as_json: JsonFlag = False) -> None:
-    """Make a backup now. Exit code 1 when it was not whole."""
-    from homelab_mcp.queries.backups import run_backup
+def run(ctx: typer.Context, host: OnHost = "", as_json: JsonFlag = False) -> None:
+    """Make a backup now, on all hosts that make any at the same time. Exit code 1 when one was not whole."""
+    from homelab_mcp.queries.backup_everywhere import hosts_meant, runs
 
-    found = run_backup(lab_of(ctx), on_step=_steps(as_json))
-    _ended(found, as_json, good=found["result"] == "ok")
+    lab = lab_of(ctx)
+    found = runs(lab, hosts_meant(lab, host), on_step=_steps(as_json))
+    good = all(one["result"] == "ok" for one in found.values())
+    _ended(next(iter(found.values())) if len(found) == 1 else found, as_json, good=good)
 
 
 def verify(
     ctx: typer.Context,
     sample: Annotated[int, typer.Option(help="How many files to restore and compare.", min=1, max=1000)] = 5,
+    host: Annotated[str, typer.Option(help="The Docker host whose backup is checked.")] = "local",
     as_json: JsonFlag = False,
 ) -> None:
     """Check the repository, and restore and compare a sample of files and all dumps. Exit code 1 when that fails."""
     from homelab_mcp.queries.backups import verify_backup
 
-    found = verify_backup(lab_of(ctx), sample=sample, on_step=_steps(as_json))
+    found = verify_backup(lab_of(ctx), sample=sample, on_step=_steps(as_json), host=host)
     _ended(found, as_json, good=found["ok"])
 
 
@@ -174,7 +199,7 @@ def restore(
 ) -> None:
     """Plan to put data back from a backup; what is there now is kept in the lab's trash."""
     from homelab_mcp.model.plan import Requester
-    from homelab_mcp.workflow.propose_backup import propose_restore_backup
+    from homelab_mcp.workflow.propose_restore import propose_restore_backup
 
     lab = lab_of(ctx)
     plan = propose_restore_backup(lab, target, Requester("cli"), backup=backup, path=path, on_step=_steps(as_json))

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from homelab_mcp.core.backup_config import CLASS, BackupConfig, is_pattern, parse_config
-from homelab_mcp.core.backup_jobs import Find, Jobs, config_path, engine_of, jobs_of
+from homelab_mcp.core.backup_jobs import Find, Jobs, config_path, engines_of, jobs_of
 from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.lab import LOCAL
 
 _UNHEARD = re.compile(r"[$\\\n]")
 """Patterns with these are not given to restic (see ``backup_jobs.excludes_text``)."""
@@ -53,23 +54,34 @@ def coverage_of(
         read: the text of a file of the lab, or None.
         root: the lab's on its machine, by which an absolute path is known for one of the lab.
     """
-    engine = engine_of(view)
-    if engine is None:
+    engines = engines_of(view)
+    if not engines:
         return Coverage("No backup is set up: `homelab-mcp backup configure` plans one.")
-    path = config_path(engine.stack)
-    try:
-        text = read(path)
-        config = parse_config(text) if text is not None else None
-    except HomelabError:
-        config = None
-    if config is None:
-        return Coverage(f"What the backup covers is not known: {path} cannot be read.")
-    jobs = jobs_of(view, config, engine.stack, find, host_paths, root=root)
-    words = {s.where: _words(s, engine, config, jobs) for s in view.services}
-    everywhere = [p for p in config.exclude if p.startswith("*") and not _UNHEARD.search(p)]
-    told = f"Backed up by {engine.where}, {config.schedule} (five cron fields, the lab's time zone)"
-    told += f", everywhere but for {', '.join(f'`{p}`' for p in everywhere)}." if everywhere else "."
-    return Coverage(f"{told} When a run last held is no part of this page: `homelab-mcp backups` tells.", words)
+    told, words = list[str](), dict[str, str]()
+    if LOCAL not in engines:
+        told.append("Of this machine no backup is set up: `homelab-mcp backup configure` plans one.")
+    for host, engine in engines.items():
+        of = "Backed up" if host == LOCAL else f"On host {host} backed up"
+        path = config_path(engine.stack)
+        try:
+            text = read(path)
+            config = parse_config(text) if text is not None else None
+        except HomelabError:
+            config = None
+        if config is None:
+            where = "the backup" if host == LOCAL else f"the backup of {host}"
+            told.append(f"What {where} covers is not known: {path} cannot be read.")
+            continue
+        jobs = jobs_of(view, config, engine.stack, find, host_paths, root=root)
+        # That of this machine also tells of hosts that make none.
+        mine = (s for s in view.services if s.host == host or (host == LOCAL and s.host not in engines))
+        words |= {s.where: _words(s, engine, config, jobs) for s in mine}
+        everywhere = [p for p in config.exclude if p.startswith("*") and not _UNHEARD.search(p)]
+        but = f", everywhere but for {', '.join(f'`{p}`' for p in everywhere)}" if everywhere else ""
+        told.append(f"{of} by {engine.where}, {config.schedule} (five cron fields, the lab's time zone){but}.")
+    if words:
+        told.append("When a run last held is no part of this page: `homelab-mcp backups` tells.")
+    return Coverage(" ".join(told), words)
 
 
 def _words(one: Known, engine: Known, config: BackupConfig, jobs: Jobs) -> str:

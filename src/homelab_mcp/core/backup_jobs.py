@@ -16,6 +16,7 @@ from homelab_mcp.core.labels import COMPANION_OF, SERVICE
 from homelab_mcp.core.operations.data_places import places
 from homelab_mcp.core.operations.lab_view import Known, LabView, expand
 from homelab_mcp.core.operations.stack_paths import Root
+from homelab_mcp.core.secret_files import BACKUP_STACK
 from homelab_mcp.core.stack_host import COMPOSE
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.lab import LOCAL
@@ -69,9 +70,20 @@ class Jobs:
     reached: list[tuple[str, str]] = field(default_factory=list)
 
 
-def engine_of(view: LabView) -> Known | None:
-    """The service that runs restic."""
-    return next((s for s in view.services if s.labels.get(ENGINE_LABEL) == "engine"), None)
+def engine_of(view: LabView, host: str = LOCAL) -> Known | None:
+    """The service that runs restic on that Docker host."""
+    return next((s for s in view.services if s.host == host and s.labels.get(ENGINE_LABEL) == "engine"), None)
+
+
+def engines_of(view: LabView) -> dict[str, Known]:
+    """Docker host -> the service that runs restic there, the lab's machine first."""
+    hosts = sorted({s.host for s in view.services}, key=lambda h: (h != LOCAL, h))
+    return {host: engine for host in hosts if (engine := engine_of(view, host)) is not None}
+
+
+def default_stack(host: str) -> str:
+    """The stack that a host's backup goes to where nobody says another."""
+    return BACKUP_STACK if host == LOCAL else f"{BACKUP_STACK}-{host}"
 
 
 def config_path(stack: str) -> str:
@@ -88,14 +100,16 @@ def jobs_of(
     *,
     root: Root = "",
 ) -> Jobs:
-    """What a backup of this lab does.
+    """What a backup of this lab does on one of its Docker hosts, which is the one that ``stack`` is on.
+
+    That of the lab's own machine tells also what lies on hosts that make no backup.
 
     Args:
         view: the lab.
         config: the backup's settings.
         stack: the stack that makes the backups, whose own dumps and repository are not backed up.
         find: a definition by id, or None.
-        host_paths: folders of the host that are backed up as well.
+        host_paths: folders of the lab's own machine that are backed up as well.
         root: the lab's on its machine, by which an absolute path is known for one of the lab.
     """
     own = ("repository", "dumps", "restore", "state")
@@ -103,10 +117,12 @@ def jobs_of(
     # What this program keeps for a while by itself: thrown-away data and plans.
     jobs.excludes += [".homelab/trash", ".homelab/checks", ".homelab/plans", "*.homelab-tmp"]
     paths = paths_of(view, root)
+    engines = engines_of(view)
+    host = next((h for h, engine in engines.items() if engine.stack == stack), LOCAL)
+    makers = {engine.stack for engine in engines.values()} | {stack}
     for one in view.services:
-        if one.stack == stack:
-            continue
-        _service(view, one, config, find, jobs, host_paths, paths)
+        if one.stack not in makers and (one.host == host or (host == LOCAL and one.host not in engines)):
+            _service(view, one, config, find, jobs, host_paths if host == LOCAL else (), paths, host)
     anew = [e for e in dict.fromkeys(jobs.excludes) if e not in jobs.settings]
     jobs.settings = [e for e in dict.fromkeys([*jobs.settings, *config.exclude]) if e not in anew]
     jobs.excludes = [*anew, *jobs.settings]
@@ -114,7 +130,14 @@ def jobs_of(
 
 
 def _service(
-    view: LabView, one: Known, config: BackupConfig, find: Find, jobs: Jobs, host_paths: tuple[str, ...], paths: Paths
+    view: LabView,
+    one: Known,
+    config: BackupConfig,
+    find: Find,
+    jobs: Jobs,
+    host_paths: tuple[str, ...],
+    paths: Paths,
+    host: str,
 ) -> None:
     siblings = {s.name: s.data for s in view.services if s.stack == one.stack}
     near = paths.nears[one.stack]
@@ -128,10 +151,11 @@ def _service(
         jobs.settings += out
         jobs.uncovered.append((one.where, ", ".join(out) or "it", "left out by backup.yaml"))
         return
-    if one.host != LOCAL:
+    if one.host != host:
         what = [*folders, *found.volumes, *(expand(p, one.env) for p in found.outside)]
         if data := [p for p in what if not is_system(p)]:
-            jobs.uncovered.append((one.where, ", ".join(data), f"on host {one.host}; the backup copies this machine's"))
+            why = f"on host {one.host}, which makes no backup: backup configure --host {one.host}"
+            jobs.uncovered.append((one.where, ", ".join(data), why))
         return
     jobs.owners += [(folder, one.stack, one.name) for folder in folders]
     dumped = _store(view, one, folders, find, jobs, paths)

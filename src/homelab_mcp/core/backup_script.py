@@ -21,7 +21,9 @@ export RESTIC_PROGRESS_FPS=0.5
 errors=/state/errors.now
 say() { echo "STEP $*"; }
 # Several labs may share a repository: each backup has its lab's id as a tag, where the lab has one.
-own=$(head -c 32 /lab/.homelab/id 2>/dev/null | tr -cd '0-9a-f') own=${own:+lab-$own}
+own=$(head -c 32 /lab/.homelab/id 2>/dev/null | tr -cd '0-9a-f') own=${own:-${HOMELAB_LAB:-}} own=${own:+lab-$own}
+# Each Docker host of a lab makes backups of what it has. They may share a repository: each has its host's name.
+origin=lab${HOMELAB_HOST:+/$HOMELAB_HOST}
 """
 
 _REST = r"""wrong() { echo "PROBLEM $*"; echo "$*" >>"$errors"; }
@@ -147,9 +149,9 @@ backup() {
   links
   say "copying into the repository"
   eval "set -- /lab /dumps $ALSO"
-  { restic backup --json --host lab --tag homelab ${own:+--tag "$own"} --exclude-file /backup/excludes \
-      --exclude-file /state/excludes "$@" 2>/state/said; echo $? >/state/code; } | tee /state/restic.out |
-    grep '^{"message_type":"s'
+  { patient restic backup --json --host "$origin" --tag homelab ${own:+--tag "$own"} \
+      --exclude-file /backup/excludes --exclude-file /state/excludes "$@"; echo $? >/state/code; } |
+    tee /state/restic.out | grep '^{"message_type":"s'
   id=$(sed -n 's/.*"message_type":"summary".*"snapshot_id":"\([0-9a-f]*\)".*/\1/p' /state/restic.out | tail -n 1)
   if [ -z "$id" ]; then wrong "restic: $(why)"; finish failed ""; exit 1; fi
   wording() { { grep -m 1 -i error /state/said || head -n 1 /state/said; } | cut -c1-200; }
@@ -165,7 +167,7 @@ backup() {
 let_go() {
   # A tag that is asked for is found among others too: without an id of its own a lab would let go of every lab's.
   if [ -z "$own" ]; then
-    restic snapshots --no-lock --json --tag homelab >/state/listing.own 2>/state/said ||
+    restic snapshots --no-lock --json --tag homelab --host "$origin" >/state/listing.own 2>/state/said ||
       { wrong "old snapshots stay, as whose they are cannot be asked: $(why)"; return; }
     if grep -q '"lab-' /state/listing.own; then
       wrong "old snapshots stay: this lab has no id (.homelab/id), and labs that have one keep theirs in the repository"
@@ -174,8 +176,8 @@ let_go() {
   fi
   # Those without a lab's tag may be another's that has an older version: nobody lets go of them.
   # shellcheck disable=SC2086
-  restic forget --quiet --tag "homelab${own:+,$own}" --group-by tags $KEEP --prune >/state/said 2>&1 ||
-    wrong "old snapshots stay: $(why)"
+  patient restic forget --quiet --host "$origin" --tag "homelab${own:+,$own}" --group-by tags $KEEP --prune \
+    >/dev/null || wrong "old snapshots stay: $(why)"
 }
 
 # A path as restic's filters take it: what is a pattern's sign there stands for itself.
@@ -187,7 +189,8 @@ fetch() {
   snapshot=$1 into=$2; shift 2
   for one in "$@"; do shift; set -- "$@" --include "$(plainly "$one")"; done
   # Without a lock, as a check holds one for hours, and who needs data back cannot wait.
-  restic restore "$snapshot" ${whose:+--tag "$whose"} --no-lock --target "$into" "$@" >/state/said 2>&1 </dev/null
+  restic restore "$snapshot" ${whose:+--tag "$whose" --host "$origin"} --no-lock --target "$into" "$@" \
+    >/state/said 2>&1 </dev/null
 }
 # restore SNAPSHOT ID PATH...: below /restore/ID; a database file comes from its copy.
 restore() {

@@ -25,8 +25,8 @@ small() { [ -f "$1" ] && [ "$(stat -c %s "$1" 2>/dev/null || echo 99999999)" -lt
 # whose: the tags by which restic's "latest" is this lab's; any lab's where none has its tag yet.
 whose() {
   whose=homelab
-  [ -z "$own" ] || ! restic snapshots --no-lock --json --latest 1 --tag "homelab,$own" 2>/dev/null | grep -q '"time"' ||
-    whose=homelab,$own
+  [ -z "$own" ] || ! restic snapshots --no-lock --json --latest 1 --tag "homelab,$own" --host "$origin" 2>/dev/null |
+    grep -q '"time"' || whose=homelab,$own
 }
 # compared COUNT: the repository's own check, and a sample restored and compared with what is here.
 compared() {
@@ -37,8 +37,8 @@ compared() {
     { echo "PROBLEM $(why /state/checking.said)"; return 1; }
   rm -rf /restore/verify; mkdir -p /restore/verify
   whose
-  { restic ls latest --tag "$whose" /lab --recursive 2>/dev/null || restic ls latest --tag "$whose" /lab; } \
-    >/state/listed 2>/dev/null
+  { restic ls latest --tag "$whose" --host "$origin" /lab --recursive 2>/dev/null ||
+      restic ls latest --tag "$whose" --host "$origin" /lab; } >/state/listed 2>/dev/null
   { grep '^/lab/' /state/listed | shuf | while IFS= read -r f; do ! small "$f" || echo "$f"; done | head -n "$1"
     find /dumps -type f -size -20000k | head -n 20; } >/state/sample
   set --

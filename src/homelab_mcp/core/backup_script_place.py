@@ -29,6 +29,18 @@ authority() {
   export RCLONE_CA_CERT="$ca"
 }
 restic() { command restic ${ca:+--cacert "$ca"} "$@"; }
+# patient COMMAND...: another host's run may have the repository for itself; up to two hours of waiting for that.
+# What it says of errors is in /state/said.
+patient() {
+  for try in $(seq 1 250); do
+    "$@" 2>/state/said && return 0
+    code=$?
+    grep -q "already locked" /state/said || return $code
+    [ "$try" != 1 ] || say "waiting until another run has left the repository" >&2
+    sleep $((try < 12 ? 5 : 30))
+  done
+  return $code
+}
 # What SSH itself says when it is asked: restic ends before it has passed that on, or passes on a greeting alone.
 ssh_says() {
   place=${RESTIC_REPOSITORY#sftp:}
@@ -77,6 +89,16 @@ repository() {
     esac
     return 1
   fi
+  # Two that make one at the same time leave one that nobody can read: it is the first host's to make.
+  if [ -n "${HOMELAB_SHARED:-}" ]; then
+    say "waiting for the repository, which $HOMELAB_SHARED makes"
+    for try in $(seq 1 60); do
+      sleep 5
+      if restic cat config >/dev/null 2>/state/said; then note; return 0; fi
+    done
+    echo "it is not there yet: make a backup of $HOMELAB_SHARED first, whose it is too" >/state/said
+    return 1
+  fi
   say "making the repository"
   restic init >/state/said 2>&1 && note
 }
@@ -87,15 +109,15 @@ newest() {
   [ "$whose" = homelab ] || return 0
   # Those without a lab's tag may be of yet another lab, which has no id.
   marks='"lab-[^"]*"|"tags":\["homelab"]'
-  restic snapshots --no-lock --json --tag homelab >/state/listing.newest 2>/state/said ||
+  restic snapshots --no-lock --json --tag homelab --host "$origin" >/state/listing.newest 2>/state/said ||
     { echo "PROBLEM $(why)"; exit 1; }
   [ "$(grep -oE "$marks" /state/listing.newest | sort -u | grep -c .)" -gt 1 ] || return 0
   echo "PROBLEM none of the backups is known to be this lab's, and they are of several: name one by its id"
   exit 1
 }
 """
-"""Shell functions ``keys``, ``authority``, ``restic``, ``ssh_says``, ``why``, ``repository`` and ``newest``, for
-BusyBox's shell; they use ``say`` and ``whose``.
+"""Shell functions ``keys``, ``authority``, ``restic``, ``patient``, ``ssh_says``, ``why``, ``repository`` and
+``newest``, for BusyBox's shell; they use ``say`` and ``whose``.
 
 ``/state/repository`` holds each place that was reached, one a line. It was the last one alone once, with
 ``/repository`` for every local folder.

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from homelab_mcp.core.homepage_elsewhere import entry_of
 from homelab_mcp.core.host_routes import HostRoute
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE
 from homelab_mcp.core.operations.lab_view import Known, LabView
@@ -19,7 +20,7 @@ from homelab_mcp.core.service_facts import environment_of, folder_at
 from homelab_mcp.core.yaml12 import YamlRefused, load
 from homelab_mcp.core.yaml_emit import Style, entry
 from homelab_mcp.model.errors import NotFound
-from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.model.lab import LOCAL, LabSettings
 
 HOMEPAGE = "homepage"
 CONFIG_TARGET = "/app/config"
@@ -49,8 +50,8 @@ class Page:
 
 
 def page_of(lab: LabView) -> Page | None:
-    """The lab's Homepage, where its ``/app/config`` is a folder of the lab."""
-    for service in lab.services:
+    """The lab's Homepage on this machine, where its ``/app/config`` is a folder of the lab: files reach no other."""
+    for service in lab.on(LOCAL).services:
         image = str(service.data.get("image", "")).partition("@")[0]
         ours = service.labels.get(SERVICE) == HOMEPAGE and not service.labels.get(COMPANION_OF)
         if ours or re.search(r"(^|/)gethomepage/homepage(:|$)", image):
@@ -77,6 +78,7 @@ def external_entries(settings: LabSettings, elsewhere: Iterable[HostRoute] = ())
 
     Homepage finds this machine's containers by itself and has no way to ask another host's Docker.
     """
+    reached = {r.service.where: r for r in reversed(list(elsewhere)) if r.url}
     groups: dict[str, list[dict[str, Any]]] = {}
     for name, route in sorted(settings.external.items()):
         told: dict[str, Any] = {"href": f"https://{route.host_name(name, settings.domain)}{route.path}"}
@@ -87,12 +89,11 @@ def external_entries(settings: LabSettings, elsewhere: Iterable[HostRoute] = ())
         # The machine itself: through Traefik only the log-in would answer.
         told["siteMonitor"] = route.url
         groups.setdefault(route.group or "Network", []).append({route.shown(name): told})
-    for _, one in sorted({r.service.where: r for r in elsewhere if r.url}.items()):
+    for _, one in sorted(reached.items()):
         labels = one.service.labels
         name, group = labels.get("homepage.name", ""), labels.get("homepage.group", "")
         if name and group:
-            told = {k: labels[f"homepage.{k}"] for k in ("href", "icon", "description") if labels.get(f"homepage.{k}")}
-            groups.setdefault(group, []).append({name: {**told, "siteMonitor": one.url}})
+            groups.setdefault(group, []).append({name: entry_of(one)})
     return [{group: entries} for group, entries in sorted(groups.items())]
 
 

@@ -22,6 +22,9 @@ STRATEGY, SESSION, THEME = "homelab.lazy", "homelab.lazy.session", "homelab.lazy
 RESTART = "homelab.lazy.restart"
 """The restart policy from before, where lazy loading changed it."""
 
+SABLIER = "sablier"
+"""The definition that a Sablier is made from."""
+
 PLUGIN = "github.com/sablierapp/sablier-traefik-plugin"
 PLUGIN_VERSION = "v1.3.1"
 PLUGIN_FLAGS = (
@@ -30,6 +33,8 @@ PLUGIN_FLAGS = (
 )
 PLUGIN_TOKEN = "plugin:sablier"  # noqa: S105
 """In the ``x-homelab-added`` of Traefik's service: the flags came with lazy loading and go with it."""
+SERVER_TOKEN = "server:sablier"  # noqa: S105
+"""In that of another host's Sablier: it came with the first service that sleeps there and goes with the last."""
 
 FILE = "sablier.yml"
 PORT = 10000
@@ -77,7 +82,7 @@ def lazy_of(service: Known) -> Lazy | None:
 
 
 def sleepers(lab: LabView) -> dict[str, Lazy]:
-    """Every service that sleeps, by ``stack/service``."""
+    """Every service that sleeps, by ``stack/service``; of one host in what :meth:`LabView.on` gives."""
     found = ((s.where, lazy_of(s)) for s in lab.services)
     return {where: lazy for where, lazy in found if lazy is not None}
 

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from homelab_mcp.core.checks.images import DATABASES, SCHEDULERS, SIGN_ON
+from homelab_mcp.core.host_routes import has_own_traefik
 from homelab_mcp.core.network_sharers import owner_of
 from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.core.stack_host import SWARM
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import ContainerState
 
 _PROXIES = frozenset(
@@ -88,8 +88,8 @@ def _reasons(
 ) -> Iterator[str]:
     if service.engine == SWARM:
         yield "Swarm runs it, and Sablier wakes containers of Compose alone."
-    if service.host != LOCAL:
-        yield f"It is on host {service.host}, and Sablier wakes containers of this machine alone."
+    if has_own_traefik(lab, service.host):
+        yield f"A Traefik of its own serves host {service.host}, and no plan writes middlewares for that one."
     name = image_name(service.data)
     if definition is not None and not definition.lazy.ok:
         yield definition.lazy.why

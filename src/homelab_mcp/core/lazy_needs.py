@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from homelab_mcp.core import lazy
+from homelab_mcp.core import lazy, lazy_hosts
 from homelab_mcp.core.labels import made_from
 from homelab_mcp.core.lazy_fitness import image_name
 from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.core.operations.lazy_request import LazyRequest
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
+from homelab_mcp.model.lab import LOCAL
 
 _STATIC_FILES = ("traefik.yml", "traefik.yaml", "traefik.toml")
 
@@ -31,19 +32,22 @@ def definition_of(service: Known, find: Callable[[str], ServiceDefinition]) -> S
     return None
 
 
-def traefik_for(lab: LabView, read: Callable[[str], str | None]) -> tuple[Known, bool]:
-    """Traefik, and whether it loads Sablier's plugin already.
+def traefik_for(lab: LabView, host: str, read: Callable[[str], str | None]) -> tuple[Known, bool]:
+    """Traefik, and whether it loads Sablier's plugin already, for a service on ``host``.
 
     Raises:
         InvalidInput: ``no_traefik``, ``no_sablier``, ``traefik_too_old``, ``no_dynamic_folder``; ``plugin_unknown``
             where its options are in a file that is not seen.
     """
-    traefik, server = lab.made_from("traefik"), lab.made_from("sablier")
+    traefik, server = lazy_hosts.traefik_of(lab), lazy_hosts.server_on(lab, host)
     if traefik is None:
         raise InvalidInput("The lab has no Traefik.", hint="Add traefik first.", code="no_traefik")
     if server is None:
+        where = "The lab" if host == LOCAL else f"Host {host}"
         raise InvalidInput(
-            "The lab has no Sablier, which stops and starts services.", hint="Add sablier first.", code="no_sablier"
+            f"{where} has no Sablier, which stops and starts services.",
+            hint=f"Add sablier{'' if host == LOCAL else ' there'} first.",
+            code="no_sablier",
         )
     version = lazy.traefik_version(traefik)
     if version is not None and version < lazy.OLDEST_TRAEFIK:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from homelab_mcp.core.labels import labels_of
@@ -14,7 +15,10 @@ _LOWEST, _SHIFTED, _SPARE = 1024, 10_000, 20_000
 
 
 def published(
-    services: Mapping[str, dict[str, Any]], address: str, taken: Collection[int]
+    services: Mapping[str, dict[str, Any]],
+    address: str,
+    taken: Collection[int],
+    also: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, dict[str, Any]]:
     """New services with each routed port published on the host's private address alone.
 
@@ -22,6 +26,7 @@ def published(
         services: as they are to be written.
         address: the private address.
         taken: host ports that others on that host have.
+        also: by service a TCP port of its container that is asked without a route.
     """
     used = {
         *taken,
@@ -31,7 +36,9 @@ def published(
     for name, block in services.items():
         own = list(block.get("ports") or ())
         labels = labels_of(block)
-        for port, kind in dict.fromkeys(routed_ports(labels)) if labels.get("traefik.enable") == "true" else ():
+        wanted = list(routed_ports(labels)) if labels.get("traefik.enable") == "true" else []
+        wanted += [(also[name], "tcp")] if name in also else []
+        for port, kind in dict.fromkeys(wanted):
             if block.get("network_mode") == "host" or published_at(own, {}, port, address, kind):
                 continue
             chosen = _free(port, used)

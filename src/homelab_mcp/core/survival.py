@@ -33,6 +33,7 @@ def survival(
     uncovered: Collection[str] | None,
     nodes: Sequence[Node] = (),
     standbys: Sequence[StandbySeen] = (),
+    backed: Collection[str] = (LOCAL,),
 ) -> list[Failure]:
     """Every failure that was thought through, the smallest first.
 
@@ -40,9 +41,10 @@ def survival(
         lab: the lab's services.
         settings: the lab's.
         checked: ``stack/service`` whose containers have a health check, where the engine was asked.
-        uncovered: ``stack/service`` with data that the lab's backup does not hold; None: the lab makes none.
+        uncovered: ``stack/service`` with data that the lab's backups do not hold; None: the lab makes none.
         nodes: the Swarm's, where this machine manages one and was asked.
         standbys: of the core, on hosts that were asked.
+        backed: Docker hosts that make backups.
     """
     services = [s for s in lab.services if not _ends_by_itself(s, lab)]
     found = [
@@ -57,7 +59,7 @@ def survival(
     ]
     found += _gates(lab, settings, services)
     for host in sorted({s.host for s in services}, key=lambda h: (h != LOCAL, h)):
-        lost = _lost(host, lab, services, uncovered, nodes)
+        lost = _lost(host, lab, services, uncovered if host in backed else None, nodes)
         found.append(with_standby(lost, lab, settings, standbys) if host == LOCAL else lost)
     found += [_node_lost(node, services, nodes) for node in nodes if not node.here]
     return found
@@ -150,16 +152,13 @@ def _lost(
             down[one.where] = "it runs on, but its address, certificate and log-in are on this machine"
     elsewhere = [n for n in nodes if not n.here]
     mine = [s for s in services if s.host == host and keeps_data(s) and not any(bound_to(s, n) for n in elsewhere)]
-    # The lab's backup reads this machine's disks alone.
-    gone = [s.where for s in mine if uncovered is None or host != LOCAL or s.where in uncovered]
+    gone = [s.where for s in mine if uncovered is None or s.where in uncovered]
     if uncovered is None:
-        note = "The lab makes no backup."
-    elif host == LOCAL:
+        note = "The lab makes no backup." if host == LOCAL else f"No backup is made on {host}."
+    else:
         note = (
             "What the backup holds comes back on a new machine, if its repository is elsewhere and a restore was tried."
         )
-    else:
-        note = "The lab's backup does not reach that machine's disks."
     return Failure(
         f"The machine {'of the lab' if host == LOCAL else host} is lost",
         tuple(s.where for s in services if s.where not in down and s.where not in unknown),

@@ -2,7 +2,7 @@
 
 from homelab_mcp.ports.backup import Restic
 from homelab_mcp.ports.chat import ToolServers
-from homelab_mcp.ports.data import Data, Owned, Owners
+from homelab_mcp.ports.data import Data, Owned, Owners, PlacedData
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, EngineInfo, Judge, Probe, ProbeResult
 from homelab_mcp.ports.hardware import Hardware, Place
@@ -59,6 +59,7 @@ __all__ = [
     "Owned",
     "Owners",
     "Place",
+    "PlacedData",
     "PlanStore",
     "Probe",
     "ProbeResult",

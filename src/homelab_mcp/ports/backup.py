@@ -23,6 +23,10 @@ class Restic(Protocol):
         """All that ``run.sh WORDS`` prints. Raises EngineFailed (``backup_failed``) when it ends with an error."""
         ...
 
+    def knock(self) -> None:
+        """Find out within a second whether its Docker host is there. Raises EngineUnavailable (``host_silent``)."""
+        ...
+
     def load(self, service: str, file: str) -> None:
         """Load a restored dump (its path in the lab) into a database (``stack/service``) that has just begun anew.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,4 +78,21 @@ class Data(Protocol):
 
     def drop_trash(self, name: str) -> None:
         """Delete one of them for good, following no link. Raises StorageFailed."""
+        ...
+
+
+class PlacedData(Data, Protocol):
+    """Each stack's data on the stack's own host, and a folder of the trash where its name says (``core.trash``).
+
+    Beside what ``Data`` says, every call about another host raises EngineUnavailable where it cannot be reached, or
+    where nobody knows whether it was done (``host_lost``); who asks again then hears how it stays. ``trash`` is this
+    machine's. Of a host that nothing gives way to, there is nothing.
+    """
+
+    def host(self, path: str) -> str:
+        """The host that it is on; ``local`` as well for one that nothing gives way to. Nothing is asked."""
+        ...
+
+    def others(self) -> Mapping[str, Data]:
+        """Other hosts whose data can be asked for. Nothing is asked."""
         ...

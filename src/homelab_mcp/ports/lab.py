@@ -12,7 +12,7 @@ from homelab_mcp.core.redact import Redactor
 from homelab_mcp.model.diagnosis import Signature
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.ports.backup import Restic
-from homelab_mcp.ports.data import Data
+from homelab_mcp.ports.data import Data, PlacedData
 from homelab_mcp.ports.disk import Clock, Files, Lock
 from homelab_mcp.ports.engine import Compose, Engine, Judge, Probe
 from homelab_mcp.ports.hardware import Hardware
@@ -115,7 +115,15 @@ class Lab(Protocol):
     @property
     def files(self) -> Files: ...
     @property
-    def data(self) -> Data: ...
+    def data(self) -> Data:
+        """Of this machine, whatever host a stack is on."""
+        ...
+
+    @property
+    def placed_data(self) -> PlacedData:
+        """Of each stack on its own host: for plans that move it there."""
+        ...
+
     @property
     def meter(self) -> Meter: ...
     @property
@@ -132,8 +140,10 @@ class Lab(Protocol):
     def registry(self) -> Registry: ...
     @property
     def releases(self) -> Releases: ...
-    @property
-    def restic(self) -> Restic: ...
+    def restic_at(self, host: str) -> Restic:
+        """What makes the backups of that Docker host; ``local`` is the lab's machine."""
+        ...
+
     @property
     def swarm(self) -> Swarm: ...
     @property

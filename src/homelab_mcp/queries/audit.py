@@ -21,7 +21,7 @@ from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
 from homelab_mcp.ports import Engine, Lab
 from homelab_mcp.ports.meter import Use
-from homelab_mcp.queries.backups import report
+from homelab_mcp.queries.backup_everywhere import reports
 from homelab_mcp.queries.find import check_stack, read_stacks
 from homelab_mcp.queries.on_host import in_view, own_machine
 from homelab_mcp.queries.validate_lab import check
@@ -77,10 +77,11 @@ def _firewall(lab: Lab) -> str:
 
 def _backup(lab: Lab) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
     try:
-        found = report(lab)
+        found = reports(lab)
     except NotFound:
         return None
-    return found.uncovered, found.problems
+    every = (found.main, *found.hosts.values())
+    return tuple(told for one in every if one for told in one.uncovered), found.main.problems
 
 
 def _secrets(stack: StackFiles) -> Iterable[tuple[str, str]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from homelab_mcp.model.errors import EngineFailed
-from homelab_mcp.model.lab import PRIVATE_FOLDER
+from homelab_mcp.model.lab import LOCAL, PRIVATE_FOLDER
 from homelab_mcp.ports import Lab, Restic
 
 READ_SECONDS = 120.0
@@ -19,7 +19,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """One snapshot of the repository: its short id, when (RFC 3339, UTC), and how many bytes where it is known."""
+    """One snapshot of the repository: its short id, and when (RFC 3339, UTC)."""
 
     id: str
     time: str
@@ -49,6 +49,8 @@ class Listing:
             none is known to be this lab's, as on a new machine, it may be any of the repository.
         others: what has another lab's id and is not among them.
         untagged: how many of an older version are among them beside this lab's own; no run lets go of those.
+        every: all that the repository holds, of whatever lab and Docker host, the newest first.
+        makers: id -> the Docker host that made it.
         doubtful: whose they are, where none is known to be this lab's and they are several's: no "latest" then.
         foreign: the other lab's tag, where they are all of that one, as on a new machine.
     """
@@ -59,6 +61,8 @@ class Listing:
     doubtful: tuple[Others, ...] = ()
     foreign: str = ""
     untagged: int = 0
+    every: tuple[Backup, ...] = ()
+    makers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def note(self) -> str | None:
@@ -76,24 +80,34 @@ class Listing:
         )
 
 
-def listing(lab: Lab) -> Listing:
-    """What the lab's repository holds. Raises as ``Restic`` does."""
-    raw, own = _raw(lab.restic), f"lab-{(lab.files.read(f'{PRIVATE_FOLDER}/id') or '').strip()}"
+def listing(lab: Lab, host: str = LOCAL) -> Listing:
+    """What the repository of one of the lab's Docker hosts holds of that host. Raises as ``Restic`` does."""
+    everything, own = _raw(lab.restic_at(host)), f"lab-{(lab.files.read(f'{PRIVATE_FOLDER}/id') or '').strip()}"
+    every, makers = _sorted(everything), {one.id: _maker(s) for s in everything for one in _sorted([s])}
+    raw = [s for s in everything if _maker(s) == host]
     labs = [(s, sorted({str(t) for t in s.get("tags") or () if str(t).startswith("lab-")})) for s in raw]
     ours = [s for s, names in labs if own in names]
     theirs = _by_tag((names[0] if names else "", s) for s, names in labs if own not in names)
     if ours:
         there = _sorted([s for s, names in labs if own in names or not names])
-        return Listing(_sorted(ours)[0], there, tuple(o for o in theirs if o.tag), untagged=len(there) - len(ours))
+        return Listing(
+            _sorted(ours)[0],
+            there,
+            tuple(o for o in theirs if o.tag),
+            untagged=len(there) - len(ours),
+            every=every,
+            makers=makers,
+        )
     there = _sorted(raw)
     # Those without a tag may be of yet another lab, which has no id.
     several = len(theirs) > 1
     foreign = "" if several else next((o.tag for o in theirs), "")
-    return Listing(next(iter(there), None), there, doubtful=theirs if several else (), foreign=foreign)
+    doubtful = theirs if several else ()
+    return Listing(next(iter(there), None), there, doubtful=doubtful, foreign=foreign, every=every, makers=makers)
 
 
 def snapshots(lab: Lab) -> tuple[Backup, ...]:
-    """Every backup of this lab, the newest first, as :func:`listing` has it. Raises as ``Restic`` does."""
+    """Every backup of this lab's machine, the newest first, as :func:`listing` has it. Raises as ``Restic`` does."""
     return listing(lab).backups
 
 
@@ -116,6 +130,12 @@ def _by_tag(marked: Iterable[tuple[str, dict[str, Any]]]) -> tuple[Others, ...]:
         found.setdefault(tag, []).append(snapshot)
     every = [Others(tag, len(raw), _sorted(raw)[0]) for tag, raw in found.items()]
     return tuple(sorted(every, key=lambda o: o.newest.time, reverse=True))
+
+
+def _maker(snapshot: dict[str, Any]) -> str:
+    """The script gives each backup a name of its own for a host; what has none is of the lab's machine."""
+    lab, _, host = str(snapshot.get("hostname", "")).partition("/")
+    return host if lab == "lab" and host else LOCAL
 
 
 def _raw(restic: Restic) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.ports import Lab, Restic
 from homelab_mcp.queries.backup_list import READ_SECONDS, Backup, Others, listing
 from homelab_mcp.queries.backup_place import backup_place
@@ -23,7 +24,7 @@ _LATE_HOURS = {"day": 36, "week": 8 * 24, "month": 32 * 24}
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a lab's backup stands.
+    """How the backup of one of a lab's Docker hosts stands.
 
     Args:
         repository: where it goes.
@@ -41,6 +42,7 @@ class Report:
         others: backups in the repository that are not counted here, as they have another lab's id; this lab's of before
             it came to another machine may be among them.
         note: a sentence on what is as it should be and may be tidied by hand; None where there is nothing.
+        host: the Docker host; ``local`` is the lab's machine.
     """
 
     repository: str
@@ -56,14 +58,15 @@ class Report:
     at_work: str = ""
     others: tuple[Others, ...] = ()
     note: str | None = None
+    host: str = LOCAL
 
 
-def report(lab: Lab, *, most: int = 10) -> Report:
-    """How the lab's backup stands; what cannot be asked is among the problems.
+def report(lab: Lab, *, most: int = 10, host: str = LOCAL) -> Report:
+    """How a host's backup stands; what cannot be asked is among the problems.
 
     Raises NotFound (``no_backup``), InvalidInput (``bad_backup_config``).
     """
-    place = backup_place(lab)
+    place = backup_place(lab, host)
     problems: list[str] = []
     backups: tuple[Backup, ...] = ()
     others: tuple[Others, ...] = ()
@@ -72,9 +75,9 @@ def report(lab: Lab, *, most: int = 10) -> Report:
     last_ok: dict[str, Any] | None = None
     lines: list[str] = []
     try:
-        lines = lab.restic.read(["status"], seconds=READ_SECONDS).splitlines()
+        lines = lab.restic_at(host).read(["status"], seconds=READ_SECONDS).splitlines()
         last, last_ok = (_json(line) for line in (*lines, "null", "null")[:2])
-        backups, others, note = (found := listing(lab)).backups, found.others, found.note
+        backups, others, note = (found := listing(lab, host)).backups, found.others, found.note
     except (EngineFailed, EngineUnavailable) as error:
         problems.append(f"{error.message} {error.hint}".strip())
     problems += _judged(lab.clock.now(), place.config.schedule, last, last_ok)
@@ -96,16 +99,17 @@ def report(lab: Lab, *, most: int = 10) -> Report:
         next((line[6:] for line in lines if line.startswith("WORKS ")), ""),
         others,
         note,
+        host,
     )
 
 
-def run_backup(lab: Lab, on_step: Callable[[str], None] | None = None) -> dict[str, Any]:
-    """Make a backup now; ``on_step`` is told each step and how far it is. The run's own record is the answer.
+def run_backup(lab: Lab, on_step: Callable[[str], None] | None = None, *, host: str = LOCAL) -> dict[str, Any]:
+    """Make a host's backup now; ``on_step`` is told each step and how far it is. The run's own record is the answer.
 
     Raises EngineFailed (``backup_at_work``, ``backup_failed``) and as ``Restic`` does.
     """
-    backup_place(lab)
-    return made_now(lab.restic, on_step)
+    backup_place(lab, host)
+    return made_now(lab.restic_at(host), on_step)
 
 
 def made_now(restic: Restic, on_step: Callable[[str], None] | None = None) -> dict[str, Any]:
@@ -137,19 +141,21 @@ def _last_run(restic: Restic) -> dict[str, Any] | None:
     return _json((restic.read(["status"], seconds=READ_SECONDS).splitlines() or ["null"])[0])
 
 
-def verify_backup(lab: Lab, *, sample: int = 5, on_step: Callable[[str], None] | None = None) -> dict[str, Any]:
+def verify_backup(
+    lab: Lab, *, sample: int = 5, on_step: Callable[[str], None] | None = None, host: str = LOCAL
+) -> dict[str, Any]:
     """Restic's own check, and a sample of files and all dumps restored and compared with what is here.
 
     Returns ok, and lists of what was the same, newer here than there, or different. Raises EngineFailed
     (``backup_at_work``: a backup, or another check), and as ``Restic`` does.
     """
-    backup_place(lab)
+    backup_place(lab, host)
 
     def heard(line: str) -> None:
         if on_step is not None and (told := progress(line)):
             on_step(told)
 
-    code, lines = lab.restic.run(["verify", str(sample)], seconds=VERIFY_SECONDS, on_line=heard)
+    code, lines = lab.restic_at(host).run(["verify", str(sample)], seconds=VERIFY_SECONDS, on_line=heard)
     if code == BUSY:
         what = "A backup" if any("backup" in line for line in lines) else "A check"
         raise EngineFailed(

@@ -12,6 +12,7 @@ from homelab_mcp.core.access import all_routes
 from homelab_mcp.core.host_findings import judged
 from homelab_mcp.core.hosts import private_addresses
 from homelab_mcp.core.lab_check import AREAS, ASKED_FOR, CERT_DAYS, Answer, Checked, Trouble
+from homelab_mcp.core.lazy import sleepers
 from homelab_mcp.core.open_applies import failed_applies, open_applies
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.redact import safe
@@ -114,11 +115,15 @@ def _led(lab: Lab, seen: LabView, settings: LabSettings, unseen: list[str]) -> l
 
     Another host's go through this machine's Traefik, by the file that plans write from their labels.
     """
-    mine = in_view(lab)
+    # Without a log-in before it a look would wake who sleeps.
+    asleep, mine = sleepers(seen), in_view(lab)
+    routes = [r for r in all_routes(seen, settings) if mine(r.where)]
+    woken = {r.host for r in routes if r.policy == "bypass" and r.where in asleep}
+    unseen += [f"{host}: not asked, as that would wake it." for host in sorted(woken)]
     near = list(all_routes(seen.on(LOCAL), settings))
     here = [r.host for r in near]
-    found = [(r.host, "", "") for r in near if mine(r.where)]
-    away = [r for r in all_routes(seen, settings) if r.host not in here and mine(r.where)]
+    found = [(r.host, "", "") for r in near if r.host not in woken and mine(r.where)]
+    away = [r for r in routes if r.host not in {*here, *woken}]
     if not away:
         return found
     folder = host_routes.core_folder(seen)
@@ -174,15 +179,15 @@ def _certificates(lab: Lab, days: int) -> Iterator[Trouble]:
 
 
 def _backups(lab: Lab, looked: dict[str, int]) -> Iterator[Trouble]:
-    """The lab's own backup, where it has one: that there is none is an audit's business."""
-    from homelab_mcp.queries.backups import report
+    """The lab's own backups, where it has any: that there is none is an audit's business."""
+    from homelab_mcp.queries.backup_everywhere import reports
 
     try:
-        found = report(lab)
+        found = reports(lab)
     except NotFound:
         return
-    looked["backups"] = found.total
-    yield from (Trouble("backups", "", said) for said in found.problems)
+    looked["backups"] = found.main.total + sum(one.total for one in found.hosts.values() if one)
+    yield from (Trouble("backups", "", said) for said in found.main.problems)
 
 
 def _host(lab: Lab, unseen: list[str], looked: dict[str, int]) -> Iterator[Trouble]:

@@ -61,6 +61,7 @@ def failures(lab: Lab, known: LabView) -> list[Failure]:
         uncovered=uncovered,
         nodes=_nodes(lab, known),
         standbys=_standbys(lab, known),
+        backed=tuple(backup_jobs.engines_of(known)),
     )
 
 
@@ -92,11 +93,9 @@ def _checked(lab: Lab) -> set[str]:
 
 
 def _uncovered(lab: Lab, known: LabView) -> set[str] | None:
-    """Services with data that the lab's backup leaves out; None where it makes none, or its settings say nothing."""
-    engine = backup_jobs.engine_of(known)
-    text = lab.files.read(backup_jobs.config_path(engine.stack)) if engine else None
-    if engine is None or text is None:
-        return None
+    """Services with data that the lab's backups leave out; None where there are none, or their settings say nothing."""
+    engines = backup_jobs.engines_of(known)
+    texts = {e.stack: lab.files.read(backup_jobs.config_path(e.stack)) for e in engines.values()}
 
     def find(name: str) -> ServiceDefinition | None:
         try:
@@ -104,9 +103,13 @@ def _uncovered(lab: Lab, known: LabView) -> set[str] | None:
         except NotFound:
             return None
 
-    try:
-        paths = lab.settings.backup_paths
-        jobs = backup_jobs.jobs_of(known, parse_config(text), engine.stack, find, paths, root=lab.roots)
-    except HomelabError:
-        return None
-    return {where for where, _, _ in jobs.uncovered}
+    found, paths = set[str](), lab.settings.backup_paths
+    for stack, text in texts.items():
+        if text is None:
+            return None
+        try:
+            jobs = backup_jobs.jobs_of(known, parse_config(text), stack, find, paths, root=lab.roots)
+        except HomelabError:
+            return None
+        found |= {where for where, _, _ in jobs.uncovered}
+    return found if engines else None

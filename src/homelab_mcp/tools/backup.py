@@ -16,9 +16,12 @@ from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.plan_result import PLAN_ONLY, PlanOutput, plan_result
 from homelab_mcp.tools.shape import guarded, in_thread, requester, result
+
+Host = Annotated[str, Field(description="Docker host.", max_length=40)]
 
 CHECK_SECONDS = 45.0
 """How long one call follows a check: below the 60 s after which common clients give up. It goes on by itself."""
@@ -43,13 +46,19 @@ def register_backups(server: MCPServer[Any], lab: Lab) -> None:
             int,
             Field(description="Check the repository first, restoring this many files aside to compare.", ge=0, le=50),
         ] = 0,
+        host: Host = "",
     ) -> Annotated[CallToolResult, BackupsOutput]:
+        from homelab_mcp.queries.backup_everywhere import Everywhere, reports
         from homelab_mcp.queries.backups import report
 
         if verify:
-            await _check(ctx, lab, verify)
-        found = await in_thread(report, lab, most=limit)
-        return result(BackupsOutput(**dataclasses.asdict(found)))
+            await _check(ctx, lab, verify, host or LOCAL)
+        if host:
+            found = Everywhere(await in_thread(report, lab, most=limit, host=host), {})
+        else:
+            found = await in_thread(reports, lab, most=limit)
+        hosts = {name: one and dataclasses.asdict(one) for name, one in found.hosts.items()}
+        return result(BackupsOutput(**dataclasses.asdict(found.main), **({"hosts": hosts} if hosts else {})))
 
     server.add_tool(
         backups,
@@ -80,6 +89,7 @@ def register_configure(server: MCPServer[Any], lab: Lab) -> None:
         exclude: Annotated[list[str], Field(description="Paths of the lab, or globs, to leave out.")] = [],  # noqa: B006
         skip: Annotated[list[str], Field(description="stack/service to leave out.")] = [],  # noqa: B006
         ui: Annotated[bool, Field(description="Add Backrest, to look into it.")] = False,
+        host: Host = "",
     ) -> Annotated[CallToolResult, PlanOutput]:
         from homelab_mcp.workflow.propose_backup import propose_configure_backup
 
@@ -90,7 +100,7 @@ def register_configure(server: MCPServer[Any], lab: Lab) -> None:
             "exclude": tuple(exclude),
             "skip": tuple(skip),
         }
-        plan = await in_thread(propose_configure_backup, lab, changes, requester(ctx), ui=ui)
+        plan = await in_thread(propose_configure_backup, lab, changes, requester(ctx), ui=ui, host=host or LOCAL)
         return await plan_result(lab, plan)
 
     server.add_tool(
@@ -108,10 +118,10 @@ def register_run(server: MCPServer[Any], lab: Lab) -> None:
     """Add ``run_backup``."""
 
     @guarded
-    async def run_backup(ctx: Context[Any]) -> Annotated[CallToolResult, PlanOutput]:
+    async def run_backup(ctx: Context[Any], host: Host = "") -> Annotated[CallToolResult, PlanOutput]:
         from homelab_mcp.workflow.propose_backup import propose_run_backup
 
-        return await plan_result(lab, await in_thread(propose_run_backup, lab, requester(ctx)))
+        return await plan_result(lab, await in_thread(propose_run_backup, lab, requester(ctx), host=host))
 
     server.add_tool(
         run_backup,
@@ -132,7 +142,7 @@ def register_restore(server: MCPServer[Any], lab: Lab) -> None:
         backup: Annotated[str, Field(description="Id from backups.", max_length=64)] = "latest",
         path: Annotated[str, Field(description="Only this file or folder, from the lab's root.", max_length=300)] = "",
     ) -> Annotated[CallToolResult, PlanOutput]:
-        from homelab_mcp.workflow.propose_backup import propose_restore_backup
+        from homelab_mcp.workflow.propose_restore import propose_restore_backup
 
         plan = await in_thread(
             propose_restore_backup, lab, target, requester(ctx), backup=backup, path=path, on_step=_steps(ctx)
@@ -149,7 +159,7 @@ def register_restore(server: MCPServer[Any], lab: Lab) -> None:
     )
 
 
-async def _check(ctx: Context[Any], lab: Lab, sample: int) -> None:
+async def _check(ctx: Context[Any], lab: Lab, sample: int, host: str) -> None:
     """Check the repository and follow it for a while; then it goes on, and a later report has what it came to."""
     from homelab_mcp.queries.backups import verify_backup
 
@@ -164,7 +174,7 @@ async def _check(ctx: Context[Any], lab: Lab, sample: int) -> None:
 
     def work() -> None:
         try:
-            verify_backup(lab, sample=sample, on_step=heard)
+            verify_backup(lab, sample=sample, on_step=heard, host=host)
         except HomelabError as error:
             failed.append(error)
         finally:

@@ -59,7 +59,10 @@ _AFTER_REFUSAL = {
 
 
 class Applier:
-    """Applies plans. ``engine``, ``compose``, ``verifier`` None: only plans without engine actions can be applied."""
+    """Applies plans. ``engine``, ``compose``, ``verifier`` None: only plans without engine actions can be applied.
+
+    ``restic`` tells what makes the backups of the Docker host that a stack is on.
+    """
 
     def __init__(
         self,
@@ -77,7 +80,7 @@ class Applier:
         policy: Policy = DEFAULT_POLICY,
         snapshots: Snapshots | None = None,
         data: Data | None = None,
-        restic: Restic | None = None,
+        restic: Callable[[str], Restic] | None = None,
         trials: Trials | None = None,
         swarm: Swarm | None = None,
         standby: Standby | None = None,

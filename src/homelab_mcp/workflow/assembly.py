@@ -50,6 +50,7 @@ def approvals(lab: Lab) -> Approvals:
 
 def applier(lab: Lab, patience: Patience | None = None) -> Applier:
     """What applies plans in this lab; ``patience``: how long it watches what it applied, None as the settings ask."""
+    from homelab_mcp.queries.backup_place import host_of_stack
     from homelab_mcp.workflow.applier import Applier
     from homelab_mcp.workflow.inventory import Inventory
     from homelab_mcp.workflow.proposals import lint_of
@@ -59,7 +60,7 @@ def applier(lab: Lab, patience: Patience | None = None) -> Applier:
     watched = (patience or _patience(lab)) if reach else None
     return Applier(
         files=lab.files,
-        data=lab.data,
+        data=lab.placed_data,
         history=lab.history,
         journal=lab.journal,
         plans=lab.plans,
@@ -71,7 +72,7 @@ def applier(lab: Lab, patience: Patience | None = None) -> Applier:
         verifier=Verifier(engine=lab.engine, probe=lab.probe, clock=lab.clock, patience=watched) if reach else None,
         policy=lab.policy,
         snapshots=lab.snapshots,
-        restic=lab.restic if reach else None,
+        restic=(lambda stack: lab.restic_at(host_of_stack(lab, stack))) if reach else None,
         trials=lab.trials if reach else None,
         swarm=lab.swarm if reach else None,
         standby=lab.standby if reach else None,

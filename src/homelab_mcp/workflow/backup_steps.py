@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.plan import Evidence
+from homelab_mcp.model.lab import LOCAL
+from homelab_mcp.model.plan import EngineAction, Evidence
 from homelab_mcp.ports import Restic
+from homelab_mcp.queries.backup_everywhere import on_each, said_of
 from homelab_mcp.queries.backup_list import snapshots_of
 from homelab_mcp.queries.backups import made_now
 from homelab_mcp.workflow.apply_ends import NotVerified
 
 
-def carry_out(restic: Restic | None, step: Callable[[str], None]) -> tuple[Evidence, ...]:
-    """Make a backup; what it came to. ``step`` is told how far it is; what it raises leaves the run to go on alone.
+def carry_out(
+    restic: Callable[[str], Restic] | None, actions: Sequence[EngineAction], step: Callable[[str], None]
+) -> tuple[Evidence, ...]:
+    """Make the backups of a plan's actions, all at once; what they came to, by the Docker host where there are several.
 
-    Raises:
-        InvalidInput: no Docker (``plan_needs_docker``).
-        EngineFailed: another is at work (``backup_at_work``), or it ended without a word; as ``Restic`` does.
-        NotVerified: it was not whole, or the repository does not hold it.
+    Args and errors as for :func:`_made`; ``restic`` tells what makes backups in a stack.
     """
     if restic is None:
         raise InvalidInput("A backup needs Docker.", code="plan_needs_docker")
+    if len(actions) == 1:
+        return _made(restic(actions[0].stack), step)
+    found = on_each({a.name or LOCAL: restic(a.stack) for a in actions}, _made, step)
+    seen: list[Evidence] = []
+    for name, answer in found.items():
+        if isinstance(answer, NotVerified):
+            answer = answer.evidence
+        parts = (Evidence(said_of(answer), ok=False),) if isinstance(answer, Exception) else answer
+        seen += [replace(one, what=f"{name}: {one.what}") for one in parts]
+    if not all(e.ok for e in seen):
+        raise NotVerified(tuple(seen))
+    return tuple(seen)
+
+
+def _made(restic: Restic, step: Callable[[str], None]) -> tuple[Evidence, ...]:
+    """Make a backup; what it came to. ``step`` is told how far it is; what it raises leaves the run to go on alone.
+
+    Raises:
+        EngineFailed: another is at work (``backup_at_work``), or it ended without a word; as ``Restic`` does.
+        NotVerified: it was not whole, or the repository does not hold it.
+    """
     dumped: list[str] = []
     new = ""
 

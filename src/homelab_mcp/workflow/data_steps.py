@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from homelab_mcp.core.operations.moves_played import mixed_with
-from homelab_mcp.model.errors import HomelabError, InvalidInput, PlanRefused, StorageFailed
+from homelab_mcp.model.errors import EngineUnavailable, HomelabError, InvalidInput, PlanRefused, StorageFailed
 from homelab_mcp.model.lab import DATABASE_LOGS
 from homelab_mcp.model.plan import Evidence, Plan
 from homelab_mcp.ports import Data, Files
@@ -105,7 +105,11 @@ def make_folders(files: Files, data: Data | None, plan: Plan) -> tuple[Evidence,
 
 
 def put_back(data: Data | None, plan: Plan, moves: Sequence[Sequence[str]]) -> list[Evidence]:
-    """Undo what was done of it, the last first."""
+    """Undo what was done of it, the last first.
+
+    Raises EngineUnavailable: a host whose data was moved does not answer, so nobody can tell what was done there. What
+    is put back already stays so, and is not done twice.
+    """
     seen: list[Evidence] = []
     given = 0
     for change in reversed(plan.draft.owners):
@@ -116,7 +120,11 @@ def put_back(data: Data | None, plan: Plan, moves: Sequence[Sequence[str]]) -> l
         seen.append(Evidence(f"{given} owners put back", ok=True))
     named = {target for _, target, _ in moves}
     for number, (source, target, identity) in reversed(list(enumerate(moves))):
-        if _there(data).identity(target) != identity or _taken_along(source, target, moves[:number]):
+        here = _there(data).identity(target)
+        if here != identity or _taken_along(source, target, moves[:number]):
+            if here is None and not source.endswith(DATABASE_LOGS) and _lost(data, source, target, moves[:number]):
+                # Its stack says another host by now, or somebody took it: that is for a person to see.
+                seen.append(Evidence(f"{source} is neither there nor at {target}", ok=False))
             continue
         try:
             # Its logs before it: whoever is killed between them begins here again. And they may have come since.
@@ -125,6 +133,8 @@ def put_back(data: Data | None, plan: Plan, moves: Sequence[Sequence[str]]) -> l
                     _there(data).move(target + end, source + end)
             _there(data).move(target, source)
             seen.append(Evidence(f"{source} moved back", ok=True))
+        except EngineUnavailable:
+            raise
         except HomelabError as error:
             seen.append(Evidence(f"{source} is not moved back: it is at {target}", ok=False, detail=error.message))
     return seen
@@ -140,6 +150,12 @@ def _refuse_overlap(moves: Sequence[tuple[str, str]]) -> None:
                 code="moves_overlap",
                 hint="Ask for the plan again; data that lies inside other data moves with that.",
             )
+
+
+def _lost(data: Data | None, source: str, target: str, before: Sequence[Sequence[str]]) -> bool:
+    """Whether it is nowhere; what lies in a folder that an earlier move brought away is there."""
+    inside = any(source.startswith(f"{s}/") for s, _, _ in before)
+    return not inside and not _taken_along(source, target, before) and _there(data).identity(source) is None
 
 
 def _taken_along(source: str, target: str, before: Sequence[Sequence[str]]) -> bool:

@@ -83,7 +83,7 @@ def keeping_routes(lab: Lab, draft: Draft, snapshot: Snapshot) -> Draft:
 
 
 def _restarts(draft: Draft, found: Iterable[DerivedFile], snapshot: Snapshot) -> list[EngineAction]:
-    """One restart a service that stays up; what the draft recreates, or what is down, reads the file when it starts.
+    """One restart, or making anew, a service that stays up; what is down or recreated reads it when it starts.
 
     Where the containers are not known, a draft that acts on none stays one that needs no Docker.
     """
@@ -98,8 +98,14 @@ def _restarts(draft: Draft, found: Iterable[DerivedFile], snapshot: Snapshot) ->
     }
     whole = {a.stack for a in draft.actions if a.kind is ActionKind.UP and not a.services}
     wanted = dict.fromkeys(pair for f in found for pair in f.restart)
+    anew = dict.fromkeys(pair for f in found for pair in f.recreate)
+    kinds = (
+        (wanted, ActionKind.RESTART, "reads its files only when it starts"),
+        (anew, ActionKind.UP, "gets its files when its container is made"),
+    )
     return [
-        EngineAction(ActionKind.RESTART, f"{service} reads its files only when it starts.", stack, (service,))
-        for stack, service in wanted
+        EngineAction(kind, f"{service} {why}.", stack, (service,))
+        for pairs, kind, why in kinds
+        for stack, service in pairs
         if (stack, service) not in done and stack not in whole and (up is None or (stack, service) in up)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.plan import ActionKind, EngineAction, Evidence
@@ -22,11 +22,11 @@ def control(compose: Compose, action: EngineAction) -> None:
         verbs[action.kind](action.stack, action.services)
 
 
-def load(restic: Restic | None, action: EngineAction) -> None:
+def load(restic: Callable[[str], Restic] | None, action: EngineAction) -> None:
     """Load a restored dump into its database. Raises InvalidInput (``plan_needs_backup``)."""
     if restic is None:
         raise InvalidInput("Loading a dump needs the lab's backup.", code="plan_needs_backup")
-    restic.load(f"{action.stack}/{action.services[0]}", action.name)
+    restic(action.stack).load(f"{action.stack}/{action.services[0]}", action.name)
 
 
 def clear_away(engine: Engine | None, actions: Iterable[EngineAction]) -> list[Evidence]:

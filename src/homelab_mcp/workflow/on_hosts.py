@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core.fingerprint import touched_stacks
 from homelab_mcp.core.host_routes import core_folder, host_routes
 from homelab_mcp.core.operations.lab_view import view
+from homelab_mcp.core.secret_files import BACKUP_FILE
 from homelab_mcp.core.stack_host import host_of, refuse_silent, refuse_swarm, require
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import COMPOSE_NAMES, LOCAL, OVERRIDE_NAMES
@@ -17,6 +18,8 @@ from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import stacks_with
 from homelab_mcp.workflow.compose_facts import bind_folders
 
+_MOVE_DATA_THERE = frozenset({"restore_backup", "rollback"})
+"""They find out what is on that host's disk; all others look at this machine's alone."""
 _ABOUT_HAND_EDITS = frozenset({"adopt", "discard"})
 
 
@@ -67,7 +70,8 @@ def settled(lab: Lab, draft: Draft, snapshot: Snapshot) -> Draft:
         acted = {homes.get(stack, LOCAL) for stack in {a.stack for a in draft.actions if a.stack}}
         refuse_silent(snapshot.silent, acted)
     away = {name: host for name, host in homes.items() if host != LOCAL}
-    _refuse_disk(draft, away, {path for s in (*snapshot.stacks, *after) for path, _ in s.named})
+    reached = lab.placed_data.host if draft.operation in _MOVE_DATA_THERE else lambda path: LOCAL
+    _refuse_disk(draft, away, {path for s in (*snapshot.stacks, *after) for path, _ in s.named}, reached)
     served = _served(lab, draft, snapshot)
     return replace(
         draft,
@@ -78,17 +82,27 @@ def settled(lab: Lab, draft: Draft, snapshot: Snapshot) -> Draft:
     )
 
 
-def _refuse_disk(draft: Draft, away: Mapping[str, str], read_here: Collection[str]) -> None:
-    """Files that containers read and data folders are on the host's own disk, which nothing here reaches.
+def _refuse_disk(
+    draft: Draft, away: Mapping[str, str], read_here: Collection[str], reached: Callable[[str], str]
+) -> None:
+    """Files that containers read and data folders are on the host's own disk, which nothing here writes to.
 
-    Compose files are read here, also those (``read_here``) that others include or extend.
+    Compose files are read here, also those (``read_here``) that others include or extend. A move within the disk of a
+    host that is ``reached``, as it makes backups, is one step there.
     """
-    named = (*COMPOSE_NAMES, *OVERRIDE_NAMES, ".env")
+    named = (*COMPOSE_NAMES, *OVERRIDE_NAMES, ".env", BACKUP_FILE)
     paths = [e.path for e in draft.edits if e.after is not None]
     paths = [p for p in paths if p.partition("/")[2] not in named and not p.endswith(".env") and p not in read_here]
-    paths += [p for m in draft.moves for p in (m.source, m.target)] + [o.path for o in draft.owners]
-    for path in paths:
-        if host := away.get(path.partition("/")[0]):
+    paths += [o.path for o in draft.owners]
+    wanted = [(p, away.get(p.partition("/")[0], "")) for p in paths]
+    for move in draft.moves:
+        hosts = {p: reached(p) for p in (move.source, move.target)}
+        if set(hosts.values()) == {LOCAL}:
+            wanted += [(p, away.get(p.partition("/")[0], "")) for p in hosts]
+        elif len(set(hosts.values())) > 1:
+            wanted += [(p, host) for p, host in hosts.items() if host != LOCAL]
+    for path, host in wanted:
+        if host:
             raise InvalidInput(
                 f"{path} would be needed on host {host}, and only compose and .env files reach another host.",
                 hint="Put it into a stack of this machine, or bring the file to that host by hand.",

@@ -130,7 +130,7 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
     later = done[place + 1 :]
 
     def there(path: str) -> bool:
-        return lab.data.identity(path) is not None
+        return lab.placed_data.identity(path) is not None
 
     now = datetime.fromtimestamp(lab.clock.now(), UTC)
     trash = f"{TRASH}/{now:%Y%m%d-%H%M%S}-rollback-{plan_id[:6]}"
@@ -147,6 +147,7 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
             later=later,
             exists=there,
             trash=trash,
+            host_of=lab.placed_data.host,
         )
         draft = standing_still(draft, snapshot, [plan], root=lab.roots, later=later)
         return plan_of(lab, draft, snapshot, requester)
@@ -166,6 +167,7 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
         stack=stack,
         exists=there,
         trash=trash,
+        host_of=lab.placed_data.host,
     )
     if calls := [s.plan.draft.summary for s in steps if s.plan.draft.call is not None]:
         told = f"Not taken back, as each call of a service's API is taken back by itself: {'; '.join(calls[:5])}."

@@ -70,6 +70,7 @@ def propose_remove_service(
     from homelab_mcp.core.operations.in_its_files import in_its_files
     from homelab_mcp.core.operations.leave_gateway import before_removal, removed_from
     from homelab_mcp.core.operations.remove_service import in_no_other_stack, refuse_unseen_users, remove_seen_service
+    from homelab_mcp.workflow.propose_lazy import without_sleeper
 
     if not stack:
         stack, service = find_service(lab.files, service)
@@ -94,6 +95,7 @@ def propose_remove_service(
         return removed_from(draft, seen, request.stack, gateway)
 
     draft = in_no_other_stack(snapshot, request, removal(snapshot), root=lab.roots)
+    draft = without_sleeper(lab, draft, snapshot, request.stack, request.service)
     return plan_of(lab, _movable(lab, draft), snapshot, requester)
 
 

@@ -28,7 +28,7 @@ def refuse_in_use(lab: Lab, snapshot: Snapshot, place: Place, what: Wanted) -> N
     actions = (EngineAction(ActionKind.REMOVE, "", what.stack, still),) if still else ()
 
     def in_use(*paths: str) -> InvalidInput | None:
-        moves = tuple(DataMove(p, f"{TRASH}/{p}", "") for p in paths if lab.data.identity(p) is not None)
+        moves = tuple(DataMove(p, f"{TRASH}/{p}", "") for p in paths if lab.placed_data.identity(p) is not None)
         try:
             refuse_held(Draft("restore_backup", "", (), actions, moves=moves), snapshot, root=lab.roots)
         except InvalidInput as refused:

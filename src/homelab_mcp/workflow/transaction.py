@@ -226,7 +226,10 @@ class Transaction:
     def _try(self, action: EngineAction) -> None:
         """What tells by itself how it did."""
         if action.kind is ActionKind.BACKUP:
-            self._tried = backup_steps.carry_out(self._parts.restic, self._step)
+            every = [a for a in self._plan.draft.actions if a.kind is ActionKind.BACKUP]
+            # The first of them makes all, at the same time.
+            if action is every[0]:
+                self._tried = backup_steps.carry_out(self._parts.restic, every, self._step)
         else:
             self._tried = trial_steps.carry_out(self._parts.trials, self._plan, self._step)
 

@@ -102,7 +102,9 @@ class Undo:
             )
             if not self._through(seen, "certificates", back):
                 return Undone(tuple(seen), unknown=True)
-        self._try(seen, "data", lambda: seen.extend(data_steps.put_back(self._data, plan, before.moves)))
+        if not self._data_back(plan, before, seen):
+            # No container starts on data that is not its own.
+            return Undone(tuple(seen), unknown=True)
         self._try(seen, "", lambda: self._files.remove_empty_folders(before.folders))
         self._try(seen, "nodes", lambda: seen.extend(node_steps.put_back(self._swarm, plan)))
         self._try(seen, "standby", lambda: seen.extend(standby_steps.put_back(self._standby, plan, before.standbys)))
@@ -121,6 +123,22 @@ class Undo:
         except (HomelabError, OSError) as error:
             seen.append(Evidence("the roll-back is not in git", ok=False, detail=words(error)))
         return Undone(tuple(seen), commit, unknown=not reached)
+
+    def _data_back(self, plan: Plan, before: Before, seen: list[Evidence]) -> bool:
+        """False where a host whose data was moved stays away, so that nobody can tell on which side it is."""
+        deadline = self._clock.monotonic() + (_ENGINE_PATIENCE if before.moves else 0.0)
+        while True:
+            try:
+                seen.extend(data_steps.put_back(self._data, plan, before.moves))
+                return True
+            except EngineUnavailable as error:
+                if self._clock.monotonic() >= deadline:
+                    seen.append(Evidence("not put back (data)", ok=False, detail=words(error)))
+                    return False
+                self._clock.sleep(_POLL)
+            except (HomelabError, OSError) as error:
+                seen.append(Evidence("not put back (data)", ok=False, detail=words(error)))
+                return True
 
     def _bring_back(
         self, containers: ContainersBack, plan: Plan, before: Before, seen: list[Evidence], *, cut_short: bool

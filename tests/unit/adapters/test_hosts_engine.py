@@ -15,8 +15,9 @@ import pytest
 
 from homelab_mcp.adapters.docker_engine import DockerEngine
 from homelab_mcp.adapters.files import LabFiles
-from homelab_mcp.adapters.hosts import HostSet, at_once
+from homelab_mcp.adapters.hosts import HostSet
 from homelab_mcp.adapters.hosts_engine import HostsEngine
+from homelab_mcp.core.at_once import at_once
 from homelab_mcp.core.stack_host import with_host
 from homelab_mcp.model.errors import EngineUnavailable
 from homelab_mcp.model.observed import ContainerState

@@ -149,7 +149,7 @@ def test_data_on_another_host_and_databases_of_swarm_are_in_no_backup() -> None:
     )
     seen = lab(far, swarm)
     found = covered(seen=seen).services
-    assert found["far/db"] == "no: not `far/db` (on host shed; the backup copies this machine's)"
+    assert found["far/db"] == "no: not `far/db` (on host shed, which makes no backup: backup configure --host shed)"
     assert found["swarm/db"].startswith("in part: not `swarm/db` (a database that Swarm runs: no dump is made of it)")
     jobs = jobs_of(seen, parse_config(CONFIG), "backup", lambda _: None)
     # A dump of what this engine does not run would end every run as incomplete, and keep the folder out.
@@ -164,7 +164,7 @@ def test_a_folder_of_the_same_path_on_another_host_is_not_this_machines() -> Non
     near = StackFiles("near", "near/compose.yaml", text)
     found = covered(seen=lab(far, near), paths=("/srv",)).services
     assert found["near/tv"] == "yes"
-    assert found["far/tv"] == "no: not `/srv/media` (on host nas; the backup copies this machine's)"
+    assert found["far/tv"] == "no: not `/srv/media` (on host nas, which makes no backup: backup configure --host nas)"
 
 
 @pytest.mark.parametrize("config", [None, "repository: [", "repository: nowhere\n"])

@@ -367,15 +367,15 @@ case "$1" in
   backup) echo '{"message_type":"summary","snapshot_id":"abc123"}' ;;
   snapshots)
     [ "$KNOWN" != unasked ] || exit 1
-    [ "$*" != "snapshots --no-lock --json --tag homelab" ] || { echo "[{${KNOWN#other }}]"; exit; }
+    [ "$*" != "snapshots --no-lock --json --tag homelab --host $ORIGIN" ] || { echo "[{${KNOWN#other }}]"; exit; }
     case "$*" in *"$KNOWN"*) echo '[{"time":"2026-01-01T00:00:00Z"}]' ;; *) echo '[]' ;; esac ;;
 esac
 """
 LAB = "0123456789abcdef0123456789abcdef"
 
 
-def noted(folder: Path, *, ident: str, then: str, known: str = "none") -> list[str]:
-    """What restic is called with, where the lab has that id."""
+def noted(folder: Path, *, ident: str, then: str, known: str = "none", host: str = "", told: str = "") -> list[str]:
+    """What restic is called with, where the lab has that id; on another ``host`` its id is ``told``."""
     for name in ("lab/.homelab", "state", "dumps", "backup", "bin", "restore"):
         (folder / name).mkdir(parents=True)
     if ident:
@@ -385,6 +385,7 @@ def noted(folder: Path, *, ident: str, then: str, known: str = "none") -> list[s
     (folder / "bin/restic").write_text(RESTIC_THAT_NOTES)
     (folder / "bin/restic").chmod(0o755)
     begin = RUN_SH[RUN_SH.index("export RESTIC_PROGRESS_FPS") : RUN_SH.index("# SSH takes no files")]
+    begin += PLACE_SH[PLACE_SH.index("# patient") : PLACE_SH.index("# What SSH itself says")]
     begin += PLACE_SH[PLACE_SH.index("# newest") :] + FOUND_SH
     script = begin + RUN_SH[RUN_SH.index("backup() {") : RUN_SH.index("keys\ncase")]
     for name in ("dumps", "lab", "state", "backup", "restore"):
@@ -395,6 +396,7 @@ def noted(folder: Path, *, ident: str, then: str, known: str = "none") -> list[s
     )
     stubs += 'wrong() { echo "$*" >>"$errors"; }\n'
     env = {"PATH": f"{folder}/bin:{os.environ['PATH']}", "NOTES": str(folder / "notes"), "KNOWN": known}
+    env |= {"ORIGIN": f"lab/{host}" if host else "lab", "HOMELAB_HOST": host, "HOMELAB_LAB": told}
     done = subprocess.run(
         ["sh", "-c", f"{script}\n{stubs}ca=''\n{then}"], env=env, capture_output=True, text=True, check=False
     )
@@ -427,7 +429,7 @@ def test_an_id_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("known", "tags"), [(f"lab-{LAB}", f"homelab,lab-{LAB}"), ("none", "homelab")])
 def test_a_check_compares_with_this_labs_newest_backup(tmp_path: Path, known: str, tags: str) -> None:
     calls = noted(tmp_path, ident=LAB, then="compared 3", known=known)
-    assert next(c for c in calls if c.startswith("ls ")).startswith(f"ls latest --tag {tags} /lab")
+    assert next(c for c in calls if c.startswith("ls ")).startswith(f"ls latest --tag {tags} --host lab /lab")
 
 
 OURS, OLD, ONE, TWO = f"lab-{LAB}", '"tags":["homelab"]', '"tags":["homelab","lab-a"]', '"tags":["homelab","lab-b"]'
@@ -452,7 +454,40 @@ def test_the_latest_backup_is_this_labs_or_nobodys(
     tmp_path: Path, command: str, ident: str, known: str, tags: str
 ) -> None:
     calls = [c for c in noted(tmp_path, ident=ident, then=command, known=known) if c.startswith("restore")]
-    assert [c.partition(" --no-lock")[0] for c in calls] == ([f"restore latest --tag {tags}"] if tags else [])
+    assert [c.partition(" --no-lock")[0] for c in calls] == (
+        [f"restore latest --tag {tags} --host lab"] if tags else []
+    )
+
+
+def test_each_host_of_a_lab_has_backups_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    calls = noted(tmp_path / "run", ident="", told=LAB, host="nas", then="backup")
+    *_, backup, forget = [c for c in calls if not c.startswith("snapshots")]
+    assert f"--host lab/nas --tag homelab --tag lab-{LAB} --exclude-file" in backup
+    assert f"forget --quiet --host lab/nas --tag homelab,lab-{LAB} " in forget
+    (tmp_path / "back").mkdir()
+    calls = noted(tmp_path / "back", ident="", told=LAB, host="nas", then="restore latest 1 s/app", known=OURS)
+    assert f"restore latest --tag homelab,{OURS} --host lab/nas --no-lock" in " ".join(calls)
+    (tmp_path / "check").mkdir()
+    calls = noted(tmp_path / "check", ident="", told=LAB, host="nas", then="compared 3", known=OURS)
+    assert [c for c in calls if c.startswith("ls ") and "--host lab/nas" in c]
+
+
+@pytest.mark.parametrize(("times", "said", "code"), [(2, "already locked by PID 7", 0), (2, "no space", 1)])
+def test_a_run_waits_for_a_repository_that_another_host_has_for_itself(
+    tmp_path: Path, times: int, said: str, code: int
+) -> None:
+    text = PLACE_SH[PLACE_SH.index("# patient") : PLACE_SH.index("# What SSH itself says")]
+    text = text.replace("/state/", f"{tmp_path}/")
+    stubs = f"""sleep() {{ echo slept; }}; say() {{ echo "$*"; }}
+try_it() {{
+  echo x >>{tmp_path}/tries
+  [ $(wc -l <{tmp_path}/tries) -gt {times} ] || {{ echo "{said}" >&2; return 1; }}
+}}
+"""
+    done = subprocess.run(["sh", "-c", f"{text}{stubs}patient try_it"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.count("slept")) == (code, 0 if code else times)
+    assert (tmp_path / "said").read_text() == ("no space\n" if code else "")
 
 
 class Copies:

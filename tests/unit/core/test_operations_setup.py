@@ -112,6 +112,9 @@ def test_parts_are_left_out_on_request_where_they_do_not_fit_and_where_they_are(
     more = core(PLAIN, there)
     assert more.summary == "Set up the core: sablier, homepage"
     assert any("core/traefik is there already" in note for note in more.notes)
+    far = "x-homelab: {host: nas}\nservices:\n  sablier-nas: {image: 'sablierapp/sablier:1.16.2'}\n"
+    there = replace(there, stacks=(*there.stacks, StackFiles("lazy-nas", "lazy-nas/compose.yaml", far)))
+    assert core(PLAIN, there).summary == more.summary, "another host's is not this machine's"
     with pytest.raises(InvalidInput) as told:
         core(PLAIN, after(more, there))
     assert told.value.code == "nothing_to_do"

@@ -268,6 +268,28 @@ def test_routes_that_this_machines_traefik_does_not_serve_are_not_asked(spread: 
     assert "near.lab.test: not asked, as this machine's Traefik does not serve it." in found.unseen
 
 
+def test_who_sleeps_is_not_woken_by_a_look(spread: LocalLab, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spread.__dict__["engine"] = TwoHosts()
+    compose = root / "near/compose.yaml"
+    label = "      traefik.http.services.near.loadbalancer.server.port"
+    asleep = "      sablier.enable: 'true'\n      sablier.group: near\n      homelab.lazy: dynamic\n"
+    compose.write_text(compose.read_text().replace(label, asleep + label))
+    asked: list[str] = []
+    get = spread.probe.get
+
+    def noted(host: str, path: str = "/", *, timeout: float = 5.0) -> ProbeResult:
+        asked.append(host)
+        return get(host, path, timeout=timeout)
+
+    monkeypatch.setattr(spread.probe, "get", noted)
+    found = check_lab(spread, skip=["services", "drift", "host", "backups", "certificates"])
+
+    assert "one.lab.test" in asked
+    assert "near.lab.test" not in asked
+    assert "near.lab.test: not asked, as that would wake it." in found.unseen
+    assert [t for t in found.troubles if "near" in t.what] == []
+
+
 def test_what_an_interrupted_apply_left_is_told(lab: LocalLab) -> None:
     for plan, event in (("a" * 32, ""), ("b" * 32, "rollback_failed"), ("c" * 32, "apply_done")):
         lab.journal.append("apply_begin", {"plan": plan, "summary": f"Change {plan[0]}"})
@@ -342,7 +364,7 @@ def test_newer_images_are_asked_for_only_when_wanted(lab: LocalLab, monkeypatch:
 
 def test_a_backup_that_is_late_is_told(lab: LocalLab, monkeypatch: pytest.MonkeyPatch) -> None:
     late = Report("/srv/backup", "0 3 * * *", None, "", (), 0, (), ("apps/web: ./x (left out)",), ("It is late.",))
-    monkeypatch.setattr("homelab_mcp.queries.backups.report", lambda lab: late)
+    monkeypatch.setattr("homelab_mcp.queries.backup_everywhere.report", lambda lab, most: late)
 
     found = check_lab(lab, skip=["services", "routes", "certificates", "host", "drift"])
 

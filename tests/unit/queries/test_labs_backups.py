@@ -32,7 +32,7 @@ def lab(folder: Path, ident: str, *rows: tuple[str, str, str]) -> Lab:
         for name, day, whose in rows
     ]
     restic = SimpleNamespace(read=lambda words, seconds: json.dumps(raw))
-    return cast(Lab, cast(Any, SimpleNamespace(files=LabFiles(folder), restic=restic)))
+    return cast(Lab, cast(Any, SimpleNamespace(files=LabFiles(folder), restic_at=lambda host: restic)))
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def lab(root: Path, monkeypatch: pytest.MonkeyPatch) -> LocalLab:
 
     monkeypatch.setattr("homelab_mcp.queries.check_updates.check_updates", updates)
     monkeypatch.setattr("homelab_mcp.queries.security_notes.with_security", lambda _, rows: rows)
-    monkeypatch.setattr("homelab_mcp.queries.backups.report", report)
+    monkeypatch.setattr("homelab_mcp.queries.backup_everywhere.report", report)
     return found
 
 

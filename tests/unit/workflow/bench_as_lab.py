@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from homelab_mcp.adapters.data_hosts import DataHosts
 from homelab_mcp.adapters.hardware import LinuxHardware
 from homelab_mcp.core.policy import DEFAULT_POLICY, Policy
-from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.model.lab import LOCAL, LabSettings
 from homelab_mcp.model.plan import Plan, PlanStatus, Requester, Risk
 from homelab_mcp.workflow.proposals import propose_resolve_drift, propose_rollback
 from tests.unit.workflow.bench_lab import PIN, BenchLab
@@ -23,6 +24,7 @@ class BenchAsLab:
         self.root = str(bench.root)
         self.roots = (self.root,)
         self.data = bench.data
+        self.placed_data = DataHosts(bench.data, lambda stack: LOCAL, lambda host: None, lambda: ())
         self.files, self.engine, self.compose = bench.files, bench.docker, bench.compose
         self.history, self.journal, self.plans = bench.history, bench.journal, bench.plans
         self.approver, self.lock, self.clock, self.probe = bench.approver, bench.lock, bench.clock, bench.probe

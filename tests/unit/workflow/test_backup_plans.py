@@ -17,11 +17,12 @@ from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.plan import Plan, PlanState, Requester
 from homelab_mcp.queries.backups import progress, report
 from homelab_mcp.queries.check_updates import check_updates
-from homelab_mcp.workflow import propose_backup
+from homelab_mcp.workflow import propose_restore
 from homelab_mcp.workflow.assembly import applier, approvals
 from homelab_mcp.workflow.init_lab import init_lab
 from homelab_mcp.workflow.proposals import propose_add_service
-from homelab_mcp.workflow.propose_backup import propose_configure_backup, propose_restore_backup
+from homelab_mcp.workflow.propose_backup import propose_configure_backup
+from homelab_mcp.workflow.propose_restore import propose_restore_backup
 from homelab_mcp.workflow.propose_updates import propose_updates
 
 pytestmark = pytest.mark.unit
@@ -255,9 +256,9 @@ def test_a_restore_is_planned_by_what_the_script_says(lab: LocalLab, monkeypatch
         {"short_id": "before", "time": "2026-01-01T00:00:00Z", "tags": ["homelab"]},
     ]
     script = Script(root, said, listed)
-    monkeypatch.setattr(LocalLab, "restic", script)
+    monkeypatch.setattr(LocalLab, "restic_at", lambda self, host: script)
     # Without Docker no plan moves data.
-    monkeypatch.setattr(propose_backup, "plan_of", lambda lab, draft, *rest: SimpleNamespace(draft=draft))
+    monkeypatch.setattr(propose_restore, "plan_of", lambda lab, draft, *rest: SimpleNamespace(draft=draft))
     plan = propose_restore_backup(lab, "s", MODEL)
     assert script.calls[0][:2] == ["restore", "mine"]
     assert [m.target for m in plan.draft.moves][1:] == ["s/app/a"]
@@ -285,7 +286,7 @@ def test_the_backups_of_other_labs_are_named_by_their_ids_and_never_taken_for_th
         {"short_id": "second", "time": "2026-01-02T00:00:00Z", "tags": ["homelab", "lab-b"]},
     ]
     script = Script(root, {"restore": ["MISSING s/app/a"]}, listed)
-    monkeypatch.setattr(LocalLab, "restic", script)
+    monkeypatch.setattr(LocalLab, "restic_at", lambda self, host: script)
     with pytest.raises(InvalidInput) as refused:
         propose_restore_backup(lab, "s", MODEL)
     assert (refused.value.code, script.calls) == ("backup_whose", [])

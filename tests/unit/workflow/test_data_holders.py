@@ -10,11 +10,12 @@ import pytest
 
 from homelab_mcp.core.operations.data_holders import holders, refuse_held, standing_still
 from homelab_mcp.core.project_name import FOLDER_LABEL, ONE_OFF_LABEL, PROJECT_LABEL
+from homelab_mcp.core.stack_host import with_host
 from homelab_mcp.core.stack_owner import parted
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, DataMove, Draft, EngineAction, Plan, PlanState, Verification
-from homelab_mcp.workflow import propose_backup
+from homelab_mcp.workflow import propose_restore
 from tests.unit.workflow.bench_as_lab import CLI, BenchAsLab
 from tests.unit.workflow.bench_lab import BenchLab
 
@@ -300,17 +301,17 @@ def test_a_restore_is_refused_before_anything_is_restored(lab: BenchAsLab, monke
         (lab.bench.root / path).write_text(text)
     asked: list[str] = []
 
-    def chosen(_lab: object, _seen: object, backup: str) -> tuple[str, str]:
+    def chosen(_seen: object, backup: str) -> tuple[str, str]:
         asked.append(backup)
         raise NotFound("None.", code="no_backup")
 
-    monkeypatch.setattr(propose_backup, "_chosen", chosen)
-    monkeypatch.setattr(propose_backup, "listing", lambda _lab: None)
+    monkeypatch.setattr(propose_restore, "_chosen", chosen)
+    monkeypatch.setattr(propose_restore, "listing", lambda _lab, _host: None)
     monkeypatch.setattr(lab, "catalog", None, raising=False)
 
     def refused() -> str:
         with pytest.raises(HomelabError) as caught:
-            propose_backup.propose_restore_backup(lab, "media/web", CLI)  # type: ignore[arg-type] # as bench_as_lab
+            propose_restore.propose_restore_backup(lab, "media/web", CLI)  # type: ignore[arg-type] # as bench_as_lab
         return caught.value.code
 
     lab.bench.docker.besides_now.append(once("media-web-run-1", f"{lab.root}/media/web/pages"))
@@ -367,9 +368,53 @@ def test_a_restore_is_refused_at_once_only_for_what_it_would_move_for_sure(
     def chosen(_lab: object, _seen: object, _backup: str) -> tuple[str, str]:
         raise NotFound("None.", code="no_backup")
 
-    monkeypatch.setattr(propose_backup, "_chosen", chosen)
-    monkeypatch.setattr(propose_backup, "listing", lambda _lab: None)
+    monkeypatch.setattr(propose_restore, "_chosen", chosen)
+    monkeypatch.setattr(propose_restore, "listing", lambda _lab, _host: None)
     monkeypatch.setattr(lab, "catalog", None, raising=False)
     with pytest.raises(HomelabError) as caught:
-        propose_backup.propose_restore_backup(lab, target, CLI, path=path)  # type: ignore[arg-type] # as bench_as_lab
+        propose_restore.propose_restore_backup(lab, target, CLI, path=path)  # type: ignore[arg-type] # as bench_as_lab
     assert caught.value.code == code
+
+
+def test_who_holds_data_on_another_host_is_looked_for_there(tmp_path: Path) -> None:
+    """The same path of another machine is another folder, whoever has it open."""
+    root = str(tmp_path)
+    text = "services:\n  web:\n    image: web:1\n    volumes: ['./web/pages:/pages']\n"
+    look = "services:\n  files:\n    image: files:1\n    volumes: ['" + root + ":/srv']\n"
+
+    def stack(name: str, host: str, compose: str) -> StackFiles:
+        return StackFiles(name, f"{name}/compose.yaml", with_host(compose, host))
+
+    def container(name: str, project: str, host: str, *mounts: str) -> ContainerState:
+        return ContainerState(name, name, "image", "running", stack=project, service=name, host=host, mounts=mounts)
+
+    side = "backup-nas/restore/20260101-000000-abcd/lab/media/web/pages"
+    draft = replace(swap(), actions=(), moves=(DataMove(side, "media/web/pages", ""),))
+    backup = "services:\n  backup: {image: restic, labels: {homelab.backup: engine}, volumes: ['./restore:/restore']}\n"
+    stacks = (
+        stack("media", "nas", text),
+        stack("backup-nas", "nas", backup),
+        stack("here", "local", look),
+        stack("there", "nas", look),
+    )
+    pages, restore = f"{root}/media/web/pages", f"{root}/backup-nas/restore"
+    seen = (
+        container("web", "media", "nas", pages),
+        container("backup", "backup-nas", "nas", restore, root),
+        container("files", "there", "nas", root),
+        container("hand", "nas:hand", "nas", pages),
+        container("files", "here", "", root),
+        container("mine", "", "", pages),
+    )
+    snapshot = Snapshot(stacks, "domain: lab.test\n", seen)
+    assert holders(draft, snapshot, root=root) == {"media": ("web",)}
+    with pytest.raises(InvalidInput) as caught:
+        refuse_held(draft, snapshot, root=root)
+    assert "media/web" in caught.value.message and "container hand" in caught.value.message
+    assert "mine" not in caught.value.message
+    still = standing_still(draft, snapshot, [], root=root)
+    assert [(a.kind, a.stack, a.services) for a in still.actions] == WEB_STANDS_STILL
+    refuse_held(replace(draft, actions=swap().actions), replace(snapshot, containers=(*seen[:3], *seen[4:])), root=root)
+    # And of this machine's data nobody on that host knows.
+    mine = replace(draft, moves=(DataMove("backup/restore/1/lab/local/db", "local/db", ""),))
+    refuse_held(mine, replace(snapshot, containers=(container("db", "nas:db", "nas", f"{root}/local/db"),)), root=root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from homelab_mcp.workflow.plan_facts import folders_of
 
 COMPOSE = "services:\n  web:\n    image: nginx\n    volumes: ['./web:/data']\n"
 NAS = with_host(COMPOSE, "nas")
+BACKUP = with_host("services:\n  backup: {image: restic, labels: {homelab.backup: engine}}\n", "nas")
 
 
 @pytest.fixture
@@ -113,3 +115,23 @@ def test_an_included_compose_file_of_a_stack_elsewhere_is_read_here(lab: LocalLa
     text = f"{NAS}include: [parts/db.yaml]\n"
     edit = FileEdit("media/parts/db.yaml", None, "services: {db: {image: 'postgres:17'}}\n")
     assert settled(lab, draft(text, NAS, edit), snapshot(NAS)).edits[1] is edit
+
+
+def test_a_restore_moves_data_on_the_disk_of_a_host_that_makes_backups_and_nothing_else_does(lab: LocalLab) -> None:
+    side, trash = "backup-nas/restore/1/lab/media/web", ".homelab/trash/20260101-000000-restore-web@nas/media/web"
+    swapped = (DataMove("media/web", trash, "kept"), DataMove(side, "media/web", "restored"))
+    restore = replace(draft(NAS, NAS), operation="restore_backup", edits=(), moves=swapped)
+    seen = replace(
+        snapshot(NAS), stacks=(*snapshot(NAS).stacks, StackFiles("backup-nas", "backup-nas/compose.yaml", BACKUP))
+    )
+    # Nothing there gives way to its disk yet.
+    assert refusal(lab, restore, seen).code == "host_files"
+    for name, text in (("media", NAS), ("backup-nas", BACKUP)):
+        (Path(lab.root) / name).mkdir()
+        (Path(lab.root) / name / "compose.yaml").write_text(text)
+    assert settled(lab, restore, seen).moves == swapped
+    assert settled(lab, replace(restore, operation="rollback"), seen).moves == swapped
+    assert refusal(lab, replace(restore, operation="move_service"), seen).code == "host_files"
+    for source, target in ((side, "apps/web"), ("media/web", trash.replace("@nas", "")), ("apps/web", "media/web")):
+        between = replace(restore, moves=(DataMove(source, target, "why"),))
+        assert refusal(lab, between, seen).code == "host_files", (source, target)

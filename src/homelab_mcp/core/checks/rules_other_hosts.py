@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.view import Lab, ServiceView
 from homelab_mcp.core.host_routes import has_own_traefik, host_routes
+from homelab_mcp.core.lazy import lazy_of
+from homelab_mcp.core.lazy_hosts import asked_at, traefik_of
 from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.core.route_labels import not_carried
 from homelab_mcp.core.stack_host import SWARM
@@ -55,6 +57,18 @@ def _streams(lab: Lab, addresses: Mapping[str, str]) -> dict[tuple[str, str], li
     return found
 
 
+def _unwoken(lab: Lab, addresses: Mapping[str, str]) -> dict[tuple[str, str], list[str]]:
+    """(stack, service) -> why nobody wakes it, of sleepers on other hosts; {} where not all of the lab is seen."""
+    away = [s for s in _elsewhere(lab) if s.stack.engine != SWARM] if lab.whole else []
+    sleepers = [s for s in away if lazy_of(_known(s)) is not None]
+    view = LabView(tuple(_known(s) for s in lab.services), ()) if sleepers else LabView((), ())
+    if traefik_of(view) is None:
+        return {}
+    ways = {host: asked_at(view, host, addresses)[1] for host in {s.stack.host for s in sleepers}}
+    told = {h: f"it sleeps, and the Sablier of {h} cannot wake it: {why}" for h, why in ways.items() if why}
+    return {(s.stack.name, s.name): [told[s.stack.host]] for s in sleepers if s.stack.host in told}
+
+
 def _place(service: ServiceView) -> str:
     return "in Swarm" if service.stack.engine == SWARM else f"on {service.stack.host}"
 
@@ -66,7 +80,8 @@ def _place(service: ServiceView) -> str:
     why="Traefik sees the containers of its own host alone; a service elsewhere is reached by a port published on that "
     "host's private address, as hosts.yaml has it. Without it the route is not served. Nor is one by TCP or UDP that "
     "would take the connections of others: without TLS nothing names a host, so each needs an entry point of its own; "
-    "with TLS it may be among websites where its rule only lists names (HostSNI, joined by ||) that none of those has.",
+    "with TLS it may be among websites where its rule only lists names (HostSNI, joined by ||) that none of those has. "
+    "One that sleeps is woken by its own host's Sablier, whose port must be published there too.",
     link=DOCS,
     bad=HEAD,
     good=f"{HEAD}    ports: ['192.168.1.20:8080:80']\n",
@@ -75,12 +90,14 @@ def _place(service: ServiceView) -> str:
 def leads_nowhere(ctx: LintContext) -> Iterable[Finding]:
     """A routed service on another host whose port is not on the private address; silent where no host is known."""
     addresses = ctx.lab.facts.hosts
+    asleep = _unwoken(ctx.lab, addresses or {})
     streams = _streams(ctx.lab, addresses or {})
     for service in _elsewhere(ctx.lab):
         if addresses is None and service.stack.engine != SWARM:
             continue
         routes = host_routes(LabView((_known(service),), ()), addresses or {})
         reasons = [r.why for r in routes if r.why] + streams.get((service.stack.name, service.name), [])
+        reasons += asleep.get((service.stack.name, service.name), [])
         if why := next(iter(reasons), ""):
             yield ctx.on(service, (), f"No route leads to {service.name} {_place(service)}: {why}.")
 

@@ -14,6 +14,7 @@ from homelab_mcp.core.checks.rules_lazy import groups_of, is_lazy
 from homelab_mcp.core.checks.view import Entry, ServiceView
 from homelab_mcp.core.compose_model import is_open
 from homelab_mcp.model.finding import Finding, Severity
+from homelab_mcp.model.lab import LOCAL
 
 SABLIER = "https://sablierapp.dev/"
 PLUGIN = "https://plugins.traefik.io/plugins/633b4658a4caa9ddeffda119/sablier"
@@ -220,9 +221,12 @@ def open_admin(ctx: LintContext) -> Iterable[Finding]:
 def route_asleep(ctx: LintContext) -> Iterable[Finding]:
     """A route through Sablier on the sleeping container itself, without ``traefik.docker.allownonrunning``."""
     waking = {s for service in ctx.services() for s in _sablier_middlewares(service)}
+    # Of a host without a Traefik of its own the routes are in a file, which no container takes along.
+    own = {s.stack.host for s in ctx.lab.services if s.image_name == "traefik"}
+    served = {s.stack.host for s in ctx.lab.services} - own - {LOCAL}
     for service in ctx.services():
         kept = service.labels.get("traefik.docker.allownonrunning")
-        if not is_lazy(service) or (kept and kept.open):
+        if not is_lazy(service) or (kept and kept.open) or service.stack.host in served:
             continue
         # A route that leads past Sablier is HL081's.
         routers = [

@@ -48,6 +48,7 @@ class DerivedFile:
         why: one sentence for the plan.
         mode: permission bits where it is made.
         restart: (stack, service) pairs that read it only when they start.
+        recreate: (stack, service) pairs that have it only once Compose makes their containers anew.
     """
 
     path: str
@@ -55,6 +56,7 @@ class DerivedFile:
     why: str
     mode: int = 0o644
     restart: tuple[tuple[str, str], ...] = ()
+    recreate: tuple[tuple[str, str], ...] = ()
 
 
 Derivation = Callable[[LabAfter], Iterable[DerivedFile]]

@@ -6,37 +6,80 @@ import shlex
 from collections.abc import Iterator
 
 from homelab_mcp.core import backup_jobs
-from homelab_mcp.core.backup_config import parse_config
+from homelab_mcp.core.backup_config import BackupConfig, parse_config
 from homelab_mcp.core.backup_script import RUN_SH
+from homelab_mcp.core.backup_there import brought_text, override_path, sharers_of
 from homelab_mcp.core.derived import DerivedFile, LabAfter
+from homelab_mcp.core.operations.lab_view import Known
 from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.core.stack_owner import project_of
 from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.lab import LOCAL, PRIVATE_FOLDER
+
+_WHY = "The backup's list of databases and exceptions follows."
 
 
 def backups(lab: LabAfter) -> Iterator[DerivedFile]:
-    """The files of the backup's ``engine`` folder; none where the lab has no backup, or its settings are unreadable."""
-    engine = backup_jobs.engine_of(lab.view)
-    text = lab.read(backup_jobs.config_path(engine.stack)) if engine else None
-    if engine is None or text is None:
-        return
-    try:
-        config = parse_config(text)
-    except HomelabError:
-        return
+    """The files that each host's backup reads; none where the lab has no backup, or its settings are unreadable."""
+    for host, engine in backup_jobs.engines_of(lab.view).items():
+        text = lab.read(backup_jobs.config_path(engine.stack))
+        if text is None:
+            continue
+        try:
+            config = parse_config(text)
+        except HomelabError:
+            continue
+        yield from _here(lab, engine, config) if host == LOCAL else _there(lab, engine, config, host)
+
+
+def _here(lab: LabAfter, engine: Known, config: BackupConfig) -> Iterator[DerivedFile]:
+    """A folder of files, which the container mounts: what it reads at each run changes while it runs."""
+    folder = f"{engine.stack}/engine"
+    jobs_file = f"{folder}/jobs.sh"
+    jobs, excludes = _work(lab, engine, config, _names(lab.roots, lab.read(jobs_file) or ""))
+    yield DerivedFile(jobs_file, jobs, _WHY)
+    yield DerivedFile(f"{folder}/excludes", excludes, _WHY)
+    me = ((engine.stack, engine.name),)
+    yield DerivedFile(f"{folder}/run.sh", RUN_SH, "The backup's script is this version's.", 0o755, restart=me)
+    yield DerivedFile(f"{folder}/crontab", _clock(config), "The backup's clock follows.", restart=me)
+
+
+def _there(lab: LabAfter, engine: Known, config: BackupConfig, host: str) -> Iterator[DerivedFile]:
+    """The same files within a compose file: only that reaches another host."""
+    path = override_path(engine.stack)
+    jobs, excludes = _work(lab, engine, config, _names(lab.roots, ""))
+    files = {"run.sh": RUN_SH, "jobs.sh": jobs, "excludes": excludes, "crontab": _clock(config)}
+    marks = {
+        "HOMELAB_HOST": host,
+        "HOMELAB_LAB": (lab.read(f"{PRIVATE_FOLDER}/id") or "").strip(),
+        "HOMELAB_SHARED": _maker(lab, config, host),
+    }
+    text = brought_text(engine.name, files, {k: v for k, v in marks.items() if v})
+    yield DerivedFile(
+        path,
+        text,
+        f"What the backup of {host} reads follows; its container is made anew for that.",
+        recreate=((engine.stack, engine.name),),
+    )
+
+
+def _work(lab: LabAfter, engine: Known, config: BackupConfig, names: list[str]) -> tuple[str, str]:
     paths = lab.settings.backup_paths
     jobs = backup_jobs.jobs_of(lab.view, config, engine.stack, lab.find, paths, root=lab.roots)
     projects = {s.name: project_of(s, lab.snapshot.shared_env) for s in lab.snapshot.stacks}
-    folder = f"{engine.stack}/engine"
-    why = "The backup's list of databases and exceptions follows."
-    jobs_file = f"{folder}/jobs.sh"
-    names = _names(lab.roots, lab.read(jobs_file) or "")
-    yield DerivedFile(jobs_file, backup_jobs.jobs_text(jobs, config, projects, paths, names), why)
-    yield DerivedFile(f"{folder}/excludes", backup_jobs.excludes_text(jobs), why)
-    me = ((engine.stack, engine.name),)
-    yield DerivedFile(f"{folder}/run.sh", RUN_SH, "The backup's script is this version's.", 0o755, restart=me)
-    clock = f"{config.schedule} sh /backup/run.sh backup\n"
-    yield DerivedFile(f"{folder}/crontab", clock, "The backup's clock follows.", restart=me)
+    also = paths if engine.host == LOCAL else ()
+    return backup_jobs.jobs_text(jobs, config, projects, also, names), backup_jobs.excludes_text(jobs)
+
+
+def _maker(lab: LabAfter, config: BackupConfig, host: str) -> str:
+    """Who makes the repository, where an earlier host has the same; "" where this one does."""
+    for name in sharers_of(lab.view, config, host, lab.read):
+        return "the lab's machine" if name == LOCAL else name
+    return ""
+
+
+def _clock(config: BackupConfig) -> str:
+    return f"{config.schedule} sh /backup/run.sh backup\n"
 
 
 def _names(roots: Root, before: str) -> list[str]:

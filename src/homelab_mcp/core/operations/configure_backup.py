@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from homelab_mcp.core import compose_edit, env_file
-from homelab_mcp.core.backup_config import CA, ENGINE_LABEL, FOLDERS, NOTED, PASSWORD, PLACE, BackupConfig, config_text
+from homelab_mcp.core.backup_config import (
+    FOLDERS,
+    NOTED,
+    PASSWORD,
+    PLACE,
+    BackupConfig,
+    config_text,
+)
 from homelab_mcp.core.backup_jobs import config_path, engine_of
-from homelab_mcp.core.labels import CATEGORY
-from homelab_mcp.core.operations.lab_view import Known, view
+from homelab_mcp.core.backup_there import sharers_of
+from homelab_mcp.core.operations.backup_block import engine_block
+from homelab_mcp.core.operations.lab_view import Known, LabView, view
 from homelab_mcp.core.references import literal
-from homelab_mcp.core.resources import Host, deploy_of, logging_of
+from homelab_mcp.core.resources import Host
 from homelab_mcp.core.service_facts import environment_of
+from homelab_mcp.core.stack_host import host_of, with_host
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, asks
-from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.model.lab import LOCAL, LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import (
     ActionKind,
@@ -42,6 +49,8 @@ def configure_backup(
     root: str,
     host: Host | None = None,
     keys: Mapping[str, str] | None = None,
+    place: str = LOCAL,
+    socket: str = "",
 ) -> Draft:
     """A draft with the backup's stack as these settings want it.
 
@@ -56,34 +65,47 @@ def configure_backup(
         root: the lab's absolute path.
         host: what limits must fit, where that is known.
         keys: variables of the repository with their values, given by a person.
+        place: the Docker host whose data is to be backed up; the stack is there.
+        socket: that host's Docker socket; "" for the lab's setting.
 
     Raises:
         InvalidInput: keys of the repository are missing (``missing_input``), one that it does not take was given
             (``bad_value``), or nothing would change.
         EditRefused: the stack's file cannot be changed without losing something.
     """
-    there = engine_of(view(snapshot))
+    seen = view(snapshot)
+    there = engine_of(seen, place)
     stack_name, name = (there.stack, there.name) if there else (stack_name, stack_name)
-    stack = snapshot.stack(stack_name) or StackFiles(stack_name, f"{stack_name}/compose.yaml", "", "")
+    found = snapshot.stack(stack_name)
+    if found and host_of(found.compose_text) != place:
+        raise InvalidInput(
+            f"Stack {stack_name} is on host {host_of(found.compose_text)}, not on {place}.",
+            hint="Name another stack (--stack).",
+            code="other_host",
+        )
+    stack = found or StackFiles(stack_name, f"{stack_name}/compose.yaml", "", "")
     env_before = stack.env_text or read(stack.env_path)
     env = env_file.parse(env_before or "")
-    given = _given(keys or {}, config)
+    given = {**known_here(seen, config, place, read), **_given(keys or {}, config)}
     missing = [n for n in config.secrets if not (given.get(n) or env.get(n))]
     if missing:
         raise InvalidInput(
             f"The repository needs {', '.join(missing)} in {stack_name}/.env.",
-            hint=f"A person runs `homelab-mcp backup configure {shlex.quote(config.repository)}`, which asks for them, "
-            f"or `homelab-mcp env set {stack_name} {' '.join(missing)}` first.",
+            hint=f"A person runs `homelab-mcp backup configure{_at(place)} {shlex.quote(config.repository)}`, which "
+            f"asks for them, or `homelab-mcp env set {stack_name} {' '.join(missing)}` first.",
             code="missing_input",
             details=asks(stack_name, missing),
         )
-    block = engine_block(name, config, find("backrest").container.image.reference, settings, root, host)
+    image = find("backrest").container.image.reference
+    socket = socket or settings.docker_socket
+    block = engine_block(name, config, image, settings, root, host, place=place, socket=socket)
     if there and _noted_otherwise(there, config):
         # Else a first run while its disk is not mounted would begin anew on the wrong one.
         block["environment"][NOTED] = config.inside
     text = compose_edit.remove_service(stack.compose_text, name) if there else stack.compose_text
     after = compose_edit.add_services(text, {name: block})
-    made = {} if env.get(PASSWORD) else {PASSWORD: secrets("alnum", 40)}
+    after = after if stack.compose_text else with_host(after, place)
+    made = {} if env.get(PASSWORD) or given.get(PASSWORD) else {PASSWORD: secrets("alnum", 40)}
     env_after = env_file.set_values(env_before or "", {"TZ": settings.timezone, **made, **given})
     path = config_path(stack_name)
     written = (
@@ -96,7 +118,7 @@ def configure_backup(
         raise InvalidInput("The backup already is as asked.", hint="No plan is needed.", code="nothing_to_do")
     return Draft(
         operation="configure_backup",
-        summary=f"{'Change' if there else 'Set up'} the lab's backup to {config.repository}",
+        summary=f"{'Change' if there else 'Set up'} {_whose(place)} backup to {config.repository}",
         edits=edits,
         actions=_actions(stack_name, name, edits),
         verification=Verification(stack_name, (name,)),
@@ -105,13 +127,41 @@ def configure_backup(
             RiskReason(
                 Risk.HIGH, "Gets the Docker socket, so it commands the host: dumps run in databases' containers."
             ),
-            RiskReason(Risk.HIGH, f"Every file of the lab, secrets too, goes (encrypted) to {config.repository}."),
+            *_reach(config, place, PASSWORD in given),
         ),
-        notes=tuple(_notes(config, stack_name, bool(made), root)),
+        notes=tuple(_notes(config, stack_name, bool(made), root, place)),
         undo="Roll this plan back; what is in the repository stays there.",
         target=name,
-        secrets=(*made.values(), *(v for n, v in given.items() if n in config.secrets)),
+        secrets=(*made.values(), *(v for n, v in given.items() if n in (*config.secrets, PASSWORD))),
     )
+
+
+def _at(place: str) -> str:
+    return "" if place == LOCAL else f" --host {place}"
+
+
+def _whose(place: str) -> str:
+    return "the lab's" if place == LOCAL else f"host {place}'s"
+
+
+def known_here(seen: LabView, config: BackupConfig, place: str, read: Callable[[str], str | None]) -> dict[str, str]:
+    """Variables that an earlier host has for the same repository: one that shares it needs them too."""
+    sharers = sharers_of(seen, config, place, read)
+    mine = engine_of(seen, sharers[0]) if sharers else None
+    env = env_file.parse((read(f"{mine.stack}/.env") if mine else None) or "")
+    return {n: env[n] for n in (PASSWORD, *config.secrets, *config.optional) if env.get(n)}
+
+
+def _reach(config: BackupConfig, place: str, shared: bool) -> list[RiskReason]:
+    if place == LOCAL:
+        return [RiskReason(Risk.HIGH, f"Every file of the lab, secrets too, goes (encrypted) to {config.repository}.")]
+    told = [f"The data of the stacks on {place} goes (encrypted) to {config.repository}."]
+    if shared:
+        told.append(
+            f"The repository is the lab's: its password and keys are on {place} from then on, and who commands that "
+            "host can read and delete every backup in it."
+        )
+    return [RiskReason(Risk.HIGH, one) for one in told]
 
 
 def _noted_otherwise(there: Known, config: BackupConfig) -> bool:
@@ -142,14 +192,18 @@ def _actions(stack: str, name: str, edits: tuple[FileEdit, ...]) -> tuple[Engine
     )
 
 
-def _notes(config: BackupConfig, stack: str, made: bool, root: str) -> list[str]:
+def _notes(config: BackupConfig, stack: str, made: bool, root: str, place: str) -> list[str]:
     notes = []
     if made:
         notes.append(
             f"A new password is in {stack}/.env. Keep a copy of it outside of this machine: without it nobody can read "
             "a backup, and it burns with the lab."
         )
-    if config.kind == "local":
+    if place != LOCAL:
+        notes.append(f"It backs up what the stacks on {place} have below {root} there, by that host's own clock.")
+    if config.kind == "local" and place != LOCAL:
+        notes.append(f"{config.repository} is a folder of {place}: mount another disk there.")
+    elif config.kind == "local":
         where = f"{config.repository}/"
         if where.startswith(f"{root.rstrip('/')}/"):
             notes.append(
@@ -160,87 +214,10 @@ def _notes(config: BackupConfig, stack: str, made: bool, root: str) -> list[str]
     if config.kind in FOLDERS:
         folder = FOLDERS[config.kind][0]
         what = "a key without passphrase and known_hosts" if folder == "ssh" else "rclone.conf"
-        notes.append(f"A person puts {what} into {stack}/{folder} (docs: backups); until then a run fails and says so.")
-    notes.append("Nothing is backed up yet: `homelab-mcp backup run` makes the first, and `backup verify` proves it.")
+        on = "" if place == LOCAL else f" on {place} (below {root} there)"
+        notes.append(
+            f"A person puts {what} into {stack}/{folder}{on} (docs: backups); until then a run fails and says so."
+        )
+    run, verify = (f"`homelab-mcp backup {word}{_at(place)}`" for word in ("run", "verify"))
+    notes.append(f"Nothing is backed up yet: {run} makes the first, and {verify} proves it.")
     return notes
-
-
-def engine_block(
-    name: str, config: BackupConfig, image: str, settings: LabSettings, root: str, host: Host | None
-) -> dict[str, Any]:
-    """The service that runs restic, as plain data."""
-    volumes = [
-        f"{literal(root)}:/lab:ro",
-        "./engine:/backup:ro",
-        "./dumps:/dumps",
-        "./restore:/restore",
-        "./state:/state",
-        f"{literal(settings.docker_socket)}:/var/run/docker.sock:ro",
-    ]
-    if config.kind == "local":
-        volumes.append(f"{literal(config.repository)}:/repository")
-    volumes += key_mounts(config)
-    volumes += [f"{literal(p)}:{literal(p)}:ro" for p in settings.backup_paths]
-    block: dict[str, Any] = {
-        "image": image,
-        "container_name": name,
-        "restart": "unless-stopped",
-        "init": True,
-        "entrypoint": ["/bin/sh", "/backup/run.sh"],
-        "command": ["schedule"],
-        "environment": {
-            "TZ": "${TZ}",
-            "RESTIC_REPOSITORY": literal(config.inside),
-            **({PLACE: literal(config.repository)} if config.kind == "local" else {}),
-            **config.environment,
-        },
-        "volumes": volumes,
-        "deploy": deploy_of("heavy", host),
-        "logging": logging_of(),
-        "security_opt": ["no-new-privileges:true"],
-        "stop_grace_period": "1m",
-        "labels": {CATEGORY: "backup", ENGINE_LABEL: "engine"},
-        "healthcheck": {
-            "test": ["CMD-SHELL", "pidof crond >/dev/null"],
-            "interval": "10s",
-            "timeout": "10s",
-            "retries": 3,
-            "start_period": "10s",
-        },
-    }
-    return block
-
-
-def key_mounts(config: BackupConfig, *, home: bool = False) -> list[str]:
-    """The folders of keys and of an own authority of that kind of repository, as Compose's volumes.
-
-    With ``home`` SSH's is put where SSH looks for it; else the script of backups copies it there, for SSH refuses
-    files that belong to the person who put them. rclone writes to its own: tokens that it renews are kept.
-    """
-    authority = [f"./{CA[0]}:{CA[1]}:ro"] if config.kind in CA[2] and not home else []
-    if config.kind not in FOLDERS:
-        return authority
-    folder, target = FOLDERS[config.kind]
-    if folder == "ssh":
-        return [f"./{folder}:{'/root/.ssh' if home else target}:ro"]
-    return [f"./{folder}:{target}", *authority]
-
-
-def backrest_config(config: BackupConfig) -> str:
-    """Backrest's ``config.json``: the repository to look into, with its clock left to our own script.
-
-    Fields as in garethgeorge/backrest proto/v1/config.proto; ``${NAME}`` is filled in by Backrest from its
-    environment (internal/orchestrator/repo/env.go), so the file holds no secret.
-    """
-    off = {"schedule": {"disabled": True}}
-    names = config.environment
-    repo = {
-        "id": "homelab",
-        "uri": config.inside,
-        "env": [f"{n}=${{{n}}}" for n in names],
-        "autoInitialize": True,
-        "prunePolicy": off,
-        "checkPolicy": off,
-    }
-    whole = {"modno": 1, "version": 6, "instance": "homelab", "repos": [repo], "plans": [], "auth": {"disabled": True}}
-    return json.dumps(whole, indent=2) + "\n"

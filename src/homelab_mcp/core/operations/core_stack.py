@@ -14,7 +14,7 @@ from homelab_mcp.core.operations.request import AddServiceRequest, ServiceOption
 from homelab_mcp.core.operations.setup_request import CORE_PARTS, CorePart, CoreRequest
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.model.lab import LOCAL, LabSettings
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, RiskReason, RouteCheck, Verification
 
@@ -97,7 +97,7 @@ def _wanted(
     wanted: list[CorePart] = []
     notes = []
     for part in CORE_PARTS:
-        there = lab.made_from(part)
+        there = lab.on(LOCAL).made_from(part)
         if there:
             notes.append(f"{there.where} is there already and stays as it is.")
         elif part in request.without:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from homelab_mcp.core.after import stacks_after
-from homelab_mcp.core.backup_jobs import engine_of
+from homelab_mcp.core.backup_config import ENGINE_LABEL
 from homelab_mcp.core.database_folders import paths_of
 from homelab_mcp.core.lazy import ENABLE
 from homelab_mcp.core.operations.containers_back import all_services
@@ -19,6 +19,7 @@ from homelab_mcp.core.operations.data_places import used_elsewhere
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.core.project_name import is_one_off
+from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.core.stack_owner import by_folder
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LOCAL, PRIVATE_FOLDER
@@ -38,13 +39,18 @@ def holders(
     Who mounts more than a service's folder, as a file browser does, sees there what is put in its place. Where nobody
     knows what runs, all that the files start count. Those that are ``down`` count as if they ran.
     """
-    paths = _moved(draft)
-    if not paths:
+    homes = _homes(draft, snapshot)
+    if not homes:
         return {}
     snapshot = by_folder(snapshot, _roots(root))
     seen = view(snapshot)
     brought = _brought(seen)
-    users = {p: w for p, w in used_elsewhere(snapshot, "", paths, root=root, files=False).items() if p != brought}
+    users = [
+        (place, who, paths)
+        for host, paths in homes.items()
+        for place, who in used_elsewhere(snapshot, "", paths, root=root, files=False, host=host).items()
+        if place not in brought
+    ]
     told = {(c.stack, c.service) for c, _ in _told(draft, snapshot, seen, root) if not is_one_off(c.labels)}
     removed = _removed(draft)
     found: dict[str, list[str]] = {}
@@ -53,7 +59,7 @@ def holders(
             continue
         if (one.stack, one.name) not in down and not _runs(snapshot, one.stack, one.name, one.data):
             continue
-        named = any(one.where in w and _holds(place, paths, one.stack) for place, w in users.items())
+        named = any(one.where in who and _holds(place, paths, one.stack) for place, who, paths in users)
         if named or (one.stack, one.name) in told:
             found.setdefault(one.stack, []).append(one.name)
     return {stack: tuple(names) for stack, names in found.items()}
@@ -75,24 +81,25 @@ def _lookers(draft: Draft, snapshot: Snapshot, root: Root) -> set[tuple[str, str
 
 
 def _told(draft: Draft, snapshot: Snapshot, seen: LabView, root: Root) -> list[tuple[ContainerState, bool]]:
-    """Running containers of this machine that hold what moves, by what Docker says they mount, and are not removed.
+    """Running containers that hold what moves on their host, by what Docker says they mount, and are not removed.
 
     And of each whether it only looks in from elsewhere, as who reads the logs of others does.
     """
-    paths, roots = _moved(draft), _roots(root)
-    if not paths or not roots:
+    homes, roots = _homes(draft, snapshot), _roots(root)
+    if not homes or not roots:
         return []
-    behind = paths_of(seen, root).volumes.get(LOCAL, {})
+    volumes = paths_of(seen, root).volumes
     removed, brought = _removed(draft), _brought(seen)
     found = []
     for one in snapshot.every_container:
-        if one.host or one.state in _DOWN:
+        paths, behind = homes.get(one.host or LOCAL, []), volumes.get(one.host or LOCAL, {})
+        if not paths or one.state in _DOWN:
             continue
         # `docker compose rm` leaves those of `docker compose run` alone.
         if not is_one_off(one.labels) and {(one.stack, one.service), (one.stack, "")} & removed:
             continue
         places = {m: behind.get(m, "") or _in_lab(m, roots) for m in one.mounts}
-        held = {m: p for m, p in places.items() if p not in ("", brought) and _holds(p, paths, _own(one, p))}
+        held = {m: p for m, p in places.items() if p not in {"", *brought} and _holds(p, paths, _own(one, p))}
         if held:
             looks = all(m in one.only_read and not p.startswith(f"{_own(one, p)}/") for m, p in held.items())
             found.append((one, looks))
@@ -121,14 +128,22 @@ def _moved(draft: Draft) -> list[str]:
     return [p for m in draft.moves for p in (m.source, m.target) if p.partition("/")[0] != PRIVATE_FOLDER]
 
 
+def _homes(draft: Draft, snapshot: Snapshot) -> dict[str, list[str]]:
+    """Host -> what moves there: each has a disk of its own, and the same paths on it."""
+    hosts = {s.name: host_of(s.compose_text) for s in snapshot.stacks}
+    found: dict[str, list[str]] = {}
+    for path in _moved(draft):
+        found.setdefault(hosts.get(path.partition("/")[0], LOCAL), []).append(path)
+    return found
+
+
 def _removed(draft: Draft) -> set[tuple[str, str]]:
     return {(a.stack, s) for a in draft.actions if a.kind is ActionKind.REMOVE for s in a.services or ("",)}
 
 
-def _brought(seen: LabView) -> str:
-    """Where the backup brings what is moved from there, and has it open no more."""
-    engine = engine_of(seen)
-    return f"{engine.stack}/restore" if engine else ""
+def _brought(seen: LabView) -> frozenset[str]:
+    """Where the backup of each host brings what is moved from there, and has it open no more."""
+    return frozenset(f"{s.stack}/restore" for s in seen.services if s.labels.get(ENGINE_LABEL) == "engine")
 
 
 def standing_still(
@@ -187,7 +202,9 @@ def _ended(
 
     Whom a plan stopped since is meant to be down, and so is one that sleeps until somebody visits it.
     """
-    names = {(c.stack, c.service) for c in snapshot.containers or () if not c.host and c.state in _DOWN}
+    homes = _homes(draft, snapshot)
+    here = [c for c in snapshot.containers or () if (c.host or LOCAL) in homes]
+    names = {(c.stack, c.service) for c in here if c.state in _DOWN}
     awake = {(s.stack, s.name): s.data for s in view(snapshot).services if s.labels.get(ENABLE, "").lower() != "true"}
     down = {one for one in names if one in awake and not _runs(snapshot, *one, awake[one])}
     movers = {p.id for p in _movers(draft, taken)}
@@ -223,9 +240,8 @@ def refuse_held(draft: Draft, snapshot: Snapshot, *, root: Root = "") -> None:
 def _runs(snapshot: Snapshot, stack: str, service: str, data: Mapping[str, object]) -> bool:
     if snapshot.containers is None:
         return not data.get("profiles")
-    return any(
-        c.stack == stack and c.service == service and not c.host and c.state not in _DOWN for c in snapshot.containers
-    )
+    # Of a stack are those on its own host alone.
+    return any(c.stack == stack and c.service == service and c.state not in _DOWN for c in snapshot.containers)
 
 
 def _holds(place: str, paths: Sequence[str], stack: str) -> bool:

@@ -108,15 +108,21 @@ def folded(paths: Iterable[str]) -> list[str]:
 
 
 def used_elsewhere(
-    snapshot: Snapshot, stack: str, paths: Sequence[str], *, root: Root = "", files: bool = True
+    snapshot: Snapshot,
+    stack: str,
+    paths: Sequence[str],
+    *,
+    root: Root = "",
+    files: bool = True,
+    host: str = "",
 ) -> dict[str, list[str]]:
     """What services of other stacks use of these files and folders, or around them: the path -> ``stack/service``.
 
-    Of stacks on the same host alone: another one has a disk of its own. Without ``files`` only what they mount; else
-    also what they read, and files that another stack itself is written in (-> ``stack``).
+    Of stacks on the same host alone (or ``host``): another one has a disk of its own. Without ``files`` only what they
+    mount; else also what they read, and files that another stack itself is written in (-> ``stack``).
     """
     users: dict[str, list[str]] = {}
-    host = _host(snapshot, stack)
+    host = host or _host(snapshot, stack)
     declared = {s.name: declared_by(s) for s in snapshot.stacks if host_of(s.compose_text) == host}
     seen = view(snapshot).on(host).services
     nears = {s.stack: Near(s.stack, s.env, root, declared.get(s.stack, NOTHING)) for s in seen}

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from homelab_mcp.core.drift import in_scope
 from homelab_mcp.core.operations.moves_played import Pair, Played, around, play
+from homelab_mcp.core.trash import on_host
 from homelab_mcp.model.errors import InvalidInput
-from homelab_mcp.model.lab import TRASH, TRASH_DAYS
+from homelab_mcp.model.lab import LOCAL, TRASH, TRASH_DAYS
 from homelab_mcp.model.plan import DataMove, Plan, Risk, RiskReason
 
 
@@ -29,6 +30,7 @@ def moves_back(
     trash: str = "",
     stack: str = "",
     later: Sequence[Plan] = (),
+    host_of: Callable[[str], str] = lambda path: LOCAL,
 ) -> MovesBack:
     """The way back of the data that these applies moved.
 
@@ -42,6 +44,7 @@ def moves_back(
         trash: a new folder of the trash; "" leaves such data where it was before.
         stack: only what is, or was, in this stack's folder; "" all.
         later: what was applied after them and is not taken back, oldest first.
+        host_of: the host that a path's data is on; the trash of each is its own.
 
     Raises InvalidInput (``data_in_the_way``) where a service's files would go back and its data could not.
     """
@@ -74,14 +77,21 @@ def moves_back(
     # What is in the trash by now, or nowhere, stays so.
     pairs = [(h, t) for h, t in pairs if not aside(t) or (exists(h) and not _in_trash(h))]
     outs = {h for h, t in pairs if out(t)}
-    pairs = [(h, f"{trash}/{h}" if aside(t) else t) for h, t in pairs]
+
+    def bin_of(path: str) -> str:
+        return on_host(trash, host_of(path))
+
+    pairs = [(h, f"{bin_of(h)}/{h}" if aside(t) else t) for h, t in pairs]
     pairs = _without_outs(pairs, outs, left, stuck)
     moves, told, parted = _moved_back(pairs, exists, outs, plans)
     if parted:
         raise _parted(parted)
     away = [m.source for m in moves if m.source in outs]
-    kept = [m.source for m in moves if trash and m.target.startswith(f"{trash}/")]
-    notes = (f"What is in {', '.join(kept)} now is kept in {trash} for {TRASH_DAYS} days.",) if kept else ()
+    kept: dict[str, list[str]] = {}
+    for move in moves:
+        if trash and move.target == f"{bin_of(move.source)}/{move.source}":
+            kept.setdefault(bin_of(move.source), []).append(move.source)
+    notes = tuple(f"What is in {', '.join(p)} now is kept in {b} for {TRASH_DAYS} days." for b, p in kept.items())
     risks = tuple(RiskReason(Risk.HIGH, f"What was written in {p} since is put aside.") for p in away)
     return MovesBack(moves, (*stuck, *told), notes, risks)
 

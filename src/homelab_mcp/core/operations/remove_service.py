@@ -12,6 +12,7 @@ from homelab_mcp.core.compose_meaning import names_in, read, record_of
 from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE, labels_of
 from homelab_mcp.core.lazy import sleepers
+from homelab_mcp.core.lazy_hosts import server_on
 from homelab_mcp.core.operations import service_parts, unused_variables
 from homelab_mcp.core.operations.data_places import (
     Places,
@@ -26,7 +27,7 @@ from homelab_mcp.core.operations.stack_as_one import refuse_unseen, services_as_
 from homelab_mcp.core.operations.stack_paths import Root, declared_by
 from homelab_mcp.model.definition import LAB_VARIABLES, ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
-from homelab_mcp.model.lab import TRASH_DAYS, LabSettings
+from homelab_mcp.model.lab import LOCAL, TRASH_DAYS, LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import ActionKind, DataMove, Draft, EngineAction, FileEdit, Risk, RiskReason, Verification
 
@@ -184,10 +185,11 @@ def _refuse_needed(services: Mapping[str, Any], going: list[str], service: str) 
 def _refuse_sleepers(lab: LabView, stack: str, going: list[str]) -> None:
     """Sablier's last service may not go while something sleeps: nobody would wake it, and its route would be broken."""
     left = [s for s in lab.services if s.stack != stack or s.name not in going]
-    server = lab.made_from("sablier")
-    if server is None or server in left or LabView(tuple(left), ()).made_from("sablier") is not None:
+    host = next((s.host for s in lab.services if s.stack == stack and s.name in going), LOCAL)
+    server = server_on(lab, host)
+    if server is None or server in left or server_on(LabView(tuple(left), ()), host) is not None:
         return
-    asleep = [where for where in sleepers(lab) if where in {s.where for s in left}]
+    asleep = [where for where in sleepers(lab.on(host)) if where in {s.where for s in left}]
     if asleep:
         raise InvalidInput(
             f"{server.name} wakes {', '.join(asleep)}.",

@@ -8,6 +8,7 @@ from homelab_mcp.core.diff import is_secret, secrets_of
 from homelab_mcp.core.operations.containers_back import containers_back, services_in
 from homelab_mcp.core.operations.moves_back import moves_back
 from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import (
     Draft,
@@ -29,6 +30,7 @@ def rollback(
     later: Sequence[Plan] = (),
     exists: Callable[[str], bool] = lambda path: False,
     trash: str = "",
+    host_of: Callable[[str], str] = lambda path: LOCAL,
 ) -> Draft:
     """A draft that puts the files of an applied plan back, and the containers with them.
 
@@ -45,6 +47,7 @@ def rollback(
         later: what was applied after it, oldest first, to name who changed a file or moved its data on since.
         exists: whether a path of the lab is there, for data that the plan moved.
         trash: a new folder of the trash, for data in use that goes out of the way of what comes back.
+        host_of: the host that a path's data is on.
 
     Raises InvalidInput: every file is as it was before the plan (nothing_to_do); data_in_the_way, as of moves_back.
     """
@@ -67,7 +70,7 @@ def rollback(
             conflicts.append(path)
         secret = path in meant and is_secret(meant[path])
         edits.append(FileEdit(path, now, text, mode, secret))
-    data = moves_back([plan], exists, trash=trash, later=later)
+    data = moves_back([plan], exists, trash=trash, later=later, host_of=host_of)
     owners = tuple(
         OwnerChange(o.path, o.was_uid, o.was_gid, o.uid, o.gid) for o in reversed(plan.draft.owners) if not o.whole
     )

@@ -11,6 +11,7 @@ from homelab_mcp.core.operations.containers_back import containers_back
 from homelab_mcp.core.operations.moves_back import moves_back
 from homelab_mcp.core.operations.rollback import cannot_undo
 from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Risk, RiskReason, Verification
 from homelab_mcp.model.policy import POLICY_FILE
@@ -48,6 +49,7 @@ def rollback_to(
     stack: str = "",
     exists: Callable[[str], bool] = lambda path: False,
     trash: str = "",
+    host_of: Callable[[str], str] = lambda path: LOCAL,
 ) -> Draft:
     """A draft that takes these applies back at once.
 
@@ -62,6 +64,7 @@ def rollback_to(
         stack: only this stack's files; "" all.
         exists: whether a path of the lab is there, for data that was moved.
         trash: a new folder of the trash, for data in use that goes out of the way of what comes back.
+        host_of: the host that a path's data is on.
 
     Raises InvalidInput: every file is as it was (nothing_to_do); data_in_the_way, as of moves_back.
     """
@@ -75,7 +78,7 @@ def rollback_to(
             conflicts.append(path)
         edits.append(FileEdit(path, now, target.text, target.mode, target.secret, target.derived))
     left = _left_of(stacks, stack, {p: t for p, t in targets.items() if read(p) != t.text})
-    data = moves_back([s.plan for s in steps], exists, trash=trash, stack=stack)
+    data = moves_back([s.plan for s in steps], exists, trash=trash, stack=stack, host_of=host_of)
     if not (edits or data.moves):
         raise InvalidInput(
             " ".join(["Every file is already as it was then.", *left, *data.stuck]),

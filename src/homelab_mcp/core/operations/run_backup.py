@@ -2,46 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from homelab_mcp.core.backup_config import BackupConfig
 from homelab_mcp.core.backup_jobs import Jobs
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, Risk, RiskReason
 
 _NAMED = 10
 
 
-def run_backup(stack: str, service: str, config: BackupConfig, jobs: Jobs) -> Draft:
-    """A draft that makes a backup now.
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """What makes a Docker host's backups: its stack, its service with restic, its settings, its work, the host."""
 
-    Args:
-        stack: the stack that makes backups.
-        service: its service with restic.
-        config: the backup's settings.
-        jobs: its work.
-    """
-    dumped = _some([f"{d.stack}/{d.service} ({d.kind})" for d in jobs.dumps])
-    missing = _some([f"{where}: {what}" for where, what, _ in jobs.uncovered])
-    kept = ", ".join(f"{name} {count}" for name, count in config.keep.model_dump().items() if count)
+    stack: str
+    service: str
+    config: BackupConfig
+    jobs: Jobs
+    host: str = LOCAL
+
+
+def run_backup(makers: Sequence[Maker]) -> Draft:
+    """A draft that makes a backup now, on all of these hosts at the same time; there is one at least."""
+    first = makers[0]
+    dumped = _some([f"{d.stack}/{d.service} ({d.kind})" for m in makers for d in m.jobs.dumps])
+    missing = _some([f"{where}: {what}" for m in makers for where, what, _ in m.jobs.uncovered])
+    kept = ", ".join(f"{name} {count}" for name, count in first.config.keep.model_dump().items() if count)
+    elsewhere = "" if len(makers) == 1 else " on this machine" if first.host == LOCAL else f" on {first.host}"
     told = [
         f"Dumped first: {dumped}." if dumped else "There is no database to dump.",
-        f"Then only these stay: {kept} (docs: backups)." if kept else "No backup is let go of.",
+        f"Then only these stay{elsewhere}: {kept} (docs: backups)." if kept else "No backup is let go of.",
         "Services go on meanwhile; one that writes to its SQLite file all the time stands still for the copy of it.",
         "A first backup may take hours, and other plans wait for it: then leave it to the clock, or let a person run "
         "`homelab-mcp backup run`.",
     ]
     if missing:
         told.append(f"Not in it: {missing}.")
+    places = dict.fromkeys(m.config.repository for m in makers)
+    of = "the lab" if [m.host for m in makers] == [LOCAL] else ", ".join(_named(m.host) for m in makers)
     return Draft(
         operation="run_backup",
-        summary=f"Make a backup of the lab to {config.repository} now",
+        summary=f"Make a backup of {of} to {', '.join(places)} now"[:300],
         edits=(),
-        actions=(EngineAction(ActionKind.BACKUP, "As its clock does.", stack, (service,)),),
-        risks=(
-            RiskReason(Risk.MEDIUM, f"Every file of the lab, secrets too, goes (encrypted) to {config.repository}."),
+        actions=tuple(
+            EngineAction(ActionKind.BACKUP, "As its clock does.", m.stack, (m.service,), name=_name(m)) for m in makers
         ),
+        risks=tuple(RiskReason(Risk.MEDIUM, _goes(m)) for m in makers),
         notes=tuple(told),
         undo="Nothing of the lab is changed; what is in the repository stays there.",
-        target=service,
+        target=first.service,
     )
+
+
+def _name(maker: Maker) -> str:
+    return "" if maker.host == LOCAL else maker.host
+
+
+def _named(host: str) -> str:
+    return "this machine" if host == LOCAL else host
+
+
+def _goes(maker: Maker) -> str:
+    what = "Every file of the lab, secrets too," if maker.host == LOCAL else f"The data of the stacks on {maker.host}"
+    return f"{what} goes (encrypted) to {maker.config.repository}."
 
 
 def _some(names: list[str]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from homelab_mcp.core import lazy
+from homelab_mcp.core import lazy, lazy_hosts
 from homelab_mcp.core.compose_meaning import RECORD
+from homelab_mcp.core.hosts import private_addresses
 from homelab_mcp.core.labels import COMPANION_OF
 from homelab_mcp.core.lazy_fitness import check_may_sleep, depends_on, ends_by_itself, routers_of
 from homelab_mcp.core.lazy_needs import definition_of, notes_of, traefik_for
@@ -16,7 +17,7 @@ from homelab_mcp.core.operations.lazy_request import LazyRequest
 from homelab_mcp.core.service_edit import ServiceEdit
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, NotFound
-from homelab_mcp.model.lab import LabSettings
+from homelab_mcp.model.lab import HOSTS_FILE, LOCAL, LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import (
     ActionKind,
@@ -62,8 +63,9 @@ def set_lazy_loading(
     Raises:
         NotFound: no such service.
         InvalidInput: it must not sleep (``lazy_refused``, ``lazy_needs_health``), the lab lacks what it takes
-            (``no_sablier``, ``no_traefik``, ``traefik_too_old``, ``no_dynamic_folder``, ``plugin_unknown``), or it was
-            set up by hand (``lazy_by_hand``).
+            (``no_sablier``, ``no_traefik``, ``traefik_too_old``, ``no_dynamic_folder``, ``plugin_unknown``; of another
+            host also ``no_private_address``, ``no_route``, ``sablier_unreached``), or it was set up by hand
+            (``lazy_by_hand``).
         EditRefused: a compose file cannot be changed alone.
     """
     lab = view(snapshot)
@@ -95,7 +97,8 @@ def _on(job: _Job, find: Callable[[str], ServiceDefinition], read: Callable[[str
     service, request = job.service, job.request
     definition = definition_of(service, find)
     check_may_sleep(service, job.lab, definition, job.group, job.snapshot.containers)
-    traefik, plugin_in = traefik_for(job.lab, read)
+    traefik, plugin_in = traefik_for(job.lab, service.host, read)
+    lazy_hosts.check_led_to(job.lab, service, private_addresses(read(HOSTS_FILE)))
     current = lazy.lazy_of(service)
     group = current.group if current else lazy.group_for(job.lab, service.stack, service.name)
     stack = _stack(job.snapshot, service.stack)
@@ -133,7 +136,9 @@ def _sleep(edit: ServiceEdit, service: Known, group: str, request: LazyRequest) 
         if middleware not in [m.strip() for m in listed]:
             # Last: who is not let in by the log-in before it wakes nobody.
             edit.set_entry("labels", key, ",".join([*listed, middleware]))
-    edit.set_entry("labels", lazy.KEEP_ROUTE, "true")
+    if service.host == LOCAL:
+        # Another host's routes are in a file, which stays while their containers sleep.
+        edit.set_entry("labels", lazy.KEEP_ROUTE, "true")
     edit.set_entry("labels", lazy.STRATEGY, request.strategy)
     edit.set_entry("labels", lazy.SESSION, request.session)
     if request.theme:
@@ -162,7 +167,7 @@ def _off(job: _Job) -> Draft:
         edit.remove_entry("labels", lazy.GROUP).remove_entry("labels", lazy.ENABLE)
         text = edit.text
     texts = {stack.compose_path: text}
-    traefik = job.lab.made_from("traefik")
+    traefik = lazy_hosts.traefik_of(job.lab)
     last = len(lazy.sleepers(job.lab)) == 1
     if traefik and last and lazy.PLUGIN_TOKEN in (traefik.data.get(RECORD) or ()):
         home = _stack(job.snapshot, traefik.stack)
@@ -236,7 +241,7 @@ def _draft(
 
 
 def _has_traefik(job: _Job) -> bool:
-    return job.lab.made_from("traefik") is not None
+    return lazy_hosts.traefik_of(job.lab) is not None
 
 
 def _stack(snapshot: Snapshot, name: str) -> StackFiles:

@@ -171,6 +171,9 @@ def _filled(env: str, service: Known, kind: WidgetKind, secrets: Mapping[str, st
 
 
 def _notes(service: Known, page: Page) -> Iterator[str]:
+    if service.host != page.service.host:
+        yield f"Homepage asks it at the private address of host {service.host}, where its port must be published."
+        return
     shared = set(networks_of(service.data)) & set(networks_of(page.service.data))
     if not shared and not str(service.data.get("network_mode", "")).startswith("service:"):
         yield f"{page.service.where} and {service.where} share no network, so the widget may find nobody."

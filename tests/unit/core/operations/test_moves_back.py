@@ -242,3 +242,20 @@ def test_an_apply_makes_every_way_back_that_is_planned(kinds: tuple[str, ...]) -
         with suppress(InvalidInput):
             disk.back(plans)
         assert sorted(disk.now.values()) == before
+
+
+def test_what_was_in_use_goes_to_the_trash_of_the_host_that_it_is_on() -> None:
+    """A roll-back of the whole lab: one restore here, one on another host, whose trash has a name of its own."""
+    disk = Disk(f"{SIDE}web", "apps/web", "backup-nas/restore/db", "photos/db")
+    plans = disk.did(
+        _plan("restore_backup", ("apps/web", f"{T}old/apps/web"), (f"{SIDE}web", "apps/web")),
+        _plan("restore_backup", ("photos/db", f"{T}old@nas/photos/db"), ("backup-nas/restore/db", "photos/db")),
+    )
+    found = moves_back(plans, disk.exists, trash=NEW, host_of=lambda p: "nas" if p.startswith("photos/") else "local")
+    assert {(m.source, m.target) for m in found.moves} == {
+        ("apps/web", f"{NEW}/apps/web"),
+        ("photos/db", f"{NEW}@nas/photos/db"),
+        (f"{T}old/apps/web", "apps/web"),
+        (f"{T}old@nas/photos/db", "photos/db"),
+    }
+    assert [note.partition(" is kept in ")[2].partition(" ")[0] for note in found.notes] == [f"{NEW}@nas", NEW]

@@ -1,0 +1,83 @@
+"""Backups on another Docker host: how their files come there, and who shares a repository.
+
+They come within a compose file, for no file of the lab is on that host's disk.
+
+Compose puts a config with ``content`` into the container itself when it makes it, whichever host that is on (Compose
+2.23.1 and newer; Compose Specification, "configs"). A ``file`` would be looked for on the host's own disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from homelab_mcp.core.backup_config import BackupConfig, parse_config
+from homelab_mcp.core.backup_jobs import config_path, engines_of
+from homelab_mcp.core.operations.lab_view import LabView
+from homelab_mcp.core.references import literal
+from homelab_mcp.core.yaml_emit import scalar
+from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.lab import OVERRIDE_NAMES
+
+_HEAD = "# Written by homelab-mcp from what the lab is; every plan keeps it so. What you add here is lost.\n"
+_FOLDER = "/backup"
+
+
+def override_path(stack: str) -> str:
+    """The file that Compose reads beside the stack's own."""
+    return f"{stack}/{OVERRIDE_NAMES[0]}"
+
+
+def brought_text(service: str, files: Mapping[str, str], environment: Mapping[str, str]) -> str:
+    """An override file which brings the service its files and variables.
+
+    Args:
+        service: the service that makes backups.
+        files: name in its folder ``/backup`` -> text.
+        environment: variables that it gets besides.
+    """
+    lines = [_HEAD + "services:", f"  {service}:"]
+    # Compose makes a container anew when its service says something else, and does not look into a config's content.
+    digest = hashlib.sha256("\0".join(f"{n}\0{t}" for n, t in files.items()).encode()).hexdigest()[:16]
+    marks = {**environment, "HOMELAB_FILES": f"sha256-{digest}"}
+    lines += ["    environment:", *(f"      {k}: {scalar(literal(v))}" for k, v in marks.items())]
+    lines.append("    configs:")
+    for name in files:
+        lines += [f"      - source: {_key(name)}", f"        target: {_FOLDER}/{name}"]
+    lines.append("configs:")
+    for name, text in files.items():
+        lines += [f"  {_key(name)}:", *_content(literal(text))]
+    return "\n".join(lines) + "\n"
+
+
+def sharers_of(view: LabView, config: BackupConfig, host: str, read: Callable[[str], str | None]) -> list[str]:
+    """Hosts before this one whose backups go to the same repository, the lab's machine first.
+
+    A folder is never the same: each host has disks of its own.
+    """
+    if config.kind == "local":
+        return []
+    found = []
+    for name, engine in engines_of(view).items():
+        if name == host:
+            break
+        with suppress(HomelabError):
+            text = read(config_path(engine.stack))
+            if text is not None and parse_config(text).repository == config.repository:
+                found.append(name)
+    return found
+
+
+def _key(name: str) -> str:
+    return name.replace(".", "_")
+
+
+def _content(text: str) -> list[str]:
+    """As lines where YAML keeps each as it is, else as one quoted string."""
+    body = text.removesuffix("\n")
+    # A line of blanks, or blanks before the first line, would not come out as they went in.
+    odd = not text.endswith("\n") or body[:1] in ("", " ", "\n") or any(line.isspace() for line in body.split("\n"))
+    if odd or body.endswith("\n") or any(not (c.isprintable() or c == "\n") for c in body):
+        return [f"    content: {scalar(text)}"]
+    return ["    content: |", *(f"      {line}" if line else "" for line in body.split("\n"))]
