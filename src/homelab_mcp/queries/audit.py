@@ -22,6 +22,8 @@ from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
 from homelab_mcp.ports import Engine, Lab
 from homelab_mcp.ports.meter import Use
 from homelab_mcp.queries.backup_everywhere import reports
+from homelab_mcp.queries.backup_place import backup_hosts
+from homelab_mcp.queries.backups import report
 from homelab_mcp.queries.find import check_stack, read_stacks
 from homelab_mcp.queries.on_host import in_view, own_machine
 from homelab_mcp.queries.validate_lab import check
@@ -60,7 +62,7 @@ def audit(lab: Lab, what: Subject, stack: str = "", *, old_days: int = OLD_DAYS)
         routes=tuple(all_routes(seen, settings)),
         secrets={s.name: dict(_secrets(s)) for s in stacks},
         running=running,
-        backup=_backup(lab.whole) if what == "backups" else None,
+        backup=_backup(lab) if what == "backups" else None,
         firewall=_firewall(lab) if what == "security" else "unseen",
         host=host,
         now=lab.clock.now(),
@@ -77,11 +79,16 @@ def _firewall(lab: Lab) -> str:
 
 def _backup(lab: Lab) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
     try:
-        found = reports(lab)
+        if lab.seen and lab.seen in backup_hosts(lab.whole):
+            one = report(lab.whole, host=lab.seen)
+            return one.uncovered, one.problems
+        found = reports(lab.whole)
     except NotFound:
         return None
-    every = (found.main, *found.hosts.values())
-    return tuple(told for one in every if one for told in one.uncovered), found.main.problems
+    seen, every = in_view(lab), (found.main, *found.hosts.values())
+    # What a host lacks that makes no backup of its own is known to those that do; how these are is not its business.
+    told = (said for one in every if one for said in one.uncovered)
+    return tuple(said for said in told if seen(said.partition(":")[0])), found.main.problems if not lab.seen else ()
 
 
 def _secrets(stack: StackFiles) -> Iterable[tuple[str, str]]:

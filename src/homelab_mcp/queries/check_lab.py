@@ -42,7 +42,7 @@ def check_lab(
     """Look at services, routes, certificates, backups, the machine and drift; at newer images where asked.
 
     What does not answer is told and stops nothing. Of a lab that is seen through one host that host's are looked at;
-    backups and the machine are the lab's own.
+    the machine itself is the lab's own.
 
     Args:
         lab: the lab.
@@ -83,7 +83,7 @@ def check_lab(
     for area, step in steps:
         if area in ASKED_FOR and area not in also:
             continue
-        if area in ("backups", "host") and not own_machine(lab):
+        if area == "host" and not own_machine(lab):
             continue
         if area in skip and not (area == "routes" and "certificates" not in skip):
             continue
@@ -180,10 +180,11 @@ def _certificates(lab: Lab, days: int) -> Iterator[Trouble]:
 
 def _backups(lab: Lab, looked: dict[str, int]) -> Iterator[Trouble]:
     """The lab's own backups, where it has any: that there is none is an audit's business."""
-    from homelab_mcp.queries.backup_everywhere import reports
+    from homelab_mcp.queries.backup_everywhere import Everywhere, reports
+    from homelab_mcp.queries.backups import report
 
     try:
-        found = reports(lab)
+        found = reports(lab.whole) if not lab.seen else Everywhere(report(lab.whole, host=lab.seen), {})
     except NotFound:
         return
     looked["backups"] = found.main.total + sum(one.total for one in found.hosts.values() if one)

@@ -21,7 +21,8 @@ def history(lab: Lab, limit: int, offset: int = 0) -> list[dict[str, Any]]:
     if lab.seen:
         from homelab_mcp.queries.on_host import changed_here
 
-        ended = [row for row in ended if changed_here(lab, row[0])]
+        here = changed_here(lab)
+        ended = [row for row in ended if here(row[0])]
     for plan, status in sorted(ended, key=lambda row: -row[1].updated)[offset : offset + limit]:
         approval = lab.plans.approval(plan.id)
         rows.append(

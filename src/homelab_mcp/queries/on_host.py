@@ -83,18 +83,22 @@ def own_machine(lab: Lab) -> bool:
     return lab.seen in ("", LOCAL)
 
 
-def changed_here(lab: Lab, plan: Plan) -> bool:
-    """Whether a plan changed something of the host that the lab is seen through.
+def changed_here(lab: Lab) -> Callable[[Plan], bool]:
+    """Tells whether a plan (an outline will do) changed something of the host that the lab is seen through.
 
-    A stack that is gone meanwhile is where its compose file said; ``plan`` may be an outline.
+    A stack that is gone meanwhile is where its compose file said.
     """
-    seen = in_view(lab)
+    seen, own_host = in_view(lab), own_machine(lab)
     every = {name for name, _ in lab.whole.files.stack_folders()}
-    touched = touched_stacks(plan.draft)
-    own = not touched or any("/" not in e.path for e in (*plan.draft.edits, *plan.draft.adopts))
-    if any(seen(stack) for stack in touched if stack in every) or (own and own_machine(lab)):
-        return True
-    return lab.seen in _homes(lab, plan.id, [stack for stack in touched if stack not in every])
+
+    def changed(plan: Plan) -> bool:
+        touched = touched_stacks(plan.draft)
+        own = not touched or any("/" not in e.path for e in (*plan.draft.edits, *plan.draft.adopts))
+        if any(seen(stack) for stack in touched if stack in every) or (own and own_host):
+            return True
+        return lab.seen in _homes(lab, plan.id, [stack for stack in touched if stack not in every])
+
+    return changed
 
 
 def _homes(lab: Lab, plan_id: str, stacks: Sequence[str]) -> list[str]:
@@ -217,7 +221,7 @@ class _Look:
             plan = self._lab.plans.outline(plan_id)
         except HomelabError:
             return
-        if not changed_here(self._lab, plan):
+        if not changed_here(self._lab)(plan):
             touched = [self._homes.get(stack, LOCAL) for stack in touched_stacks(plan.draft)]
             self._refuse("What that plan changed", set(touched) or {LOCAL})
 

@@ -165,7 +165,7 @@ def test_the_page_on_hosts_names_those_that_do_not_take_it() -> None:
 async def test_a_lab_with_one_machine_has_the_same_list_to_the_letter(tmp_path: Path) -> None:
     plain = await listed(a_lab(tmp_path / "a", ""))
     with_it = {name for name, tool in plain.items() if ARGUMENT in tool["inputSchema"].get("properties", {})}
-    assert with_it == {"add_service", "add_custom_service", "import_service", "host_health"}
+    assert with_it == OF_THEIR_OWN - {"restore_backup"}
     assert json.dumps(await listed(a_lab(tmp_path / "b", "hosts: {}\n"))) == json.dumps(plain)
     assert json.dumps(await listed(a_lab(tmp_path / "c", "hosts: [not, these]\n"))) == json.dumps(plain)
 
