@@ -10,11 +10,12 @@ from typing import Any
 from homelab_mcp.core.fingerprint import touched_stacks
 from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
-from homelab_mcp.model.lab import COMPOSE_NAMES, HOSTS_FILE, LOCAL
+from homelab_mcp.model.lab import COMPOSE_NAMES, LOCAL
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.model.plan import Draft, Plan
-from homelab_mcp.ports import Files, Lab
+from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import find_in, read_stacks
+from homelab_mcp.queries.other_hosts import other_hosts
 
 ALL = "all"
 OWN = "."
@@ -40,19 +41,6 @@ class Named:
     def any_in(self, given: Mapping[str, Any]) -> bool:
         """Whether something was named."""
         return any(given.get(name) for name in (*self.stacks, *self.services, self.plan))
-
-
-def other_hosts(files: Files) -> tuple[str, ...]:
-    """The lab's Docker hosts beside its own machine; none where ``hosts.yaml`` is missing or cannot be read."""
-    try:
-        text = files.read(HOSTS_FILE)
-        if text is None:
-            return ()
-        from homelab_mcp.core.hosts import parse_hosts
-
-        return tuple(parse_hosts(text).hosts)
-    except HomelabError:
-        return ()
 
 
 def lab_on(lab: Lab, host: str) -> Lab:

@@ -136,7 +136,7 @@ class HostArgument:
 
     async def shown(self, listed: Sequence[ListedTool]) -> list[ListedTool]:
         """The list as this lab's clients are to see it: as it is where there is no other host."""
-        from homelab_mcp.queries.on_host import other_hosts
+        from homelab_mcp.queries.other_hosts import other_hosts
 
         if not await in_thread(other_hosts, self._lab.files):
             return list(listed)

@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from homelab_mcp.adapters.hosts_engine import HostsEngine
 from homelab_mcp.bootstrap import LocalLab, open_lab
 from homelab_mcp.cli.app import app
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.plan import PlanState, Requester
 from homelab_mcp.opening.kept import kept
+from homelab_mcp.ports import EngineInfo
 from homelab_mcp.queries.cert_facts import cert_facts
 from homelab_mcp.queries.check_lab import check_lab
 from homelab_mcp.queries.history import history
+from homelab_mcp.queries.machine import room_of
 from homelab_mcp.queries.on_host import Named, in_view, placed
 from homelab_mcp.queries.sign_on import sign_on
 from homelab_mcp.workflow.assembly import applier, approvals
@@ -180,3 +183,20 @@ def test_what_is_kept_of_an_earlier_start_goes_with_the_hosts(root: Path, tmp_pa
     assert before.path != after.path
     (tmp_path / "lab" / "hosts.yaml").unlink()
     assert kept(["serve"], environment) == before
+
+
+def test_the_catalog_is_searched_for_what_that_machine_can_run(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = at(root).catalog
+    every = catalog.search("", limit=1000)
+    small = catalog.search("", limit=1000, architecture="arm", memory=128)
+    assert 0 < small.total < every.total
+    assert all("arm" in d.architectures for d in small.matches)
+    assert not {d.id for d in small.matches} & {"jellyfin", "immich"}
+
+    lab = LocalLab(str(root))
+    assert room_of(lab) == {}
+    there = lab.on("nas")
+    said = EngineInfo("27", "1.47", "linux", "aarch64", 4, 2 * 2**30, "overlay2", 3)
+    monkeypatch.setattr(HostsEngine, "info", lambda self: said)
+    assert room_of(there) == {"architecture": "arm64", "memory": 2048}
+    assert catalog.search("", **room_of(there)).total < every.total

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +170,28 @@ async def test_a_lab_with_one_machine_has_the_same_list_to_the_letter(tmp_path: 
     assert with_it == OF_THEIR_OWN - {"restore_backup"}
     assert json.dumps(await listed(a_lab(tmp_path / "b", "hosts: {}\n"))) == json.dumps(plain)
     assert json.dumps(await listed(a_lab(tmp_path / "c", "hosts: [not, these]\n"))) == json.dumps(plain)
+
+
+LISTS = """
+import anyio, sys
+from mcp import Client
+from homelab_mcp.bootstrap import open_lab
+from homelab_mcp.server import build
+
+async def main():
+    server = build(open_lab(sys.argv[1]))
+    before = set(sys.modules)
+    async with Client(server) as client:
+        await client.list_tools()
+    print(sorted(name for name in set(sys.modules) - before if name.startswith(("homelab_mcp", "docker", "dulwich"))))
+
+anyio.run(main)
+"""
+
+
+def test_a_lab_with_one_machine_loads_nothing_for_it(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", LISTS, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "['homelab_mcp.queries.other_hosts']\n"
 
 
 async def test_with_another_host_the_list_has_the_argument_and_nothing_else(tmp_path: Path) -> None:
