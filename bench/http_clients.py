@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,16 @@ TOKENS = 5
 """One token may have 32 requests at work; a household has several."""
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server process: where it answers, and its id."""
+
+    url: str
+    pid: int
+
+
 @contextmanager
-def served(argv: list[str], port: int) -> Iterator[str]:
+def served(argv: list[str], port: int) -> Iterator[Served]:
     """A server process that answers at this port."""
     process = subprocess.Popen(argv, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
@@ -47,7 +56,7 @@ def served(argv: list[str], port: int) -> Iterator[str]:
                 break
             except httpx2.TransportError:
                 time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/mcp"
+        yield Served(f"http://127.0.0.1:{port}/mcp", process.pid)
     finally:
         process.terminate()
         process.wait(20)
@@ -76,11 +85,12 @@ async def asked(url: str, tokens: list[str], tool: str, arguments: dict[str, Any
     return seconds
 
 
-def tokens_of(root: Path) -> list[str]:
+def tokens_of(root: Path, count: int = TOKENS, *options: str) -> list[str]:
     """Tokens that the server takes."""
     made = []
-    for number in range(TOKENS):
+    for number in range(count):
         argv = [sys.executable, "-m", "homelab_mcp", "--root", str(root), "token", "create", f"bench{number}", "--json"]
+        argv += options
         done = subprocess.run(argv, capture_output=True, text=True, check=True)
         made.append(str(json.loads(done.stdout)["token"]))
     return made
@@ -110,8 +120,8 @@ def main(calls: int) -> None:
         spent: dict[str, list[float]] = {"bare": [], "ours": []}
         with served([sys.executable, str(bare)], ports[0]) as plain, served(ours_argv, ports[1]) as ours:
             for turn in range(3):
-                one = asyncio.run(asked(plain, [], "hello", {"name": "x"}, calls))
-                other = asyncio.run(asked(ours, tokens, "lab_status", {}, calls))
+                one = asyncio.run(asked(plain.url, [], "hello", {"name": "x"}, calls))
+                other = asyncio.run(asked(ours.url, tokens, "lab_status", {}, calls))
                 if turn:  # the first warms both
                     spent["bare"] += one
                     spent["ours"] += other

@@ -1,7 +1,10 @@
-"""How much this project adds to Docker's own answer: one list of 20 containers, side by side.
+"""How much this project adds to Docker's own answer: lists of 20 and of 200 real containers, side by side.
 
 Raw is a GET of the same address over the engine's socket, with the answer read and parsed as JSON. Printed are
-medians, their ratio, and the size of the whole status as text (tokens counted as four characters).
+medians, their ratio, and the size of the whole status as text (tokens counted as four characters). The containers are
+removed at the end.
+
+Run: ``python -m bench.status [--containers 20 200] [--rounds 50]``; sizes that grow.
 """
 
 from __future__ import annotations
@@ -62,9 +65,9 @@ def median_ms(call: Callable[[], object], rounds: int) -> float:
     return statistics.median(times)
 
 
-def lab_of(root: Path, run: Scratch, count: int) -> None:
-    """Start the containers and write the files of a lab that declares them, five services a stack."""
-    for number in range(count):
+def lab_of(root: Path, run: Scratch, numbers: range) -> None:
+    """Start these containers and write the files of a lab that declares them, five services a stack."""
+    for number in numbers:
         stack, service = f"stack{number // 5}", f"service{number}"
         folder = root / stack
         folder.mkdir(exist_ok=True)
@@ -85,26 +88,35 @@ def lab_of(root: Path, run: Scratch, count: int) -> None:
         )
 
 
+def measure(root: Path, count: int, rounds: int) -> None:
+    """Ask of the lab as it is now."""
+    engine, files = DockerEngine(), LabFiles(root)
+    plain = median_ms(raw, rounds)
+    ours = median_ms(engine.containers, rounds)
+    whole = median_ms(lambda: lab_status(files, engine, limit=200), rounds)
+    text = lab_status(files, engine, limit=200).text()
+    show(Line(f"engine.containers(), {count} containers", "raw GET of Docker's API", ours, plain))
+    show(Line(f"lab_status, {count} containers", "raw GET of Docker's API", whole, plain))
+    print(f"status as text: {len(text)} characters, about {len(text) // 4} tokens; {rounds} rounds")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--containers", type=int, default=20)
+    parser.add_argument("--containers", type=int, nargs="+", default=[20, 200])
     parser.add_argument("--rounds", type=int, default=50)
     options = parser.parse_args()
     with Scratch() as run, tempfile.TemporaryDirectory() as folder:
         stand_in(IMAGE)
         root = Path(folder).resolve()
-        lab_of(root, run, options.containers)
-        time.sleep(6)
-        engine, files = DockerEngine(), LabFiles(root)
-        plain = median_ms(raw, options.rounds)
-        ours = median_ms(engine.containers, options.rounds)
-        whole = median_ms(lambda: lab_status(files, engine, limit=200), options.rounds)
-        text = lab_status(files, engine, limit=200).text()
-    print(f"containers: {options.containers}, rounds: {options.rounds}")
-    show(Line(f"engine.containers(), {options.containers} containers", "raw GET of Docker's API", ours, plain))
-    show(Line(f"lab_status, {options.containers} containers", "raw GET of Docker's API", whole, plain))
-    print(f"status as text: {len(text)} characters, about {len(text) // 4} tokens")
+        there = 0
+        for count in sorted(options.containers):
+            begun = time.perf_counter()
+            lab_of(root, run, range(there, count))
+            there = count
+            print(f"{count} containers run after {time.perf_counter() - begun:.0f} s more", flush=True)
+            time.sleep(6)
+            measure(root, count, options.rounds)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from typing import Any
 
 from bench.lines import Line
 from bench.plot import PICTURE, drawn
+from bench.scale_page import PAGE as SCALE_PAGE
+from bench.scale_page import rewritten
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -34,7 +36,7 @@ hardly moves.
 ![Bars of all ratios on one axis: to the left of 1 less than the floor, to the right more](images/benchmarks.svg)
 
 `script/bench all --write` makes this page, the picture and `bench/results.json`. What a simulated lab of 100 hosts
-shows is in [scale.md](scale.md).
+shows is in [scale.md](scale.md), whose figures it writes too.
 """
 
 
@@ -104,7 +106,11 @@ def main() -> int:
     """Print; write where asked. 1 where the gate is asked for and a bound is exceeded."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("lines", type=Path)
-    options.add_argument("--write", action="store_true", help="make docs/benchmarks.md and bench/results.json")
+    options.add_argument(
+        "--write",
+        action="store_true",
+        help="make docs/benchmarks.md, bench/results.json and the figures of docs/scale.md",
+    )
     options.add_argument("--gate", action="store_true", help="fail where a bound is exceeded")
     options.add_argument("--missing", action="append", default=[], help="what was not measured, and why")
     options.add_argument("--note", action="append", default=[], help="what a reader must know of the whole run")
@@ -117,6 +123,7 @@ def main() -> int:
         result = {"machine": facts, "lines": kept, "missing": given.missing, "notes": given.note}
         RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         PICTURE.write_text(drawn(lines, facts), encoding="utf-8")
+        SCALE_PAGE.write_text(rewritten(SCALE_PAGE.read_text(encoding="utf-8"), lines), encoding="utf-8")
     return int(given.gate and not all(line.holds for line in lines))
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 
-from bench import plot, quick, table
+from bench import plot, quick, soak, table
 from bench.lines import Line, show
 from bench.scale import simulated, status
 from bench.simulated_engine import SERVICES, shares
@@ -36,6 +39,8 @@ def test_lines_that_were_shown_make_the_table(
     monkeypatch.setattr(table, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(table, "RESULTS", tmp_path / "results.json")
     monkeypatch.setattr(table, "PICTURE", tmp_path / "picture.svg")
+    monkeypatch.setattr(table, "SCALE_PAGE", tmp_path / "scale.md")
+    (tmp_path / "scale.md").write_text("# A page whose figures this run did not measure\n")
     monkeypatch.setattr("sys.argv", ["table", str(kept), "--write", "--gate", "--missing", "logs: needs Docker"])
     assert table.main() == 1, "a bound was exceeded"
     page = (tmp_path / "page.md").read_text()
@@ -60,6 +65,38 @@ def test_a_lab_on_simulated_hosts_is_seen_whole() -> None:
         seen = status(lab)
     assert (seen.total, seen.silent, seen.engine_error) == (60, {}, "")
     assert {row.host for row in seen.rows} == {"", "h1", "h2"}
+
+
+@pytest.mark.timeout(180)
+def test_a_part_of_the_soaks_day_has_every_kind_of_call(capsys: pytest.CaptureFixture[str]) -> None:
+    soak.main(soak.HOUR + 10)
+    told = capsys.readouterr().out
+    assert re.search(r"^memory after a day's traffic, 130 half minutes: .* \(at most 1\.1\)$", told, re.MULTILINE)
+    assert re.search(r"^open handles after .* \(at most 1\)$", told, re.MULTILINE)
+    for kind in ("a client comes 6", "a person's no in the dialog 2", "a person's no with the PIN 2", "add_service 2"):
+        assert kind in told
+    tools = {tool for tool, _ in map(soak.read, range(20))}
+    assert all(f"{tool} " in told for tool in tools)
+
+
+def test_what_a_server_leaves_open_is_seen() -> None:
+    program = "import subprocess, sys\nkept = [open('/dev/null') for _ in range(int(sys.argv[1]))]\n"
+    program += "child = subprocess.Popen(['sleep', '60']) if len(sys.argv) > 2 else None\nprint(flush=True)\ninput()\n"
+    program += "child and child.kill()\n"
+
+    def seen(*arguments: str) -> int:
+        argv = [sys.executable, "-c", program, *arguments]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            try:
+                return soak.kept(process.pid)[1]
+            finally:
+                process.communicate(b"\n")
+
+    assert seen("5") - seen("0") == 5
+    with pytest.raises(RuntimeError, match="1 programs at work"):
+        seen("0", "a child")
 
 
 def test_the_picture_is_what_the_kept_results_make_and_everything_in_it_is_seen() -> None:

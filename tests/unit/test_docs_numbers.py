@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 from mcp import Client
 
+from bench import scale_page
 from bench.catalog_lacking import lacking
+from bench.lines import Line
 from bench.scale import SIZES
 from homelab_mcp.adapters.catalog_files import packaged_definitions
 from homelab_mcp.adapters.failure_files import load_signatures
@@ -79,6 +82,19 @@ def test_the_page_of_a_hundred_hosts_has_the_benchmarks_figures() -> None:
     )
     assert f"{plan:.1f} s of processor time at 1,000 services, {first:.1f} s for the first of a process" in page
     assert f"it grew {10 * results['plan growth, 100 to 1,000 services']['ratio']:.1f} times" in page
+
+
+def test_a_new_run_writes_that_pages_figures() -> None:
+    page = scale_page.PAGE.read_text("utf-8")
+    lines = [Line(**{k: v for k, v in line.items() if k != "ratio"}) for line in measured().values()]
+    assert scale_page.rewritten(page, lines) == page, "of the last run"
+    slower = [dataclasses.replace(line, ours=line.ours * 1234) for line in lines]
+    other = scale_page.rewritten(page, slower)
+    assert other != page
+    assert scale_page.rewritten(other, lines) == page
+    assert scale_page.rewritten(page, slower[:-30]) == page, "a run that did not measure all of them"
+    with pytest.raises(ValueError, match="says 0 times: the time grows"):
+        scale_page.rewritten(page.replace("the time grows", "it grows"), lines)
 
 
 async def test_the_tools_that_take_a_host_are_named(tmp_path: Path) -> None:

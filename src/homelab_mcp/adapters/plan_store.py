@@ -11,12 +11,13 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from homelab_mcp.adapters.plan_order import newest
 from homelab_mcp.adapters.private import overwrite, private_folder, sync_folder, write_private
 from homelab_mcp.adapters.vault import Vault
 from homelab_mcp.core import plan_codec, plan_record
-from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound, VaultLocked, storage_failed
+from homelab_mcp.model.errors import InvalidInput, NotFound, VaultLocked, storage_failed
 from homelab_mcp.model.lab import PRIVATE_FOLDER
-from homelab_mcp.model.plan import FINAL_STATES, Approval, Plan, PlanState, PlanStatus
+from homelab_mcp.model.plan import APPLY_ENDED, FINAL_STATES, Approval, Plan, PlanState, PlanStatus
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -64,20 +65,37 @@ class FilePlanStore:
         """The plan without what is sealed; needs no key. Raises NotFound; InvalidInput (plan_corrupt)."""
         return _own(plan_record.outline_from(self._read(plan_id, "plan.json")), plan_id)
 
+    def ended(self, limit: int = 50) -> list[tuple[Plan, PlanStatus]]:
+        """Outlines of the plans whose apply ended last, the last first; what is not readable is left out."""
+
+        def read(name: str) -> tuple[Plan, PlanStatus] | None:
+            status = self.status(name)
+            return (self.outline(name), status) if status.state in APPLY_ENDED else None
+
+        return newest(self._dated(), read, lambda row: row[1].updated, limit)
+
+    def _dated(self) -> list[tuple[float, str]]:
+        """When each plan's folder changed last, and its id; the newest first."""
+        found = []
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._folder) as names:
+            for one in names:
+                if _ID.fullmatch(one.name):
+                    # Another process may remove it meanwhile.
+                    with contextlib.suppress(FileNotFoundError):
+                        found.append((one.stat().st_mtime, one.name))
+        return sorted(found, reverse=True)
+
     def list(self, limit: int = 50, *, since: float = 0.0, outline: bool = False) -> list[tuple[Plan, PlanStatus]]:
         """The newest plans (with ``since``: touched after that Unix time) with their status.
 
         Those that are not readable are left out; without their key, or when asked, they are outlines.
         """
-        found = []
-        names = self._folder.iterdir() if self._folder.is_dir() else ()
-        dated = sorted(((p.stat().st_mtime, p.name) for p in names if _ID.fullmatch(p.name)), reverse=True)
-        for _, name in (pair for pair in dated if pair[0] >= since):
-            try:
-                found.append((self.outline(name) if outline else self._best(name), self.status(name)))
-            except (HomelabError, FileNotFoundError):
-                continue
-        return sorted(found, key=lambda row: -row[0].created)[:limit]
+
+        def read(name: str) -> tuple[Plan, PlanStatus]:
+            return self.outline(name) if outline else self._best(name), self.status(name)
+
+        dated = [pair for pair in self._dated() if pair[0] >= since]
+        return newest(dated, read, lambda row: row[0].created, limit)
 
     def status(self, plan_id: str) -> PlanStatus:
         """The plan's last status. Raises NotFound."""

@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def survives(ctx: typer.Context, as_json: JsonFlag = False) -> None:
-        """Which services survive which failure: a crash, a hang, a reboot, the log-in down, a machine lost."""
+        """Which services survive which failure: a crash, a hang, a reboot, the log-in down, a machine or NAS lost."""
         from homelab_mcp.queries.survival import survives as ask
 
         found = ask(lab_of(ctx))

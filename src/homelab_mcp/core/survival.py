@@ -15,12 +15,14 @@ from homelab_mcp.core.kept_routes import is_traefik
 from homelab_mcp.core.network_sharers import owner_of
 from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.core.service_facts import environment_of
+from homelab_mcp.core.survival_shares import shares_lost
 from homelab_mcp.core.survival_standby import Failure, with_standby
 from homelab_mcp.core.survival_swarm import UNASKED, Fate, bound_to, fate, in_swarm
 from homelab_mcp.model.lab import LOCAL, LabSettings
 from homelab_mcp.model.standby import StandbySeen
 from homelab_mcp.model.swarm import Node
 
+_UNASKED = " Containers were not asked, so a check that an image brings is not counted."
 _COMES_BACK = frozenset({"always", "unless-stopped"})
 _IN_DEPLOY = {"any": "always", "on-failure": "on-failure", "none": "no"}
 
@@ -29,7 +31,7 @@ def survival(
     lab: LabView,
     settings: LabSettings,
     *,
-    checked: Collection[str],
+    checked: Collection[str] | None,
     uncovered: Collection[str] | None,
     nodes: Sequence[Node] = (),
     standbys: Sequence[StandbySeen] = (),
@@ -40,7 +42,7 @@ def survival(
     Args:
         lab: the lab's services.
         settings: the lab's.
-        checked: ``stack/service`` whose containers have a health check, where the engine was asked.
+        checked: ``stack/service`` whose containers have a health check; None: no engine could be asked.
         uncovered: ``stack/service`` with data that the lab's backups do not hold; None: the lab makes none.
         nodes: the Swarm's, where this machine manages one and was asked.
         standbys: of the core, on hosts that were asked.
@@ -52,12 +54,13 @@ def survival(
         _judged(
             "A service's program hangs",
             services,
-            lambda s: _hangs(s, lab, checked),
-            "Docker itself restarts nothing for a failing health check.",
+            lambda s: _hangs(s, lab, checked or ()),
+            "Docker itself restarts nothing for a failing health check." + ("" if checked is not None else _UNASKED),
         ),
         _judged("Docker or a machine starts anew", services, _after_boot),
     ]
     found += _gates(lab, settings, services)
+    found += shares_lost(lab, services, uncovered, backed)
     for host in sorted({s.host for s in services}, key=lambda h: (h != LOCAL, h)):
         lost = _lost(host, lab, services, uncovered if host in backed else None, nodes)
         found.append(with_standby(lost, lab, settings, standbys) if host == LOCAL else lost)

@@ -261,9 +261,8 @@ class PlanState(StrEnum):
     FAILED = "failed"
 
 
-FINAL_STATES = frozenset(
-    {PlanState.DECLINED, PlanState.EXPIRED, PlanState.DONE, PlanState.ROLLED_BACK, PlanState.FAILED}
-)
+APPLY_ENDED = frozenset({PlanState.DONE, PlanState.ROLLED_BACK, PlanState.FAILED})
+FINAL_STATES = APPLY_ENDED | {PlanState.DECLINED, PlanState.EXPIRED}
 
 
 @dataclass(frozen=True, slots=True)

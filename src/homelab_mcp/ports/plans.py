@@ -21,6 +21,10 @@ class PlanStore(Protocol):
         """The plan without what is kept encrypted; needs no key. For lists and states, never to apply or approve."""
         ...
 
+    def ended(self, limit: int = 50) -> list[tuple[Plan, PlanStatus]]:
+        """Outlines of the plans whose apply ended last, well or not, the last first."""
+        ...
+
     def list(self, limit: int = 50, *, since: float = 0.0, outline: bool = False) -> list[tuple[Plan, PlanStatus]]:
         """Newest first; with ``since`` those whose record changed after that Unix time.
 

@@ -8,7 +8,6 @@ from homelab_mcp.model.plan import Plan, PlanState
 from homelab_mcp.ports import Lab
 
 _MOST = 10_000
-_ENDED = frozenset({PlanState.DONE, PlanState.ROLLED_BACK, PlanState.FAILED})
 
 
 def history(lab: Lab, limit: int, offset: int = 0) -> list[dict[str, Any]]:
@@ -17,13 +16,14 @@ def history(lab: Lab, limit: int, offset: int = 0) -> list[dict[str, Any]]:
     Of a lab that is seen through one host, those that changed something there.
     """
     rows = []
-    ended = [row for row in lab.plans.list(_MOST, outline=True) if row[1].state in _ENDED]
-    if lab.seen:
+    if not lab.seen:
+        ended = lab.plans.ended(offset + limit)
+    else:
         from homelab_mcp.queries.on_host import changed_here
 
         here = changed_here(lab)
-        ended = [row for row in ended if here(row[0])]
-    for plan, status in sorted(ended, key=lambda row: -row[1].updated)[offset : offset + limit]:
+        ended = [row for row in lab.plans.ended(_MOST) if here(row[0])]
+    for plan, status in ended[offset : offset + limit]:
         approval = lab.plans.approval(plan.id)
         rows.append(
             {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from homelab_mcp.core import backup_jobs
@@ -13,8 +14,8 @@ from homelab_mcp.core.survival_standby import Failure
 from homelab_mcp.core.survival_swarm import in_swarm
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import HomelabError, NotFound
-from homelab_mcp.model.lab import HOSTS_FILE
-from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.lab import HOSTS_FILE, SHARED_ENV
+from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.standby import StandbySeen
 from homelab_mcp.model.swarm import Node
 from homelab_mcp.ports import Lab
@@ -31,7 +32,7 @@ def survives(lab: Lab) -> dict[str, Any]:
 
     Raises InvalidInput where the settings cannot be read.
     """
-    known = view(Snapshot(read_stacks(lab.files), None))
+    known = known_of(lab, read_stacks(lab.files))
     found = failures(lab, known)
     return {
         "failures": [
@@ -49,6 +50,11 @@ def survives(lab: Lab) -> dict[str, Any]:
         "services": len(known.services),
         **({"not_read": list(known.unreadable)} if known.unreadable else {}),
     }
+
+
+def known_of(lab: Lab, stacks: Sequence[StackFiles]) -> LabView:
+    """The services of these stacks, with the lab's shared variables filled in."""
+    return view(Snapshot(tuple(stacks), None, shared_env=lab.files.read(SHARED_ENV) or ""))
 
 
 def failures(lab: Lab, known: LabView) -> list[Failure]:
@@ -83,13 +89,13 @@ def _standbys(lab: Lab, known: LabView) -> tuple[StandbySeen, ...]:
         return ()
 
 
-def _checked(lab: Lab) -> set[str]:
+def _checked(lab: Lab) -> set[str] | None:
     if lab.files_only:
-        return set()
+        return None
     try:
         return {f"{c.stack}/{c.service}" for c in lab.engine.containers() if c.health}
     except HomelabError:
-        return set()
+        return None
 
 
 def _uncovered(lab: Lab, known: LabView) -> set[str] | None:

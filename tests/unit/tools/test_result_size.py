@@ -186,7 +186,7 @@ ONE, STACK = service(0, 0), f"{WORD}-00"
 PAGED: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
     "lab_status": [({"limit": 200}, ("services",)), ({"limit": 200, "drift": True}, ("services",))],
     "validate_compose": [({"limit": 100, "severity": "error"}, ("findings",))],
-    "audit": [({"limit": 30, "what": "monitoring"}, ("findings",))],
+    "audit": [({"limit": 30, "what": what}, ("findings",)) for what in ("monitoring", "failures")],
     "get_env": [
         ({}, ("stacks",)),
         ({"check": True}, ("problems", "stacks")),
