@@ -167,7 +167,10 @@ def _keys(file: str) -> dict[str, str]:
 
 
 def run(ctx: typer.Context, host: OnHost = "", as_json: JsonFlag = False) -> None:
-    """Make a backup now, on all hosts that make any at the same time. Exit code 1 when one was not whole."""
+    """Make a backup now, on all hosts that make any at the same time. Exit code 1 when one was not whole.
+
+    As JSON, one host's record is at the top (this machine's, where it makes backups), and the others' are in hosts.
+    """
     from homelab_mcp.queries.backup_everywhere import hosts_meant, runs
 
     lab = lab_of(ctx)

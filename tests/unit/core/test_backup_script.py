@@ -423,7 +423,7 @@ def test_a_lab_marks_its_backups_and_lets_go_of_no_others(tmp_path: Path, ident:
 def test_on_another_host_the_id_that_is_told_counts_and_no_file_of_its_disk(tmp_path: Path) -> None:
     calls = noted(tmp_path, ident="f" * 32, then="backup", host="nas", told=LAB)
     (made,) = [c for c in calls if "--exclude-file" in c]
-    assert f"--host lab/nas --tag homelab --tag lab-{LAB} " in made
+    assert f"--host lab/nas --tag homelab-host --tag lab-{LAB} " in made
     assert "lab-ffff" not in made
 
 
