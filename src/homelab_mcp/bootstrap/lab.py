@@ -67,14 +67,12 @@ class LocalLab(LabEngines):
     def restic_at(self, host: str) -> Restic:
         """The container that makes a host's backups."""
         from homelab_mcp.adapters.backup_container import BackupContainer
-        from homelab_mcp.adapters.backup_watch import WatchedBackup
         from homelab_mcp.queries.backup_place import backup_container
 
         def reach() -> Mapping[str, str]:
             return {} if host == LOCAL else self._host_set.reach(host)
 
-        there = BackupContainer(lambda: backup_container(self, host), reach)
-        return there if host == LOCAL else WatchedBackup(there)
+        return BackupContainer(lambda: backup_container(self, host), reach)
 
     @cached_property
     def history(self) -> History:
