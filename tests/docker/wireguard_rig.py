@@ -38,7 +38,7 @@ class WireGuardLink:
     def __enter__(self) -> Self:
         keys = [_run("wg", "genkey").strip() for _ in range(2)]
         public = [_run("wg", "pubkey", given=key).strip() for key in keys]
-        sides = (
+        sides: tuple[tuple[list[str], str, str, str, str, str, str], ...] = (
             ([], self._names[0], self.here, keys[0], public[1], self.there, self.machine.address),
             (self._inside, self._names[1], self.there, keys[1], public[0], self.here, self._near),
         )
