@@ -84,6 +84,7 @@ TAKES: Mapping[str, Takes] = {
     "set_env": _STACK,
     "resolve_drift": _STACK,
     "rollback": Takes(("stack",), plan="plan_id"),
+    "restore_backup": Takes(("target", "path"), ("target",)),
     "connect_services": Takes(services=("a", "b")),
     "set_access_policy": Takes(services=("services",), groups=True),
 }
@@ -98,7 +99,6 @@ OF_THEIR_OWN = frozenset(
         "backups",
         "configure_backup",
         "run_backup",
-        "restore_backup",
     }
 )
 """Tools that have their own way with hosts, whether or not they have the argument."""
@@ -124,7 +124,7 @@ Run = Callable[[], Awaitable[CallToolResult | InputRequiredResult]]
 
 
 class HostArgument:
-    """Puts the argument into the list of tools, and acts on it.
+    """Puts the argument into the list of tools where there are hosts to name, and acts on it.
 
     Args:
         lab: the lab.
@@ -135,11 +135,11 @@ class HostArgument:
         self._lab, self._registers = lab, registers
 
     async def shown(self, listed: Sequence[ListedTool]) -> list[ListedTool]:
-        """The list as this lab's clients are to see it: as it is where there is no other host."""
+        """The list as this lab's clients are to see it: no tool speaks of hosts where there is no other."""
         from homelab_mcp.queries.other_hosts import other_hosts
 
         if not await in_thread(other_hosts, self._lab.files):
-            return list(listed)
+            return [_without_host(tool) if tool.name in OF_THEIR_OWN else tool for tool in listed]
         return [_with_host(tool) if tool.name in TAKES else tool for tool in listed]
 
     async def bound(self, tool: Tool, arguments: Mapping[str, Any], context: Context[Any, Any]) -> Run:
@@ -198,6 +198,12 @@ class HostArgument:
 def _with_host(tool: ListedTool) -> ListedTool:
     schema, told_of = dict(tool.input_schema), READS if SCOPES[tool.name] is Scope.READ else PLANS
     schema["properties"] = {**schema.get("properties", {}), ARGUMENT: {"type": "string", "description": told_of}}
+    return tool.model_copy(update={"input_schema": schema})
+
+
+def _without_host(tool: ListedTool) -> ListedTool:
+    schema = dict(tool.input_schema)
+    schema["properties"] = {k: v for k, v in schema.get("properties", {}).items() if k != ARGUMENT}
     return tool.model_copy(update={"input_schema": schema})
 
 
