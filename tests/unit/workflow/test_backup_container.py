@@ -13,9 +13,11 @@ import pytest
 
 from homelab_mcp.bootstrap import LocalLab
 from homelab_mcp.core.brought_files import FILES_LABEL, files_mark
+from homelab_mcp.core.operations.configure_backup import configure_backup
 from homelab_mcp.model.errors import EngineUnavailable, InvalidInput
 from homelab_mcp.model.observed import ContainerState, Snapshot
 from homelab_mcp.model.plan import ActionKind, DataMove, Draft, EngineAction, FileEdit, Risk
+from homelab_mcp.queries.backup_place import backup_place
 from homelab_mcp.queries.backups import report
 from homelab_mcp.workflow.assembly import planner
 from homelab_mcp.workflow.backup_ends import with_ended_backups
@@ -122,9 +124,20 @@ def test_it_is_not_made_anew_by_a_plan_that_moves_data_by_it(nas: LocalLab, more
 
 
 def test_a_change_of_its_settings_makes_it_anew_as_they_come_with_its_container(nas: LocalLab) -> None:
-    plan = propose_configure_backup(LocalLab(nas.root, files_only=True), {"keep": {"daily": 3}}, ASKER, host="nas")
-    assert "its container is made anew for that" in " ".join(plan.draft.notes)
-    assert OVERRIDE in edits(plan)
+    config = backup_place(nas, "nas").config
+    found = configure_backup(
+        seen(nas, container(mark(nas))),
+        nas.settings,
+        config.model_copy(update={"schedule": "1 2 * * *"}),
+        "backup-nas",
+        find=nas.catalog.get,
+        secrets=nas.secrets.make,
+        read=nas.files.read,
+        root=nas.root,
+        place="nas",
+    )
+    assert [e.path for e in found.edits] == ["backup-nas/backup.yaml"]
+    assert [a.kind for a in found.actions] == [ActionKind.PULL, ActionKind.UP], "a restart would not bring them"
 
 
 def test_it_is_removed_with_its_files_and_its_host_after_it(nas: LocalLab) -> None:
