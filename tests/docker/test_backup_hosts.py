@@ -298,11 +298,12 @@ def _an_upgrade(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
 
 def _goes(rig: Rig, setup: Plan) -> None:
     """A backup at work is told; those of other hosts are taken away, by a removal and by a roll-back with moves."""
-    rig.maker("shed", "sh", "-c", "(exec 9>/state/lock; flock 9; echo >/tmp/held; exec sleep 60) >/dev/null 2>&1 &")
+    hold = "exec 9>/state/lock; flock 9; exec sh -c 'echo $$ >/tmp/held; exec sleep 60'"
+    rig.maker("shed", "sh", "-c", f"({hold}) >/dev/null 2>&1 &")
     wait_until(lambda: "held" in rig.maker("shed", "ls", "/tmp"), "the lock")
     ends = propose_configure_backup(rig.open(), {"schedule": "1 2 * * *"}, REQUESTER, host="shed")
     assert [r.reason for r in ends.draft.risks if "A backup is at work on shed" in r.reason]
-    rig.maker("shed", "pkill", "-x", "sleep")
+    rig.maker("shed", "sh", "-c", "kill $(cat /tmp/held)")
 
     gone = propose_remove_service(rig.open(), rig.makers["attic"], rig.makers["attic"], REQUESTER)
     assert rig.apply(gone).state is PlanState.DONE
