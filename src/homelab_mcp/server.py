@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import sys
@@ -31,11 +30,12 @@ from homelab_mcp.opening import handover
 from homelab_mcp.ports import Lab
 from homelab_mcp.tools.access import READ_REFUSED, may_call, require, token_in, token_of
 from homelab_mcp.tools.ask_person import PersonPage
+from homelab_mcp.tools.host_argument import HostArgument
 from homelab_mcp.tools.instructions import instructions
 from homelab_mcp.tools.masking import Masking
 from homelab_mcp.tools.plan_app import PlanApp, extension, plan_tools
 from homelab_mcp.tools.registry import register_all
-from homelab_mcp.tools.shape import misnamed, no_such_tool, own_words
+from homelab_mcp.tools.shape import no_such_tool, own_words
 from homelab_mcp.tools.toolsets import ALL_WORD
 from homelab_mcp.tools.watching import serve_subscriptions
 
@@ -59,6 +59,8 @@ class HomelabServer(MCPServer[Any]):
 
     token_needed: Callable[[], bool] = staticmethod(lambda: False)
     """Whether a call without a token is refused; over stdio none has one."""
+    hosts: HostArgument
+    """What gives tools their ``host`` where the lab has several Docker hosts."""
     person: PersonPage | None = None
     """Where a person can be sent for a secret; None where no approval page is known."""
 
@@ -87,10 +89,9 @@ class HomelabServer(MCPServer[Any]):
         tool = self._tool_manager.get_tool(name)
         if tool is None:
             raise no_such_tool(name, [one.name for one in self._tool_manager.list_tools()])
-        if wrong := misnamed(name, arguments, tool.parameters.get("properties", {})):
-            raise wrong
-        run = functools.partial(super().call_tool, name, arguments, context)
+        around = context or Context(mcp_server=self, subscriptions=self._subscriptions)
         try:
+            run = await self.hosts.bound(tool, arguments, around)
             return await (self.person.call(run, context) if self.person and context else run())
         except ToolError as error:
             raise own_words(error, name) from error.__cause__
@@ -142,11 +143,11 @@ class HomelabServer(MCPServer[Any]):
         serve_subscriptions(self, read, allow)
 
     async def _handle_list_tools(self, ctx: Any, params: Any) -> ListToolsResult:
-        """Leave out what the client's token does not let it call; the order stays."""
-        listed = await super()._handle_list_tools(ctx, params)
-        token = token_in(ctx.request)
+        """Leave out what the client's token does not let it call, and name ``host``; the order stays."""
+        listed, token = await super()._handle_list_tools(ctx, params), token_in(ctx.request)
         if token is not None:
             listed.tools = [tool for tool in listed.tools if may_call(tool.name, token.scopes)]
+        listed.tools = await self.hosts.shown(listed.tools)
         return listed
 
 
@@ -172,7 +173,7 @@ def build(lab: Lab, *, offer: Offer = Offer(), approvals: str = "") -> HomelabSe
         log_level="WARNING",
         extensions=[extension()],
     )
-    left_out = register_all(server, lab, toolsets=offer.toolsets, read_only=read_only)
+    left_out, server.hosts = register_all(server, lab, toolsets=offer.toolsets, read_only=read_only)
     offered = [tool.name for tool in server._tool_manager.list_tools()]
     server.teach(instructions(offered, left_out, read_only=read_only))
     server.person = PersonPage(lab, approvals) if approvals else None

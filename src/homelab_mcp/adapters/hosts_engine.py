@@ -27,10 +27,15 @@ class HostsEngine:
 
     Names of networks on another host than this machine are ``host/name``, so that a plan says where one is made. A
     container on a host that is not its stack's (a project of somebody else there) has ``host:project`` for a stack.
+
+    Args:
+        hosts: every host.
+        only: the one that questions about all are put to; "" for all of them.
     """
 
-    def __init__(self, hosts: HostSet) -> None:
+    def __init__(self, hosts: HostSet, *, only: str = "") -> None:
         self._hosts = hosts
+        self._only = only
         self._where: dict[str, str] = {}
         self._why: dict[str, str] = {}
 
@@ -42,9 +47,9 @@ class HostsEngine:
         """What each host answers, by its name; those that are silent are left out, and told by ``silent``.
 
         Raises:
-            EngineUnavailable, EngineFailed: none of them answered; this machine's error.
+            EngineUnavailable, EngineFailed: none of them answered; this machine's error, or that of the only one.
         """
-        names = self._hosts.names
+        names = (self._only,) if self._only else self._hosts.names
 
         def one(name: str) -> T:
             self._hosts.knock(name)
@@ -62,17 +67,17 @@ class HostsEngine:
                 raise result
         self._why = why
         answers = {name: one for name, one in found.items() if not isinstance(one, Exception)}
-        if not answers and isinstance(error := found[LOCAL], Exception):
-            raise error if isinstance(error, HomelabError) else self._hosts.silent(LOCAL, str(error))
+        if not answers and isinstance(error := found[first := names[0]], Exception):
+            raise error if isinstance(error, HomelabError) else self._hosts.silent(first, str(error))
         return answers
 
     def info(self) -> EngineInfo:
-        """This machine's."""
-        return self._hosts.engine(LOCAL).info()
+        """This machine's, or the only one's."""
+        return self._at(self._only or LOCAL).info()
 
     def memory(self) -> int:
-        """This machine's."""
-        return self._hosts.engine(LOCAL).memory()
+        """This machine's, or the only one's."""
+        return self._at(self._only or LOCAL).memory()
 
     def containers(self, stack: str | None = None, *, besides: bool = False) -> tuple[ContainerState, ...]:
         """Of one stack from its host, which must answer; of all from every host that does."""
@@ -163,7 +168,7 @@ class HostsEngine:
     def image_facts(self, reference: str) -> ImageFacts | None:
         """Of the first host that has it, this machine first."""
         found = self.everywhere(lambda engine: engine.image_facts(reference))
-        return next((found[name] for name in self._hosts.names if found.get(name) is not None), None)
+        return next((found[name] for name in found if found.get(name) is not None), None)
 
     def sweep_renamed(self, stack: str) -> list[str]:
         """On the stack's host."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from homelab_mcp.bootstrap.on_disk import LabOnDisk
 from homelab_mcp.bootstrap.outside import compose_judge
+from homelab_mcp.core.stack_host import require
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import HOSTS_FILE, LOCAL
 from homelab_mcp.ports import (
@@ -19,6 +20,7 @@ from homelab_mcp.ports import (
     Hosts,
     Inside,
     Judge,
+    Lab,
     Meter,
     PlacedData,
     Probe,
@@ -67,6 +69,28 @@ class LabEngines(LabOnDisk):
     def hosts(self) -> Hosts:
         """This machine and the hosts of ``hosts.yaml``."""
         return self._host_set
+
+    @property
+    def seen(self) -> str:
+        """Nothing but all of it."""
+        return ""
+
+    @property
+    def whole(self) -> Lab:
+        """Itself."""
+        return cast("Lab", self)
+
+    def on(self, host: str) -> Lab:
+        """The lab seen through one host."""
+        if not host:
+            return self.whole
+        others = () if self.files.read(HOSTS_FILE) is None else self.hosts.settings.hosts
+        require(host, others)
+        if not others:
+            return self.whole
+        from homelab_mcp.bootstrap.one_host import OneHost
+
+        return cast("Lab", OneHost(self.whole, host, self._host_set))
 
     @cached_property
     def swarm(self) -> Swarm:

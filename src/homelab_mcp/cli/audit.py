@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from homelab_mcp.cli.common import FAILED, OK, JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.common import FAILED, OK, HostOption, JsonFlag, console, emit, lab_of, seen
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def register(app: typer.Typer) -> None:
         what: Annotated[What, typer.Argument(help="The subject.")] = What.SECURITY,
         stack: Annotated[str, typer.Option(help="Only this stack.")] = "",
         old_days: Annotated[int, typer.Option(min=1, max=5000, help="From how many days on an image is old.")] = 180,
+        host: HostOption = "",
         plan: Annotated[bool, typer.Option("--plan", help="Plan every safe fix as one change.")] = False,
         unsafe: Annotated[bool, typer.Option("--unsafe", help="With --plan: suggestions too.")] = False,
         plan_only: PlanOnly = False,
@@ -43,7 +44,7 @@ def register(app: typer.Typer) -> None:
         """What could be better, worst first, each with its fix; exit code 1 where an error is among them."""
         from homelab_mcp.queries.audit import audit as ask
 
-        lab = lab_of(ctx)
+        lab, _ = seen(lab_of(ctx), host, stack=stack)
         report = ask(lab, what.value, stack, old_days=old_days)
         if plan or plan_only:
             from homelab_mcp.model.errors import InvalidInput
@@ -58,7 +59,7 @@ def register(app: typer.Typer) -> None:
                     code="nothing_to_do",
                 )
             made = propose_fix(lab, stack, call.arguments["rules"], Requester(via="cli"), unsafe=unsafe)
-            raise typer.Exit(proposed(lab, made, as_json=as_json, plan_only=plan_only))
+            raise typer.Exit(proposed(lab.whole, made, as_json=as_json, plan_only=plan_only))
         from homelab_mcp.tools.audit import shown
 
         page = shown(report, len(report.findings))

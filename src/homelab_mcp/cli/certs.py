@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from homelab_mcp.cli.common import COULD_NOT_RUN, FAILED, OK, JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.common import COULD_NOT_RUN, FAILED, OK, HostOption, JsonFlag, console, emit, lab_of, seen
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
 
 _Hosts = Annotated[list[str] | None, typer.Argument(metavar="[HOST]...", help="All routes when none is named.")]
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
         ctx: typer.Context,
         hosts: _Hosts = None,
         days: Annotated[int, typer.Option(help="Exit with 1 when a certificate has fewer days left.", min=0)] = 14,
+        host: HostOption = "",
         as_json: JsonFlag = False,
     ) -> None:
         """Show what each route serves, what Traefik stored, and what is wrong; for cron: exit code 1 when expiring.
@@ -30,7 +31,8 @@ def register(app: typer.Typer) -> None:
         """
         from homelab_mcp.queries.check_certs import check_certs
 
-        found = check_certs(lab_of(ctx), hosts or (), days)
+        lab, _ = seen(lab_of(ctx), host)
+        found = check_certs(lab, hosts or (), days)
         emit(found, as_json, lambda: _show(found))
         if found["verdict"] == "bad" or found.get("expiring"):
             raise typer.Exit(FAILED)

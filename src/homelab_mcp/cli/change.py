@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from homelab_mcp.cli.add import pairs
-from homelab_mcp.cli.common import JsonFlag, lab_of
+from homelab_mcp.cli.common import HostOption, JsonFlag, lab_of, seen
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
 
 Service = Annotated[str, typer.Argument(help="Compose service name.")]
@@ -151,12 +151,14 @@ def storage(
     ctx: typer.Context,
     service: Annotated[str, typer.Argument(help="One service; all when left out.")] = "",
     stack: Annotated[str, typer.Option(help="One stack; all when left out.")] = "",
+    host: HostOption = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Check the folders that services mount: there, on which disk, with room, owned by who writes them."""
     from homelab_mcp.queries.storage import check_storage
 
-    found = check_storage(lab_of(ctx), service, stack)
+    lab, named = seen(lab_of(ctx), host, stack=stack, service=service)
+    found = check_storage(lab, named["service"], named["stack"])
     if as_json:
         typer.echo(json.dumps(found.as_dict(most=1000), ensure_ascii=False))
         raise typer.Exit(1 if found.problems else 0)

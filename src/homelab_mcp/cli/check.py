@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from homelab_mcp.cli.common import FAILED, OK, JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.common import FAILED, OK, HostOption, JsonFlag, console, emit, lab_of, seen
 
 URLS = "HOMELAB_NOTIFY_URLS"
 APPRISE_HELP = f"When something is not well, tell the addresses of Apprise that {URLS} names."
@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
         skip: Annotated[list[str] | None, typer.Option(help="Leave an area out; may be repeated.")] = None,
         updates: Annotated[bool, typer.Option("--updates", help="Also ask registries for newer images.")] = False,
         notes: Annotated[bool, typer.Option(help="With --updates, ask release notes for security.")] = True,
+        host: HostOption = "",
         notify_command: Annotated[str, typer.Option(help=NOTIFY_HELP)] = "",
         notify: Annotated[bool, typer.Option("--notify", help=APPRISE_HELP)] = False,
         notify_file: Annotated[str, typer.Option(help=FILE_HELP)] = "",
@@ -41,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
         from homelab_mcp.queries.check_lab import check_lab
 
-        lab = lab_of(ctx)
+        lab, _ = seen(lab_of(ctx), host)
         found = check_lab(lab, cert_days=cert_days, skip=skip or (), also=("updates",) if updates else (), notes=notes)
 
         def show() -> None:

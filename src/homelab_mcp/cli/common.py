@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 OK, FAILED, COULD_NOT_RUN, NEEDS_APPROVAL, ROLLED_BACK = 0, 1, 2, 3, 4
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for scripts.")]
+HostOption = Annotated[str, typer.Option("--host", help="Only what is on this Docker host.")]
 
 
 @dataclass
@@ -67,6 +68,27 @@ def lab_of(ctx: typer.Context, *, protocol: bool = False) -> Lab:
         # and a program the JSON.
         mask_output(lambda: lab.redactor, stdout=not protocol, named=protocol)
     return options.lab
+
+
+def seen(lab: Lab, host: str, **named: Any) -> tuple[Lab, dict[str, Any]]:
+    """The lab seen through that host ("" is all of it), and what is named, which must be there.
+
+    Args:
+        lab: the whole lab.
+        host: from ``--host``.
+        **named: ``stack``, and ``service`` or ``services``.
+
+    Raises:
+        NotFound: no such host (``host_unknown``).
+        InvalidInput: something is on another host (``other_host``).
+    """
+    if not host:
+        return lab, named
+    from homelab_mcp.queries.on_host import Named, lab_on, placed
+
+    there = lab_on(lab, host)
+    services = tuple(name for name in named if name != "stack")
+    return there, placed(there, Named(("stack",), services), named)
 
 
 def console(*, error: bool = False) -> Console:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from homelab_mcp.cli.common import FAILED, OK, JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.common import FAILED, OK, HostOption, JsonFlag, console, emit, lab_of, seen
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
 
 StackName = Annotated[str, typer.Argument(help="The stack; . is global.env, for all stacks.")]
@@ -23,24 +23,28 @@ def register(app: typer.Typer) -> None:
     def list_names(
         ctx: typer.Context,
         stack: Annotated[str, typer.Argument(help="The stack, or . for global.env; all when left out.")] = "",
+        host: HostOption = "",
         as_json: JsonFlag = False,
     ) -> None:
         """Names of variables, whether each has a value, and who uses it."""
         from homelab_mcp.queries.get_env import get_env
 
-        found = get_env(lab_of(ctx), stack)
+        lab, _ = seen(lab_of(ctx), host, stack=stack)
+        found = get_env(lab, stack)
         emit({"stack": stack, **found}, as_json, lambda: _show(found))
 
     @group.command()
     def check(
         ctx: typer.Context,
         stack: Annotated[str, typer.Argument(help="The stack, or . for global.env; all when left out.")] = "",
+        host: HostOption = "",
         as_json: JsonFlag = False,
     ) -> None:
         """Say what is missing, empty, unused, malformed, weak or used twice; exit code 1 for errors."""
         from homelab_mcp.queries.get_env import get_env
 
-        found = get_env(lab_of(ctx), stack, check=True)
+        lab, _ = seen(lab_of(ctx), host, stack=stack)
+        found = get_env(lab, stack, check=True)
         emit({"stack": stack, **found}, as_json, lambda: _show_problems(found))
         raise typer.Exit(FAILED if found["counts"].get("error") else OK)
 

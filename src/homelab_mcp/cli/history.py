@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from homelab_mcp.cli.common import FAILED, JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.common import FAILED, HostOption, JsonFlag, console, emit, lab_of, seen
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
 
 
@@ -16,12 +16,16 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def history(
-        ctx: typer.Context, limit: Annotated[int, typer.Option(min=1, max=1000)] = 20, as_json: JsonFlag = False
+        ctx: typer.Context,
+        limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+        host: HostOption = "",
+        as_json: JsonFlag = False,
     ) -> None:
         """What was applied, when, and what was seen then."""
         from homelab_mcp.queries.history import history as ask
 
-        rows = ask(lab_of(ctx), limit)
+        lab, _ = seen(lab_of(ctx), host)
+        rows = ask(lab, limit)
 
         def show() -> None:
             for row in rows:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from homelab_mcp.cli.common import JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.common import HostOption, JsonFlag, console, emit, lab_of, seen
 
 if TYPE_CHECKING:
     from homelab_mcp.ports import Lab
@@ -34,15 +34,16 @@ def register(app: typer.Typer) -> None:
         files: Annotated[bool, typer.Option("--files", help="Log files too (Traefik's access log).")] = False,
         cursor: Annotated[str, typer.Option(help="next_cursor of the page before, for older lines.")] = "",
         follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")] = False,
+        host: HostOption = "",
         as_json: JsonFlag = False,
     ) -> None:
         """Logs of services, a stack or the whole lab, merged by time, secrets masked."""
         from homelab_mcp.queries.read_logs import LogQuestion, page_of
 
-        lab = lab_of(ctx)
+        lab, named = seen(lab_of(ctx), host, stack=stack, services=services or [])
         asked = LogQuestion(
-            services or [],
-            stack,
+            named["services"],
+            named["stack"],
             tail,
             since,
             until,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from homelab_mcp.cli.common import JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.common import HostOption, JsonFlag, console, emit, lab_of, seen
 from homelab_mcp.cli.diffs import diff_text
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
 
@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     def review(
         ctx: typer.Context,
         stack: Annotated[str, typer.Argument(help="Only this stack; . for the lab's own files.")] = "",
+        host: HostOption = "",
         adopt: Annotated[bool, typer.Option("--adopt", help="Plan to commit it as it is.")] = False,
         undo: Annotated[bool, typer.Option("--undo", help="Plan to take it back.")] = False,
         plan_only: PlanOnly = False,
@@ -27,15 +28,15 @@ def register(app: typer.Typer) -> None:
         from homelab_mcp.model.errors import InvalidInput
         from homelab_mcp.queries.review import review as ask
 
-        lab = lab_of(ctx)
+        lab, _ = seen(lab_of(ctx), host, stack=stack)
         if adopt and undo:
             raise InvalidInput("--adopt and --undo exclude each other.", hint="Choose one.")
         if adopt or undo:
             from homelab_mcp.model.plan import Requester
             from homelab_mcp.workflow.proposals import propose_resolve_drift
 
-            made = propose_resolve_drift(lab, stack, "adopt" if adopt else "undo", Requester(via="cli"))
-            raise typer.Exit(proposed(lab, made, as_json=as_json, plan_only=plan_only))
+            made = propose_resolve_drift(lab.whole, stack, "adopt" if adopt else "undo", Requester(via="cli"))
+            raise typer.Exit(proposed(lab.whole, made, as_json=as_json, plan_only=plan_only))
         found = ask(lab, stack).as_dict()
         emit(found, as_json, lambda: _show(found))
 

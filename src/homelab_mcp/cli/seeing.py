@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from homelab_mcp.cli.common import JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.common import HostOption, JsonFlag, console, emit, lab_of, seen
 from homelab_mcp.cli.tables import print_table, table_of
 
 
@@ -50,17 +50,18 @@ def _usage(app: typer.Typer) -> None:
         sort: Annotated[str, typer.Option(help="memory, cpu, pids, network or disk.")] = "memory",
         top: Annotated[int, typer.Option(min=1, max=200, help="Services shown.")] = 20,
         hours: Annotated[int, typer.Option(min=0, max=240, help="Also what was sampled in these.")] = 0,
+        host: HostOption = "",
         sample: Annotated[bool, typer.Option("--sample", help="Only take a sample, for cron or a timer.")] = False,
         as_json: JsonFlag = False,
     ) -> None:
         """What services use, now and over time; growth like a leak, OOM kills, restart loops."""
         from homelab_mcp.queries.resource_usage import resource_usage, sample_now
 
-        lab = lab_of(ctx)
         if sample:
-            taken = sample_now(lab)
+            taken = sample_now(lab_of(ctx))
             emit({"sampled": len(taken.points)}, as_json, lambda: console().print(f"{len(taken.points)} services"))
             return
+        lab, _ = seen(lab_of(ctx), host, stack=stack)
         found = resource_usage(lab, stack=stack, sort=sort, top=top, hours=hours)
 
         def show() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from homelab_mcp.cli.common import JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.common import HostOption, JsonFlag, console, emit, lab_of, seen
 from homelab_mcp.cli.tables import fits, print_table, table_of
 
 ALWAYS = ("stack", "service", "state", "health")
@@ -22,12 +22,14 @@ def register(app: typer.Typer) -> None:
         stack: Annotated[str, typer.Argument(help="Only this stack.")] = "",
         limit: Annotated[int, typer.Option(min=1, max=1000)] = 200,
         drift: Annotated[bool, typer.Option("--drift", help="Compare containers with their files too.")] = False,
+        host: HostOption = "",
         as_json: JsonFlag = False,
     ) -> None:
         """Every stack's services: state, health, restarts, uptime, URL."""
         from homelab_mcp.queries.lab_status import status_of
 
-        found = status_of(lab_of(ctx), stack, limit, "", drift=drift)
+        lab, named = seen(lab_of(ctx), host, stack=stack)
+        found = status_of(lab, named["stack"], limit, "", drift=drift)
 
         def show() -> None:
             out = console()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from homelab_mcp.cli.common import JsonFlag, console, emit, lab_of
+from homelab_mcp.cli.common import HostOption, JsonFlag, console, emit, lab_of, seen
 from homelab_mcp.cli.plan_flow import PlanOnly, proposed
 
 if TYPE_CHECKING:
@@ -28,14 +28,15 @@ def updates(
     stack: Stack = "",
     show_all: Annotated[bool, typer.Option("--all", help="Also those that are current.")] = False,
     notes: Annotated[bool, typer.Option(help="Ask the projects' repositories whether security is mentioned.")] = True,
+    host: HostOption = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Ask the registries which services have a newer image, and release notes for security. Pulls nothing."""
     from homelab_mcp.queries.check_updates import check_updates
     from homelab_mcp.queries.security_notes import with_security
 
-    lab = lab_of(ctx)
-    found = check_updates(lab, stack, services or ())
+    lab, named = seen(lab_of(ctx), host, stack=stack, services=services or [])
+    found = check_updates(lab, named["stack"], named["services"])
     found = with_security(lab, found) if notes else found
     shown = [f for f in found if show_all or f.state != "current"]
 

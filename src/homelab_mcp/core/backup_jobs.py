@@ -113,11 +113,13 @@ def jobs_of(
         root: the lab's on its machine, by which an absolute path is known for one of the lab.
     """
     own = ("repository", "dumps", "restore", "state")
-    jobs = Jobs(excludes=[f"{stack}/{name}" for name in own])
+    engines = engines_of(view)
+    # Two engines of one machine have one disk.
+    stacks = dict.fromkeys((stack, *(e.stack for e in engines.values())))
+    jobs = Jobs(excludes=[f"{one}/{name}" for one in stacks for name in own])
     # What this program keeps for a while by itself: thrown-away data and plans.
     jobs.excludes += [".homelab/trash", ".homelab/checks", ".homelab/plans", "*.homelab-tmp"]
     paths = paths_of(view, root)
-    engines = engines_of(view)
     host = next((h for h, engine in engines.items() if engine.stack == stack), LOCAL)
     makers = {engine.stack for engine in engines.values()} | {stack}
     for one in view.services:

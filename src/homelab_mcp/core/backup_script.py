@@ -24,6 +24,8 @@ say() { echo "STEP $*"; }
 own=$(head -c 32 /lab/.homelab/id 2>/dev/null | tr -cd '0-9a-f') own=${own:-${HOMELAB_LAB:-}} own=${own:+lab-$own}
 # Each Docker host of a lab makes backups of what it has. They may share a repository: each has its host's name.
 origin=lab${HOMELAB_HOST:+/$HOMELAB_HOST}
+# A script of before there were hosts lets go of all that is marked "homelab", whichever host's.
+mark=homelab${HOMELAB_HOST:+-host}
 """
 
 _REST = r"""wrong() { echo "PROBLEM $*"; echo "$*" >>"$errors"; }
@@ -150,7 +152,7 @@ backup() {
   links
   say "copying into the repository"
   eval "set -- /lab /dumps $ALSO"
-  { patient restic backup --json --host "$origin" --tag homelab ${own:+--tag "$own"} \
+  { patient restic backup --json --host "$origin" --tag "$mark" ${own:+--tag "$own"} \
       --exclude-file /backup/excludes --exclude-file /state/excludes "$@"; echo $? >/state/code; } |
     tee /state/restic.out | grep '^{"message_type":"s'
   id=$(sed -n 's/.*"message_type":"summary".*"snapshot_id":"\([0-9a-f]*\)".*/\1/p' /state/restic.out | tail -n 1)
@@ -168,7 +170,7 @@ backup() {
 let_go() {
   # A tag that is asked for is found among others too: without an id of its own a lab would let go of every lab's.
   if [ -z "$own" ]; then
-    restic snapshots --no-lock --json --tag homelab --host "$origin" >/state/listing.own 2>/state/said ||
+    restic snapshots --no-lock --json --tag "$mark" --host "$origin" >/state/listing.own 2>/state/said ||
       { wrong "old snapshots stay, as whose they are cannot be asked: $(why)"; return; }
     if grep -q '"lab-' /state/listing.own; then
       wrong "old snapshots stay: this lab has no id (.homelab/id), and labs that have one keep theirs in the repository"
@@ -177,7 +179,7 @@ let_go() {
   fi
   # Those without a lab's tag may be another's that has an older version: nobody lets go of them.
   # shellcheck disable=SC2086
-  patient restic forget --quiet --host "$origin" --tag "homelab${own:+,$own}" --group-by tags $KEEP --prune \
+  patient restic forget --quiet --host "$origin" --tag "$mark${own:+,$own}" --group-by tags $KEEP --prune \
     >/dev/null || wrong "old snapshots stay: $(why)"
 }
 
@@ -283,7 +285,8 @@ case "${1:-}" in
     said=/state/listing.$$
     # Restic tries again for a quarter of an hour; who asks waits two minutes.
     # Without a lock: a check, or a run that lets go of old ones, keeps everybody else out meanwhile.
-    timeout 110 restic ${ca:+--cacert "$ca"} snapshots --no-lock --json --tag homelab 2>"$said" && code=0 || code=$?
+    timeout 110 restic ${ca:+--cacert "$ca"} snapshots --no-lock --json \
+      --tag homelab --tag homelab-host 2>"$said" && code=0 || code=$?
     case $code in 0) ;; 124 | 143) echo "no answer within 110 seconds: $(why "$said")" >&2 ;; *) why "$said" >&2 ;; esac
     rm -f "$said"
     exit $code ;;

@@ -11,9 +11,11 @@ verify() {
   if ! flock -s -n /state/lock true; then echo "PROBLEM a backup is at work"; exit 75; fi
   begun=$(date +%s)
   echo 1 >/state/checking.code
-  (compared "$@" && echo 0 >/state/checking.code) | tee /state/checked.part
+  (compared "$@"; echo $? >/state/checking.code) | tee /state/checked.part
   rm -rf /restore/verify
   code=$(cat /state/checking.code)
+  # Nothing was looked at, so the check before is the last.
+  if [ "$code" = 75 ]; then rm -f /state/checked.part; return 75; fi
   grep -v "^STEP " /state/checked.part >/state/checked.told
   { echo "CHECKED $begun $(date +%s) $code"; cat /state/checked.told; } >/state/checked.part
   mv /state/checked.part /state/checked
@@ -24,9 +26,9 @@ verify() {
 small() { [ -f "$1" ] && [ "$(stat -c %s "$1" 2>/dev/null || echo 99999999)" -lt 20000000 ]; }
 # whose: the tags by which restic's "latest" is this lab's; any lab's where none has its tag yet.
 whose() {
-  whose=homelab
-  [ -z "$own" ] || ! restic snapshots --no-lock --json --latest 1 --tag "homelab,$own" --host "$origin" 2>/dev/null |
-    grep -q '"time"' || whose=homelab,$own
+  whose=$mark
+  [ -z "$own" ] || ! restic snapshots --no-lock --json --latest 1 --tag "$mark,$own" --host "$origin" 2>/dev/null |
+    grep -q '"time"' || whose=$mark,$own
 }
 # compared COUNT: the repository's own check, and a sample restored and compared with what is here.
 compared() {
@@ -34,11 +36,14 @@ compared() {
   say "checking the repository"
   # Whoever waits for its end, a night's backup among them, must not wait for a place that no longer answers.
   timeout 43200 restic ${ca:+--cacert "$ca"} check --read-data-subset="${2:-5}%" >/state/checking.said 2>&1 ||
-    { echo "PROBLEM $(why /state/checking.said)"; return 1; }
+    {
+      if ! grep -q "already locked" /state/checking.said; then echo "PROBLEM $(why /state/checking.said)"; return 1; fi
+      echo "PROBLEM a backup or a check of another host has the repository"; return 75
+    }
   rm -rf /restore/verify; mkdir -p /restore/verify
   whose
-  { restic ls latest --tag "$whose" --host "$origin" /lab --recursive 2>/dev/null ||
-      restic ls latest --tag "$whose" --host "$origin" /lab; } >/state/listed 2>/dev/null
+  { restic ls latest --no-lock --tag "$whose" --host "$origin" /lab --recursive 2>/dev/null ||
+      restic ls latest --no-lock --tag "$whose" --host "$origin" /lab; } >/state/listed 2>/dev/null
   { grep '^/lab/' /state/listed | shuf | while IFS= read -r f; do ! small "$f" || echo "$f"; done | head -n "$1"
     find /dumps -type f -size -20000k | head -n 20; } >/state/sample
   set --

@@ -29,15 +29,17 @@ authority() {
   export RCLONE_CA_CERT="$ca"
 }
 restic() { command restic ${ca:+--cacert "$ca"} "$@"; }
-# patient COMMAND...: another host's run may have the repository for itself; up to two hours of waiting for that.
+# patient COMMAND...: another host's run may have the repository for itself, a check for up to twelve hours.
 # What it says of errors is in /state/said.
 patient() {
-  for try in $(seq 1 250); do
+  for try in $(seq 1 1450); do
     "$@" 2>/state/said && return 0
     code=$?
     grep -q "already locked" /state/said || return $code
     [ "$try" != 1 ] || say "waiting until another run has left the repository" >&2
     sleep $((try < 12 ? 5 : 30))
+    # Of a run that was killed, by now. Those of living ones stay.
+    restic unlock >/dev/null 2>&1
   done
   return $code
 }
@@ -58,6 +60,8 @@ why() {
   last=$(tail -n 1 /state/why.$$)
   case "$last" in
     *sftp\ session*) known=$(ssh_says) ;;
+    # What follows tells how to remove a lock, and another run may need it.
+    *stale\ locks*) known=$(grep "already locked" /state/why.$$ | tail -n 1) ;;
     *) known=$(grep -E '^rclone: .*(CRITICAL|ERROR) *: ' /state/why.$$ | tail -n 1) ;;
   esac
   rm -f /state/why.$$
@@ -75,7 +79,7 @@ repository() {
   # A container that was made before it was told the place may have noted /repository, which then means this one.
   where=${HOMELAB_REPOSITORY:-$(outside)} noted=${HOMELAB_REPOSITORY:-$RESTIC_REPOSITORY}
   note() { grep -Fxqe "$where" /state/repository 2>/dev/null || printf '%s\n' "$where" >>/state/repository; }
-  if restic cat config >/dev/null 2>/state/said; then note; return 0; fi
+  if restic cat config --no-lock >/dev/null 2>/state/said; then note; return 0; fi
   # A password that is wrong, or a repository out of reach, is no reason to make another.
   if grep -qiE 'wrong password|no key found|timeout|refused|denied|no such host' /state/said; then return 1; fi
   if grep -Fxq -e "$where" -e "$noted" -e "${HOMELAB_REPOSITORY_NOTED:-$noted}" /state/repository 2>/dev/null; then
@@ -94,7 +98,7 @@ repository() {
     say "waiting for the repository, which $HOMELAB_SHARED makes"
     for try in $(seq 1 60); do
       sleep 5
-      if restic cat config >/dev/null 2>/state/said; then note; return 0; fi
+      if restic cat config --no-lock >/dev/null 2>/state/said; then note; return 0; fi
     done
     echo "it is not there yet: make a backup of $HOMELAB_SHARED first, whose it is too" >/state/said
     return 1
@@ -106,10 +110,10 @@ repository() {
 newest() {
   [ "$1" = latest ] || return 0
   whose
-  [ "$whose" = homelab ] || return 0
+  [ "$whose" = "$mark" ] || return 0
   # Those without a lab's tag may be of yet another lab, which has no id.
-  marks='"lab-[^"]*"|"tags":\["homelab"]'
-  restic snapshots --no-lock --json --tag homelab --host "$origin" >/state/listing.newest 2>/state/said ||
+  marks='"lab-[^"]*"|"tags":\["'"$mark"'"]'
+  restic snapshots --no-lock --json --tag "$mark" --host "$origin" >/state/listing.newest 2>/state/said ||
     { echo "PROBLEM $(why)"; exit 1; }
   [ "$(grep -oE "$marks" /state/listing.newest | sort -u | grep -c .)" -gt 1 ] || return 0
   echo "PROBLEM none of the backups is known to be this lab's, and they are of several: name one by its id"

@@ -1,4 +1,4 @@
-"""Backups on another Docker host: how their files come there, and who shares a repository.
+"""How the files of a backup come to another Docker host.
 
 They come within a compose file, for no file of the lab is on that host's disk.
 
@@ -9,16 +9,11 @@ Compose puts a config with ``content`` into the container itself when it makes i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 
-from homelab_mcp.core.backup_config import BackupConfig, parse_config
-from homelab_mcp.core.backup_jobs import config_path, engines_of
 from homelab_mcp.core.brought_files import FILES, FILES_LABEL, HEAD
-from homelab_mcp.core.operations.lab_view import LabView
 from homelab_mcp.core.references import literal
 from homelab_mcp.core.yaml_emit import scalar
-from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import OVERRIDE_NAMES
 
 _FOLDER = "/backup"
@@ -50,24 +45,6 @@ def brought_text(service: str, files: Mapping[str, str], environment: Mapping[st
     for name, text in files.items():
         lines += [f"  {_key(name)}:", *_content(literal(text))]
     return "\n".join(lines) + "\n"
-
-
-def sharers_of(view: LabView, config: BackupConfig, host: str, read: Callable[[str], str | None]) -> list[str]:
-    """Hosts before this one whose backups go to the same repository, the lab's machine first.
-
-    A folder is never the same: each host has disks of its own.
-    """
-    if config.kind == "local":
-        return []
-    found = []
-    for name, engine in engines_of(view).items():
-        if name == host:
-            break
-        with suppress(HomelabError):
-            text = read(config_path(engine.stack))
-            if text is not None and parse_config(text).repository == config.repository:
-                found.append(name)
-    return found
 
 
 def _key(name: str) -> str:

@@ -189,7 +189,16 @@ class Catalog:
         close = get_close_matches(key[:LONGEST_QUERY], self._names, n=3 * SUGGESTIONS, cutoff=0.6)
         return list(dict.fromkeys(self._names[name] for name in close))[:SUGGESTIONS]
 
-    def search(self, query: str = "", category: str | None = None, limit: int = 10, offset: int = 0) -> SearchResult:
+    def search(
+        self,
+        query: str = "",
+        category: str | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        *,
+        architecture: str = "",
+        memory: int = 0,
+    ) -> SearchResult:
         """Definitions that fit the query, best first; see :mod:`homelab_mcp.core.catalog_search`.
 
         Args:
@@ -197,12 +206,20 @@ class Catalog:
             category: only this category.
             limit: how many at most; a page that begins at ``offset``.
             offset: how many of the best to leave out.
+            architecture: only what has an image for it (``amd64``, ``arm64``, ``arm``); "" for any.
+            memory: only what asks for no more MiB; 0 for any.
 
         Raises:
             InvalidInput: code ``unknown_category``.
         """
         wanted = _category(category)
-        found = self._index.search(query[:LONGEST_QUERY], lambda record: wanted is None or record.category == wanted)
+
+        def fits(record: Record) -> bool:
+            if wanted not in (None, record.category) or (memory and record.memory > memory):
+                return False
+            return not architecture or architecture in record.architectures
+
+        found = self._index.search(query[:LONGEST_QUERY], fits)
         page = found[max(offset, 0) :][: max(limit, 0)]
         return SearchResult(tuple(page), len(found))
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+IMAGES_FOR = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+"""How images call a machine's architecture, by what its engine calls it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:

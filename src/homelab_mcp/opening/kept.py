@@ -115,7 +115,7 @@ def kept(arguments: Sequence[str], environment: Mapping[str, str]) -> Kept | Non
         return None
     try:
         made_of = [_LAYOUT, sys.version, list(arguments), [environment.get(name) for name in _SETTINGS]]
-        made_of += [_policy(root), list(_packages()), list(_own_files())]
+        made_of += [*_lab_files(root), list(_packages()), list(_own_files())]
     except OSError:
         return None
     name = hashlib.blake2b(repr(made_of).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
@@ -139,13 +139,14 @@ def _root(arguments: Sequence[str], environment: Mapping[str, str]) -> str | Non
     return root if serves and root else None
 
 
-def _policy(root: str) -> bytes | None:
-    """The lab's policy, which may make the server read-only; None where there is none."""
+def _lab_files(root: str) -> Iterator[bytes | None]:
+    """The lab's policy, which may make the server read-only, and its hosts, which tools take; None for none."""
     folder = os.path.realpath(os.path.expanduser(root))  # noqa: PTH111
-    try:
-        return _regular(os.path.join(folder, "policy.yaml"))  # noqa: PTH118
-    except FileNotFoundError:
-        return None
+    for name in ("policy.yaml", "hosts.yaml"):
+        try:
+            yield _regular(os.path.join(folder, name))  # noqa: PTH118
+        except FileNotFoundError:
+            yield None
 
 
 def _packages() -> Iterator[str]:

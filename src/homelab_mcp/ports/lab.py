@@ -63,6 +63,27 @@ class Lab(Protocol):
     @property
     def files_only(self) -> bool: ...
     @property
+    def seen(self) -> str:
+        """The Docker host that the lab is seen through (:meth:`on`); "" for the whole lab."""
+        ...
+
+    @property
+    def whole(self) -> Lab:
+        """All of the lab, also where it is seen through one host."""
+        ...
+
+    def on(self, host: str) -> Lab:
+        """The lab seen through one host: ``files`` lists its stacks alone, ``engine`` and ``meter`` ask it alone.
+
+        All else is the whole lab's. "" and, where there is no other host, ``local`` stand for the whole lab.
+
+        Raises:
+            NotFound: no such host (``host_unknown``).
+            InvalidInput: ``bad_hosts``.
+        """
+        ...
+
+    @property
     def settings(self) -> LabSettings:
         """The lab's settings, read afresh. Raises NotFound (code ``lab_not_initialised``), InvalidInput."""
         ...

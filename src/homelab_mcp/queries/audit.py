@@ -22,7 +22,10 @@ from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
 from homelab_mcp.ports import Engine, Lab
 from homelab_mcp.ports.meter import Use
 from homelab_mcp.queries.backup_everywhere import reports
+from homelab_mcp.queries.backup_place import backup_hosts
+from homelab_mcp.queries.backups import report
 from homelab_mcp.queries.find import check_stack, read_stacks
+from homelab_mcp.queries.on_host import in_view, own_machine
 from homelab_mcp.queries.validate_lab import check
 
 AT_ONCE = 8
@@ -38,7 +41,8 @@ def audit(lab: Lab, what: Subject, stack: str = "", *, old_days: int = OLD_DAYS)
     Args:
         lab: the lab.
         what: the subject.
-        stack: only this stack's findings, and those of the lab as a whole.
+        stack: only this stack's findings, and those of the lab as a whole; likewise those of the host that the lab is
+            seen through.
         old_days: from how many days on an image counts as old.
 
     Raises:
@@ -46,11 +50,11 @@ def audit(lab: Lab, what: Subject, stack: str = "", *, old_days: int = OLD_DAYS)
         InvalidInput: settings that cannot be read.
     """
     settings = lab.settings
-    stacks = read_stacks(lab.files)
+    stacks = read_stacks(lab.whole.files)
     if stack:
         check_stack(stacks, stack)
     seen = view(Snapshot(stacks, lab.files.read(SETTINGS_FILE), shared_env=lab.files.read("global.env") or ""))
-    running, host = _engine(lab, what, stacks)
+    running, host = _engine(lab, what, read_stacks(lab.files) if lab.seen else stacks)
     facts = AuditFacts(
         lab=seen,
         settings=settings,
@@ -59,21 +63,32 @@ def audit(lab: Lab, what: Subject, stack: str = "", *, old_days: int = OLD_DAYS)
         secrets={s.name: dict(_secrets(s)) for s in stacks},
         running=running,
         backup=_backup(lab) if what == "backups" else None,
-        firewall=lab.host.facts(HostQuestion()).firewall if what == "security" else "unseen",
+        firewall=_firewall(lab) if what == "security" else "unseen",
         host=host,
         now=lab.clock.now(),
         old_days=old_days,
+        seen=lab.seen,
+        mine=in_view(lab),
     )
     return judge(facts, what, stack)
 
 
+def _firewall(lab: Lab) -> str:
+    return lab.host.facts(HostQuestion()).firewall if own_machine(lab) else "elsewhere"
+
+
 def _backup(lab: Lab) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
     try:
-        found = reports(lab)
+        if lab.seen and lab.seen in backup_hosts(lab.whole):
+            one = report(lab.whole, host=lab.seen)
+            return one.uncovered, one.problems
+        found = reports(lab.whole)
     except NotFound:
         return None
-    every = (found.main, *found.hosts.values())
-    return tuple(told for one in every if one for told in one.uncovered), found.main.problems
+    seen, every = in_view(lab), (found.main, *found.hosts.values())
+    # What a host lacks that makes no backup of its own is known to those that do; how these are is not its business.
+    told = (said for one in every if one for said in one.uncovered)
+    return tuple(said for said in told if seen(said.partition(":")[0])), found.main.problems if not lab.seen else ()
 
 
 def _secrets(stack: StackFiles) -> Iterable[tuple[str, str]]:

@@ -13,12 +13,13 @@ from homelab_mcp.core.certs.store import read_store
 from homelab_mcp.core.certs.traefik import TraefikView, traefik_of
 from homelab_mcp.core.project_name import project_name
 from homelab_mcp.model.certificate import CertFacts, ResolverError, Served, Stored
-from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.host import HostFacts, HostQuestion
 from homelab_mcp.model.observed import StackFiles
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import read_stacks
 from homelab_mcp.queries.lab_stacks import lint_stacks
+from homelab_mcp.queries.on_host import in_view
 
 LOG_SECONDS = 24 * 3600
 """How far back Traefik's log is read: it tries again every day."""
@@ -48,14 +49,25 @@ def cert_facts(lab: Lab, hosts: Iterable[str] = ()) -> CertFacts:
         NotFound: there is no lab (``lab_not_initialised``).
     """
     settings = lab.settings
+    seen, wanted = in_view(lab), tuple(h.lower() for h in hosts)
+    # The one Traefik, wherever it is, serves those of all hosts.
+    lab = lab.whole
     stacks = read_stacks(lab.files)
     traefik = traefik_of(lint_stacks(lab.files, stacks))
-    asked = {h.lower(): traefik.hosts.get(h.lower(), "") for h in hosts} or traefik.hosts
+    asked = {h: traefik.hosts.get(h, "") for h in wanted or traefik.hosts}
+    if elsewhere := [h for h, where in asked.items() if not seen(where)]:
+        if wanted:
+            raise InvalidInput(
+                f"{elsewhere[0]} leads to {asked[elsewhere[0]] or 'nothing'}, which is on another host.",
+                hint="Ask without host.",
+                code="other_host",
+            )
+        asked = {h: where for h, where in asked.items() if seen(where)}
     stored, unread = _stored(lab, traefik)
-    seen = _container(lab, traefik, stacks)
+    found = _container(lab, traefik, stacks)
     served = _served(lab, asked) if traefik.service else {}
     odd = tuple(h for h, s in served.items() if not s.verified)[:_MOST_NAMES]
-    around = _around(lab, odd, traefik, failing=bool(odd or seen.errors))
+    around = _around(lab, odd, traefik, failing=bool(odd or found.errors))
     return CertFacts(
         now=lab.clock.now(),
         domain=settings.domain,
@@ -66,11 +78,11 @@ def cert_facts(lab: Lab, hosts: Iterable[str] = ()) -> CertFacts:
         clock_off=around.clock_off,
         stored=stored,
         resolvers=traefik.resolvers,
-        errors=seen.errors,
-        unread=(*unread, *seen.unread),
+        errors=found.errors,
+        unread=(*unread, *found.unread),
         traefik=traefik.where,
-        running=seen.running or lab.files_only,
-        started=seen.started,
+        running=found.running or lab.files_only,
+        started=found.started,
         renewals=_renewals(lab),
     )
 

@@ -23,6 +23,7 @@ from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import read_stacks
 from homelab_mcp.queries.lab_status import lab_status
+from homelab_mcp.queries.on_host import in_view, own_machine
 
 AT_ONCE = 8
 MOST_ROUTES = 200
@@ -40,7 +41,8 @@ def check_lab(
 ) -> Checked:
     """Look at services, routes, certificates, backups, the machine and drift; at newer images where asked.
 
-    What does not answer is told and stops nothing.
+    What does not answer is told and stops nothing. Of a lab that is seen through one host that host's are looked at;
+    the machine itself is the lab's own.
 
     Args:
         lab: the lab.
@@ -61,7 +63,8 @@ def check_lab(
                 code="area_unknown",
             )
     settings = lab.settings
-    stacks = read_stacks(lab.files)
+    # A host's routes lead through the core, which may be elsewhere.
+    stacks = read_stacks(lab.whole.files)
     text = lab.files.read(SETTINGS_FILE)
     seen = view(Snapshot(stacks, text, shared_env=lab.files.read("global.env") or ""))
     found: list[Trouble] = []
@@ -79,6 +82,8 @@ def check_lab(
     )
     for area, step in steps:
         if area in ASKED_FOR and area not in also:
+            continue
+        if area == "host" and not own_machine(lab):
             continue
         if area in skip and not (area == "routes" and "certificates" not in skip):
             continue
@@ -111,12 +116,14 @@ def _led(lab: Lab, seen: LabView, settings: LabSettings, unseen: list[str]) -> l
     Another host's go through this machine's Traefik, by the file that plans write from their labels.
     """
     # Without a log-in before it a look would wake who sleeps.
-    asleep = sleepers(seen)
-    woken = {r.host for r in all_routes(seen, settings) if r.policy == "bypass" and r.where in asleep}
+    asleep, mine = sleepers(seen), in_view(lab)
+    routes = [r for r in all_routes(seen, settings) if mine(r.where)]
+    woken = {r.host for r in routes if r.policy == "bypass" and r.where in asleep}
     unseen += [f"{host}: not asked, as that would wake it." for host in sorted(woken)]
-    here = [r.host for r in all_routes(seen.on(LOCAL), settings)]
-    found = [(host, "", "") for host in here if host not in woken]
-    away = [r for r in all_routes(seen, settings) if r.host not in {*here, *woken}]
+    near = list(all_routes(seen.on(LOCAL), settings))
+    here = [r.host for r in near]
+    found = [(r.host, "", "") for r in near if r.host not in woken and mine(r.where)]
+    away = [r for r in routes if r.host not in {*here, *woken}]
     if not away:
         return found
     folder = host_routes.core_folder(seen)
@@ -173,10 +180,11 @@ def _certificates(lab: Lab, days: int) -> Iterator[Trouble]:
 
 def _backups(lab: Lab, looked: dict[str, int]) -> Iterator[Trouble]:
     """The lab's own backups, where it has any: that there is none is an audit's business."""
-    from homelab_mcp.queries.backup_everywhere import reports
+    from homelab_mcp.queries.backup_everywhere import Everywhere, reports
+    from homelab_mcp.queries.backups import report
 
     try:
-        found = reports(lab)
+        found = reports(lab.whole) if not lab.seen else Everywhere(report(lab.whole, host=lab.seen), {})
     except NotFound:
         return
     looked["backups"] = found.main.total + sum(one.total for one in found.hosts.values() if one)

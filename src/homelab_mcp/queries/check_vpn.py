@@ -41,7 +41,7 @@ def check_vpn(lab: Lab, stack: str = "") -> dict[str, Any]:
         check_stack(stacks, stack)
     gateways = [g for g in vpn.gateways(view(Snapshot(stacks, None))) if stack in ("", g.stack)]
     if not gateways:
-        where = f"Stack {stack}" if stack else "The lab"
+        where = f"Stack {stack}" if stack else f"Host {lab.seen}" if lab.seen else "The lab"
         raise NotFound(f"{where} has no VPN gateway.", hint="set_vpn sends a service through one.", code="no_gateway")
     engine, inside = lab.engine, lab.inside
     host = inside.host_address()

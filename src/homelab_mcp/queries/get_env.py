@@ -14,6 +14,7 @@ from homelab_mcp.model.errors import NotFound
 from homelab_mcp.model.lab import SHARED_ENV
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import check_stack, read_stacks
+from homelab_mcp.queries.on_host import in_view
 
 
 def get_env(lab: Lab, stack: str = "", *, check: bool = False) -> dict[str, Any]:
@@ -27,7 +28,9 @@ def get_env(lab: Lab, stack: str = "", *, check: bool = False) -> dict[str, Any]
     Raises:
         NotFound: no such stack.
     """
-    shared, stacks = env_of(lab)
+    # Who uses the variables of all stacks is asked of all of them.
+    shared, stacks = env_of(lab.whole)
+    seen = in_view(lab)
     if stack and stack != GLOBAL:
         check_stack(read_stacks(lab.files), stack)
     told: dict[str, Any] = {}
@@ -37,9 +40,11 @@ def get_env(lab: Lab, stack: str = "", *, check: bool = False) -> dict[str, Any]
         if one.problem:
             told["problem"] = one.problem
     else:
-        told["stacks"] = [_overview(one) for one in (shared, *stacks.values())]
+        told["stacks"] = [_overview(one) for one in (shared, *stacks.values()) if seen(one.stack)]
     if check:
         found = [p for p in env_problems(shared, stacks) if stack in ("", p.stack) or f" {stack}/" in p.text]
+        here = [name for name, _ in lab.files.stack_folders()]
+        found = [p for p in found if stack or seen(p.stack) or any(f" {name}/" in p.text for name in here)]
         told["counts"] = dict(Counter(p.level for p in found))
         told["problems"] = [{k: v for k, v in asdict(p).items() if v} for p in found]
     return told

@@ -11,9 +11,19 @@ _MOST = 10_000
 
 
 def history(lab: Lab, limit: int, offset: int = 0) -> list[dict[str, Any]]:
-    """Applies, newest first: plan_id, when (Unix seconds), state, summary, asked_by, approved_by, commit, seen."""
+    """Applies, newest first: plan_id, when (Unix seconds), state, summary, asked_by, approved_by, commit, seen.
+
+    Of a lab that is seen through one host, those that changed something there.
+    """
     rows = []
-    for plan, status in lab.plans.ended(offset + limit)[offset:]:
+    if not lab.seen:
+        ended = lab.plans.ended(offset + limit)
+    else:
+        from homelab_mcp.queries.on_host import changed_here
+
+        here = changed_here(lab)
+        ended = [row for row in lab.plans.ended(_MOST) if here(row[0])]
+    for plan, status in ended[offset : offset + limit]:
         approval = lab.plans.approval(plan.id)
         rows.append(
             {

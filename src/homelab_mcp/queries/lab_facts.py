@@ -11,6 +11,7 @@ from homelab_mcp.core.swarm.network import OVERLAY
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import HOSTS_FILE, SETTINGS_FILE, LabSettings, LintSettings
 from homelab_mcp.ports import Lab
+from homelab_mcp.queries.on_host import own_machine
 
 
 def lint_settings(lab: Lab) -> LintSettings:
@@ -21,6 +22,8 @@ def lint_settings(lab: Lab) -> LintSettings:
 
 def lab_facts(lab: Lab, *, coming_networks: Collection[str] = ()) -> LabFacts:
     """Ask the engine, git and the settings. What does not answer stays unknown; nothing is raised.
+
+    Of a lab that is seen through one host its engine alone is asked: right for findings on that host's stacks.
 
     Args:
         lab: the lab.
@@ -37,7 +40,8 @@ def lab_facts(lab: Lab, *, coming_networks: Collection[str] = ()) -> LabFacts:
             memory = lab.engine.memory() or None
             # An engine's network has a route of its own.
             theirs = {subnet for subnets in pools.values() for subnet in subnets}
-            routes = tuple(r for r in lab.hardware.routes() if r[0] not in theirs)
+            if own_machine(lab):
+                routes = tuple(r for r in lab.hardware.routes() if r[0] not in theirs)
         except HomelabError:
             networks = memory = pools = routes = None
     try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from homelab_mcp.core.gpu import Gpus
 from homelab_mcp.core.io_limits import io_support
 from homelab_mcp.core.resources import Host, Usage
 from homelab_mcp.model.errors import HomelabError
+from homelab_mcp.model.image import IMAGES_FOR
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.ports import Lab
 
@@ -23,6 +25,18 @@ def host_of(lab: Lab, name: str = LOCAL) -> Host | None:
         return None
     files = lab.hardware.weighs_disks() if name == LOCAL else None
     return Host(info.cpus, info.memory, io_support(info.cgroup, info.kernel, info.warnings, files=files))
+
+
+def room_of(lab: Lab) -> dict[str, Any]:
+    """What ``Catalog.search`` takes for services that the one host can run which the lab is seen through; else nothing.
+
+    Raises EngineUnavailable, EngineFailed.
+    """
+    if not lab.seen or lab.files_only:
+        return {}
+    info = lab.engine.info()
+    architecture = IMAGES_FOR.get(info.architecture, info.architecture)
+    return {"architecture": architecture, "memory": info.memory // 2**20}
 
 
 def gpus_of(lab: Lab) -> Gpus:

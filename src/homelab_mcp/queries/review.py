@@ -40,6 +40,7 @@ from homelab_mcp.queries.find import check_stack, read_stacks
 from homelab_mcp.queries.history import applied as applied_plans
 from homelab_mcp.queries.lab_facts import lab_facts, lint_settings
 from homelab_mcp.queries.lab_stacks import lint_stacks
+from homelab_mcp.queries.on_host import in_view
 
 _SETTINGS_SUFFIXES = (".yml", ".yaml", ".toml")
 _LARGEST_NEW = 256 * 1024
@@ -86,23 +87,26 @@ class Review:
 
 
 def review(lab: Lab, stack: str = "") -> Review:
-    """Compare the last commit, the files and the containers, of one stack (".": the lab's own files) or all.
+    """Compare the last commit, the files and the containers, of one stack (".": the lab's own files), a host's, or all.
 
     Raises:
         NotFound: no such stack, neither in the files nor in the last commit.
     """
+    seen, mine = in_view(lab), lab
+    lab = lab.whole
     stacks = read_stacks(lab.files)
     held = lab.history.held()
     if stack and stack != LAB and not any(p.startswith(f"{stack}/") for p in held):
         check_stack(stacks, stack)
     notes: list[str] = []
     files = (*_public(lab, stacks, held, stack, notes), *_private(lab, stacks, stack, notes))
+    files = tuple(c for c in files if seen(c.path))
     texts = [lab.files.read("global.env") or "", *(s.env_text for s in stacks)]
     texts += [c.before or "" for c in files if is_env(c.path)]
     secrets = tuple(dict.fromkeys(v for text in texts for v in secret_values(text)))
-    containers = () if stack == LAB else container_drift(lab, stacks, stack, notes)
-    found = _new_findings(lab, stacks, held, files) if files else ()
-    shown = tuple(f for f in found if in_scope(f.file, "" if stack == LAB else stack))
+    containers = () if stack == LAB else container_drift(mine, read_stacks(mine.files), stack, notes)
+    found = _new_findings(mine, stacks, held, files) if files else ()
+    shown = tuple(f for f in found if in_scope(f.file, "" if stack == LAB else stack) and seen(f.file))
     return Review(tuple(sorted(files, key=lambda c: c.path)), shown, tuple(containers), secrets, tuple(notes))
 
 

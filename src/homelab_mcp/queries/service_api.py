@@ -178,6 +178,8 @@ def called(
         if operation:
             raise NotFound("Which service?", hint="Name one of those that are listed without any argument.")
         return services_with_api(lab)
+    # A service is asked where it is, by the ways that the whole lab knows.
+    lab = lab.whole
     if not operation:
         return operations(lab, service, stack)
     target = target_of(lab, service, stack)

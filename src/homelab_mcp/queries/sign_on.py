@@ -14,6 +14,7 @@ from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import read_stacks
+from homelab_mcp.queries.on_host import in_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class SignOn:
 
     Args:
         users: everyone in the users file.
-        routes: what each host asks.
+        routes: what each host asks; only of services on the Docker host that the lab is seen through.
         portal: ``stack/service`` of Authelia; "" where the lab has none.
         rules_follow: whether Authelia loads the access rules that follow from the routes.
         sessions_last: whether a restart of Authelia logs nobody out.
@@ -42,9 +43,10 @@ class SignOn:
 def sign_on(lab: Lab) -> SignOn:
     """Read it all from files. Raises NotFound (``lab_not_initialised``), InvalidInput (bad settings)."""
     settings = lab.settings
-    seen = view(Snapshot(read_stacks(lab.files), lab.files.read(SETTINGS_FILE)))
-    routes = tuple(all_routes(seen, settings))
-    problems = [f"Stack {name} cannot be read." for name in seen.unreadable]
+    seen = view(Snapshot(read_stacks(lab.whole.files), lab.files.read(SETTINGS_FILE)))
+    mine = in_view(lab)
+    routes = tuple(r for r in all_routes(seen, settings) if mine(r.where))
+    problems = [f"Stack {name} cannot be read." for name in seen.unreadable if mine(name)]
     portal = portal_of(seen)
     if portal is None:
         return SignOn((), routes, problems=tuple(problems))

@@ -12,6 +12,7 @@ from homelab_mcp.model.lab import SETTINGS_FILE
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import read_stacks
+from homelab_mcp.queries.on_host import in_view, own_machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +35,23 @@ class StartPage:
 def start_page(lab: Lab) -> StartPage:
     """Read it all from files. Raises NotFound (``lab_not_initialised``), InvalidInput (bad settings)."""
     settings = lab.settings
-    seen = view(Snapshot(read_stacks(lab.files), lab.files.read(SETTINGS_FILE)))
+    seen = view(Snapshot(read_stacks(lab.whole.files), lab.files.read(SETTINGS_FILE)))
+    mine = in_view(lab)
     page = page_of(seen)
     entries, possible = [], []
-    for service in seen.services:
+    for service in (s for s in seen.services if mine(s.stack)):
         labels = service.labels
         if labels.get("homepage.group") and labels.get("homepage.name"):
             entries.append(f"{labels['homepage.group']} / {labels['homepage.name']}: {labels.get('homepage.href', '')}")
         kind = KINDS.get(made_from(labels)) or KINDS.get(service.name)
         if kind and not any(k.startswith("homepage.widget") for k in labels):
             possible.append(f"{service.where}: {kind.find or 'nothing'}")
-    for name, route in settings.external.items():
+    for name, route in settings.external.items() if own_machine(lab) else ():
         address = f"https://{route.host_name(name, settings.domain)}"
         entries.append(f"{route.group or 'Network'} / {route.shown(name)}: {address}")
     return StartPage(
-        page.service.where if page else "", tuple(sorted(entries)), tuple(missing_keys(seen)), tuple(possible)
+        page.service.where if page else "",
+        tuple(sorted(entries)),
+        tuple(m for m in missing_keys(seen) if mine(m.stack)),
+        tuple(possible),
     )

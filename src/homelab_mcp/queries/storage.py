@@ -16,6 +16,7 @@ from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import Draft
 from homelab_mcp.ports import Lab, Place
 from homelab_mcp.queries.find import find_in, read_stacks
+from homelab_mcp.queries.on_host import own_machine
 
 MOST_ROWS = 40
 LOW_SHARE = 0.05
@@ -85,9 +86,8 @@ def check_storage(lab: Lab, service: str = "", stack: str = "") -> Storage:
     away = [(one, sources) for one in known if one.host != LOCAL and (sources := list(_folders_of(one)))]
     # A variable without a value is one on every machine.
     rows += [_unset(one, volume) for one, sources in away for volume, path in sources if "$" in path]
-    shared = [
-        f"{name}: {why}" for name, path in _shared(settings) for why in _of_shared(lab.hardware.place(path), settings)
-    ]
+    folders = _shared(settings) if own_machine(lab) else []
+    shared = [f"{name}: {why}" for name, path in folders for why in _of_shared(lab.hardware.place(path), settings)]
     told = [f"{r.service}, {r.source}: {p}" for r in rows for p in r.problems]
     return Storage(tuple(rows), (*shared, *told), tuple(_unseen(away)))
 

@@ -14,6 +14,7 @@ from homelab_mcp.ports import Judge, Lab
 from homelab_mcp.queries.find import read_stacks
 from homelab_mcp.queries.lab_facts import lab_facts, lint_settings
 from homelab_mcp.queries.lab_stacks import lint_stacks
+from homelab_mcp.queries.on_host import in_view
 
 _ORDER = list(Severity)
 _YAML = (".yaml", ".yml")
@@ -41,7 +42,7 @@ def check(
     judge: Judge | None = None,
     fixes: bool = False,
 ) -> Checked:
-    """Lint the lab (or one stack of it, seen among the others), or ``content`` alone.
+    """Lint the lab (or one stack of it, or one host's, seen among the others), or ``content`` alone.
 
     Args:
         lab: the lab.
@@ -65,7 +66,9 @@ def check(
         findings = lint([pasted], settings=settings, fixes=fixes)
         mine, asked = [pasted], {file: ()}
     else:
-        there = read_stacks(lab.files)
+        # A host's stacks among the others: what they name may be elsewhere.
+        seen = in_view(lab)
+        there = read_stacks(lab.whole.files)
         place = _place(lab, stack, [s.name for s in there])
         if place.endswith(_YAML) and not any(place in _paths(s) for s in there):
             there = _with_file(lab, there, place)
@@ -73,7 +76,9 @@ def check(
         found = lint(stacks, facts=lab_facts(lab), settings=settings, fixes=fixes)
         # What a stack includes lies in its folder too.
         findings = tuple(f for f in found if not place or f.file == place or f.file.startswith(f"{place}/"))
+        findings = tuple(f for f in findings if seen(f.file))
         mine = [s for s in stacks if not place or place in (s.name, *_files(s)) or place.startswith(f"{s.name}/")]
+        mine = [s for s in mine if seen(s.name)]
         asked = {s.file: [posixpath.join(lab.root, file) for file in _files(s)] for s in mine}
     not_asked: tuple[str, ...] = ()
     if judge is not None:

@@ -45,9 +45,8 @@ from homelab_mcp.tools import (
     validate_compose,
     vpn,
 )
+from homelab_mcp.tools.host_argument import HostArgument, Register
 from homelab_mcp.tools.toolsets import ALL_WORD, chosen
-
-Register = Callable[[MCPServer[Any], Lab], None]
 
 TOOLS: tuple[Register, ...] = (
     search_catalog.register,
@@ -130,8 +129,10 @@ READERS: frozenset[Register] = frozenset(
 
 def register_all(
     server: MCPServer[Any], lab: Lab, *, toolsets: Sequence[str] = (ALL_WORD,), read_only: bool = False
-) -> tuple[str, ...]:
-    """Add the tools of these sets, prompts and resources to the server; the names of tools left out by choice.
+) -> tuple[tuple[str, ...], HostArgument]:
+    """Add the tools of these sets, prompts and resources to the server.
+
+    Returns the names of tools left out by choice, and what gives the others their ``host``.
 
     Raises:
         InvalidInput: a toolset that is none.
@@ -139,13 +140,14 @@ def register_all(
     choice = _Choice(server, chosen(toolsets))
     for register in TOOLS:
         if not read_only or register in READERS:
+            choice.now = register
             register(cast("MCPServer[Any]", choice), lab)
     prompts.register(server, lab)
     resources.register(server, lab)
     lab_resources.register(server, lab)
     for tool in server._tool_manager.list_tools():
         _slim(tool)
-    return tuple(choice.left_out)
+    return tuple(choice.left_out), HostArgument(lab, choice.added_by)
 
 
 class _Choice:
@@ -158,12 +160,15 @@ class _Choice:
     def __init__(self, server: MCPServer[Any], names: frozenset[str] | None) -> None:
         self._server, self._names = server, names
         self.left_out: list[str] = []
+        self.now: Register = TOOLS[0]
+        self.added_by: dict[str, Register] = {}
 
     def add_tool(self, fn: Callable[..., Any], name: str | None = None, **options: Any) -> None:
         """As the SDK's, for the names that are taken."""
         known = name or fn.__name__
         if self._names is None or known in self._names:
             self._server.add_tool(fn, name=name, **options)
+            self.added_by[known] = self.now
         else:
             self.left_out.append(known)
 

@@ -62,7 +62,9 @@ def register(server: MCPServer[Any], lab: Lab) -> None:
 
             text: str = await in_thread(service_documentation, lab, docs_of)
             return result(SearchOutput(matches=[], total=0, page=text[:PAGE_LIMIT]))
-        found = await in_thread(lambda: lab.catalog.search(query, category or None, limit, offset))
+        from homelab_mcp.queries.machine import room_of
+
+        found = await in_thread(lambda: lab.catalog.search(query, category or None, limit, offset, **room_of(lab)))
         entries = [
             CatalogEntry(
                 id=d.id,

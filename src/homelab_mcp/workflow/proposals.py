@@ -178,12 +178,17 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
 
 
 def propose_fix(lab: Lab, stack: str, rules: Sequence[str], requester: Requester, *, unsafe: bool = False) -> Plan:
-    """A plan with the linter's fixes. Raises NotFound, InvalidInput (``nothing_to_do`` where there is none)."""
+    """A plan with the linter's fixes. Raises NotFound, InvalidInput (``nothing_to_do`` where there is none).
+
+    Of a lab that is seen through one host its stacks alone are fixed.
+    """
     from homelab_mcp.core.operations.fix import fix
     from homelab_mcp.queries.lab_facts import lab_facts, lint_settings
     from homelab_mcp.queries.lab_stacks import lint_stacks
 
     request = request_of(FixRequest, stack=stack, rules=tuple(r.upper() for r in rules) or None, unsafe=unsafe)
+    host, only = lab.seen, [path for _, path in lab.files.stack_folders()] if lab.seen else None
+    lab = lab.whole
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
     draft = fix(
         snapshot,
@@ -191,6 +196,8 @@ def propose_fix(lab: Lab, stack: str, rules: Sequence[str], requester: Requester
         stacks=lint_stacks(lab.files, snapshot.stacks),
         settings=lint_settings(lab),
         facts=lab_facts(lab),
+        only=only,
+        place=f"on host {host}" if host else "",
     )
     return plan_of(lab, draft, snapshot, requester)
 

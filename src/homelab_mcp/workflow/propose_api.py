@@ -27,6 +27,7 @@ def propose_api_call(
     Raises NotFound, InvalidInput (``operation_unknown``, ``bad_value``, ``api_key_missing``, ``no_plan_needed``),
     EngineFailed (``not_running``), EngineUnavailable, ServiceFailed.
     """
+    lab = lab.whole
     target = target_of(lab, service, stack)
     wanted = operation_of(target.api, operation)
     if not wanted.writes:

@@ -9,7 +9,7 @@ from typing import Any
 from homelab_mcp.core import env_file
 from homelab_mcp.core.backup_config import BackupConfig, Keep, check_config, parse_config
 from homelab_mcp.core.backup_jobs import config_path, default_stack, engine_of
-from homelab_mcp.core.operations.configure_backup import known_here
+from homelab_mcp.core.backup_shared import known_of
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.references import literal
 from homelab_mcp.model.errors import InvalidInput
@@ -84,7 +84,7 @@ def missing_keys(lab: Lab, changes: Mapping[str, Any], *, stack: str = "", host:
     snapshot = Snapshot(read_stacks(lab.files), None)
     config, stack = _wanted(lab, snapshot, changes, stack, host)
     env = env_file.parse(lab.files.read(f"{stack}/.env") or "")
-    known = {**known_here(view(snapshot), config, host, lab.files.read), **env}
+    known = {**env, **known_of(view(snapshot), config, host, lab.files.read).values}
     return tuple(n for n in config.secrets if not known.get(n))
 
 

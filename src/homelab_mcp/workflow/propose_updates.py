@@ -24,7 +24,8 @@ def propose_updates(
 
     Args:
         lab: the lab.
-        services: ``service``, ``stack/service``, or either with ``=TAG``; none: all of ``stack``, or of the lab.
+        services: ``service``, ``stack/service``, or either with ``=TAG``; none: all of ``stack``, or of the lab (or of
+            the one host that it is seen through).
         requester: who asks.
         stack: only of this stack.
         most: patch, minor or major: no larger step, where no tag is named.
@@ -62,6 +63,7 @@ def propose_updates(
             code="nothing_to_do",
             hint=_way_out(by_label, by_size and most != "major") if held else "All is current.",
         )
+    lab = lab.whole
     if len(wanted) > MOST_AT_ONCE:
         raise InvalidInput(
             f"{len(wanted)} services at once are more than anybody can judge.",

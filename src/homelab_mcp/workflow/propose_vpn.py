@@ -35,17 +35,20 @@ def propose_vpn(
     from homelab_mcp.core.operations.set_vpn import set_vpn
     from homelab_mcp.core.operations.vpn_request import VpnRequest
     from homelab_mcp.queries.find import find_service
+    from homelab_mcp.queries.on_host import in_view
 
     if state not in ("", "on", "off"):
         raise InvalidInput(f"{state!r} is neither on nor off.", hint="Use on or off.")
     if service:
         stack, service = find_service(lab.files, service, stack)
+    mine = in_view(lab)
+    lab = lab.whole
     snapshot = planner(lab).snapshot(containers=not lab.files_only)
     if not stack:
         from homelab_mcp.core.operations.lab_view import view
         from homelab_mcp.core.vpn import gateways
 
-        found = sorted({g.stack for g in gateways(view(snapshot))})
+        found = sorted({g.stack for g in gateways(view(snapshot)) if mine(g.stack)})
         if len(found) != 1:
             raise InvalidInput(
                 f"{'No stack has' if not found else 'Several stacks have'} a VPN gateway.",

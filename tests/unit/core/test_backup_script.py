@@ -16,6 +16,7 @@ from homelab_mcp.core.backup_config import BackupConfig
 from homelab_mcp.core.backup_databases import ENGINES, OTHERS
 from homelab_mcp.core.backup_jobs import Jobs, jobs_text
 from homelab_mcp.core.backup_script import RUN_SH
+from homelab_mcp.core.backup_script_check import CHECK_SH
 from homelab_mcp.core.backup_script_found import FOUND_SH
 from homelab_mcp.core.backup_script_links import LINKS_SH
 from homelab_mcp.core.backup_script_place import PLACE_SH
@@ -369,7 +370,7 @@ case "$1" in
   backup) echo '{"message_type":"summary","snapshot_id":"abc123"}' ;;
   snapshots)
     [ "$KNOWN" != unasked ] || exit 1
-    [ "$*" != "snapshots --no-lock --json --tag homelab --host $ORIGIN" ] || { echo "[{${KNOWN#other }}]"; exit; }
+    [ "$*" != "snapshots --no-lock --json --tag $MARK --host $ORIGIN" ] || { echo "[{${KNOWN#other }}]"; exit; }
     case "$*" in *"$KNOWN"*) echo '[{"time":"2026-01-01T00:00:00Z"}]' ;; *) echo '[]' ;; esac ;;
 esac
 """
@@ -398,7 +399,12 @@ def noted(folder: Path, *, ident: str, then: str, known: str = "none", host: str
     )
     stubs += 'wrong() { echo "$*" >>"$errors"; }\n'
     env = {"PATH": f"{folder}/bin:{os.environ['PATH']}", "NOTES": str(folder / "notes"), "KNOWN": known}
-    env |= {"ORIGIN": f"lab/{host}" if host else "lab", "HOMELAB_HOST": host, "HOMELAB_LAB": told}
+    env |= {
+        "ORIGIN": f"lab/{host}" if host else "lab",
+        "HOMELAB_HOST": host,
+        "HOMELAB_LAB": told,
+        "MARK": "homelab-host" if host else "homelab",
+    }
     done = subprocess.run(
         ["sh", "-c", f"{script}\n{stubs}ca=''\n{then}"], env=env, capture_output=True, text=True, check=False
     )
@@ -431,7 +437,7 @@ def test_an_id_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("known", "tags"), [(f"lab-{LAB}", f"homelab,lab-{LAB}"), ("none", "homelab")])
 def test_a_check_compares_with_this_labs_newest_backup(tmp_path: Path, known: str, tags: str) -> None:
     calls = noted(tmp_path, ident=LAB, then="compared 3", known=known)
-    assert next(c for c in calls if c.startswith("ls ")).startswith(f"ls latest --tag {tags} --host lab /lab")
+    assert next(c for c in calls if c.startswith("ls ")).startswith(f"ls latest --no-lock --tag {tags} --host lab /lab")
 
 
 OURS, OLD, ONE, TWO = f"lab-{LAB}", '"tags":["homelab"]', '"tags":["homelab","lab-a"]', '"tags":["homelab","lab-b"]'
@@ -465,11 +471,11 @@ def test_each_host_of_a_lab_has_backups_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     calls = noted(tmp_path / "run", ident="", told=LAB, host="nas", then="backup")
     *_, backup, forget = [c for c in calls if not c.startswith("snapshots")]
-    assert f"--host lab/nas --tag homelab --tag lab-{LAB} --exclude-file" in backup
-    assert f"forget --quiet --host lab/nas --tag homelab,lab-{LAB} " in forget
+    assert f"--host lab/nas --tag homelab-host --tag lab-{LAB} --exclude-file" in backup
+    assert f"forget --quiet --host lab/nas --tag homelab-host,lab-{LAB} " in forget
     (tmp_path / "back").mkdir()
     calls = noted(tmp_path / "back", ident="", told=LAB, host="nas", then="restore latest 1 s/app", known=OURS)
-    assert f"restore latest --tag homelab,{OURS} --host lab/nas --no-lock" in " ".join(calls)
+    assert f"restore latest --tag homelab-host,{OURS} --host lab/nas --no-lock" in " ".join(calls)
     (tmp_path / "check").mkdir()
     calls = noted(tmp_path / "check", ident="", told=LAB, host="nas", then="compared 3", known=OURS)
     assert [c for c in calls if c.startswith("ls ") and "--host lab/nas" in c]
@@ -490,6 +496,36 @@ try_it() {{
     done = subprocess.run(["sh", "-c", f"{text}{stubs}patient try_it"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.count("slept")) == (code, 0 if code else times)
     assert (tmp_path / "said").read_text() == ("no space\n" if code else "")
+
+
+LOCKED = """unable to create lock in backend: repository is already locked by PID 7 on h by root (UID 0, GID 0)
+lock was created at 2026-01-01 00:00:00 (1s ago)
+storage ID 1a
+the `unlock` command can be used to remove stale locks
+"""
+
+
+def test_nobody_is_told_to_remove_the_lock_of_another_run(place: Place) -> None:
+    (place.folder / "state/said").write_text(LOCKED)
+    assert place.sh("why").stdout.strip().startswith("unable to create lock in backend: repository is already locked")
+
+
+def test_a_check_that_another_hosts_run_keeps_out_is_none(tmp_path: Path) -> None:
+    for name in ("state", "backup", "bin", "restore"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "backup/jobs.sh").write_text("")
+    (tmp_path / "state/checked").write_text("CHECKED 1 2 0\n")
+    (tmp_path / "said").write_text(LOCKED)
+    (tmp_path / "bin/restic").write_text(f"#!/bin/sh\ncat {tmp_path}/said >&2; exit 1\n")
+    (tmp_path / "bin/restic").chmod(0o755)
+    script = CHECK_SH + PLACE_SH[PLACE_SH.index("# why") : PLACE_SH.index("# The repository as the host")]
+    for name in ("state", "backup", "restore"):
+        script = script.replace(f"/{name}/", f"{tmp_path}/{name}/")
+    env = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    text = f"{script}\nsay() {{ :; }}\nca=''\nverify 3"
+    done = subprocess.run(["sh", "-c", text], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (75, "PROBLEM a backup or a check of another host has the repository\n")
+    assert (tmp_path / "state/checked").read_text() == "CHECKED 1 2 0\n"
 
 
 class Copies:

@@ -17,6 +17,7 @@ class BenchAsLab:
     """What queries and proposals need of a lab; the parts are the bench's own."""
 
     files_only = False
+    seen = ""
 
     def __init__(self, bench: BenchLab) -> None:
         self.bench = bench
@@ -28,6 +29,10 @@ class BenchAsLab:
         self.history, self.journal, self.plans = bench.history, bench.journal, bench.plans
         self.approver, self.lock, self.clock, self.probe = bench.approver, bench.lock, bench.clock, bench.probe
         self.hardware = LinuxHardware()
+
+    @property
+    def whole(self) -> BenchAsLab:
+        return self
 
     @property
     def settings(self) -> LabSettings:

@@ -11,6 +11,8 @@ import pytest
 
 from homelab_mcp.bootstrap import LocalLab
 from homelab_mcp.core import env_file, yaml12
+from homelab_mcp.core.backup_config import BackupConfig
+from homelab_mcp.core.backup_shared import same_place
 from homelab_mcp.model.errors import InvalidInput, NotFound
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.plan import FileEdit, Plan, PlanState, Requester
@@ -105,6 +107,80 @@ def test_a_host_that_shares_the_labs_repository_gets_its_password_and_never_make
     other = propose_configure_backup(lab, {"repository": "/mnt/disk"}, ASKER, host="attic")
     assert env_file.parse(str(edits(other)["backup-attic/.env"].after))["RESTIC_PASSWORD"] != mine["RESTIC_PASSWORD"]
     assert "HOMELAB_SHARED" not in script(other, "backup-attic")[0]
+
+
+def env_of(lab: LocalLab, stack: str) -> dict[str, str]:
+    return env_file.parse((Path(lab.root) / stack / ".env").read_text())
+
+
+def test_what_opens_a_hosts_repository_is_never_put_aside_for_another_hosts(lab: LocalLab) -> None:
+    apply(lab, propose_configure_backup(lab, {"repository": "/mnt/backup"}, ASKER))
+    apply(lab, propose_configure_backup(lab, {"repository": S3}, ASKER, host="nas", keys=KEYS))
+    theirs = env_of(lab, "backup-nas")
+    # The lab comes to the repository that nas has: it needs the password of that, and makes none.
+    plan = propose_configure_backup(lab, {"repository": f"{S3}/"}, ASKER)
+    assert any("its password and keys are on this machine" in r.reason for r in plan.draft.risks)
+    apply(lab, plan)
+    assert {n: env_of(lab, "backup")[n] for n in ("RESTIC_PASSWORD", *KEYS)} == {
+        n: theirs[n] for n in ("RESTIC_PASSWORD", *KEYS)
+    }
+    apply(lab, propose_configure_backup(lab, {"schedule": "1 2 * * *"}, ASKER, host="nas"))
+    assert env_of(lab, "backup-nas") == theirs
+
+
+def test_keys_that_a_person_gave_one_host_stay(lab: LocalLab) -> None:
+    apply(lab, propose_configure_backup(lab, {"repository": S3}, ASKER, keys=KEYS))
+    fewer = {**KEYS, "AWS_ACCESS_KEY_ID": "AKIANASONLY"}
+    apply(lab, propose_configure_backup(lab, {}, ASKER, host="nas", keys=fewer))
+    for schedule in ("1 2 * * *", "3 4 * * *"):
+        apply(lab, propose_configure_backup(lab, {"schedule": schedule}, ASKER, host="nas"))
+        assert env_of(lab, "backup-nas")["AWS_ACCESS_KEY_ID"] == "AKIANASONLY"
+    assert env_of(lab, "backup")["AWS_ACCESS_KEY_ID"] == KEYS["AWS_ACCESS_KEY_ID"]
+
+
+def test_a_host_that_leaves_the_shared_repository_leaves_its_password_and_keys_behind(lab: LocalLab) -> None:
+    apply(lab, propose_configure_backup(lab, {"repository": S3}, ASKER, keys=KEYS))
+    apply(lab, propose_configure_backup(lab, {}, ASKER, host="nas"))
+    plan = propose_configure_backup(lab, {"repository": "/mnt/disk"}, ASKER, host="nas")
+    assert any("were known on nas" in note and "restic key passwd" in note for note in plan.draft.notes)
+    apply(lab, plan)
+    after = env_of(lab, "backup-nas")
+    assert not set(KEYS) & set(after)
+    assert after["RESTIC_PASSWORD"] not in ("", env_of(lab, "backup")["RESTIC_PASSWORD"])
+    # One that nobody else has keeps its password.
+    apply(lab, propose_configure_backup(lab, {"repository": "/mnt/other"}, ASKER, host="nas"))
+    assert env_of(lab, "backup-nas")["RESTIC_PASSWORD"] == after["RESTIC_PASSWORD"]
+
+
+def test_a_second_engine_of_this_machine_has_this_machines_disk(lab: LocalLab) -> None:
+    apply(lab, propose_configure_backup(lab, {"repository": "/mnt/backup"}, ASKER))
+    plan = propose_configure_backup(lab, {"repository": "/mnt/backup"}, ASKER, host="second")
+    marks, files = script(plan, "backup-second")
+    assert marks["HOMELAB_SHARED"] == "the lab's machine"
+    assert (
+        env_file.parse(str(edits(plan)["backup-second/.env"].after))["RESTIC_PASSWORD"]
+        == (env_of(lab, "backup")["RESTIC_PASSWORD"])
+    )
+    assert any(r.reason.startswith("Every file of the lab, secrets too") for r in plan.draft.risks)
+    for where in (files["excludes"], str(edits(plan)["backup/engine/excludes"].after)):
+        assert {"/lab/backup/dumps", "/lab/backup-second/dumps", "/lab/backup-second/state"} <= set(where.split("\n"))
+    other = propose_configure_backup(lab, {"repository": "/mnt/backup"}, ASKER, host="nas")
+    assert "HOMELAB_SHARED" not in script(other, "backup-nas")[0], "that folder is on another disk"
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "same"),
+    [
+        ("sftp:me@nas:/backup", "sftp://me@nas//backup", True),
+        ("sftp:me@nas:/backup", "sftp://me@nas:22//backup/", True),
+        ("sftp:me@nas:/backup", "sftp://me@nas:2222//backup", False),
+        ("rest:https://nas/", "rest:https://nas", True),
+        ("s3:https://s3.lab/a", "s3:https://s3.lab/b", False),
+    ],
+)
+def test_a_repository_is_the_same_however_it_is_written(lab: LocalLab, one: str, two: str, same: bool) -> None:
+    places = {same_place(BackupConfig(repository=text), "nas", lab.files.read) for text in (one, two)}
+    assert (len(places) == 1) is same
 
 
 def test_what_no_backup_holds_is_told_until_its_host_makes_one(lab: LocalLab) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -52,6 +52,10 @@ class Running:
         return f"{self.stack}/{self.service}"
 
 
+def _everything(_: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class AuditFacts:
     """A lab at one moment.
@@ -65,10 +69,12 @@ class AuditFacts:
         running: the containers; None where the engine was not asked or did not answer.
         backup: the lab's own backup: (sentences on what it does not hold, sentences on what is wrong with it); None
             where the lab has none.
-        firewall: as ``HostFacts.firewall``.
+        firewall: as ``HostFacts.firewall``; ``elsewhere`` where another machine is audited.
         host: processors and memory; None where they are not known.
         now: Unix time.
         old_days: from this many days on an image counts as old.
+        seen: the Docker host that is audited; "" for all of them.
+        mine: tells whether a stack or ``stack/service`` is on it.
     """
 
     lab: LabView
@@ -82,6 +88,8 @@ class AuditFacts:
     host: Host | None = None
     now: float = 0.0
     old_days: int = 180
+    seen: str = ""
+    mine: Callable[[str], bool] = _everything
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def backups(facts: AuditFacts) -> Iterator[AuditFinding]:
         return
     if _any(services, _BACKUPS):
         return
-    writes = sorted({s.where for s in services if keeps_data(s)})
+    writes = sorted({s.where for s in services if facts.mine(s.stack) and keeps_data(s)})
     if writes and not facts.settings.backup_paths:
         more = f" and {len(writes) - _SHOWN} more" if len(writes) > _SHOWN else ""
         yield AuditFinding(

@@ -37,24 +37,29 @@ class Report:
 
 
 def audit(facts: AuditFacts, subject: Subject, stack: str = "") -> Report:
-    """Audit one subject of the lab, or of one stack seen among the others (what concerns the whole lab is kept)."""
-    kept = (f for f in _AUDITS[subject](facts) if not stack or f.service.partition("/")[0] in ("", stack))
+    """Audit one subject of the lab, of one host, or of one stack seen among the others.
+
+    What concerns the whole lab is kept.
+    """
+    every = (f for f in _AUDITS[subject](facts) if not f.service or facts.mine(f.service))
+    kept = (f for f in every if not stack or f.service.partition("/")[0] in ("", stack))
     # One rule can find the same at several places of a line.
     once = {(f.id, f.service, f.message, f.evidence): f for f in kept}
     found = sorted(once.values(), key=lambda f: (_ORDER.index(f.severity), f.id, f.service))
     counts = Counter(str(f.severity) for f in found)
     unseen = () if facts.running is not None else ("Docker was not asked or did not answer: files alone were judged.",)
-    safe, every = batch(found, stack), batch(found, stack, unsafe=True)
+    safe, all_ = batch(found, stack, host=facts.seen), batch(found, stack, host=facts.seen, unsafe=True)
     return Report(
-        tuple(found), {str(s): counts[str(s)] for s in Severity}, safe, every if every != safe else None, unseen
+        tuple(found), {str(s): counts[str(s)] for s in Severity}, safe, all_ if all_ != safe else None, unseen
     )
 
 
-def batch(findings: list[AuditFinding], stack: str = "", *, unsafe: bool = False) -> Remedy | None:
+def batch(findings: list[AuditFinding], stack: str = "", *, host: str = "", unsafe: bool = False) -> Remedy | None:
     """One call of fix_compose for every fix that needs no question, or with ``unsafe`` for all; None for none."""
     mine = [f for f in findings if f.fix and f.fix.tool == "fix_compose"]
     rules = list(dict.fromkeys(f.id for f in mine if unsafe or not f.ask))[:MOST_RULES]
     if not rules:
         return None
     asked = unsafe and any(f.ask for f in mine)
-    return Remedy("fix_compose", {"stack": stack, "rules": rules, **({"unsafe": True} if asked else {})})
+    where = {"host": host} if host else {}
+    return Remedy("fix_compose", {"stack": stack, "rules": rules, **({"unsafe": True} if asked else {}), **where})

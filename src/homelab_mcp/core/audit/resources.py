@@ -18,7 +18,7 @@ _LOOP = 3
 def resources(facts: AuditFacts) -> Iterator[AuditFinding]:
     """Every finding on resources."""
     yield from (_sized(f) for f in linted(facts, "resources"))
-    for said in overbooked((s.data for s in facts.lab.services), facts.host):
+    for said in overbooked((s.data for s in facts.lab.services if facts.mine(s.stack)), facts.host):
         yield AuditFinding("overbooked", Severity.WARNING, "", said, "deploy.resources.reservations")
     for one in facts.running or ():
         yield from _near(one)

@@ -134,7 +134,7 @@ def _secrets(facts: AuditFacts) -> Iterator[AuditFinding]:
                 )
     for places in owners.values():
         stacks = {stack for stack, _ in places}
-        if len(stacks) > 1:
+        if len(stacks) > 1 and any(map(facts.mine, stacks)):
             names = ", ".join(f"{stack}/.env {name}" for stack, name in places[:6])
             yield AuditFinding(
                 "shared_secret",

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from homelab_mcp.core import backup_jobs
 from homelab_mcp.core.backup_config import ENGINE_LABEL, BackupConfig, parse_config
 from homelab_mcp.core.backup_script import RUN_SH
-from homelab_mcp.core.backup_there import brought_text, override_path, sharers_of
+from homelab_mcp.core.backup_shared import maker_of
+from homelab_mcp.core.backup_there import brought_text, override_path
 from homelab_mcp.core.brought_files import FILES_LABEL, files_mark, is_brought
 from homelab_mcp.core.derived import DerivedFile, LabAfter
 from homelab_mcp.core.hosts import parse_hosts
@@ -97,9 +98,8 @@ def _work(lab: LabAfter, engine: Known, config: BackupConfig, names: list[str]) 
 
 def _maker(lab: LabAfter, config: BackupConfig, host: str) -> str:
     """Who makes the repository, where an earlier host has the same; "" where this one does."""
-    for name in sharers_of(lab.view, config, host, lab.read):
-        return "the lab's machine" if name == LOCAL else name
-    return ""
+    name = maker_of(lab.view, config, host, lab.read)
+    return "" if name == host else "the lab's machine" if name == LOCAL else name
 
 
 def _clock(config: BackupConfig) -> str:

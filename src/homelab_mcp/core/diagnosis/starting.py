@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from homelab_mcp.core.diagnosis.clues import call, control, own_command, quoted, repair, said
 from homelab_mcp.model.diagnosis import Cause, Facts, Remedy
-
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+from homelab_mcp.model.image import IMAGES_FOR
 
 
 def causes(f: Facts) -> Iterator[Cause]:
@@ -74,7 +73,7 @@ def _unpublish(f: Facts, port: int, who: str) -> Remedy:
 
 def _architecture(f: Facts) -> Iterator[Cause]:
     one = f.one
-    host = _MACHINES.get(f.host_architecture, f.host_architecture)
+    host = IMAGES_FOR.get(f.host_architecture, f.host_architecture)
     other = bool(one and one.image_architecture and host and one.image_architecture != host)
     found = said(f, r"exec format error|no matching manifest for")
     if not found and not (other and not f.runs):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from homelab_mcp.core import compose_edit, env_file
 from homelab_mcp.core.backup_config import (
@@ -15,12 +15,13 @@ from homelab_mcp.core.backup_config import (
     config_text,
 )
 from homelab_mcp.core.backup_jobs import config_path, engine_of
-from homelab_mcp.core.backup_there import sharers_of
+from homelab_mcp.core.backup_shared import Known as Shared
+from homelab_mcp.core.backup_shared import disk_of, known_of
 from homelab_mcp.core.brought_files import is_brought
 from homelab_mcp.core.compose_meaning import read as read_yaml
 from homelab_mcp.core.compose_meaning import services_of
 from homelab_mcp.core.operations.backup_block import engine_block
-from homelab_mcp.core.operations.lab_view import Known, LabView, view
+from homelab_mcp.core.operations.lab_view import Known, view
 from homelab_mcp.core.references import literal
 from homelab_mcp.core.resources import Host
 from homelab_mcp.core.service_facts import environment_of
@@ -91,7 +92,8 @@ def configure_backup(
     stack = found or StackFiles(stack_name, f"{stack_name}/compose.yaml", "", "")
     env_before = stack.env_text or read(stack.env_path)
     env = env_file.parse(env_before or "")
-    given = {**known_here(seen, config, place, read), **_given(keys or {}, config)}
+    known = known_of(seen, config, place, read)
+    given = {**known.values, **_given(keys or {}, config)}
     missing = [n for n in config.secrets if not (given.get(n) or env.get(n))]
     if missing:
         raise InvalidInput(
@@ -110,8 +112,11 @@ def configure_backup(
     text = compose_edit.remove_service(stack.compose_text, name) if there else stack.compose_text
     after = compose_edit.add_services(text, {name: block})
     after = after if stack.compose_text else with_host(after, place)
-    made = {} if env.get(PASSWORD) or given.get(PASSWORD) else {PASSWORD: secrets("alnum", 40)}
-    env_after = env_file.set_values(env_before or "", {"TZ": settings.timezone, **made, **given})
+    # What opens a repository that another host goes on with is no password for one of its own.
+    has = given.get(PASSWORD) or (env.get(PASSWORD) and not known.left)
+    made = {} if has else {PASSWORD: secrets("alnum", 40)}
+    kept = env_file.remove(env_before or "", known.gone)
+    env_after = env_file.set_values(kept, {"TZ": settings.timezone, **made, **given})
     path = config_path(stack_name)
     written = (
         FileEdit(stack.compose_path, stack.compose_text or None, after),
@@ -132,9 +137,9 @@ def configure_backup(
             RiskReason(
                 Risk.HIGH, "Gets the Docker socket, so it commands the host: dumps run in databases' containers."
             ),
-            *_reach(config, place, PASSWORD in given),
+            *_reach(config, place, PASSWORD in given, whole=disk_of(place, read) == LOCAL),
         ),
-        notes=tuple(_notes(config, stack_name, bool(made), root, place)),
+        notes=(*_notes(config, stack_name, bool(made), root, place), *_left(known, place)),
         undo="Roll this plan back; what is in the repository stays there.",
         target=name,
         secrets=(*made.values(), *(v for n, v in given.items() if n in (*config.secrets, PASSWORD))),
@@ -149,22 +154,24 @@ def _whose(place: str) -> str:
     return "the lab's" if place == LOCAL else f"host {place}'s"
 
 
-def known_here(seen: LabView, config: BackupConfig, place: str, read: Callable[[str], str | None]) -> dict[str, str]:
-    """Variables that an earlier host has for the same repository: one that shares it needs them too."""
-    sharers = sharers_of(seen, config, place, read)
-    mine = engine_of(seen, sharers[0]) if sharers else None
-    env = env_file.parse((read(f"{mine.stack}/.env") if mine else None) or "")
-    return {n: env[n] for n in (PASSWORD, *config.secrets, *config.optional) if env.get(n)}
+def _left(known: Shared, place: str) -> Iterator[str]:
+    if known.left:
+        yield (
+            f"The repository before is another host's too: its password and keys were known on "
+            f"{'this machine' if place == LOCAL else place}. Change them if they must not be: new keys at the store, "
+            "and `restic key passwd`."
+        )
 
 
-def _reach(config: BackupConfig, place: str, shared: bool) -> list[RiskReason]:
-    if place == LOCAL:
-        return [RiskReason(Risk.HIGH, f"Every file of the lab, secrets too, goes (encrypted) to {config.repository}.")]
-    told = [f"The data of the stacks on {place} goes (encrypted) to {config.repository}."]
+def _reach(config: BackupConfig, place: str, shared: bool, *, whole: bool) -> list[RiskReason]:
+    """``whole``: what runs there sees this machine's disk."""
+    what = "Every file of the lab, secrets too," if whole else f"The data of the stacks on {place}"
+    told = [f"{what} goes (encrypted) to {config.repository}."]
     if shared:
+        on = "this machine" if place == LOCAL else place
         told.append(
-            f"The repository is the lab's: its password and keys are on {place} from then on, and who commands that "
-            "host can read and delete every backup in it."
+            f"The repository is another host's too: its password and keys are on {on} from then on, and who commands "
+            "that host can read and delete every backup in it."
         )
     return [RiskReason(Risk.HIGH, one) for one in told]
 

@@ -40,6 +40,8 @@ def fix(
     stacks: Sequence[LintStack] | None = None,
     settings: LintSettings | None = None,
     facts: LabFacts = NO_FACTS,
+    only: Sequence[str] | None = None,
+    place: str = "",
 ) -> Draft:
     """A draft with the fixes of the chosen findings; services whose definition changes are recreated.
 
@@ -50,6 +52,8 @@ def fix(
             unset.
         settings: how the lab sets the rules.
         facts: what is known of the lab beside its files.
+        only: where no stack is named, the compose files whose findings are fixed; None for all.
+        place: what these are together, for the summary, such as ``on host nas``.
 
     Raises:
         NotFound: no such stack (``stack_unknown``).
@@ -77,7 +81,7 @@ def fix(
         stacks,
         settings,
         facts=facts,
-        report=[wanted.compose_path] if wanted else None,
+        report=[wanted.compose_path] if wanted else only,
         rules=request.rules,
         unsafe=request.unsafe,
     )
@@ -92,7 +96,7 @@ def fix(
     verifications = _verifications(changed, readers)
     return Draft(
         operation="fix",
-        summary=_summary(result.fixed, request),
+        summary=_summary(result.fixed, request, place),
         edits=(*(e for c in changed for e in _edits(c)), *_edits_beside(result)),
         actions=(
             *(
@@ -189,10 +193,10 @@ def _verifications(changed: Sequence[_Changed], readers: Sequence[tuple[str, str
     return tuple(Verification(stack, tuple(names)) for stack, names in seen.items())
 
 
-def _summary(findings: Sequence[Finding], request: FixRequest) -> str:
+def _summary(findings: Sequence[Finding], request: FixRequest, place: str) -> str:
     rules = list(dict.fromkeys(f.rule for f in findings))
     listed = ", ".join(rules[:4]) + (f" and {len(rules) - 4} more rules" if len(rules) > 4 else "")
-    where = f" in stack {request.stack}" if request.stack else ""
+    where = f" in stack {request.stack}" if request.stack else f" {place}" if place else ""
     return f"Fix {len(findings)} finding{'s' if len(findings) > 1 else ''}{where} ({listed})"
 
 
