@@ -311,6 +311,7 @@ def _goes(rig: Rig, setup: Plan) -> None:
     assert not (rig.root / rig.makers["attic"] / "compose.override.yml").exists()
 
     stack, rows = rig.stacks["shed"], "SELECT count(*) FROM people"
+    rig.sql("DELETE FROM people WHERE name > 'p10'")
     now = rig.sql(rows)
     assert rig.apply(propose_restore_backup(rig.open(), stack, REQUESTER)).state is PlanState.DONE
     assert rig.sql(rows) != now
