@@ -124,6 +124,7 @@ finish() {
     printf ']}\n'
   } >/state/last.json.part
   mv /state/last.json.part /state/last.json
+  rm -f /state/begun
   if [ "$result" = ok ]; then cp /state/last.json /state/last-ok.json; fi
   say "ended: $result"
   [ "$result" = ok ]
@@ -136,7 +137,7 @@ backup() {
   # Restic's check keeps everybody else from the repository.
   flock -n 7 || { say "waiting until the check of the repository has ended"; flock 7; }
   exec 7>&-
-  begun=$(date +%s)
+  begun=$(date +%s | tee /state/begun)
   : >"$errors"
   release
   . /backup/jobs.sh
@@ -292,8 +293,10 @@ case "${1:-}" in
     exit $code ;;
   status)
     for f in last last-ok; do cat "/state/$f.json" 2>/dev/null || echo null; done
-    flock -s -n /state/lock true || echo "WORKS backup"
+    # A run that was killed leaves its beginning; none can begin while this is looked at.
+    flock -s -n /state/lock sh -c '[ ! -s /state/begun ] || echo "BROKE $(cat /state/begun)"' || echo "WORKS backup"
     flock -s -n /state/checking true || echo "WORKS check"
+    [ -z "${HOMELAB_FILES:-}" ] || echo "FILES $HOMELAB_FILES"
     cat /state/checked 2>/dev/null || : ;;
   *) echo "run.sh backup | restore SNAPSHOT ID PATH... | verify COUNT [PERCENT] | snapshots | status"; exit 2 ;;
 esac

@@ -11,11 +11,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+from homelab_mcp.core.brought_files import FILES, FILES_LABEL, HEAD
 from homelab_mcp.core.references import literal
 from homelab_mcp.core.yaml_emit import scalar
 from homelab_mcp.model.lab import OVERRIDE_NAMES
 
-_HEAD = "# Written by homelab-mcp from what the lab is; every plan keeps it so. What you add here is lost.\n"
 _FOLDER = "/backup"
 
 
@@ -32,11 +32,12 @@ def brought_text(service: str, files: Mapping[str, str], environment: Mapping[st
         files: name in its folder ``/backup`` -> text.
         environment: variables that it gets besides.
     """
-    lines = [_HEAD + "services:", f"  {service}:"]
+    lines = [HEAD + "services:", f"  {service}:"]
     # Compose makes a container anew when its service says something else, and does not look into a config's content.
     digest = hashlib.sha256("\0".join(f"{n}\0{t}" for n, t in files.items()).encode()).hexdigest()[:16]
-    marks = {**environment, "HOMELAB_FILES": f"sha256-{digest}"}
+    marks = {**environment, FILES: f"sha256-{digest}"}
     lines += ["    environment:", *(f"      {k}: {scalar(literal(v))}" for k, v in marks.items())]
+    lines += ["    labels:", f"      {FILES_LABEL}: sha256-{digest}"]
     lines.append("    configs:")
     for name in files:
         lines += [f"      - source: {_key(name)}", f"        target: {_FOLDER}/{name}"]

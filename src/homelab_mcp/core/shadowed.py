@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from homelab_mcp.core.brought_files import is_brought
 from homelab_mcp.core.compose_meaning import read, same, services_of
 from homelab_mcp.core.env_file import parse_or_empty
 from homelab_mcp.core.stack_texts import loaded
@@ -98,7 +99,8 @@ def _told(old: StackFiles, new: StackFiles) -> Iterator[str]:
         lost = [key for key in _changed(left, right) if same(_of(whole[0], name, key), _of(whole[1], name, key))]
         if lost:
             raise _wins(f"{', '.join(lost)} of {name} would stay as it is", files)
-        if right is not None:
+        files = [path for path in files if not is_brought(dict(new.others).get(path))]
+        if right is not None and files:
             yield f"{', '.join(files)} speaks of {name} too, and is merged over what this plan writes."
 
 

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from homelab_mcp.core.backup_jobs import Jobs
+from homelab_mcp.core.backup_there import override_path
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.ports import Lab, Restic
 from homelab_mcp.queries.backup_list import READ_SECONDS, Backup, Others, listing
 from homelab_mcp.queries.backup_place import Place, backup_place
+from homelab_mcp.queries.backup_told import ended_early, made_before
 
 RUN_SECONDS = 12 * 3600.0
 VERIFY_SECONDS = 3600.0
@@ -85,6 +87,9 @@ def report(lab: Lab, *, most: int = 10, host: str = LOCAL) -> Report:
         problems.append(f"{error.message} {error.hint}".strip())
     if lines:
         problems += _judged(lab.clock.now(), place.config.schedule, last, last_ok)
+    problems += ended_early(lines)
+    if host != LOCAL and lines:
+        problems += made_before(lines, lab.files.read(override_path(place.stack)), place.service)
     checked = _last_check(lines)
     if checked is not None and not checked["ok"]:
         problems.append(f"The last check did not pass: {'; '.join([*checked['problems'], *checked['differs']])[:600]}")

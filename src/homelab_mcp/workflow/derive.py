@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from homelab_mcp.core.after import reader_after
-from homelab_mcp.core.derived import Derivation, DerivedFile, LabAfter, derive
+from homelab_mcp.core.derived import Derivation, DerivedFile, LabAfter, every
 from homelab_mcp.core.derived.listed import DERIVATIONS
 from homelab_mcp.core.kept_routes import with_kept_routes
 from homelab_mcp.core.operations.lab_view import view
@@ -18,11 +18,10 @@ from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Verification
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import stacks_with
+from homelab_mcp.workflow.derive_anew import UP, made_anew
 
 _AS_A_PERSON_LEFT_IT = frozenset({"adopt", "discard"})
 """Operations that are about the very text a person left: deriving would plan over it."""
-
-_UP = frozenset({"running", "restarting"})
 
 
 def with_derived(lab: Lab, draft: Draft, snapshot: Snapshot, derivations: Iterable[Derivation] = DERIVATIONS) -> Draft:
@@ -46,21 +45,24 @@ def with_derived(lab: Lab, draft: Draft, snapshot: Snapshot, derivations: Iterab
         except NotFound:
             return None
 
-    found = list(derive(LabAfter(after, settings, view(after), read, find, lab.roots), derivations))
-    if not found:
+    whole = LabAfter(after, settings, view(after), read, find, lab.roots, snapshot.stacks)
+    files = list(every(whole, derivations))
+    found = [f for f in files if read(f.path) != f.text]
+    anew, told = made_anew(lab, draft, files, {f.path for f in found}, snapshot)
+    if not (found or anew):
         return draft
     edits = {e.path: e for e in draft.edits}
     for file in found:
         old = edits.get(file.path)
         before = old.before if old else lab.files.read(file.path)
         edits[file.path] = FileEdit(file.path, before, file.text, file.mode, derived=True)
-    restarts = _restarts(draft, found, snapshot)
+    restarts = [*_restarts(draft, found, snapshot), *anew]
     return replace(
         draft,
         edits=tuple(edits.values()),
         actions=(*draft.actions, *restarts),
         also_verify=(*draft.also_verify, *(Verification(a.stack, a.services) for a in restarts)),
-        notes=(*draft.notes, *dict.fromkeys(f.why for f in found)),
+        notes=(*draft.notes, *dict.fromkeys([*(told.get(f.path, f.why) for f in found), *told.values()])),
     )
 
 
@@ -83,13 +85,13 @@ def keeping_routes(lab: Lab, draft: Draft, snapshot: Snapshot) -> Draft:
 
 
 def _restarts(draft: Draft, found: Iterable[DerivedFile], snapshot: Snapshot) -> list[EngineAction]:
-    """One restart, or making anew, a service that stays up; what is down or recreated reads it when it starts.
+    """One restart a service that stays up; what is down or recreated reads it when it starts.
 
     Where the containers are not known, a draft that acts on none stays one that needs no Docker.
     """
     if snapshot.containers is None and not draft.actions:
         return []
-    up = None if snapshot.containers is None else {(c.stack, c.service) for c in snapshot.containers if c.state in _UP}
+    up = None if snapshot.containers is None else {(c.stack, c.service) for c in snapshot.containers if c.state in UP}
     done = {
         (a.stack, s)
         for a in draft.actions
@@ -98,14 +100,8 @@ def _restarts(draft: Draft, found: Iterable[DerivedFile], snapshot: Snapshot) ->
     }
     whole = {a.stack for a in draft.actions if a.kind is ActionKind.UP and not a.services}
     wanted = dict.fromkeys(pair for f in found for pair in f.restart)
-    anew = dict.fromkeys(pair for f in found for pair in f.recreate)
-    kinds = (
-        (wanted, ActionKind.RESTART, "reads its files only when it starts"),
-        (anew, ActionKind.UP, "gets its files when its container is made"),
-    )
     return [
-        EngineAction(kind, f"{service} {why}.", stack, (service,))
-        for pairs, kind, why in kinds
-        for stack, service in pairs
+        EngineAction(ActionKind.RESTART, f"{service} reads its files only when it starts.", stack, (service,))
+        for stack, service in wanted
         if (stack, service) not in done and stack not in whole and (up is None or (stack, service) in up)
     ]

@@ -29,6 +29,7 @@ from homelab_mcp.queries.find import stacks_with
 from homelab_mcp.queries.machine import host_of
 from homelab_mcp.queries.storage import with_storage_notes
 from homelab_mcp.workflow.assembly import planner
+from homelab_mcp.workflow.backup_ends import with_ended_backups
 from homelab_mcp.workflow.derive import keeping_routes, with_derived
 from homelab_mcp.workflow.judging import Known
 from homelab_mcp.workflow.on_hosts import place_of, settled
@@ -260,7 +261,7 @@ def plan_of(lab: Lab, draft: Draft, snapshot: Snapshot, requester: Requester) ->
     """A stored plan of an operation's draft. Raises what ``Planner.make`` raises."""
     with unsearched():
         draft = keeping_routes(lab, with_derived(lab, draft, snapshot), snapshot)
-    draft = settled(lab, handed_over(draft, snapshot.stacks), snapshot)
+    draft = with_ended_backups(lab, settled(lab, handed_over(draft, snapshot.stacks), snapshot), snapshot)
     if lab.files_only and draft.moves:
         raise InvalidInput(
             "Data moves only while its containers are down, and Docker is left out (files only).",

@@ -20,7 +20,15 @@ from homelab_mcp.model.plan import (
     Verification,
 )
 from homelab_mcp.queries.find import text_as_one
-from homelab_mcp.workflow import backup_steps, cert_steps, data_steps, node_steps, standby_steps, trial_steps
+from homelab_mcp.workflow import (
+    backup_steps,
+    cert_steps,
+    data_carriers,
+    data_steps,
+    node_steps,
+    standby_steps,
+    trial_steps,
+)
 from homelab_mcp.workflow.apply_ends import NotVerified, Stopped, told
 from homelab_mcp.workflow.approvals import UNKNOWN
 from homelab_mcp.workflow.engine_steps import clear_away, control, load
@@ -95,9 +103,12 @@ class Transaction:
         self._parts.history.held()
         if self._parts.verifier is not None:
             self._verifications = self._parts.verifier.serving(self._verifications)
-        # Compose removes only what its file still names, so removals come before the files change.
-        self._all(_FIRST)
+        # Compose removes only what its file still names, so removals come before the files change; and what moves
+        # data on another host is there until it has.
+        kept = data_carriers.carriers(self._parts.files, self._plan)
+        self._all(_FIRST, data_carriers.without(draft.actions, kept))
         data_steps.carry_out(self._parts.data, self._plan, self._before.moves, self._step)
+        self._all(_FIRST, data_carriers.removals_of(draft.actions, kept))
         self._drop_certificates()
         self._step("writing files")
         self._write()
@@ -152,9 +163,9 @@ class Transaction:
         cert_steps.carry_out(parts.files, parts.compose, plan, lambda: parts.plans.load_undo(plan.id), self._step)
         self._acting = False
 
-    def _all(self, kinds: Sequence[ActionKind]) -> None:
-        """Every action of these kinds, in the plan's order."""
-        for action in self._plan.draft.actions:
+    def _all(self, kinds: Sequence[ActionKind], actions: Sequence[EngineAction] | None = None) -> None:
+        """Every action of these kinds, in the plan's order; of all that the plan has where none are given."""
+        for action in self._plan.draft.actions if actions is None else actions:
             if action.kind in kinds:
                 what = action.name or ", ".join(action.services) or action.stack
                 self._step(f"{str(action.kind).replace('_', ' ')} {what}")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
 from homelab_mcp.model.plan import ActionKind, Evidence, Plan
 from homelab_mcp.ports import Clock, Compose, Data, Engine, Files, History, PlanStore, Standby, Swarm, Trials
-from homelab_mcp.workflow import cert_steps, data_steps, node_steps, standby_steps
+from homelab_mcp.workflow import cert_steps, data_carriers, data_steps, node_steps, standby_steps
 from homelab_mcp.workflow.plan_facts import acted_stacks, folders_of
 from homelab_mcp.workflow.undo_commit import uncommit
 from homelab_mcp.workflow.undo_containers import ContainersBack, by_service
@@ -102,6 +102,8 @@ class Undo:
             )
             if not self._through(seen, "certificates", back):
                 return Undone(tuple(seen), unknown=True)
+        if containers and before.moves:
+            self._carriers_back(containers, plan, before, seen)
         if not self._data_back(plan, before, seen):
             # No container starts on data that is not its own.
             return Undone(tuple(seen), unknown=True)
@@ -139,6 +141,17 @@ class Undo:
             except (HomelabError, OSError) as error:
                 seen.append(Evidence("not put back (data)", ok=False, detail=words(error)))
                 return True
+
+    def _carriers_back(self, containers: ContainersBack, plan: Plan, before: Before, seen: list[Evidence]) -> None:
+        """First what moves data on other hosts: whether it does is told by the data."""
+        tried: list[Evidence] = []
+
+        def step() -> None:
+            only = data_carriers.carriers(self._files, plan)
+            containers.bring_back(plan, before, tried, only=only)
+
+        self._through(tried, "", step)
+        seen.extend(e for e in tried if e.ok)
 
     def _bring_back(
         self, containers: ContainersBack, plan: Plan, before: Before, seen: list[Evidence], *, cut_short: bool

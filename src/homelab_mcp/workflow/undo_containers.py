@@ -64,11 +64,17 @@ class ContainersBack:
             elif added:
                 take_away(self._engine, self._compose, stack, added)
 
-    def bring_back(self, plan: Plan, before: Before, seen: list[Evidence]) -> None:
-        """Services that ran run again, paused ones are paused, and the others are down."""
+    def bring_back(
+        self, plan: Plan, before: Before, seen: list[Evidence], *, only: Collection[tuple[str, str]] | None = None
+    ) -> None:
+        """Services that ran run again, paused ones are paused, and the others are down; ``only``: of these alone."""
         for stack in acted_stacks(plan):
             now = by_service(self._engine.containers(stack))
             mine = {k.partition("/")[2]: (v, now.get(k, [])) for k, v in before.containers.items() if _of(stack, k)}
+            if only is not None:
+                mine = {s: rows for s, rows in mine.items() if (stack, s) in only}
+            if not mine:
+                continue
             self._thaw(stack, mine)
             self._bring_down(stack, mine, seen)
             moved = [s for s, (then, rows) in mine.items() if not set(_live(then)) <= set(_live(rows))]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sqlite3
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -621,3 +623,63 @@ def test_a_link_may_name_the_lab_as_its_machine_does(copies: Copies, links: dict
 
     why = f"PROBLEM media/app lies behind a link to {told}, and what is there is not copied, but the link alone"
     assert copies.run(f"{line}\nlinks") == [why] * bool(told)
+
+
+class Runs:
+    """The whole script with its folders below another, and a restic whose ``backup`` waits for ``go``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("state", "dumps", "lab", "backup", "bin", "restore"):
+            (folder / name).mkdir()
+        (folder / "bin/restic").write_text(
+            f'#!/bin/sh\ncase "$1" in\n  cat) echo "{{}}" ;;\n  backup) touch {folder}/begun\n'
+            f"    until [ -e {folder}/go ]; do sleep 0.05; done\n"
+            '    echo \'{"message_type":"summary","snapshot_id":"abcd"}\' ;;\nesac\n'
+        )
+        (folder / "bin/docker").write_text("#!/bin/sh\n")
+        for one in (folder / "bin").iterdir():
+            one.chmod(0o755)
+        (folder / "backup/jobs.sh").write_text("ALSO= KEEP=\ndumps() { :; }\nowners() { :; }\n")
+        (folder / "backup/excludes").write_text("")
+        text = RUN_SH
+        for name in ("state", "dumps", "lab", "backup", "restore"):
+            text = re.sub(rf"(?<![\w$])/{name}(?=[/\s\"])", f"{folder}/{name}", text)
+        (folder / "run.sh").write_text(text)
+        self.env = {"PATH": f"{folder}/bin:{os.environ['PATH']}", "RESTIC_REPOSITORY": "rest:http://x/"}
+
+    def begin(self) -> subprocess.Popen[str]:
+        argv = ["sh", str(self.folder / "run.sh"), "backup"]
+        pipe = subprocess.DEVNULL
+        one = subprocess.Popen(argv, env=self.env, text=True, stdout=pipe, stderr=pipe, start_new_session=True)
+        until = time.monotonic() + 20
+        while not (self.folder / "begun").exists():
+            assert one.poll() is None and time.monotonic() < until
+            time.sleep(0.02)
+        return one
+
+    def status(self, **env: str) -> list[str]:
+        argv = ["sh", str(self.folder / "run.sh"), "status"]
+        return subprocess.run(
+            argv, env={**self.env, **env}, capture_output=True, text=True, check=True, timeout=20
+        ).stdout.splitlines()
+
+
+def test_a_run_that_was_killed_is_told_until_another_has_ended(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    assert runs.status() == ["null", "null"]
+    assert runs.status(HOMELAB_FILES="sha256-1")[2:] == ["FILES sha256-1"]
+    now = int(time.time())
+    one = runs.begin()
+    assert runs.status()[2:] == ["WORKS backup"]
+    os.killpg(one.pid, signal.SIGKILL)
+    one.wait(10)
+    (broke,) = runs.status()[2:]
+    assert broke.startswith("BROKE ") and now <= int(broke[6:]) <= time.time()
+    (tmp_path / "begun").unlink()
+    again = runs.begin()
+    assert runs.status()[2:] == ["WORKS backup"]
+    (tmp_path / "go").touch()
+    assert again.wait(20) == 0
+    last, _ = runs.status()
+    assert '"result":"ok"' in last

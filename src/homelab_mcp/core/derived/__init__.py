@@ -14,7 +14,7 @@ from homelab_mcp.core.operations.lab_view import LabView
 from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.lab import LabSettings
-from homelab_mcp.model.observed import Snapshot
+from homelab_mcp.model.observed import Snapshot, StackFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class LabAfter:
         read: the text of any of its files, or None.
         find: a definition by id, None where the catalog has none.
         roots: its absolute path; all of its names where a link leads to it.
+        before: its stacks as they are now.
     """
 
     snapshot: Snapshot
@@ -36,6 +37,7 @@ class LabAfter:
     read: Callable[[str], str | None]
     find: Callable[[str], ServiceDefinition | None]
     roots: Root
+    before: tuple[StackFiles, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class DerivedFile:
         mode: permission bits where it is made.
         restart: (stack, service) pairs that read it only when they start.
         recreate: (stack, service) pairs that have it only once Compose makes their containers anew.
+        label: name and value of a label by which such a container says that it was made with this text.
     """
 
     path: str
@@ -57,6 +60,7 @@ class DerivedFile:
     mode: int = 0o644
     restart: tuple[tuple[str, str], ...] = ()
     recreate: tuple[tuple[str, str], ...] = ()
+    label: tuple[str, str] = ("", "")
 
 
 Derivation = Callable[[LabAfter], Iterable[DerivedFile]]
@@ -64,7 +68,10 @@ Derivation = Callable[[LabAfter], Iterable[DerivedFile]]
 
 def derive(lab: LabAfter, derivations: Iterable[Derivation]) -> Iterator[DerivedFile]:
     """Every file whose text is not what it must be."""
+    return (file for file in every(lab, derivations) if lab.read(file.path) != file.text)
+
+
+def every(lab: LabAfter, derivations: Iterable[Derivation]) -> Iterator[DerivedFile]:
+    """Every file that follows from what the lab is."""
     for derivation in derivations:
-        for file in derivation(lab):
-            if lab.read(file.path) != file.text:
-                yield file
+        yield from derivation(lab)

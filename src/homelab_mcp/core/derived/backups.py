@@ -6,23 +6,30 @@ import shlex
 from collections.abc import Iterator
 
 from homelab_mcp.core import backup_jobs
-from homelab_mcp.core.backup_config import BackupConfig, parse_config
+from homelab_mcp.core.backup_config import ENGINE_LABEL, BackupConfig, parse_config
 from homelab_mcp.core.backup_script import RUN_SH
 from homelab_mcp.core.backup_shared import maker_of
 from homelab_mcp.core.backup_there import brought_text, override_path
+from homelab_mcp.core.brought_files import FILES_LABEL, files_mark, is_brought
 from homelab_mcp.core.derived import DerivedFile, LabAfter
+from homelab_mcp.core.hosts import parse_hosts
 from homelab_mcp.core.operations.lab_view import Known
 from homelab_mcp.core.operations.stack_paths import Root
 from homelab_mcp.core.stack_owner import project_of
 from homelab_mcp.model.errors import HomelabError
-from homelab_mcp.model.lab import LOCAL, PRIVATE_FOLDER
+from homelab_mcp.model.lab import HOSTS_FILE, LOCAL, PRIVATE_FOLDER
 
 _WHY = "The backup's list of databases and exceptions follows."
 
 
 def backups(lab: LabAfter) -> Iterator[DerivedFile]:
     """The files that each host's backup reads; none where the lab has no backup, or its settings are unreadable."""
+    yield from _gone(lab)
+    known = _hosts(lab)
     for host, engine in backup_jobs.engines_of(lab.view).items():
+        if host not in known:
+            # Taken out of hosts.yaml by hand: no plan writes anything for it, and none is held up by it.
+            continue
         text = lab.read(backup_jobs.config_path(engine.stack))
         if text is None:
             continue
@@ -31,6 +38,22 @@ def backups(lab: LabAfter) -> Iterator[DerivedFile]:
         except HomelabError:
             continue
         yield from _here(lab, engine, config) if host == LOCAL else _there(lab, engine, config, host)
+
+
+def _hosts(lab: LabAfter) -> set[str]:
+    try:
+        return {LOCAL, *parse_hosts(lab.read(HOSTS_FILE)).hosts}
+    except HomelabError:
+        return {LOCAL}
+
+
+def _gone(lab: LabAfter) -> Iterator[DerivedFile]:
+    """What came for a service that is no more: left behind, it would be a stack without an image."""
+    makers = {s.stack for s in lab.view.services if s.labels.get(ENGINE_LABEL) == "engine"}
+    for stack in lab.before:
+        path = override_path(stack.name)
+        if stack.name not in makers | set(lab.view.unreadable) and is_brought(dict(stack.others).get(path)):
+            yield DerivedFile(path, None, f"{path} goes with the service that it was written for.")
 
 
 def _here(lab: LabAfter, engine: Known, config: BackupConfig) -> Iterator[DerivedFile]:
@@ -59,8 +82,9 @@ def _there(lab: LabAfter, engine: Known, config: BackupConfig, host: str) -> Ite
     yield DerivedFile(
         path,
         text,
-        f"What the backup of {host} reads follows; its container is made anew for that.",
+        f"What the backup of {host} reads follows.",
         recreate=((engine.stack, engine.name),),
+        label=(FILES_LABEL, files_mark(text)),
     )
 
 

@@ -17,6 +17,9 @@ from homelab_mcp.core.backup_config import (
 from homelab_mcp.core.backup_jobs import config_path, engine_of
 from homelab_mcp.core.backup_shared import Known as Shared
 from homelab_mcp.core.backup_shared import disk_of, known_of
+from homelab_mcp.core.brought_files import is_brought
+from homelab_mcp.core.compose_meaning import read as read_yaml
+from homelab_mcp.core.compose_meaning import services_of
 from homelab_mcp.core.operations.backup_block import engine_block
 from homelab_mcp.core.operations.lab_view import Known, view
 from homelab_mcp.core.references import literal
@@ -25,7 +28,7 @@ from homelab_mcp.core.service_facts import environment_of
 from homelab_mcp.core.stack_host import host_of, with_host
 from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import InvalidInput, asks
-from homelab_mcp.model.lab import LOCAL, LabSettings
+from homelab_mcp.model.lab import LOCAL, OVERRIDE_NAMES, LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
 from homelab_mcp.model.plan import (
     ActionKind,
@@ -84,6 +87,8 @@ def configure_backup(
             hint="Name another stack (--stack).",
             code="other_host",
         )
+    if not there and place != LOCAL:
+        _refuse_in_use(found, stack_name, read)
     stack = found or StackFiles(stack_name, f"{stack_name}/compose.yaml", "", "")
     env_before = stack.env_text or read(stack.env_path)
     env = env_file.parse(env_before or "")
@@ -125,7 +130,7 @@ def configure_backup(
         operation="configure_backup",
         summary=f"{'Change' if there else 'Set up'} {_whose(place)} backup to {config.repository}",
         edits=edits,
-        actions=_actions(stack_name, name, edits),
+        actions=_actions(stack_name, name, edits, place),
         verification=Verification(stack_name, (name,)),
         risks=(
             RiskReason(Risk.MEDIUM, f"Adds and starts {name}." if not there else f"Recreates {name}."),
@@ -189,8 +194,22 @@ def _given(keys: Mapping[str, str], config: BackupConfig) -> dict[str, str]:
     return {n: v for n, v in keys.items() if v}
 
 
-def _actions(stack: str, name: str, edits: tuple[FileEdit, ...]) -> tuple[EngineAction, ...]:
-    if all(e.path == config_path(stack) for e in edits):
+def _refuse_in_use(stack: StackFiles | None, name: str, read: Callable[[str], str | None]) -> None:
+    """Keep a stack's own override file, whose place is taken, and services whose stack would come and go with it."""
+    paths = [p for p in (f"{name}/{one}" for one in OVERRIDE_NAMES) if (text := read(p)) and not is_brought(text)]
+    services = sorted(services_of(read_yaml(stack.compose_text))) if stack and not paths else []
+    if paths or services:
+        what = f"has {paths[0]}, which would be replaced" if paths else f"has other services: {', '.join(services)}"
+        raise InvalidInput(
+            f"Stack {name} {what}.",
+            hint="Leave out the stack, or name a new one (--stack): on another host the backup has one of its own.",
+            code="stack_in_use",
+        )
+
+
+def _actions(stack: str, name: str, edits: tuple[FileEdit, ...], place: str) -> tuple[EngineAction, ...]:
+    # On another host its settings come with its container.
+    if place == LOCAL and all(e.path == config_path(stack) for e in edits):
         # Its container stays the same, and reads its clock only when it starts.
         return (EngineAction(ActionKind.RESTART, "It reads its settings when it starts.", stack, (name,)),)
     return (
