@@ -7,6 +7,7 @@ daemon; a failing health check alone restarts nothing); willfarrell/docker-autoh
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from homelab_mcp.core.access import routers_of, same_middleware
 from homelab_mcp.core.audit.keeping import keeps_data
@@ -23,6 +24,7 @@ from homelab_mcp.model.standby import StandbySeen
 from homelab_mcp.model.swarm import Node
 
 _UNASKED = " Containers were not asked, so a check that an image brings is not counted."
+_UNREAD = "Its backup's settings (backup.yaml) cannot be read, so nobody can tell what it holds."
 _COMES_BACK = frozenset({"always", "unless-stopped"})
 _IN_DEPLOY = {"any": "always", "on-failure": "on-failure", "none": "no"}
 
@@ -36,6 +38,7 @@ def survival(
     nodes: Sequence[Node] = (),
     standbys: Sequence[StandbySeen] = (),
     backed: Collection[str] = (LOCAL,),
+    unread: Collection[str] = (),
 ) -> list[Failure]:
     """Every failure that was thought through, the smallest first.
 
@@ -47,6 +50,7 @@ def survival(
         nodes: the Swarm's, where this machine manages one and was asked.
         standbys: of the core, on hosts that were asked.
         backed: Docker hosts that make backups.
+        unread: of others that make some, whose settings cannot be read.
     """
     services = [s for s in lab.services if not _ends_by_itself(s, lab)]
     found = [
@@ -63,6 +67,8 @@ def survival(
     found += shares_lost(lab, services, uncovered, backed)
     for host in sorted({s.host for s in services}, key=lambda h: (h != LOCAL, h)):
         lost = _lost(host, lab, services, uncovered if host in backed else None, nodes)
+        if host in unread:
+            lost = replace(lost, note=_UNREAD)
         found.append(with_standby(lost, lab, settings, standbys) if host == LOCAL else lost)
     found += [_node_lost(node, services, nodes) for node in nodes if not node.here]
     return found
