@@ -102,9 +102,8 @@ async def test_the_tools_that_take_a_host_are_named(tmp_path: Path) -> None:
     async with Client(build(open_lab(str(tmp_path)))) as client:
         tools = (await client.list_tools()).tools
     taking = {tool.name for tool in tools if "host" in tool.input_schema.get("properties", {})}
-    (said, more) = re.findall(r"Which tools take `host` (.+?)\. As soon as .+?(\d+) more tools", told("docs/hosts.md"))[
-        0
-    ]
+    pattern = r"Which tools take `host` (.+?)\. As soon as .+?(\d+) more tools"
+    ((said, more),) = re.findall(pattern, told("docs/hosts.md"))
     own = set(re.findall(r"`(\w+)`", said)) - {"all"}
     assert own <= taking
     assert len(taking) == len(own) + int(more)
