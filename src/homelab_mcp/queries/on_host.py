@@ -16,6 +16,7 @@ from homelab_mcp.queries.find import find_in, read_stacks
 from homelab_mcp.queries.other_hosts import other_hosts
 
 ALL = "all"
+_POINTS = ("before", "after")
 OWN = "."
 """A lab's own files, where a stack is asked for."""
 
@@ -27,7 +28,7 @@ class Named:
     Args:
         stacks: a stack, a path in the lab, or "." for the lab's own files.
         services: a service or a list of them, as ``queries.find`` takes them, each perhaps with ``=TAG``.
-        plan: an applied plan; with ``to`` beside it all since are meant.
+        plan: an applied plan; with ``to`` (before or after) beside it all since are meant.
         groups: whether ``stack:NAME`` and ``category:NAME`` among services mean all in it.
     """
 
@@ -98,8 +99,11 @@ def placed(lab: Lab, named: Named, given: Mapping[str, Any]) -> dict[str, Any]:
                 found["stack"], found[name] = stack, word
         elif isinstance(word, list):
             found[name] = [one for each in word for one in look.services(each, scope)]
-    if named.plan and isinstance(word := given.get(named.plan), str) and not found.get("stack"):
-        look.plan(word, str(given.get("to") or ""))
+    if named.plan and isinstance(word := given.get(named.plan), str):
+        to = point if (point := given.get("to")) in _POINTS else ""
+        # A stack is all that is put back only together with a point in time.
+        if not (to and found.get("stack")):
+            look.plan(word, to)
     return found
 
 

@@ -24,7 +24,7 @@ from homelab_mcp.queries.on_host import Named, in_view, placed
 from homelab_mcp.queries.sign_on import sign_on
 from homelab_mcp.workflow.assembly import applier, approvals
 from homelab_mcp.workflow.init_lab import init_lab
-from homelab_mcp.workflow.proposals import propose_add_service
+from homelab_mcp.workflow.proposals import propose_add_service, propose_rollback
 from homelab_mcp.workflow.propose_changes import propose_remove_service
 from homelab_mcp.workflow.propose_env import propose_env
 
@@ -137,7 +137,7 @@ def test_a_roll_back_is_of_that_host_alone(root: Path) -> None:
         return ""
 
     for name in ("there", "gone"):
-        for to in ({}, {"to": "before"}, {"to": "after"}):
+        for to in ({}, {"to": "only"}, {"to": "before"}, {"to": "after"}):
             assert not found("nas", name, **to), (name, to)
             assert " on host nas, not on local." in found("local", name, **to), (name, to)
     assert not found("nas", "here", to="after")
@@ -148,6 +148,17 @@ def test_a_roll_back_is_of_that_host_alone(root: Path) -> None:
     assert "also on host nas." in found("local", "here", to="before")
     assert not found("local", "here")
     assert not found("nas", "here", to="before", stack="there"), "a stack alone is put back"
+    assert found("nas", "here", stack="there"), "one plan is taken back whole, whatever stack is named"
+    assert found("nas", "here", to="only", stack="there")
+
+
+def test_what_is_planned_is_of_that_host(root: Path) -> None:
+    """The same lab goes back to before a stack of nas by what its tools make of it: this machine's stacks stay."""
+    plans = {row["summary"]: row["plan_id"] for row in history(at(root), 20)}
+    plan = propose_rollback(at(root), next(i for s, i in plans.items() if " there" in s), CLI, to="before")
+    changed = {e.path.partition("/")[0] for e in plan.draft.edits if not e.derived}
+    assert changed
+    assert changed <= {"there", "gone"}
 
 
 def test_a_check_is_of_that_host_and_the_machine_s_own_business_is_left_to_it(root: Path) -> None:
