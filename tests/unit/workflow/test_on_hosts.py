@@ -131,8 +131,9 @@ def test_a_restore_moves_data_on_the_disk_of_a_host_that_makes_backups_and_nothi
     seen = replace(
         snapshot(NAS), stacks=(*snapshot(NAS).stacks, StackFiles("backup-nas", "backup-nas/compose.yaml", BACKUP))
     )
-    # Nothing there gives way to its disk yet.
-    assert refusal(lab, restore, seen).code == "host_files"
+    # Nothing there gives way to its disk yet, and what is in its trash is no file of this machine.
+    assert refusal(lab, restore, seen).code == "backup_not_running"
+    assert refusal(lab, replace(restore, moves=swapped[1:]), seen).code == "host_files"
     for name, text in (("media", NAS), ("backup-nas", BACKUP)):
         (Path(lab.root) / name).mkdir()
         (Path(lab.root) / name / "compose.yaml").write_text(text)
