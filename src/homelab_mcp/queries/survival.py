@@ -7,6 +7,7 @@ from typing import Any
 
 from homelab_mcp.core import backup_jobs
 from homelab_mcp.core.backup_config import parse_config
+from homelab_mcp.core.hosts import machine_addresses
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.standby import core_stacks
 from homelab_mcp.core.survival import survival
@@ -68,7 +69,15 @@ def failures(lab: Lab, known: LabView) -> list[Failure]:
         nodes=_nodes(lab, known),
         standbys=_standbys(lab, known),
         backed=tuple(backup_jobs.engines_of(known)),
+        addresses=_addresses(lab),
     )
+
+
+def _addresses(lab: Lab) -> dict[str, set[str]]:
+    try:
+        return machine_addresses(lab.files.read(HOSTS_FILE))
+    except HomelabError:
+        return {}
 
 
 def _nodes(lab: Lab, known: LabView) -> tuple[Node, ...]:
@@ -98,8 +107,8 @@ def _checked(lab: Lab) -> set[str] | None:
         return None
 
 
-def _uncovered(lab: Lab, known: LabView) -> set[str] | None:
-    """Services with data that the lab's backups leave out; None where there are none, or their settings say nothing."""
+def _uncovered(lab: Lab, known: LabView) -> dict[str, set[str]] | None:
+    """Of services the data that no backup holds; None where there are none, or their settings say nothing."""
     engines = backup_jobs.engines_of(known)
     texts = {e.stack: lab.files.read(backup_jobs.config_path(e.stack)) for e in engines.values()}
 
@@ -109,7 +118,8 @@ def _uncovered(lab: Lab, known: LabView) -> set[str] | None:
         except NotFound:
             return None
 
-    found, paths = set[str](), lab.settings.backup_paths
+    found: dict[str, set[str]] = {}
+    paths = lab.settings.backup_paths
     for stack, text in texts.items():
         if text is None:
             return None
@@ -117,5 +127,6 @@ def _uncovered(lab: Lab, known: LabView) -> set[str] | None:
             jobs = backup_jobs.jobs_of(known, parse_config(text), stack, find, paths, root=lab.roots)
         except HomelabError:
             return None
-        found |= {where for where, _, _ in jobs.uncovered}
+        for where, what, _ in jobs.uncovered:
+            found.setdefault(where, set()).update(what.split(", "))
     return found if engines else None
