@@ -11,6 +11,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,11 +19,13 @@ from pathlib import Path
 
 import pytest
 
+from homelab_mcp.adapters import backup_container
+from homelab_mcp.adapters.backup_container import BackupContainer
 from homelab_mcp.bootstrap import LocalLab, open_lab
 from homelab_mcp.core import env_file
 from homelab_mcp.core.backup_script import RUN_SH
 from homelab_mcp.core.derived import backups as derived
-from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.errors import EngineUnavailable, InvalidInput
 from homelab_mcp.model.plan import ActionKind, Plan, PlanState, PlanStatus
 from homelab_mcp.queries.backup_everywhere import hosts_meant, reports, runs
 from homelab_mcp.queries.backups import verify_backup
@@ -259,6 +262,22 @@ def test_each_host_makes_backups_of_what_it_has_and_a_lost_one_holds_up_nobody(
     assert any(a.stack == rig.makers["shed"] and a.kind is ActionKind.UP for a in more.draft.actions)
     assert rig.apply(more).state is PlanState.DONE
     assert f"owner {stack}/second-{rig.run}/data " in rig.maker("shed", "cat", "/backup/jobs.sh")
+
+    # Over SSH, and of one host alone.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backup_container, "LOOK_SECONDS", 2.0)
+        patch.setattr(BackupContainer, "_argv", lambda self, words: ["docker", "exec", self._container(), *words])
+        cutter = threading.Timer(8.0, rig.machines["shed"].pull_the_cable)
+        cutter.start()
+        begun = time.monotonic()
+        with pytest.raises(EngineUnavailable) as given_up:
+            rig.open().restic_at("shed").run(["sleep", "60"], seconds=600)
+        assert 8.0 < time.monotonic() - begun < 30.0
+        assert given_up.value.code == "host_silent"
+        assert given_up.value.hint.startswith("Its run goes on there by itself.")
+        cutter.join()
+    rig.machines["shed"].put_the_cable_back()
+    wait_until(lambda: not reports(rig.open()).main.problems, "the second host again", within=60)
 
     usual = _took(lambda: reports(rig.open()))
     rig.machines["attic"].pull_the_cable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from homelab_mcp.adapters.compose_program import ENGINE_VARIABLES
@@ -10,6 +11,10 @@ from homelab_mcp.adapters.process import Finished, read, run
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
 
 LOAD_SECONDS = 3600.0
+LOOK_SECONDS = 10.0
+"""How long nothing may be heard before the host is asked for a sign of life."""
+LOOKS = 3
+"""How many such looks in a row it may miss."""
 _LINES = 5_000
 
 
@@ -29,16 +34,26 @@ class BackupContainer:
     def run(
         self, words: Sequence[str], *, seconds: float, on_line: Callable[[str], None] | None = None
     ) -> tuple[int, list[str]]:
-        """As the port says; the last 5,000 lines are kept."""
+        """As the port says; the last 5,000 lines are kept.
+
+        Raises EngineUnavailable (``host_silent``) about 30 s after another host was last there. Over SSH ``docker``
+        looks after no connection: a cable that is cut would be noticed when all the time for the work is over.
+        """
         lines: list[str] = []
+        silence = _Silence(self.knock)
 
         def take(line: str) -> None:
+            silence.heard()
             lines.append(line)
             del lines[:-_LINES]
             if on_line is not None:
                 on_line(line)
 
-        done = _docker(lambda: run(self._argv(words), timeout=seconds, on_line=take, env=self._environment()))
+        def follow() -> Finished:
+            env = self._environment()
+            return run(self._argv(words), timeout=seconds, on_line=take, on_quiet=silence.look, env=env)
+
+        done = _docker(follow)
         if done.timed_out:
             raise EngineFailed(
                 f"The backup's script took longer than {seconds:g} seconds.",
@@ -92,6 +107,32 @@ class BackupContainer:
 
     def _argv(self, words: Sequence[str]) -> list[str]:
         return ["docker", "exec", self._container(), "/bin/sh", "/backup/run.sh", *words]
+
+
+class _Silence:
+    """Asks for a sign of life while nothing is heard; ``knock`` raises EngineUnavailable where there is none."""
+
+    def __init__(self, knock: Callable[[], None]) -> None:
+        self._knock = knock
+        self.heard()
+
+    def heard(self) -> None:
+        self._missed, self._next = 0, time.monotonic() + LOOK_SECONDS
+
+    def look(self) -> None:
+        """Raises EngineUnavailable, with the same code, where too many looks in a row were missed."""
+        if time.monotonic() < self._next:
+            return
+        missed = self._missed + 1
+        try:
+            self._knock()
+        except EngineUnavailable as error:
+            if missed >= LOOKS:
+                hint = f"Its run goes on there by itself. {error.hint}".strip()
+                raise EngineUnavailable(error.message, hint=hint, code=error.code, details=error.details) from None
+        else:
+            missed = 0
+        self._missed, self._next = missed, time.monotonic() + LOOK_SECONDS
 
 
 def _docker(ask: Callable[[], Finished]) -> Finished:

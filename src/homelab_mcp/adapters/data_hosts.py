@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from homelab_mcp.core.trash import host_of_trash
-from homelab_mcp.model.errors import StorageFailed
+from homelab_mcp.model.errors import EngineUnavailable, StorageFailed
 from homelab_mcp.model.lab import LOCAL, TRASH
 from homelab_mcp.ports.data import Data, Owners
 
@@ -13,7 +13,8 @@ from homelab_mcp.ports.data import Data, Owners
 class DataHosts:
     """Fulfils ``ports.PlacedData``; no host is asked for anything before its data is.
 
-    Where nothing on a host gives way to its data, a path of it is taken for one of this machine: there is nothing.
+    Where nothing on a host gives way to its data, a path of it is taken for one of this machine: there is nothing. Only
+    what was put into that host's trash is known to be there.
 
     Args:
         here: this machine's.
@@ -35,7 +36,7 @@ class DataHosts:
         self._hosts = hosts
 
     def host(self, path: str) -> str:
-        """As the port says."""
+        """As the port says. Raises EngineUnavailable (``backup_not_running``) for the trash of a host without a way."""
         return self._at(path)[0]
 
     def others(self) -> Mapping[str, Data]:
@@ -94,6 +95,14 @@ class DataHosts:
     def _at(self, path: str) -> tuple[str, Data]:
         host = self._home(path)
         data = self._there(host) if host != LOCAL else None
+        if data is None and host != LOCAL and path.startswith(f"{TRASH}/") and host in self._hosts():
+            # Taken for this machine's, it would count as gone.
+            raise EngineUnavailable(
+                f"{path} is in the trash on host {host}, which no container gives way to any more.",
+                hint=f"Set up its backup again (`homelab-mcp backup configure --host {host}`), then ask anew.",
+                code="backup_not_running",
+                details={"host": host},
+            )
         return (LOCAL, self._here) if data is None else (host, data)
 
     def _home(self, path: str) -> str:

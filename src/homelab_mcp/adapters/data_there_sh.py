@@ -237,6 +237,8 @@ mine=$(printf '%s\n' "$PWD" | sed 's/\\/\\134/g; s/ /\\040/g')
 while read -r _ _ _ _ point _; do
   case $point in "$mine" | "$mine"/*) no mounted "$point" ;; esac
 done </proc/self/mountinfo
+# That may take long, and plans need not wait for it.
+exec 9>&-
 empty "$PWD"
 cd -P .. || no failed "it changes meanwhile"
 said=$(rmdir "./$name" 2>&1) || no failed "$said"

@@ -23,7 +23,8 @@ def newest(
     """The rows that are newest by ``when``, the newest first.
 
     A record's folder is touched by each write, so it is never older than what the record says. Where folders are newer,
-    such as those of a copy, more is read, and the answer is the same.
+    such as those of a copy, more is read, and the answer is the same. One that is older all the same was dated by
+    something else (an archive that was unpacked), and then all are read.
 
     Args:
         dated: Unix time at which the record's folder changed last and the record's name; the newest first.
@@ -35,14 +36,16 @@ def newest(
         return []
     found: list[Row] = []
     best: list[float] = []  # a heap of the newest times so far: its first is what a further row has to beat
+    trusted = True
     for touched, name in dated:
-        if len(best) == limit and best[0] > touched + SLACK:
+        if trusted and len(best) == limit and best[0] > touched + SLACK:
             break
         try:
             row = read(name)
         except (HomelabError, FileNotFoundError):
             continue
         if row is not None:
+            trusted = trusted and when(row) <= touched + SLACK
             found.append(row)
             (heapq.heappush if len(best) < limit else heapq.heappushpop)(best, when(row))
     return sorted(found, key=lambda row: -when(row))[:limit]

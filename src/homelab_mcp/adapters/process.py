@@ -50,6 +50,7 @@ def run(
     timeout: float,
     limits: Limits | None = None,
     on_line: Callable[[str], None] | None = None,
+    on_quiet: Callable[[], None] | None = None,
     grace: float = _GRACE,
 ) -> Finished:
     """Run a program to its end and keep the last lines of what it printed on either stream.
@@ -61,6 +62,7 @@ def run(
         timeout: seconds after which the process group is asked to end.
         limits: resource limits, inherited by the program's own children.
         on_line: called with each line as it arrives.
+        on_quiet: called about twice a second while nothing arrives; what it raises ends the program.
         grace: seconds from being asked to end until the group is killed.
 
     Raises:
@@ -79,7 +81,7 @@ def run(
     try:
         if limits is not None:
             _limit(child.pid, limits)
-        return _follow(child, timeout, grace, on_line)
+        return _follow(child, timeout, grace, on_line, on_quiet)
     except BaseException:
         _signal_group(child.pid, signal.SIGKILL)
         child.wait()
@@ -168,7 +170,11 @@ class _Tail:
 
 
 def _follow(
-    child: subprocess.Popen[bytes], timeout: float, grace: float, on_line: Callable[[str], None] | None
+    child: subprocess.Popen[bytes],
+    timeout: float,
+    grace: float,
+    on_line: Callable[[str], None] | None,
+    on_quiet: Callable[[], None] | None,
 ) -> Finished:
     tail = _Tail(on_line)
     end = time.monotonic() + timeout
@@ -190,6 +196,8 @@ def _follow(
                 # A grandchild may hold the pipe open after the program itself has ended.
                 if child.poll() is not None:
                     break
+                if on_quiet is not None:
+                    on_quiet()
                 continue
             data = os.read(child.stdout.fileno(), _CHUNK)
             if not data:

@@ -66,7 +66,7 @@ def _show(found: Report, *, title: bool) -> None:
     out.print(f"Repository {found.repository}, by the clock at {found.schedule}")
     if found.last:
         out.print(f"Last run   {found.last['result']}, ended {found.last['ended']}")
-    out.print(f"Last good  {found.last_ok or 'never'}")
+    out.print(f"Last good  {found.last_ok or ('never' if found.asked else 'not known')}")
     if found.last_check:
         passed = "passed" if found.last_check["ok"] else "did not pass"
         out.print(f"Last check {passed}, ended {found.last_check['ended']}")
@@ -167,13 +167,26 @@ def _keys(file: str) -> dict[str, str]:
 
 
 def run(ctx: typer.Context, host: OnHost = "", as_json: JsonFlag = False) -> None:
-    """Make a backup now, on all hosts that make any at the same time. Exit code 1 when one was not whole."""
+    """Make a backup now, on all hosts that make any at the same time. Exit code 1 when one was not whole.
+
+    As JSON, one host's record is at the top (this machine's, where it makes backups), and the others' are in hosts.
+    """
     from homelab_mcp.queries.backup_everywhere import hosts_meant, runs
 
     lab = lab_of(ctx)
     found = runs(lab, hosts_meant(lab, host), on_step=_steps(as_json))
     good = all(one["result"] == "ok" for one in found.values())
-    _ended(next(iter(found.values())) if len(found) == 1 else found, as_json, good=good)
+    (first, main), *rest = found.items()
+
+    def show() -> None:
+        for name, one in found.items():
+            if rest:
+                console().print(f"\nHost {name}", style="bold")
+            _fields(one)
+
+    # The same shape whether or not there are other hosts, as of `backups --json`.
+    emit({**main, "host": first, **({"hosts": dict(rest)} if rest else {})}, as_json, show)
+    raise typer.Exit(OK if good else FAILED)
 
 
 def verify(
@@ -212,9 +225,10 @@ def _steps(as_json: bool) -> Callable[[str], None]:
 
 
 def _ended(found: dict[str, Any], as_json: bool, *, good: bool) -> None:
-    def show() -> None:
-        for name, value in found.items():
-            console().print(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}", markup=False)
-
-    emit(found, as_json, show)
+    emit(found, as_json, lambda: _fields(found))
     raise typer.Exit(OK if good else FAILED)
+
+
+def _fields(found: dict[str, Any]) -> None:
+    for name, value in found.items():
+        console().print(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}", markup=False)

@@ -73,8 +73,9 @@ def coverage_of(
             told.append(f"What {where} covers is not known: {path} cannot be read.")
             continue
         jobs = jobs_of(view, config, engine.stack, find, host_paths, root=root)
-        # That of this machine also tells of hosts that make none.
-        mine = (s for s in view.services if s.host == host or (host == LOCAL and s.host not in engines))
+        # The first of them also tells of hosts that make none.
+        first = host == next(iter(engines))
+        mine = (s for s in view.services if s.host == host or (first and s.host not in engines))
         words |= {s.where: _words(s, engine, config, jobs) for s in mine}
         everywhere = [p for p in config.exclude if p.startswith("*") and not _UNHEARD.search(p)]
         but = f", everywhere but for {', '.join(f'`{p}`' for p in everywhere)}" if everywhere else ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from homelab_mcp.core.backup_config import CONFIG_FILE, ENGINE_LABEL, BackupConfig
 from homelab_mcp.core.backup_databases import ENGINES, REDIS, kind_of, others_of
-from homelab_mcp.core.backup_reach import is_system, outside
+from homelab_mcp.core.backup_reach import OF_THAT_HOST, OF_THE_HOST, is_system, outside
 from homelab_mcp.core.database_folders import DataMounts, Paths, data_mounts, paths_of
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE
 from homelab_mcp.core.operations.data_places import places
@@ -102,7 +102,7 @@ def jobs_of(
 ) -> Jobs:
     """What a backup of this lab does on one of its Docker hosts, which is the one that ``stack`` is on.
 
-    That of the lab's own machine tells also what lies on hosts that make no backup.
+    The first of them that make backups (this machine where it does) also tells what lies on those that make none.
 
     Args:
         view: the lab.
@@ -121,9 +121,10 @@ def jobs_of(
     jobs.excludes += [".homelab/trash", ".homelab/checks", ".homelab/plans", "*.homelab-tmp"]
     paths = paths_of(view, root)
     host = next((h for h, engine in engines.items() if engine.stack == stack), LOCAL)
+    first = next(iter(engines), LOCAL)
     makers = {engine.stack for engine in engines.values()} | {stack}
     for one in view.services:
-        if one.stack not in makers and (one.host == host or (host == LOCAL and one.host not in engines)):
+        if one.stack not in makers and (one.host == host or (host == first and one.host not in engines)):
             _service(view, one, config, find, jobs, host_paths if host == LOCAL else (), paths, host)
     anew = [e for e in dict.fromkeys(jobs.excludes) if e not in jobs.settings]
     jobs.settings = [e for e in dict.fromkeys([*jobs.settings, *config.exclude]) if e not in anew]
@@ -156,8 +157,7 @@ def _service(
     if one.host != host:
         what = [*folders, *found.volumes, *(expand(p, one.env) for p in found.outside)]
         if data := [p for p in what if not is_system(p)]:
-            why = f"on host {one.host}, which makes no backup: backup configure --host {one.host}"
-            jobs.uncovered.append((one.where, ", ".join(data), why))
+            jobs.uncovered.append((one.where, ", ".join(data), _no_backup(one.host)))
         return
     jobs.owners += [(folder, one.stack, one.name) for folder in folders]
     dumped = _store(view, one, folders, find, jobs, paths)
@@ -167,11 +167,18 @@ def _service(
         if volume not in dumped.volumes and not near.device(volume) and not paths.behind(one, volume):
             jobs.uncovered.append((one.where, volume, "a named volume of Docker, outside of the lab's folder"))
     dumped_there = {near.device(v) for v in dumped.volumes}
-    for path, why in outside(near, (s for s in found.outside if s not in dumped_there), host_paths):
+    beside, there = (s for s in found.outside if s not in dumped_there), OF_THE_HOST if host == LOCAL else OF_THAT_HOST
+    for path, why in outside(near, beside, host_paths, there):
         if why:
             jobs.uncovered.append((one.where, path, why))
         else:
             jobs.reached.append((one.where, path))
+
+
+def _no_backup(host: str) -> str:
+    if host == LOCAL:
+        return "on this machine, which makes no backup: backup configure"
+    return f"on host {host}, which makes no backup: backup configure --host {host}"
 
 
 def _store(view: LabView, one: Known, folders: list[str], find: Find, jobs: Jobs, paths: Paths) -> DataMounts:

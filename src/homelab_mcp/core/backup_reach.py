@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from homelab_mcp.core.operations.stack_paths import Near
 
 OF_THE_HOST = "a folder of the host; list it under backup_paths"
+OF_THAT_HOST = "not below the lab's path on that host, and nothing else of it is backed up there"
 UNKNOWN = "where that is cannot be told here; write its path out"
 
 _SYSTEM = re.compile(r"/|/(dev|proc|sys)(/.*)?|/etc/(localtime|timezone)")
@@ -26,13 +27,16 @@ def is_system(path: str) -> bool:
     return bool(_SYSTEM.fullmatch(clean) or _RUN.fullmatch(clean))
 
 
-def outside(near: Near, sources: Iterable[str], host_paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+def outside(
+    near: Near, sources: Iterable[str], host_paths: Iterable[str], why: str = OF_THE_HOST
+) -> Iterator[tuple[str, str]]:
     """(path, why the backup does not hold it) of mounts that are not in the lab's folder; "" where it does.
 
     Args:
         near: the stack.
         sources: what is mounted, as written.
         host_paths: folders of the host that are backed up as well.
+        why: what is said of a folder of the host that is not.
     """
     roots = [r for r in ((near.root,) if isinstance(near.root, str) else near.root) if r]
     kept = [_clean(p) for p in host_paths]
@@ -41,19 +45,19 @@ def outside(near: Near, sources: Iterable[str], host_paths: Iterable[str]) -> It
         if "$" in text or text.startswith("~"):
             yield source, UNKNOWN
         elif text.startswith("/"):
-            yield from _told([_clean(text)], roots, kept)
+            yield from _told([_clean(text)], roots, kept, why)
         elif text.startswith(".") and roots:
-            yield from _told([_clean(f"{r}/{near.stack}/{text}") for r in roots], roots, kept)
+            yield from _told([_clean(f"{r}/{near.stack}/{text}") for r in roots], roots, kept, why)
         elif text.startswith(".") and posixpath.normpath(f"{near.stack}/{text}").startswith(".."):
-            yield source, OF_THE_HOST
+            yield source, why
 
 
-def _told(names: list[str], roots: list[str], kept: list[str]) -> Iterator[tuple[str, str]]:
+def _told(names: list[str], roots: list[str], kept: list[str], why: str) -> Iterator[tuple[str, str]]:
     """What one mount comes to; a relative one has a name for each of the lab's, and Compose may mean any."""
     strange = [n for n in names if not is_system(n) and not _below(n, roots)]
     if strange:
         out = [n for n in strange if not _below(n, kept)]
-        yield (out[0], OF_THE_HOST) if out else (strange[0], "")
+        yield (out[0], why) if out else (strange[0], "")
 
 
 def _below(path: str, folders: Iterable[str]) -> bool:

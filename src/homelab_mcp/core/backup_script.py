@@ -21,7 +21,8 @@ export RESTIC_PROGRESS_FPS=0.5
 errors=/state/errors.now
 say() { echo "STEP $*"; }
 # Several labs may share a repository: each backup has its lab's id as a tag, where the lab has one.
-own=$(head -c 32 /lab/.homelab/id 2>/dev/null | tr -cd '0-9a-f') own=${own:-${HOMELAB_LAB:-}} own=${own:+lab-$own}
+# On another host that is told: a file there of that name may be of a lab that was there before.
+own=${HOMELAB_LAB:-$(head -c 32 /lab/.homelab/id 2>/dev/null | tr -cd '0-9a-f')} own=${own:+lab-$own}
 # Each Docker host of a lab makes backups of what it has. They may share a repository: each has its host's name.
 origin=lab${HOMELAB_HOST:+/$HOMELAB_HOST}
 # A script of before there were hosts lets go of all that is marked "homelab", whichever host's.

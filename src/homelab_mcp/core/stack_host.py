@@ -17,10 +17,17 @@ COMPOSE, SWARM = "compose", "swarm"
 """What runs a stack."""
 
 _SAID = re.compile(rf"{SECTION}[\"']?\s*:")
+_TOP = re.compile(rf"^\ufeff?[\"']?{SECTION}[\"']?[ \t]*:", re.MULTILINE)
+_NEXT = re.compile(r"^[^\s#}\]]", re.MULTILINE)
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*", re.MULTILINE)
+_WORD = re.compile(r"""(?:^|[\s{,])["']?(host|engine)["']?[ \t]*:[ \t]*["']?([A-Za-z0-9][\w-]*)""")
 
 
 def host_of(compose_text: str) -> str:
-    """The name of the host that this compose file's stack is on; ``local`` where it says nothing that can be read."""
+    """The name of the host that this compose file's stack is on; ``local`` where it says nothing that can be read.
+
+    A mistake elsewhere in the file takes the stack to no other machine: what the section says is read without the rest.
+    """
     name = _section(compose_text).get("host")
     return name if isinstance(name, str) and name else LOCAL
 
@@ -37,11 +44,29 @@ def _section(compose_text: str) -> Mapping[str, object]:
     from homelab_mcp.core.yaml12 import load
 
     try:
-        data = load(compose_text)
+        return _in(load(compose_text))
     except HomelabError:
-        return {}
+        return _alone(compose_text)
+
+
+def _in(data: object) -> Mapping[str, object]:
     section = data.get(SECTION) if isinstance(data, dict) else None
     return section if isinstance(section, Mapping) else {}
+
+
+def _alone(compose_text: str) -> Mapping[str, object]:
+    """The section of a text that is no YAML as a whole; by its words where it is none by itself either."""
+    from homelab_mcp.core.yaml12 import load
+
+    found: dict[str, object] = {}
+    for key in _TOP.finditer(compose_text):
+        end = _NEXT.search(compose_text, key.end())
+        part = compose_text[key.start() : end.start() if end else None]
+        try:
+            found |= _in(load(part))
+        except HomelabError:
+            found |= dict(_WORD.findall(_COMMENT.sub("", part[key.end() - key.start() :])))
+    return found
 
 
 def with_host(compose_text: str, host: str) -> str:

@@ -23,6 +23,7 @@ from homelab_mcp.model.standby import StandbySeen
 from homelab_mcp.model.swarm import Node
 
 _UNASKED = " Containers were not asked, so a check that an image brings is not counted."
+_UNREAD = "Its backup's settings (backup.yaml) cannot be read, so nobody can tell what it holds."
 _COMES_BACK = frozenset({"always", "unless-stopped"})
 _IN_DEPLOY = {"any": "always", "on-failure": "on-failure", "none": "no"}
 
@@ -37,6 +38,7 @@ def survival(
     standbys: Sequence[StandbySeen] = (),
     backed: Collection[str] = (LOCAL,),
     addresses: Mapping[str, Collection[str]] = MappingProxyType({}),
+    unread: Collection[str] = (),
 ) -> list[Failure]:
     """Every failure that was thought through, the smallest first.
 
@@ -49,6 +51,7 @@ def survival(
         standbys: of the core, on hosts that were asked.
         backed: Docker hosts that make backups.
         addresses: of each Docker host beside the lab's machine; one of these is a file server's where both are one.
+        unread: of others that make some, whose settings cannot be read.
     """
     services = [s for s in lab.services if not _ends_by_itself(s, lab)]
     found = [
@@ -73,8 +76,9 @@ def survival(
         mounting = {s.where: on_it[s.where][0].why for s in services if s.host != host and on_it[s.where]}
         gone = {s.where for s in services if s.host == host and gone_beside(s, beside[s.where], uncovered, backed)}
         gone |= {s.where for s in services if s.host != host and gone_with(s, on_it[s.where], uncovered, backed)}
-        held = uncovered is not None and host in backed
-        lost = _lost(host, lab, services, nodes, gates, mounting=mounting, gone=gone, held=held)
+        note = "The lab makes no backup." if host == LOCAL else f"No backup is made on {host}."
+        note = HELD if uncovered is not None and host in backed else _UNREAD if host in unread else note
+        lost = _lost(host, lab, services, nodes, gates, mounting=mounting, gone=gone, note=note)
         found.append(with_standby(lost, lab, settings, standbys) if host == LOCAL else lost)
     found += [_node_lost(node, services, nodes) for node in nodes if not node.here]
     return found
@@ -137,7 +141,7 @@ def _lost(
     *,
     mounting: Mapping[str, str],
     gone: Collection[str],
-    held: bool,
+    note: str,
 ) -> Failure:
     """A machine that does not come back, with those of other hosts who mount a share of it."""
     here = next((n for n in nodes if n.here), None)
@@ -165,16 +169,12 @@ def _lost(
     unknown = {where: why for where, why in unknown.items() if where not in down}
     elsewhere = [n for n in nodes if not n.here]
     lost = [s.where for s in services if s.where in gone and not any(bound_to(s, n) for n in elsewhere)]
-    note = "The lab makes no backup." if host == LOCAL else f"No backup is made on {host}."
-    note = HELD if held else note
-    if mounting:
-        note += f" {WAITS}"
     return Failure(
         f"The machine {'of the lab' if host == LOCAL else host} is lost",
         tuple(s.where for s in services if s.where not in down and s.where not in unknown),
         down,
         tuple(lost),
-        note,
+        f"{note} {WAITS}" if mounting else note,
         unknown,
     )
 

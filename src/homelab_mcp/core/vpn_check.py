@@ -25,7 +25,7 @@ class SeenClient:
     Args:
         name: its service name.
         running: whether it is up.
-        in_network: whether it lives in the network of the gateway that runs now.
+        in_network: whether it lives in the network of the gateway that runs now; None where nobody could look.
         address: what the internet sees it with; "" where that could not be asked.
         servers: the name servers it asks; None where that could not be read.
         dns: name servers that its compose file gives it.
@@ -33,7 +33,7 @@ class SeenClient:
 
     name: str
     running: bool
-    in_network: bool
+    in_network: bool | None
     address: str = ""
     servers: tuple[str, ...] | None = None
     dns: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ def _bad(seen: SeenGateway, host: str, *, up: bool) -> Iterator[str]:
     if host and seen.address == host:
         yield "The gateway is seen with the host's own address: its traffic does not go through the VPN."
     for one in seen.clients:
-        if one.running and not one.in_network:
+        if one.running and one.in_network is False:
             yield f"{one.name} is not in the network of the gateway that runs now: recreate it with the gateway."
         if host and one.address == host:
             yield f"{one.name} is seen with the host's own address: its traffic does not go through the VPN."
@@ -154,3 +154,5 @@ def _unseen(seen: SeenGateway, host: str) -> Iterator[str]:
     for one in seen.clients:
         if not one.running:
             yield f"{one.name} does not run."
+        elif one.in_network is None:
+            yield f"Whether {one.name} is in the gateway's network: nobody looks into containers of another host."

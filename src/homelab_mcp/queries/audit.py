@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from homelab_mcp.core.access import all_routes
 from homelab_mcp.core.audit.facts import AuditFacts, Running, Subject
-from homelab_mcp.core.audit.report import Report
+from homelab_mcp.core.audit.report import Report as AuditReport
 from homelab_mcp.core.audit.report import audit as judge
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.redact import env_pairs, is_public_name, is_secret_name, safe
@@ -23,7 +23,7 @@ from homelab_mcp.ports import Engine, Lab
 from homelab_mcp.ports.meter import Use
 from homelab_mcp.queries.backup_everywhere import reports
 from homelab_mcp.queries.backup_place import backup_hosts
-from homelab_mcp.queries.backups import report
+from homelab_mcp.queries.backups import Report, report
 from homelab_mcp.queries.find import check_stack, read_stacks
 from homelab_mcp.queries.on_host import in_view, own_machine
 from homelab_mcp.queries.validate_lab import check
@@ -35,7 +35,7 @@ _DROPS_ROOT = frozenset({"PUID", "USER_UID", "UID", "S6_UID", "USERMAP_UID"})
 _SWITCH = re.compile(r"(?i)true|false|yes|no|on|off|\d{1,3}[smhd]?|/.*")
 
 
-def audit(lab: Lab, what: Subject, stack: str = "", *, old_days: int = OLD_DAYS) -> Report:
+def audit(lab: Lab, what: Subject, stack: str = "", *, old_days: int = OLD_DAYS) -> AuditReport:
     """Audit a lab. Nothing is changed, and no secret's value is told.
 
     Args:
@@ -78,17 +78,21 @@ def _firewall(lab: Lab) -> str:
 
 
 def _backup(lab: Lab) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    seen = in_view(lab)
+
+    def mine(*every: Report | None) -> tuple[str, ...]:
+        return tuple(said for one in every if one for said in one.uncovered if seen(said.partition(":")[0]))
+
     try:
         if lab.seen and lab.seen in backup_hosts(lab.whole):
+            # The lab's own machine knows as well what lies on hosts that make none.
             one = report(lab.whole, host=lab.seen)
-            return one.uncovered, one.problems
+            return mine(one), one.problems
         found = reports(lab.whole)
     except NotFound:
         return None
-    seen, every = in_view(lab), (found.main, *found.hosts.values())
     # What a host lacks that makes no backup of its own is known to those that do; how these are is not its business.
-    told = (said for one in every if one for said in one.uncovered)
-    return tuple(said for said in told if seen(said.partition(":")[0])), found.main.problems if not lab.seen else ()
+    return mine(found.main, *found.hosts.values()), found.main.problems if not lab.seen else ()
 
 
 def _secrets(stack: StackFiles) -> Iterable[tuple[str, str]]:

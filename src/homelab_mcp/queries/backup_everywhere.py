@@ -6,22 +6,20 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from homelab_mcp.core.at_once import at_once
-from homelab_mcp.model.errors import EngineFailed, EngineUnavailable, HomelabError
+from homelab_mcp.model.errors import EngineFailed, HomelabError
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.ports import Lab, Restic
 from homelab_mcp.queries.backup_place import backup_hosts, backup_place
-from homelab_mcp.queries.backups import Report, made_now, report, run_backup
+from homelab_mcp.queries.backups import Report, made_now, report, run_backup, unasked
 
-ASK_SECONDS = 60.0
-"""How long a look at all hosts waits for the slowest."""
-LOOK_SECONDS = 10.0
-"""How long nobody may say anything before it is asked whether the hosts at work are still there."""
-_LOOKS = 3
-"""How many such looks in a row a host may miss."""
+ASK_SECONDS = 45.0
+"""How long a look at all hosts waits for the slowest: below the 60 s after which common clients give up."""
+
+_NOT_TOLD = EngineFailed("How the backups stand cannot be told.", hint="Ask again, or look at their containers' logs.")
 
 T = TypeVar("T")
 
@@ -31,7 +29,7 @@ class Everywhere:
     """How all backups of a lab stand.
 
     Args:
-        main: of the lab's own machine, or of the first host where that makes none; with the problems of all.
+        main: of the lab's own machine, or of the first host of which anything is known; with the problems of all.
         hosts: of the others, by the name of the Docker host; None for one that nothing is known of.
     """
 
@@ -42,7 +40,8 @@ class Everywhere:
 def reports(lab: Lab, *, most: int = 10) -> Everywhere:
     """How the backups of all hosts stand, asked at once.
 
-    Raises NotFound (``no_backup``: none of them makes any), InvalidInput (``bad_backup_config``).
+    Of one that is late, or that fails, what the lab's files say is told, with that as a problem. Raises NotFound
+    (``no_backup``: none of them makes any), InvalidInput (``bad_backup_config``: of each).
     """
     names = backup_hosts(lab)
     if names in ((), (LOCAL,)):
@@ -52,20 +51,25 @@ def reports(lab: Lab, *, most: int = 10) -> Everywhere:
         return lambda: report(lab, most=most, host=name)
 
     found = at_once({name: ask(name) for name in names}, ASK_SECONDS)
-    first, rest = found[names[0]], names[1:]
-    if isinstance(first, HomelabError):
-        raise first
-    if isinstance(first, Exception):
-        raise EngineFailed(f"The backup gives {first}.", hint="Ask again, or look at its container's logs.")
-    problems, hosts = list(first.problems), dict[str, Report | None]()
-    if names[0] != LOCAL:
-        problems = ["This machine makes no backup.", *(f"{names[0]}: {p}" for p in problems)]
-    for name in rest:
-        one = found[name]
-        hosts[name] = one if isinstance(one, Report) else None
-        said = one.problems if isinstance(one, Report) else (said_of(one),)
-        problems += [f"{name}: {problem}" for problem in said]
-    return Everywhere(replace(first, problems=tuple(problems)), hosts)
+    hosts = {name: _by_files(lab, name, one) if isinstance(one, Exception) else one for name, one in found.items()}
+    main = next((one for one in hosts.values() if one is not None), None)
+    if main is None:
+        raise next((e for e in found.values() if isinstance(e, HomelabError)), _NOT_TOLD)
+    problems = [] if LOCAL in names else ["This machine makes no backup."]
+    for name, one in hosts.items():
+        said = (said_of(error),) if isinstance(error := found[name], Exception) else error.problems
+        problems += said if one is main and name == LOCAL else [f"{name}: {problem}" for problem in said]
+    rest = {name: one for name, one in hosts.items() if one is not main}
+    return Everywhere(replace(main, problems=tuple(problems)), rest)
+
+
+def _by_files(lab: Lab, host: str, why: Exception) -> Report | None:
+    """What is known of a host's backup though nobody could be asked; None where its settings cannot be read."""
+    try:
+        place = backup_place(lab, host)
+    except HomelabError:
+        return None
+    return unasked(place, said_of(why))
 
 
 def hosts_meant(lab: Lab, host: str) -> tuple[str, ...]:
@@ -74,8 +78,9 @@ def hosts_meant(lab: Lab, host: str) -> tuple[str, ...]:
     Raises NotFound (``no_backup``), InvalidInput (``bad_backup_config``).
     """
     names = (host,) if host else backup_hosts(lab) or (LOCAL,)
-    for name in names:
-        backup_place(lab, name)
+    # Among several, the settings of one that are wrong keep no other from a backup.
+    if len(names) == 1:
+        backup_place(lab, names[0])
     return names
 
 
@@ -98,8 +103,7 @@ def on_each(
 ) -> dict[str, T | Exception]:
     """The same work on several Docker hosts at once; what each gave or raised.
 
-    A host that falls silent meanwhile is given up, and the work there goes on by itself. ``step`` is called from this
-    thread alone; what it raises leaves all of it to go on by itself.
+    ``step`` is called from this thread alone; what it raises leaves all of it to go on by itself.
     """
     told: SimpleQueue[tuple[str, str, Future[T] | None]] = SimpleQueue()
 
@@ -114,22 +118,8 @@ def on_each(
     for name, restic in restics.items():
         threading.Thread(target=run, args=(name, restic), name=f"backup {name}", daemon=True).start()
     found: dict[str, T | Exception] = {}
-    silence: dict[str, int] = {}
     while len(found) < len(restics):
-        try:
-            name, line, future = told.get(timeout=LOOK_SECONDS)
-        except Empty:
-            for one in [n for n in restics if n not in found]:
-                if (error := _silent(restics[one])) is None:
-                    silence.pop(one, None)
-                    continue
-                silence[one] = silence.get(one, 0) + 1
-                if silence[one] >= _LOOKS:
-                    found[one] = error
-            continue
-        silence.pop(name, None)
-        if name in found:
-            continue
+        name, line, future = told.get()
         if future is None:
             step(f"{name}: {line}")
         else:
@@ -138,14 +128,8 @@ def on_each(
     return {name: found[name] for name in restics}
 
 
-def _silent(restic: Restic) -> EngineUnavailable | None:
-    try:
-        restic.knock()
-    except EngineUnavailable as error:
-        return error
-    return None
-
-
 def said_of(error: Exception) -> str:
     """An error as a sentence, with what to do."""
-    return f"{error.message} {error.hint}".strip() if isinstance(error, HomelabError) else str(error)
+    if isinstance(error, HomelabError):
+        return f"{error.message} {error.hint}".strip()
+    return f"The backup gives {error}." if isinstance(error, TimeoutError) else str(error)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from homelab_mcp.model.errors import EngineFailed
+from homelab_mcp.model.errors import EngineFailed, HomelabError
 from homelab_mcp.model.lab import LOCAL, PRIVATE_FOLDER
 from homelab_mcp.ports import Lab, Restic
 
@@ -53,6 +53,8 @@ class Listing:
         makers: id -> the Docker host that made it.
         doubtful: whose they are, where none is known to be this lab's and they are several's: no "latest" then.
         foreign: the other lab's tag, where they are all of that one, as on a new machine.
+        former: this lab's, of hosts that it has no more by that name, which is the tag.
+        host: the Docker host whose backups are listed.
     """
 
     newest: Backup | None
@@ -63,10 +65,35 @@ class Listing:
     untagged: int = 0
     every: tuple[Backup, ...] = ()
     makers: Mapping[str, str] = field(default_factory=dict)
+    former: tuple[Others, ...] = ()
+    host: str = LOCAL
 
     @property
     def note(self) -> str | None:
-        """What to do about those without a tag; None where there are none."""
+        """What to do about those without a tag, or of a former host; None where there are none."""
+        return " ".join(told for told in (self._untagged, self._former) if told) or None
+
+    @property
+    def of_others(self) -> str:
+        """A sentence on backups that hosts of other names made, by the newest of each; "" where there are none."""
+        newest: dict[str, Backup] = {}
+        for one in self.every:
+            if (maker := self.makers.get(one.id, self.host)) != self.host:
+                newest.setdefault(maker, one)
+        named = [f"{b.id} ({b.time}, {'this machine' if m == LOCAL else m})" for m, b in list(newest.items())[:_SHOWN]]
+        return f" Of other hosts, the newest: {', '.join(named)}; one that is named can be restored." if named else ""
+
+    @property
+    def _former(self) -> str:
+        if not self.former:
+            return ""
+        return (
+            f"Of hosts that the lab has no more by that name, the newest: {told_of(self.former)}. "
+            "A restore takes them by id, and no run lets go of them."
+        )
+
+    @property
+    def _untagged(self) -> str | None:
         if not self.untagged:
             return None
         if self.untagged == 1:
@@ -85,6 +112,7 @@ def listing(lab: Lab, host: str = LOCAL) -> Listing:
     everything, own = _raw(lab.restic_at(host)), f"lab-{(lab.files.read(f'{PRIVATE_FOLDER}/id') or '').strip()}"
     every, makers = _sorted(everything), {one.id: _maker(s) for s in everything for one in _sorted([s])}
     raw = [s for s in everything if _maker(s) == host]
+    gone = _former(everything, own, lab)
     labs = [(s, sorted({str(t) for t in s.get("tags") or () if str(t).startswith("lab-")})) for s in raw]
     ours = [s for s, names in labs if own in names]
     theirs = _by_tag((names[0] if names else "", s) for s, names in labs if own not in names)
@@ -97,13 +125,36 @@ def listing(lab: Lab, host: str = LOCAL) -> Listing:
             untagged=len(there) - len(ours),
             every=every,
             makers=makers,
+            former=gone,
+            host=host,
         )
     there = _sorted(raw)
     # Those without a tag may be of yet another lab, which has no id.
     several = len(theirs) > 1
     foreign = "" if several else next((o.tag for o in theirs), "")
     doubtful = theirs if several else ()
-    return Listing(next(iter(there), None), there, doubtful=doubtful, foreign=foreign, every=every, makers=makers)
+    return Listing(
+        next(iter(there), None),
+        there,
+        doubtful=doubtful,
+        foreign=foreign,
+        every=every,
+        makers=makers,
+        former=gone,
+        host=host,
+    )
+
+
+def _former(everything: list[dict[str, Any]], own: str, lab: Lab) -> tuple[Others, ...]:
+    """This lab's backups that hosts made of whom its ``hosts.yaml`` says nothing, the newest first."""
+    mine = [(_maker(s), s) for s in everything if own in (s.get("tags") or ())]
+    if all(maker == LOCAL for maker, _ in mine):
+        return ()
+    try:
+        known = {LOCAL, *lab.hosts.settings.hosts}
+    except HomelabError:
+        return ()
+    return _by_tag((maker, s) for maker, s in mine if maker not in known)
 
 
 def snapshots(lab: Lab) -> tuple[Backup, ...]:

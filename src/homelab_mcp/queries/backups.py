@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from homelab_mcp.core.backup_jobs import Jobs
 from homelab_mcp.core.backup_there import override_path
 from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.ports import Lab, Restic
 from homelab_mcp.queries.backup_list import READ_SECONDS, Backup, Others, listing
-from homelab_mcp.queries.backup_place import backup_place
+from homelab_mcp.queries.backup_place import Place, backup_place
 from homelab_mcp.queries.backup_told import ended_early, made_before
 
 RUN_SECONDS = 12 * 3600.0
@@ -45,6 +46,7 @@ class Report:
             it came to another machine may be among them.
         note: a sentence on what is as it should be and may be tidied by hand; None where there is nothing.
         host: the Docker host; ``local`` is the lab's machine.
+        asked: whether anybody said what its runs came to; else ``last`` and ``last_ok`` tell nothing.
     """
 
     repository: str
@@ -61,6 +63,7 @@ class Report:
     others: tuple[Others, ...] = ()
     note: str | None = None
     host: str = LOCAL
+    asked: bool = True
 
 
 def report(lab: Lab, *, most: int = 10, host: str = LOCAL) -> Report:
@@ -82,14 +85,14 @@ def report(lab: Lab, *, most: int = 10, host: str = LOCAL) -> Report:
         backups, others, note = (found := listing(lab, host)).backups, found.others, found.note
     except (EngineFailed, EngineUnavailable) as error:
         problems.append(f"{error.message} {error.hint}".strip())
-    problems += _judged(lab.clock.now(), place.config.schedule, last, last_ok)
+    if lines:
+        problems += _judged(lab.clock.now(), place.config.schedule, last, last_ok)
     problems += ended_early(lines)
     if host != LOCAL and lines:
         problems += made_before(lines, lab.files.read(override_path(place.stack)), place.service)
     checked = _last_check(lines)
     if checked is not None and not checked["ok"]:
         problems.append(f"The last check did not pass: {'; '.join([*checked['problems'], *checked['differs']])[:600]}")
-    uncovered = tuple(f"{where}: {what} ({why})" for where, what, why in place.jobs.uncovered)
     return Report(
         place.config.repository,
         place.config.schedule,
@@ -97,15 +100,42 @@ def report(lab: Lab, *, most: int = 10, host: str = LOCAL) -> Report:
         _when((last_ok or {}).get("ended")),
         backups[:most],
         len(backups),
-        tuple(f"{d.stack}/{d.service} ({d.kind})" for d in place.jobs.dumps),
-        uncovered,
+        _dumped(place.jobs),
+        _uncovered(place.jobs),
         tuple(problems),
         checked,
         next((line[6:] for line in lines if line.startswith("WORKS ")), ""),
         others,
         note,
         host,
+        bool(lines),
     )
+
+
+def unasked(place: Place, problem: str) -> Report:
+    """What a host's settings alone say of its backup, where nobody there could be asked, and why."""
+    jobs, config = place.jobs, place.config
+    return Report(
+        config.repository,
+        config.schedule,
+        None,
+        "",
+        (),
+        0,
+        _dumped(jobs),
+        _uncovered(jobs),
+        (problem,),
+        host=place.host,
+        asked=False,
+    )
+
+
+def _dumped(jobs: Jobs) -> tuple[str, ...]:
+    return tuple(f"{d.stack}/{d.service} ({d.kind})" for d in jobs.dumps)
+
+
+def _uncovered(jobs: Jobs) -> tuple[str, ...]:
+    return tuple(f"{where}: {what} ({why})" for where, what, why in jobs.uncovered)
 
 
 def run_backup(lab: Lab, on_step: Callable[[str], None] | None = None, *, host: str = LOCAL) -> dict[str, Any]:

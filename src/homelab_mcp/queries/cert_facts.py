@@ -55,14 +55,14 @@ def cert_facts(lab: Lab, hosts: Iterable[str] = ()) -> CertFacts:
     stacks = read_stacks(lab.files)
     traefik = traefik_of(lint_stacks(lab.files, stacks))
     asked = {h: traefik.hosts.get(h, "") for h in wanted or traefik.hosts}
-    if elsewhere := [h for h, where in asked.items() if not seen(where)]:
-        if wanted:
-            raise InvalidInput(
-                f"{elsewhere[0]} leads to {asked[elsewhere[0]] or 'nothing'}, which is on another host.",
-                hint="Ask without host.",
-                code="other_host",
-            )
-        asked = {h: where for h, where in asked.items() if seen(where)}
+    # What nobody routes is on no host, and is told as it is without one.
+    if wanted and (elsewhere := [h for h, where in asked.items() if where and not seen(where)]):
+        raise InvalidInput(
+            f"{elsewhere[0]} leads to {asked[elsewhere[0]]}, which is on another host.",
+            hint="Ask without host.",
+            code="other_host",
+        )
+    asked = {h: where for h, where in asked.items() if wanted or seen(where)}
     stored, unread = _stored(lab, traefik)
     found = _container(lab, traefik, stacks)
     served = _served(lab, asked) if traefik.service else {}

@@ -8,7 +8,9 @@ from homelab_mcp.core import vpn, vpn_check
 from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.operations.lab_view import Known, view
 from homelab_mcp.core.project_name import project_name
+from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.model.errors import InvalidInput, NotFound
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import ContainerState, Snapshot, StackFiles
 from homelab_mcp.ports import Engine, Inside, Lab
 from homelab_mcp.queries.find import check_stack, read_stacks
@@ -57,38 +59,57 @@ def _seen(engine: Engine, inside: Inside, gateway: Known, stack: StackFiles) -> 
     mine = running.get(gateway.name)
     up = mine is not None and mine.state == "running"
     env = engine.made_from(mine.id).env if mine else {}
+    looks = inside if host_of(stack.compose_text) == LOCAL else _Outside()
     return vpn_check.SeenGateway(
         where=gateway.where,
         state=mine.state if mine else "",
         health=mine.health if mine else "",
-        address=_address(inside, mine) if up and mine else "",
-        servers=_servers(inside, mine) if up and mine else None,
+        address=_address(looks, mine) if up and mine else "",
+        servers=_servers(looks, mine) if up and mine else None,
         env={k: v for k, v in env.items() if k in _TELLING},
         clients=[
-            _client(inside, running.get(name), mine, name, services[name])
+            _client(looks, running.get(name), mine, name, services[name])
             for name in vpn.clients(services, gateway.name)
         ],
     )
 
 
-def _address(inside: Inside, gateway: ContainerState) -> str:
+class _Outside:
+    """Stands for looks into containers of another host, which ``docker exec`` on this machine does not reach."""
+
+    def network_of(self, container_id: str) -> None:
+        return None
+
+    def read(self, container_id: str, path: str) -> None:
+        return None
+
+    def address(self, container_id: str) -> str:
+        return ""
+
+
+_Looks = Inside | _Outside
+
+
+def _address(inside: _Looks, gateway: ContainerState) -> str:
     """Asked of the internet, else what Gluetun found when the tunnel came up."""
     return inside.address(gateway.id) or (inside.read(gateway.id, vpn_check.ADDRESS_FILE) or "").strip()
 
 
-def _servers(inside: Inside, container: ContainerState) -> tuple[str, ...] | None:
+def _servers(inside: _Looks, container: ContainerState) -> tuple[str, ...] | None:
     return vpn_check.name_servers(inside.read(container.id, "/etc/resolv.conf"))
 
 
 def _client(
-    inside: Inside, container: ContainerState | None, gateway: ContainerState | None, name: str, service: Any
+    inside: _Looks, container: ContainerState | None, gateway: ContainerState | None, name: str, service: Any
 ) -> vpn_check.SeenClient:
     dns = service.get("dns") or ()
     given = (dns,) if isinstance(dns, str) else tuple(str(d) for d in dns)
     if container is None or container.state != "running":
         return vpn_check.SeenClient(name, running=False, in_network=False, dns=given)
     network = inside.network_of(container.id)
-    joined = gateway is not None and bool(network) and network in (gateway.id, gateway.name)
+    joined = (
+        None if network is None else gateway is not None and network in (gateway.id, gateway.name) and network != ""
+    )
     return vpn_check.SeenClient(
         name,
         running=True,

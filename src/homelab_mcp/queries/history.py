@@ -7,7 +7,8 @@ from typing import Any
 from homelab_mcp.model.plan import Plan, PlanState
 from homelab_mcp.ports import Lab
 
-_MOST = 10_000
+MOST = 10_000
+"""Plans that are looked through."""
 
 
 def history(lab: Lab, limit: int, offset: int = 0) -> list[dict[str, Any]]:
@@ -19,10 +20,16 @@ def history(lab: Lab, limit: int, offset: int = 0) -> list[dict[str, Any]]:
     if not lab.seen:
         ended = lab.plans.ended(offset + limit)
     else:
-        from homelab_mcp.queries.on_host import changed_here
+        from homelab_mcp.queries.plan_hosts import changed_here
 
-        here = changed_here(lab)
-        ended = [row for row in lab.plans.ended(_MOST) if here(row[0])]
+        here, asked = changed_here(lab), 0
+        while True:
+            # Most pages are of the newest: not all that ever was is read for one.
+            asked = 4 * asked or offset + limit
+            found = lab.plans.ended(asked)
+            ended = [row for row in found if here(row[0])]
+            if len(ended) >= offset + limit or len(found) < asked:
+                break
     for plan, status in ended[offset : offset + limit]:
         approval = lab.plans.approval(plan.id)
         rows.append(
@@ -40,17 +47,38 @@ def history(lab: Lab, limit: int, offset: int = 0) -> list[dict[str, Any]]:
     return rows
 
 
-def applied(lab: Lab) -> list[Plan]:
-    """Plans that were applied and held, in the order in which they were."""
-    done = [(status.updated, plan.created, plan) for plan, status in lab.plans.list(_MOST) if _held(status.state)]
+def applied(lab: Lab, *, outline: bool = False) -> list[Plan]:
+    """Plans (or their outlines) that were applied and held, in the order in which they were."""
+    known = lab.plans.list(MOST, outline=outline)
+    done = [(status.updated, plan.created, plan) for plan, status in known if _held(status.state)]
     return [plan for _, _, plan in sorted(done, key=lambda row: row[:2])]
+
+
+def taken_back(lab: Lab, plan_id: str, to: str) -> tuple[list[Plan], list[str]]:
+    """The outlines of what a roll-back takes back, and paths that applies without a record wrote since.
+
+    Args:
+        lab: the lab.
+        plan_id: an apply.
+        to: "" is that apply alone; ``before`` it and all since, ``after`` those since.
+
+    Raises NotFound, InvalidInput (plan_corrupt); what the lab's history raises.
+    """
+    plan, done = lab.plans.outline(plan_id), applied(lab, outline=True) if to else []
+    place = next((n for n, one in enumerate(done) if one.id == plan_id), None)
+    if place is None:
+        return [plan], []
+    if to != "after":
+        return done[place:], []
+    commit = lab.plans.status(plan_id).commit
+    return done[place + 1 :], sorted(unrecorded(lab, commit)) if commit else []
 
 
 def unrecorded(lab: Lab, since: str) -> dict[str, str]:
     """Paths that applies wrote after that commit whose plans are no longer on record -> those commits' first lines."""
-    known = {plan.id for plan, _ in lab.plans.list(_MOST)}
+    known = {plan.id for plan, _ in lab.plans.list(MOST)}
     found: dict[str, str] = {}
-    for commit in lab.history.log(_MOST):
+    for commit in lab.history.log(MOST):
         if commit.id == since:
             return found
         ids = [line.removeprefix("Plan:").strip() for line in commit.message.splitlines() if line.startswith("Plan:")]

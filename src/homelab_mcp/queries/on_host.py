@@ -7,17 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from homelab_mcp.core.fingerprint import touched_stacks
 from homelab_mcp.core.stack_host import host_of
 from homelab_mcp.model.errors import HomelabError, InvalidInput, NotFound
-from homelab_mcp.model.lab import COMPOSE_NAMES, LOCAL
+from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import StackFiles
-from homelab_mcp.model.plan import Draft, Plan
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import find_in, read_stacks
 from homelab_mcp.queries.other_hosts import other_hosts
 
 ALL = "all"
+_POINTS = ("before", "after")
 OWN = "."
 """A lab's own files, where a stack is asked for."""
 
@@ -29,7 +28,7 @@ class Named:
     Args:
         stacks: a stack, a path in the lab, or "." for the lab's own files.
         services: a service or a list of them, as ``queries.find`` takes them, each perhaps with ``=TAG``.
-        plan: an applied plan.
+        plan: an applied plan; with ``to`` (before or after) beside it all since are meant.
         groups: whether ``stack:NAME`` and ``category:NAME`` among services mean all in it.
     """
 
@@ -71,42 +70,6 @@ def own_machine(lab: Lab) -> bool:
     return lab.seen in ("", LOCAL)
 
 
-def changed_here(lab: Lab) -> Callable[[Plan], bool]:
-    """Tells whether a plan (an outline will do) changed something of the host that the lab is seen through.
-
-    A stack that is gone meanwhile is where its compose file said.
-    """
-    seen, own_host = in_view(lab), own_machine(lab)
-    every = {name for name, _ in lab.whole.files.stack_folders()}
-
-    def changed(plan: Plan) -> bool:
-        touched = touched_stacks(plan.draft)
-        own = not touched or any("/" not in e.path for e in (*plan.draft.edits, *plan.draft.adopts))
-        if any(seen(stack) for stack in touched if stack in every) or (own and own_host):
-            return True
-        return lab.seen in _homes(lab, plan.id, [stack for stack in touched if stack not in every])
-
-    return changed
-
-
-def _homes(lab: Lab, plan_id: str, stacks: Sequence[str]) -> list[str]:
-    """The hosts that these stacks were on, by what the plan wrote; the lab's own machine where that does not say."""
-    if not lab.seen or not stacks:
-        return [lab.seen for _ in stacks]
-    try:
-        draft: Draft | None = lab.plans.get(plan_id).draft
-    except HomelabError:
-        # Its key is not there: a plan's contents can be told by nobody.
-        draft = None
-    texts = {e.path.partition("/")[0]: e.before or e.after or "" for e in _compose_edits(draft)}
-    return [host_of(texts.get(stack, "")) for stack in stacks]
-
-
-def _compose_edits(draft: Draft | None) -> Sequence[Any]:
-    edits = (*draft.edits, *draft.adopts) if draft is not None else ()
-    return [e for e in edits if e.path.partition("/")[2] in COMPOSE_NAMES]
-
-
 def placed(lab: Lab, named: Named, given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments, once all that they name is on the host that the lab is seen through.
 
@@ -136,8 +99,11 @@ def placed(lab: Lab, named: Named, given: Mapping[str, Any]) -> dict[str, Any]:
                 found["stack"], found[name] = stack, word
         elif isinstance(word, list):
             found[name] = [one for each in word for one in look.services(each, scope)]
-    if named.plan and isinstance(word := given.get(named.plan), str) and not found.get("stack"):
-        look.plan(word)
+    if named.plan and isinstance(word := given.get(named.plan), str):
+        to = point if (point := given.get("to")) in _POINTS else ""
+        # A stack is all that is put back only together with a point in time.
+        if not (to and found.get("stack")):
+            look.plan(word, to)
     return found
 
 
@@ -204,14 +170,29 @@ class _Look:
             places = [(pair[0], pair[1]) for pair in error.details.get("candidates", ())]
         return " and ".join("/".join(place) for place in places), {self._homes[stack] for stack, _ in places}
 
-    def plan(self, plan_id: str) -> None:
+    def plan(self, plan_id: str, to: str) -> None:
+        """Refuse plans of which one is of another host as well: taking them back would change that, too."""
+        from homelab_mcp.queries.history import taken_back
+        from homelab_mcp.queries.plan_hosts import UNKNOWN, PlanHosts
+
         try:
-            plan = self._lab.plans.outline(plan_id)
+            meant = self._lab.plans.outline(plan_id)
+            plans, paths = taken_back(self._lab.whole, plan_id, to)
         except HomelabError:
             return
-        if not changed_here(self._lab)(plan):
-            touched = [self._homes.get(stack, LOCAL) for stack in touched_stacks(plan.draft)]
-            self._refuse("What that plan changed", set(touched) or {LOCAL})
+        hosts = PlanHosts(self._lab)
+        homes = {host for plan in plans for host in hosts.taken_back(plan)}
+        homes |= {hosts.of_path(path, meant) for path in paths}
+        what = "What was changed since" if to else "What that plan changed"
+        if self._lab.seen not in homes and UNKNOWN not in homes:
+            self._refuse(what, homes)
+        elif others := homes - {self._lab.seen}:
+            where = " and ".join(f"host {h}" if h else "a host that nobody can tell" for h in sorted(others))
+            raise InvalidInput(
+                f"{what} is not on host {self._lab.seen} alone, but also on {where}.",
+                hint="Ask without host, or with `to` and a stack.",
+                code="other_host",
+            )
 
     def _refuse(self, what: str, homes: set[str]) -> None:
         if not homes or self._lab.seen in homes:

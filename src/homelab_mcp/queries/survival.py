@@ -60,15 +60,16 @@ def known_of(lab: Lab, stacks: Sequence[StackFiles]) -> LabView:
 
 def failures(lab: Lab, known: LabView) -> list[Failure]:
     """Every failure, by the lab's files, its containers and its Swarm's nodes where they answer."""
-    checked, uncovered = _checked(lab), _uncovered(lab, known)
+    uncovered, backed = _backed(lab, known)
     return survival(
         known,
         lab.settings,
-        checked=checked,
+        checked=_checked(lab),
         uncovered=uncovered,
         nodes=_nodes(lab, known),
         standbys=_standbys(lab, known),
-        backed=tuple(backup_jobs.engines_of(known)),
+        backed=backed,
+        unread=tuple(h for h in backup_jobs.engines_of(known) if h not in backed),
         addresses=_addresses(lab),
     )
 
@@ -107,10 +108,12 @@ def _checked(lab: Lab) -> set[str] | None:
         return None
 
 
-def _uncovered(lab: Lab, known: LabView) -> dict[str, set[str]] | None:
-    """Of services the data that no backup holds; None where there are none, or their settings say nothing."""
-    engines = backup_jobs.engines_of(known)
-    texts = {e.stack: lab.files.read(backup_jobs.config_path(e.stack)) for e in engines.values()}
+def _backed(lab: Lab, known: LabView) -> tuple[dict[str, set[str]] | None, tuple[str, ...]]:
+    """What of which services the lab's backups leave out, and the hosts that make backups.
+
+    A host whose settings say nothing is left out of those: whether its backup holds anything is not known. None for the
+    services where no host makes any.
+    """
 
     def find(name: str) -> ServiceDefinition | None:
         try:
@@ -119,14 +122,17 @@ def _uncovered(lab: Lab, known: LabView) -> dict[str, set[str]] | None:
             return None
 
     found: dict[str, set[str]] = {}
-    paths = lab.settings.backup_paths
-    for stack, text in texts.items():
-        if text is None:
-            return None
+    hosts, paths = list[str](), lab.settings.backup_paths
+    engines = backup_jobs.engines_of(known)
+    for host, engine in engines.items():
         try:
-            jobs = backup_jobs.jobs_of(known, parse_config(text), stack, find, paths, root=lab.roots)
+            text = lab.files.read(backup_jobs.config_path(engine.stack))
+            if text is None:
+                continue
+            jobs = backup_jobs.jobs_of(known, parse_config(text), engine.stack, find, paths, root=lab.roots)
         except HomelabError:
-            return None
+            continue
+        hosts.append(host)
         for where, what, _ in jobs.uncovered:
             found.setdefault(where, set()).update(what.split(", "))
-    return found if engines else None
+    return (found if engines else None), tuple(hosts)

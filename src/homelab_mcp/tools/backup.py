@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,11 +12,12 @@ import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult, ToolAnnotations
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from homelab_mcp.model.errors import HomelabError
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.ports import Lab
+from homelab_mcp.tools.backup_answer import BackupsOutput, backups_output
 from homelab_mcp.tools.plan_result import PLAN_ONLY, PlanOutput, plan_result
 from homelab_mcp.tools.shape import guarded, in_thread, requester, result
 
@@ -25,14 +25,6 @@ Host = Annotated[str, Field(description="Docker host.", max_length=40)]
 
 CHECK_SECONDS = 45.0
 """How long one call follows a check: below the 60 s after which common clients give up. It goes on by itself."""
-
-
-class BackupsOutput(BaseModel):
-    """How the backup stands; ``problems`` is empty when all is well."""
-
-    model_config = ConfigDict(extra="allow")
-
-    problems: list[str]
 
 
 def register_backups(server: MCPServer[Any], lab: Lab) -> None:
@@ -57,8 +49,7 @@ def register_backups(server: MCPServer[Any], lab: Lab) -> None:
             found = Everywhere(await in_thread(report, lab, most=limit, host=host), {})
         else:
             found = await in_thread(reports, lab, most=limit)
-        hosts = {name: one and dataclasses.asdict(one) for name, one in found.hosts.items()}
-        return result(BackupsOutput(**dataclasses.asdict(found.main), **({"hosts": hosts} if hosts else {})))
+        return result(backups_output(found))
 
     server.add_tool(
         backups,

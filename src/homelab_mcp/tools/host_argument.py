@@ -154,10 +154,11 @@ class HostArgument:
         known = tool.parameters.get("properties", {})
         if wrong := misnamed(tool.name, given, [*known, ARGUMENT] if takes else known):
             raise wrong
-        if not takes or not (host := given.pop(ARGUMENT, "")):
-            return partial(tool.run, given, context, convert_result=True)
-        if not isinstance(host, str):
+        host = given.pop(ARGUMENT, None) if takes else None
+        if host is not None and not isinstance(host, str):
             raise ToolError(f"These arguments do not fit: {ARGUMENT}: not a text. [invalid_arguments]")
+        if not host:
+            return partial(tool.run, given, context, convert_result=True)
         try:
             found, given = await in_thread(self._bound, tool, host, given)
         except HomelabError as error:

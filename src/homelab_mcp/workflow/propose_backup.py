@@ -12,13 +12,13 @@ from homelab_mcp.core.backup_jobs import config_path, default_stack, engine_of
 from homelab_mcp.core.backup_shared import known_of
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.references import literal
-from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import Draft, FileEdit, Plan, Requester
 from homelab_mcp.ports import Lab
-from homelab_mcp.queries.backup_everywhere import hosts_meant
-from homelab_mcp.queries.backup_place import backup_container, backup_place
+from homelab_mcp.queries.backup_everywhere import hosts_meant, said_of
+from homelab_mcp.queries.backup_place import Place, backup_container, backup_place
 from homelab_mcp.queries.find import read_stacks
 from homelab_mcp.queries.machine import host_of
 from homelab_mcp.workflow.assembly import planner
@@ -180,21 +180,31 @@ def _with_backrest(lab: Lab, draft: Draft, snapshot: Snapshot, stack: str) -> Dr
 
 
 def propose_run_backup(lab: Lab, requester: Requester, *, host: str = "") -> Plan:
-    """A plan that makes a backup now, of one Docker host or of all that make any.
+    """A plan that makes a backup now, of one Docker host or of all that make any and can be asked to.
 
     Raises NotFound (``no_backup``), EngineFailed (``backup_not_running``), EngineUnavailable, InvalidInput
     (``plan_needs_docker`` where Docker is left out).
     """
     from homelab_mcp.core.operations.run_backup import Maker, run_backup
 
-    places = [backup_place(lab, name) for name in hosts_meant(lab, host)]
+    names = hosts_meant(lab, host)
     if lab.files_only:
         raise InvalidInput(
             "A backup needs Docker, which is left out (files only).",
             code="plan_needs_docker",
             hint="Run without --files-only.",
         )
-    for place in places:
-        backup_container(lab, place.host)
-    draft = run_backup([Maker(p.stack, p.service, p.config, p.jobs, p.host) for p in places])
+    places, failed = list[Place](), dict[str, HomelabError]()
+    for name in names:
+        try:
+            place = backup_place(lab, name)
+            backup_container(lab, name)
+        except HomelabError as error:
+            failed[name] = error
+        else:
+            places.append(place)
+    if not places:
+        raise failed[names[0]]
+    makers = [Maker(p.stack, p.service, p.config, p.jobs, p.host) for p in places]
+    draft = run_backup(makers, {name: said_of(error) for name, error in failed.items()})
     return plan_of(lab, draft, planner(lab).snapshot(containers=True), requester)

@@ -106,9 +106,10 @@ def _target(lab: Lab, snapshot: Snapshot, target: str, path: str) -> tuple[str, 
 
 def _chosen(seen: Listing, backup: str) -> tuple[str, str]:
     """(id, time) of the snapshot that is meant."""
-    if seen.newest is None:
-        raise NotFound("There is no backup yet.", hint="Plan one with run_backup.", code="no_backup")
-    if backup in ("", "latest"):
+    if seen.newest is None and (backup in ("", "latest") or not seen.every):
+        what = "There is no backup yet." if seen.host == LOCAL else f"There is no backup of {seen.host} yet."
+        raise NotFound(what, hint=f"Plan one with run_backup.{seen.of_others}", code="no_backup")
+    if seen.newest is not None and backup in ("", "latest"):
         if seen.doubtful:
             raise InvalidInput(
                 "None of the repository's backups is known to be this lab's, and they are of several labs.",
@@ -120,7 +121,7 @@ def _chosen(seen: Listing, backup: str) -> tuple[str, str]:
     found = [b for b in seen.every if b.id.startswith(backup) or backup.startswith(b.id)]
     if len(found) != 1:
         near = ", ".join(f"{b.id} ({b.time})" for b in seen.backups[:5])
-        hint = f"The newest: {near}.{_elsewhere(seen)}"
+        hint = f"{f'The newest: {near}.' if near else ''}{_elsewhere(seen)}{seen.of_others}".strip()
         raise NotFound(f"There is no backup {backup[:20]!r}.", hint=hint, code="backup_unknown")
     return found[0].id, found[0].time
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,7 @@ def test_each_question_goes_to_the_host_that_its_path_is_on(data: DataHosts, tol
         "photos/db": "nas",
         ".homelab/trash/20260101-000000-restore-photos@nas/photos/db": "nas",
         "films/reel": "local",
-        ".homelab/trash/20260101-000000-x@attic/films/reel": "local",
+        ".homelab/trash/20260101-000000-x@gone/films/reel": "local",
         "apps/wiki": "local",
         ".homelab/trash/20260101-000000-wiki/apps/wiki": "local",
         ".homelab/trash/mine@nas/x": "local",
@@ -115,6 +116,25 @@ def test_nothing_moves_from_one_host_to_another(data: DataHosts, told: dict[str,
     data.move("films/reel", bin_here)
     assert told["nas"].asked == [("move", there, bin_there)]
     assert [words[1] for words in told["local"].asked] == [here, "films/reel"]
+
+
+def test_what_is_in_the_trash_of_a_host_without_a_way_is_out_of_reach_and_not_gone(
+    data: DataHosts, told: dict[str, Told]
+) -> None:
+    """Its backup's stack was removed: a roll-back must not say that the data is there no more."""
+    there = ".homelab/trash/20260101-000000-restore-films@attic/films/reel"
+    asked: tuple[Callable[[], object], ...] = (
+        lambda: data.identity(there),
+        lambda: data.host(there),
+        lambda: data.move(there, "films/reel"),
+        lambda: data.drop_trash("20260101-000000-restore-films@attic"),
+    )
+    for ask in asked:
+        with pytest.raises(EngineUnavailable) as caught:
+            ask()
+        assert caught.value.code == "backup_not_running"
+        assert "backup configure --host attic" in caught.value.hint
+    assert not told["local"].asked
 
 
 def test_the_trash_of_each_is_its_own(data: DataHosts, told: dict[str, Told]) -> None:

@@ -98,3 +98,12 @@ def test_folders_that_were_all_dated_anew_give_the_same(tmp_path: Path) -> None:
     assert [row["summary"] for row in history(lab, 2)] == ["Change 11.", "Change 10."]
     shutil.rmtree(tmp_path / ".homelab/plans")
     assert history(lab, 2) == []
+
+
+@pytest.mark.parametrize("dated_now", [0, 3, 30])
+def test_folders_that_an_archive_dated_long_ago_give_the_same(dated_now: int) -> None:
+    rows = {str(n): NOW + n * APART for n in range(300)}
+    when = {name: made if int(name) >= 300 - dated_now else NOW / 4 for name, made in rows.items()}
+    dated = sorted(((at, name) for name, at in when.items()), key=lambda pair: (-pair[0], int(pair[1])))
+    for limit in (1, 7, 40):
+        assert newest(dated, rows.__getitem__, lambda at: at, limit) == sorted(rows.values(), reverse=True)[:limit]

@@ -158,6 +158,27 @@ def test_data_on_another_host_and_databases_of_swarm_are_in_no_backup() -> None:
     assert not [folder for folder, stack, _ in jobs.owners if stack == "far"]
 
 
+def test_where_this_machine_makes_no_backup_the_first_host_that_does_tells_of_all_that_make_none() -> None:
+    app = "services:\n  app: {image: 'x:1', volumes: ['./data:/d']}\n"
+
+    def on(name: str, host: str, text: str) -> StackFiles:
+        return StackFiles(name, f"{name}/compose.yaml", (f"x-homelab: {{host: {host}}}\n" if host else "") + text)
+
+    makers = [on(f"backup-{h}", h, ENGINE) for h in ("nas", "pi")]
+    apps = [on(name, host, app) for name, host in (("here", ""), ("far", "nas"), ("near", "pi"), ("old", "attic"))]
+    seen = view(Snapshot((*makers, *apps), None))
+    files = {f"backup-{h}/backup.yaml": CONFIG for h in ("nas", "pi")}
+    found = coverage_of(seen, (), lambda _: None, files.get)
+    assert (
+        found.services["here/app"] == "no: not `here/data` (on this machine, which makes no backup: backup configure)"
+    )
+    assert found.services["old/app"].startswith("no: not `old/data` (on host attic, which makes no backup")
+    assert (found.services["far/app"], found.services["near/app"]) == ("yes", "yes")
+    told = {h: jobs_of(seen, parse_config(CONFIG), f"backup-{h}", lambda _: None).uncovered for h in ("nas", "pi")}
+    assert [where for where, _, _ in told["nas"]] == ["here/app", "old/app"]
+    assert told["pi"] == [], "once is enough"
+
+
 def test_a_folder_of_the_same_path_on_another_host_is_not_this_machines() -> None:
     text = "services:\n  tv: {image: 'x:1', volumes: ['/srv/media:/m']}\n"
     far = StackFiles("far", "far/compose.yaml", f"x-homelab: {{host: nas}}\n{text}")

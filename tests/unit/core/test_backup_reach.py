@@ -158,3 +158,14 @@ def test_what_is_the_machines_own_or_in_the_backup_is_not(source: str) -> None:
     text = f"services:\n  app:\n    image: a\n    volumes: ['./app:/c', '{source}:/p']\n"
     snapshot = Snapshot((StackFiles("photos", "photos/compose.yaml", text, env_text="SET=/mnt/media\n"),), None)
     assert jobs(snapshot, "/mnt/media/", "/media").uncovered == []
+
+
+def test_a_folder_of_another_host_outside_of_the_lab_has_no_advice_of_this_machine() -> None:
+    """``backup_paths`` are of this machine alone."""
+    engine = "x-homelab: {host: nas}\nservices:\n  b: {image: r, labels: {homelab.backup: engine}}\n"
+    app = "x-homelab: {host: nas}\nservices:\n  app: {image: a, volumes: ['/srv/films:/f', './in:/i']}\n"
+    found = view(lab(far=engine, films=app))
+    told = jobs_of(found, BackupConfig(repository="/mnt/b"), "far", lambda name: None, ("/srv",), root=ROOT).uncovered
+    assert [(where, what) for where, what, _ in told] == [("films/app", "/srv/films")]
+    assert "backup_paths" not in told[0][2]
+    assert "below the lab's path on that host" in told[0][2]

@@ -422,6 +422,13 @@ def test_a_lab_marks_its_backups_and_lets_go_of_no_others(tmp_path: Path, ident:
     assert f" --tag {let_go} --group-by tags" in forget
 
 
+def test_on_another_host_the_id_that_is_told_counts_and_no_file_of_its_disk(tmp_path: Path) -> None:
+    calls = noted(tmp_path, ident="f" * 32, then="backup", host="nas", told=LAB)
+    (made,) = [c for c in calls if "--exclude-file" in c]
+    assert f"--host lab/nas --tag homelab-host --tag lab-{LAB} " in made
+    assert "lab-ffff" not in made
+
+
 @pytest.mark.parametrize(("known", "told"), [(f'"lab-{LAB}"', "this lab has no id"), ("unasked", "cannot be asked")])
 def test_a_lab_without_an_id_lets_go_of_nothing_where_another_has_one(tmp_path: Path, known: str, told: str) -> None:
     calls = noted(tmp_path, ident="", then="backup", known=known)

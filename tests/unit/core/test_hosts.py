@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from homelab_mcp.core.checks import LintStack, lint
 from homelab_mcp.core.hosts import check_name, parse_hosts, remove_host, set_host
-from homelab_mcp.core.stack_host import host_of, refuse_silent, require, with_host
+from homelab_mcp.core.stack_host import engine_of, host_of, refuse_silent, require, with_host
 from homelab_mcp.core.status_view import rows
-from homelab_mcp.model.errors import EngineUnavailable, InvalidInput, NotFound
+from homelab_mcp.core.yaml12 import load
+from homelab_mcp.model.errors import EngineUnavailable, HomelabError, InvalidInput, NotFound
 from homelab_mcp.model.hosts import DockerHost
 from homelab_mcp.model.observed import StackFiles
 
@@ -107,6 +108,45 @@ def test_a_stack_says_its_host_at_the_top_of_its_file() -> None:
     assert host_of(text) == "nas"
     assert with_host(PORT, "local") == with_host(PORT, "") == PORT
     assert host_of(PORT) == host_of("x-homelab: [") == host_of("x-homelab: {host: 3}") == host_of("") == "local"
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "x-homelab: {host: nas}",
+        "x-homelab:\n  host: nas",
+        '"x-homelab":\n  # where\n\n  engine: swarm\n  host: "nas"  # the box',
+        "x-homelab: {\n  'host': nas,\n}",
+        "x-homelab: {host: nas, engine: swarm",
+        "x-homelab:\n    engine: swarm\n  host: nas # not where the other is",
+        "\ufeffx-homelab:\r\n  host: nas\r",
+        "x-homelab: {host: attic}\nx-homelab: {host: nas}",
+    ],
+)
+@pytest.mark.parametrize("rest", ["services:\n  a: {image: [\n", "services:\n\tb: 1\n", "a: *nobody\n", "---\na: 1\n"])
+def test_a_file_with_a_mistake_in_it_is_where_its_section_says(section: str, rest: str) -> None:
+    for text in (f"{section}\n{rest}", f"services:\n  first: {{}}\n{section}\n{rest}"):
+        with pytest.raises(HomelabError):
+            load(text)
+        assert host_of(text) == "nas"
+        assert (engine_of(text) == "swarm") is ("swarm" in section)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# x-homelab: {host: nas}\na: [",
+        "services:\n  x-homelab: {host: nas}\n  a: [",
+        "x-homelab:\nservices:\n  host: nas\n  a: [",
+        "x-homelab: {ghost: nas}\na: [",
+        "x-homelab: {host: [nas\na: [",
+        "x-homelab: # host: nas\n  a: [",
+    ],
+)
+def test_what_only_looks_like_it_says_no_host(text: str) -> None:
+    with pytest.raises(HomelabError):
+        load(text)
+    assert host_of(text) == "local"
 
 
 @given(st.text(max_size=60))

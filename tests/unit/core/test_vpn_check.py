@@ -57,6 +57,7 @@ def test_what_leaks_is_named(changes: dict[str, Any], words: str) -> None:
         ({}, "", "The host's own address"),
         ({"address": ""}, HOST, "sees the gateway with"),
         ({"servers": None}, HOST, "Which name servers"),
+        ({"clients": (replace(CLIENT, in_network=None, address="", servers=None),)}, HOST, "Whether tool is in"),
         ({"clients": (replace(CLIENT, running=False, address="", servers=None),)}, HOST, "tool does not run"),
     ],
 )

@@ -371,6 +371,20 @@ def test_a_backup_that_is_late_is_told(lab: LocalLab, monkeypatch: pytest.Monkey
     assert [t.as_line() for t in found.troubles] == ["backups: It is late."]
 
 
+def test_what_lies_on_another_host_is_its_own_business(spread: LocalLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's own backup knows what is on hosts that make none; asked of it alone, that is not told."""
+    gaps = ("apps/web: ./x (left out)", "near/app: ./y (on host nas, which makes no backup)")
+    made = Report("/srv/backup", "0 3 * * *", None, "", (), 0, (), gaps, ("It is late.",))
+    monkeypatch.setattr("homelab_mcp.queries.audit.backup_hosts", lambda lab: ("local",))
+    monkeypatch.setattr("homelab_mcp.queries.audit.report", lambda lab, host: made)
+    monkeypatch.setattr("homelab_mcp.queries.backup_everywhere.report", lambda lab, most, host="": made)
+
+    found = {host: str(audit(spread.on(host), "backups").findings) for host in ("local", "nas")}
+
+    assert [gap in found["local"] for gap in (*gaps, "It is late.")] == [True, False, True]
+    assert [gap in found["nas"] for gap in (*gaps, "It is late.")] == [False, True, False]
+
+
 def test_the_command_is_silent_when_all_is_well_and_fails_when_not(root: Path, tmp_path: Path) -> None:
     start = ["--root", str(root), "--files-only", "check"]
     quiet = ["--skip", "drift", "--skip", "host"]

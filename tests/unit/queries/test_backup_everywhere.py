@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 
 from homelab_mcp.core.at_once import at_once
-from homelab_mcp.model.errors import EngineFailed, EngineUnavailable
+from homelab_mcp.model.errors import EngineFailed
 from homelab_mcp.ports import Restic
-from homelab_mcp.queries import backup_everywhere
 from homelab_mcp.queries.backup_everywhere import on_each
 
 pytestmark = pytest.mark.unit
 
 
 class Maker:
-    """One host's; ``gone`` once it gives no sign of life."""
+    """One host's."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.gone, self.goes_on = name, False, threading.Event()
-
-    def knock(self) -> None:
-        if self.gone:
-            raise EngineUnavailable(f"Host {self.name} does not answer.", hint="Look there.", code="host_silent")
+        self.name = name
 
 
 def each(makers: dict[str, Maker], work: Callable[..., Any], said: list[str]) -> dict[str, Any]:
@@ -47,27 +41,6 @@ def test_all_are_at_work_at_the_same_time_and_each_step_says_whose_it_is() -> No
     assert found["local"] == "made"
     assert isinstance(found["nas"], EngineFailed)
     assert sorted(said) == ["local: copying", "nas: copying"]
-
-
-def test_a_host_that_falls_silent_is_given_up_and_a_slow_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup_everywhere, "LOOK_SECONDS", 0.05)
-    makers, said = {n: Maker(n) for n in ("slow", "dead")}, list[str]()
-    ended = threading.Event()
-
-    def work(one: Maker, step: Callable[[str], None]) -> str:
-        if one.name == "dead":
-            one.gone = True
-            ended.wait(20)
-            step("too late")
-            return "late"
-        time.sleep(0.5)
-        return "made"
-
-    found = each(makers, work, said)
-    ended.set()
-    assert found["slow"] == "made"
-    assert isinstance(found["dead"], EngineUnavailable)
-    assert said == []
 
 
 def test_what_a_step_raises_is_raised_here_and_leaves_the_work_to_itself() -> None:

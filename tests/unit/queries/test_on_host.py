@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,9 @@ from homelab_mcp.queries.on_host import Named, in_view, placed
 from homelab_mcp.queries.sign_on import sign_on
 from homelab_mcp.workflow.assembly import applier, approvals
 from homelab_mcp.workflow.init_lab import init_lab
-from homelab_mcp.workflow.proposals import propose_add_service
+from homelab_mcp.workflow.proposals import propose_add_service, propose_rollback
 from homelab_mcp.workflow.propose_changes import propose_remove_service
+from homelab_mcp.workflow.propose_env import propose_env
 
 PIN, CLI = "1234abcd", Requester("cli")
 HOSTS = "hosts:\n  nas: {address: 'ssh://root@nas.invalid', private: 192.168.1.20}\n"
@@ -50,6 +52,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, host in (("here", ""), ("there", "nas"), ("gone", "nas")):
         options = {"name": name, "subdomain": name, **OPEN}
         apply(root, propose_add_service(at(root), "whoami", name, options, CLI, host=host).id)
+    apply(root, propose_env(at(root), "gone", {"NOTE": "x"}, CLI).id)
     apply(root, propose_remove_service(at(root), "gone", "gone", CLI, data="keep", env="keep").id)
     return root
 
@@ -89,6 +92,7 @@ def test_routes_and_certificates_are_told_by_who_serves_the_page(root: Path) -> 
     with pytest.raises(InvalidInput) as refused:
         cert_facts(at(root).on("nas"), ["here.lab.test"])
     assert refused.value.code == "other_host"
+    assert cert_facts(at(root).on("nas"), ["thre.lab.test"]).hosts == {"thre.lab.test": ""}, "a name that is nowhere"
 
 
 def test_history_goes_by_where_a_stack_is_or_was(root: Path) -> None:
@@ -101,9 +105,60 @@ def test_history_goes_by_where_a_stack_is_or_was(root: Path) -> None:
     every = told("")
     nas = told("nas")
     assert [s for s in every if "there" in s or "gone" in s] == nas
-    assert len(nas) == 3
-    # The core's file of routes to other hosts was written as well.
-    assert set(told("local")) == set(every)
+    assert len(nas) == 4
+    # The core's file of routes to other hosts was written as well; a variable of ``gone`` is in no such file.
+    assert [s for s in every if s not in told("local")] == ["Change NOTE of stack gone"]
+    rows = history(at(root).on("nas"), 20)
+    assert [row for n in range(4) for row in history(at(root).on("nas"), 1, n)] == rows
+
+
+def test_a_stack_of_which_nobody_can_tell_is_in_the_history_of_each_host(root: Path, tmp_path: Path) -> None:
+    """Of ``gone`` the one plan is left that did not write its compose file."""
+    copy = tmp_path / "stacks"
+    shutil.copytree(root, copy)
+    for row in history(at(copy), 20):
+        if "gone" in row["summary"] and "NOTE" not in row["summary"]:
+            shutil.rmtree(copy / ".homelab/plans" / row["plan_id"])
+    for host in ("nas", "local"):
+        assert history(at(copy).on(host), 1)[0]["summary"] == "Change NOTE of stack gone", host
+
+
+def test_a_roll_back_is_of_that_host_alone(root: Path) -> None:
+    plans = {row["summary"]: row["plan_id"] for row in history(at(root), 20)}
+    first = {name: next(i for s, i in plans.items() if f" {name}" in s) for name in ("traefik", "here", "there")}
+    first["gone"] = plans["Change NOTE of stack gone"]
+
+    def found(host: str, name: str, **more: str) -> str:
+        try:
+            placed(at(root).on(host), Named(("stack",), plan="plan_id"), {"plan_id": first[name], **more})
+        except InvalidInput as error:
+            assert error.code == "other_host"
+            return error.message
+        return ""
+
+    for name in ("there", "gone"):
+        for to in ({}, {"to": "only"}, {"to": "before"}, {"to": "after"}):
+            assert not found("nas", name, **to), (name, to)
+            assert " on host nas, not on local." in found("local", name, **to), (name, to)
+    assert not found("nas", "here", to="after")
+    assert found("nas", "here") == "What that plan changed is on host local, not on nas."
+    assert (
+        found("nas", "here", to="before") == "What was changed since is not on host nas alone, but also on host local."
+    )
+    assert "also on host nas." in found("local", "here", to="before")
+    assert not found("local", "here")
+    assert not found("nas", "here", to="before", stack="there"), "a stack alone is put back"
+    assert found("nas", "here", stack="there"), "one plan is taken back whole, whatever stack is named"
+    assert found("nas", "here", to="only", stack="there")
+
+
+def test_what_is_planned_is_of_that_host(root: Path) -> None:
+    """The same lab goes back to before a stack of nas by what its tools make of it: this machine's stacks stay."""
+    plans = {row["summary"]: row["plan_id"] for row in history(at(root), 20)}
+    plan = propose_rollback(at(root), next(i for s, i in plans.items() if " there" in s), CLI, to="before")
+    changed = {e.path.partition("/")[0] for e in plan.draft.edits if not e.derived}
+    assert changed
+    assert changed <= {"there", "gone"}
 
 
 def test_a_check_is_of_that_host_and_the_machine_s_own_business_is_left_to_it(root: Path) -> None:

@@ -34,7 +34,7 @@ services:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     (tmp_path / "homelab.yaml").write_text("domain: lab.test\n")
-    (tmp_path / "hosts.yaml").write_text("hosts:\n  nas: {address: 'ssh://root@192.168.1.30'}\n")
+    (tmp_path / "hosts.yaml").write_text("hosts:\n  nas: {address: 'ssh://root@192.168.1.20'}\n")
     (tmp_path / "global.env").write_text("NAS_ADDRESS=192.168.1.30\n")
     for name, text in (("core", CORE), ("media", MEDIA), ("attic", ATTIC), ("odd", "a: [")):
         (tmp_path / name).mkdir()
@@ -89,6 +89,23 @@ async def test_one_stack_alone_and_page_by_page(root: Path) -> None:
         pages += page["findings"]
         offset = page.get("next_offset")
     assert pages == whole["findings"]
+
+
+async def test_what_another_machine_takes_down_here_is_told(root: Path) -> None:
+    """Traefik is on the lab's own machine, and serves a service of nas; its file server takes one of here down."""
+    labels = '{traefik.enable: "true", traefik.http.routers.page.rule: Host(`page.lab.test`)}'
+    (root / "attic/compose.yaml").write_text(f"{ATTIC}  page: {{image: a:1, restart: always, labels: {labels}}}\n")
+    found = await told(root, host="nas")
+    assert found["counts"] == {"services": 2, "failures": len(found["findings"])}
+    assert "unseen" not in found
+    rows = {row["failure"]: row for row in found["findings"]}
+    assert rows["core/traefik is down"]["down"] == {"its address is served by it": ["attic/page"]}
+    assert list(rows["The machine of the lab is lost"]["down"].values()) == [["attic/page"]]
+    assert "The file server 192.168.1.30 is lost" not in rows, "it takes nothing of nas down"
+    local = await told(root, host="local")
+    assert "attic/" not in str([{**row, "note": ""} for row in local["findings"]])
+    assert "odd" in str(local["unseen"])
+    assert "The file server 192.168.1.30 is lost" in {row["failure"] for row in local["findings"]}
 
 
 async def test_a_stack_that_is_not_there_is_refused(root: Path) -> None:

@@ -243,7 +243,10 @@ async def test_a_host_that_there_is_not(lab: LocalLab, tmp_path: Path) -> None:
             failed, text = await ask(alone, tool, **ASKED[tool], host="nas")
             assert failed, tool
             assert "There is no host 'nas'. There are: local. " in text, (tool, text)
-        assert "not a text" in (await ask(client, "lab_status", host=["nas"]))[1]
+        odds: tuple[Any, ...] = (["nas"], [], {}, 5, 0, False)
+        for odd in odds:
+            assert "not a text" in (await ask(client, "lab_status", host=odd))[1], odd
+        assert await ask(client, "lab_status", host=None) == await ask(client, "lab_status")
     assert plans(lab) == plans(one) == 0
 
 
@@ -305,6 +308,21 @@ async def test_readers_tell_what_is_there_alone(lab: LocalLab) -> None:
     assert {row["service"] for row in found["mounts"]} == {"media/app"}
     assert "notes" not in found
     assert (await told(lab, "search_catalog", host="nas", query="jellyfin"))["total"] > 0
+
+
+async def test_a_stack_that_nobody_can_parse_stays_on_its_host(lab: LocalLab) -> None:
+    (Path(lab.root) / "nas-watch/compose.yaml").write_text(f"{WATCH}    ports: [\n")
+    for more in ({}, {"stack": "nas-watch"}):
+        found = await told(lab, "validate_compose", host="nas", **more)
+        assert not found["ok"]
+        assert "nas-watch/compose.yaml" in str(found["findings"])
+    found = await told(lab, "lab_status", host="nas")
+    assert [(row["stack"], row["state"]) for row in found["services"]] == [("nas-watch", "unreadable")]
+    assert "nas-watch/compose.yaml" in str((await told(lab, "review_changes", host="nas"))["findings"])
+    assert "nas-watch" not in json.dumps(await told(lab, "lab_status", host="local"))
+    failed, text = await asked(lab, "resolve_drift", stack="nas-watch", how="adopt", host="local")
+    assert failed
+    assert "Stack nas-watch is on host nas" in text
 
 
 async def test_a_host_of_its_own_hides_no_neighbour_from_the_checker(lab: LocalLab) -> None:

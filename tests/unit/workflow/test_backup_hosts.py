@@ -236,7 +236,8 @@ def test_each_host_sees_its_own_backups_in_a_repository_that_they_share(lab: Loc
         {"short_id": one, "time": f"2026-01-0{n}T00:00:00Z", "tags": ["homelab", tag], "hostname": host}
         for n, (one, host) in enumerate([("a", "lab"), ("b", "lab/nas"), ("c", "lab"), ("d", "lab/attic")], 1)
     ]
-    seen = SimpleNamespace(files=lab.files, restic_at=lambda _: SimpleNamespace(read=lambda *_, **__: json.dumps(raw)))
+    restic = SimpleNamespace(read=lambda *_, **__: json.dumps(raw))
+    seen = SimpleNamespace(files=lab.files, hosts=lab.hosts, restic_at=lambda _: restic)
     found = {h: [b.id for b in listing(cast(Lab, cast(Any, seen)), h).backups] for h in (LOCAL, "nas", "attic")}
     assert found == {LOCAL: ["c", "a"], "nas": ["b"], "attic": ["d"]}
     all_ = listing(cast(Lab, cast(Any, seen)), "nas")

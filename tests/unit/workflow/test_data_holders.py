@@ -365,7 +365,7 @@ def test_a_restore_is_refused_at_once_only_for_what_it_would_move_for_sure(
     lab.bench.compose.up("tv", ())
     lab.bench.docker.besides_now.append(running("psql", f"{lab.root}/media/db"))
 
-    def chosen(_lab: object, _seen: object, _backup: str) -> tuple[str, str]:
+    def chosen(_seen: object, _backup: str) -> tuple[str, str]:
         raise NotFound("None.", code="no_backup")
 
     monkeypatch.setattr(propose_restore, "_chosen", chosen)

@@ -85,6 +85,13 @@ def test_a_stack_does_not_leave_its_containers_behind(lab: LocalLab) -> None:
     assert refusal(lab, draft(COMPOSE, NAS), snapshot(NAS)).code == "other_host"
 
 
+def test_a_stack_with_a_mistake_in_its_file_is_planned_for_on_its_host(lab: LocalLab) -> None:
+    broken = f"{NAS}    ports: [\n"
+    found = settled(lab, draft(NAS, broken), snapshot(broken))
+    assert [a.name for a in found.actions if a.kind is ActionKind.CREATE_NETWORK] == ["nas/front"]
+    assert refusal(lab, draft(COMPOSE, broken), snapshot(broken)).code == "other_host"
+
+
 def test_what_needs_that_hosts_disk_is_refused(lab: LocalLab) -> None:
     from dataclasses import replace
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from homelab_mcp.core.backup_config import BackupConfig
@@ -24,8 +24,12 @@ class Maker:
     host: str = LOCAL
 
 
-def run_backup(makers: Sequence[Maker]) -> Draft:
-    """A draft that makes a backup now, on all of these hosts at the same time; there is one at least."""
+def run_backup(makers: Sequence[Maker], left: Mapping[str, str] | None = None) -> Draft:
+    """A draft that makes a backup now, on all of these hosts at the same time; there is one at least.
+
+    ``left`` are those that would make one too and cannot: why, by the host.
+    """
+    left = left or {}
     first = makers[0]
     dumped = _some([f"{d.stack}/{d.service} ({d.kind})" for m in makers for d in m.jobs.dumps])
     missing = _some([f"{where}: {what}" for m in makers for where, what, _ in m.jobs.uncovered])
@@ -40,8 +44,9 @@ def run_backup(makers: Sequence[Maker]) -> Draft:
     ]
     if missing:
         told.append(f"Not in it: {missing}.")
+    told += [f"No backup is made of {_named(host)}: {why}" for host, why in left.items()]
     places = dict.fromkeys(m.config.repository for m in makers)
-    of = "the lab" if [m.host for m in makers] == [LOCAL] else ", ".join(_named(m.host) for m in makers)
+    of = "the lab" if [*(m.host for m in makers), *left] == [LOCAL] else ", ".join(_named(m.host) for m in makers)
     return Draft(
         operation="run_backup",
         summary=f"Make a backup of {of} to {', '.join(places)} now"[:300],
@@ -49,7 +54,10 @@ def run_backup(makers: Sequence[Maker]) -> Draft:
         actions=tuple(
             EngineAction(ActionKind.BACKUP, "As its clock does.", m.stack, (m.service,), name=_name(m)) for m in makers
         ),
-        risks=tuple(RiskReason(Risk.MEDIUM, _goes(m)) for m in makers),
+        risks=(
+            *(RiskReason(Risk.MEDIUM, _goes(m)) for m in makers),
+            *(RiskReason(Risk.MEDIUM, f"No backup is made of {_named(host)}, which cannot be asked.") for host in left),
+        ),
         notes=tuple(told),
         undo="Nothing of the lab is changed; what is in the repository stays there.",
         target=first.service,
