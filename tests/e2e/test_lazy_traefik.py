@@ -16,6 +16,7 @@ import pytest
 
 from homelab_mcp.core.derived import LabAfter
 from homelab_mcp.core.derived.sablier import sablier_file
+from homelab_mcp.core.lazy_hosts import NOBODY
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.model.lab import LabSettings
 from homelab_mcp.model.observed import Snapshot, StackFiles
@@ -108,11 +109,14 @@ def test_real_traefik_loads_the_file_and_asks_for_log_in_before_it_wakes_anybody
         (folder / "sablier.yml").write_text(derived(sablier.url))
         (folder / "routes.yml").write_text(
             "http:\n"
-            f"  middlewares: {{auth: {{forwardAuth: {{address: '{login}'}}}}}}\n"
+            "  middlewares:\n"
+            f"    auth: {{forwardAuth: {{address: '{login}'}}}}\n"
+            f"    nobody: {{plugin: {{sablier: {{sablierUrl: '{NOBODY}', group: a, dynamic: {{displayName: a}}}}}}}}\n"
             f"  services: {{wiki: {{loadBalancer: {{servers: [{{url: '{wiki}'}}]}}}}}}\n"
             "  routers:\n"
             "    wiki: {rule: 'Host(`wiki.lab.test`)', service: wiki, middlewares: [auth, sablier-wiki]}\n"
             "    api: {rule: 'Host(`api.lab.test`)', service: wiki, middlewares: [sablier-api]}\n"
+            "    shut: {rule: 'Host(`shut.lab.test`)', service: wiki, middlewares: [nobody]}\n"
         )
         log = tmp_path / "traefik.log"
         with log.open("wb") as out:
@@ -138,6 +142,7 @@ def test_real_traefik_loads_the_file_and_asks_for_log_in_before_it_wakes_anybody
                     return {r["name"] for r in json.loads(get(admin, "/api/http/routers")[1])} >= {
                         "wiki@file",
                         "api@file",
+                        "shut@file",
                     }
                 except (OSError, ValueError):
                     return False
@@ -152,6 +157,8 @@ def test_real_traefik_loads_the_file_and_asks_for_log_in_before_it_wakes_anybody
             assert get(web, Host="wiki.lab.test", Cookie="person") == (200, "the wiki")
             first = sablier.asked[0]
             assert (first["strategy"], first["group"], first["session_duration"]) == ("dynamic", "wiki", "5m")
+            status, text = get(web, Host="shut.lab.test")
+            assert (status, "the wiki" in text) == (500, False), "who has no Sablier is shut, and not open"
             get(web, Host="api.lab.test")
             assert (sablier.asked[-1]["strategy"], sablier.asked[-1]["timeout"]) == ("blocking", "1m")
         finally:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from homelab_mcp.core.homepage_elsewhere import entry_of
+from homelab_mcp.core.homepage_elsewhere import entry_of, told_of
 from homelab_mcp.core.host_routes import HostRoute
 from homelab_mcp.core.labels import COMPANION_OF, SERVICE
 from homelab_mcp.core.operations.lab_view import Known, LabView
@@ -90,8 +90,7 @@ def external_entries(settings: LabSettings, elsewhere: Iterable[HostRoute] = ())
         told["siteMonitor"] = route.url
         groups.setdefault(route.group or "Network", []).append({route.shown(name): told})
     for _, one in sorted(reached.items()):
-        labels = one.service.labels
-        name, group = labels.get("homepage.name", ""), labels.get("homepage.group", "")
+        name, group = told_of(one.service, "name"), told_of(one.service, "group")
         if name and group:
             groups.setdefault(group, []).append({name: entry_of(one)})
     return [{group: entries} for group, entries in sorted(groups.items())]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -44,6 +45,12 @@ def parse_hosts(text: str | None) -> HostsSettings:
 def private_addresses(text: str | None) -> dict[str, str]:
     """The address that routes to each host's services go to, "" where none is known. Raises InvalidInput."""
     return {name: host.routes_to for name, host in parse_hosts(text).hosts.items()}
+
+
+def machine_addresses(text: str | None) -> dict[str, set[str]]:
+    """Host -> its addresses in its entry: the private one and that of ssh:// or tcp://. Raises InvalidInput."""
+    hosts = parse_hosts(text).hosts
+    return {n: {a for a in (h.private, urlsplit(h.address).hostname) if a} for n, h in hosts.items()}
 
 
 def check_name(name: str) -> None:

@@ -8,6 +8,7 @@ address and nowhere else, as those of routed services are.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from homelab_mcp.core import host_routes, lazy
 from homelab_mcp.core.compose_meaning import record_of
@@ -15,6 +16,30 @@ from homelab_mcp.core.monitoring import reached
 from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LOCAL
+
+NOBODY = "http://127.0.0.1:9"
+"""Asked where no Sablier is reached. Nobody answers there, so the plugin says 500: the route is shut, and not open.
+
+Source: sablierapp/sablier-traefik-plugin ``main.go``, ``ServeHTTP``. Without a middleware of that name Traefik drops
+the router, and the linter refuses every plan.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waker:
+    """Whose Sablier is asked for a group.
+
+    Args:
+        one: how the group sleeps.
+        host: whose Sablier.
+        url: where it is asked; "" where it is not reached.
+        why: why not.
+    """
+
+    one: lazy.Lazy
+    host: str
+    url: str
+    why: str
 
 
 def traefik_of(lab: LabView) -> Known | None:
@@ -60,6 +85,34 @@ def asked_at(lab: LabView, host: str, addresses: Mapping[str, str]) -> tuple[str
         return "", f"host {host} has a Traefik of its own"
     at, why = reached(traefik, server, lazy.PORT, addresses)
     return (f"http://{at}", "") if at else ("", why)
+
+
+def wakers(lab: LabView, addresses: Mapping[str, str]) -> dict[str, Waker]:
+    """Group -> who wakes it. Traefik's middleware has the group's name, so of several hosts the first has it.
+
+    That is this machine, then those that its Traefik leads to, by name. Arguments as of :func:`asked_at`.
+    """
+    found: dict[str, Waker] = {}
+    hosts = {s.host for s in lab.services}
+    for host in sorted(hosts, key=lambda h: (h != LOCAL, host_routes.has_own_traefik(lab, h), h)):
+        if sleepers := lazy.sleepers(lab.on(host)):
+            url, why = asked_at(lab, host, addresses)
+            found = {one.group: Waker(one, host, url, why) for one in sleepers.values()} | found
+    return found
+
+
+def unwoken(lab: LabView, addresses: Mapping[str, str]) -> dict[str, str]:
+    """``stack/service`` -> why nobody wakes it, of those that sleep. Arguments as of :func:`asked_at`."""
+    by_group, hosts = wakers(lab, addresses), {s.where: s.host for s in lab.services}
+    found: dict[str, str] = {}
+    for where, one in lazy.sleepers(lab).items():
+        waker = by_group[one.group]
+        if waker.host != hosts[where]:
+            place = "this machine" if waker.host == LOCAL else f"host {waker.host}"
+            found[where] = f"its group {one.group} is one of {place} too, whose Sablier is asked"
+        elif not waker.url:
+            found[where] = f"the Sablier of {waker.host} cannot wake it: {waker.why}"
+    return found
 
 
 def check_led_to(lab: LabView, service: Known, addresses: Mapping[str, str]) -> None:

@@ -6,17 +6,16 @@ daemon; a failing health check alone restarts nothing); willfarrell/docker-autoh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 
-from homelab_mcp.core.access import routers_of, same_middleware
+from homelab_mcp.core.access import routers_of
 from homelab_mcp.core.audit.keeping import keeps_data
 from homelab_mcp.core.host_routes import has_own_traefik
-from homelab_mcp.core.kept_routes import is_traefik
-from homelab_mcp.core.network_sharers import owner_of
 from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.core.service_facts import environment_of
-from homelab_mcp.core.survival_shares import shares_lost
+from homelab_mcp.core.survival_gates import Gate, gates_of, with_gates
+from homelab_mcp.core.survival_shares import HELD, WAITS, Uncovered, gone_beside, gone_with, shares_lost, shares_of
 from homelab_mcp.core.survival_standby import Failure, with_standby
 from homelab_mcp.core.survival_swarm import UNASKED, Fate, bound_to, fate, in_swarm
 from homelab_mcp.model.lab import LOCAL, LabSettings
@@ -34,10 +33,11 @@ def survival(
     settings: LabSettings,
     *,
     checked: Collection[str] | None,
-    uncovered: Collection[str] | None,
+    uncovered: Uncovered | None,
     nodes: Sequence[Node] = (),
     standbys: Sequence[StandbySeen] = (),
     backed: Collection[str] = (LOCAL,),
+    addresses: Mapping[str, Collection[str]] = MappingProxyType({}),
     unread: Collection[str] = (),
 ) -> list[Failure]:
     """Every failure that was thought through, the smallest first.
@@ -46,10 +46,11 @@ def survival(
         lab: the lab's services.
         settings: the lab's.
         checked: ``stack/service`` whose containers have a health check; None: no engine could be asked.
-        uncovered: ``stack/service`` with data that the lab's backups do not hold; None: the lab makes none.
+        uncovered: ``stack/service`` -> what of its data the lab's backups do not hold; None: the lab makes none.
         nodes: the Swarm's, where this machine manages one and was asked.
         standbys: of the core, on hosts that were asked.
         backed: Docker hosts that make backups.
+        addresses: of each Docker host beside the lab's machine; one of these is a file server's where both are one.
         unread: of others that make some, whose settings cannot be read.
     """
     services = [s for s in lab.services if not _ends_by_itself(s, lab)]
@@ -63,12 +64,21 @@ def survival(
         ),
         _judged("Docker or a machine starts anew", services, _after_boot),
     ]
-    found += _gates(lab, settings, services)
-    found += shares_lost(lab, services, uncovered, backed)
-    for host in sorted({s.host for s in services}, key=lambda h: (h != LOCAL, h)):
-        lost = _lost(host, lab, services, uncovered if host in backed else None, nodes)
-        if host in unread:
-            lost = replace(lost, note=_UNREAD)
+    gates = list(gates_of(lab, settings, services))
+    found += [_without(gate, services) for gate in gates]
+    shares = shares_of(lab, services)
+    hosts = {s.host for s in services}
+    machines = {a.lower(): host for host, those in addresses.items() if host in hosts for a in those}
+    found += shares_lost(services, shares, machines, uncovered, backed, gates)
+    for host in sorted(hosts, key=lambda h: (h != LOCAL, h)):
+        on_it = {w: [s for s in those if machines.get(s.server.lower()) == host] for w, those in shares.items()}
+        beside = {w: [s for s in those if s not in on_it[w]] for w, those in shares.items()}
+        mounting = {s.where: on_it[s.where][0].why for s in services if s.host != host and on_it[s.where]}
+        gone = {s.where for s in services if s.host == host and gone_beside(s, beside[s.where], uncovered, backed)}
+        gone |= {s.where for s in services if s.host != host and gone_with(s, on_it[s.where], uncovered, backed)}
+        note = "The lab makes no backup." if host == LOCAL else f"No backup is made on {host}."
+        note = HELD if uncovered is not None and host in backed else _UNREAD if host in unread else note
+        lost = _lost(host, lab, services, nodes, gates, mounting=mounting, gone=gone, note=note)
         found.append(with_standby(lost, lab, settings, standbys) if host == LOCAL else lost)
     found += [_node_lost(node, services, nodes) for node in nodes if not node.here]
     return found
@@ -115,39 +125,34 @@ def _heals(one: Known, service: Known) -> bool:
     return label == "all" or service.labels.get(label, "").lower() == "true"
 
 
-def _gates(lab: LabView, settings: LabSettings, services: list[Known]) -> Iterator[Failure]:
-    """What many services go through: Traefik, the log-in, a VPN's gateway."""
-    routed = [s for s in services if routers_of(s.labels) and not has_own_traefik(lab, s.host)]
-    for traefik in (s for s in services if s.host == LOCAL and is_traefik(s)):
-        down = {s.where: "its address is served by it" for s in routed}
-        yield _without(f"{traefik.where} is down", services, {traefik.where: "it is it", **down})
-    login = settings.sso_middleware
-    behind = [s for s in routed if any(same_middleware(m, login) for r in routers_of(s.labels) for m in r.middlewares)]
-    if behind:
-        down = {s.where: "nobody gets past the log-in" for s in behind}
-        yield _without(f"The log-in ({login}) is down", services, down)
-    for owner in services:
-        inside = [s for s in services if s.stack == owner.stack and owner_of(s.data) == owner.name]
-        if inside:
-            down = {owner.where: "it is it", **{s.where: "it has no network without it" for s in inside}}
-            yield _without(f"{owner.where} is down", services, down)
-
-
-def _without(what: str, services: list[Known], down: Mapping[str, str]) -> Failure:
-    return Failure(what, tuple(s.where for s in services if s.where not in down), down)
+def _without(gate: Gate, services: list[Known]) -> Failure:
+    down = gate.down("the log-in" if gate.what != gate.where else "it")
+    if gate.what == gate.where:
+        down = {gate.where: "it is it", **down}
+    return Failure(f"{gate.what} is down", tuple(s.where for s in services if s.where not in down), down)
 
 
 def _lost(
-    host: str, lab: LabView, services: list[Known], uncovered: Collection[str] | None, nodes: Sequence[Node]
+    host: str,
+    lab: LabView,
+    services: list[Known],
+    nodes: Sequence[Node],
+    gates: Sequence[Gate],
+    *,
+    mounting: Mapping[str, str],
+    gone: Collection[str],
+    note: str,
 ) -> Failure:
-    """A machine that does not come back."""
+    """A machine that does not come back, with those of other hosts who mount a share of it."""
     here = next((n for n in nodes if n.here), None)
-    down: dict[str, str] = {}
+    down: dict[str, str] = dict(mounting)
+    stopped = set(mounting)
     unknown: dict[str, str] = {}
     for one in services:
         if one.host == host and in_swarm(one):
             found = fate(one, here, nodes) if here else Fate(UNASKED)
             why = found.why
+            stopped |= {one.where} if why else set()
             if not why and routers_of(one.labels) and not has_own_traefik(lab, one.host):
                 runs = "" if found.unknown else "it runs on, but "
                 why = f"{runs}its address, certificate and log-in are on this machine"
@@ -157,23 +162,19 @@ def _lost(
                 unknown[one.where] = found.unknown
         elif one.host == host:
             down[one.where] = "it runs there and nowhere else"
+            stopped.add(one.where)
         elif host == LOCAL and routers_of(one.labels) and not has_own_traefik(lab, one.host):
             down[one.where] = "it runs on, but its address, certificate and log-in are on this machine"
+    down = with_gates(down, stopped, gates)
+    unknown = {where: why for where, why in unknown.items() if where not in down}
     elsewhere = [n for n in nodes if not n.here]
-    mine = [s for s in services if s.host == host and keeps_data(s) and not any(bound_to(s, n) for n in elsewhere)]
-    gone = [s.where for s in mine if uncovered is None or s.where in uncovered]
-    if uncovered is None:
-        note = "The lab makes no backup." if host == LOCAL else f"No backup is made on {host}."
-    else:
-        note = (
-            "What the backup holds comes back on a new machine, if its repository is elsewhere and a restore was tried."
-        )
+    lost = [s.where for s in services if s.where in gone and not any(bound_to(s, n) for n in elsewhere)]
     return Failure(
         f"The machine {'of the lab' if host == LOCAL else host} is lost",
         tuple(s.where for s in services if s.where not in down and s.where not in unknown),
         down,
-        tuple(gone),
-        note,
+        tuple(lost),
+        f"{note} {WAITS}" if mounting else note,
         unknown,
     )
 

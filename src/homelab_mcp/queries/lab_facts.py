@@ -61,15 +61,19 @@ def lab_facts(lab: Lab, *, coming_networks: Collection[str] = ()) -> LabFacts:
 
 
 def _hosts(lab: Lab) -> dict[str, str] | None:
+    """Private addresses; none are known by a ``hosts.yaml`` that cannot be read, as for the files made from it."""
     try:
         text = lab.files.read(HOSTS_FILE)
-        if text is None:
-            return None
-        from homelab_mcp.core.hosts import private_addresses
-
-        return private_addresses(text)
     except HomelabError:
         return None
+    if text is None:
+        return None
+    from homelab_mcp.core.hosts import private_addresses
+
+    try:
+        return private_addresses(text)
+    except HomelabError:
+        return {}
 
 
 def _settings(lab: Lab) -> LabSettings | None:

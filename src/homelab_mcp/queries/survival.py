@@ -7,6 +7,7 @@ from typing import Any
 
 from homelab_mcp.core import backup_jobs
 from homelab_mcp.core.backup_config import parse_config
+from homelab_mcp.core.hosts import machine_addresses
 from homelab_mcp.core.operations.lab_view import LabView, view
 from homelab_mcp.core.standby import core_stacks
 from homelab_mcp.core.survival import survival
@@ -69,7 +70,15 @@ def failures(lab: Lab, known: LabView) -> list[Failure]:
         standbys=_standbys(lab, known),
         backed=backed,
         unread=tuple(h for h in backup_jobs.engines_of(known) if h not in backed),
+        addresses=_addresses(lab),
     )
+
+
+def _addresses(lab: Lab) -> dict[str, set[str]]:
+    try:
+        return machine_addresses(lab.files.read(HOSTS_FILE))
+    except HomelabError:
+        return {}
 
 
 def _nodes(lab: Lab, known: LabView) -> tuple[Node, ...]:
@@ -99,8 +108,8 @@ def _checked(lab: Lab) -> set[str] | None:
         return None
 
 
-def _backed(lab: Lab, known: LabView) -> tuple[set[str] | None, tuple[str, ...]]:
-    """Services with data that the lab's backups leave out, and the hosts that make backups.
+def _backed(lab: Lab, known: LabView) -> tuple[dict[str, set[str]] | None, tuple[str, ...]]:
+    """What of which services the lab's backups leave out, and the hosts that make backups.
 
     A host whose settings say nothing is left out of those: whether its backup holds anything is not known. None for the
     services where no host makes any.
@@ -112,7 +121,8 @@ def _backed(lab: Lab, known: LabView) -> tuple[set[str] | None, tuple[str, ...]]
         except NotFound:
             return None
 
-    found, hosts, paths = set[str](), list[str](), lab.settings.backup_paths
+    found: dict[str, set[str]] = {}
+    hosts, paths = list[str](), lab.settings.backup_paths
     engines = backup_jobs.engines_of(known)
     for host, engine in engines.items():
         try:
@@ -123,5 +133,6 @@ def _backed(lab: Lab, known: LabView) -> tuple[set[str] | None, tuple[str, ...]]
         except HomelabError:
             continue
         hosts.append(host)
-        found |= {where for where, _, _ in jobs.uncovered}
+        for where, what, _ in jobs.uncovered:
+            found.setdefault(where, set()).update(what.split(", "))
     return (found if engines else None), tuple(hosts)

@@ -15,7 +15,7 @@ from homelab_mcp.model.definition import ServiceDefinition
 from homelab_mcp.model.errors import HomelabError, NotFound
 from homelab_mcp.model.lab import SETTINGS_FILE, LabSettings
 from homelab_mcp.model.observed import Snapshot
-from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Verification
+from homelab_mcp.model.plan import ActionKind, Draft, EngineAction, FileEdit, Risk, RiskReason, Verification
 from homelab_mcp.ports import Lab
 from homelab_mcp.queries.find import stacks_with
 from homelab_mcp.workflow.derive_anew import UP, made_anew
@@ -61,6 +61,7 @@ def with_derived(lab: Lab, draft: Draft, snapshot: Snapshot, derivations: Iterab
         draft,
         edits=tuple(edits.values()),
         actions=(*draft.actions, *restarts),
+        risks=(*draft.risks, *(RiskReason(Risk.HIGH, f.risk) for f in found if f.risk)),
         also_verify=(*draft.also_verify, *(Verification(a.stack, a.services) for a in restarts)),
         notes=(*draft.notes, *dict.fromkeys([*(told.get(f.path, f.why) for f in found), *told.values()])),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from homelab_mcp.core import lazy, lazy_hosts
+from homelab_mcp.core.after import stacks_after
 from homelab_mcp.core.compose_meaning import RECORD
 from homelab_mcp.core.drafts import then
 from homelab_mcp.core.generator import Generated
@@ -14,6 +15,7 @@ from homelab_mcp.core.operations.lazy_request import LazyRequest
 from homelab_mcp.core.operations.remove_service import remove_service
 from homelab_mcp.core.operations.request import AddServiceRequest, RemoveServiceRequest, ServiceOptions
 from homelab_mcp.core.service_edit import ServiceEdit
+from homelab_mcp.model.errors import InvalidInput
 from homelab_mcp.model.lab import LOCAL
 from homelab_mcp.model.observed import Snapshot
 from homelab_mcp.model.plan import Draft
@@ -68,6 +70,22 @@ def going(lab: Lab, before: Snapshot, after: Snapshot, stack: str, name: str) ->
         return None
     asked = RemoveServiceRequest(stack=server.stack, service=server.name)
     return remove_service(after, lab.settings, asked, find=lab.catalog.get, root=lab.roots)
+
+
+def refuse_plugin_gone(before: Snapshot, draft: Draft) -> None:
+    """Refuse a roll-back that takes Sablier's plugin from Traefik while somebody sleeps.
+
+    Raises InvalidInput (``has_dependents``).
+    """
+    then = view(replace(before, stacks=stacks_after(before.stacks, draft.edits)))
+    was, now = lazy_hosts.traefik_of(view(before)), lazy_hosts.traefik_of(then)
+    asleep = lazy.sleepers(then)
+    if asleep and was and now and lazy.has_plugin(was) and not lazy.has_plugin(now):
+        raise InvalidInput(
+            f"Traefik would lose Sablier's plugin, and these still sleep: {', '.join(asleep)}.",
+            hint="Turn their lazy loading off first (set_lazy_loading), or roll back to before that apply.",
+            code="has_dependents",
+        )
 
 
 def joined(asked: Draft, server: Draft, *, first: Draft) -> Draft:

@@ -115,6 +115,7 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
     from homelab_mcp.core.operations.rollback import rollback
     from homelab_mcp.core.operations.rollback_to import Step, rollback_to
     from homelab_mcp.queries.history import applied, unrecorded
+    from homelab_mcp.workflow.lazy_server import refuse_plugin_gone
 
     if to not in ("", "before", "after"):
         raise InvalidInput(f"{to!r} is not a point in time.", hint="Use before, after, or nothing.")
@@ -151,6 +152,7 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
             host_of=lab.placed_data.host,
         )
         draft = standing_still(draft, snapshot, [plan], root=lab.roots, later=later)
+        refuse_plugin_gone(snapshot, draft)
         return plan_of(lab, draft, snapshot, requester)
     steps = [Step(p, lab.plans.load_undo(p.id)) for p in (later if to == "after" else [plan, *later])]
     commit = lab.plans.status(plan_id).commit
@@ -174,6 +176,7 @@ def propose_rollback(lab: Lab, plan_id: str, requester: Requester, *, to: str = 
         told = f"Not taken back, as each call of a service's API is taken back by itself: {'; '.join(calls[:5])}."
         draft = replace(draft, notes=(*draft.notes, told))
     draft = standing_still(draft, snapshot, [s.plan for s in steps], root=lab.roots)
+    refuse_plugin_gone(snapshot, draft)
     return plan_of(lab, draft, snapshot, requester)
 
 

@@ -55,11 +55,44 @@ def test_what_a_label_says_stands_in_the_file_but_for_the_container() -> None:
         ("http://web.lab.test/?token=${KEY}", ""),
         ("http://user:word@web.lab.test", ""),
         ("http://web:port", ""),
+        ("http://web.lab.test:port", ""),
+        ("'http://[fd00::2:80/'", ""),
+        ("'http://[fd00::2]:80/'", "http://[fd00::2]:80/"),
+        ("http://web.lab.test/${KEY}/api", ""),
+        ("http://web.lab.test/${DOMAIN}/api", ""),
+        ("http://${KEY}.lab.test/", ""),
+        ("http://${KEY:-web}.lab.test/", ""),
+        ("${WHOLE}", ""),
+        ("http://${PATHLY_HOST}", ""),
+        ("http://web.lab.test/$$x", ""),
+        ("http://127.0.0.1:80", ""),
+        ("http://127.1:80", ""),
+        ("http://0.0.0.0:80", ""),
+        ("'http://[::1]:80'", ""),
+        ("'http://[::ffff:127.0.0.1]:80'", ""),
+        ("http://172.17.0.1:80", ""),
+        ("http://localhost:80", ""),
+        ("http://a.localhost:80", ""),
+        ("http://host.docker.internal:80", ""),
     ],
 )
 def test_a_widget_asks_at_an_address_that_homepage_reaches_or_is_left_out(url: str, reached: str) -> None:
     expected = {"url": reached, "type": "web"} if reached else None
-    assert widget(url, env=f"{ENV}KEY=canary\n") == expected
+    assert (
+        widget(url, env=f"{ENV}KEY=canary\nWHOLE=http://web.lab.test/canary\nPATHLY_HOST=web.lab.test/canary\n")
+        == expected
+    )
+
+
+@pytest.mark.parametrize("name", ["API_TOKEN", "BASE", "UNSET"])
+def test_a_label_that_takes_a_value_which_may_be_secret_is_left_out(name: str) -> None:
+    env = f"{ENV}API_TOKEN=canary\nBASE=Canary8x2Kq91zPw\nWEB_HOST=web\n"
+    more = "".join(f"      homepage.{k}: 'https://x.lab.test/${{{name}}}'\n" for k in ("description", "icon"))
+    kept = "      homepage.target: '${WEB_HOST}.$DOMAIN costs 5$$'\n"
+    shown = entry(
+        f"{more}{kept}", web=WEB.replace("homepage.href: https://web.${DOMAIN}", f"homepage.href: ${name}"), env=env
+    )
+    assert shown == {"target": "web.lab.test costs 5$", "siteMonitor": "http://10.0.0.2:10080"}
 
 
 def test_values_of_env_stay_out_and_homepage_s_own_variables_go_along() -> None:

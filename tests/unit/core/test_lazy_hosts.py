@@ -12,7 +12,7 @@ from homelab_mcp.core.compose_meaning import read, services_of
 from homelab_mcp.core.derived import LabAfter
 from homelab_mcp.core.derived.sablier import sablier_file
 from homelab_mcp.core.labels import labels_of
-from homelab_mcp.core.lazy_hosts import asked_at
+from homelab_mcp.core.lazy_hosts import NOBODY, asked_at, unwoken
 from homelab_mcp.core.operations.lab_view import view
 from homelab_mcp.core.operations.lazy_request import LazyRequest
 from homelab_mcp.core.operations.remove_service import remove_service
@@ -68,9 +68,22 @@ def test_each_host_s_own_sablier_is_asked_at_its_private_address() -> None:
     request = LazyRequest(stack="more", service="notes", on=True)
     slept = after(slept, set_lazy_loading(slept, SETTINGS, request, find=find, read=lambda _: None))
     assert asked(slept) == {"sablier-notes": "http://sleeper:10000", "sablier-wiki": "http://10.0.0.2:20000"}
-    assert asked(slept, hosts="") == {"sablier-notes": "http://sleeper:10000"}, "a route that nobody can wake is shut"
+    shut = {"sablier-notes": "http://sleeper:10000", "sablier-wiki": NOBODY}
+    for hosts in ("", "hosts: {nas: {address: 'ssh://root@nas.lan', private: 8.8.8.8}}\n", HOSTS.replace("0.2", "0.9")):
+        assert asked(slept, hosts=hosts) == shut, "a route that nobody can wake is shut"
     alone = Snapshot(tuple(s for s in slept.stacks if s.name != "lazy-nas"), None, None)
-    assert asked(alone) == {"sablier-notes": "http://sleeper:10000"}, "this machine's wakes nobody there"
+    assert asked(alone) == shut, "this machine's wakes nobody there"
+
+
+def test_of_a_group_on_several_hosts_the_lab_s_own_machine_is_asked_and_the_other_is_told() -> None:
+    both = lab()
+    both = after(both, ask(both))
+    asleep = next(s for s in both.stacks if s.name == "apps").compose_text.replace("host: nas", "host: local")
+    both = Snapshot((*both.stacks, StackFiles("more", "more/compose.yaml", asleep)), None, None)
+    assert asked(both) == {"sablier-wiki": "http://sleeper:10000"}
+    assert unwoken(view(both), {"nas": "10.0.0.2"}) == {
+        "apps/wiki": "its group wiki is one of this machine too, whose Sablier is asked"
+    }
 
 
 def test_labels_are_as_beside_traefik_but_for_the_route_that_a_file_keeps() -> None:

@@ -58,10 +58,14 @@ volumes: {watch: {}}
 )
 
 
+def whole(services: set[str] | None) -> dict[str, set[str]] | None:
+    return None if services is None else {where: {"all"} for where in services}
+
+
 def failures(*, uncovered: set[str] | None = None, far: str = FAR) -> dict[str, Failure]:
     stacks = [("core", CORE), ("apps", APPS), ("far", far)]
     lab = view(Snapshot(tuple(StackFiles(n, f"{n}/compose.yaml", t) for n, t in stacks), None))
-    found = survival(lab, SETTINGS, checked={"far/watch"}, uncovered=uncovered)
+    found = survival(lab, SETTINGS, checked={"far/watch"}, uncovered=whole(uncovered))
     return {f.what: f for f in found}
 
 
@@ -141,7 +145,7 @@ def swarm(*managers: str, drained: str = "", names: tuple[str, ...] = ("here", "
         for name in names
     )
     lab = view(Snapshot((StackFiles("pages", "pages/compose.yaml", PAGES),), None))
-    found = survival(lab, SETTINGS, checked=(), uncovered=set(), nodes=nodes if managers else ())
+    found = survival(lab, SETTINGS, checked=(), uncovered={}, nodes=nodes if managers else ())
     return {f.what: f for f in found}
 
 
@@ -191,7 +195,7 @@ services:
     deploy: {{placement: {{constraints: {list(constraints)}}}}}
 """
     lab = view(Snapshot((StackFiles("pages", "pages/compose.yaml", text),), None))
-    return {f.what: f for f in survival(lab, SETTINGS, checked=(), uncovered=set(), nodes=nodes)}
+    return {f.what: f for f in survival(lab, SETTINGS, checked=(), uncovered={}, nodes=nodes)}
 
 
 @pytest.mark.parametrize(
@@ -231,7 +235,7 @@ def test_what_nobody_can_tell_of_the_labs_own_node_is_said_so() -> None:
 
     def lost(text: str) -> Failure:
         lab = view(Snapshot((StackFiles("pages", "pages/compose.yaml", text),), None))
-        found = survival(lab, SETTINGS, checked=(), uncovered=set(), nodes=nodes)
+        found = survival(lab, SETTINGS, checked=(), uncovered={}, nodes=nodes)
         return next(f for f in found if f.what == "The machine of the lab is lost")
 
     assert set(lost(text).unknown) == {"pages/lone"}

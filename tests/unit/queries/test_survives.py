@@ -30,6 +30,27 @@ def test_files_alone_say_it_and_what_cannot_be_read_is_told(tmp_path: Path) -> N
     assert found["failures"][-1]["note"] == "The lab makes no backup."
 
 
+def test_a_host_of_hosts_yaml_that_is_a_file_server_too_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "homelab.yaml").write_text("domain: lab.test\n")
+    share = "volumes: {films: {driver_opts: {type: nfs, o: addr=nas.lan, device: ':/x'}}}\n"
+    texts = {
+        "media": "services: {plex: {image: a, volumes: ['films:/films']}}\n" + share,
+        "far": "x-homelab: {host: nas}\nservices: {web: {image: a}}\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "compose.yaml").write_text(text)
+
+    def down() -> dict[str, list[str]]:
+        found = survives(open_lab(str(tmp_path), files_only=True))["failures"]
+        return {f["failure"]: sorted(f["down"]) for f in found if "nas" in f["failure"]}
+
+    (tmp_path / "hosts.yaml").write_text("hosts: {nas: {address: 'ssh://root@nas.lan', private: 10.0.0.2}}\n")
+    assert down() == {"The machine nas is lost": ["far/web", "media/plex"]}
+    (tmp_path / "hosts.yaml").write_text("hosts: [")
+    assert down() == {"The file server nas.lan is lost": ["media/plex"], "The machine nas is lost": ["far/web"]}
+
+
 def test_of_whom_nobody_can_tell_is_an_answer_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

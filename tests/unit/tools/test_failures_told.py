@@ -34,7 +34,7 @@ services:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     (tmp_path / "homelab.yaml").write_text("domain: lab.test\n")
-    (tmp_path / "hosts.yaml").write_text("hosts:\n  nas: {address: 'ssh://root@192.168.1.30'}\n")
+    (tmp_path / "hosts.yaml").write_text("hosts:\n  nas: {address: 'ssh://root@192.168.1.20'}\n")
     (tmp_path / "global.env").write_text("NAS_ADDRESS=192.168.1.30\n")
     for name, text in (("core", CORE), ("media", MEDIA), ("attic", ATTIC), ("odd", "a: [")):
         (tmp_path / name).mkdir()

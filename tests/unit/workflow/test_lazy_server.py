@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from homelab_mcp.core.compose_meaning import read, services_of
+from homelab_mcp.core.lazy_hosts import NOBODY
 from homelab_mcp.core.yaml12 import load
-from homelab_mcp.model.errors import InvalidInput
+from homelab_mcp.model.errors import HomelabError, InvalidInput
 from homelab_mcp.model.plan import ActionKind, Plan, Risk
+from homelab_mcp.queries.validate_lab import check
 from homelab_mcp.workflow.proposals import propose_add_service, propose_rollback
 from homelab_mcp.workflow.propose_changes import propose_remove_service
 from tests.unit.workflow.test_lazy_and_vpn_plans import PERSON, SABLIER, apply, core, lab_at, sleep, texts
@@ -71,6 +73,67 @@ def test_a_roll_back_takes_it_along(root: str) -> None:
     plan = apply(root, sleep(root, "it-tools"))
     apply(root, propose_rollback(lab_at(root), plan.id, PERSON))
     assert texts(root) == start
+
+
+@pytest.mark.parametrize(
+    ("hosts", "bad"),
+    [
+        (HOSTS.replace("10.0.0.2", "10.0.0.9"), False),
+        (HOSTS.replace(", private: 10.0.0.2", ""), False),
+        (HOSTS.replace("10.0.0.2", "8.8.8.8"), True),
+        ("hosts: [", True),
+    ],
+)
+def test_a_sablier_that_is_no_longer_reached_shuts_routes_and_refuses_no_plan(root: str, hosts: str, bad: bool) -> None:
+    for service in ("it-tools", "cyberchef"):
+        apply(root, sleep(root, service))
+    Path(root, "hosts.yaml").write_text(hosts)
+    told = {f.message.partition(" on nas")[0] for f in check(lab_at(root)).findings if f.rule == "HL270"}
+    assert told == {"No route leads to it-tools", "No route leads to cyberchef"}
+    added = apply(root, propose_add_service(lab_at(root), "omni-tools", "", {}, PERSON))
+    assert asked(root) == dict.fromkeys(("sablier-it-tools", "sablier-cyberchef"), NOBODY)
+    (risk,) = [r for r in added.draft.risks if "Nobody wakes these" in r.reason]
+    assert ("it-tools-nas/it-tools" in risk.reason, "cyberchef-nas/cyberchef" in risk.reason) == (True, True)
+    again = propose_add_service(lab_at(root), "excalidraw", "", {}, PERSON)
+    assert not [r for r in again.draft.risks if "Nobody wakes" in r.reason], "told once"
+    if bad:
+        # What acts there has to know how it is reached.
+        with pytest.raises(HomelabError):
+            sleep(root, "it-tools", on=False)
+        Path(root, "hosts.yaml").write_text("hosts:\n  nas: {address: 'ssh://root@nas.lan'}\n")
+    apply(root, sleep(root, "it-tools", on=False))
+    apply(root, propose_remove_service(lab_at(root), "cyberchef", "", PERSON))
+    assert SABLIER not in texts(root)
+
+
+def test_a_roll_back_that_takes_traefik_s_plugin_names_who_sleeps_and_the_way(root: str) -> None:
+    start = texts(root)
+    first = apply(root, sleep(root, "it-tools"))
+    apply(root, sleep(root, "cyberchef"))
+    with pytest.raises(InvalidInput) as refused:
+        propose_rollback(lab_at(root), first.id, PERSON)
+    assert refused.value.code == "has_dependents"
+    assert ("cyberchef-nas/cyberchef" in refused.value.message, "it-tools-nas" in refused.value.message) == (
+        True,
+        False,
+    )
+    assert "lazy loading off first" in refused.value.hint
+    apply(root, propose_rollback(lab_at(root), first.id, PERSON, to="before"))
+    assert texts(root) == start
+
+
+def test_a_roll_back_of_the_sablier_says_who_is_not_woken(root: str) -> None:
+    apply(root, propose_add_service(lab_at(root), "omni-tools", "", {"lazy": True}, PERSON))
+    first = apply(root, sleep(root, "it-tools"))
+    apply(root, sleep(root, "cyberchef"))
+    plan = apply(root, propose_rollback(lab_at(root), first.id, PERSON))
+    (risk,) = [r for r in plan.draft.risks if "Nobody wakes these" in r.reason]
+    assert "cyberchef-nas/cyberchef (the Sablier of nas cannot wake it: there is none)" in risk.reason
+    assert "it-tools-nas" not in risk.reason
+    assert risk.risk is Risk.HIGH
+    assert asked(root) == {"sablier-cyberchef": NOBODY, "sablier-omni-tools": "http://sablier:10000"}
+    apply(root, sleep(root, "cyberchef", on=False))
+    assert asked(root) == {"sablier-omni-tools": "http://sablier:10000"}
 
 
 def test_it_goes_with_the_last_sleeper_that_is_removed(root: str) -> None:

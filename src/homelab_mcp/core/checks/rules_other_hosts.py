@@ -8,7 +8,7 @@ from homelab_mcp.core.checks.frame import LintContext, rule
 from homelab_mcp.core.checks.view import Lab, ServiceView
 from homelab_mcp.core.host_routes import has_own_traefik, host_routes
 from homelab_mcp.core.lazy import lazy_of
-from homelab_mcp.core.lazy_hosts import asked_at, traefik_of
+from homelab_mcp.core.lazy_hosts import traefik_of, unwoken
 from homelab_mcp.core.operations.lab_view import Known, LabView
 from homelab_mcp.core.route_labels import not_carried
 from homelab_mcp.core.stack_host import SWARM
@@ -64,9 +64,9 @@ def _unwoken(lab: Lab, addresses: Mapping[str, str]) -> dict[tuple[str, str], li
     view = LabView(tuple(_known(s) for s in lab.services), ()) if sleepers else LabView((), ())
     if traefik_of(view) is None:
         return {}
-    ways = {host: asked_at(view, host, addresses)[1] for host in {s.stack.host for s in sleepers}}
-    told = {h: f"it sleeps, and the Sablier of {h} cannot wake it: {why}" for h, why in ways.items() if why}
-    return {(s.stack.name, s.name): [told[s.stack.host]] for s in sleepers if s.stack.host in told}
+    found = unwoken(view, addresses)
+    told = {(s.stack.name, s.name): found.get(_known(s).where) for s in sleepers}
+    return {where: [f"it sleeps, and {why}"] for where, why in told.items() if why}
 
 
 def _place(service: ServiceView) -> str:

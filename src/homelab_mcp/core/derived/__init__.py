@@ -52,6 +52,7 @@ class DerivedFile:
         restart: (stack, service) pairs that read it only when they start.
         recreate: (stack, service) pairs that have it only once Compose makes their containers anew.
         label: name and value of a label by which such a container says that it was made with this text.
+        risk: what a person should weigh before this text is written; "" for nothing.
     """
 
     path: str
@@ -61,6 +62,7 @@ class DerivedFile:
     restart: tuple[tuple[str, str], ...] = ()
     recreate: tuple[tuple[str, str], ...] = ()
     label: tuple[str, str] = ("", "")
+    risk: str = ""
 
 
 Derivation = Callable[[LabAfter], Iterable[DerivedFile]]
