@@ -27,6 +27,8 @@ NOT_SERVED: set[str] = set()
 
 async def schemas(folder: Path) -> dict[str, dict[str, Any]]:
     """Each tool's arguments, by the tool's name."""
+    # With another host tools show `host` too.
+    (folder / "hosts.yaml").write_text("hosts:\n  nas: {address: 'ssh://root@nas.lan'}\n")
     async with Client(build(open_lab(str(folder)))) as client:
         return {t.name: t.input_schema.get("properties", {}) for t in (await client.list_tools()).tools}
 
