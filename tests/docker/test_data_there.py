@@ -111,17 +111,17 @@ class TestThere(DataSemantics):
 
 
 @pytest.fixture
-def mounts() -> Iterator[Callable[..., None]]:
-    """``mount`` with these words; unmounted at the end."""
-    points: list[str] = []
+def mounts(tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """``mount`` with these words; unmounted at the end, wherever a test moved it."""
 
     def mount(*words: str) -> None:
         subprocess.run(["mount", *words], check=True)
-        points.append(words[-1])
 
     yield mount
-    for point in reversed(points):
-        subprocess.run(["umount", "--lazy", point], check=False)
+    points = [line.split(" ")[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for point in reversed([p.replace("\\040", " ") for p in points]):
+        if point.startswith(f"{tmp_path}/"):
+            subprocess.run(["umount", "--lazy", point], check=True)
 
 
 def test_a_mount_in_the_lab_is_another_file_system_and_is_not_walked_into(
