@@ -39,6 +39,10 @@ def _removing(actions: Sequence[EngineAction], kept: Collection[Pair], *, of_kep
     for action in actions:
         if action.kind is not ActionKind.REMOVE:
             found.append(action)
+        elif not action.services:
+            # The whole stack, and so what it has of these too.
+            if any(stack == action.stack for stack, _ in kept) == of_kept:
+                found.append(action)
         elif services := tuple(s for s in action.services if ((action.stack, s) in kept) == of_kept):
             found.append(replace(action, services=services))
     return found

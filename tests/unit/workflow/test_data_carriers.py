@@ -21,6 +21,7 @@ from homelab_mcp.model.plan import (
     Verification,
 )
 from homelab_mcp.workflow.applier import Applier
+from homelab_mcp.workflow.data_carriers import removals_of, without
 from homelab_mcp.workflow.recovery import Recovery
 from homelab_mcp.workflow.verifier import Verifier
 from tests.failpoints import Points
@@ -179,3 +180,15 @@ def test_one_that_does_not_come_up_anew_is_brought_back_for_the_way_back(tmp_pat
     assert status.state is PlanState.ROLLED_BACK, status
     assert everything(tmp_path) == before
     assert lab.docker.running()["maker"][0] == "maker:1"
+
+
+@pytest.mark.parametrize(
+    ("kept", "before", "after"),
+    [(frozenset(), ["apps", "backup-nas"], []), (frozenset({("backup-nas", "backup-nas")}), ["apps"], ["backup-nas"])],
+)
+def test_a_removal_of_whole_stacks_is_carried_out_once(
+    kept: frozenset[tuple[str, str]], before: list[str], after: list[str]
+) -> None:
+    actions = [EngineAction(ActionKind.REMOVE, "why", stack) for stack in ("apps", "backup-nas")]
+    assert [a.stack for a in without(actions, kept)] == before
+    assert [a.stack for a in removals_of(actions, kept)] == after
