@@ -12,39 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from homelab_mcp.adapters.tls_issue import authority, general, issue, key_pem, pem
 from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.core.host_routes import FILE
-from testbed import Scratch, free_port, stand_in
+from testbed import Scratch, stand_in
 from testbed.definitions import definition, provide
-from testbed.images import ensure_traefik
 from tests.doc_play import played
-from tests.docker.doc_rig import APPROVE, SSH_NAME, WRITE, new_lab, shell_of
+from tests.docker.doc_rig import APPROVE, SSH_NAME, WRITE, edge_lab, shell_of
 from tests.docker.host_rig import OtherMachine
 
 pytestmark = [pytest.mark.timeout(580), pytest.mark.nightly]
 
 PAINT = "ghcr.io/me/paint:1"
-CORE = """services:
-  traefik:
-    image: TRAEFIK
-    command:
-      - --providers.file.directory=/dynamic
-      - --entrypoints.websecure.address=:443
-      - --entrypoints.websecure.http.tls=true
-    ports: ["127.0.0.1:PORT:443"]
-    volumes: ["./traefik/dynamic:/dynamic:ro"]
-    networks: [routes]
-networks:
-  routes: {name: ROUTES, external: true}
-"""
-OWN = """tls: {certificates: [{certFile: /dynamic/cert.pem, keyFile: /dynamic/key.pem}]}
-http:
-  middlewares:
-    login: {basicAuth: {users: ["nobody:{SHA}0DPiKuNIrrVmD8IUCuw1hQxNqZc="]}}
-"""
 
 
 @pytest.fixture
@@ -59,35 +38,8 @@ def nas(docker_engine: str) -> Iterator[OtherMachine]:
 def test_services_elsewhere_are_reached_by_https_through_this_machine(
     nas: OtherMachine, tmp_path: Path, testbed_run: Scratch
 ) -> None:
-    ca, ca_key = authority()
-    (tmp_path / "root.pem").write_text(pem(ca))
-    port, routes = free_port(), testbed_run.network("routes")
-    root = new_lab(
-        tmp_path / "stacks",
-        bind_address="127.0.0.1",
-        https_port=port,
-        route_network=routes,
-        internal_network=testbed_run.network("internal"),
-        sso_middleware="login@file",
-        **{"acme.challenge": "none", "acme.root_certificate": str(tmp_path / "root.pem")},
-    )
-    edge = testbed_run.claim_project(f"edge-{testbed_run.run_id}")
-    dynamic = root / edge / "traefik/dynamic"
-    dynamic.mkdir(parents=True)
-    core = CORE.replace("TRAEFIK", ensure_traefik("traefik:v3.7.13").reference)
-    (root / edge / "compose.yaml").write_text(core.replace("PORT", str(port)).replace("ROUTES", routes))
-    made, key = issue(
-        ca,
-        ca_key,
-        "lab",
-        [general(f"{name}.example.org") for name in ("uptime-kuma", "paint")],
-        ExtendedKeyUsageOID.SERVER_AUTH,
-        30,
-    )
-    (dynamic / "cert.pem").write_text(pem(made))
-    (dynamic / "key.pem").write_text(key_pem(key))
-    (dynamic / "own.yml").write_text(OWN)
-    open_lab(str(root)).compose.up(edge, ())
+    root = edge_lab(tmp_path, testbed_run, ("uptime-kuma.example.org", "paint.example.org"))
+    port = open_lab(str(root)).settings.https_port
 
     shell = shell_of(root, {"192.168.1.20": nas.address}, programs=nas.sshd(SSH_NAME))
     with played("docs/hosts.md", __file__) as play:
@@ -97,9 +49,10 @@ def test_services_elsewhere_are_reached_by_https_through_this_machine(
         (paint,) = play.type(shell, play.beginning("add-custom"), replies=APPROVE)
     assert {"uptime-kuma", "paint"} <= nas.running(), (kuma, paint)
     assert nas.published("paint") == {(nas.address, "3000")}
+    (dynamic,) = root.glob("*/traefik/dynamic")
     assert FILE in {path.name for path in dynamic.iterdir()}
 
-    trust = ssl.create_default_context(cadata=pem(ca))
+    trust = ssl.create_default_context(cafile=tmp_path / "root.pem")
     for name in ("uptime-kuma", "paint"):
         assert asked(port, f"{name}.example.org", trust) == 401, f"{name}: the log-in is asked"
 

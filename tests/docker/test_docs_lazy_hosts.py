@@ -14,19 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from homelab_mcp.adapters.tls_issue import authority, general, issue, key_pem, pem
 from homelab_mcp.bootstrap import open_lab
 from homelab_mcp.workflow.change_hosts import added, write_hosts
-from testbed import Scratch, free_port
+from testbed import Scratch
 from testbed.definitions import definition, provide
 from testbed.docker_engine import wait_until
-from testbed.images import ensure_socket_proxy, ensure_traefik
+from testbed.images import ensure_socket_proxy
 from tests.doc_play import played
-from tests.docker.doc_rig import APPROVE, new_lab, shell_of
+from tests.docker.doc_rig import APPROVE, CORE, OWN, edge_lab, shell_of
 from tests.docker.host_rig import OtherMachine
-from tests.docker.test_docs_host_routes import CORE, OWN
 from tests.sablier_stand_in import PLUGIN_FLAG, put_plugin
 from tests.sablier_stand_in.container import ensure_sablier
 
@@ -51,35 +48,15 @@ def nas(docker_engine: str) -> Iterator[OtherMachine]:
 def test_a_service_elsewhere_sleeps_and_is_kept_awake_again(
     nas: OtherMachine, tmp_path: Path, testbed_run: Scratch
 ) -> None:
-    ca, ca_key = authority()
-    (tmp_path / "root.pem").write_text(pem(ca))
-    port, routes = free_port(), testbed_run.network("routes")
-    root = new_lab(
-        tmp_path / "stacks",
-        bind_address="127.0.0.1",
-        https_port=port,
-        route_network=routes,
-        internal_network=testbed_run.network("internal"),
-        sso_middleware="login@file",
-        **{"acme.challenge": "none", "acme.root_certificate": str(tmp_path / "root.pem")},
-    )
-    edge = testbed_run.claim_project(f"edge-{testbed_run.run_id}")
-    dynamic = root / edge / "traefik/dynamic"
-    dynamic.mkdir(parents=True)
-    core = CORE.replace("TRAEFIK", ensure_traefik("traefik:v3.7.13").reference)
-    core = core.replace("    command:\n", f"    command:\n      - {PLUGIN_FLAG}\n")
+    core = CORE.replace("    command:\n", f"    command:\n      - {PLUGIN_FLAG}\n")
     core = core.replace('/dynamic:ro"]', '/dynamic:ro", "./plugins-local:/plugins-local:ro"]')
-    (root / edge / "compose.yaml").write_text(core.replace("PORT", str(port)).replace("ROUTES", routes))
-    put_plugin(root / edge)
-    made, key = issue(ca, ca_key, "lab", [general(HOST)], ExtendedKeyUsageOID.SERVER_AUTH, 30)
-    (dynamic / "cert.pem").write_text(pem(made))
-    (dynamic / "key.pem").write_text(key_pem(key))
-    (dynamic / "own.yml").write_text(OWN.replace("{SHA}0DPiKuNIrrVmD8IUCuw1hQxNqZc=", "{SHA}" + sha("known")))
-    open_lab(str(root)).compose.up(edge, ())
+    own = OWN.replace("{SHA}0DPiKuNIrrVmD8IUCuw1hQxNqZc=", "{SHA}" + sha("known"))
+    root = edge_lab(tmp_path, testbed_run, (HOST,), core=core, own=own, put=put_plugin)
+    port = open_lab(str(root)).settings.https_port
     here = open_lab(str(root))
     write_hosts(here, added(here, "nas", nas.socket, "", "", 5.0, unreached=False, private=nas.address))
 
-    trust = ssl.create_default_context(cadata=pem(ca))
+    trust = ssl.create_default_context(cafile=tmp_path / "root.pem")
     shell = shell_of(root, {})
     with played("docs/lazy-loading.md", __file__) as play:
         play.type(shell, play.beginning("add it-tools"), replies=APPROVE)
